@@ -1,0 +1,35 @@
+# emcli: `make demo` and `make test` need nothing but python3 (>= 3.11) and a package index.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "emcli needs Python 3.11 or newer; try: make PYTHON=python3.12 demo" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing emcli into .venv" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: $(READY)  ## set up and run the textbook examples and Old Faithful
+	@for name in heights blobs two_coins mixture_1d do_batzoglou; do \
+	  echo; echo "\$$ emcli fit configs/$$name.yaml"; $(BIN)/emcli fit configs/$$name.yaml || exit; done
+	@echo; echo "\$$ emcli fit gmm sample_data/faithful.csv -k 2"; $(BIN)/emcli fit gmm sample_data/faithful.csv -k 2
+
+test: $(READY)  ## set up if needed and run the tests
+	@$(BIN)/python -m pytest
+
+test-slow: $(READY)  ## the long properties: fifty seeds, every reference
+	@$(BIN)/python -m pytest -m slow
+
+lint: $(READY)  ## ruff and mypy --strict
+	@$(BIN)/ruff check emcli tests
+	@$(BIN)/mypy --strict emcli
+
+clean:  ## remove what make made
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,47 @@
+"""How far two groupings, or two sets of components, agree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emcli.em import Array
+
+
+def adjusted_rand_index(one: Any, other: Any, weights: Array | None = None) -> float:
+    """Hubert & Arabie (1985), equation 5: 1 for equal groupings, 0 on average for random ones.
+
+    Labels (n,) of any kind; a row of weight w counts as w rows. 1.0 where both groupings are a single group.
+    """
+    first = np.unique(np.asarray(one), return_inverse=True)[1]
+    second = np.unique(np.asarray(other), return_inverse=True)[1]
+    table = np.zeros((first.max() + 1, second.max() + 1))
+    np.add.at(table, (first, second), 1.0 if weights is None else weights)
+    together = _pairs(table).sum()
+    rows, columns = _pairs(table.sum(axis=1)).sum(), _pairs(table.sum(axis=0)).sum()
+    expected = rows * columns / max(_pairs(table.sum()), 1e-300)
+    if (rows + columns) / 2 == expected:
+        return 1.0
+    return float((together - expected) / ((rows + columns) / 2 - expected))
+
+
+def _pairs(count: Any) -> Any:
+    return count * (count - 1) / 2
+
+
+def matched(distances: Array) -> npt.NDArray[np.intp]:
+    """For each row of a square matrix of distances the column that goes with it in the best one-to-one matching."""
+    nearest: npt.NDArray[np.intp] = distances.argmin(axis=1)
+    if len(set(nearest.tolist())) == len(nearest):
+        return nearest  # every row has its own nearest column: no matching can be closer
+    from scipy.optimize import linear_sum_assignment
+
+    return np.asarray(linear_sum_assignment(distances)[1], dtype=np.intp)
+
+
+def distances_between(one: Array, other: Array, scale: Array) -> Array:
+    """Euclidean distances (k, m) between locations (k, d) and (m, d), each coordinate in units of `scale`."""
+    away: Array = np.sqrt((((one[:, None, :] - other[None, :, :]) / scale) ** 2).sum(axis=2))
+    return away

@@ -1,0 +1,244 @@
+"""What each command does, once its words are known."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from emcli.errors import EmcliError, Exit, Fault, quoted, suggestion
+from emcli.experiment import Experiment, read_experiment, read_start
+from emcli.files import Output, open_log
+from emcli.models import MODELS, family_of
+from emcli.options import OPTIONS, Settings
+from emcli.settings import resolve
+from emcli.shell import note, warn
+
+if TYPE_CHECKING:
+    from emcli.fitting import Result
+    from emcli.generating import Drawn
+    from emcli.loading import Dataset
+
+PLAIN = tuple(key for key in ("json", "require_convergence", "labels", "quiet", "verbose", "debug"))
+MOST_ROWS = 10**9
+
+
+def fit(target: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
+    """Fit one model and print it; returns the exit code. Raises EmcliError."""
+    if len(data) > 1:
+        raise EmcliError(Exit.USAGE, f"one data file expected, got {len(data)}", hint="cat them, or compare their fits")
+    output, trace = _once(given, "output", "-o"), _once(given, "trace", "--trace")
+    if given["json"] and trace == "-":
+        raise EmcliError(Exit.USAGE, "--json and --trace - would both be written to standard output")
+    experiment = None if target in MODELS else _experiment(target)
+    model = family_of(experiment.model if experiment else target)
+    flags = {option.key: _listed(given[option.key]) for option in OPTIONS if given[option.key] is not None}
+    document = experiment.document if experiment else None
+    settings = resolve(model.name, model.options, flags, document, read_start=read_start)[0]
+    _say_decisions(given, settings)
+    source = _source(data[0] if data else None, experiment)
+    inputs = tuple(path for path in (source, target if experiment else None) if path)
+    sink = Output(output, inputs) if output and output != "-" else None
+    dataset = _dataset(source, experiment, model, settings)
+    if given["verbose"]:
+        note(f"read {dataset.count} rows of {', '.join(dataset.columns)} from {dataset.source}")
+    result = _fitted(model, dataset, settings, trace)
+    result = _beside_truth(result, experiment, settings)
+    _deliver(result, given, sink, tables=trace != "-", document=output == "-")
+    if given["require_convergence"] and result.best.status != "converged":
+        return Exit.NOT_CONVERGED
+    return Exit.DONE
+
+
+def generate(source: str, given: Mapping[str, Any]) -> int:
+    """Draw rows and print them as CSV; returns the exit code. Raises EmcliError."""
+    from emcli.data import write_csv
+
+    output = _once(given, "output", "-o")
+    rows = _whole(_once(given, "rows", "-n"), "-n", 1, MOST_ROWS)
+    seed = _whole(_once(given, "seed", "--seed"), "--seed", 0, 2**64 - 1)
+    sink = Output(output, (source,)) if output and output != "-" else None
+    drawn = _drawn_from_fit(source, rows, seed) if source.endswith(".json") else _drawn(_experiment(source), rows, seed)
+    names = (*drawn.names, "component") if given["labels"] else drawn.names
+    labels = (drawn.labels + 1).tolist() if given["labels"] else None
+    if sink is None:
+        write_csv(sys.stdout, names, drawn.values, labels)
+        return Exit.DONE
+    text = io.StringIO()
+    write_csv(text, names, drawn.values, labels)
+    sink.write(text.getvalue())
+    return Exit.DONE
+
+
+def _experiment(path: str) -> Experiment:
+    """The experiment in a file; a word that names neither a model nor a file is a model mistyped."""
+    if "." not in path and "/" not in path and path != "-" and not os.path.exists(path):
+        raise EmcliError(
+            Exit.USAGE,
+            f"no such model {quoted(path)}{suggestion(path, MODELS)}",
+            hint=f"models are {', '.join(MODELS)}; an experiment is a .yaml file",
+        )
+    return read_experiment(path, MODELS)
+
+
+def _source(named: str | None, experiment: Experiment | None) -> str | None:
+    """Where the data come from; None: they are drawn from the experiment's `generate:`."""
+    if named is not None:
+        if named == "-" and experiment is not None and experiment.file == "<stdin>":
+            raise EmcliError(Exit.USAGE, "the experiment and the data cannot both be standard input")
+        return named
+    if experiment is not None and (experiment.data or experiment.generate):
+        return experiment.data
+    if sys.stdin is not None and not sys.stdin.closed and not sys.stdin.isatty():
+        return "-"
+    raise EmcliError(Exit.USAGE, "missing DATA; give a CSV file or '-' for standard input")
+
+
+def _dataset(source: str | None, experiment: Experiment | None, model: Any, settings: Settings) -> Dataset:
+    from emcli.loading import load
+
+    if source is not None:
+        if source == "-" and sys.stdin is not None and sys.stdin.isatty():
+            note("reading CSV from the terminal, end with Ctrl-D")
+        return load(source, model, settings)
+    assert experiment is not None
+    drawn = _drawn(experiment, None, None)
+    return _as_dataset(drawn, experiment, model, settings)
+
+
+def _as_dataset(drawn: Drawn, experiment: Experiment, model: Any, settings: Settings) -> Dataset:
+    """Generated rows as if they had been written to a file and read again."""
+    from emcli.loading import pick, prepare
+
+    picked = pick(model, drawn.names, experiment.file, settings)
+    names = [drawn.names[i] for i in picked.numeric]
+    return prepare(model, drawn.values[:, list(picked.numeric)], [], None, names, settings, source=experiment.file)
+
+
+def _drawn(experiment: Experiment, rows: int | None, seed: int | None) -> Drawn:
+    from emcli.generating import draw
+    from emcli.models.family import ParameterFault
+
+    recipe = experiment.generate
+    if recipe is None:
+        raise EmcliError(Exit.USAGE, Fault("nothing to draw from: no 'generate:'", experiment.file))
+    sizes = recipe.sizes if rows is None else None
+    weights = {} if recipe.sizes is None else {"weights": [n / sum(recipe.sizes) for n in recipe.sizes]}
+    try:
+        return draw(
+            family_of(experiment.model),
+            {**recipe.parameters, **weights},
+            rows or recipe.rows,
+            recipe.seed if seed is None else seed,
+            sizes,
+            recipe.columns,
+            {"tosses": recipe.tosses},
+        )
+    except ParameterFault as fault:
+        path = fault.path if fault.path[:1] in (("sizes",), ("columns",), ("tosses",)) else ("parameters", *fault.path)
+        raise EmcliError(
+            Exit.USAGE, experiment.fault(("generate", *path), f"generate.{'.'.join(map(str, path))}: {fault.what}")
+        ) from None
+
+
+def _drawn_from_fit(source: str, rows: int | None, seed: int | None) -> Drawn:
+    from emcli.generating import draw
+    from emcli.models.family import ParameterFault
+    from emcli.result import read_fit
+
+    said = read_fit(source)
+    try:
+        return draw(
+            family_of(said["model"]),
+            said["parameters"],
+            rows or int(said["data"].get("rows", 0)) or 100,
+            seed or 0,
+            columns=said["data"].get("columns"),
+            options=said["data"],
+        )
+    except ParameterFault as fault:
+        raise EmcliError(Exit.DATA, Fault(str(fault), source)) from None
+
+
+def _fitted(model: Any, dataset: Dataset, settings: Settings, trace: str | None) -> Result:
+    from emcli.fitting import fit as start_all
+    from emcli.models.family import ParameterFault
+
+    with ExitStack() as opened:
+        try:
+            events = start_all(model, dataset, settings)
+            if trace is not None:
+                from emcli.trace import written
+
+                stream = sys.stdout if trace == "-" else opened.enter_context(open_log(trace))
+                events = written(events, stream, model, dataset, settings.k)
+            while True:
+                next(events)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        except ParameterFault as fault:
+            raise EmcliError(Exit.USAGE, Fault(f"start: {fault}", settings.start_source)) from None
+
+
+def _beside_truth(result: Result, experiment: Experiment | None, settings: Settings) -> Result:
+    """The result beside the truth, where an experiment or a column of labels tells it."""
+    from emcli.truth import with_truth
+
+    if result.data.labels is not None:
+        return with_truth(result, None, result.data.labels)
+    if experiment is None or experiment.generate is None:
+        return result
+    drawn = _drawn(experiment, None, None)
+    truth = result.family.write(result.family.read(drawn.parameters, {}))
+    same = _as_dataset(drawn, experiment, result.family, settings).digest == result.data.digest
+    return with_truth(result, truth, drawn.labels if same else None)
+
+
+def _deliver(result: Result, given: Mapping[str, Any], sink: Output | None, tables: bool, document: bool) -> None:
+    """Warnings on standard error, tables or the document on standard output, and the document in a file, last."""
+    from emcli.result import document as as_document
+    from emcli.result import dumps
+
+    if not given["quiet"]:
+        for caution in result.cautions:
+            warn(caution.slug, caution.message)
+    said = dumps(as_document(result)) if sink or given["json"] or document else ""
+    if given["json"] or document:
+        sys.stdout.write(said)
+    elif tables:
+        from emcli.report import print_fit
+
+        print_fit(result, sys.stdout, given["verbose"])
+    sys.stdout.flush()
+    if sink is not None:
+        sink.write(said)
+
+
+def _say_decisions(given: Mapping[str, Any], settings: Settings) -> None:
+    if given["verbose"]:
+        for line in settings.overridden:
+            note(line)
+
+
+def _listed(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [str(value).lower()]
+
+
+def _once(given: Mapping[str, Any], key: str, flag: str) -> str | None:
+    values = given[key] or []
+    if len(values) > 1:
+        raise EmcliError(Exit.USAGE, f"'{flag}' given twice ({', '.join(map(quoted, values))})")
+    return values[0] if values else None
+
+
+def _whole(text: str | None, flag: str, low: int, high: int) -> int | None:
+    if text is None:
+        return None
+    value = int(text) if text.isascii() and text.isdigit() and len(text) < 25 else -1
+    if not low <= value <= high:
+        raise EmcliError(Exit.USAGE, f"'{flag}' must be an integer from {low} to {high}, got {quoted(text)}")
+    return value

@@ -1,0 +1,198 @@
+"""Expectation-maximization, plainly: a fit is a stream of ever better models, and its caller owns the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from functools import reduce
+from operator import add
+from typing import Any, NamedTuple, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+Batch = tuple[Array, Array | None]  # rows as the model lays them out, (d, n); their weights (n,), None when all are 1
+Map = Callable[..., Iterable[Any]]
+
+UNIT_ROUNDOFF = 2.0**-53
+SETTLED = 0.01  # a mixing weight that changes by more than this a step has not converged
+RETEST = 50  # iterations between tests of the score decrement
+HIDDEN = 5  # successive gains below rounding, or projections below tol, that end a fit
+
+
+class Degenerate(Exception):
+    """The likelihood has no maximum here: a component sank onto too few points, or lost all of them."""
+
+
+class LogLikelihoodFell(Exception):
+    """EM made the fit worse by more than rounding: a bug, never the data."""
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What the E-step learned from some rows; `+` pools it with what it learned from others."""
+
+    weight: float
+    score: float  # what EM climbs: the log-likelihood, or minus half the inertia
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+
+@dataclass(frozen=True)
+class Information:
+    """The score of some rows and their empirical information Σ w sᵢ sᵢᵀ, of p free parameters; `+` pools."""
+
+    score: Array  # (p,)
+    matrix: Array  # (p, p)
+
+    @classmethod
+    def of(cls, scores: Array, weights: Array | None) -> Self:
+        """From the scores (p, n) of each row."""
+        weighted = scores if weights is None else scores * weights
+        return cls(weighted.sum(axis=1), weighted @ scores.T)
+
+    def __add__(self, other: Information) -> Information:
+        return Information(self.score + other.score, self.matrix + other.matrix)
+
+    def decrement(self) -> float:
+        """The gain of log-likelihood to expect from one more Newton step: ½ sᵀ I⁻¹ s, free of units.
+
+        Directions that no row informs are left out: their score is zero too.
+        """
+        spread = np.sqrt(np.diag(self.matrix))
+        known = spread > 0
+        scaled = self.matrix[np.ix_(known, known)] / np.outer(spread[known], spread[known])
+        values, vectors = np.linalg.eigh(scaled)
+        along = (self.score[known] / spread[known]) @ vectors
+        kept = values > 1e-13 * len(values)
+        return float(0.5 * np.sum(along[kept] ** 2 / values[kept]))
+
+
+class Model(Protocol):
+    """A latent-variable model: an immutable value of arrays."""
+
+    def e_step(self, rows: Array, weights: Array | None) -> Stats: ...
+
+    def m_step(self, stats: Any) -> Self: ...
+
+    def components(self) -> tuple[Array, ...]:
+        """The parameters but the weights, each (k, …)."""
+
+    def information(self, rows: Array, weights: Array | None) -> Information: ...
+
+    @property
+    def weights(self) -> Array:
+        """Mixing weights (k,)."""
+
+
+class Step(NamedTuple):
+    """One iteration: a model, the score that this very model has, and the total weight of the rows."""
+
+    model: Any
+    score: float
+    weight: float
+
+
+def pooled(model: Any, batches: Sequence[Batch], map: Map = map) -> Any:
+    """The E-step of all rows, added up in order."""
+    return reduce(add, map(model.e_step, *zip(*batches, strict=True)))
+
+
+class Ending(NamedTuple):
+    """How a fit ended."""
+
+    status: str  # converged | max_iter
+    stop: str  # projected | rounding | assignments | max_iter
+    decrement: float | None  # nats still to gain by the score decrement; None where it is not computed
+
+
+def em(model: Any, batches: Sequence[Batch], map: Map = map) -> Iterator[Step]:
+    """Yield the model, then each improvement; end only where the M-step changes nothing any more."""
+    while True:
+        stats = pooled(model, batches, map)
+        yield Step(model, stats.score, stats.weight)
+        improved = model.m_step(stats)
+        if same(model, improved):
+            return
+        model = improved
+
+
+def same(one: Any, other: Any) -> bool:
+    """Have two models exactly the same parameters?"""
+    pairs = zip((one.weights, *one.components()), (other.weights, *other.components()), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def information(model: Any, batches: Sequence[Batch], map: Map = map) -> Information:
+    """Score and empirical information of all rows at the model."""
+    return reduce(add, map(model.information, *zip(*batches, strict=True)))  # type: ignore[no-any-return]
+
+
+def rounding(step: Step) -> float:
+    """The size of a gain that floating point cannot tell from none (η = 8 u |ll|)."""
+    return 8 * UNIT_ROUNDOFF * max(abs(step.score), step.weight)
+
+
+def guard(steps: Iterable[Step]) -> Iterator[Step]:
+    """Pass the steps through; raise LogLikelihoodFell where one is worse than the one before by more than rounding."""
+    before: Step | None = None
+    for step in steps:
+        if before is not None and not step.score >= before.score - rounding(before) * max(1.0, step.weight**0.5):
+            raise LogLikelihoodFell(f"from {before.score!r} to {step.score!r}")
+        before = step
+        yield step
+
+
+def converge(
+    steps: Iterable[Step], tol: float, max_iter: int, remaining: Callable[[Any], float] | None, fixed_point: str
+) -> Generator[Step, None, Ending]:
+    """Pass the steps through until no more than `tol` nats are left to gain, and say how it ended.
+
+    `remaining` gives the score decrement of a model. It is asked when Aitken's projection g₁² / (g₀ - g₁ - η) of the
+    last two gains first falls below `tol`, and every 50 iterations; without it (where it would cost too much) the
+    projection must hold five times in a row. A stream that ends by itself has reached `fixed_point`.
+    """
+    before: Step | None = None
+    last_gain = np.inf
+    small, hidden = 0, 0  # how many projections in a row were below tol; how many gains were below rounding
+    for iteration, step in enumerate(steps):
+        yield step
+        if before is not None:
+            gain, noise = step.score - before.score, rounding(step)
+            hidden = hidden + 1 if gain <= noise else 0
+            curb = last_gain - gain - noise
+            small = small + 1 if hidden or (curb > 0 and gain * gain < tol * curb) else 0
+            calm = _drift(before.model.weights, step.model.weights) <= SETTLED
+            last_gain = gain
+            if calm and remaining and (1 in (small, hidden) or hidden >= HIDDEN or iteration % RETEST == 0):
+                decrement = remaining(step.model)
+                if decrement < tol:
+                    return Ending("converged", "projected", decrement)
+                if hidden >= HIDDEN:
+                    return Ending("converged", "rounding", decrement)
+            elif (
+                calm and not remaining and (hidden >= HIDDEN or small >= (HIDDEN if len(step.model.weights) > 1 else 1))
+            ):
+                return Ending("converged", "rounding" if hidden >= HIDDEN else "projected", None)
+        if iteration >= max_iter:
+            return Ending("max_iter", "max_iter", remaining(step.model) if remaining else None)
+        before = step
+    assert before is not None
+    return Ending("converged", fixed_point, remaining(before.model) if remaining else None)
+
+
+def until_fixed(steps: Iterable[Step], max_iter: int) -> Generator[Step, None, Ending]:
+    """Pass the steps through until the stream ends by itself, as hard EM does when no assignment changes."""
+    for iteration, step in enumerate(steps):
+        yield step
+        if iteration >= max_iter:
+            return Ending("max_iter", "max_iter", None)
+    return Ending("converged", "assignments", None)
+
+
+def _drift(before: Array, after: Array) -> float:
+    """The largest relative change of a mixing weight; one that is exactly zero has come to rest."""
+    alive = before > 0
+    return float(np.max(np.abs(after[alive] / before[alive] - 1.0), initial=0.0))

@@ -1,0 +1,80 @@
+"""The one error that a user can meet: what went wrong, where, and the exit code it ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes of the program."""
+
+    DONE = 0
+    NOT_CONVERGED = 1  # only with --require-convergence
+    USAGE = 2  # command line or experiment file
+    DATA = 3  # data, or a fit's JSON, unreadable or invalid
+    NO_FIT = 4  # every start degenerated
+    OUTPUT = 5  # output cannot be written
+    BUG = 70
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong, and its place: physical 1-based line; column is the field number in a CSV."""
+
+    what: str
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        place = "".join(f"{part}:" for part in (self.file and escaped(self.file, 200), self.line, self.column) if part)
+        return f"{place} {self.what}" if place else self.what
+
+
+class EmcliError(Exception):
+    """Faults that end the program with one exit code; at most one hint. Shown one line each, never as a traceback."""
+
+    def __init__(self, exit_code: Exit, *faults: Fault | str, hint: str | None = None, unsaid: int = 0):
+        self.exit_code = exit_code
+        self.faults = tuple(Fault(fault) if isinstance(fault, str) else fault for fault in faults)
+        self.hint = hint
+        self.unsaid = unsaid  # how many more faults of the same kind were found than are listed
+        super().__init__("; ".join(map(str, self.faults)))
+
+    def lines(self) -> list[str]:
+        """The lines for standard error, without newlines."""
+        said = [f"emcli: error: {fault}" for fault in self.faults]
+        if self.unsaid:
+            said.append(f"emcli: error: and {self.unsaid} more")
+        if self.hint:
+            said.append(f"  hint: {self.hint}")
+        return said
+
+
+@dataclass(frozen=True)
+class Caution:
+    """A warning: its slug stands in the result document, its sentence is also said on standard error."""
+
+    slug: str
+    message: str
+
+
+def escaped(text: str, limit: int = 40) -> str:
+    """Foreign text made safe to show: control, bidirectional and undecodable characters escaped, cut to `limit`."""
+    cut = text if len(text) <= limit else text[: limit - 1] + "…"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in cut)
+
+
+def quoted(text: object, limit: int = 40) -> str:
+    """Foreign text in single quotes, escaped and cut, for messages."""
+    return f"'{escaped(str(text), limit)}'"
+
+
+def suggestion(word: str, choices: Iterable[str]) -> str:
+    """' (did you mean 'x'?)' when one of the choices is close to the word, else nothing."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(word, list(choices), n=1, cutoff=0.6)
+    return f" (did you mean {quoted(close[0])}?)" if close else ""

@@ -1,0 +1,130 @@
+"""From a CSV to the rows that a model fits, with every fault located in the file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from functools import partial
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from emcli.data import CsvOptions, Selection, Table, find_column, read_table
+from emcli.em import Array
+from emcli.errors import Caution, EmcliError, Exit, Fault
+from emcli.models.family import DataFault, Family, Picked, RowFault, Rows
+
+HEAVIEST = 1e15  # rows that weights may stand for: beyond, a double no longer counts every one
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Rows to fit and what the result document says of them."""
+
+    rows: Rows
+    source: str  # as shown: a path as typed if relative, its base name if absolute
+    count: int  # rows read, without dropped ones
+    dropped: int
+    columns: tuple[str, ...]
+    digest: str  # sha256 of the values used, little-endian float64, row by row, then the weights
+    labels: list[str] | None  # true labels, one for each row
+    row_weights: Array | None
+    cautions: tuple[Caution, ...]
+
+
+def load(source: str, family: Family, settings: Any) -> Dataset:
+    """Read the columns that the settings name. Raises EmcliError."""
+    roles: dict[str, int] = {}
+    picked = Picked(())
+
+    def choose(header: tuple[str, ...], shown: str, has_header: bool) -> Selection:
+        nonlocal picked
+        find = partial(find_column, header, source=shown)
+        roles.update({key: find(getattr(settings, key)) for key in ("row_weights", "truth") if getattr(settings, key)})
+        picked = pick(family, header, shown, settings, set(roles.values()))
+        numeric = picked.numeric + ((roles["row_weights"],) if "row_weights" in roles else ())
+        return Selection(numeric, picked.text + ((roles["truth"],) if "truth" in roles else ()))
+
+    options = CsvOptions(settings.delimiter, settings.header, settings.comment, settings.missing)
+    table = read_table(source, options, choose)
+    numbers, weights, texts, labels, kept = _by_role(table, roles)
+    names = [table.header[i] for i in picked.numeric + picked.text]
+    prepared = prepare(family, numbers, texts, weights, names, settings, table, picked, kept)
+    return replace(prepared, labels=labels, dropped=table.dropped, cautions=table.cautions + prepared.cautions)
+
+
+def pick(
+    family: Family, header: Sequence[str], shown: str, settings: Any, taken: AbstractSet[int] = frozenset()
+) -> Picked:
+    """The columns that the model reads, apart from those `taken`. Raises EmcliError."""
+    try:
+        return family.select(header, lambda name: find_column(tuple(header), name, shown), set(taken), settings)
+    except DataFault as fault:
+        raise EmcliError(Exit.DATA, Fault(str(fault), shown), hint=fault.hint) from None
+
+
+def _by_role(table: Table, roles: dict[str, int]) -> tuple[Array, Array | None, list[list[str]], list[str] | None, Any]:
+    """Values (n, d), weights (n,), texts and labels without rows of weight 0, and which rows of the table these are."""
+    numbers, texts = table.numbers, list(table.texts)
+    labels = texts.pop() if "truth" in roles else None
+    if "row_weights" not in roles:
+        return numbers, None, texts, labels, None
+    numbers, weights = numbers[:, :-1], numbers[:, -1]
+    if (weights < 0).any():
+        row = int(np.argmax(weights < 0))
+        fault = table.fault(row, roles["row_weights"], f"weights must be at least 0, got '{weights[row]:g}'")
+        raise EmcliError(Exit.DATA, fault)
+    if not weights.sum() > 0 or weights.sum() > HEAVIEST:
+        what = "all weights are zero" if not weights.any() else f"the weights sum to {weights.sum():g}, more than 1e15"
+        raise EmcliError(
+            Exit.DATA, Fault(what, table.source, None), hint="weights must be finite, >= 0 and not all zero"
+        )
+    kept = np.flatnonzero(weights > 0)
+    texts = [[column[i] for i in kept] for column in texts]
+    return numbers[kept], weights[kept], texts, None if labels is None else [labels[i] for i in kept], kept
+
+
+def prepare(
+    family: Family,
+    numbers: Array,
+    texts: Sequence[list[str]],
+    weights: Array | None,
+    names: Sequence[str],
+    settings: Any,
+    table: Table | None = None,
+    picked: Picked | None = None,
+    kept: Any = None,
+    source: str = "",
+) -> Dataset:
+    """A dataset of values (n, d) at hand; the table and the columns picked from it locate faults."""
+    numbers = np.ascontiguousarray(numbers, dtype="<f8")
+    try:
+        rows = family.rows(numbers, texts, weights, names, settings)
+    except RowFault as fault:
+        assert table is not None and picked is not None
+        row = fault.row if kept is None else int(kept[fault.row])
+        column = None if fault.column is None else (picked.numeric + picked.text)[fault.column]
+        raise EmcliError(Exit.DATA, table.fault(row, column, fault.what), hint=fault.hint) from None
+    except DataFault as wrong:
+        exit_code = Exit.DATA if wrong.unusable else Exit.NO_FIT
+        raise EmcliError(exit_code, Fault(str(wrong), table.source if table else source), hint=wrong.hint) from None
+    digest = sha256(numbers.tobytes())
+    for text in texts:
+        digest.update("\n".join(text).encode())
+    cautions = rows.cautions
+    if weights is not None:
+        digest.update(np.ascontiguousarray(weights, dtype="<f8").tobytes())
+        if (weights != np.floor(weights)).any():
+            said = "row weights are not whole numbers: the criteria take their sum as the number of rows"
+            cautions = (*cautions, Caution("fractional-weights", said))
+    count = len(texts[0]) if texts else len(numbers)
+    shown = shown_source(table.source if table else source)
+    return Dataset(rows, shown, count, 0, tuple(names), digest.hexdigest(), None, weights, cautions)
+
+
+def shown_source(path: str) -> str:
+    """A path as typed if relative, its base name if absolute: results name no folder of a machine."""
+    return os.path.basename(path) if os.path.isabs(path) else os.path.normpath(path)

@@ -1,0 +1,215 @@
+"""Coins: a mixture of k binomials, where which coin was tossed is hidden."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from emcli.em import Array, Degenerate, Information, Stats
+from emcli.errors import Caution
+from emcli.models import tosses
+from emcli.models.family import Count, ParameterFault, Picked, Rows, Share
+from emcli.models.parameters import Given
+from emcli.models.posterior import normalise
+from emcli.models.seeding import far_apart
+
+IMPOSSIBLE = -1e200  # stands for ln 0: a count of 0 times it is 0, any other count leaves no likelihood
+
+
+@dataclass(frozen=True)
+class Tosses(Stats):
+    """What is attributed to each coin."""
+
+    rows: Array  # (k,) effective rows
+    heads: Array  # (k,)
+    tails: Array  # (k,)
+
+
+@dataclass(frozen=True, eq=False)
+class Coins:
+    """k coins; rows are (3, n): heads, tails and ln of the binomial coefficient."""
+
+    weights: Array  # (k,) mixing weights
+    heads: Array  # (k,) P(heads)
+    free: bool = False  # are the mixing weights estimated?
+    _log_odds: Array = field(init=False, repr=False)  # (k, 3): ln p, ln (1 - p), 1
+    _log_weights: Array = field(init=False, repr=False)  # (k, 1)
+
+    def __post_init__(self) -> None:
+        with np.errstate(divide="ignore"):
+            logs = np.column_stack([np.log(self.heads), np.log1p(-self.heads), np.ones(len(self.heads))])
+            object.__setattr__(self, "_log_weights", np.maximum(np.log(self.weights), IMPOSSIBLE)[:, None])
+        object.__setattr__(self, "_log_odds", np.maximum(logs, IMPOSSIBLE))
+
+    @property
+    def parameters_count(self) -> int:
+        k = len(self.heads)
+        return 2 * k - 1 if self.free else k
+
+    def components(self) -> tuple[Array, ...]:
+        return (self.heads,)
+
+    def e_step(self, rows: Array, weights: Array | None) -> Tosses:
+        """Heads and tails attributed to each coin, and the log-likelihood with its binomial coefficients."""
+        r, log_density = self.posterior(rows)
+        if weights is None:
+            total, score = float(rows.shape[1]), float(log_density.sum())
+        else:
+            total, score = float(weights.sum()), float(weights @ log_density)
+            r *= weights
+        if not score > 0.1 * IMPOSSIBLE:
+            raise Degenerate("a row is impossible for every coin: P(heads) of exactly 0 or 1 contradicts it")
+        heads, tails = (r @ rows[:2].T).T
+        return Tosses(total, score, r.sum(axis=1), heads, tails)
+
+    def m_step(self, stats: Tosses) -> Self:
+        """P(heads) is heads over tosses; a coin that has lost all its rows stays as it is."""
+        tosses = stats.heads + stats.tails
+        heads = np.where(tosses > 0, stats.heads / np.where(tosses > 0, tosses, 1.0), self.heads)
+        return replace(self, heads=heads, weights=stats.rows / stats.weight if self.free else self.weights)
+
+    def posterior(self, rows: Array) -> tuple[Array, Array]:
+        """Responsibilities (k, n) and log-densities (n,)."""
+        log_joint = self._log_odds @ rows
+        log_joint += self._log_weights
+        log_density = normalise(log_joint)
+        return log_joint, log_density
+
+    def information(self, rows: Array, weights: Array | None) -> Information:
+        """In the log-odds of each coin and of the mixing weights."""
+        r, _ = self.posterior(rows)
+        scores = [r * (rows[0] - self.heads[:, None] * (rows[0] + rows[1]))]
+        if self.free:
+            scores.append(r[:-1] - self.weights[:-1, None])
+        return Information.of(np.concatenate(scores), weights)
+
+    def ordered(self, order: npt.NDArray[np.intp]) -> Self:
+        return replace(self, weights=self.weights[order], heads=self.heads[order])
+
+
+@dataclass(frozen=True, eq=False)
+class Purse:
+    """What `generate` draws from: coins, and how often each trial tosses."""
+
+    weights: Array  # (k,)
+    heads: Array  # (k,)
+    tosses: Array  # (t,) possible numbers of tosses
+    shares: Array  # (t,) how often each comes
+
+    columns = ("heads", "tosses")
+
+    def sample(self, labels: Any, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+        """Heads and tosses (n, 2) for n coin labels."""
+        tosses = np.full(len(labels), self.tosses[0], dtype=np.int64)
+        if len(self.tosses) > 1:
+            tosses = self.tosses[rng.choice(len(self.tosses), len(labels), p=self.shares)].astype(np.int64)
+        return np.column_stack([rng.binomial(tosses, self.heads[labels]), tosses])
+
+
+class CoinsFamily:
+    """Coins as the rest of the program sees them."""
+
+    name = "coins"
+    options: Mapping[str, object] = {
+        "k": 2,
+        "heads": None,
+        "tosses": None,
+        "tails": None,
+        "flips": None,
+        "mixing": "equal",
+        "init": "k-means++",
+    }
+    fixed_point = "rounding"
+    hard = False
+
+    def select(self, header: Sequence[str], find: Callable[[str], int], taken: set[int], settings: Any) -> Picked:
+        return tosses.select(header, find, settings)
+
+    def rows(
+        self, numbers: Array, texts: Sequence[list[str]], weights: Array | None, names: Sequence[str], settings: Any
+    ) -> Rows:
+        return tosses.rows(numbers, texts, weights, names, settings)
+
+    def draw(self, rows: Rows, settings: Any, rng: np.random.Generator) -> Iterator[Coins]:
+        k, thrown = settings.k, rows.values[0] + rows.values[1]
+        rates = rows.values[0] / thrown
+        while True:
+            heads = rng.uniform(rates.min(), rates.max(), k)
+            if settings.init != "random":
+                chosen = far_apart(rates[None, :], rows.weights, k, rng)
+                drawn = (rows.values[0, chosen] + 0.5) / (thrown[chosen] + 1.0)
+                heads = np.where([rate in rates[chosen[:i]] for i, rate in enumerate(rates[chosen])], heads, drawn)
+            yield Coins(np.full(k, 1.0 / k), heads, settings.mixing == "free")
+
+    def short_runs(self, settings: Any) -> tuple[int, int]:
+        return (1, 0) if settings.init == "random" or settings.k == 1 else (4, 8)
+
+    def read(
+        self, parameters: Mapping[str, Any], settings: Mapping[str, Any], k: int | None = None, rows: Rows | None = None
+    ) -> Coins:
+        given = Given(parameters, ("weights", "heads"))
+        heads = given.array("heads", (k,))
+        for i, p in enumerate(heads):
+            if not 0 <= p <= 1:
+                raise ParameterFault(("heads", i), f"must be a probability from 0 to 1, got {p:g}")
+        weights = given.weights(len(heads))
+        free = settings.get("mixing", "equal") == "free"
+        if not free and rows is not None and np.ptp(weights) > 1e-9:
+            raise ParameterFault(("weights",), "must be equal with mixing: equal")
+        return Coins(weights, heads, free)
+
+    def write(self, model: Coins, stats: Tosses | None = None, rows: Rows | None = None) -> dict[str, Any]:
+        return {"weights": model.weights.tolist(), "heads": model.heads.tolist()}
+
+    def sampler(self, parameters: Mapping[str, Any], options: Mapping[str, Any]) -> Purse:
+        model = self.read(parameters, {})
+        tosses = options.get("tosses")
+        if tosses is None:
+            raise ParameterFault(("tosses",), "how many tosses has a row?")
+        counts = {int(n): float(w) for n, w in tosses.items()} if isinstance(tosses, Mapping) else {int(tosses): 1.0}
+        shares = np.array(list(counts.values()))
+        return Purse(model.weights, model.heads, np.array(list(counts)), shares / shares.sum())
+
+    def inward(self, model: Coins, rows: Rows) -> Coins:
+        return model
+
+    def outward(self, model: Coins, rows: Rows) -> Coins:
+        return model
+
+    def order(self, model: Coins) -> npt.NDArray[np.intp]:
+        return np.lexsort((model.weights, model.heads))
+
+    def measures(self, score: float, rows: Rows, k: int) -> tuple[float | None, float | None]:
+        return score, None
+
+    def locations(self, parameters: Mapping[str, Any]) -> Array:
+        return np.asarray(parameters["heads"], dtype=np.float64)[:, None]
+
+    def table(self, parameters: Mapping[str, Any], names: Sequence[str], total: float) -> list[tuple[str, list[Any]]]:
+        weights = parameters["weights"]
+        return [
+            ("rows", [Count(total * w) for w in weights]),
+            ("weight", [Share(w) for w in weights]),
+            ("P(heads)", list(parameters["heads"])),
+        ]
+
+    def estimate(self, rows: Rows, members: Array, settings: Any) -> dict[str, Any]:
+        weighted = members if rows.weights is None else members * rows.weights
+        heads, tails = (weighted @ rows.values[:2].T).T
+        sizes = weighted.sum(axis=1)
+        return {"weights": (sizes / sizes.sum()).tolist(), "heads": (heads / (heads + tails)).tolist()}
+
+    def extras(self, rows: Rows) -> dict[str, Any]:
+        tosses: Counter[int] = Counter()
+        assert rows.weights is not None
+        for heads, tails, weight in zip(*rows.values[:2].tolist(), rows.weights.tolist(), strict=True):
+            tosses[int(heads + tails)] += weight
+        return {"tosses": {str(n): int(w) if w == int(w) else w for n, w in sorted(tosses.items())}}
+
+    def cautions(self, model: Coins, stats: Tosses) -> list[Caution]:
+        return []

@@ -1,0 +1,204 @@
+"""The four shapes of covariances, as values: they whiten rows, and take up the moments of whitened rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from emcli.em import Array, Degenerate
+
+Exponents = npt.NDArray[np.int64]
+
+FLOOR = 1e-12  # a variance below this part of the data's own is a spike
+SPIKE = "shrank to a spike: its variance fell below 1e-12 of the data's"
+
+
+@dataclass(frozen=True, eq=False)
+class Full:
+    """Each component has its own covariance matrix."""
+
+    matrices: Array  # (k, d, d)
+    total: Array | None  # (d, d) covariance of all rows, which says what is too small; None: not asked
+    _root: Array = field(init=False, repr=False)  # (k, d, d) lower Cholesky factors L
+    _whitener: Array = field(init=False, repr=False)  # (k, d, d) L⁻¹
+
+    def __post_init__(self) -> None:
+        try:
+            root = np.linalg.cholesky(self.matrices)
+            whitener = np.linalg.inv(root)
+            # 1 / ‖L⁻¹ R‖² with R Rᵀ the total: the Frobenius norm bounds the spectral one, and is cheap
+            inflation = whitener @ np.linalg.cholesky(self.total) if self.total is not None else np.zeros((1, 1, 1))
+        except np.linalg.LinAlgError:
+            raise Degenerate(f"a component {SPIKE}") from None
+        if not np.sum(inflation * inflation, axis=(1, 2)).max() * FLOOR < 1.0:
+            sunk = ~(np.linalg.norm(inflation, 2, axis=(1, 2)) ** 2 * FLOOR < 1.0)
+            if sunk.any():
+                raise Degenerate(f"component {int(np.argmax(sunk)) + 1} {SPIKE}")
+        object.__setattr__(self, "_root", root)
+        object.__setattr__(self, "_whitener", whitener)
+
+    @classmethod
+    def of(cls, matrices: Array, total: Array | None) -> Self:
+        """From (k, d, d) matrices; `total` (d, d) is the covariance of all rows."""
+        return cls(matrices, total)
+
+    @staticmethod
+    def parameters_count(k: int, d: int) -> int:
+        return k * d * (d + 1) // 2
+
+    def full(self) -> Array:
+        """As (k, d, d)."""
+        return self.matrices
+
+    def log_det(self) -> Array:
+        """ln |Σ|, (k,)."""
+        return 2.0 * np.log(np.diagonal(self._root, axis1=1, axis2=2)).sum(axis=1)  # type: ignore[no-any-return]
+
+    def whiten(self, rows: Array, means: Array) -> Array:
+        """L⁻¹ (x - mean) of rows (d, n) for each component: (k, d, n)."""
+        k, d = means.shape
+        y = (self._whitener.reshape(k * d, d) @ rows).reshape(k, d, -1)
+        y -= np.matmul(self._whitener, means[:, :, None])
+        return y
+
+    def unwhiten(self, shift: Array) -> Array:
+        """L y of one whitened vector per component, (k, d)."""
+        return np.matmul(self._root, shift[:, :, None])[:, :, 0]  # type: ignore[no-any-return]
+
+    def second_moments(self, y: Array, weighted: Array) -> Array:
+        """Σ r y yᵀ, (k, d, d); `weighted` is r y."""
+        return np.matmul(weighted, y.transpose(0, 2, 1))  # type: ignore[no-any-return]
+
+    def updated(self, rows: Array, shift: Array, second: Array) -> Self:
+        """From effective rows (k,), whitened mean shifts (k, d) and second moments around the old means."""
+        inner = second / rows[:, None, None] - shift[:, :, None] * shift[:, None, :]
+        return type(self)(self._outer(inner), self.total)
+
+    def _outer(self, inner: Array) -> Array:
+        matrices = self._root @ inner @ self._root.transpose(0, 2, 1)
+        return 0.5 * (matrices + matrices.transpose(0, 2, 1))
+
+    def scores(self, y: Array, r: Array) -> Array:
+        """Scores of the covariance parameters for each row, (p, n)."""
+        d = y.shape[1]
+        i, j = np.triu_indices(d)
+        products = y[:, i, :] * y[:, j, :] - (i == j)[:, None]
+        return (r[:, None, :] * products).reshape(-1, y.shape[2])  # type: ignore[no-any-return]
+
+    def rescaled(self, exponent: Exponents, total: Array | None) -> Self:
+        """In coordinates multiplied by 2^exponent, column by column, where all rows have the covariance `total`."""
+        return type(self).of(np.ldexp(self.matrices, exponent[:, None] + exponent), total)
+
+    def ordered(self, order: npt.NDArray[np.intp]) -> Self:
+        """The components in another order."""
+        return type(self)(self.matrices[order], self.total)
+
+
+class Tied(Full):
+    """All components share one covariance matrix."""
+
+    @classmethod
+    def of(cls, matrices: Array, total: Array | None) -> Self:
+        return cls(np.broadcast_to(matrices.mean(axis=0), matrices.shape).copy(), total)
+
+    @staticmethod
+    def parameters_count(k: int, d: int) -> int:
+        return d * (d + 1) // 2
+
+    def updated(self, rows: Array, shift: Array, second: Array) -> Self:
+        pooled = (second.sum(axis=0) - (rows[:, None] * shift).T @ shift) / rows.sum()
+        return type(self)(self._outer(np.broadcast_to(pooled, self.matrices.shape)), self.total)
+
+    def scores(self, y: Array, r: Array) -> Array:
+        d = y.shape[1]
+        each = super().scores(y, r).reshape(y.shape[0], d * (d + 1) // 2, -1)
+        return each.sum(axis=0)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, eq=False)
+class Diagonal:
+    """Each component has its own variance in each column, and no correlation."""
+
+    variances: Array  # (k, d)
+    total: Array | None  # (d,) variances of all rows, which say what is too small; None: not asked
+    _scale: Array = field(init=False, repr=False)  # (k, d) standard deviations
+
+    def __post_init__(self) -> None:
+        sunk = ~(self.variances >= FLOOR * (0.0 if self.total is None else self.total)).all(axis=1)
+        if sunk.any():
+            raise Degenerate(f"component {int(np.argmax(sunk)) + 1} {SPIKE}")
+        object.__setattr__(self, "_scale", np.sqrt(self.variances))
+
+    @classmethod
+    def of(cls, matrices: Array, total: Array | None) -> Self:
+        return cls(np.diagonal(matrices, axis1=1, axis2=2).copy(), None if total is None else np.diagonal(total).copy())
+
+    @staticmethod
+    def parameters_count(k: int, d: int) -> int:
+        return k * d
+
+    def full(self) -> Array:
+        k, d = self.variances.shape
+        matrices = np.zeros((k, d, d))
+        matrices[:, range(d), range(d)] = self.variances
+        return matrices
+
+    def log_det(self) -> Array:
+        return 2.0 * np.log(self._scale).sum(axis=1)  # type: ignore[no-any-return]
+
+    def whiten(self, rows: Array, means: Array) -> Array:
+        y = rows - means[:, :, None]
+        y /= self._scale[:, :, None]
+        return y
+
+    def unwhiten(self, shift: Array) -> Array:
+        return shift * self._scale
+
+    def second_moments(self, y: Array, weighted: Array) -> Array:
+        return np.einsum("kdn,kdn->kd", weighted, y)  # type: ignore[no-any-return]
+
+    def updated(self, rows: Array, shift: Array, second: Array) -> Self:
+        return type(self)(self.variances * (second / rows[:, None] - shift * shift), self.total)
+
+    def scores(self, y: Array, r: Array) -> Array:
+        return (r[:, None, :] * (y * y - 1.0)).reshape(-1, y.shape[2])
+
+    def rescaled(self, exponent: Exponents, total: Array | None) -> Self:
+        scaled = type(self)(np.ldexp(self.variances, 2 * exponent), None)
+        return type(self).of(scaled.full(), total)
+
+    def ordered(self, order: npt.NDArray[np.intp]) -> Self:
+        return type(self)(self.variances[order], self.total)
+
+
+class Spherical(Diagonal):
+    """Each component has one variance, the same in every column."""
+
+    @classmethod
+    def of(cls, matrices: Array, total: Array | None) -> Self:
+        variances = np.diagonal(matrices, axis1=1, axis2=2)
+        spread = None if total is None else np.full(len(total), np.trace(total) / len(total))
+        return cls(np.broadcast_to(variances.mean(axis=1, keepdims=True), variances.shape).copy(), spread)
+
+    @staticmethod
+    def parameters_count(k: int, d: int) -> int:
+        return k
+
+    def updated(self, rows: Array, shift: Array, second: Array) -> Self:
+        factor = (second / rows[:, None] - shift * shift).mean(axis=1, keepdims=True)
+        return type(self)(self.variances * factor, self.total)
+
+    def scores(self, y: Array, r: Array) -> Array:
+        return r * ((y * y).sum(axis=1) - y.shape[1])  # type: ignore[no-any-return]
+
+
+Covariances = Full | Tied | Diagonal | Spherical
+SHAPES: dict[str, type[Full] | type[Diagonal]] = {
+    "full": Full,
+    "tied": Tied,
+    "diag": Diagonal,
+    "spherical": Spherical,
+}

@@ -1,0 +1,161 @@
+"""What a model brings besides its E-step and M-step: the columns it reads, its starts, how it is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from emcli.em import Array, Batch
+from emcli.errors import Caution
+from emcli.models.frame import Frame
+
+BATCH = 16384  # rows; constant, so that every number of threads adds up in the same order
+
+
+class Share(float):
+    """A fraction of the whole, shown to people in per cent."""
+
+
+class Count(float):
+    """A number of rows, perhaps of parts of rows, shown to people with one decimal."""
+
+
+class ParameterFault(ValueError):
+    """Given parameters that cannot be used; `path` leads to the one that is wrong, such as ("covariances", 1)."""
+
+    def __init__(self, path: tuple[str | int, ...], what: str):
+        self.path = path
+        self.what = what
+        super().__init__(f"{'.'.join(map(str, path))}: {what}" if path else what)
+
+
+class RowFault(ValueError):
+    """A row that this model cannot read: 0-based row, and which of the picked columns is to blame (None: the row)."""
+
+    def __init__(self, row: int, column: int | None, what: str, hint: str | None = None):
+        self.row, self.column, self.what, self.hint = row, column, what, hint
+        super().__init__(what)
+
+
+class DataFault(ValueError):
+    """Data that cannot be fitted: `unusable` where they are invalid, else no fit of this model exists."""
+
+    def __init__(self, what: str, hint: str | None = None, unusable: bool = True):
+        self.hint, self.unusable = hint, unusable
+        super().__init__(what)
+
+
+@dataclass(frozen=True)
+class Picked:
+    """0-based columns of the file that a model reads, as numbers and as text."""
+
+    numeric: tuple[int, ...]
+    text: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Data as a fit works on them; equal rows may be merged, with their frequency as weight."""
+
+    values: Array  # (d, n) in working coordinates, one column of numbers a row of data
+    weights: Array | None  # (n,); None when all are 1
+    total: float  # sum of the weights
+    names: tuple[str, ...]
+    frame: Frame
+    spread: Array | None = None  # (d, d) covariance of all rows in working coordinates, where the model needs it
+    merged: npt.NDArray[np.intp] | None = None  # for each row of data its place in `values`; None: as they are
+    cautions: tuple[Caution, ...] = ()
+
+    def batches(self) -> list[Batch]:
+        """The rows in slices of a fixed size."""
+        n = self.values.shape[1]
+        starts = range(0, n, BATCH)
+        return [
+            (self.values[:, i : i + BATCH], None if self.weights is None else self.weights[i : i + BATCH])
+            for i in starts
+        ]
+
+    def has_more_distinct_than(self, limit: int) -> bool:
+        """Are there more than `limit` different rows?"""
+        head = np.unique(self.values[:, : 20 * (limit + 1)], axis=1)
+        if head.shape[1] > limit:
+            return True
+        return bool(np.unique(self.values, axis=1).shape[1] > limit)
+
+    def sample(self, size: int, rng: np.random.Generator) -> Rows:
+        """Some of the rows, with their weights; all of them where there are no more than `size`."""
+        n = self.values.shape[1]
+        if n <= size:
+            return self
+        drawn = np.sort(rng.choice(n, size, replace=False))
+        weights = None if self.weights is None else self.weights[drawn]
+        total = float(size) if weights is None else float(weights.sum())
+        return replace(self, values=np.ascontiguousarray(self.values[:, drawn]), weights=weights, total=total)
+
+
+class Family(Protocol):
+    """One model as the rest of the program sees it. Parameters are plain dicts in the user's units."""
+
+    name: str
+    options: Mapping[str, object]  # the options that this model adds to the common ones, with their defaults
+    fixed_point: str  # what it means that an iteration changed nothing
+    hard: bool  # are rows assigned whole, so that the only end is a fixed point?
+
+    def select(self, header: Sequence[str], find: Callable[[str], int], taken: set[int], settings: Any) -> Picked:
+        """The columns to read; `find` resolves a name that the user gave, `taken` are columns with another role."""
+
+    def rows(
+        self, numbers: Array, texts: Sequence[list[str]], weights: Array | None, names: Sequence[str], settings: Any
+    ) -> Rows:
+        """Check and prepare the data. Raises RowFault, DataFault."""
+
+    def draw(self, rows: Rows, settings: Any, rng: np.random.Generator) -> Iterator[Any]:
+        """Endless candidates for a start in working coordinates; the best of some short runs is taken."""
+
+    def short_runs(self, settings: Any) -> tuple[int, int]:
+        """How many candidates to try for each start, and for how many iterations."""
+
+    def read(
+        self, parameters: Mapping[str, Any], settings: Mapping[str, Any], k: int | None = None, rows: Rows | None = None
+    ) -> Any:
+        """A model in the user's units from given parameters, which must be of `k` components and fit the rows.
+
+        With rows, missing weights are 1/k and missing spreads the data's. Raises ParameterFault.
+        """
+
+    def write(self, model: Any, stats: Any | None = None, rows: Rows | None = None) -> dict[str, Any]:
+        """The parameters of a model in the user's units, as plain lists; with its E-step's stats, all of them."""
+
+    def sampler(self, parameters: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
+        """What draws rows from given parameters: has `weights` (k,) and `sample(labels, rng)`. """
+
+    def inward(self, model: Any, rows: Rows) -> Any:
+        """The model in working coordinates."""
+
+    def outward(self, model: Any, rows: Rows) -> Any:
+        """The model in the user's units."""
+
+    def order(self, model: Any) -> npt.NDArray[np.intp]:
+        """The canonical order of the components of a model in the user's units."""
+
+    def measures(self, score: float, rows: Rows, k: int) -> tuple[float | None, float | None]:
+        """Log-likelihood in nats with all constants, and inertia where the model has one, of a score."""
+
+    def locations(self, parameters: Mapping[str, Any]) -> Array:
+        """What tells components apart, (k, d): to match two sets of parameters."""
+
+    def table(self, parameters: Mapping[str, Any], names: Sequence[str], total: float) -> list[tuple[str, list[Any]]]:
+        """The parameters as titled columns of k cells, for people; `total` is the weight of all rows."""
+
+    def estimate(self, rows: Rows, members: Array, settings: Any) -> dict[str, Any]:
+        """Parameters in the user's units from known memberships (k, n)."""
+
+    def extras(self, rows: Rows) -> dict[str, Any]:
+        """What else the document's `data` keeps."""
+
+    def cautions(self, model: Any, stats: Any) -> list[Caution]:
+        """What to say about the best fit."""

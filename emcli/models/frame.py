@@ -1,0 +1,71 @@
+"""The coordinates a fit works in: columns centred and scaled by exact powers of two, so that no unit costs a digit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from emcli.em import Array
+
+LARGEST_SD = 150  # decimal exponent beyond which a variance leaves the range of float64
+
+
+class OutOfRange(ValueError):
+    """A column's spread, or its values, cannot be squared in float64; `column` is its 0-based number."""
+
+    def __init__(self, column: int, spread: float):
+        self.column = column
+        super().__init__(f"standard deviation {spread:.3g} is outside 1e-{LARGEST_SD} to 1e{LARGEST_SD}")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Working coordinates z = (x - centre) · 2^-exponent, column by column."""
+
+    centre: Array  # (d,) in the user's units
+    exponent: npt.NDArray[np.int64]  # (d,)
+
+    @classmethod
+    def of(cls, values: Array, weights: Array | None, common: bool) -> Self:
+        """Centre and scale of values (n, d): sds of about 1, by one factor for all columns where `common`.
+
+        The centre is the mean rounded coarsely, to a multiple of 16 to 32 sds: data near zero keep every bit, and ties
+        stay ties, while columns far from it lose their offset.
+        Raises OutOfRange where a spread is beyond 1e±150.
+        """
+        with np.errstate(over="ignore", under="ignore"):
+            largest = np.max(np.abs(values), axis=0)
+            lift = np.frexp(np.where(largest > 0, largest, 1.0))[1].astype(np.int64)
+            scaled = np.ldexp(values, -lift)
+            mean = np.average(scaled, axis=0, weights=weights)
+            sd = np.sqrt(np.average((scaled - mean) ** 2, axis=0, weights=weights))
+        varies = np.ptp(scaled, axis=0) > 0
+        for column in np.flatnonzero(varies):
+            decimal = np.log10(max(sd[column], 1e-300)) + float(lift[column]) * np.log10(2.0)
+            if abs(decimal) > LARGEST_SD:
+                raise OutOfRange(int(column), float(np.ldexp(sd[column], lift[column])))
+        exponent = np.where(varies, np.frexp(sd)[1] + lift, lift)
+        if common:
+            top = np.max(exponent[varies], initial=np.iinfo(np.int64).min) if varies.any() else np.max(lift)
+            exponent = np.full_like(exponent, top)
+        grain = exponent + 4
+        centre = np.ldexp(np.round(np.ldexp(mean, lift - grain)), grain)
+        centre = np.where(
+            varies & (np.abs(lift - grain) < 50), centre, np.where(varies, np.ldexp(mean, lift), values[0])
+        )
+        return cls(centre, exponent)
+
+    def inward(self, values: Array) -> Array:
+        """Values (…, d) in the user's units as working coordinates."""
+        return np.ldexp(values - self.centre, -self.exponent)
+
+    def outward(self, values: Array) -> Array:
+        """Working coordinates (…, d) in the user's units."""
+        return np.ldexp(values, self.exponent) + self.centre
+
+    def log_density_shift(self) -> float:
+        """What to add to a log-density in working coordinates to have it per unit of the user's."""
+        return float(-np.sum(self.exponent) * np.log(2.0))

@@ -1,0 +1,226 @@
+"""Gaussian mixtures as the rest of the program sees them: options, starts, parameters and their tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emcli.em import Array
+from emcli.errors import Caution
+from emcli.models import points
+from emcli.models.covariance import SHAPES
+from emcli.models.family import Count, DataFault, ParameterFault, Picked, Rows, Share
+from emcli.models.mixture import Gaussian, Moments
+from emcli.models.parameters import Given
+from emcli.models.seeding import far_apart, squared_distances
+
+COLLINEAR = 1e-12  # smallest eigenvalue of the correlations below which one column follows from the others
+
+
+class GaussianFamily:
+    """Gaussian mixtures of full, tied, diagonal or spherical covariance."""
+
+    name = "gmm"
+    options: Mapping[str, object] = {"covariance": "full", "mixing": "free", "init": "k-means++"}
+    fixed_point = "rounding"
+    hard = False
+
+    def select(self, header: Sequence[str], find: Callable[[str], int], taken: set[int], settings: Any) -> Picked:
+        return points.select(header, find, taken, settings)
+
+    def rows(
+        self, numbers: Array, texts: Sequence[list[str]], weights: Array | None, names: Sequence[str], settings: Any
+    ) -> Rows:
+        spherical = settings.covariance == "spherical"
+        rows = points.rows(numbers, weights, names, settings.k, common=spherical)
+        rows = replace(rows, spread=points.spread(rows))
+        _refuse_flat(rows, spherical, settings.covariance in ("full", "tied"))
+        return rows
+
+    def draw(self, rows: Rows, settings: Any, rng: np.random.Generator) -> Iterator[Gaussian]:
+        k, d, shape = settings.k, len(rows.values), SHAPES[settings.covariance]
+        assert rows.spread is not None
+        free = settings.mixing == "free"
+        if settings.init == "random":
+            extent = np.ptp(rows.values, axis=1)
+            while True:
+                means = points.uniform(rows, k, rng)
+                matrices = np.zeros((k, d, d))
+                matrices[:, range(d), range(d)] = (rng.uniform(1 / 70, 1 / 7, size=(k, d)) * extent) ** 2
+                if shape is SHAPES["tied"]:
+                    matrices[:] = matrices.mean(axis=0)
+                yield Gaussian(np.full(k, 1.0 / k), means, shape.of(matrices, rows.spread), free)
+        unit = np.sqrt(np.diag(rows.spread))[:, None]
+        seen = rows.values / (unit.max() if settings.covariance == "spherical" else unit)
+        while True:
+            chosen = far_apart(seen, rows.weights, k, rng)
+            members = np.zeros((k, seen.shape[1]))
+            members[squared_distances(seen, seen[:, chosen].T).argmin(axis=0), range(seen.shape[1])] = 1.0
+            yield _from_members(rows, members, shape, free, int(rng.integers(3)))
+
+    def short_runs(self, settings: Any) -> tuple[int, int]:
+        return (1, 0) if settings.init == "random" or settings.k == 1 else (6, 8)
+
+    def read(
+        self, parameters: Mapping[str, Any], settings: Mapping[str, Any], k: int | None = None, rows: Rows | None = None
+    ) -> Gaussian:
+        given = Given(parameters, ("weights", "means", "covariances", "sds"))
+        means = given.matrix("means", k, len(rows.names) if rows else None)
+        weights = given.weights(len(means))
+        matrices = _given_matrices(given, means, rows)
+        free = settings.get("mixing", "free") == "free"
+        if not free and rows is not None and np.ptp(weights) > 1e-9:
+            raise ParameterFault(("weights",), "must be equal with mixing: equal")
+        shape = settings.get("covariance", "full")
+        covariances = SHAPES[shape].of(matrices, None)
+        if ("covariances" in given or "sds" in given) and not np.allclose(covariances.full(), matrices, 1e-9, 0):
+            raise ParameterFault(("covariances" if "covariances" in given else "sds",), f"are not {shape}")
+        return Gaussian(weights, means, covariances, free)
+
+    def write(self, model: Gaussian, stats: Moments | None = None, rows: Rows | None = None) -> dict[str, Any]:
+        return {
+            "weights": model.weights.tolist(),
+            "means": model.means.tolist(),
+            "covariances": model.covariances.full().tolist(),
+        }
+
+    def sampler(self, parameters: Mapping[str, Any], options: Mapping[str, Any]) -> Gaussian:
+        return self.read(parameters, {})
+
+    def inward(self, model: Gaussian, rows: Rows) -> Gaussian:
+        covariances = model.covariances.rescaled(-rows.frame.exponent, rows.spread)
+        return replace(model, means=rows.frame.inward(model.means), covariances=covariances)
+
+    def outward(self, model: Gaussian, rows: Rows) -> Gaussian:
+        covariances = model.covariances.rescaled(rows.frame.exponent, None)
+        return replace(model, means=rows.frame.outward(model.means), covariances=covariances)
+
+    def order(self, model: Gaussian) -> npt.NDArray[np.intp]:
+        spreads = np.diagonal(model.covariances.full(), axis1=1, axis2=2)
+        return np.lexsort(np.column_stack([model.means, spreads, model.weights]).T[::-1])
+
+    def measures(self, score: float, rows: Rows, k: int) -> tuple[float | None, float | None]:
+        return score + rows.total * rows.frame.log_density_shift(), None
+
+    def locations(self, parameters: Mapping[str, Any]) -> Array:
+        return np.asarray(parameters["means"], dtype=np.float64)
+
+    def table(self, parameters: Mapping[str, Any], names: Sequence[str], total: float) -> list[tuple[str, list[Any]]]:
+        means, matrices = np.asarray(parameters["means"]), np.asarray(parameters["covariances"])
+        weights = parameters["weights"]
+        columns: list[tuple[str, list[Any]]] = [
+            ("rows", [Count(total * w) for w in weights]),
+            ("weight", [Share(w) for w in weights]),
+        ]
+        if len(names) == 1:
+            return [
+                *columns,
+                (f"mean {names[0]}", means[:, 0].tolist()),
+                ("sd", np.sqrt(matrices[:, 0, 0]).tolist()),
+                ("variance", matrices[:, 0, 0].tolist()),
+            ]
+        columns += [(f"mean {name}", means[:, j].tolist()) for j, name in enumerate(names)]
+        return columns + [(f"sd {name}", np.sqrt(matrices[:, j, j]).tolist()) for j, name in enumerate(names)]
+
+    def estimate(self, rows: Rows, members: Array, settings: Any) -> dict[str, Any]:
+        weighted = members if rows.weights is None else members * rows.weights
+        sizes, means, scatter = _cluster_moments(rows.values, weighted)
+        matrices = np.ldexp(scatter / sizes[:, None, None], rows.frame.exponent[:, None] + rows.frame.exponent)
+        weights = sizes / sizes.sum()
+        outward = rows.frame.outward(means)
+        return {"weights": weights.tolist(), "means": outward.tolist(), "covariances": matrices.tolist()}
+
+    def extras(self, rows: Rows) -> dict[str, Any]:
+        return {}
+
+    def cautions(self, model: Gaussian, stats: Moments) -> list[Caution]:
+        return []
+
+
+def _refuse_flat(rows: Rows, spherical: bool, correlated: bool) -> None:
+    assert rows.spread is not None
+    variances = np.diag(rows.spread)
+    flat = np.ptp(rows.values, axis=1) == 0
+    if flat.all():
+        raise DataFault(f"all {rows.values.shape[1]} rows are identical; no variance to fit", unusable=False)
+    if spherical:
+        return
+    if flat.any():
+        j = int(np.argmax(flat))
+        value = float(rows.frame.outward(rows.values[:, 0])[j])
+        raise DataFault(
+            f"column {rows.names[j]!r} is constant ({value!r})", "leave it out with --columns", unusable=False
+        )
+    n, d = rows.values.shape[1], len(variances)
+    if correlated and 1 < n <= d:
+        raise DataFault(
+            f"a covariance of {d} columns needs more than {d} rows, got {n}",
+            "use --covariance diag, or fewer --columns",
+            unusable=False,
+        )
+    if correlated and d > 1:
+        scale = np.sqrt(variances)
+        if np.linalg.eigvalsh(rows.spread / np.outer(scale, scale))[0] < COLLINEAR:
+            raise DataFault(
+                "one column follows from the others (the covariance of all rows is singular)",
+                "leave a column out with --columns, or use --covariance diag",
+                unusable=False,
+            )
+
+
+def _cluster_moments(values: Array, weighted: Array) -> tuple[Array, Array, Array]:
+    """Sizes (k,), means (k, d) and scatter matrices (k, d, d) of memberships (k, n)."""
+    sizes = weighted.sum(axis=1)
+    means = weighted @ values.T / sizes[:, None]
+    scatter = np.empty((len(sizes), len(values), len(values)))
+    for j, mean in enumerate(means):
+        away = values - mean[:, None]
+        scatter[j] = (away * weighted[j]) @ away.T
+    return sizes, means, scatter
+
+
+def _from_members(rows: Rows, members: Array, shape: Any, free: bool, kind: int) -> Gaussian:
+    """A start from clusters, their covariances (0) each its own, shrunk to the pooled one; (1) pooled; (2) pooled, with
+    equal weights. Which of them leads to the best optimum differs from data to data."""
+    assert rows.spread is not None
+    weighted = members if rows.weights is None else members * rows.weights
+    kept = weighted.sum(axis=1) > 0
+    if not kept.all():  # fewer different rows than components: the rest start on all rows
+        weighted[~kept] = 1e-3 * (1.0 if rows.weights is None else rows.weights)
+    sizes, means, scatter = _cluster_moments(rows.values, weighted)
+    k, d = means.shape
+    pooled = scatter.sum(axis=0) / sizes.sum() + 1e-3 * rows.spread
+    if kind == 0:
+        strength = d + 1.0
+        matrices = (scatter + strength * pooled) / (sizes[:, None, None] + strength)
+    else:
+        matrices = np.broadcast_to(pooled, scatter.shape).copy()
+    if shape is SHAPES["tied"]:
+        matrices[:] = pooled
+    weights = sizes / sizes.sum() if free and kind < 2 else np.full(k, 1.0 / k)
+    return Gaussian(weights, means, shape.of(matrices, rows.spread), free)
+
+
+def _given_matrices(given: Given, means: Array, rows: Rows | None) -> Array:
+    k, d = means.shape
+    if "covariances" in given and "sds" in given:
+        raise ParameterFault(("sds",), "give covariances or sds, not both")
+    if "covariances" in given:
+        matrices = given.array("covariances", (k, d, d))
+        for i, matrix in enumerate(matrices):
+            if not np.allclose(matrix, matrix.T, rtol=1e-9, atol=0) or np.linalg.eigvalsh(matrix)[0] <= 0:
+                raise ParameterFault(("covariances", i), "must be a symmetric, positive definite matrix")
+        return matrices
+    if "sds" in given:
+        sds = given.matrix("sds", k, d)
+        for i, j in zip(*np.nonzero(~((sds > 1e-150) & (sds < 1e150))), strict=True):
+            raise ParameterFault(("sds", int(i)), f"must be positive, got {sds[i, j]:g}")
+        return sds[:, :, None] ** 2 * np.eye(d)
+    if rows is None or rows.spread is None:
+        raise ParameterFault((), "missing 'covariances' or 'sds'")
+    spread = np.ldexp(rows.spread, rows.frame.exponent[:, None] + rows.frame.exponent)
+    return np.broadcast_to(spread, (k, d, d)).copy()

@@ -1,0 +1,221 @@
+"""K-means: hard EM, each row with its nearest centroid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import ldexp, log, pi, sqrt
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from emcli.em import Array, Information, Stats
+from emcli.errors import Caution
+from emcli.models import points
+from emcli.models.family import Picked, Rows, Share
+from emcli.models.parameters import Given
+from emcli.models.seeding import far_apart, squared_distances
+
+
+@dataclass(frozen=True)
+class Assignment(Stats):
+    """Sums over the rows of each cluster, and the row that lies farthest from its centroid."""
+
+    sizes: Array  # (k,) weight of the rows assigned
+    sums: Array  # (k, d)
+    farthest: Array  # (d,)
+    farthest_distance: float  # squared
+
+    def __add__(self, other: Self) -> Self:
+        far = self if self.farthest_distance >= other.farthest_distance else other
+        return type(self)(
+            self.weight + other.weight,
+            self.score + other.score,
+            self.sizes + other.sizes,
+            self.sums + other.sums,
+            far.farthest,
+            far.farthest_distance,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class KMeans:
+    """k centroids; rows are (d, n)."""
+
+    centroids: Array  # (k, d)
+    refilled: int = 0  # how often an emptied cluster took the farthest row
+
+    @property
+    def weights(self) -> Array:
+        return np.ones(len(self.centroids))
+
+    @property
+    def parameters_count(self) -> int:
+        return self.centroids.size + 1
+
+    def components(self) -> tuple[Array, ...]:
+        return (self.centroids,)
+
+    def e_step(self, rows: Array, weights: Array | None) -> Assignment:
+        """Assign each row to its nearest centroid, ties to the lowest index; the score is -inertia / 2."""
+        members, nearest = self._assigned(rows)
+        if weights is None:
+            total, inertia = float(rows.shape[1]), float(nearest.sum())
+        else:
+            total, inertia = float(weights.sum()), float(weights @ nearest)
+            members *= weights
+        far = int(np.argmax(nearest))
+        return Assignment(
+            total, -0.5 * inertia, members.sum(axis=1), members @ rows.T, rows[:, far].copy(), float(nearest[far])
+        )
+
+    def m_step(self, stats: Assignment) -> Self:
+        """Centroids are the means of their rows; an emptied cluster takes the row farthest from its centroid."""
+        empty = stats.sizes == 0
+        centroids = np.where(empty[:, None], self.centroids, stats.sums / np.where(empty, 1.0, stats.sizes)[:, None])
+        if not empty.any() or stats.farthest_distance == 0:
+            return replace(self, centroids=centroids)
+        centroids[int(np.argmax(empty))] = stats.farthest
+        return replace(self, centroids=centroids, refilled=self.refilled + 1)
+
+    def posterior(self, rows: Array) -> tuple[Array, Array]:
+        """Assignments (k, n), one 1 in each column, and squared distances to the nearest centroid (n,)."""
+        return self._assigned(rows)
+
+    def _assigned(self, rows: Array) -> tuple[Array, Array]:
+        distances = squared_distances(rows, self.centroids)
+        nearest = distances.min(axis=0)
+        members = (distances == nearest).astype(np.float64)
+        if np.count_nonzero(members) > len(nearest):
+            members = np.zeros_like(distances)
+            members[distances.argmin(axis=0), np.arange(len(nearest))] = 1.0
+        return members, nearest
+
+    def information(self, rows: Array, weights: Array | None) -> Information:
+        raise TypeError("hard assignments have no information matrix")
+
+    def ordered(self, order: Any) -> Self:
+        return replace(self, centroids=self.centroids[order])
+
+
+@dataclass(frozen=True, eq=False)
+class Spheres:
+    """What `generate` draws from centroids: round clusters of one standard deviation."""
+
+    weights: Array  # (k,)
+    centroids: Array  # (k, d)
+    sd: float
+
+    def sample(self, labels: Any, rng: np.random.Generator) -> Array:
+        """Rows (n, d) for n labels."""
+        drawn: Array = self.centroids[labels] + self.sd * rng.standard_normal((len(labels), self.centroids.shape[1]))
+        return drawn
+
+
+class KMeansFamily:
+    """K-means as the rest of the program sees it."""
+
+    name = "kmeans"
+    options: Mapping[str, object] = {"init": "k-means++"}
+    fixed_point = "assignments"
+    hard = True
+
+    def select(self, header: Sequence[str], find: Callable[[str], int], taken: set[int], settings: Any) -> Picked:
+        return points.select(header, find, taken, settings)
+
+    def rows(
+        self, numbers: Array, texts: Sequence[list[str]], weights: Array | None, names: Sequence[str], settings: Any
+    ) -> Rows:
+        return points.rows(numbers, weights, names, settings.k, common=True)
+
+    def draw(self, rows: Rows, settings: Any, rng: np.random.Generator) -> Iterator[KMeans]:
+        while True:
+            if settings.init == "random":
+                yield KMeans(points.uniform(rows, settings.k, rng))
+            else:
+                chosen = far_apart(rows.values, rows.weights, settings.k, rng)
+                yield KMeans(rows.values[:, chosen].T.copy())
+
+    def short_runs(self, settings: Any) -> tuple[int, int]:
+        return (1, 0) if settings.init == "random" else (8, 3)
+
+    def read(
+        self, parameters: Mapping[str, Any], settings: Mapping[str, Any], k: int | None = None, rows: Rows | None = None
+    ) -> KMeans:
+        given = Given(parameters, ("centroids", "sizes", "sd", "weights"))
+        return KMeans(given.matrix("centroids", k, len(rows.names) if rows else None))
+
+    def sampler(self, parameters: Mapping[str, Any], options: Mapping[str, Any]) -> Spheres:
+        """What draws rows from given parameters. Raises ParameterFault."""
+        given = Given(parameters, ("centroids", "sizes", "sd", "weights"))
+        centroids = given.matrix("centroids", None, None)
+        sizes = given.array("sizes", (len(centroids),)) if "sizes" in parameters else None
+        weights = given.weights(len(centroids)) if sizes is None else sizes / sizes.sum()
+        return Spheres(weights, centroids, given.positive("sd"))
+
+    def write(self, model: KMeans, stats: Assignment | None = None, rows: Rows | None = None) -> dict[str, Any]:
+        written: dict[str, Any] = {"centroids": model.centroids.tolist()}
+        if stats is not None and rows is not None:
+            inertia = self.measures(stats.score, rows, len(model.centroids))[1]
+            written["sizes"] = [int(size) if size == int(size) else size for size in stats.sizes.tolist()]
+            written["sd"] = sqrt((inertia or 0.0) / (stats.weight * model.centroids.shape[1]))
+        return written
+
+    def inward(self, model: KMeans, rows: Rows) -> KMeans:
+        return replace(model, centroids=rows.frame.inward(model.centroids))
+
+    def outward(self, model: KMeans, rows: Rows) -> KMeans:
+        return replace(model, centroids=rows.frame.outward(model.centroids))
+
+    def order(self, model: KMeans) -> npt.NDArray[np.intp]:
+        return np.lexsort(model.centroids.T[::-1])
+
+    def measures(self, score: float, rows: Rows, k: int) -> tuple[float | None, float | None]:
+        """Classification log-likelihood -N ln k - (N d / 2)(1 + ln(2π inertia / (N d))), None at inertia 0; inertia."""
+        inertia = ldexp(-2.0 * score, 2 * int(rows.frame.exponent[0]))
+        if not inertia > 0:
+            return None, 0.0
+        cells = rows.total * len(rows.values)
+        return -rows.total * log(k) - 0.5 * cells * (1 + log(2 * pi) + log(inertia / cells)), inertia
+
+    def locations(self, parameters: Mapping[str, Any]) -> Array:
+        return np.asarray(parameters["centroids"], dtype=np.float64)
+
+    def table(self, parameters: Mapping[str, Any], names: Sequence[str], total: float) -> list[tuple[str, list[Any]]]:
+        sizes = parameters.get("sizes")
+        columns: list[tuple[str, list[Any]]] = []
+        if sizes:
+            columns = [("rows", list(sizes)), ("share", [Share(size / sum(sizes)) for size in sizes])]
+        centroids = np.asarray(parameters["centroids"])
+        return columns + [(name, centroids[:, j].tolist()) for j, name in enumerate(names)]
+
+    def estimate(self, rows: Rows, members: Array, settings: Any) -> dict[str, Any]:
+        """Parameters in the user's units from known memberships (k, n)."""
+        weighted = members if rows.weights is None else members * rows.weights
+        centroids = rows.frame.outward(weighted @ rows.values.T / weighted.sum(axis=1)[:, None])
+        return {"centroids": centroids.tolist(), "sizes": weighted.sum(axis=1).tolist()}
+
+    def extras(self, rows: Rows) -> dict[str, Any]:
+        return {}
+
+    def cautions(self, model: KMeans, stats: Assignment) -> list[Caution]:
+        """What to say about the best fit."""
+        said = []
+        if model.refilled:
+            said.append(
+                Caution(
+                    "empty-cluster",
+                    f"a cluster lost all its rows {model.refilled} times on the way, and "
+                    "took the row farthest from its centroid each time",
+                )
+            )
+        if stats.score == 0:
+            said.append(
+                Caution(
+                    "zero-inertia",
+                    "every row lies exactly on its centroid: as many clusters as different "
+                    "rows, so there is nothing left to explain; use a smaller k",
+                )
+            )
+        return said

@@ -1,0 +1,113 @@
+"""A mixture of Gaussians as a model: its E-step, M-step, information and draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from math import log, pi
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from emcli.em import Array, Degenerate, Information, Stats
+from emcli.models.covariance import Covariances
+from emcli.models.posterior import normalise
+
+LOST = 1e-30  # effective rows below which a component has none
+
+
+@dataclass(frozen=True)
+class Moments(Stats):
+    """Responsibility-weighted sums over rows, in each component's whitened coordinates y."""
+
+    rows: Array  # (k,) effective rows
+    first: Array  # (k, d) Σ r y
+    second: Array  # (k, d, d) Σ r y yᵀ, or its diagonals (k, d)
+
+
+@dataclass(frozen=True, eq=False)
+class Gaussian:
+    """A mixture of k Gaussians in d dimensions; rows are (d, n), one column of numbers a row of data."""
+
+    weights: Array  # (k,) mixing weights
+    means: Array  # (k, d)
+    covariances: Covariances
+    free: bool = True  # are the mixing weights estimated?
+    _log_scale: Array = field(init=False, repr=False)  # (k, 1) ln of weight and normalising constant
+
+    def __post_init__(self) -> None:
+        d = self.means.shape[1]
+        with np.errstate(divide="ignore"):  # a weight of zero is legal, and has no density
+            log_scale = np.log(self.weights) - 0.5 * (d * log(2 * pi) + self.covariances.log_det())
+        object.__setattr__(self, "_log_scale", log_scale[:, None])
+
+    @property
+    def parameters_count(self) -> int:
+        k, d = self.means.shape
+        return (k - 1 if self.free else 0) + int(k * d) + self.covariances.parameters_count(k, d)
+
+    def components(self) -> tuple[Array, ...]:
+        return self.means, self.covariances.full()
+
+    def e_step(self, rows: Array, weights: Array | None) -> Moments:
+        """Moments around the current means, and the log-likelihood."""
+        y = self.covariances.whiten(rows, self.means)
+        r, log_density = self._posterior(y)
+        if weights is None:
+            total, score = float(rows.shape[1]), float(log_density.sum())
+        else:
+            total, score = float(weights.sum()), float(weights @ log_density)
+            r *= weights
+        if not np.isfinite(score):
+            raise Degenerate("a row is so far from every component that it has no density")
+        weighted = r[:, None, :] * y
+        return Moments(total, score, r.sum(axis=1), weighted.sum(axis=2), self.covariances.second_moments(y, weighted))
+
+    def m_step(self, stats: Moments) -> Self:
+        """The maximum likelihood model of the completed rows. Raises Degenerate where a component has sunk."""
+        lost = np.flatnonzero(~(stats.rows > LOST))
+        if lost.size:
+            raise Degenerate(f"component {lost[0] + 1} lost all its rows")
+        shift = stats.first / stats.rows[:, None]
+        return replace(
+            self,
+            weights=stats.rows / stats.weight if self.free else self.weights,
+            means=self.means + self.covariances.unwhiten(shift),
+            covariances=self.covariances.updated(stats.rows, shift, stats.second),
+        )
+
+    def posterior(self, rows: Array) -> tuple[Array, Array]:
+        """Responsibilities (k, n) and log-densities (n,)."""
+        return self._posterior(self.covariances.whiten(rows, self.means))
+
+    def _posterior(self, y: Array) -> tuple[Array, Array]:
+        log_joint = (y * y).sum(axis=1)
+        log_joint *= -0.5
+        log_joint += self._log_scale
+        log_density = normalise(log_joint)
+        return log_joint, log_density
+
+    def information(self, rows: Array, weights: Array | None) -> Information:
+        y = self.covariances.whiten(rows, self.means)
+        r, _ = self._posterior(y)
+        scores = [(r[:, None, :] * y).reshape(-1, rows.shape[1]), self.covariances.scores(y, r)]
+        if self.free:
+            scores.append(r[:-1] - self.weights[:-1, None])
+        return Information.of(np.concatenate(scores), weights)
+
+    def sample(self, labels: Any, rng: np.random.Generator) -> Array:
+        """Rows (n, d) for n component labels; plain sums and products, so that the bits do not depend on a BLAS."""
+        noise = rng.standard_normal((len(labels), self.means.shape[1]))
+        roots = np.linalg.cholesky(self.covariances.full())
+        out: Array = self.means[labels]
+        for column in range(out.shape[1]):
+            for j in range(column + 1):
+                if np.any(roots[:, column, j]):
+                    out[:, column] += roots[labels, column, j] * noise[:, j]
+        return out
+
+    def ordered(self, order: npt.NDArray[np.intp]) -> Self:
+        """The components in another order."""
+        return replace(
+            self, weights=self.weights[order], means=self.means[order], covariances=self.covariances.ordered(order)
+        )

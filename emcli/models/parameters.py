@@ -1,0 +1,83 @@
+"""Given parameters, checked: the numbers that a start, a recipe or a saved fit names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from emcli.em import Array
+from emcli.errors import quoted, suggestion
+from emcli.models.family import ParameterFault
+
+
+class Given:
+    """A mapping of parameters; every method returns arrays of float64 or raises ParameterFault with the path."""
+
+    def __init__(self, parameters: Mapping[str, Any], keys: Sequence[str]):
+        self.parameters = parameters
+        for key in parameters:
+            if key not in keys:
+                raise ParameterFault((key,), f"unknown parameter {quoted(key)}{suggestion(key, keys)}")
+
+    def __contains__(self, key: str) -> bool:
+        return self.parameters.get(key) is not None
+
+    def array(self, key: str, shape: tuple[int | None, ...]) -> Array:
+        """A nested list of finite numbers of that shape; None is any length from 1."""
+        if key not in self:
+            raise ParameterFault((), f"missing {quoted(key)}")
+        return np.array(self._numbers((key,), self.parameters[key], shape), dtype=np.float64)
+
+    def _numbers(self, path: tuple[str | int, ...], value: Any, shape: tuple[int | None, ...]) -> Any:
+        if not shape:
+            if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
+                raise ParameterFault(path, f"must be a finite number, got {quoted(value)}")
+            return float(value)
+        if not isinstance(value, list | tuple):
+            raise ParameterFault(path, f"must be a list, got {quoted(value)}")
+        if not value or (shape[0] is not None and len(value) != shape[0]):
+            wanted = f"{shape[0]} values" if shape[0] else "at least one value"
+            raise ParameterFault(path, f"must have {wanted}, got {len(value)}")
+        inner = shape[1:]
+        if inner and inner[0] is None and isinstance(value[0], list):
+            inner = (len(value[0]), *inner[1:])
+        return [self._numbers((*path, i), item, inner) for i, item in enumerate(value)]
+
+    def matrix(self, key: str, k: int | None, d: int | None) -> Array:
+        """(k, d); in one dimension a plain list of k numbers will do too."""
+        value = self.parameters.get(key)
+        if isinstance(value, list | tuple) and value and not isinstance(value[0], list | tuple) and d in (None, 1):
+            return self.array(key, (k,))[:, None]
+        return self.array(key, (k, d))
+
+    def positive(self, key: str) -> float:
+        """One number above 0."""
+        value = float(self.array(key, ()))
+        if not value > 0:
+            raise ParameterFault((key,), f"must be above 0, got {value:g}")
+        return value
+
+    def weights(self, k: int) -> Array:
+        """Mixing weights (k,): 1/k each where none are given; they must be positive and sum to 1."""
+        if "weights" not in self:
+            return np.full(k, 1.0 / k)
+        weights = self.array("weights", (k,))
+        for i, weight in enumerate(weights):
+            if weight < 0:
+                raise ParameterFault(("weights", i), f"must not be negative, got {weight:g}")
+        total = weights.sum()
+        if abs(total - 1.0) > 1e-6:
+            raise ParameterFault(("weights",), f"must sum to 1, got {total:.10g}")
+        return weights if abs(total - 1.0) <= 1e-14 else weights / total
+
+
+def refuse_symmetric(model: Any) -> None:
+    """A start with a zero weight or two equal components stays so for ever under EM: raise ParameterFault."""
+    for i, weight in enumerate(model.weights):
+        if weight == 0:
+            raise ParameterFault(("weights", i), "a component that starts with weight 0 keeps it for ever")
+        for j in range(i):
+            if all(np.array_equal(part[i], part[j]) for part in model.components()):
+                raise ParameterFault((), f"components {j + 1} and {i + 1} start equal, and would stay equal for ever")

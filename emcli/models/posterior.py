@@ -1,0 +1,22 @@
+"""Responsibilities from log-densities, safe for rows that every component finds impossible in double precision."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emcli.em import Array
+
+
+def normalise(log_joint: Array) -> Array:
+    """Turn ln w_k f_k(x), shape (k, n), into responsibilities in place; return the log-densities ln f(x), (n,).
+
+    The largest term of each row is taken out first (log-sum-exp), so that each column sums to 1 however far the row is.
+    """
+    top = log_joint.max(axis=0)
+    np.subtract(log_joint, top, out=log_joint)
+    np.exp(log_joint, out=log_joint)
+    total: Array = log_joint.sum(axis=0)
+    np.divide(log_joint, total, out=log_joint)
+    np.log(total, out=total)
+    np.add(total, top, out=total)
+    return total

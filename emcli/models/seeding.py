@@ -1,0 +1,65 @@
+"""Where fits begin: rows drawn far apart (greedy k-means++), and the best of several short runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emcli.em import Array, Degenerate, Step
+
+
+def squared_distances(rows: Array, centres: Array) -> Array:
+    """Squared Euclidean distances (k, n) of rows (d, n) to centres (k, d), by differences: ties stay ties."""
+    out = np.empty((len(centres), rows.shape[1]))
+    for centre, line in zip(centres, out, strict=True):
+        away = rows - centre[:, None]
+        np.einsum("dn,dn->n", away, away, out=line)
+    return out
+
+
+def far_apart(rows: Array, weights: Array | None, k: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+    """Indices of k rows (d, n), each drawn with probability proportional to its squared distance from those before.
+
+    Of 2 + ln k candidates the one that lowers the inertia most is taken (greedy k-means++, Arthur & Vassilvitskii 2007,
+    section 5). Where fewer than k rows differ, the rest are drawn from all rows.
+    """
+    n, trials = rows.shape[1], 2 + int(np.log(k))
+    mass = np.ones(n) if weights is None else weights
+    chosen = np.empty(k, dtype=np.intp)
+    chosen[0] = _drawn(mass, 1, rng)[0]
+    nearest = squared_distances(rows, rows[:, chosen[:1]].T)[0]
+    for i in range(1, k):
+        potential = nearest * mass
+        candidates = _drawn(potential if potential.any() else mass, trials, rng)
+        distances = np.minimum(squared_distances(rows, rows[:, candidates].T), nearest)
+        best = int(np.argmin(distances @ mass))
+        chosen[i], nearest = candidates[best], distances[best]
+    return chosen
+
+
+def _drawn(mass: Array, count: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+    reach = np.cumsum(mass)
+    drawn: npt.NDArray[np.intp] = np.searchsorted(reach, rng.random(count) * reach[-1], side="right")
+    return np.minimum(drawn, len(mass) - 1)
+
+
+def best_of_short_runs(candidates: Iterable[Any], run: Callable[[Any], Iterable[Step]], steps: int) -> Any:
+    """The candidate that a few EM steps take highest (Biernacki, Celeux & Govaert 2003), as it was before them.
+
+    One that degenerates on the way counts as lowest; the first candidate wins ties.
+    """
+    best, best_score = None, -np.inf
+    for candidate in candidates:
+        score = -np.inf
+        try:
+            for step in islice(run(candidate), steps + 1):
+                score = step.score
+        except Degenerate:
+            score = -np.inf
+        if best is None or score > best_score:
+            best, best_score = candidate, score
+    return best

@@ -1,0 +1,118 @@
+"""Rows of tosses: heads with tosses, heads with tails, or strings of flips; equal rows are merged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import comb, lgamma, log
+from typing import Any
+
+import numpy as np
+
+from emcli.em import Array
+from emcli.errors import Caution, quoted
+from emcli.models.family import DataFault, Picked, RowFault, Rows
+from emcli.models.frame import Frame
+
+LARGEST = 2.0**53  # counts beyond which a double cannot tell neighbours apart
+
+
+def select(header: Sequence[str], find: Callable[[str], int], settings: Any) -> Picked:
+    """The columns named; else `heads` with `tosses`, or with `tails`; else `flips`."""
+    named = settings.heads or settings.tosses or settings.tails
+    flips = settings.flips or ("flips" if not named and "flips" in header and "heads" not in header else None)
+    if flips:
+        column = find(flips)
+        if _is_flips(header[column]):
+            raise DataFault(f"the first row, {quoted(header[column])}, was taken for a header", "add --no-header")
+        return Picked((), (column,))
+    second = "tails" if _by_tails(settings, header) else "tosses"
+    wanted = {"heads": settings.heads, second: getattr(settings, second)}
+    for default, given in wanted.items():
+        if not given and default not in header:
+            what = f"no column {quoted(default)} (has: {', '.join(map(quoted, header[:6]))})"
+            raise DataFault(what, f"name the column of {default} with --{default}")
+    first, last = (find(given or default) for default, given in wanted.items())
+    return Picked((first, last))
+
+
+def _by_tails(settings: Any, names: Sequence[str]) -> bool:
+    """Is the second column one of tails?"""
+    return bool(settings.tails) or (not settings.tosses and "tosses" not in names and "tails" in names)
+
+
+def rows(
+    numbers: Array, texts: Sequence[list[str]], weights: Array | None, names: Sequence[str], settings: Any
+) -> Rows:
+    """Different pairs of heads and tails with ln of their binomial coefficient, (3, n), and how often each came."""
+    if texts:
+        heads, tails = _counted(texts[0])
+    else:
+        heads, tails = _checked(numbers, names, _by_tails(settings, names))
+    tossed = heads + tails > 0
+    count = int(np.count_nonzero(tossed))
+    if not count:
+        raise DataFault("no row has any tosses, so the data say nothing about the coins")
+    if settings.k > count:
+        raise DataFault(f"k={settings.k} needs at least {settings.k} rows with tosses, got {count}")
+    pairs, place = _distinct(heads[tossed], tails[tossed])
+    frequency: Array = np.bincount(place, None if weights is None else weights[tossed]).astype(np.float64)
+    merged = np.full(len(heads), -1, dtype=np.intp)
+    merged[tossed] = place
+    values = np.vstack([pairs, [_log_comb(int(h + t), int(h)) for h, t in pairs.T.tolist()]])
+    empty = len(heads) - count
+    cautions = (Caution("no-tosses", f"rows without tosses say nothing and are left out: {empty}"),) if empty else ()
+    frame = Frame(np.zeros(2), np.zeros(2, dtype=np.int64))
+    return Rows(values, frequency, float(frequency.sum()), tuple(names), frame, merged=merged, cautions=cautions)
+
+
+def _distinct(heads: Array, tails: Array) -> tuple[Array, Any]:
+    """The different pairs (2, m), sorted, and for each row the place of its pair."""
+    width = float(tails.max()) + 1.0
+    if width * (float(heads.max()) + 1.0) < LARGEST:
+        keys, place = np.unique(heads * width + tails, return_inverse=True)
+        return np.stack([np.floor(keys / width), keys % width]), place.ravel()
+    pairs, place = np.unique(np.stack([heads, tails]), axis=1, return_inverse=True)
+    return pairs, place.ravel()
+
+
+def _checked(numbers: Array, names: Sequence[str], by_tails: bool) -> tuple[Array, Array]:
+    """Heads and tails (n,) from counts (n, 2)."""
+    for column in (0, 1):
+        counts = numbers[:, column]
+        for wrong, what in (
+            (counts < 0, "must be at least 0"),
+            (counts != np.floor(counts), "must be a whole number"),
+            (counts > LARGEST, "must be below 2^53"),
+        ):
+            if wrong.any():
+                row = int(np.argmax(wrong))
+                raise RowFault(row, column, f"{names[column]} {what}, got '{counts[row]:g}'")
+    heads, other = numbers.T
+    if by_tails:
+        return heads, other
+    if (heads > other).any():
+        row = int(np.argmax(heads > other))
+        raise RowFault(row, None, f"heads {heads[row]:g} > tosses {other[row]:g}")
+    return heads, other - heads
+
+
+def _is_flips(text: str) -> bool:
+    return len(text) > 1 and (set(text) <= set("HT") or set(text) <= set("ht") or set(text) <= set("01"))
+
+
+def _counted(texts: list[str]) -> tuple[Array, Array]:
+    """Heads and tails (n,) of strings such as HTTH or 0110."""
+    heads = np.empty(len(texts))
+    tails = np.empty(len(texts))
+    for row, text in enumerate(texts):
+        up = text.upper()
+        heads[row] = up.count("H") + up.count("1")
+        tails[row] = len(up) - heads[row]
+        if tails[row] != up.count("T") + up.count("0"):
+            raise RowFault(row, 0, f"flips must be H and T, or 1 and 0, got {quoted(text)}")
+    return heads, tails
+
+
+def _log_comb(n: int, h: int) -> float:
+    """ln of the binomial coefficient; exact integers first where they are small."""
+    return log(comb(n, h)) if n <= 60 else lgamma(n + 1) - lgamma(h + 1) - lgamma(n - h + 1)

@@ -1,0 +1,169 @@
+"""A fit as tables for people: parameters, iterations, the ledger in one line, a verdict and the criteria."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import IO, Any
+
+from emcli.errors import escaped
+from emcli.fitting import Result, Start
+from emcli.models.family import Count, Share
+
+HEAD, TAIL = 12, 8  # iterations shown at either end of a long fit
+PIPED = 100  # characters of a table of parameters in a pipe above which it is turned
+WIDEST = 6  # columns of the data up to which whole covariance matrices are shown
+
+
+def print_fit(result: Result, stream: IO[str], verbose: bool) -> None:
+    """Print the tables of a fit."""
+    from rich.console import Console
+
+    console = Console(file=stream, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = 1000  # nothing is cut or folded in a pipe
+    widest = console.width if console.is_terminal else PIPED
+    blocks = (_title(result), _parameters(result, widest), _covariances(result), _iterations(result, verbose))
+    lines = (ledger(result), verdict(result), criteria(result), *_agreement(result))
+    with console.capture() as captured:
+        for block in blocks:
+            if block is not None:
+                console.print(block)
+                console.print()
+        for line in lines:
+            console.print(line)
+    stream.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+
+def number(value: Any) -> str:
+    """A number for a table: six significant digits; whole numbers whole; shares in per cent."""
+    if isinstance(value, Share):
+        return f"{100 * value:.1f} %"
+    if isinstance(value, Count):
+        return f"{value:.1f}"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return f"{value:.0f}" if value == int(value) and abs(value) < 1e6 else f"{value:.6g}"
+    return str(value)
+
+
+def _title(result: Result) -> str:
+    settings, data = result.settings.document(), result.data
+    kind = "".join(f", {settings[key]} {key}" for key in ("covariance", "mixing") if key in settings)
+    weight = "" if data.row_weights is None else f" of total weight {data.rows.total:g}"
+    columns = ", ".join(escaped(name) for name in data.columns)
+    rows = f"{escaped(data.source, 200)}, {data.count} rows{weight} ({columns})"
+    return f"{result.family.name}, k={settings['k']}{kind}: {rows}"
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for heading in titles:
+        table.add_column(escaped(heading), justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _parameters(result: Result, widest: int) -> Any:
+    """Fitted components, each followed by the true one it matches where that is known; turned where it is too wide."""
+    fitted = result.family.table(result.parameters, result.data.columns, result.data.rows.total)
+    rows = [[str(i + 1), *map(number, cells)] for i, cells in enumerate(zip(*(c for _, c in fitted), strict=True))]
+    true = result.truth and result.truth["parameters"]
+    if true:
+        known = dict(result.family.table(true, result.data.columns, result.data.rows.total))
+        blank = [known.get(title) for title, _ in fitted]
+        count = max(len(cells) for cells in known.values())
+        lines = [["true", *(number(cells[i]) if cells else "" for cells in blank)] for i in range(count)]
+        if count == len(rows):
+            rows = [line for pair in zip(rows, lines, strict=True) for line in pair]
+        else:
+            rows += lines
+    titles = ["component", *(title for title, _ in fitted)]
+    columns = [[title, *cells] for title, *cells in zip(titles, *rows, strict=True)]
+    if sum(max(map(len, column)) + 3 for column in columns) > widest:
+        return _table([str(cell) for cell in columns[0]], columns[1:])
+    return _table(titles, rows)
+
+
+def _covariances(result: Result) -> Any:
+    """Whole covariance matrices where they hold more than the standard deviations in the table above."""
+    names, shape = result.data.columns, result.settings.document().get("covariance")
+    if "covariances" not in result.parameters or shape not in ("full", "tied") or not 1 < len(names) <= WIDEST:
+        return None
+    matrices = result.parameters["covariances"]
+    shown = [("all", matrices[0])] if shape == "tied" else [(str(i + 1), m) for i, m in enumerate(matrices)]
+    rows = [
+        [label if j == 0 else "", escaped(name), *map(number, matrix[j])]
+        for label, matrix in shown
+        for j, name in enumerate(names)
+    ]
+    return _table(["component", "covariance of", *names], rows)
+
+
+def _iterations(result: Result, verbose: bool) -> Any:
+    """Log-likelihood (K-means: inertia) of each iteration of the best start, and what it gained."""
+    pairs = result.log_likelihoods(result.best)
+    hard = result.inertia is not None
+    values = [pair[1] if hard else pair[0] for pair in pairs]
+    title = "inertia" if hard else "log-likelihood"
+    rows = []
+    for i, value in enumerate(values):
+        change = 0.0 if i == 0 else (value or 0.0) - (values[i - 1] or 0.0)
+        gain = "" if i == 0 else f"{change:+.3f}" if abs(change) >= 1 else f"{change:+.3g}"
+        rows.append([str(i), f"{value:.6f}" if value is not None else "", gain])
+    if len(rows) > HEAD + TAIL + 2 and not verbose:
+        rows = [*rows[:HEAD], ["…", f"{len(rows) - HEAD - TAIL} more, see -v", ""], *rows[-TAIL:]]
+    return _table(["iteration", title, "change" if hard else "gain"], rows)
+
+
+def _score(result: Result, start: Start) -> float:
+    log_likelihood, inertia = result.family.measures(start.scores[-1], result.data.rows, result.settings.k)
+    return inertia if inertia is not None else (log_likelihood or 0.0)
+
+
+def ledger(result: Result) -> str:
+    """How many starts reached the best, and how bad the worst was."""
+    finished = [start for start in result.ledger if start.finished]
+    what = "inertia" if result.inertia is not None else "log-likelihood"
+    best = _score(result, result.best)
+    line = f"{result.reached()} of {len(result.ledger)} start{'s' * (len(result.ledger) > 1)} reached {what} {best:.3f}"
+    if result.reached() < len(finished):
+        worst = min(finished, key=lambda start: start.scores[-1])
+        line += f"; worst {_score(result, worst):.3f}"
+    degenerate = len(result.ledger) - len(finished)
+    return line + (f"; {degenerate} degenerated (see restarts in --json)" if degenerate else "")
+
+
+def verdict(result: Result) -> str:
+    """How the best start ended, in a sentence."""
+    best = result.best
+    left = "" if best.decrement is None else f" (expected remaining gain {best.decrement:.1e} nats)"
+    steps = f"{best.iterations} iteration{'s' * (best.iterations != 1)}"
+    return {
+        "projected": f"Converged in {steps}{left}.",
+        "rounding": f"Converged in {steps}, to where rounding hides any further gain{left}.",
+        "assignments": f"Converged in {steps}: no assignment changes any more.",
+        "max_iter": f"NOT converged: stopped after {steps}, at --max-iter{left}.",
+    }[str(best.stop)]
+
+
+def criteria(result: Result) -> str:
+    """Log-likelihood, number of parameters and information criteria."""
+    values = result.criteria()
+    if result.log_likelihood is None:
+        return f"{result.parameters_count} parameters; no criteria: the log-likelihood is unbounded at inertia 0"
+    listed = ", ".join(f"{name.upper()} {value:.3f}" for name, value in values.items())
+    kind = "Classification log-likelihood" if result.inertia is not None else "Log-likelihood"
+    return f"{kind} {result.log_likelihood:.6f}, {result.parameters_count} parameters; {listed} (smaller is better)"
+
+
+def _agreement(result: Result) -> list[str]:
+    if result.truth is None or result.truth["adjusted_rand_index"] is None:
+        return []
+    return [
+        f"Adjusted Rand index {result.truth['adjusted_rand_index']:.4f} against the true labels (1: the same groups)"
+    ]

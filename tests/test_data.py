@@ -1,0 +1,603 @@
+"""Reading and writing CSV: every catalogued fault is refused with its place, and both ways of reading agree."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import os
+import random
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from emcli import csvtext, data, source
+from emcli.data import CsvOptions, Selection, Table, find_column, format_csv, read_table, write_csv
+from emcli.errors import EmcliError, Exit
+
+AUTO = CsvOptions()
+DROP = CsvOptions(missing="drop")
+
+
+def every_column(header: tuple[str, ...], shown: str, has_header: bool) -> Selection:
+    return Selection(tuple(range(len(header))))
+
+
+def columns(*numeric: int, text: tuple[int, ...] = ()) -> Callable[[tuple[str, ...], str, bool], Selection]:
+    return lambda header, shown, has_header: Selection(numeric, text)
+
+
+def read(content: bytes | str, options: CsvOptions = AUTO, choose: Any = every_column) -> Table:
+    raw = content.encode() if isinstance(content, str) else content
+    return read_table("-", options, choose, io.BytesIO(raw))
+
+
+def fault_of(content: bytes | str, options: CsvOptions = AUTO, choose: Any = every_column) -> EmcliError:
+    with pytest.raises(EmcliError) as caught:
+        read(content, options, choose)
+    return caught.value
+
+
+def slugs(table: Table) -> list[str]:
+    return [caution.slug for caution in table.cautions]
+
+
+ACCEPTED = [
+    ("B10 mark before a header", b"\xef\xbb\xbfx,y\n1,2\n", ("x", "y"), [[1, 2]]),
+    ("B10 mark before numbers", b"\xef\xbb\xbf1,2\n3,4\n", ("1", "2"), [[1, 2], [3, 4]]),
+    ("B12 no newline at the end", b"x,y\n1,2", ("x", "y"), [[1, 2]]),
+    ("B14 gzip", gzip.compress(b"x,y\n1,2\n"), ("x", "y"), [[1, 2]]),
+    ("B14 gzip in two members", gzip.compress(b"x,y\n1,") + gzip.compress(b"2\n"), ("x", "y"), [[1, 2]]),
+    ("carriage return and line feed", b"x,y\r\n1,2\r\n\r\n3,4\r\n", ("x", "y"), [[1, 2], [3, 4]]),
+    ("C1 no header", b"1,2.5\n3,4\n", ("1", "2"), [[1, 2.5], [3, 4]]),
+    ("C10 blank lines", b"\nx,y\n\n1,2\n\n3,4\n\n\n", ("x", "y"), [[1, 2], [3, 4]]),
+    ("C11 lines of spaces", b"x,y\n  \n1,2\n \t \n3,4\n   ", ("x", "y"), [[1, 2], [3, 4]]),
+    ("C13 semicolon", b"x;y\n1;2\n", ("x", "y"), [[1, 2]]),
+    ("C13 tab", b"x\ty\n1\t2\n", ("x", "y"), [[1, 2]]),
+    ("C13 bar", b"x|y\n1|2\n", ("x", "y"), [[1, 2]]),
+    ("C13 runs of spaces", b" x   y\n1 2\n  3  4  \n", ("x", "y"), [[1, 2], [3, 4]]),
+    ("C13 comma beats its padding", b"x, y\n1, 2\n3, 4\n", ("x", "y"), [[1, 2], [3, 4]]),
+    ("C13 space in a name of one column", b"Sepal Length\n1\n2\n", ("Sepal Length",), [[1], [2]]),
+    ("one column", b"x\n1\n2\n", ("x",), [[1], [2]]),
+    ("C16 quoted numbers", b'x,y\n"1.5","2"\n', ("x", "y"), [[1.5, 2]]),
+    ("C17 newline in the header", b'"x\n1","y,2"\n1,2\n', ("x\n1", "y,2"), [[1, 2]]),
+    ("C17 doubled quotes", b'"x""1",y\n1,2\n', ('x"1', "y"), [[1, 2]]),
+    ("a quote inside a name", b'5" pipe,y\n1,2\n', ('5" pipe', "y"), [[1, 2]]),
+    ("spaces around quotes", b' "x" , "y" \n "1" ,2 \n', ("x", "y"), [[1, 2]]),
+    ("quotes between spaces", b'"x" "y z" \n1 "2"\n3 4\n', ("x", "y z"), [[1, 2], [3, 4]]),
+    ("C20 spaces around values", b" x , y \n 1 ,\t2 \n", ("x", "y"), [[1, 2]]),
+    ("C25 grammar", b"x,y\n1e5,.5\n5.,+1\n-1E-2,00\n", ("x", "y"), [[1e5, 0.5], [5, 1], [-0.01, 0]]),
+    ("C28 forty digits", b"x\n0.1000000000000000055511151231257827021181583404541015625\n", ("x",), [[0.1]]),
+]
+
+
+@pytest.mark.parametrize("fast", [True, False], ids=["fast", "by row"])
+@pytest.mark.parametrize(("content", "header", "numbers"), [c[1:] for c in ACCEPTED], ids=[c[0] for c in ACCEPTED])
+def test_accepts(content: bytes, header: Any, numbers: Any, fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "_FAST", fast)
+    table = read(content)
+    assert table.header == header
+    assert table.numbers.tolist() == numbers
+    assert table.numbers.dtype == np.float64 and table.numbers.flags.c_contiguous
+    assert table.cautions == ()
+
+
+REFUSED = [
+    ("B4", b"", "<stdin>: file is empty", None),
+    ("B4 only a mark", b"\xef\xbb\xbf", "<stdin>: file is empty", None),
+    ("B5", b"x,y\n", "<stdin>: no data rows after the header on line 1", None),
+    ("B5 later header", b"\n\nx,y\n\n", "<stdin>: no data rows after the header on line 3", None),
+    ("B6", b"\n \n\n", "<stdin>: no data rows, only blank lines or comments", None),
+    ("B7 PNG", b"\x89PNG\r\n\x1a\n\0\0", "<stdin>: not a text file (looks like PNG)", None),
+    ("B7 ELF", b"\x7fELF\2\1", "<stdin>: not a text file (looks like ELF)", None),
+    ("B7 npy", b"\x93NUMPY\1\0", "<stdin>: not a text file (looks like NumPy .npy)", "save it as CSV first"),
+    ("B7 parquet", b"PAR1\x15\4\x15", "<stdin>: not a text file (looks like Parquet)", "save it as CSV first"),
+    ("B7 xlsx", b"PK\3\4\x14\0", "<stdin>: not a text file (looks like zip or xlsx)", "save it as CSV first"),
+    ("B7 NUL", b"x,y\n1,\0002\n", "<stdin>:2: not a text file (byte 3 is NUL)", None),
+    ("B7 PNG in gzip", gzip.compress(b"\x89PNG\r\n"), "<stdin>: not a text file (looks like PNG)", None),
+    ("B9 header", b"na\xefve,y\n1,2\n", "<stdin>:1: not valid UTF-8 at byte 3 (0xef)", "iconv -f LATIN1"),
+    ("B9 cell", b"x,y\n1,2\n3,\xb5\n", "<stdin>:3: not valid UTF-8 at byte 3 (0xb5)", "iconv -f LATIN1"),
+    ("UTF-16", "x,y\n1,2\n".encode("utf-16"), "<stdin>: UTF-16 text, expected UTF-8", "iconv -f UTF-16"),
+    ("B14 zstd", b"\x28\xb5\x2f\xfd\0", "<stdin>: not a text file (looks like zstd)", "decompress it first"),
+    ("old Mac", b"x,y\r1,2\r", "<stdin>:1: carriage return without line feed at byte 4", "tr"),
+    ("old Mac within", b"x,y\n1,2\n3\r4,5\n", "<stdin>:3: carriage return without line feed at byte 2", "tr"),
+    ("old Mac at the end", b"x,y\n1,2\r", "<stdin>:2: carriage return without line feed at byte 4", "tr"),
+    ("C7", b"x,y\n1,2\n3\n", "<stdin>:3: 1 field, expected 2", None),
+    ("C7 after blanks", b"x,y\n\n1,2\n\n3\n", "<stdin>:5: 1 field, expected 2", None),
+    ("C8", b"x,y\n1,2\n3,4,5\n", "<stdin>:3: 3 fields, expected 2", None),
+    ("C7 spaces", b"a b c d\n1 2 3\n", "<stdin>:2: 3 fields, expected 4", None),
+    ("C12", b"# made by hand\nx,y\n", "<stdin>:2: 2 fields, expected 1", "--comment '#'"),
+    ("C12 one column", b"#made\nx\n", "<stdin>:2:1: cannot read 'x' as a number in column '#made'", "--comment '#'"),
+    ("C15", b"1,5;2,5\n3,5;4,5\n", "<stdin>: the delimiter could be ',' or ';'", "--delimiter"),
+    ("C15 header", b"a,b;c,d\n", "<stdin>: the delimiter could be ',' or ';'", "--delimiter"),
+    ("C15 decimal commas", b"x;y\n1,5;2\n", "<stdin>:2:1: cannot read '1,5' as a number in column 'x'", "with a point"),
+    ("C19", b'x,y\n1,2\n"1"2,3\n', "<stdin>:3:1: text after closing quote, got '2,3'", None),
+    ("unclosed quote", b'x,y\n1,2\n3,"4\n5,6\n', "<stdin>:3:2: quote is never closed", None),
+    ("C21", b"x,y\n1,2\n3,abc\n", "<stdin>:3:2: cannot read 'abc' as a number in column 'y'", "--columns x"),
+    ("C21 unsafe", b"x\n\x1b[2J\n", r"<stdin>:2:1: cannot read '\x1b[2J' as a number in column 'x'", None),
+    ("C32", b"d,x y\n2020-01-01,2\n", "<stdin>:2:1: cannot read '2020-01-01' as a number in column 'd'", "--columns 2"),
+]  # fmt: skip
+REFUSED += [
+    (f"C23 {cell!r}", f"x,y\n1,{cell}\n".encode(), "<stdin>:2:2: missing value in column 'y'", "--missing drop")
+    for cell in ("NA", "", " ", "null", "-", "?", "None", "n/a", '""')
+]
+REFUSED += [
+    (f"C24 {cell}", f"x,y\n1,{cell}\n".encode(), f"<stdin>:2:2: value is not finite in column 'y', got '{cell}'", None)
+    for cell in ("nan", "NaN", "inf", "-Infinity", "1e999", "-1e999")
+]
+REFUSED += [
+    (f"C25 {cell}", f"x;y\n1;{cell}\n".encode(), f"<stdin>:2:2: cannot read '{shown}' as a number in column 'y'", None)
+    for cell, shown in [
+        *((cell, cell) for cell in ("1_000", "0x10", "١٢", "1d5", "True", "12%", "$5", "1,000", "1 2", ".", "+", "e5")),
+        *((cell, cell) for cell in ("1e", "1e+", "--1", "1.2.3", "1-2", "+-1", "1e5.0")),
+        ("\xa01", r"\xa01"),
+    ]
+]
+
+
+@pytest.mark.parametrize("fast", [True, False], ids=["fast", "by row"])
+@pytest.mark.parametrize(("content", "line", "hint"), [c[1:] for c in REFUSED], ids=[c[0] for c in REFUSED])
+def test_refuses(content: bytes, line: str, hint: str | None, fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "_FAST", fast)
+    error = fault_of(content)
+    assert error.exit_code == Exit.DATA
+    assert [str(fault) for fault in error.faults] == [line]
+    if hint:
+        assert hint in (error.hint or "")
+
+
+def test_five_faults_are_told_and_the_others_counted() -> None:
+    error = fault_of("x,y,z\n" + "1,a,2\n" * 8 + "1,2\n")
+    assert [fault.line for fault in error.faults] == [2, 3, 4, 5, 6]
+    assert error.unsaid == 4
+    assert error.hint == "--columns x,z"
+
+
+def test_c22_a_bad_cell_far_down_is_found_on_its_line() -> None:
+    error = fault_of("x,y\n" + "1,2\n" * 1_000_000 + "1,abc\n")
+    assert str(error.faults[0]) == "<stdin>:1000002:2: cannot read 'abc' as a number in column 'y'"
+
+
+def test_rows_with_missing_values_are_dropped_if_told_so() -> None:
+    table = read("x,y,t\n1,2,a\nNA,3,b\n4,,c\n5,6,d\n", DROP, columns(0, 1, text=(2,)))
+    assert table.numbers.tolist() == [[1, 2], [5, 6]]
+    assert table.texts == (["a", "d"],)
+    assert table.dropped == 2
+    assert slugs(table) == ["dropped-rows"]
+    assert [table.line(0), table.line(1)] == [2, 5]
+
+
+def test_dropping_every_row_is_an_error() -> None:
+    assert str(fault_of("x\nNA\n?\n", DROP)) == "<stdin>: no rows left: all 2 have missing values"
+
+
+def test_dropping_does_not_hide_text_or_nan() -> None:
+    error = fault_of("x,y\nNA,abc\n1,nan\n", DROP)
+    assert [(fault.line, fault.column) for fault in error.faults] == [(2, 2), (3, 2)]
+
+
+@pytest.mark.parametrize("literal", ["1e-400", "0." + "0" * 400 + "1", "-1E-999"])
+def test_c27_a_number_too_small_is_zero_with_a_caution(literal: str) -> None:
+    table = read(f"x,y\n1,{literal}\n0,0e-5\n")
+    assert table.numbers.tolist() == [[1, 0], [0, 0]]
+    assert slugs(table) == ["underflow"]
+    assert table.cautions[0].message.endswith(": 1")
+
+
+@pytest.mark.parametrize(
+    ("content", "has_header", "told"),
+    [
+        ("2019,2020\n3,4\n", False, ["header-guess"]),
+        ("1,2\n1.5,2.5\n", False, ["header-guess"]),
+        ("1,2\n3,4\n", False, []),
+        ("1.5,2\n3,4\n", False, []),
+        ("1950\n1951\n", False, []),
+        ("5.1,setosa\n4.9,setosa\n", True, ["header-guess"]),
+        ("x,y\n1,2\n", True, []),
+        ("x,\n1,2\n", True, ["unnamed-column"]),
+    ],
+)
+def test_c1_c2_c4_a_doubtful_first_row_is_told(content: str, has_header: bool, told: list[str]) -> None:
+    table = read(content, choose=columns(0))
+    assert table.has_header is has_header
+    assert slugs(table) == told
+
+
+def test_c2_the_user_decides_about_the_header() -> None:
+    table = read("2019,2020\n3,4\n", CsvOptions(header=True))
+    assert (table.header, table.numbers.tolist(), table.cautions) == (("2019", "2020"), [[3, 4]], ())
+    assert "cannot read 'x'" in str(fault_of("x,y\n1,2\n", CsvOptions(header=False)))
+
+
+def test_c4_a_column_without_a_name_is_called_by_its_number() -> None:
+    assert read("x,,z\n1,2,3\n").header == ("x", "2", "z")
+
+
+def test_c12_comments_are_skipped_if_told_so() -> None:
+    table = read('# a,b,c\nx,y\n1,2\n# "\n3,4\n', CsvOptions(comment="#"))
+    assert table.numbers.tolist() == [[1, 2], [3, 4]]
+    assert [table.line(0), table.line(1)] == [3, 5]
+
+
+def test_a_comment_mark_that_looks_like_a_number_is_still_seen() -> None:
+    assert read("x,y\n1,2\n--3,4\n-5,6\n", CsvOptions(comment="--")).numbers.tolist() == [[1, 2], [-5, 6]]
+    assert read("x,y\n1,2\n-3,4\n", CsvOptions(comment="-")).numbers.tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("spelled", "delimiter"), [("\\t", "\t"), ("tab", "\t"), (";", ";"), (":", ":"), ("space", " ")]
+)
+def test_c13_a_given_delimiter_is_used(spelled: str, delimiter: str) -> None:
+    table = read(f"x{delimiter}y\n1{delimiter}2\n", CsvOptions(delimiter=spelled))
+    assert (table.numbers.tolist(), table.delimiter) == ([[1, 2]], delimiter)
+
+
+@pytest.mark.parametrize(
+    "options", [*({"delimiter": d} for d in ("", ",,", "e", '"', ".", "\n", "é")), {"comment": ""}]
+)
+def test_unusable_options_are_usage_errors(options: dict[str, str]) -> None:
+    assert fault_of("x\n1\n", CsvOptions(**options)).exit_code == Exit.USAGE  # type: ignore[arg-type]
+
+
+def test_an_empty_cell_between_tabs_is_missing_rather_than_blank() -> None:
+    assert "missing value" in str(fault_of("x\ty\n1\t2\n\t\n"))
+
+
+def test_only_chosen_columns_must_be_numbers() -> None:
+    table = read("a,x,b,y\nfoo,1,,2\n,3,1e999,4\n", choose=columns(3, 1, text=(0,)))
+    assert table.numbers.tolist() == [[2, 1], [4, 3]]
+    assert table.texts == (["foo", ""],)
+
+
+def test_numbers_that_are_not_chosen_keep_the_fast_path_right() -> None:
+    table = read("x,y\n1,1e999\n2,1e-400\n", choose=columns(0))
+    assert (table.numbers.tolist(), table.cautions) == ([[1], [2]], ())
+
+
+def test_text_columns_may_be_all_that_is_read() -> None:
+    table = read('who,flips\na," HTH "\nb,TTT\n', choose=columns(text=(1,)))
+    assert table.texts == (["HTH", "TTT"],)
+    assert table.numbers.shape == (2, 0)
+
+
+def test_the_chooser_sees_the_header_and_may_refuse() -> None:
+    def choose(header: tuple[str, ...], shown: str, has_header: bool) -> Selection:
+        raise EmcliError(Exit.USAGE, f"{header} {shown} {has_header}")
+
+    assert str(fault_of("x,y\n1,2\n", choose=choose)) == "('x', 'y') <stdin> True"
+
+
+def test_faults_of_rows_are_located_through_blank_and_quoted_lines() -> None:
+    table = read('x,y\n\n1,2\n"3\n",4\n5,6\n', choose=columns(1))
+    assert [table.line(row) for row in range(3)] == [3, 4, 6]
+    assert str(table.fault(2, 1, "odd")) == "<stdin>:6:2: odd"
+    assert str(table.fault(0, None, "odd")) == "<stdin>:3: odd"
+
+
+def test_line_numbers_of_large_files_take_no_memory_per_row() -> None:
+    table = read("x\n" + "1\n" * 100_000)
+    assert len(table.break_rows) == 1
+    assert table.line(99_999) == 100_001
+
+
+@pytest.mark.parametrize("limit", [1, 7, 64, 4 << 20])
+def test_block_size_changes_nothing(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csvtext, "BLOCK", limit)
+    monkeypatch.setattr(csvtext, "SAMPLE", 8)
+    table = read('x,"y\n2"\r\n1,2\n\n3,4\n5,"6\n"\n7,8\n1e-400,9', choose=columns(0))
+    assert table.header == ("x", "y\n2")
+    assert table.numbers.tolist() == [[1], [3], [5], [7], [0]]
+    assert [table.line(row) for row in range(5)] == [3, 5, 6, 8, 9]
+
+
+@pytest.mark.parametrize("content", ["x\n" + "1" * 200 + "\n", 'x\n"' + "1\n" * 100 + '"\n', "1" * 200])
+def test_endless_lines_and_fields_are_refused(content: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csvtext, "BLOCK", 32)
+    monkeypatch.setattr(csvtext, "LONGEST", 100)
+    assert "is longer than 100" in str(fault_of(content))
+
+
+def test_a_long_cell_is_cut_in_the_message() -> None:
+    assert len(str(fault_of("x\n" + "a" * 1_000_000 + "\n"))) < 120
+
+
+# Files
+
+
+def test_b1_a_missing_file_suggests_a_sibling(tmp_path: Path) -> None:
+    (tmp_path / "points.csv").write_text("x\n1\n")
+    with pytest.raises(EmcliError, match=r"point\.csv: no such file \(did you mean 'points\.csv'\?\)") as caught:
+        read_table(str(tmp_path / "point.csv"), AUTO, every_column)
+    assert caught.value.exit_code == Exit.DATA
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        (".", "is a directory"),
+        ("a" * 300, "file name too long"),
+        ("x.csv/y", "not a directory"),
+        ("loop", "too many levels"),
+        ("a\0b", "not a possible file name"),
+    ],
+)
+def test_b2_b22_what_cannot_be_opened_is_told(
+    name: str, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("x.csv").write_text("x\n1\n")
+    os.symlink("loop", "loop")
+    with pytest.raises(EmcliError, match=what) as caught:
+        read_table(name, AUTO, every_column)
+    assert caught.value.exit_code == Exit.DATA
+
+
+def test_b3_permission_denied(monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: Any, **__: Any) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(source, "open", denied, raising=False)
+    with pytest.raises(EmcliError, match=r"^x\.csv: permission denied$"):
+        read_table("x.csv", AUTO, every_column)
+
+
+def test_b16_gzip_is_told_by_content_and_not_by_name(tmp_path: Path) -> None:
+    zipped, plain = tmp_path / "a.csv", tmp_path / "b.csv.gz"
+    zipped.write_bytes(gzip.compress(b"x\n1\n"))
+    plain.write_bytes(b"x\n1\n")
+    assert read_table(str(zipped), AUTO, every_column).numbers.tolist() == [[1]]
+    with pytest.raises(EmcliError, match=r"b\.csv\.gz: not gzip data"):
+        read_table(str(plain), AUTO, every_column)
+
+
+@pytest.mark.parametrize("cut", [5, 30, -9, -4, -1])
+def test_truncated_gzip_is_an_error(cut: int) -> None:
+    numbers = random.Random(0)
+    whole = gzip.compress("".join(f"{numbers.random()}\n" for _ in range(1000)).encode())
+    assert "truncated gzip data" in str(fault_of(whole[:cut]))
+
+
+def test_damaged_gzip_is_an_error() -> None:
+    whole = bytearray(gzip.compress(b"x\n" + b"1\n" * 1000))
+    whole[-6] ^= 1
+    assert "damaged gzip data" in str(fault_of(bytes(whole)))
+
+
+def test_b18_a_pipe_is_read_once_even_in_drips(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+
+    def drip() -> None:
+        with open(path, "wb", buffering=0) as pipe:
+            for byte in gzip.compress(b"x,y\n1,2\n") + gzip.compress(b"3,4\n"):
+                pipe.write(bytes([byte]))
+
+    writer = threading.Thread(target=drip)
+    writer.start()
+    table = read_table(str(path), AUTO, every_column)
+    writer.join()
+    assert table.numbers.tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize("name", ["a[1].csv", "*", "?", "~", "$HOME", "-x.csv", "a\nb\x1b.csv"])
+def test_b21_a_path_is_a_path(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text("x\n1\n")
+    assert read_table(name, AUTO, every_column).source == name
+    with pytest.raises(EmcliError, match=r"^http://localhost/x\.csv: no such file$"):
+        read_table("http://localhost/x.csv", AUTO, every_column)
+
+
+def test_b23_a_read_error_is_told_with_its_place() -> None:
+    class Failing(io.RawIOBase):
+        left = 4096
+
+        def read(self, size: int = -1) -> bytes:
+            if not self.left:
+                raise OSError(5, "Input/output error")
+            piece = b"1\n" * (min(size, self.left, 1000) // 2)
+            self.left -= len(piece)
+            return piece
+
+    with pytest.raises(EmcliError) as caught:
+        read_table("-", AUTO, every_column, Failing())  # type: ignore[arg-type]
+    assert str(caught.value) == "<stdin>: read error after 4096 bytes: input/output error"
+
+
+def test_b24_closed_standard_input_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(EmcliError, match="standard input is closed"):
+        read_table("-", AUTO, every_column)
+    closed = io.BytesIO()
+    closed.close()
+    with pytest.raises(EmcliError, match="standard input is closed"):
+        read_table("-", AUTO, every_column, closed)
+
+
+# Columns
+
+
+def test_columns_are_found_by_name_then_by_number() -> None:
+    header = ("x", "3", "y")
+    assert [find_column(header, spec, "data.csv") for spec in ("x", "y", "1", "2", "3", " y ")] == [0, 2, 0, 1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("yy", "no column 'yy' in data.csv (has: xx, yyy; did you mean 'yyy'?)"),
+        ("q", "no column 'q' in data.csv (has: xx, yyy)"),
+        *(
+            (spec, f"no column '{spec}': columns count from 1 and data.csv has 2 columns")
+            for spec in ("0", "5", "-1", "+1", "9999999999999")
+        ),
+    ],
+)
+def test_c5_c6_an_unknown_column_is_a_usage_error(spec: str, message: str) -> None:
+    with pytest.raises(EmcliError) as caught:
+        find_column(("xx", "yyy"), spec, "data.csv")
+    assert (str(caught.value), caught.value.exit_code) == (message, Exit.USAGE)
+
+
+def test_the_exit_code_for_an_unknown_column_can_be_chosen() -> None:
+    with pytest.raises(EmcliError) as caught:
+        find_column(("x",), "heads", "data.csv", Exit.DATA)
+    assert caught.value.exit_code == Exit.DATA
+
+
+def test_a_name_of_several_columns_is_refused_only_when_asked_for() -> None:
+    assert read("x,x,y\n1,2,3\n").numbers.tolist() == [[1, 2, 3]]
+    with pytest.raises(EmcliError, match=r"'x' is not unique in data\.csv") as caught:
+        find_column(("x", "x", "y"), "x", "data.csv")
+    assert caught.value.exit_code == Exit.DATA
+    assert find_column(("x", "x", "y"), "2", "data.csv") == 1
+
+
+# Writing
+
+
+@given(st.lists(st.tuples(*[st.floats(allow_nan=False, allow_infinity=False)] * 2), min_size=1))
+def test_written_floats_read_back_bit_equal(rows: list[tuple[float, float]]) -> None:
+    stream = io.StringIO()
+    write_csv(stream, ("a", "b,c"), np.array(rows))
+    table = read(stream.getvalue())
+    assert table.header == ("a", "b,c")
+    assert table.numbers.tobytes() == np.array(rows).tobytes()
+
+
+def test_integers_are_written_as_integers_and_labels_last() -> None:
+    stream = io.StringIO()
+    write_csv(stream, ("heads", "tosses", "component"), np.array([[3, 10], [4, 10]]), [2, 1])
+    assert stream.getvalue() == "heads,tosses,component\n3,10,2\n4,10,1\n"
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r")), min_size=1), st.booleans())
+def test_written_text_is_understood_by_the_csv_module(texts: list[str], alone: bool) -> None:
+    columns: list[Any] = [texts] if alone else [texts, np.arange(len(texts))]
+    written = "".join(format_csv((), columns))
+    expected = [[text] if alone else [text, str(i)] for i, text in enumerate(texts)]
+    assert list(csv.reader(io.StringIO(written, newline=""), strict=True)) == expected
+
+
+def test_many_rows_are_written_in_pieces() -> None:
+    numbers = np.arange(200_000.0).reshape(-1, 2)
+    pieces = list(format_csv(("a", "b"), list(numbers.T)))
+    assert len(pieces) > 2
+    assert np.array_equal(np.loadtxt(io.StringIO("".join(pieces)), delimiter=",", skiprows=1), numbers)
+
+
+# Laws
+
+NUMERALS = ["0", "1", "-2.5", "1e5", ".5", "5.", "1e-400", "1e999", "0e-9", "00", "5e-324", "1.7976931348623157e308"]
+ODDITIES = [
+    "",
+    "NA",
+    "-",
+    "nan",
+    "x",
+    "1_0",
+    "1 2",
+    '"3"',
+    '"4',
+    '5"',
+    '"6\n"',
+    '""',
+    "#",
+    " 7 ",
+    "\t8",
+    "\xa09",
+    "1\r",
+    "+",
+    "e",
+]
+SEPARATORS = [",", ",", ",", "\n", "\n", "\r\n", ";", " ", "\t", "\n\n", "\n \n"]
+cells = st.one_of(
+    st.sampled_from(NUMERALS),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.sampled_from(ODDITIES),
+)
+pieces = st.tuples(cells, st.sampled_from(SEPARATORS)).map("".join)
+
+
+@st.composite
+def almost_tables(draw: st.DrawFn) -> bytes:
+    """Mostly regular numeric text, sometimes with an oddity, sometimes loose pieces."""
+    if draw(st.booleans()):
+        return "".join(draw(st.lists(pieces, max_size=12))).encode()
+    width, mark = draw(st.integers(1, 3)), draw(st.sampled_from([",", ";", "\t", " ", ", "]))
+    good = st.one_of(st.sampled_from(NUMERALS), st.integers(-99, 99).map(str), st.floats(-9, 9).map(repr))
+    row = st.lists(good, min_size=width, max_size=width).map(mark.join)
+    rows = draw(st.lists(st.one_of(row, row, row, st.sampled_from(["", " ", "1", *ODDITIES])), max_size=8))
+    end = draw(st.sampled_from(["\n", "\r\n"]))
+    header = draw(st.sampled_from([[], [mark.join("abc"[:width])]]))
+    return (end.join(header + rows) + draw(st.sampled_from(["", end, end + end]))).encode()
+
+
+def outcome(content: bytes, options: CsvOptions, choose: Any) -> Any:
+    """All there is to see of a reading: bit patterns and line numbers, or the error word for word."""
+    try:
+        table = read(content, options, choose)
+    except EmcliError as error:
+        return error.exit_code, error.lines()
+    lines = [table.line(row) for row in range(len(table.numbers))]
+    return table.header, table.numbers.shape, table.numbers.tobytes(), table.texts, table.dropped, table.cautions, lines
+
+
+@settings(max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    almost_tables(),
+    st.sampled_from([AUTO, DROP, *(CsvOptions(delimiter=d, header=h) for d in ", \t" for h in (False, True))]),
+    st.sampled_from([1, 5, 16]),
+    st.sampled_from([every_column, columns(0)]),
+)
+@example(b"a,b\n1,2\n\n3\n", AUTO, 5, every_column)
+@example(b"1 2\n3 4\r\n", CsvOptions(delimiter=","), 5, every_column)
+@example(b"a\n1\n2\r", AUTO, 1, every_column)
+def test_i29_both_ways_of_reading_agree_for_every_size_of_block(
+    content: bytes, options: CsvOptions, block: int, choose: Any
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "_FAST", False)
+        by_row = outcome(content, options, choose)
+        patch.setattr(data, "_FAST", True)
+        assert outcome(content, options, choose) == by_row
+        patch.setattr(csvtext, "BLOCK", block)
+        assert outcome(content, options, choose) == by_row
+
+
+def test_plain_numbers_do_take_the_fast_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("read by row")
+
+    monkeypatch.setattr(data._Body, "_by_row", refuse)
+    assert read("x,y\r\n1,2\r\n 3 , -4e5\r\n\r\n").numbers.tolist() == [[1, 2], [3, -4e5]]
+    assert read("1  2\n3 4\n").numbers.tolist() == [[1, 2], [3, 4]]
+    assert read('"x","y"\n0.5,0\n').numbers.tolist() == [[0.5, 0]]
+
+
+@given(st.text(st.sampled_from("0123456789+-.eE_xdn \u0661"), max_size=8))
+def test_c25_a_cell_is_a_number_iff_the_grammar_says_so(cell: str) -> None:
+    grammar = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+    stripped = cell.strip()
+    if grammar.fullmatch(stripped) and np.isfinite(float(stripped)):
+        assert read(f"x\n{cell}\n", CsvOptions(delimiter=",")).numbers.tolist() == [[float(stripped)]]
+    else:
+        assert fault_of(f"x\n{cell}\n", CsvOptions(delimiter=",")).exit_code == Exit.DATA
+
+
+quotables = st.text(st.sampled_from('ab1 ,;"\n'), max_size=6).map(str.strip)
+
+
+@given(st.lists(st.tuples(quotables, quotables), min_size=1, max_size=5))
+def test_quoted_fields_are_read_as_the_csv_module_wrote_them(rows: list[tuple[str, str]]) -> None:
+    stream = io.StringIO()
+    csv.writer(stream, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows([("p", "q"), *rows])
+    table = read(stream.getvalue(), CsvOptions(delimiter=","), columns(text=(0, 1)))
+    assert list(zip(*table.texts, strict=True)) == rows

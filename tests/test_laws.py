@@ -1,0 +1,186 @@
+"""Laws that every model inherits: a new model adds a line to CASES."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import ROOT, fit, run
+
+CASES: dict[str, tuple[str, list[Any]]] = {
+    "kmeans": ("blobs", ["kmeans", "-k", 3]),
+    "coins, equal": ("two_coins", ["coins"]),
+    "coins, free": ("two_coins", ["coins", "--mixing", "free"]),
+    "gmm, full": ("mixture_1d", ["gmm", "-k", 3]),
+    "gmm, full, 2-D": ("blobs", ["gmm", "-k", 3]),
+    "gmm, tied": ("blobs", ["gmm", "-k", 3, "--covariance", "tied"]),
+    "gmm, diag": ("blobs", ["gmm", "-k", 3, "--covariance", "diag"]),
+    "gmm, spherical": ("blobs", ["gmm", "-k", 3, "--covariance", "spherical"]),
+    "gmm, equal": ("heights", ["gmm", "-k", 2, "--mixing", "equal"]),
+}
+STARTS = {
+    "blobs": {"means": [[-5, -5], [0, 5], [6, 1]]},
+    "two_coins": {"heads": [0.3, 0.5]},
+    "mixture_1d": {"means": [[-10], [30], [3]]},
+    "heights": {"means": [[160], [180]]},
+}
+every_model = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+
+
+def lines(name: str) -> list[str]:
+    return (ROOT / "sample_data" / f"{name}.csv").read_text().splitlines()
+
+
+def started(case: tuple[str, list[Any]], tmp_path: Path) -> list[Any]:
+    """Arguments that fit from fixed start values."""
+    values: dict[str, Any] = STARTS[case[0]]
+    if case[1][0] == "kmeans":
+        values = {"centroids": values["means"]}
+    path = tmp_path / "start.yaml"
+    path.write_text(json.dumps(values))
+    return [*case[1], "--start", path]
+
+
+def close(one: Any, other: Any, tolerance: float = 1e-10) -> None:
+    assert one.keys() == other.keys()
+    for key in one:
+        np.testing.assert_allclose(one[key], other[key], rtol=tolerance, atol=tolerance * 100, err_msg=key)
+
+
+@every_model
+def test_the_log_likelihood_of_every_start_never_falls(case: tuple[str, list[Any]], tmp_path: Path) -> None:
+    log = tmp_path / "trace.jsonl"
+    fit(*case[1], ROOT / "sample_data" / f"{case[0]}.csv", "--trace", log, "--init", "random", "--restarts", 5)
+    ends = 0
+    before = None
+    for line in map(json.loads, log.read_text().splitlines()):
+        if line["type"] == "end":
+            ends, before = ends + 1, None
+            continue
+        if before is not None and line["log_likelihood"] is not None:
+            rows = len(lines(case[0])) - 1
+            assert line["log_likelihood"] >= before - 8 * 2.0**-53 * rows**0.5 * abs(before)
+        before = line["log_likelihood"]
+    assert ends == 5
+
+
+@every_model
+def test_a_row_weight_is_the_row_that_often(case: tuple[str, list[Any]], tmp_path: Path) -> None:
+    header, *rows = lines(case[0])
+    times = [1 + i % 3 for i in range(len(rows))]
+    times[5] = 0
+    (tmp_path / "weighted.csv").write_text(
+        "\n".join([header + ",w", *(f"{row},{w}" for row, w in zip(rows, times, strict=True))]) + "\n"
+    )
+    (tmp_path / "repeated.csv").write_text(
+        "\n".join([header, *(row for row, w in zip(rows, times, strict=True) for _ in range(w))]) + "\n"
+    )
+    arguments = started(case, tmp_path)
+    weighted = fit(*arguments, tmp_path / "weighted.csv", "--row-weights", "w")
+    repeated = fit(*arguments, tmp_path / "repeated.csv")
+    close(weighted["parameters"], repeated["parameters"])
+    assert weighted["iterations"] == repeated["iterations"]
+    assert weighted["data"]["weight"] == repeated["data"]["weight"]
+    assert weighted["log_likelihood"] == pytest.approx(repeated["log_likelihood"], rel=1e-12)
+
+
+@every_model
+def test_the_order_of_the_rows_does_not_matter(case: tuple[str, list[Any]], tmp_path: Path) -> None:
+    header, *rows = lines(case[0])
+    (tmp_path / "turned.csv").write_text("\n".join([header, *rows[::-1]]) + "\n")
+    arguments = started(case, tmp_path)
+    close(
+        fit(*arguments, ROOT / "sample_data" / f"{case[0]}.csv")["parameters"],
+        fit(*arguments, tmp_path / "turned.csv")["parameters"],
+    )
+
+
+@every_model
+def test_a_fit_started_at_its_own_document_stays_there(case: tuple[str, list[Any]], tmp_path: Path) -> None:
+    data = ROOT / "sample_data" / f"{case[0]}.csv"
+    first = fit(*case[1], data, "-o", tmp_path / "fit.json")
+    assert json.loads((tmp_path / "fit.json").read_text()) == first
+    again = fit(*case[1], data, "--start", tmp_path / "fit.json")
+    assert again["iterations"] <= 2
+    assert again["log_likelihood"] == pytest.approx(first["log_likelihood"], abs=2e-6)
+    assert again["trace"][0]["log_likelihood"] == pytest.approx(first["log_likelihood"], rel=1e-13)
+
+
+@every_model
+def test_the_number_of_threads_changes_no_byte(case: tuple[str, list[Any]], tmp_path: Path) -> None:
+    header, *rows = lines(case[0])
+    path = tmp_path / "many.csv"
+    path.write_text("\n".join([header, *(rows * (40_000 // len(rows) + 1))]) + "\n")
+    arguments = [*case[1], path, "--restarts", 2, "--max-iter", 30]
+    one, two, four = (
+        run("fit", *arguments, "--jobs", jobs, "--json", env={"OPENBLAS_NUM_THREADS": str(jobs)}).stdout
+        for jobs in (1, 2, 4)
+    )
+    assert one and one == two == four
+
+
+@every_model
+def test_the_statistics_of_parts_add_up_to_those_of_the_whole(case: tuple[str, list[Any]]) -> None:
+    from emcli.loading import load
+    from emcli.models import family_of
+    from emcli.settings import resolve
+
+    model = family_of(case[1][0])
+    flags = {"k": ["3"]} if "-k" not in case[1] else {"k": [str(case[1][case[1].index("-k") + 1])]}
+    for key in ("covariance", "mixing"):
+        if f"--{key}" in case[1]:
+            flags[key] = [case[1][case[1].index(f"--{key}") + 1]]
+    settings = resolve(model.name, model.options, flags, None, read_start=dict)[0]
+    rows = load(str(ROOT / "sample_data" / f"{case[0]}.csv"), model, settings).rows
+    drawn = next(iter(model.draw(rows, settings, np.random.default_rng(5))))
+    whole = drawn.e_step(rows.values, rows.weights)
+    for size in (1, 7, 100):
+        pieces = range(0, rows.values.shape[1], size)
+        parts = [
+            drawn.e_step(rows.values[:, i : i + size], None if rows.weights is None else rows.weights[i : i + size])
+            for i in pieces
+        ]
+        total = reduce(add, parts)
+        for name in vars(whole):
+            np.testing.assert_allclose(getattr(total, name), getattr(whole, name), rtol=1e-11, atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["heights", "blobs", "two_coins", "mixture_1d"])
+def test_the_truth_is_found_within_five_standard_errors(name: str) -> None:
+    found = fit(ROOT / "configs" / f"{name}.yaml")
+    true, ours = found["truth"]["parameters"], found["parameters"]
+    n = found["data"]["weight"]
+    if "heads" in true:
+        for i, p in enumerate(true["heads"]):
+            assert abs(ours["heads"][i] - p) < 5 * (p * (1 - p) / (10 * n * 0.5)) ** 0.5 * 2
+    elif "centroids" in true:
+        np.testing.assert_allclose(ours["centroids"], true["centroids"], atol=5 * 1.5 / 200**0.5)
+        assert found["truth"]["adjusted_rand_index"] > 0.95
+    else:
+        k = len(true["means"])
+        for i in range(k):
+            sd = true["covariances"][i][0][0] ** 0.5
+            # neighbours overlap, so the standard error is a few times that of the labelled sample
+            assert abs(ours["means"][i][0] - true["means"][i][0]) < 5 * 3 * sd / (n / k) ** 0.5
+
+
+@pytest.mark.parametrize("name", ["heights", "blobs", "two_coins", "mixture_1d", "do_batzoglou"])
+def test_generate_writes_the_sample_data_again_bit_for_bit(name: str) -> None:
+    drawn = run("generate", ROOT / "configs" / f"{name}.yaml")
+    assert drawn.returncode == 0
+    assert drawn.stdout == (ROOT / "sample_data" / f"{name}.csv").read_text()
+
+
+def test_scaling_by_a_power_of_two_scales_every_bit(write: Callable[[str, str], Path]) -> None:
+    values = [float(line) for line in lines("heights")[1:]]
+    plain = fit("gmm", write("a.csv", "x\n" + "\n".join(map(repr, values))), "-k", 2)
+    scaled = fit("gmm", write("b.csv", "x\n" + "\n".join(repr(v * 1024) for v in values)), "-k", 2)
+    assert (np.array(plain["parameters"]["means"]) * 1024).tolist() == scaled["parameters"]["means"]
+    assert (np.array(plain["parameters"]["covariances"]) * 1024**2).tolist() == scaled["parameters"]["covariances"]
+    assert scaled["log_likelihood"] == pytest.approx(plain["log_likelihood"] - len(values) * np.log(1024), rel=1e-12)

@@ -1,0 +1,194 @@
+"""Fits against values that no code of this project produced (tests/reference)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import REFERENCE, ROOT, SAMPLES, fit, reference, table
+
+NEVER = ["--tol", "1e-300"]  # stops only where floating point gains no more
+WAITING = REFERENCE / "data" / "faithful_waiting.csv"
+SAXONY = REFERENCE / "data" / "coins_saxony8.csv"
+SHAPES = {"V": "full", "E": "tied", "VVV": "full", "EEE": "tied", "VVI": "diag"}
+GMM = [
+    *(("faithful", SAMPLES / "faithful.csv", family, k) for family in ("VVV", "EEE", "VVI") for k in (1, 2, 3)),
+    *(("iris", SAMPLES / "iris.csv", family, k) for family in ("VVV", "EEE") for k in (1, 2, 3)),
+    *(("faithful_waiting", WAITING, family, k) for family in ("V", "E") for k in (1, 2, 3)),
+    *(("galaxies", SAMPLES / "galaxies.csv", "V", k) for k in (1, 2, 3)),
+    *(("galaxies", SAMPLES / "galaxies.csv", "E", k) for k in (1, 2, 3, 4)),
+]
+KMEANS = (
+    [("iris", k) for k in (2, 3, 4)] + [("faithful", k) for k in (2, 3, 4)] + [("galaxies", k) for k in range(1, 7)]
+)
+
+
+@pytest.mark.parametrize(("mixing", "key"), [("equal", "do_batzoglou_fixed_half"), ("free", "do_batzoglou_free_pi")])
+def test_every_iteration_of_do_and_batzoglou_is_the_published_one(mixing: str, key: str) -> None:
+    stored = reference("two_coins")[key]
+    found = fit(ROOT / "configs" / "do_batzoglou.yaml", "--mixing", mixing, *NEVER)
+    assert len(found["trace"]) >= len(stored["trace"]) == 13
+    for ours, theirs in zip(found["trace"], stored["trace"], strict=False):
+        assert ours["iteration"] == theirs["iter"]
+        assert abs(ours["log_likelihood"] - theirs["loglik_binomial"]) < 1e-9
+    assert found["stop"] == "rounding"
+    np.testing.assert_allclose(sorted(found["parameters"]["heads"]), sorted(stored["converged"]["theta"]), atol=1e-6)
+
+
+def test_the_parameters_of_do_and_batzoglou_are_traced_as_published(tmp_path: Path) -> None:
+    log = tmp_path / "trace.jsonl"
+    fit(ROOT / "configs" / "do_batzoglou.yaml", "--trace", log)
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    for line, theirs in zip(lines, reference("two_coins")["do_batzoglou_fixed_half"]["trace"], strict=False):
+        if line["type"] == "iteration":
+            np.testing.assert_allclose(line["parameters"]["heads"], theirs["theta"], atol=1e-9)
+
+
+def test_every_plain_iteration_on_old_faithful_agrees_with_r_and_scikit_learn(tmp_path: Path) -> None:
+    stored = reference("gmm_trace")["trace"]
+    start = tmp_path / "start.yaml"
+    start.write_text("{weights: [0.5, 0.5], means: [[50], [80]], sds: [[5], [5]]}")
+    found = fit("gmm", WAITING, "-k", 2, "--start", start, *NEVER)
+    assert len(found["trace"]) > 25
+    for ours, theirs in zip(found["trace"], stored, strict=False):
+        assert abs(ours["log_likelihood"] - theirs["loglik"]) < 1e-8
+
+
+@pytest.mark.parametrize(("name", "path", "family", "k"), GMM, ids=lambda value: getattr(value, "stem", value))
+def test_default_settings_find_a_gaussian_optimum_no_lower_than_the_best_known(
+    name: str, path: Path, family: str, k: int
+) -> None:
+    best = reference("gmm")[name][f"{family},{k}"]["loglik"]
+    found = fit("gmm", path, "-k", k, "--covariance", SHAPES[family])
+    assert found["log_likelihood"] >= best - 1e-6 * abs(best)
+    assert found["status"] == "converged"
+
+
+@pytest.mark.parametrize(("name", "k"), KMEANS)
+def test_default_settings_find_the_best_known_inertia(name: str, k: int) -> None:
+    stored = reference("kmeans")[name][f"k{k}"]
+    found = fit("kmeans", SAMPLES / f"{name}.csv", "-k", k)
+    assert found["inertia"] <= stored.get("sse", stored.get("sse_best")) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(("name", "k"), [("iris", k) for k in (2, 3, 4)] + [("faithful", k) for k in (2, 3)])
+def test_lloyd_from_the_first_distinct_rows_goes_through_the_stored_inertias(name: str, k: int, tmp_path: Path) -> None:
+    rows = table(SAMPLES / f"{name}.csv")
+    first = np.array(list(dict.fromkeys(map(tuple, rows.tolist())))[:k])
+    start = tmp_path / "start.yaml"
+    start.write_text(json.dumps({"centroids": first.tolist()}))
+    found = fit("kmeans", SAMPLES / f"{name}.csv", "-k", k, "--start", start)
+    stored = reference("kmeans")[name][f"k{k}"]["trace_first_k"]
+    np.testing.assert_allclose([row["inertia"] for row in found["trace"]], stored, rtol=1e-12)
+
+
+def coins(path: Path, *more: Any) -> dict[str, Any]:
+    return fit("coins", path, "--tosses", "n", "--row-weights", "freq", "--tol", "1e-9", "--max-iter", 100000, *more)
+
+
+@pytest.mark.parametrize(
+    ("k", "mixing"),
+    [(1, "free"), (2, "free"), (2, "equal"), (3, "equal"), pytest.param(3, "free", marks=pytest.mark.slow)],
+)
+def test_thumbtacks_reach_the_certified_optimum(k: int, mixing: str) -> None:
+    key = f"k{k}_{'free' if mixing == 'free' else 'fixed_equal'}"
+    stored = reference("binomial")["thumbtacks"]["fits"][key]
+    found = coins(SAMPLES / "thumbtacks.csv", "-k", k, "--mixing", mixing)
+    assert abs(found["log_likelihood"] - stored["loglik"]) < 1e-9 * abs(stored["loglik"])
+    assert abs(found["bic"] - stored["bic"]) < 1e-6
+
+
+def test_one_start_on_saxony_goes_on_through_tiny_gains_to_the_optimum() -> None:
+    stored = reference("binomial")["saxony8"]["fits"]["k2_free"]["loglik"]
+    found = coins(SAXONY, "-k", 2, "--mixing", "free", "--restarts", 1)
+    assert abs(found["log_likelihood"] - stored) < 1e-9 * abs(stored)
+    assert found["decrement"] < 1e-5
+
+
+@pytest.mark.parametrize("name", ["faithful", "iris", "galaxies"])
+def test_shifting_and_scaling_every_column_changes_no_assignment(name: str, tmp_path: Path) -> None:
+    rows = table(SAMPLES / f"{name}.csv")
+    found = {}
+    for label, values in (("plain", rows), ("moved", (rows + 1e6) * 1000)):
+        path = tmp_path / f"{label}.csv"
+        np.savetxt(
+            path,
+            values,
+            delimiter=",",
+            header=",".join(f"c{j}" for j in range(rows.shape[1])),
+            comments="",
+            fmt="%.17g",
+        )
+        for shape in ("full", "tied", "diag", "spherical"):
+            document = fit("gmm", path, "-k", 3, "--covariance", shape, "-o", tmp_path / "fit.json")
+            found[label, shape] = document
+    n, d = rows.shape
+    for shape in ("full", "tied", "diag", "spherical"):
+        plain, moved = found["plain", shape], found["moved", shape]
+        assert plain["status"] == moved["status"]
+        assert [s["status"] for s in plain["restarts"]] == [s["status"] for s in moved["restarts"]]
+        assert abs(plain["iterations"] - moved["iterations"]) <= 1
+        shifted = plain["log_likelihood"] - n * d * np.log(1000)
+        assert abs(moved["log_likelihood"] - shifted) < 1e-5
+        np.testing.assert_allclose(
+            (np.array(moved["parameters"]["means"]) / 1000 - 1e6), plain["parameters"]["means"], atol=1e-4
+        )
+
+
+@pytest.mark.parametrize("shape", ["full", "tied", "diag", "spherical"])
+def test_parameters_after_25_iterations_equal_those_of_scikit_learn(shape: str, tmp_path: Path) -> None:
+    from sklearn.mixture import GaussianMixture
+
+    rows = table(SAMPLES / "iris.csv")
+    means = rows[[10, 60, 120]]
+    start = tmp_path / "start.yaml"
+    spread = {"tied": np.cov(rows.T, bias=True), "full": np.cov(rows.T, bias=True)}.get(shape, np.eye(4))
+    start.write_text(json.dumps({"means": means.tolist(), "covariances": [spread.tolist()] * 3}))
+    found = fit(
+        "gmm",
+        SAMPLES / "iris.csv",
+        "-k",
+        3,
+        "--covariance",
+        shape,
+        "--start",
+        start,
+        "--max-iter",
+        25,
+        "--tol",
+        "1e-300",
+    )
+    precision = np.linalg.inv(spread)
+    theirs = GaussianMixture(
+        3,
+        covariance_type=shape,
+        reg_covar=0,
+        tol=0,
+        max_iter=25,
+        weights_init=np.full(3, 1 / 3),
+        means_init=means,
+        precisions_init={
+            "full": np.stack([precision] * 3),
+            "tied": precision,
+            "diag": np.ones((3, 4)),
+            "spherical": np.ones(3),
+        }[shape],
+    )
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs.fit(rows)
+    order = np.lexsort(theirs.means_.T[::-1])
+    np.testing.assert_allclose(found["parameters"]["weights"], theirs.weights_[order], atol=1e-8)
+    np.testing.assert_allclose(found["parameters"]["means"], theirs.means_[order], atol=1e-8)
+    covariances = {
+        "full": lambda c: c[order],
+        "tied": lambda c: np.stack([c] * 3),
+        "diag": lambda c: np.stack(list(map(np.diag, c[order]))),
+        "spherical": lambda c: np.stack([v * np.eye(4) for v in c[order]]),
+    }[shape](theirs.covariances_)
+    np.testing.assert_allclose(found["parameters"]["covariances"], covariances, atol=1e-8)
