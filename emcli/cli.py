@@ -13,6 +13,15 @@ from emcli.shell import guarded
 
 Plan = Callable[[], int]  # what a command line asks for, run outside Typer, which would swallow signals
 
+TOP_HELP = """Expectation-maximization from the shell: K-means, coins and Gaussian mixtures.
+
+\b
+Examples:
+  emcli fit gmm sample_data/faithful.csv -k 2
+  emcli fit configs/do_batzoglou.yaml
+  emcli generate configs/blobs.yaml
+"""
+
 FIT_HELP = """Fit a model by expectation-maximization, from many starts, and show how good the best of them is.
 
 \b
@@ -30,6 +39,17 @@ Examples:
   emcli generate configs/blobs.yaml -o blobs.csv
   emcli generate configs/heights.yaml -n 50 --seed 1
   emcli generate fit.json -n 100 --labels
+"""
+
+PREDICT_HELP = """Apply a saved fit to new rows: which component each belongs to, and how surely.
+
+\b
+Examples:
+  emcli fit gmm train.csv -k 3 -o fit.json && emcli predict fit.json new.csv
+  zcat new.csv.gz | emcli predict fit.json - > labelled.csv
+
+The columns of DATA come first, as they are; then `component`, one `p_1` to
+`p_k` each and `log_density`; for K-means `component` and `distance`.
 """
 
 BRIEF = """usage: emcli COMMAND ...
@@ -67,18 +87,12 @@ def build() -> Any:
     """The Typer application. A command returns the work to do as a function; a fit's options come from one table."""
     import typer
 
-    from emcli.options import OPTIONS
-
     app = typer.Typer(
         name="emcli",
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        add_completion=True,
-        no_args_is_help=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-        help="Expectation-maximization from the shell: K-means, coins and Gaussian mixtures.\n\n\b\n"
-        "Examples:\n  emcli fit gmm sample_data/faithful.csv -k 2\n  emcli fit configs/do_batzoglou.yaml\n"
-        "  emcli generate configs/blobs.yaml",
+        help=TOP_HELP,
     )
 
     def version(asked: bool) -> None:
@@ -88,18 +102,6 @@ def build() -> Any:
 
     def top(**given: Any) -> None:
         pass
-
-    app.callback()(
-        _declared(
-            top,
-            {
-                "version": Annotated[
-                    bool,
-                    typer.Option("--version", "-V", callback=version, is_eager=True, help="show the version and stop"),
-                ]
-            },
-        )
-    )
 
     def fit(model: str, data: list[str] | None, **given: Any) -> Plan:
         from emcli.commands import fit
@@ -111,106 +113,99 @@ def build() -> Any:
 
         return lambda: generate(source, given)
 
-    flags = {
-        option.key: Annotated[
-            list[str] | None,
-            typer.Option(
-                *filter(None, (option.short, *option.flag.split("/")[:1])),
-                metavar=option.metavar,
-                help=option.help,
-                show_default=False,
-            ),
-        ]
-        for option in OPTIONS
-        if not _is_switch(option)
-    }
-    switches = {
-        option.key: Annotated[bool | None, typer.Option(option.flag, help=option.help, show_default=False)]
-        for option in OPTIONS
-        if _is_switch(option)
-    }
-    one: dict[str, Any] = {"metavar": "FILE", "show_default": False}
-    output = Annotated[
-        list[str] | None, typer.Option("-o", "--output", help="write to FILE, whole or not at all", **one)
-    ]
-    _declare(
-        app,
-        fit,
-        FIT_HELP,
-        {
-            "model": Annotated[
-                str,
-                typer.Argument(
-                    metavar="MODEL|EXPERIMENT",
-                    show_default=False,
-                    help="kmeans, coins or gmm; or an experiment file (YAML)",
-                ),
-            ],
-            "data": Annotated[
-                list[str] | None,
-                typer.Argument(metavar="DATA", show_default=False, help="a CSV file, or - for standard input"),
-            ],
-            **flags,
-            **switches,
-            "json": Annotated[bool, typer.Option("--json", help="print the result document instead of tables")],
-            "output": output,
-            "trace": Annotated[
-                list[str] | None,
-                typer.Option(
-                    "--trace", help="write each iteration as a JSON line while it happens; - is standard output", **one
-                ),
-            ],
-            "require_convergence": Annotated[
-                bool, typer.Option("--require-convergence", help="exit with 1 unless the best fit converged")
-            ],
-            **_talk(typer),
-        },
-    )
-    _declare(
-        app,
-        generate,
-        GENERATE_HELP,
-        {
-            "source": Annotated[
-                str,
-                typer.Argument(metavar="SOURCE", show_default=False, help="an experiment file (YAML), or a fit's JSON"),
-            ],
-            "rows": Annotated[
-                list[str] | None,
-                typer.Option(
-                    "-n", "--rows", metavar="ROWS", help="how many rows, instead of SOURCE's own", show_default=False
-                ),
-            ],
-            "seed": Annotated[
-                list[str] | None,
-                typer.Option(
-                    "--seed", metavar="N", help="seed of the random numbers (SOURCE's own, else 0)", show_default=False
-                ),
-            ],
-            "labels": Annotated[bool, typer.Option("--labels", help="add a column: the component each row came from")],
-            "output": output,
-            **_talk(typer),
-        },
-    )
+    def predict(fit: str, data: list[str] | None, **given: Any) -> Plan:
+        from emcli.commands import predict
+
+        return lambda: predict(fit, data or [], given)
+
+    asked = _switch("--version", "-V", help="show the version and stop", callback=version, is_eager=True)
+    app.callback()(_declared(top, {"version": asked}))
+    for command, text, parameters in (
+        (fit, FIT_HELP, _fit_parameters()),
+        (generate, GENERATE_HELP, _generate_parameters()),
+        (predict, PREDICT_HELP, _predict_parameters()),
+    ):
+        brief = text.split(".")[0].split(",")[0].split(":")[0]
+        app.command(command.__name__, help=text, short_help=brief)(_declared(command, {**parameters, **_talk()}))
     return app
 
 
-def _is_switch(option: Any) -> bool:
-    return "/" in option.flag
+def _fit_parameters() -> dict[str, Any]:
+    from emcli.options import OPTIONS
 
-
-def _talk(typer: Any) -> dict[str, Any]:
+    options = {option.key: _from_table(option) for option in sorted(OPTIONS, key=lambda option: "/" in option.flag)}
     return {
-        "quiet": Annotated[bool, typer.Option("-q", "--quiet", help="only errors on standard error")],
-        "verbose": Annotated[bool, typer.Option("-v", "--verbose", help="say what was decided; show every iteration")],
-        "debug": Annotated[bool, typer.Option("--debug", help="show a traceback with an error")],
+        "model": _word("MODEL|EXPERIMENT", "kmeans, coins or gmm; or an experiment file (YAML)"),
+        "data": _words("DATA", "a CSV file, or - for standard input"),
+        **options,
+        "json": _switch("--json", help="print the result document instead of tables"),
+        "output": _option("-o", "--output", metavar="FILE", help="write the document to FILE, whole or not at all"),
+        "trace": _option("--trace", metavar="FILE", help="each iteration as a JSON line while it happens; - is stdout"),
+        "require_convergence": _switch("--require-convergence", help="exit with 1 unless the best fit converged"),
     }
 
 
-def _declare(app: Any, command: Any, text: str, parameters: dict[str, Any]) -> None:
-    app.command(command.__name__, help=text, short_help=text.split(".")[0].split(",")[0])(
-        _declared(command, parameters)
-    )
+def _generate_parameters() -> dict[str, Any]:
+    return {
+        "source": _word("SOURCE", "an experiment file (YAML), or a fit's JSON"),
+        "rows": _option("-n", "--rows", metavar="ROWS", help="how many rows, instead of SOURCE's own"),
+        "seed": _option("--seed", metavar="N", help="seed of the random numbers (SOURCE's own, else 0)"),
+        "labels": _switch("--labels", help="add a column: the component each row came from"),
+        "output": _option("-o", "--output", metavar="FILE", help="write to FILE, whole or not at all"),
+    }
+
+
+def _predict_parameters() -> dict[str, Any]:
+    from emcli.options import BY_KEY
+
+    return {
+        "fit": _word("FIT", "a fit's JSON"),
+        "data": _words("DATA", "a CSV file, or - for standard input"),
+        **{key: _from_table(BY_KEY[key]) for key in ("missing", "delimiter", "comment", "header")},
+        "output": _option("-o", "--output", metavar="FILE", help="write to FILE, whole or not at all"),
+    }
+
+
+def _talk() -> dict[str, Any]:
+    return {
+        "quiet": _switch("-q", "--quiet", help="only errors on standard error"),
+        "verbose": _switch("-v", "--verbose", help="say what was decided; show every iteration"),
+        "debug": _switch("--debug", help="show a traceback with an error"),
+    }
+
+
+def _word(metavar: str, help: str) -> Any:
+    import typer
+
+    return Annotated[str, typer.Argument(metavar=metavar, show_default=False, help=help)]
+
+
+def _words(metavar: str, help: str) -> Any:
+    """Any number of words, so that one too many is counted and not misread."""
+    import typer
+
+    return Annotated[list[str] | None, typer.Argument(metavar=metavar, show_default=False, help=help)]
+
+
+def _option(*names: str, metavar: str, help: str) -> Any:
+    """An option with a value, taken as often as it is given, so that giving it twice is seen."""
+    import typer
+
+    return Annotated[list[str] | None, typer.Option(*names, metavar=metavar, show_default=False, help=help)]
+
+
+def _switch(*names: str, **more: Any) -> Any:
+    import typer
+
+    return Annotated[bool, typer.Option(*names, **more)]
+
+
+def _from_table(option: Any) -> Any:
+    import typer
+
+    if "/" in option.flag:
+        return Annotated[bool | None, typer.Option(option.flag, show_default=False, help=option.help)]
+    return _option(*filter(None, (option.short, option.flag)), metavar=option.metavar, help=option.help)
 
 
 def _declared(command: Any, parameters: dict[str, Any]) -> Any:

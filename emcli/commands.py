@@ -6,7 +6,8 @@ import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from emcli.errors import EmcliError, Exit, Fault, quoted, suggestion
@@ -14,7 +15,7 @@ from emcli.experiment import Experiment, read_experiment, read_start
 from emcli.files import Output, open_log
 from emcli.models import MODELS, family_of
 from emcli.options import OPTIONS, Settings
-from emcli.settings import resolve
+from emcli.settings import reading, resolve
 from emcli.shell import note, warn
 
 if TYPE_CHECKING:
@@ -73,6 +74,33 @@ def generate(source: str, given: Mapping[str, Any]) -> int:
     return Exit.DONE
 
 
+def predict(saved: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
+    """Apply a saved fit to new rows and print them as CSV; returns the exit code. Raises EmcliError."""
+    from emcli.cells import CsvOptions
+    from emcli.predicting import predictions
+    from emcli.result import read_fit
+
+    if len(data) > 1:
+        raise EmcliError(Exit.USAGE, f"one data file expected, got {len(data)}")
+    output = _once(given, "output", "-o")
+    flags = {
+        key: _listed(given[key]) for key in ("delimiter", "header", "comment", "missing") if given[key] is not None
+    }
+    options = CsvOptions(**reading(flags))
+    source = _source(data[0] if data else None, None)
+    if saved == source == "-":
+        raise EmcliError(Exit.USAGE, "the fit and the data cannot both be standard input")
+    sink = Output(output, (saved, source or "-")) if output and output != "-" else None
+    pieces = predictions(read_fit(saved), saved, source or "-", options)
+    with sink.opened() if sink else nullcontext(sys.stdout) as stream:
+        for piece in pieces:
+            if isinstance(piece, str):
+                stream.write(piece)
+            elif not given["quiet"]:
+                warn(piece.slug, piece.message)
+    return Exit.DONE
+
+
 def _experiment(path: str) -> Experiment:
     """The experiment in a file; a word that names neither a model nor a file is a model mistyped."""
     if "." not in path and "/" not in path and path != "-" and not os.path.exists(path):
@@ -103,7 +131,9 @@ def _dataset(source: str | None, experiment: Experiment | None, model: Any, sett
     if source is not None:
         if source == "-" and sys.stdin is not None and sys.stdin.isatty():
             note("reading CSV from the terminal, end with Ctrl-D")
-        return load(source, model, settings)
+        loaded = load(source, model, settings)
+        named = experiment.data_source if experiment and source == experiment.data else None
+        return replace(loaded, source=named) if named else loaded
     assert experiment is not None
     drawn = _drawn(experiment, None, None)
     return _as_dataset(drawn, experiment, model, settings)

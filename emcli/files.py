@@ -6,6 +6,8 @@ import os
 import stat
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import IO
 
@@ -78,21 +80,29 @@ class Output:
 
     def write(self, text: str) -> None:
         """Put the text in place, all of it or nothing."""
+        with self.opened() as stream:
+            stream.write(text)
+
+    @contextmanager
+    def opened(self) -> Iterator[IO[str]]:
+        """A stream whose whole content is put in place where the block ends without an exception."""
         try:
             if self._streamed:
                 with open(self._target, "w", encoding="utf-8") as stream:
-                    stream.write(text)
-                return
-            self._replace(text)
+                    yield stream
+            else:
+                with self._replaced() as stream:
+                    yield stream
         except OSError as wrong:
             raise self._fault((wrong.strerror or str(wrong)).lower()) from None
 
-    def _replace(self, text: str) -> None:
+    @contextmanager
+    def _replaced(self) -> Iterator[IO[str]]:
         folder, name = os.path.split(self._target)
         handle, temporary = tempfile.mkstemp(prefix=f".{name[:100]}.", suffix=".tmp", dir=folder)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             umask = os.umask(0)

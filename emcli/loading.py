@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from emcli.data import CsvOptions, Selection, Table, find_column, read_table
+from emcli.cells import CsvOptions, Selection, Table
+from emcli.data import find_column, read_table
 from emcli.em import Array
 from emcli.errors import Caution, EmcliError, Exit, Fault
 from emcli.models.family import DataFault, Family, Picked, RowFault, Rows
@@ -127,4 +128,4 @@ def prepare(
 
 def shown_source(path: str) -> str:
     """A path as typed if relative, its base name if absolute: results name no folder of a machine."""
-    return os.path.basename(path) if os.path.isabs(path) else os.path.normpath(path)
+    return os.path.basename(path) if os.path.isabs(path) else path

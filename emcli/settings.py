@@ -149,13 +149,26 @@ def resolve(
     source, parameters = _start(chosen.get("start"), read_start)
     if parameters is not None and "restarts" not in chosen:
         values["restarts"] = [1]
-    rest = {"start": parameters, "start_source": source, "overridden": tuple(overridden)}
+    origins = {key: each.origin for key, each in chosen.items()}
+    rest = {"start": parameters, "start_source": source, "origins": origins, "overridden": tuple(overridden)}
     keys = sorted(values, key=lambda key: key == "k")  # the last one varies fastest
     absent = dict.fromkeys(BY_KEY)
     return [
         Settings(**{**absent, **dict(zip(keys, each, strict=True)), **rest})
         for each in product(*(values[key] for key in keys))
     ]
+
+
+def reading(flags: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """How to read a CSV, from flags alone: delimiter, header, comment and missing."""
+    faults: list[Fault] = []
+    chosen: dict[str, Any] = {}
+    for key in ("delimiter", "header", "comment", "missing"):
+        asked = _asked(BY_KEY[key], flags.get(key, ()), None, faults)
+        chosen[key] = asked[0].values(faults)[:1] if asked else [BY_KEY[key].default]
+    if faults:
+        refuse(faults)
+    return {key: values[0] for key, values in chosen.items()}
 
 
 def _asked(option: Option, texts: Sequence[str], document: Document | None, faults: list[Fault]) -> list[Asked]:

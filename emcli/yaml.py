@@ -114,7 +114,7 @@ def load(text: bytes, file: str) -> Document:
         while loader.check_event():
             builder.take(loader.get_event())
     except yaml.MarkedYAMLError as error:
-        hint = "indent with spaces, not tabs" if "'\\t'" in (error.problem or "") else None
+        hint = "indent with spaces, not tabs" if "'\\t'" in str(error.problem) else None
         refuse([*builder.faults, _problem(error, file)], hint)
     except (ValueError, OverflowError):  # the scanner trusts what follows \U and %YAML to be of a sane size
         builder.note("number out of range", loader.get_mark())
@@ -136,8 +136,8 @@ def _decoded(text: bytes, file: str) -> str:
         decoded = text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         at = error.start + 3 * text.startswith(b"\xef\xbb\xbf")  # the error counts from behind the mark
-        place = _place(text[:at].decode("utf-8-sig"))
-        refuse([Fault(f"not valid UTF-8 at byte {at + 1} (0x{text[at]:02x})", file, *place)])
+        what = f"not valid UTF-8 at byte {at + 1} (0x{text[at]:02x})"
+        refuse([Fault(what, file, *_place(text[:at].decode("utf-8-sig")))])
     if found := CONTROL.search(decoded):
         refuse([Fault(f"control character U+{ord(found[0]):04X}", file, *_place(decoded[: found.start()]))])
     return decoded
@@ -177,11 +177,10 @@ def _loader(text: str) -> Any:
 
 def _problem(error: Any, file: str) -> Fault:
     """What PyYAML found wrong, on one line."""
-    mark = error.problem_mark or error.context_mark
-    said = error.problem or "not YAML"
+    said = error.problem
     if error.context and error.context_mark:
         said += f" {error.context} that begins on line {error.context_mark.line + 1}"
-    return Fault(escaped(said, 200), file, *(_spot(mark) if mark else ()))
+    return Fault(escaped(said, 200), file, *_spot(error.problem_mark))
 
 
 @dataclass

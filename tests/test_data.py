@@ -18,7 +18,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from emcli import csvtext, data, source
+from emcli import cells as rows_of_cells
+from emcli import csvtext, source
 from emcli.data import CsvOptions, Selection, Table, find_column, format_csv, read_table, write_csv
 from emcli.errors import EmcliError, Exit
 
@@ -81,7 +82,7 @@ ACCEPTED = [
 @pytest.mark.parametrize("fast", [True, False], ids=["fast", "by row"])
 @pytest.mark.parametrize(("content", "header", "numbers"), [c[1:] for c in ACCEPTED], ids=[c[0] for c in ACCEPTED])
 def test_accepts(content: bytes, header: Any, numbers: Any, fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "_FAST", fast)
+    monkeypatch.setattr(rows_of_cells, "_FAST", fast)
     table = read(content)
     assert table.header == header
     assert table.numbers.tolist() == numbers
@@ -145,7 +146,7 @@ REFUSED += [
 @pytest.mark.parametrize("fast", [True, False], ids=["fast", "by row"])
 @pytest.mark.parametrize(("content", "line", "hint"), [c[1:] for c in REFUSED], ids=[c[0] for c in REFUSED])
 def test_refuses(content: bytes, line: str, hint: str | None, fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "_FAST", fast)
+    monkeypatch.setattr(rows_of_cells, "_FAST", fast)
     error = fault_of(content)
     assert error.exit_code == Exit.DATA
     assert [str(fault) for fault in error.faults] == [line]
@@ -564,9 +565,9 @@ def test_i29_both_ways_of_reading_agree_for_every_size_of_block(
     content: bytes, options: CsvOptions, block: int, choose: Any
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data, "_FAST", False)
+        patch.setattr(rows_of_cells, "_FAST", False)
         by_row = outcome(content, options, choose)
-        patch.setattr(data, "_FAST", True)
+        patch.setattr(rows_of_cells, "_FAST", True)
         assert outcome(content, options, choose) == by_row
         patch.setattr(csvtext, "BLOCK", block)
         assert outcome(content, options, choose) == by_row
@@ -576,7 +577,7 @@ def test_plain_numbers_do_take_the_fast_path(monkeypatch: pytest.MonkeyPatch) ->
     def refuse(*_: Any) -> None:
         raise AssertionError("read by row")
 
-    monkeypatch.setattr(data._Body, "_by_row", refuse)
+    monkeypatch.setattr(rows_of_cells.Body, "_by_row", refuse)
     assert read("x,y\r\n1,2\r\n 3 , -4e5\r\n\r\n").numbers.tolist() == [[1, 2], [3, -4e5]]
     assert read("1  2\n3 4\n").numbers.tolist() == [[1, 2], [3, 4]]
     assert read('"x","y"\n0.5,0\n').numbers.tolist() == [[0.5, 0]]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from emcli.em import Array, Degenerate, Information, Stats
 from emcli.errors import Caution
 from emcli.models import tosses
-from emcli.models.family import Count, ParameterFault, Picked, Rows, Share
+from emcli.models.family import Count, ParameterFault, Picked, Predictor, Rows, Share
 from emcli.models.parameters import Given
 from emcli.models.posterior import normalise
 from emcli.models.seeding import far_apart
@@ -210,6 +210,17 @@ class CoinsFamily:
         for heads, tails, weight in zip(*rows.values[:2].tolist(), rows.weights.tolist(), strict=True):
             tosses[int(heads + tails)] += weight
         return {"tosses": {str(n): int(w) if w == int(w) else w for n, w in sorted(tosses.items())}}
+
+    def predictor(self, parameters: Mapping[str, Any], settings: Mapping[str, Any], names: Sequence[str]) -> Predictor:
+        model = self.read(parameters, settings)
+
+        def apply(numbers: Array, texts: Sequence[list[str]]) -> tuple[Array, Array]:
+            heads, tails = tosses.counts(numbers, texts, names, settings.get("tails"), settings.get("tosses"))
+            pairs, place = tosses.distinct(heads, tails)
+            responsibilities, log_density = model.posterior(tosses.with_coefficients(pairs))
+            return responsibilities[:, place], log_density[place]
+
+        return Predictor(len(names) == 1, apply, "log_density")
 
     def cautions(self, model: Coins, stats: Tosses) -> list[Caution]:
         return []

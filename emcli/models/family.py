@@ -97,6 +97,16 @@ class Rows:
         return replace(self, values=np.ascontiguousarray(self.values[:, drawn]), weights=weights, total=total)
 
 
+@dataclass(frozen=True)
+class Predictor:
+    """A fit applied to new rows."""
+
+    textual: bool  # are the columns strings?
+    # numbers (n, d) or texts to responsibilities (k, n) and, for each row, the measure below (n,)
+    apply: Callable[[Array, Sequence[list[str]]], tuple[Array, Array]]
+    measure: str  # what stands in the last column: log_density, or the distance to the nearest centroid
+
+
 class Family(Protocol):
     """One model as the rest of the program sees it. Parameters are plain dicts in the user's units."""
 
@@ -131,7 +141,7 @@ class Family(Protocol):
         """The parameters of a model in the user's units, as plain lists; with its E-step's stats, all of them."""
 
     def sampler(self, parameters: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
-        """What draws rows from given parameters: has `weights` (k,) and `sample(labels, rng)`. """
+        """What draws rows from given parameters: has `weights` (k,) and `sample(labels, rng)`."""
 
     def inward(self, model: Any, rows: Rows) -> Any:
         """The model in working coordinates."""
@@ -156,6 +166,9 @@ class Family(Protocol):
 
     def extras(self, rows: Rows) -> dict[str, Any]:
         """What else the document's `data` keeps."""
+
+    def predictor(self, parameters: Mapping[str, Any], settings: Mapping[str, Any], names: Sequence[str]) -> Predictor:
+        """What tells new rows' components, from a fit's parameters and the names of its columns."""
 
     def cautions(self, model: Any, stats: Any) -> list[Caution]:
         """What to say about the best fit."""

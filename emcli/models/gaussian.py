@@ -13,7 +13,7 @@ from emcli.em import Array
 from emcli.errors import Caution
 from emcli.models import points
 from emcli.models.covariance import SHAPES
-from emcli.models.family import Count, DataFault, ParameterFault, Picked, Rows, Share
+from emcli.models.family import Count, DataFault, ParameterFault, Picked, Predictor, Rows, Share
 from emcli.models.mixture import Gaussian, Moments
 from emcli.models.parameters import Given
 from emcli.models.seeding import far_apart, squared_distances
@@ -136,6 +136,22 @@ class GaussianFamily:
 
     def extras(self, rows: Rows) -> dict[str, Any]:
         return {}
+
+    def predictor(self, parameters: Mapping[str, Any], settings: Mapping[str, Any], names: Sequence[str]) -> Predictor:
+        model = self.read(parameters, settings)
+        spreads = np.sqrt(np.diagonal(model.covariances.full(), axis1=1, axis2=2))
+        frame = points.around(model.means, spreads, settings.get("covariance") == "spherical")
+        inward = replace(
+            model,
+            means=frame.inward(model.means),
+            covariances=model.covariances.rescaled(-frame.exponent, None),
+        )
+
+        def apply(numbers: Array, texts: Sequence[list[str]]) -> tuple[Array, Array]:
+            responsibilities, log_density = inward.posterior(np.ascontiguousarray(frame.inward(numbers).T))
+            return responsibilities, log_density + frame.log_density_shift()
+
+        return Predictor(False, apply, "log_density")
 
     def cautions(self, model: Gaussian, stats: Moments) -> list[Caution]:
         return []

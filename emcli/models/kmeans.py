@@ -13,7 +13,7 @@ import numpy.typing as npt
 from emcli.em import Array, Information, Stats
 from emcli.errors import Caution
 from emcli.models import points
-from emcli.models.family import Picked, Rows, Share
+from emcli.models.family import Picked, Predictor, Rows, Share
 from emcli.models.parameters import Given
 from emcli.models.seeding import far_apart, squared_distances
 
@@ -198,6 +198,17 @@ class KMeansFamily:
 
     def extras(self, rows: Rows) -> dict[str, Any]:
         return {}
+
+    def predictor(self, parameters: Mapping[str, Any], settings: Mapping[str, Any], names: Sequence[str]) -> Predictor:
+        centroids = self.read(parameters, settings).centroids
+        frame = points.around(centroids, np.ptp(centroids, axis=0, keepdims=True), common=True)
+        inward = KMeans(frame.inward(centroids))
+
+        def apply(numbers: Array, texts: Sequence[list[str]]) -> tuple[Array, Array]:
+            members, nearest = inward.posterior(np.ascontiguousarray(frame.inward(numbers).T))
+            return members, np.ldexp(np.sqrt(nearest), frame.exponent[0])
+
+        return Predictor(False, apply, "distance")
 
     def cautions(self, model: KMeans, stats: Assignment) -> list[Caution]:
         """What to say about the best fit."""

@@ -34,6 +34,12 @@ def rows(numbers: Array, weights: Array | None, names: Sequence[str], k: int, co
     return Rows(values, weights, float(n) if weights is None else float(weights.sum()), tuple(names), frame)
 
 
+def around(means: Array, sds: Array, common: bool) -> Frame:
+    """Working coordinates for rows that a fit with these means and sds (k, d) is to be applied to."""
+    exponent = np.frexp(np.where(sds > 0, sds, 1.0).max(axis=0))[1].astype(np.int64)
+    return Frame(means[0].copy(), np.full_like(exponent, exponent.max()) if common else exponent)
+
+
 def spread(rows: Rows) -> Array:
     """Covariance (d, d) of all rows in working coordinates."""
     mean = np.average(rows.values, axis=1, weights=rows.weights)

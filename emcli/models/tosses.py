@@ -25,7 +25,7 @@ def select(header: Sequence[str], find: Callable[[str], int], settings: Any) -> 
         if _is_flips(header[column]):
             raise DataFault(f"the first row, {quoted(header[column])}, was taken for a header", "add --no-header")
         return Picked((), (column,))
-    second = "tails" if _by_tails(settings, header) else "tosses"
+    second = "tails" if _by_tails(settings.tails, settings.tosses, header) else "tosses"
     wanted = {"heads": settings.heads, second: getattr(settings, second)}
     for default, given in wanted.items():
         if not given and default not in header:
@@ -35,37 +35,53 @@ def select(header: Sequence[str], find: Callable[[str], int], settings: Any) -> 
     return Picked((first, last))
 
 
-def _by_tails(settings: Any, names: Sequence[str]) -> bool:
+def _by_tails(tails: str | None, tosses: str | None, names: Sequence[str]) -> bool:
     """Is the second column one of tails?"""
-    return bool(settings.tails) or (not settings.tosses and "tosses" not in names and "tails" in names)
+    return bool(tails) or (not tosses and "tosses" not in names and "tails" in names)
+
+
+def counts(
+    numbers: Array, texts: Sequence[list[str]], names: Sequence[str], tails: str | None, tosses: str | None
+) -> tuple[Array, Array]:
+    """Heads and tails (n,) of each row. Raises RowFault."""
+    return _counted(texts[0]) if texts else _checked(numbers, names, _by_tails(tails, tosses, names))
 
 
 def rows(
     numbers: Array, texts: Sequence[list[str]], weights: Array | None, names: Sequence[str], settings: Any
 ) -> Rows:
     """Different pairs of heads and tails with ln of their binomial coefficient, (3, n), and how often each came."""
-    if texts:
-        heads, tails = _counted(texts[0])
-    else:
-        heads, tails = _checked(numbers, names, _by_tails(settings, names))
+    heads, tails = counts(numbers, texts, names, settings.tails, settings.tosses)
     tossed = heads + tails > 0
     count = int(np.count_nonzero(tossed))
     if not count:
         raise DataFault("no row has any tosses, so the data say nothing about the coins")
     if settings.k > count:
         raise DataFault(f"k={settings.k} needs at least {settings.k} rows with tosses, got {count}")
-    pairs, place = _distinct(heads[tossed], tails[tossed])
+    pairs, place = distinct(heads[tossed], tails[tossed])
     frequency: Array = np.bincount(place, None if weights is None else weights[tossed]).astype(np.float64)
     merged = np.full(len(heads), -1, dtype=np.intp)
     merged[tossed] = place
-    values = np.vstack([pairs, [_log_comb(int(h + t), int(h)) for h, t in pairs.T.tolist()]])
     empty = len(heads) - count
     cautions = (Caution("no-tosses", f"rows without tosses say nothing and are left out: {empty}"),) if empty else ()
     frame = Frame(np.zeros(2), np.zeros(2, dtype=np.int64))
-    return Rows(values, frequency, float(frequency.sum()), tuple(names), frame, merged=merged, cautions=cautions)
+    return Rows(
+        with_coefficients(pairs),
+        frequency,
+        float(frequency.sum()),
+        tuple(names),
+        frame,
+        merged=merged,
+        cautions=cautions,
+    )
 
 
-def _distinct(heads: Array, tails: Array) -> tuple[Array, Any]:
+def with_coefficients(pairs: Array) -> Array:
+    """Pairs of heads and tails (2, n) with ln of their binomial coefficient, (3, n)."""
+    return np.vstack([pairs, [_log_comb(int(h + t), int(h)) for h, t in pairs.T.tolist()]])
+
+
+def distinct(heads: Array, tails: Array) -> tuple[Array, Any]:
     """The different pairs (2, m), sorted, and for each row the place of its pair."""
     width = float(tails.max()) + 1.0
     if width * (float(heads.max()) + 1.0) < LARGEST:

@@ -1,0 +1,287 @@
+"""Options, and what flags, experiment and defaults come to. Ids are those of the catalogue of bad inputs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from emcli.errors import EmcliError, Exit
+from emcli.options import BY_KEY, OPTIONS, Settings
+from emcli.settings import resolve
+from emcli.yaml import load
+
+FAMILIES: dict[str, dict[str, object]] = {
+    "gmm": {"covariance": "full", "mixing": "free", "init": "k-means++"},
+    "coins": {"k": 2, **dict.fromkeys(("heads", "tosses", "tails", "flips")), "mixing": "equal", "init": "k-means++"},
+    "kmeans": {"init": "k-means++"},
+}
+
+
+def never(path: str) -> dict[str, Any]:
+    raise AssertionError(f"{path} must not be read")
+
+
+def settle(family: str = "gmm", config: str = "", grid: bool = False, **flags: Any) -> list[Settings]:
+    """Settings of flags and the text of a `fit:` mapping, one option a line."""
+    text = "fit:\n" + "".join(f"  {line}\n" for line in config.splitlines())
+    given = {key: [texts] if isinstance(texts, str) else texts for key, texts in flags.items()}
+    document = load(text.encode(), "fit.yaml") if config else None
+    return resolve(family, FAMILIES[family], given, document, read_start=never, grid=grid)
+
+
+def said(*args: Any, **how: Any) -> list[str]:
+    """The lines of an error that must come, without the program's name."""
+    with pytest.raises(EmcliError) as caught:
+        settle(*args, **how)
+    assert caught.value.exit_code == Exit.USAGE
+    return [line.removeprefix("emcli: error: ") for line in caught.value.lines()]
+
+
+def test_every_option_is_a_field_of_the_settings_and_its_flag_is_its_key() -> None:
+    own = [field.name for field in fields(Settings) if field.name not in ("start_source", "origins", "overridden")]
+    assert own == [option.key for option in OPTIONS]
+    dashed = {option.flag.split("/")[0]: option.key.replace("_", "-") for option in OPTIONS if option.key != "k"}
+    assert all(flag == f"--{key}" for flag, key in dashed.items())
+    assert all(option.help and "\n" not in option.help and len(option.help) < 60 for option in OPTIONS)
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.key)
+def test_a_default_is_a_value_that_the_option_takes(option: Any) -> None:
+    assert option.default is None or option.parse(option.default) == option.default
+    assert all(option.parse(choice) == choice for choice in option.choices)
+
+
+INTEGER = "must be an integer from"
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "text", "message"),
+    [
+        *(pytest.param("k", "-k", text, f"{INTEGER} 1 to 10000", id=f"A8 {text}")
+          for text in ("0", "-1", "2.5", "abc", "1e9", "10001", "1_0", "", "true", "9" * 5000)),
+        *(pytest.param("tol", "--tol", text, "must be a finite number above 0", id=f"A9 {text}")
+          for text in ("nan", ".nan", "-1", "0", "inf", ".inf", "1e-400", "1e999", "x", "true")),
+        *(pytest.param("seed", "--seed", text, f"{INTEGER} 0 to 18446744073709551615", id=f"A10 {text}")
+          for text in ("-1", str(2**64), "1.5")),
+        pytest.param("restarts", "--restarts", "1000001", f"{INTEGER} 1 to 1000000", id="restarts"),
+        pytest.param("max_iter", "--max-iter", "0", f"{INTEGER} 1 to 1000000000", id="max_iter"),
+        pytest.param("jobs", "--jobs", "1025", f"{INTEGER} 1 to 1024", id="jobs"),
+    ],
+)  # fmt: skip
+def test_a_flag_out_of_range_is_refused(key: str, name: str, text: str, message: str) -> None:
+    shown = text if len(text) <= 40 else text[:39] + "…"
+    assert said(**{"k": "2", key: text}) == [f"'{name}' {message}, got '{shown}'"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        pytest.param("k: three", "fit.k: must be an integer from 1 to 10000, got 'three'", id="F2"),
+        pytest.param("k: '3'", "fit.k: must be an integer from 1 to 10000, got ''3''", id="F2 quoted"),
+        pytest.param("k: 3.0", "fit.k: must be an integer from 1 to 10000, got '3.0'", id="F3"),
+        pytest.param("k: true", "fit.k: must be an integer from 1 to 10000, got 'true'", id="F2 true"),
+        pytest.param("k:", "fit.k: must be an integer from 1 to 10000, got 'nothing'", id="F2 null"),
+        pytest.param("tol: .nan", "fit.tol: must be a finite number above 0, got '.nan'", id="F5 NaN"),
+        pytest.param("tol: .inf", "fit.tol: must be a finite number above 0, got '.inf'", id="F5 inf"),
+        pytest.param("tol: 1e-400", "fit.tol: must be a finite number above 0, got '1e-400'", id="F5 underflow"),
+        pytest.param("seed: -1", "fit.seed: must be an integer from 0 to 18446744073709551615, got '-1'", id="F5"),
+        pytest.param("header: 1", "fit.header: must be true or false, got '1'", id="header"),
+        pytest.param("columns: [a, 1.5]",
+                     "fit.columns: must be columns' names or numbers with commas between, got 'a list'", id="columns"),
+        pytest.param("columns: [a, a]",
+                     "fit.columns: must name at least one column, and each once, got 'a list'", id="columns twice"),
+        pytest.param("covariance: ful", "fit.covariance: must be one of full, tied, diag, spherical; got 'ful' "
+                     "(did you mean 'full'?)", id="F6"),
+        pytest.param("start: {means: [x]}", "fit.start.means[0]: must be a finite number, got 'x'", id="start"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_in_an_experiment_is_refused_at_its_place(typed: str, message: str) -> None:
+    flags = {} if typed.startswith("k") else {"k": "2"}
+    (line,) = said(config=f"missing: drop\n{typed}", **flags)
+    place, _, what = line.partition(" ")
+    assert what == message
+    assert place.startswith("fit.yaml:3:")
+
+
+@pytest.mark.parametrize(("text", "value"), [("1e-300", 1e-300), ("1", 1.0), (".5", 0.5), ("1e-6", 1e-6)])
+def test_tol_is_a_number_in_flags_and_in_experiments_F4(text: str, value: float) -> None:
+    assert settle(k="2", tol=text)[0].tol == settle(config=f"k: 2\ntol: {text}")[0].tol == value
+    assert isinstance(settle(k="2", tol=text)[0].tol, float)
+
+
+def test_a_mistyped_word_is_refused_with_the_choices_A11() -> None:
+    assert said(k="2", covariance="ful") == [
+        "'--covariance' must be one of full, tied, diag, spherical; got 'ful' (did you mean 'full'?)"
+    ]
+
+
+@pytest.mark.parametrize("texts", [["3", "4"], ["3", "3"]])
+def test_an_option_given_twice_is_refused_A12(texts: list[str]) -> None:
+    assert said(k=texts) == [f"'-k' given twice ({', '.join(texts)})"]
+
+
+def test_a_flag_beats_the_experiment_and_says_so_A13() -> None:
+    (settings,) = settle(config="k: 3\nseed: 7", k="4", seed="7")
+    assert (settings.k, settings.seed) == (4, 7)
+    assert settings.overridden == ("k=4 from -k (fit.yaml:2 says 3)",)
+
+
+def test_settings_know_where_they_come_from() -> None:
+    (settings,) = settle(config="k: 3\nseed: 7", k="4")
+    assert dict(settings.origins) == {"k": "-k", "seed": "fit.yaml:3"}
+
+
+def test_the_experiment_beats_the_family_and_the_family_the_option() -> None:
+    assert settle("coins")[0].k == 2
+    assert settle("coins", "k: 3")[0].k == 3
+    assert settle("coins", "k: 3", k="4")[0].k == 4
+    mixings = [settle(family, k="1")[0].mixing for family in ("coins", "gmm", "kmeans")]
+    assert mixings == ["equal", "free", None]
+    assert resolve("gmm", {"seed": 5}, {"k": ["1"]}, read_start=never)[0].seed == 5
+    assert BY_KEY["seed"].default == 0
+
+
+def test_k_is_required_where_the_family_has_no_default_F7() -> None:
+    (line,) = said()
+    assert line == "missing '-k': how many components?"
+
+
+def test_a_flag_that_the_model_does_not_have_is_refused() -> None:
+    assert said(k="2", heads="h") == ["gmm has no option '--heads'"]
+    assert said("coins", columns="a,b") == ["coins has no option '--columns'"]
+    assert said("kmeans", "k: 2\ncovariance: full") == ["fit.yaml:3:3: kmeans has no option 'covariance'"]
+
+
+def test_all_faults_come_at_once() -> None:
+    assert said(config="k: 0\ntol: 0\nheads: h", seed="x") == [
+        "fit.yaml:2:3: fit.k: must be an integer from 1 to 10000, got '0'",
+        "fit.yaml:4:3: gmm has no option 'heads'",
+        "'--seed' must be an integer from 0 to 18446744073709551615, got 'x'",
+        "fit.yaml:3:3: fit.tol: must be a finite number above 0, got '0'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("flips", "heads"), ("flips", "tosses"), ("flips", "tails"), ("tails", "tosses")]
+)
+def test_two_ways_to_name_the_counts_exclude_each_other(one: str, other: str) -> None:
+    assert said("coins", **{one: "a", other: "b"}) == [f"'--{one}' and '--{other}' exclude each other"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("A,B", ("A", "B")), ('A,"B,C"', ("A", "B,C")), (" 1 , 2", ("1", "2")), ("01", ("01",)), ("no", ("no",))],
+)
+def test_columns_are_names_or_numbers_with_commas_between(text: str, value: tuple[str, ...]) -> None:
+    assert settle(k="2", columns=text)[0].columns == value
+
+
+@pytest.mark.parametrize("text", ["", ",", "a,,b", "a,a", '"a'])
+def test_columns_that_name_nothing_or_one_twice_are_refused(text: str) -> None:
+    (line,) = said(k="2", columns=text)
+    assert line.startswith("'--columns' must ")
+
+
+def test_columns_in_an_experiment_are_one_value_not_a_grid() -> None:
+    (settings,) = settle(config="k: 1\ncolumns: [a, 'b,c', 3]")
+    assert settings.columns == ("a", "b,c", "3")
+    assert settle(config="k: 1\ncolumns: a,b")[0].columns == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("tab", "\t"), (r"\t", "\t"), ("\t", "\t"), ("space", " "), ("comma", ","), ("semicolon", ";"), ("pipe", "|"),
+        ("§", "§"),
+    ],
+)  # fmt: skip
+def test_a_delimiter_is_a_character_or_its_name(text: str, value: str) -> None:
+    assert settle(k="2", delimiter=text)[0].delimiter == value
+
+
+@pytest.mark.parametrize("text", ["", "tabs", ";;", "1", "e", ".", "-", '"', "\n"])
+def test_a_delimiter_is_no_part_of_a_number(text: str) -> None:
+    (line,) = said(k="2", delimiter=text)
+    assert line.startswith("'--delimiter' must be one character")
+
+
+def test_a_header_is_true_or_false() -> None:
+    assert [settle(k="2", header=text)[0].header for text in ("true", "false")] == [True, False]
+    assert settle(k="2")[0].header is None
+
+
+GRIDS = [("1-3", [1, 2, 3]), ("1,3,5", [1, 3, 5]), ("4-5,2", [4, 5, 2]), ("3", [3]), ("2-2", [2])]
+
+
+@pytest.mark.parametrize(("text", "ks"), GRIDS)
+def test_a_grid_of_k_is_a_range_or_a_list(text: str, ks: list[int]) -> None:
+    assert [each.k for each in settle(k=text, grid=True)] == ks
+    assert [each.k for each in settle(config=f"k: {text}", grid=True)] == ks
+    assert [each.k for each in settle(config=f"k: [{text}]", grid=True)] == ks
+
+
+def test_a_grid_is_the_cross_product_and_k_varies_fastest() -> None:
+    grid = settle(config="covariance: [full, tied]", k="1-2", mixing="free,equal", grid=True)
+    assert [(each.covariance, each.mixing, each.k) for each in grid] == [
+        (covariance, mixing, k) for covariance in ("full", "tied") for mixing in ("free", "equal") for k in (1, 2)
+    ]
+
+
+@pytest.mark.parametrize("text", ["3-1", "0-2", "1-10001", "1-999999999", "1,1", "1-3,2", "1,,2", "1-", "a-b", "1.5,2"])
+def test_a_grid_that_makes_no_sense_is_refused(text: str) -> None:
+    assert said(k=text, grid=True)[0].startswith("'-k' must ")
+
+
+def test_an_item_of_a_list_is_refused_at_its_own_place() -> None:
+    assert said(config="k: [1, '2', 0]", grid=True) == [
+        "fit.yaml:2:10: fit.k[1]: must be an integer from 1 to 10000, got ''2''",
+        "fit.yaml:2:15: fit.k[2]: must be an integer from 1 to 10000, got '0'",
+    ]
+    assert len(said(config="k: []", grid=True)) == 1
+
+
+def test_fit_takes_no_grid() -> None:
+    assert said(k="1-6") == ["fit takes one value of -k; compare takes a grid"]
+    assert said(config="k: 2\ncovariance: [full]") == [
+        "fit.yaml:3:3: fit takes one value of covariance; compare takes a grid"
+    ]
+    assert settle(config="k: [2, 3]", k="4")[0].k == 4
+    assert said(config="k: 2\nseed: [1, 2]", grid=True)[0].startswith("fit.yaml:3:3: fit.seed: must be an integer")
+
+
+def test_a_start_is_the_only_one_unless_restarts_are_asked_for() -> None:
+    start = "start: {means: [[1], [2]]}"
+    assert [settle(config=f"k: 2\n{start}")[0].restarts, settle(config="k: 2")[0].restarts] == [1, 10]
+    assert settle(config=f"k: 2\n{start}\nrestarts: 10")[0].restarts == 10
+    assert settle(config=f"k: 2\n{start}", restarts="5")[0].restarts == 5
+    assert settle(config=f"k: 2\n{start}")[0].start == {"means": [[1], [2]]}
+
+
+def test_a_start_file_in_an_experiment_is_relative_to_it() -> None:
+    asked = []
+
+    def read(path: str) -> Mapping[str, Any]:
+        asked.append(path)
+        return {"means": [[1.0]]}
+
+    document = load(b"fit: {k: 1, start: a.json}", "configs/fit.yaml")
+    (settings,) = resolve("gmm", FAMILIES["gmm"], {}, document, read_start=read)
+    assert settings.start == {"means": [[1.0]]}
+    resolve("gmm", FAMILIES["gmm"], {"start": ["a.json"]}, document, read_start=read)
+    assert asked == ["configs/a.json", "a.json"]
+
+
+def test_the_document_of_settings_is_json_and_gives_the_same_settings_again() -> None:
+    config = "k: 2\ncolumns: [a, b]\nheader: false\nstart: {means: [[1, 2], [3, 4]]}\n"
+    config += "tol: 1e-9\ndelimiter: tab\ncomment: '#'"
+    (settings,) = settle(config=config, jobs="3")
+    said = settings.document()
+    assert "jobs" not in said
+    assert "heads" not in said
+    assert said["columns"] == ["a", "b"]
+    again = load(json.dumps({"fit": said}).encode(), "again.yaml")
+    assert resolve("gmm", FAMILIES["gmm"], {}, again, read_start=never)[0].document() == said

@@ -1,0 +1,132 @@
+"""A fit applied to rows, as a process."""
+
+from __future__ import annotations
+
+import csv
+import io
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import ROOT, SAMPLES, fit, run
+
+Write = Callable[[str, str], Path]
+CASES: dict[str, tuple[str, list[Any]]] = {
+    "gmm": ("faithful.csv", ["gmm", "-k", 2]),
+    "gmm, tied": ("iris.csv", ["gmm", "-k", 3, "--covariance", "tied"]),
+    "gmm, spherical": ("iris.csv", ["gmm", "-k", 2, "--covariance", "spherical"]),
+    "coins": ("two_coins.csv", ["coins", "--mixing", "free"]),
+    "flips": ("flips.csv", ["coins"]),
+}
+
+
+def saved(arguments: list[Any], data: Path, tmp_path: Path) -> tuple[Path, dict[str, Any]]:
+    path = tmp_path / "fit.json"
+    return path, fit(*arguments, data, "-o", path)
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+@pytest.mark.parametrize(("name", "arguments"), CASES.values(), ids=CASES)
+def test_log_densities_add_up_to_the_log_likelihood_and_probabilities_to_one(
+    name: str, arguments: list[Any], tmp_path: Path
+) -> None:
+    path, document = saved(arguments, SAMPLES / name, tmp_path)
+    done = run("predict", path, SAMPLES / name)
+    assert done.returncode == 0, done.stderr
+    found = rows(done.stdout)
+    assert sum(float(row["log_density"]) for row in found) == pytest.approx(document["log_likelihood"], rel=1e-12)
+    k = document["k"]
+    for row in found:
+        p = [float(row[f"p_{j + 1}"]) for j in range(k)]
+        assert abs(sum(p) - 1) <= 4 * k * 2.0**-53
+        assert int(row["component"]) == 1 + int(np.argmax(p))
+    assert [",".join(list(row.values())[: -k - 2]) for row in found] == (SAMPLES / name).read_text().splitlines()[1:]
+
+
+def test_k_means_gives_the_nearest_centroid_and_its_distance(tmp_path: Path) -> None:
+    path, document = saved(["kmeans", "-k", 3], SAMPLES / "iris.csv", tmp_path)
+    found = rows(run("predict", path, "-", stdin=(SAMPLES / "iris.csv").read_bytes()).stdout)
+    assert sum(float(row["distance"]) ** 2 for row in found) == pytest.approx(document["inertia"], rel=1e-12)
+    centroids = np.array(document["parameters"]["centroids"])
+    for row in found[:20]:
+        x = np.array([float(value) for value in list(row.values())[:4]])
+        away = np.sqrt(((centroids - x) ** 2).sum(axis=1))
+        assert (int(row["component"]), float(row["distance"])) == (1 + away.argmin(), pytest.approx(away.min()))
+
+
+def test_columns_are_found_by_name_and_others_pass_through_as_they_are(tmp_path: Path, write: Write) -> None:
+    path, _ = saved(["gmm", "-k", 2], SAMPLES / "faithful.csv", tmp_path)
+    new = write("new.csv", 'waiting,name,eruptions\n79,"a, b",3.60\n54,é,1.8\n')
+    done = run("predict", path, new)
+    assert done.stdout.splitlines()[0] == "waiting,name,eruptions,component,p_1,p_2,log_density"
+    assert done.stdout.splitlines()[1].startswith('79,"a, b",3.60,2,')
+    swapped = run("predict", path, write("other.csv", "eruptions,waiting\n3.6,79\n1.8,54\n"))
+    assert [row["log_density"] for row in rows(done.stdout)] == [row["log_density"] for row in rows(swapped.stdout)]
+
+
+def test_rows_without_a_header_are_taken_by_position(tmp_path: Path) -> None:
+    path, _ = saved(["gmm", "-k", 2], SAMPLES / "faithful.csv", tmp_path)
+    done = run("predict", path, stdin="3.6,79\n1.8,54\n")
+    assert [row["component"] for row in rows(done.stdout)] == ["2", "1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("eruptions,wait\n1,2\n", ["no column 'waiting'", "did you mean 'wait'?"]),
+        ("eruptions,waiting,component\n1,2,3\n", ["a column 'component' already"]),
+        ("eruptions,waiting\n1,x\n", ["<stdin>:2:2", "'x'"]),
+        ("1\n2\n", ["the fit has 2 columns"]),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused(text: str, parts: list[str], tmp_path: Path) -> None:
+    path, _ = saved(["gmm", "-k", 2], SAMPLES / "faithful.csv", tmp_path)
+    done = run("predict", path, stdin=text)
+    assert done.returncode == 3
+    for part in parts:
+        assert part in done.stderr
+
+
+def test_a_fault_far_down_leaves_whole_lines_on_standard_output_and_no_file(tmp_path: Path, write: Write) -> None:
+    path, _ = saved(["gmm", "-k", 2], SAMPLES / "faithful.csv", tmp_path)
+    long = write("long.csv", "eruptions,waiting\n" + "3.6,79\n" * 20_000 + "1,x\n")
+    done = run("predict", path, long)
+    assert done.returncode == 3 and "long.csv:20002:2" in done.stderr
+    assert done.stdout.endswith("\n") and len(rows(done.stdout)) == 16384
+    out = tmp_path / "out.csv"
+    assert run("predict", path, long, "-o", out).returncode == 3
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["fit.json", "long.csv"]
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("", "invalid JSON"),
+        ("{}", "no 'schema'"),
+        ('{"schema": "emcli.fit/2"}', "schema must be"),
+        ("{\n", "truncated?"),
+    ],
+)
+def test_what_is_no_fit_is_refused(text: str, part: str, write: Write) -> None:
+    done = run("predict", write("f.json", text), stdin="x\n1\n")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert part in done.stderr
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    path, _ = saved(["gmm", "-k", 2], SAMPLES / "faithful.csv", tmp_path)
+    peak = []
+    for count in (20_000, 200_000):
+        feed = "eruptions,waiting\n" + "3.6,79\n" * count
+        subprocess.run([sys.executable, "-m", "emcli", "predict", str(path), "-o", str(tmp_path / "o.csv")],
+                       input=feed, text=True, check=True, cwd=ROOT)  # fmt: skip
+        peak.append(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+    assert peak[1] < peak[0] + 30_000  # kB
