@@ -56,16 +56,25 @@ class Information:
     def __add__(self, other: Information) -> Information:
         return Information(self.score + other.score, self.matrix + other.matrix)
 
-    def decrement(self) -> float:
-        """The gain of log-likelihood to expect from one more Newton step: ½ sᵀ I⁻¹ s, free of units.
+    def _scaled(self) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
+        """Score along each eigenvector, eigenvalues, both in units of each parameter's own information; which are kept.
 
-        Directions that no row informs are left out: their score is zero too.
+        Parameters that no row informs are left out: their score is zero too.
         """
         spread = np.sqrt(np.diag(self.matrix))
         known = spread > 0
         scaled = self.matrix[np.ix_(known, known)] / np.outer(spread[known], spread[known])
         values, vectors = np.linalg.eigh(scaled)
-        along = (self.score[known] / spread[known]) @ vectors
+        return (self.score[known] / spread[known]) @ vectors, values, known
+
+    def smallest_eigenvalue(self) -> float:
+        """Of the scaled matrix; 0 where some parameter is not informed at all."""
+        _, values, known = self._scaled()
+        return float(values[0]) if known.all() else 0.0
+
+    def decrement(self) -> float:
+        """The gain of log-likelihood to expect from one more Newton step: ½ sᵀ I⁻¹ s, free of units."""
+        along, values, _ = self._scaled()
         kept = values > 1e-13 * len(values)
         return float(0.5 * np.sum(along[kept] ** 2 / values[kept]))
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -29,12 +29,11 @@ from emcli.em import (
 from emcli.errors import Caution, EmcliError, Exit, Fault
 from emcli.loading import Dataset
 from emcli.models.family import Family, Rows
-from emcli.models.parameters import refuse_symmetric
+from emcli.models.parameters import has_twins, refuse_symmetric
 from emcli.models.seeding import best_of_short_runs
+from emcli.verdict import Choice, about_optimum, about_starts, against_one, choose, same_optimum
 
 DRAWN_FROM = 4096  # rows of the seeded sample on which starts are drawn and tried
-REACHED = 1e-4  # nats from the best that count as having reached it
-REACHED_INERTIA = 1e-9  # part of the inertia, for hard assignments
 COSTLY_PARAMETERS, COSTLY_PRODUCT = 500, 1e10  # beyond these the score decrement is not computed
 
 
@@ -50,6 +49,7 @@ class Start:
     decrement: float | None = None
     scores: list[float] = field(default_factory=list)  # one for each iteration, 0 = the start
     model: Any = None  # the last one, in working coordinates
+    symmetric: bool = False  # did it begin with equal components?
 
     @property
     def finished(self) -> bool:
@@ -102,12 +102,8 @@ class Result:
 
     def reached(self) -> int:
         """How many starts reached the best."""
-        return sum(s.finished and within_reach(self.family, s.scores[-1], self.best.scores[-1]) for s in self.ledger)
-
-
-def within_reach(family: Family, score: float, best: float) -> bool:
-    """Does a score count as the same optimum as the best?"""
-    return score >= best - (REACHED_INERTIA * abs(best) if family.hard else REACHED)
+        finished = [start.scores[-1] for start in self.ledger if start.finished]
+        return sum(same_optimum(self.family, score, self.best.scores[-1]) for score in finished)
 
 
 def fit(family: Family, data: Dataset, settings: Any) -> Generator[Iteration | Start, None, Result]:
@@ -122,8 +118,8 @@ def fit(family: Family, data: Dataset, settings: Any) -> Generator[Iteration | S
             ledger.append(entry)
             yield from _run(entry, family, rows, settings, spread)
             yield entry
-        best = _best(family, ledger, settings.tol)
-        if best is None:
+        choice = choose(family, data.rows, ledger, settings.tol, spread)
+        if choice is None:
             reason, _ = Counter(entry.reason for entry in ledger).most_common(1)[0]
             what = f"no fit: all {len(ledger)} starts degenerated ({reason})"
             raise EmcliError(
@@ -131,7 +127,7 @@ def fit(family: Family, data: Dataset, settings: Any) -> Generator[Iteration | S
                 Fault(what, data.source),
                 hint="try a smaller -k or another --covariance" if "covariance" in family.options else None,
             )
-        return _result(family, data, settings, ledger, best, spread)
+        return _result(family, data, settings, ledger, choice, spread)
 
 
 @contextmanager
@@ -147,6 +143,7 @@ def threads(jobs: int, batches: int) -> Iterator[Map]:
 def _run(entry: Start, family: Family, rows: Rows, settings: Any, spread: Map) -> Iterator[Iteration]:
     try:
         model = start_model(entry.start, family, rows, settings)
+        entry.symmetric = not family.hard and has_twins(model)
         steps = guard(em(model, rows.batches(), spread))
         run = (
             until_fixed(steps, settings.max_iter)
@@ -198,18 +195,8 @@ def _remaining(rows: Rows, model: Any, spread: Map) -> Any:
     return lambda current: information(current, rows.batches(), spread).decrement()
 
 
-def _best(family: Family, ledger: list[Start], tol: float) -> Start | None:
-    """The highest start; the lowest-numbered of those within `tol` of it."""
-    finished = [entry for entry in ledger if entry.finished]
-    if not finished:
-        return None
-    top = max(entry.scores[-1] for entry in finished)
-    margin = REACHED_INERTIA * abs(top) if family.hard else tol
-    return next(entry for entry in finished if entry.scores[-1] >= top - margin)
-
-
-def _result(family: Family, data: Dataset, settings: Any, ledger: list[Start], best: Start, spread: Map) -> Result:
-    rows = data.rows
+def _result(family: Family, data: Dataset, settings: Any, ledger: list[Start], choice: Choice, spread: Map) -> Result:
+    rows, best = data.rows, choice.best
     outward = family.outward(best.model, rows)
     outward = outward.ordered(family.order(outward))
     written = family.write(outward)
@@ -217,7 +204,7 @@ def _result(family: Family, data: Dataset, settings: Any, ledger: list[Start], b
     stats = pooled(model, rows.batches(), spread)
     log_likelihood, inertia = family.measures(stats.score, rows, settings.k)
     uncertainty, assignments = _assignments(model, rows, spread)
-    return Result(
+    result = Result(
         family,
         data,
         settings,
@@ -230,15 +217,49 @@ def _result(family: Family, data: Dataset, settings: Any, ledger: list[Start], b
         inertia,
         uncertainty,
         assignments,
-        [*data.cautions, *family.cautions(best.model, stats), *_slow(best, settings)],
+        _cautions(family, data, settings, ledger, choice, model, stats, spread),
     )
+    one, bic = bic_of_one(result) if settings.k > 1 else None, result.criteria()["bic"]
+    if one is not None and bic is not None:
+        result.cautions.extend(against_one(bic, one, rows.total))
+    return result
 
 
-def _slow(best: Start, settings: Any) -> list[Caution]:
-    if best.status != "max_iter":
-        return []
-    left = "" if best.decrement is None else f" with about {best.decrement:.2g} nats still to gain"
-    return [Caution("slow", f"stopped at --max-iter {settings.max_iter}{left}; raise it to go on")]
+def _cautions(
+    family: Family,
+    data: Dataset,
+    settings: Any,
+    ledger: list[Start],
+    choice: Choice,
+    model: Any,
+    stats: Any,
+    spread: Map,
+) -> list[Caution]:
+    """All that there is to warn of, from the data to the optimum."""
+    rows = data.rows
+    affordable = not family.hard and _remaining(rows, model, spread) is not None
+    seen = information(model, rows.batches(), spread) if affordable and len(model.weights) > 1 else None
+    return [
+        *data.cautions,
+        *family.cautions(choice.best.model, stats),
+        *about_starts(family, ledger, choice, settings),
+        *about_optimum(family, model, rows, settings, seen),
+    ]
+
+
+def bic_of_one(result: Result) -> float | None:
+    """BIC of a single component; None for hard assignments, which it says nothing of."""
+    family, rows = result.family, result.data.rows
+    if family.hard:
+        return None
+    settings = replace(result.settings, k=1, start=None, restarts=1)
+    drawn = next(iter(family.draw(rows, settings, np.random.default_rng(0))))
+    try:
+        *_, last = islice(em(drawn, rows.batches()), 3)
+    except Degenerate:
+        return None
+    log_likelihood, _ = family.measures(last.score, rows, 1)
+    return float(-2 * (log_likelihood or 0.0) + last.model.parameters_count * np.log(rows.total))
 
 
 def _assignments(model: Any, rows: Rows, spread: Map) -> tuple[float, Array]:

@@ -8,6 +8,7 @@ from typing import IO, Any
 from emcli.errors import escaped
 from emcli.fitting import Result, Start
 from emcli.models.family import Count, Share
+from emcli.verdict import found_once, same_optimum
 
 HEAD, TAIL = 12, 8  # iterations shown at either end of a long fit
 PIPED = 100  # characters of a table of parameters in a pipe above which it is turned
@@ -131,11 +132,16 @@ def ledger(result: Result) -> str:
     what = "inertia" if result.inertia is not None else "log-likelihood"
     best = _score(result, result.best)
     line = f"{result.reached()} of {len(result.ledger)} start{'s' * (len(result.ledger) > 1)} reached {what} {best:.3f}"
-    if result.reached() < len(finished):
-        worst = min(finished, key=lambda start: start.scores[-1])
+    worst = min(finished, key=lambda start: start.scores[-1])
+    if not same_optimum(result.family, worst.scores[-1], result.best.scores[-1]):
         line += f"; worst {_score(result, worst):.3f}"
     degenerate = len(result.ledger) - len(finished)
-    return line + (f"; {degenerate} degenerated (see restarts in --json)" if degenerate else "")
+    line += f"; {degenerate} degenerated (see restarts in --json)" if degenerate else ""
+    once, starts = found_once(result.family, result.ledger)
+    if starts < 2:
+        return line
+    chance = f"about {100 * once / starts:.0f} %" if once else f"below {100 / starts:.0f} %"
+    return f"{line}\nChance that one more start finds a new optimum: {chance} ({once} found once, in {starts} starts)"
 
 
 def verdict(result: Result) -> str:

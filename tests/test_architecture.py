@@ -18,6 +18,7 @@ LAYERS = [
     ["truth"],
     ["fitting"],
     ["agreement"],
+    ["verdict"],
     ["loading"],
     ["models"],
     ["certificate"],

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from emcli.em import Array, Degenerate, Information, Stats
 from emcli.errors import Caution
 from emcli.models import tosses
-from emcli.models.family import Count, ParameterFault, Picked, Predictor, Rows, Share
+from emcli.models.family import Count, ParameterFault, Picked, Predictor, Rows, Share, first_pair
 from emcli.models.parameters import Given
 from emcli.models.posterior import normalise
 from emcli.models.seeding import far_apart
@@ -221,6 +221,16 @@ class CoinsFamily:
             return responsibilities[:, place], log_density[place]
 
         return Predictor(len(names) == 1, apply, "log_density")
+
+    def spurious(self, model: Coins, stats: Tosses, rows: Rows) -> str | None:
+        return None
+
+    def identical(self, model: Coins) -> tuple[int, int] | None:
+        sd = np.sqrt(model.heads * (1 - model.heads))
+        return first_pair(lambda i, j: abs(model.heads[i] - model.heads[j]) <= 1e-4 * sd[[i, j]].max(), len(sd))
+
+    def unidentified(self, rows: Rows, settings: Any) -> str | None:
+        return tosses.unidentified(rows, settings.k, settings.mixing)
 
     def cautions(self, model: Coins, stats: Tosses) -> list[Caution]:
         return []

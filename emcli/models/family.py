@@ -170,5 +170,19 @@ class Family(Protocol):
     def predictor(self, parameters: Mapping[str, Any], settings: Mapping[str, Any], names: Sequence[str]) -> Predictor:
         """What tells new rows' components, from a fit's parameters and the names of its columns."""
 
+    def spurious(self, model: Any, stats: Any, rows: Rows) -> str | None:
+        """What makes a fitted model an artefact of a few rows, with its E-step's stats; None where nothing does."""
+
+    def identical(self, model: Any) -> tuple[int, int] | None:
+        """Two components that are the same for all purposes, if any are."""
+
+    def unidentified(self, rows: Rows, settings: Any) -> str | None:
+        """Why no data of this kind can tell that many components apart, where that is so."""
+
     def cautions(self, model: Any, stats: Any) -> list[Caution]:
         """What to say about the best fit."""
+
+
+def first_pair(alike: Callable[[int, int], Any], k: int) -> tuple[int, int] | None:
+    """The first two of k components that are alike, if any are."""
+    return next(((i, j) for i in range(k) for j in range(i + 1, k) if alike(i, j)), None)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from emcli.em import Array
 from emcli.errors import Caution
-from emcli.models import points
+from emcli.models import points, slivers
 from emcli.models.covariance import SHAPES
 from emcli.models.family import Count, DataFault, ParameterFault, Picked, Predictor, Rows, Share
 from emcli.models.mixture import Gaussian, Moments
@@ -152,6 +152,15 @@ class GaussianFamily:
             return responsibilities, log_density + frame.log_density_shift()
 
         return Predictor(False, apply, "log_density")
+
+    def spurious(self, model: Gaussian, stats: Moments, rows: Rows) -> str | None:
+        return slivers.spurious(model.ordered(self.order(model)), stats.rows[self.order(model)], rows)
+
+    def identical(self, model: Gaussian) -> tuple[int, int] | None:
+        return slivers.identical(model)
+
+    def unidentified(self, rows: Rows, settings: Any) -> str | None:
+        return None
 
     def cautions(self, model: Gaussian, stats: Moments) -> list[Caution]:
         return []

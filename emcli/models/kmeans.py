@@ -13,7 +13,7 @@ import numpy.typing as npt
 from emcli.em import Array, Information, Stats
 from emcli.errors import Caution
 from emcli.models import points
-from emcli.models.family import Picked, Predictor, Rows, Share
+from emcli.models.family import Picked, Predictor, Rows, Share, first_pair
 from emcli.models.parameters import Given
 from emcli.models.seeding import far_apart, squared_distances
 
@@ -209,6 +209,15 @@ class KMeansFamily:
             return members, np.ldexp(np.sqrt(nearest), frame.exponent[0])
 
         return Predictor(False, apply, "distance")
+
+    def spurious(self, model: KMeans, stats: Assignment, rows: Rows) -> str | None:
+        return None
+
+    def identical(self, model: KMeans) -> tuple[int, int] | None:
+        return first_pair(lambda i, j: np.array_equal(model.centroids[i], model.centroids[j]), len(model.centroids))
+
+    def unidentified(self, rows: Rows, settings: Any) -> str | None:
+        return None
 
     def cautions(self, model: KMeans, stats: Assignment) -> list[Caution]:
         """What to say about the best fit."""

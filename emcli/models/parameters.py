@@ -73,6 +73,13 @@ class Given:
         return weights if abs(total - 1.0) <= 1e-14 else weights / total
 
 
+def has_twins(model: Any) -> bool:
+    """Are two components of a model exactly equal, whatever their weights?"""
+    k = len(model.weights)
+    parts = model.components()
+    return any(all(np.array_equal(part[i], part[j]) for part in parts) for i in range(k) for j in range(i))
+
+
 def refuse_symmetric(model: Any) -> None:
     """A start with a zero weight or two equal components stays so for ever under EM: raise ParameterFault."""
     for i, weight in enumerate(model.weights):

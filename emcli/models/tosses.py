@@ -76,6 +76,24 @@ def rows(
     )
 
 
+def unidentified(rows: Rows, k: int, mixing: str) -> str | None:
+    """Why the tosses of a row are too few to tell k coins apart (Teicher 1963; Blischke 1964), where they are.
+
+    Free mixing needs n >= 2k - 1 tosses, equal mixing n >= k and never 1; in as many rows as there are parameters.
+    """
+    if k == 1:
+        return None
+    needed, parameters = (2 * k - 1, 2 * k - 1) if mixing == "free" else (max(k, 2), k)
+    assert rows.weights is not None
+    enough = float(rows.weights[rows.values[0] + rows.values[1] >= needed].sum())
+    if enough >= parameters:
+        return None
+    return (
+        f"{k} coins with {mixing} mixing need rows of at least {needed} tosses to be told apart, and {enough:g} of "
+        f"{rows.total:g} rows have as many; the values are one choice of many"
+    )
+
+
 def with_coefficients(pairs: Array) -> Array:
     """Pairs of heads and tails (2, n) with ln of their binomial coefficient, (3, n)."""
     return np.vstack([pairs, [_log_comb(int(h + t), int(h)) for h, t in pairs.T.tolist()]])

@@ -1,0 +1,63 @@
+"""Gaussian components that are artefacts: too few rows, too narrow, narrower than the data can show; or twins."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emcli.em import Array
+from emcli.models.family import Rows, first_pair
+from emcli.models.mixture import Gaussian
+
+NARROW = 0.02  # smallest eigenvalue relative to the pooled within covariance
+
+
+def spurious(model: Gaussian, effective: Array, rows: Rows) -> str | None:
+    """Why one of the components is an artefact (McLachlan & Peel 2000, section 3.10), None where none is.
+
+    effective: (k,) rows of each component. A component is spurious with fewer than d + 1.5 rows; or with fewer than
+    10 (d + 1) and an eigenvalue below 0.02 of the pooled within covariance; or with an sd below the spacing of values.
+    """
+    d = model.means.shape[1]
+    matrices = model.covariances.full()
+    few = np.flatnonzero(effective < d + 1.5)
+    if len(effective) == 1:
+        return None
+    if few.size:
+        i = int(few[0])
+        return f"component {i + 1} rests on {effective[i]:.1f} rows"
+    root = np.linalg.inv(np.linalg.cholesky(np.einsum("k,kij->ij", effective / effective.sum(), matrices)))
+    smallest = np.linalg.eigvalsh(root @ matrices @ root.T)[:, 0]
+    narrow = np.flatnonzero((effective < 10 * (d + 1)) & (smallest < NARROW))
+    if narrow.size:
+        i = int(narrow[0])
+        return (
+            f"component {i + 1}, of {effective[i]:.1f} rows, is a sliver: in one direction its variance is "
+            f"{100 * smallest[i]:.2g} % of the usual"
+        )
+    spacing = np.array([_spacing(column) for column in rows.values])
+    sds = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
+    for i, j in np.argwhere(sds < spacing):
+        sd, gap = np.ldexp([sds[i, j], spacing[j]], int(rows.frame.exponent[j]))
+        return f"component {i + 1} has an sd of {sd:.3g} in {rows.names[j]!r}, whose values are {gap:.3g} apart"
+    return None
+
+
+def _spacing(values: Array) -> float:
+    """The smallest difference between different values."""
+    gaps = np.diff(np.unique(values))
+    # Values that differ by rounding alone are not different.
+    gaps = gaps[gaps > 1e-12 * max(1.0, float(np.abs(values).max()))]
+    return float(gaps.min()) if gaps.size else 0.0
+
+
+def identical(model: Gaussian) -> tuple[int, int] | None:
+    """Two components whose means and covariances differ by less than a thousandth of their spread."""
+    matrices = model.covariances.full()
+    sds = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
+
+    def alike(i: int, j: int) -> bool:
+        scale = np.maximum(sds[i], sds[j])
+        apart = np.abs(model.means[i] - model.means[j]) / scale
+        return bool(apart.max() < 1e-3 and np.all(np.abs(matrices[i] - matrices[j]) < 1e-3 * np.outer(scale, scale)))
+
+    return first_pair(alike, len(sds))

@@ -1,0 +1,118 @@
+"""How far a fit can be trusted: which optimum to return, and what to warn of, in words that can be acted on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from emcli.em import Information, Map, pooled
+from emcli.errors import Caution
+from emcli.models.family import Family, Rows
+
+REACHED = 1e-4  # nats from another score that count as the same optimum
+REACHED_INERTIA = 1e-9  # part of the inertia, for hard assignments
+DEFICIENT = 1e-9  # smallest eigenvalue of the scaled information below which a direction is not informed at all
+STRENGTH = ((2.0, "weak"), (6.0, "positive"), (10.0, "strong"), (np.inf, "very strong"))  # Kass & Raftery 1995
+
+
+class Choice(NamedTuple):
+    """The start to return; and where a higher one was set aside, that one and why."""
+
+    best: Any
+    aside: Any = None
+    why: str | None = None  # what makes the highest optimum spurious, whether it is returned or set aside
+
+
+def same_optimum(family: Family, one: float, other: float) -> bool:
+    """Do two scores belong to one optimum?"""
+    return abs(one - other) <= (REACHED_INERTIA * max(abs(one), abs(other)) if family.hard else REACHED)
+
+
+def choose(family: Family, rows: Rows, ledger: Sequence[Any], tol: float, spread: Map) -> Choice | None:
+    """The highest optimum that is not spurious, else the highest; of equals within `tol` the lowest-numbered start."""
+    finished = [entry for entry in ledger if entry.finished]
+    if not finished:
+        return None
+    first = None
+    left = finished
+    while left:
+        top = max(entry.scores[-1] for entry in left)
+        margin = REACHED_INERTIA * abs(top) if family.hard else tol
+        entry = next(entry for entry in left if entry.scores[-1] >= top - margin)
+        why = family.spurious(entry.model, pooled(entry.model, rows.batches(), spread), rows)
+        if why is None:
+            return Choice(entry, *(first or (None, None)))
+        first = first or (entry, why)
+        left = [other for other in left if other.scores[-1] < top and not same_optimum(family, other.scores[-1], top)]
+    assert first is not None
+    return Choice(first[0], None, first[1])
+
+
+def found_once(family: Family, ledger: Sequence[Any]) -> tuple[int, int]:
+    """How many optima only one start found, and how many starts finished (Good & Turing: Good 1953, equation 9).
+
+    Their ratio estimates the chance that one more start finds an optimum that none has found so far.
+    """
+    scores = sorted(entry.scores[-1] for entry in ledger if entry.finished)
+    groups: list[list[float]] = []
+    for score in scores:
+        if groups and same_optimum(family, groups[-1][0], score):
+            groups[-1].append(score)
+        else:
+            groups.append([score])
+    return sum(len(group) == 1 for group in groups), len(scores)
+
+
+def about_starts(family: Family, ledger: Sequence[Any], choice: Choice, settings: Any) -> list[Caution]:
+    """What the ledger says of the optimum that is returned."""
+    said = []
+    finished = [entry for entry in ledger if entry.finished]
+    agreed = sum(same_optimum(family, entry.scores[-1], choice.best.scores[-1]) for entry in finished)
+    if agreed == 1 and len(finished) > 1:
+        message = f"only one of {len(finished)} starts found this optimum, so a better one may well exist"
+        said.append(Caution("found-once", f"{message}; try --restarts {10 * len(ledger)}"))
+    if choice.best.symmetric:
+        said.append(
+            Caution("symmetric-start", "the start had equal components, which EM can never tell apart: draw others "
+                    "with another --seed, or use a smaller -k")
+        )  # fmt: skip
+    if choice.aside is not None:
+        said.append(
+            Caution("spurious-component", f"a higher optimum, of start {choice.aside.start}, was set aside as an "
+                    f"artefact: {choice.why}")
+        )  # fmt: skip
+    elif choice.why is not None:
+        said.append(
+            Caution("spurious-component", f"probably an artefact: {choice.why}; no other optimum was found, try a "
+                    "smaller -k or a simpler --covariance")
+        )  # fmt: skip
+    if choice.best.status == "max_iter":
+        left = "" if choice.best.decrement is None else f" with about {choice.best.decrement:.2g} nats still to gain"
+        said.append(Caution("slow", f"stopped at --max-iter {settings.max_iter}{left}; raise it to go on"))
+    return said
+
+
+def about_optimum(family: Family, model: Any, rows: Rows, settings: Any, seen: Information | None) -> list[Caution]:
+    """What the fitted model says of itself; `seen` is the information at it, where that can be had."""
+    said = []
+    if twins := family.identical(model):
+        message = f"components {twins[0] + 1} and {twins[1] + 1} are the same: the data do not need them both"
+        said.append(Caution("identical-components", f"{message}; use a smaller -k"))
+    if reason := family.unidentified(rows, settings):
+        said.append(Caution("not-identifiable", reason))
+    elif seen is not None and seen.smallest_eigenvalue() < DEFICIENT:
+        message = "some change of the parameters leaves the likelihood as it is, so these values are one choice of many"
+        said.append(Caution("not-identifiable", f"{message}; use a smaller -k"))
+    return said
+
+
+def against_one(bic: float, bic_of_one: float, total: float) -> list[Caution]:
+    """Do the data support more than one component at all? By BIC, smaller is better."""
+    difference = bic - bic_of_one
+    if difference <= 0:
+        return []
+    strength = next(word for limit, word in STRENGTH if difference < limit)
+    message = f"BIC does not support more than one component (difference {difference:.1f}: {strength}; {total:g} rows)"
+    return [Caution("one-component-suffices", message)]
