@@ -41,6 +41,19 @@ Examples:
   emcli generate fit.json -n 100 --labels
 """
 
+COMPARE_HELP = """Choose between fits: a grid of them, or experiments and saved fits together.
+
+\b
+Examples:
+  emcli compare gmm sample_data/faithful.csv -k 1-6 --covariance full,tied,diag
+  emcli compare coins tacks.csv -k 1-4 --mixing free,equal --criterion aic
+  emcli compare configs/heights.yaml configs/mixture_1d.yaml
+  emcli compare fits/*.json --json
+
+Each candidate is a full fit with its own starts. Fits of different data, and
+K-means against the others, stand in groups that are never ranked together.
+"""
+
 PREDICT_HELP = """Apply a saved fit to new rows: which component each belongs to, and how surely.
 
 \b
@@ -113,6 +126,11 @@ def build() -> Any:
 
         return lambda: generate(source, given)
 
+    def compare(words: list[str], **given: Any) -> Plan:
+        from emcli.comparing import compare
+
+        return lambda: compare(words, given)
+
     def predict(fit: str, data: list[str] | None, **given: Any) -> Plan:
         from emcli.commands import predict
 
@@ -123,6 +141,7 @@ def build() -> Any:
     for command, text, parameters in (
         (fit, FIT_HELP, _fit_parameters()),
         (generate, GENERATE_HELP, _generate_parameters()),
+        (compare, COMPARE_HELP, _compare_parameters()),
         (predict, PREDICT_HELP, _predict_parameters()),
     ):
         brief = text.split(".")[0].split(",")[0].split(":")[0]
@@ -142,6 +161,17 @@ def _fit_parameters() -> dict[str, Any]:
         "output": _option("-o", "--output", metavar="FILE", help="write the document to FILE, whole or not at all"),
         "trace": _option("--trace", metavar="FILE", help="each iteration as a JSON line while it happens; - is stdout"),
         "require_convergence": _switch("--require-convergence", help="exit with 1 unless the best fit converged"),
+    }
+
+
+def _compare_parameters() -> dict[str, Any]:
+    kept = _fit_parameters()
+    del kept["model"], kept["data"], kept["require_convergence"]
+    return {
+        "words": _words("MODEL [DATA] | FILE...", "a model and its data, or experiments (YAML) and saved fits (JSON)"),
+        **kept,
+        "criterion": _option("--criterion", metavar="bic|aic|icl", help="what to rank by (bic); smaller is better"),
+        "save_fits": _option("--save-fits", metavar="DIR", help="write each candidate's own document into DIR"),
     }
 
 

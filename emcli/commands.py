@@ -31,23 +31,23 @@ def fit(target: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
     """Fit one model and print it; returns the exit code. Raises EmcliError."""
     if len(data) > 1:
         raise EmcliError(Exit.USAGE, f"one data file expected, got {len(data)}", hint="cat them, or compare their fits")
-    output, trace = _once(given, "output", "-o"), _once(given, "trace", "--trace")
+    output, trace = given_once(given, "output", "-o"), given_once(given, "trace", "--trace")
     if given["json"] and trace == "-":
         raise EmcliError(Exit.USAGE, "--json and --trace - would both be written to standard output")
-    experiment = None if target in MODELS else _experiment(target)
+    experiment = None if target in MODELS else experiment_in(target)
     model = family_of(experiment.model if experiment else target)
-    flags = {option.key: _listed(given[option.key]) for option in OPTIONS if given[option.key] is not None}
+    flags = {option.key: listed(given[option.key]) for option in OPTIONS if given[option.key] is not None}
     document = experiment.document if experiment else None
     settings = resolve(model.name, model.options, flags, document, read_start=read_start)[0]
     _say_decisions(given, settings)
-    source = _source(data[0] if data else None, experiment)
+    source = source_of(data[0] if data else None, experiment)
     inputs = tuple(path for path in (source, target if experiment else None) if path)
     sink = Output(output, inputs) if output and output != "-" else None
     dataset = _dataset(source, experiment, model, settings)
     if given["verbose"]:
         note(f"read {dataset.count} rows of {', '.join(dataset.columns)} from {dataset.source}")
     result = _fitted(model, dataset, settings, trace)
-    result = _beside_truth(result, experiment, settings)
+    result = beside_truth(result, experiment, settings)
     _deliver(result, given, sink, tables=trace != "-", document=output == "-")
     if given["require_convergence"] and result.best.status != "converged":
         return Exit.NOT_CONVERGED
@@ -58,11 +58,15 @@ def generate(source: str, given: Mapping[str, Any]) -> int:
     """Draw rows and print them as CSV; returns the exit code. Raises EmcliError."""
     from emcli.data import write_csv
 
-    output = _once(given, "output", "-o")
-    rows = _whole(_once(given, "rows", "-n"), "-n", 1, MOST_ROWS)
-    seed = _whole(_once(given, "seed", "--seed"), "--seed", 0, 2**64 - 1)
+    output = given_once(given, "output", "-o")
+    rows = _whole(given_once(given, "rows", "-n"), "-n", 1, MOST_ROWS)
+    seed = _whole(given_once(given, "seed", "--seed"), "--seed", 0, 2**64 - 1)
     sink = Output(output, (source,)) if output and output != "-" else None
-    drawn = _drawn_from_fit(source, rows, seed) if source.endswith(".json") else _drawn(_experiment(source), rows, seed)
+    drawn = (
+        _drawn_from_fit(source, rows, seed)
+        if source.endswith(".json")
+        else drawn_from(experiment_in(source), rows, seed)
+    )
     names = (*drawn.names, "component") if given["labels"] else drawn.names
     labels = (drawn.labels + 1).tolist() if given["labels"] else None
     if sink is None:
@@ -82,12 +86,10 @@ def predict(saved: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
 
     if len(data) > 1:
         raise EmcliError(Exit.USAGE, f"one data file expected, got {len(data)}")
-    output = _once(given, "output", "-o")
-    flags = {
-        key: _listed(given[key]) for key in ("delimiter", "header", "comment", "missing") if given[key] is not None
-    }
+    output = given_once(given, "output", "-o")
+    flags = {key: listed(given[key]) for key in ("delimiter", "header", "comment", "missing") if given[key] is not None}
     options = CsvOptions(**reading(flags))
-    source = _source(data[0] if data else None, None)
+    source = source_of(data[0] if data else None, None)
     if saved == source == "-":
         raise EmcliError(Exit.USAGE, "the fit and the data cannot both be standard input")
     sink = Output(output, (saved, source or "-")) if output and output != "-" else None
@@ -101,7 +103,7 @@ def predict(saved: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
     return Exit.DONE
 
 
-def _experiment(path: str) -> Experiment:
+def experiment_in(path: str) -> Experiment:
     """The experiment in a file; a word that names neither a model nor a file is a model mistyped."""
     if "." not in path and "/" not in path and path != "-" and not os.path.exists(path):
         raise EmcliError(
@@ -112,7 +114,7 @@ def _experiment(path: str) -> Experiment:
     return read_experiment(path, MODELS)
 
 
-def _source(named: str | None, experiment: Experiment | None) -> str | None:
+def source_of(named: str | None, experiment: Experiment | None) -> str | None:
     """Where the data come from; None: they are drawn from the experiment's `generate:`."""
     if named is not None:
         if named == "-" and experiment is not None and experiment.file == "<stdin>":
@@ -135,11 +137,11 @@ def _dataset(source: str | None, experiment: Experiment | None, model: Any, sett
         named = experiment.data_source if experiment and source == experiment.data else None
         return replace(loaded, source=named) if named else loaded
     assert experiment is not None
-    drawn = _drawn(experiment, None, None)
-    return _as_dataset(drawn, experiment, model, settings)
+    drawn = drawn_from(experiment, None, None)
+    return as_dataset(drawn, experiment, model, settings)
 
 
-def _as_dataset(drawn: Drawn, experiment: Experiment, model: Any, settings: Settings) -> Dataset:
+def as_dataset(drawn: Drawn, experiment: Experiment, model: Any, settings: Settings) -> Dataset:
     """Generated rows as if they had been written to a file and read again."""
     from emcli.loading import pick, prepare
 
@@ -148,7 +150,7 @@ def _as_dataset(drawn: Drawn, experiment: Experiment, model: Any, settings: Sett
     return prepare(model, drawn.values[:, list(picked.numeric)], [], None, names, settings, source=experiment.file)
 
 
-def _drawn(experiment: Experiment, rows: int | None, seed: int | None) -> Drawn:
+def drawn_from(experiment: Experiment, rows: int | None, seed: int | None) -> Drawn:
     from emcli.generating import draw
     from emcli.models.family import ParameterFault
 
@@ -214,7 +216,7 @@ def _fitted(model: Any, dataset: Dataset, settings: Settings, trace: str | None)
             raise EmcliError(Exit.USAGE, Fault(f"start: {fault}", settings.start_source)) from None
 
 
-def _beside_truth(result: Result, experiment: Experiment | None, settings: Settings) -> Result:
+def beside_truth(result: Result, experiment: Experiment | None, settings: Settings) -> Result:
     """The result beside the truth, where an experiment or a column of labels tells it."""
     from emcli.truth import with_truth
 
@@ -222,9 +224,9 @@ def _beside_truth(result: Result, experiment: Experiment | None, settings: Setti
         return with_truth(result, None, result.data.labels)
     if experiment is None or experiment.generate is None:
         return result
-    drawn = _drawn(experiment, None, None)
+    drawn = drawn_from(experiment, None, None)
     truth = result.family.write(result.family.read(drawn.parameters, {}))
-    same = _as_dataset(drawn, experiment, result.family, settings).digest == result.data.digest
+    same = as_dataset(drawn, experiment, result.family, settings).digest == result.data.digest
     return with_truth(result, truth, drawn.labels if same else None)
 
 
@@ -254,11 +256,11 @@ def _say_decisions(given: Mapping[str, Any], settings: Settings) -> None:
             note(line)
 
 
-def _listed(value: Any) -> list[str]:
+def listed(value: Any) -> list[str]:
     return value if isinstance(value, list) else [str(value).lower()]
 
 
-def _once(given: Mapping[str, Any], key: str, flag: str) -> str | None:
+def given_once(given: Mapping[str, Any], key: str, flag: str) -> str | None:
     values = given[key] or []
     if len(values) > 1:
         raise EmcliError(Exit.USAGE, f"'{flag}' given twice ({', '.join(map(quoted, values))})")

@@ -36,8 +36,33 @@ class Dataset:
     cautions: tuple[Caution, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Raw:
+    """What was read for a model, before any settings shape it: one reading serves a whole grid."""
+
+    table: Table
+    picked: Picked
+    numbers: Array  # (n, d) without rows of weight 0
+    weights: Array | None
+    texts: list[list[str]]
+    labels: list[str] | None
+    kept: Any  # which rows of the table these are
+
+    def dataset(self, family: Family, settings: Any) -> Dataset:
+        """The rows as a fit with these settings works on them. Raises EmcliError."""
+        table, picked = self.table, self.picked
+        names = [table.header[i] for i in picked.numeric + picked.text]
+        made = prepare(family, self.numbers, self.texts, self.weights, names, settings, table, picked, self.kept)
+        return replace(made, labels=self.labels, dropped=table.dropped, cautions=table.cautions + made.cautions)
+
+
 def load(source: str, family: Family, settings: Any) -> Dataset:
     """Read the columns that the settings name. Raises EmcliError."""
+    return read(source, family, settings).dataset(family, settings)
+
+
+def read(source: str, family: Family, settings: Any) -> Raw:
+    """Read the columns that the settings name, once. Raises EmcliError."""
     roles: dict[str, int] = {}
     picked = Picked(())
 
@@ -52,9 +77,7 @@ def load(source: str, family: Family, settings: Any) -> Dataset:
     options = CsvOptions(settings.delimiter, settings.header, settings.comment, settings.missing)
     table = read_table(source, options, choose)
     numbers, weights, texts, labels, kept = _by_role(table, roles)
-    names = [table.header[i] for i in picked.numeric + picked.text]
-    prepared = prepare(family, numbers, texts, weights, names, settings, table, picked, kept)
-    return replace(prepared, labels=labels, dropped=table.dropped, cautions=table.cautions + prepared.cautions)
+    return Raw(table, picked, numbers, weights, texts, labels, kept)
 
 
 def pick(

@@ -17,14 +17,28 @@ WIDEST = 6  # columns of the data up to which whole covariance matrices are show
 
 def print_fit(result: Result, stream: IO[str], verbose: bool) -> None:
     """Print the tables of a fit."""
+    console = _console(stream)
+    widest = console.width if console.is_terminal else PIPED
+    blocks = (_title(result), _parameters(result, widest), _covariances(result), _iterations(result, verbose))
+    lines = (ledger(result), verdict(result), criteria(result), *_agreement(result))
+    stream.write(_rendered(console, blocks, lines))
+
+
+def as_text(blocks: Sequence[Any], lines: Sequence[str], stream: IO[str]) -> str:
+    """Tables and texts with an empty line after each, then lines, as wide as the stream is."""
+    return _rendered(_console(stream), blocks, lines)
+
+
+def _console(stream: IO[str]) -> Any:
     from rich.console import Console
 
     console = Console(file=stream, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = 1000  # nothing is cut or folded in a pipe
-    widest = console.width if console.is_terminal else PIPED
-    blocks = (_title(result), _parameters(result, widest), _covariances(result), _iterations(result, verbose))
-    lines = (ledger(result), verdict(result), criteria(result), *_agreement(result))
+    return console
+
+
+def _rendered(console: Any, blocks: Sequence[Any], lines: Sequence[str]) -> str:
     with console.capture() as captured:
         for block in blocks:
             if block is not None:
@@ -32,7 +46,7 @@ def print_fit(result: Result, stream: IO[str], verbose: bool) -> None:
                 console.print()
         for line in lines:
             console.print(line)
-    stream.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
 def number(value: Any) -> str:
@@ -57,7 +71,8 @@ def _title(result: Result) -> str:
     return f"{result.family.name}, k={settings['k']}{kind}: {rows}"
 
 
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
+def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
+    """A table of right-aligned cells, of the look that all tables have."""
     from rich import box
     from rich.table import Table
 
@@ -86,8 +101,8 @@ def _parameters(result: Result, widest: int) -> Any:
     titles = ["component", *(title for title, _ in fitted)]
     columns = [[title, *cells] for title, *cells in zip(titles, *rows, strict=True)]
     if sum(max(map(len, column)) + 3 for column in columns) > widest:
-        return _table([str(cell) for cell in columns[0]], columns[1:])
-    return _table(titles, rows)
+        return table([str(cell) for cell in columns[0]], columns[1:])
+    return table(titles, rows)
 
 
 def _covariances(result: Result) -> Any:
@@ -102,7 +117,7 @@ def _covariances(result: Result) -> Any:
         for label, matrix in shown
         for j, name in enumerate(names)
     ]
-    return _table(["component", "covariance of", *names], rows)
+    return table(["component", "covariance of", *names], rows)
 
 
 def _iterations(result: Result, verbose: bool) -> Any:
@@ -118,7 +133,7 @@ def _iterations(result: Result, verbose: bool) -> Any:
         rows.append([str(i), f"{value:.6f}" if value is not None else "", gain])
     if len(rows) > HEAD + TAIL + 2 and not verbose:
         rows = [*rows[:HEAD], ["…", f"{len(rows) - HEAD - TAIL} more, see -v", ""], *rows[-TAIL:]]
-    return _table(["iteration", title, "change" if hard else "gain"], rows)
+    return table(["iteration", title, "change" if hard else "gain"], rows)
 
 
 def _score(result: Result, start: Start) -> float:

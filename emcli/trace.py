@@ -14,8 +14,14 @@ from emcli.models.family import Family
 Events = Generator[Iteration | Start, None, Result]
 
 
-def written(events: Events, stream: IO[str], family: Family, data: Dataset, k: int) -> Events:
-    """Pass a fit's events through, writing one flushed line for each; the last one says why a fit failed."""
+def written(
+    events: Events, stream: IO[str], family: Family, data: Dataset, k: int, candidate: str | None = None
+) -> Events:
+    """Pass a fit's events through, writing one flushed line for each; the last one says why a fit failed.
+
+    Where several are compared, each line names its candidate.
+    """
+    named = {} if candidate is None else {"candidate": candidate}
     before: float | None = None
     try:
         while True:
@@ -29,10 +35,10 @@ def written(events: Events, stream: IO[str], family: Family, data: Dataset, k: i
                 before = line["log_likelihood"]
             else:
                 line, before = _end(event, family, data, k), None
-            _put(stream, line)
+            _put(stream, {**named, **line})
             yield event
     except EmcliError as error:
-        _put(stream, {"type": "error", "exit": int(error.exit_code), "message": str(error)})
+        _put(stream, {**named, "type": "error", "exit": int(error.exit_code), "message": str(error)})
         raise
 
 

@@ -10,9 +10,11 @@ from conftest import ROOT
 
 LAYERS = [
     ["cli", "__main__"],
-    ["parsing", "commands"],
+    ["parsing", "comparing"],
+    ["commands"],
     ["shell"],
-    ["report", "trace", "generating", "predicting"],
+    ["ranking"],
+    ["report", "trace", "generating", "predicting", "selection"],
     ["experiment"],
     ["result"],
     ["truth"],

@@ -55,8 +55,10 @@ class GaussianFamily:
                     matrices[:] = matrices.mean(axis=0)
                 yield Gaussian(np.full(k, 1.0 / k), means, shape.of(matrices, rows.spread), free)
         unit = np.sqrt(np.diag(rows.spread))[:, None]
-        seen = rows.values / (unit.max() if settings.covariance == "spherical" else unit)
         while True:
+            # Spherical answers depend on the units: clusters may show in these, or where all columns count the same.
+            common = shape is SHAPES["spherical"] and rng.integers(2) == 1
+            seen = rows.values / (unit.max() if common else unit)
             chosen = far_apart(seen, rows.weights, k, rng)
             members = np.zeros((k, seen.shape[1]))
             members[squared_distances(seen, seen[:, chosen].T).argmin(axis=0), range(seen.shape[1])] = 1.0

@@ -1,0 +1,112 @@
+"""Choosing between fits, as a process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import REFERENCE, ROOT, SAMPLES, reference, run
+
+WAITING = REFERENCE / "data" / "faithful_waiting.csv"
+
+
+def compared(*arguments: Any, **how: Any) -> dict[str, Any]:
+    done = run("compare", *arguments, "--json", **how)
+    assert done.returncode == 0, done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def test_faithful_is_ranked_as_by_the_best_known_log_likelihoods_and_no_lower() -> None:
+    document = compared("gmm", SAMPLES / "faithful.csv", "-k", "1-4", "--covariance", "full,tied,diag,spherical")
+    (group,) = document["groups"]
+    families = {"full": "VVV", "tied": "EEE", "diag": "VVI", "spherical": "VII"}
+    stored = reference("gmm")["faithful"]
+    found = group["candidates"]
+    for row in found:
+        best = stored[f"{families[row['covariance']]},{row['k']}"]
+        assert row["log_likelihood"] >= best["loglik"] - 1e-6 * abs(best["loglik"])
+        assert row["bic"] <= best["bic"] + 1e-2
+
+    def key(row: dict[str, Any]) -> tuple[float, float]:
+        return round(stored[f"{families[row['covariance']]},{row['k']}"]["bic"], 3), 0.0
+
+    assert [key(row) for row in found] == sorted(map(key, found))
+    assert (found[0]["covariance"], found[0]["k"]) == ("tied", 3)
+    assert document["best"] == found[0]["name"]
+    assert [row["delta_bic"] for row in found] == [row["bic"] - found[0]["bic"] for row in found]
+    assert all(row["starts"] == 10 for row in found)
+
+
+def test_waiting_has_two_components_of_one_variance_and_no_twin_rows() -> None:
+    document = compared("gmm", WAITING, "-k", "1-3", "--covariance", "full,tied,diag,spherical")
+    found = document["groups"][0]["candidates"]
+    assert (found[0]["k"], found[0]["covariance"]) == (2, "tied")
+    assert {row["covariance"] for row in found} == {"full", "tied"}
+
+
+def test_thumbtacks_have_two_coins() -> None:
+    document = compared("coins", SAMPLES / "thumbtacks.csv", "--tosses", "n", "--row-weights", "freq", "-k", "1-3",
+                        "--mixing", "free")  # fmt: skip
+    assert [row["k"] for row in document["groups"][0]["candidates"]] == [2, 3, 1]
+
+
+@pytest.mark.parametrize("criterion", ["aic", "bic", "icl"])
+def test_the_criterion_decides_the_order(criterion: str) -> None:
+    document = compared("gmm", SAMPLES / "faithful.csv", "-k", "1-4", "--criterion", criterion)
+    values = [row[criterion] for row in document["groups"][0]["candidates"]]
+    assert values == sorted(values)
+
+
+def test_fits_that_cannot_be_compared_stand_in_groups_with_the_reason() -> None:
+    files = [ROOT / "configs" / f"{name}.yaml" for name in ("heights", "blobs", "mixture_1d")]
+    document = compared(*files)
+    assert [len(group["candidates"]) for group in document["groups"]] == [1, 1, 1]
+    assert all(group["reason"] for group in document["groups"])
+    assert "[different-data]" in run("compare", *files).stderr
+
+
+def test_saved_fits_are_compared_as_the_grid_that_saved_them(tmp_path: Path) -> None:
+    folder = tmp_path / "fits"
+    folder.mkdir()
+    grid = compared("gmm", SAMPLES / "faithful.csv", "-k", "1-3", "--save-fits", folder)
+    saved = sorted(folder.iterdir())
+    assert [path.name for path in saved] == [f"gmm-k{k}-full-free.json" for k in (1, 2, 3)]
+    assert compared(*saved) == grid
+    assert json.loads(saved[0].read_text())["schema"] == "emcli.fit/1"
+
+
+def test_a_grid_in_an_experiment_is_fitted(tmp_path: Path) -> None:
+    path = tmp_path / "grid.yaml"
+    path.write_text(
+        "model: gmm\ngenerate:\n  rows: 300\n  parameters: {means: [[0], [9]], sds: [[1], [1]]}\n"
+        "fit: {k: [1, 2], covariance: [full, tied]}\n"
+    )
+    found = compared(path)["groups"][0]["candidates"]
+    assert len(found) == 4 and found[0]["k"] == 2
+    assert found[0]["adjusted_rand_index"] == 1.0
+
+
+def test_a_candidate_that_fails_is_a_row_and_only_all_of_them_an_error() -> None:
+    rows = "x\n" + "\n".join(map(str, (1.0, 2.5, 3.1, 7.2)))
+    document = compared("gmm", "-k", "1,9", stdin=rows)
+    (good, bad) = document["groups"][0]["candidates"]
+    assert good["k"] == 1 and bad["status"] == "failed" and "at least 9 rows" in bad["reason"]
+    done = run("compare", "gmm", "-k", "8,9", stdin=rows)
+    assert (done.returncode, done.stdout) == (4, "")
+
+
+def test_every_line_of_the_trace_names_its_candidate(tmp_path: Path) -> None:
+    log = tmp_path / "trace.jsonl"
+    compared("kmeans", SAMPLES / "iris.csv", "-k", "2-3", "--trace", log)
+    names = [json.loads(line)["candidate"] for line in log.read_text().splitlines()]
+    assert set(names) == {"kmeans-k2", "kmeans-k3"}
+
+
+def test_a_table_is_printed_and_says_that_smaller_is_better() -> None:
+    done = run("compare", "kmeans", SAMPLES / "iris.csv", "-k", "1-3")
+    assert done.returncode == 0 and done.stderr == ""
+    assert "BIC: smaller is better" in done.stdout and "mixture form" in done.stdout
+    assert "10 of 10" in done.stdout
