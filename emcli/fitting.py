@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -42,6 +43,7 @@ class Start:
     """One line of the ledger."""
 
     start: int  # from 1
+    exact: bool = False  # was it the best model of all, found directly?
     status: str = "running"  # converged | max_iter | degenerate
     stop: str | None = None
     iterations: int = 0
@@ -83,6 +85,7 @@ class Result:
     uncertainty: float  # -Σ w ln(max responsibility), nats
     assignments: Array  # (rows,) 0-based component of each row of data; -1 where a row says nothing
     cautions: list[Caution]
+    certificate: dict[str, Any] | None = None  # what is known for certain of the best there can be
     truth: dict[str, Any] | None = None
 
     def criteria(self) -> dict[str, float | None]:
@@ -113,10 +116,12 @@ def fit(family: Family, data: Dataset, settings: Any) -> Generator[Iteration | S
     """
     rows, ledger = data.rows, []
     with threads(settings.jobs or len(os.sched_getaffinity(0)), len(rows.batches())) as spread:
-        for number in range(1, settings.restarts + 1):
-            entry = Start(number)
+        exact = family.exact(rows, settings)
+        for number in range(1, settings.restarts + 1 + (exact is not None and settings.start is None)):
+            entry = Start(number, exact=number > settings.restarts)
             ledger.append(entry)
-            yield from _run(entry, family, rows, settings, spread)
+            begin = (lambda: exact) if entry.exact else partial(start_model, number, family, rows, settings)
+            yield from _run(entry, family, rows, settings, begin, spread)
             yield entry
         choice = choose(family, data.rows, ledger, settings.tol, spread)
         if choice is None:
@@ -127,7 +132,7 @@ def fit(family: Family, data: Dataset, settings: Any) -> Generator[Iteration | S
                 Fault(what, data.source),
                 hint="try a smaller -k or another --covariance" if "covariance" in family.options else None,
             )
-        return _result(family, data, settings, ledger, choice, spread)
+        return _result(family, data, settings, ledger, choice, exact, spread)
 
 
 @contextmanager
@@ -140,9 +145,11 @@ def threads(jobs: int, batches: int) -> Iterator[Map]:
         yield pool.map
 
 
-def _run(entry: Start, family: Family, rows: Rows, settings: Any, spread: Map) -> Iterator[Iteration]:
+def _run(
+    entry: Start, family: Family, rows: Rows, settings: Any, begin: Callable[[], Any], spread: Map
+) -> Iterator[Iteration]:
     try:
-        model = start_model(entry.start, family, rows, settings)
+        model = begin()
         entry.symmetric = not family.hard and has_twins(model)
         steps = guard(em(model, rows.batches(), spread))
         run = (
@@ -195,7 +202,9 @@ def _remaining(rows: Rows, model: Any, spread: Map) -> Any:
     return lambda current: information(current, rows.batches(), spread).decrement()
 
 
-def _result(family: Family, data: Dataset, settings: Any, ledger: list[Start], choice: Choice, spread: Map) -> Result:
+def _result(
+    family: Family, data: Dataset, settings: Any, ledger: list[Start], choice: Choice, exact: Any, spread: Map
+) -> Result:
     rows, best = data.rows, choice.best
     outward = family.outward(best.model, rows)
     outward = outward.ordered(family.order(outward))
@@ -219,6 +228,14 @@ def _result(family: Family, data: Dataset, settings: Any, ledger: list[Start], c
         assignments,
         _cautions(family, data, settings, ledger, choice, model, stats, spread),
     )
+    certificate: dict[str, Any] | None = family.certificate(log_likelihood, rows, settings)
+    if exact is not None:
+        top = pooled(exact, rows.batches(), spread).score
+        certificate = {
+            "optimum": family.measures(top, rows, settings.k)[1],
+            "reached": same_optimum(family, top, best.scores[-1]),
+        }
+    result = replace(result, certificate=certificate)
     one, bic = bic_of_one(result) if settings.k > 1 else None, result.criteria()["bic"]
     if one is not None and bic is not None:
         result.cautions.extend(against_one(bic, one, rows.total))

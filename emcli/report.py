@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import IO, Any
 
+import numpy as np
+
 from emcli.errors import escaped
 from emcli.fitting import Result, Start
 from emcli.models.family import Count, Share
 from emcli.verdict import found_once, same_optimum
 
 HEAD, TAIL = 12, 8  # iterations shown at either end of a long fit
+CERTAIN = 1e-4  # nats by which a certified fit may be short of the best of all
 PIPED = 100  # characters of a table of parameters in a pipe above which it is turned
 WIDEST = 6  # columns of the data up to which whole covariance matrices are shown
 
@@ -152,11 +155,30 @@ def ledger(result: Result) -> str:
         line += f"; worst {_score(result, worst):.3f}"
     degenerate = len(result.ledger) - len(finished)
     line += f"; {degenerate} degenerated (see restarts in --json)" if degenerate else ""
+    if result.certificate is not None:
+        return f"{line}\n{certified(result)}"
     once, starts = found_once(result.family, result.ledger)
     if starts < 2:
         return line
     chance = f"about {100 * once / starts:.0f} %" if once else f"below {100 / starts:.0f} %"
     return f"{line}\nChance that one more start finds a new optimum: {chance} ({once} found once, in {starts} starts)"
+
+
+def certified(result: Result) -> str:
+    """What is known for certain of the best fit there can be."""
+    known = result.certificate or {}
+    if "optimum" in known:
+        if known["reached"]:
+            return "Certified: no clusters of this number have a smaller inertia (exact in one dimension)."
+        return f"Not the best: the smallest inertia of this many clusters is {known['optimum']:.6g}."
+    gap, rows = known["gap"], result.data.rows.total
+    bound = gap + rows * float(np.log1p(known["D"] / rows))
+    if bound < CERTAIN:
+        return "Certified: no mixture of any number of coins is better."
+    return (
+        f"A mixture of any number of coins is at most {bound:.3g} nats better (that of all is {gap:.3g} better); this "
+        "does not say that a better one of so few coins exists."
+    )
 
 
 def verdict(result: Result) -> str:

@@ -39,6 +39,8 @@ def document(result: Result) -> dict[str, Any]:
     if result.inertia is not None:
         said["inertia"] = result.inertia
     said["parameters"] = result.parameters
+    if result.certificate is not None:
+        said["certificate"] = result.certificate
     if result.truth is not None:
         said["truth"] = result.truth
     said |= {"best_start": best.start, "reached": result.reached(), "iterations": best.iterations}
@@ -50,6 +52,8 @@ def document(result: Result) -> dict[str, Any]:
 def ledger_line(result: Result, start: Start) -> dict[str, Any]:
     """One start of the ledger; a degenerate one has no log-likelihood, but a reason."""
     line: dict[str, Any] = {"start": start.start, "status": start.status, "iterations": start.iterations}
+    if start.exact:
+        line["exact"] = True
     if start.finished:
         measures = result.family.measures(start.scores[-1], result.data.rows, result.settings.k)
         return line | _measured(*measures)

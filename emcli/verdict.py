@@ -70,7 +70,7 @@ def about_starts(family: Family, ledger: Sequence[Any], choice: Choice, settings
     said = []
     finished = [entry for entry in ledger if entry.finished]
     agreed = sum(same_optimum(family, entry.scores[-1], choice.best.scores[-1]) for entry in finished)
-    if agreed == 1 and len(finished) > 1:
+    if agreed == 1 and len(finished) > 1 and not any(entry.exact for entry in finished):
         message = f"only one of {len(finished)} starts found this optimum, so a better one may well exist"
         said.append(Caution("found-once", f"{message}; try --restarts {10 * len(ledger)}"))
     if choice.best.symmetric:

@@ -18,6 +18,7 @@ from emcli.models.parameters import Given
 from emcli.models.posterior import normalise
 from emcli.models.seeding import far_apart
 
+LARGEST_CERTIFIED = 10_000  # different rows up to which the certificate is worked out
 IMPOSSIBLE = -1e200  # stands for ln 0: a count of 0 times it is 0, any other count leaves no likelihood
 
 
@@ -231,6 +232,20 @@ class CoinsFamily:
 
     def unidentified(self, rows: Rows, settings: Any) -> str | None:
         return tosses.unidentified(rows, settings.k, settings.mixing)
+
+    def exact(self, rows: Rows, settings: Any) -> None:
+        return None
+
+    def certificate(self, log_likelihood: float | None, rows: Rows, settings: Any) -> dict[str, float] | None:
+        """Lindsay (1983): no mixture of any number of coins is more than gap + N ln(1 + D/N) nats better."""
+        if settings.mixing != "free" or log_likelihood is None or rows.values.shape[1] > LARGEST_CERTIFIED:
+            return None
+        from emcli.certificate import npmle
+
+        assert rows.weights is not None
+        heads, tails, log_comb = rows.values
+        best = npmle(heads, tails, log_comb, rows.weights)
+        return {"npmle_log_likelihood": best.log_likelihood, "gap": best.log_likelihood - log_likelihood, "D": best.D}
 
     def cautions(self, model: Coins, stats: Tosses) -> list[Caution]:
         return []

@@ -179,6 +179,12 @@ class Family(Protocol):
     def unidentified(self, rows: Rows, settings: Any) -> str | None:
         """Why no data of this kind can tell that many components apart, where that is so."""
 
+    def exact(self, rows: Rows, settings: Any) -> Any | None:
+        """The best model of all in working coordinates, where it can be had directly."""
+
+    def certificate(self, log_likelihood: float | None, rows: Rows, settings: Any) -> dict[str, float] | None:
+        """What is known for certain of the best fit there can be, against a fit's log-likelihood."""
+
     def cautions(self, model: Any, stats: Any) -> list[Caution]:
         """What to say about the best fit."""
 

@@ -164,6 +164,12 @@ class GaussianFamily:
     def unidentified(self, rows: Rows, settings: Any) -> str | None:
         return None
 
+    def exact(self, rows: Rows, settings: Any) -> None:
+        return None
+
+    def certificate(self, log_likelihood: float | None, rows: Rows, settings: Any) -> dict[str, float] | None:
+        return None
+
     def cautions(self, model: Gaussian, stats: Moments) -> list[Caution]:
         return []
 

@@ -17,6 +17,8 @@ from emcli.models.family import Picked, Predictor, Rows, Share, first_pair
 from emcli.models.parameters import Given
 from emcli.models.seeding import far_apart, squared_distances
 
+EXACT = 100_000  # different values on a line up to which the best clusters of all are found
+
 
 @dataclass(frozen=True)
 class Assignment(Stats):
@@ -217,6 +219,16 @@ class KMeansFamily:
         return first_pair(lambda i, j: np.array_equal(model.centroids[i], model.centroids[j]), len(model.centroids))
 
     def unidentified(self, rows: Rows, settings: Any) -> str | None:
+        return None
+
+    def exact(self, rows: Rows, settings: Any) -> KMeans | None:
+        if len(rows.values) > 1 or rows.has_more_distinct_than(EXACT):
+            return None
+        from emcli.models.segments import best_segments
+
+        return KMeans(best_segments(rows.values[0], rows.weights, settings.k)[0][:, None])
+
+    def certificate(self, log_likelihood: float | None, rows: Rows, settings: Any) -> dict[str, float] | None:
         return None
 
     def cautions(self, model: KMeans, stats: Assignment) -> list[Caution]:
