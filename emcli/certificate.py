@@ -14,7 +14,7 @@ ENTRIES = 2e7  # bound on rows times grid points
 FINEST = 20000  # grid points between the rates: a quarter of a standard deviation for two million tosses
 EM_STEPS = 30  # before the first Newton step
 IDLE = 12  # Newton steps in a row that did not lower D
-WORK = 1e7  # rows times coins, over all steps, after which D stays what it is: a few seconds
+WORK = 1e9  # rows times squared coins, over all steps, after which D stays what it is: some seconds
 REFINEMENTS = 60  # of a maximum of the gradient: enough to bisect a bracket down to rounding
 NARROWEST = 1e-100  # least density, relative to a row's own rate, that is worth dividing by
 
@@ -130,8 +130,8 @@ def npmle(heads: Array, tails: Array, log_comb: Array, weights: Array) -> Certif
     (n,), over distinct rows. Constrained Newton (Wang 2007): add every local maximum of the gradient to the support,
     solve the quadratic model of the log-likelihood for the mixing weights, search along the line. D bounds what any
     binomial mixture gains over the one returned by N ln(1 + D / N), N the sum of the weights (Lindsay 1983); it
-    falls below 1e-7 unless tens of thousands of rows need dozens of coins.
-    Raises ValueError if no row has both tosses and weight.
+    falls below 1e-7 unless thousands of rows need a hundred coins. Raises ValueError if no row has
+    both tosses and weight.
     """
     used = (weights > 0) & (heads + tails > 0)
     if not used.any():
@@ -150,7 +150,7 @@ def npmle(heads: Array, tails: Array, log_comb: Array, weights: Array) -> Certif
         idle = 0 if slack < found.D else idle + 1
         if slack <= found.D:
             found = Certificate(_score(model, density) + constant, slack, p, masses)
-        work += columns.size
+        work += columns.size * len(p)
         if slack < TOLERANCE or idle > IDLE or work > WORK:
             break
         fresh = peaks.heads[~np.isin(peaks.heads, p)]

@@ -17,6 +17,7 @@ from emcli.models import MODELS, family_of
 from emcli.options import OPTIONS, Settings
 from emcli.settings import reading, resolve
 from emcli.shell import note, warn
+from emcli.yaml import dotted
 
 if TYPE_CHECKING:
     from emcli.fitting import Result
@@ -172,7 +173,7 @@ def drawn_from(experiment: Experiment, rows: int | None, seed: int | None) -> Dr
     except ParameterFault as fault:
         path = fault.path if fault.path[:1] in (("sizes",), ("columns",), ("tosses",)) else ("parameters", *fault.path)
         raise EmcliError(
-            Exit.USAGE, experiment.fault(("generate", *path), f"generate.{'.'.join(map(str, path))}: {fault.what}")
+            Exit.USAGE, experiment.fault(("generate", *path), f"generate.{dotted(path)}: {fault.what}")
         ) from None
 
 

@@ -26,6 +26,8 @@ def compare(words: Sequence[str], given: Mapping[str, Any]) -> int:
     """Fit all candidates, rank them and print the ranking; returns the exit code. Raises EmcliError."""
     from emcli.result import dumps
 
+    if not words:
+        raise EmcliError(Exit.USAGE, "missing MODEL, or files to compare", hint="emcli compare --help")
     criterion = given_once(given, "criterion", "--criterion") or "bic"
     if criterion not in CRITERIA:
         raise EmcliError(Exit.USAGE, f"'--criterion' must be one of {', '.join(CRITERIA)}; got {quoted(criterion)}")

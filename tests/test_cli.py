@@ -264,6 +264,7 @@ BAD = {
     ),
     "no weight": (["fit", "gmm", "-k", 1, "--row-weights", "w"], "x,w\n1,0\n2,0\n", 3, ["all weights are zero"]),
     "missing experiment": (["fit", "configs/nothing.yaml"], "", 2, ["configs/nothing.yaml: no such file"]),
+    "nothing to compare": (["compare"], "", 2, ["missing MODEL"]),
     "missing source": (["generate"], "", 2, ["missing SOURCE"]),
 }
 

@@ -245,6 +245,8 @@ class CoinsFamily:
         assert rows.weights is not None
         heads, tails, log_comb = rows.values
         best = npmle(heads, tails, log_comb, rows.weights)
+        if not np.isfinite(best.D):
+            return None
         return {"npmle_log_likelihood": best.log_likelihood, "gap": best.log_likelihood - log_likelihood, "D": best.D}
 
     def cautions(self, model: Coins, stats: Tosses) -> list[Caution]:

@@ -30,7 +30,8 @@ class ParameterFault(ValueError):
     def __init__(self, path: tuple[str | int, ...], what: str):
         self.path = path
         self.what = what
-        super().__init__(f"{'.'.join(map(str, path))}: {what}" if path else what)
+        self.place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+        super().__init__(f"{self.place}: {what}" if path else what)
 
 
 class RowFault(ValueError):
