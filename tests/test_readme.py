@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -57,3 +58,16 @@ def test_make_alone_lists_every_target() -> None:
     assert {"demo", "test", "lint"} <= set(targets)
     for target in targets:
         assert f"make {target}" in listed
+
+
+def test_a_batch_by_make_gives_the_same_bytes_with_two_jobs(tmp_path: Path, path_with_emcli: str) -> None:
+    written = []
+    for jobs in ("1", "2"):
+        out = tmp_path / jobs
+        subprocess.run(["make", f"-j{jobs}", "-C", "configs", f"OUT={out}", "SEEDS=1 2 3"], cwd=ROOT, check=True,
+                       capture_output=True, env={**os.environ, "PATH": path_with_emcli})  # fmt: skip
+        written.append({path.name: path.read_bytes() for path in out.iterdir()})
+    assert written[0] == written[1]
+    assert {"data.csv", "best.json", "compare.json", "seed-1.json"} <= set(written[0])
+    fits = [json.loads(written[0][f"seed-{seed}.json"]) for seed in (1, 2, 3)]
+    assert json.loads(written[0]["best.json"])["bic"] == min(fit["bic"] for fit in fits)
