@@ -201,7 +201,8 @@ def criteria(result: Result) -> str:
         return f"{result.parameters_count} parameters; no criteria: the log-likelihood is unbounded at inertia 0"
     listed = ", ".join(f"{name.upper()} {value:.3f}" for name, value in values.items())
     kind = "Classification log-likelihood" if result.inertia is not None else "Log-likelihood"
-    return f"{kind} {result.log_likelihood:.6f}, {result.parameters_count} parameters; {listed} (smaller is better)"
+    count = f"{result.parameters_count} parameter{'s' * (result.parameters_count != 1)}"
+    return f"{kind} {result.log_likelihood:.6f}, {count}; {listed} (smaller is better)"
 
 
 def _agreement(result: Result) -> list[str]:
