@@ -23,7 +23,7 @@ LAYERS = [
     ["verdict"],
     ["loading"],
     ["models"],
-    ["certificate"],
+    ["certificate", "figure"],
     ["em"],
     ["data"],
     ["cells"],
