@@ -152,7 +152,7 @@ def build() -> Any:
 def _fit_parameters() -> dict[str, Any]:
     from emcli.options import OPTIONS
 
-    options = {option.key: _from_table(option) for option in sorted(OPTIONS, key=lambda option: "/" in option.flag)}
+    options = {option.key: _from_table(option) for option in sorted(OPTIONS, key=lambda option: option.switch)}
     return {
         "model": _word("MODEL|EXPERIMENT", "kmeans, coins or gmm; or an experiment file (YAML)"),
         "data": _words("DATA", "a CSV file, or - for standard input"),
@@ -233,7 +233,7 @@ def _switch(*names: str, **more: Any) -> Any:
 def _from_table(option: Any) -> Any:
     import typer
 
-    if "/" in option.flag:
+    if option.switch:
         return Annotated[bool | None, typer.Option(option.flag, show_default=False, help=option.help)]
     return _option(*filter(None, (option.short, option.flag)), metavar=option.metavar, help=option.help)
 

@@ -8,8 +8,9 @@ from typing import IO, Any
 import numpy as np
 
 from emcli.errors import escaped
-from emcli.fitting import Result, Start
+from emcli.fitting import Result
 from emcli.models.family import Count, Share
+from emcli.starts import Start
 from emcli.verdict import found_once, same_optimum
 
 HEAD, TAIL = 12, 8  # iterations shown at either end of a long fit

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
 from typing import IO, Any
 
 from emcli.errors import EmcliError
-from emcli.fitting import Iteration, Result, Start
+from emcli.fitting import Events, Result
 from emcli.loading import Dataset
 from emcli.models.family import Family
-
-Events = Generator[Iteration | Start, None, Result]
+from emcli.starts import Iteration, Start
 
 
 def written(
