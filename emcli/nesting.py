@@ -75,7 +75,7 @@ def _margin(small: Candidate, large: Candidate) -> float:
 
 
 def _grown(family: Family, small: Mapping[str, Any], settings: Any, closest: bool, rows: Rows, spread: Map) -> Any:
-    model = family.inward(family.read(small["parameters"], small), rows)
+    model = family.inward(family.read(small["parameters"], settings.document()), rows)  # of the larger one's shape
     if closest:
         return next(iter(family.grown(model, settings, rows, CLOSEST)))
     candidates = (grown for step in STEPS for grown in family.grown(model, settings, rows, step))
