@@ -14,7 +14,7 @@ LAYERS = [
     ["commands"],
     ["shell"],
     ["ranking"],
-    ["report", "trace", "generating", "predicting", "selection"],
+    ["report", "trace", "generating", "predicting", "selection", "progress"],
     ["experiment"],
     ["result"],
     ["truth"],
@@ -23,7 +23,8 @@ LAYERS = [
     ["verdict"],
     ["loading"],
     ["models"],
-    ["certificate", "figure"],
+    ["sketch"],
+    ["certificate", "figure", "canvas"],
     ["em"],
     ["data"],
     ["cells"],
@@ -33,7 +34,7 @@ LAYERS = [
     ["settings"],
     ["options"],
     ["yaml"],
-    ["errors"],
+    ["errors", "terminal", "ticks"],
 ]
 DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
 FILES = sorted((ROOT / "emcli").rglob("*.py"))
