@@ -79,8 +79,8 @@ class Canvas:
 
     def free(self) -> npt.NDArray[np.bool_]:
         """The cells that no line passes through."""
-        taken: npt.NDArray[np.bool_] = self.dots.reshape(self.height, 4, self.width, 2).any(axis=(1, 3))
-        return ~taken
+        taken = self.dots.reshape(self.height, 4, self.width, 2).sum(axis=(1, 3)) > 0
+        return np.asarray(~taken)
 
     def winners(self, colours: set[int | None] | None = None) -> tuple[list[int | None], Dots]:
         """The inks, and for each cell the place in them of the heaviest."""

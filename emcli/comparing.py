@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from emcli.commands import as_dataset, beside_truth, drawn_from, experiment_in, given_once, listed, source_of
+from emcli.commands import as_dataset, bar_for, beside_truth, drawn_from, experiment_in, given_once, listed, source_of
 from emcli.errors import EmcliError, Exit, Fault, quoted
 from emcli.experiment import Experiment, read_start
 from emcli.files import Output, open_log
@@ -18,6 +18,9 @@ from emcli.options import OPTIONS, Settings
 from emcli.selection import CRITERIA, Candidate, as_document, grouped
 from emcli.settings import resolve
 from emcli.shell import warn
+
+if TYPE_CHECKING:
+    from emcli.progress import Progress
 
 DOCUMENTS = (".yaml", ".yml", ".json")
 
@@ -42,7 +45,8 @@ def compare(words: Sequence[str], given: Mapping[str, Any]) -> int:
         log = None
         if trace is not None:
             log = sys.stdout if trace == "-" else opened.enter_context(open_log(trace))
-        candidates = list(_candidates(words, given, log))
+        bar = opened.enter_context(bar_for(trace, given["quiet"]))
+        candidates = list(_candidates(words, given, log, bar))
     if all(candidate.document is None for candidate in candidates):
         reasons = [Fault(f"{candidate.name}: {candidate.reason}") for candidate in candidates]
         raise EmcliError(Exit.NO_FIT, *reasons[:10], unsaid=max(0, len(reasons) - 10))
@@ -64,20 +68,22 @@ def compare(words: Sequence[str], given: Mapping[str, Any]) -> int:
     return Exit.DONE
 
 
-def _candidates(words: Sequence[str], given: Mapping[str, Any], log: IO[str] | None) -> Iterator[Candidate]:
+def _candidates(
+    words: Sequence[str], given: Mapping[str, Any], log: IO[str] | None, bar: Progress
+) -> Iterator[Candidate]:
     """Every candidate in the order given, each fit whole."""
     flags = {option.key: listed(given[option.key]) for option in OPTIONS if given[option.key] is not None}
     if words[0] in MODELS or (len(words) == 2 and _is_yaml(words[0]) and not words[1].endswith(DOCUMENTS)):
         if len(words) > 2:
             raise EmcliError(Exit.USAGE, f"one data file expected, got {len(words) - 1}")
         experiment = None if words[0] in MODELS else experiment_in(words[0])
-        yield from _grid(words[0], experiment, words[1] if len(words) > 1 else None, flags, "", log)
+        yield from _grid(words[0], experiment, words[1] if len(words) > 1 else None, flags, "", log, bar)
         return
     for word in words:
         if word.endswith(".json"):
             yield _saved(word)
         else:
-            yield from _grid(word, experiment_in(word), None, flags, f"{_stem(word)}:", log)
+            yield from _grid(word, experiment_in(word), None, flags, f"{_stem(word)}:", log, bar)
 
 
 def _is_yaml(word: str) -> bool:
@@ -97,9 +103,10 @@ def _saved(path: str) -> Candidate:
 
 def _grid(
     target: str, experiment: Experiment | None, data: str | None, flags: Mapping[str, list[str]], prefix: str,
-    log: IO[str] | None,
+    log: IO[str] | None, bar: Progress,
 ) -> Iterator[Candidate]:  # fmt: skip
     from emcli.loading import read
+    from emcli.progress import time_left
 
     family = family_of(experiment.model if experiment else target)
     document = experiment.document if experiment else None
@@ -107,8 +114,11 @@ def _grid(
     source = source_of(data, experiment)
     raw = read(source, family, grid[0]) if source is not None else None
     columns = None if raw is None else raw.numbers.shape[1]
-    for settings in _different(grid, columns):
+    different, before = list(_different(grid, columns)), bar.elapsed
+    for done, settings in enumerate(different):
         name = prefix + _name(settings, family.name)
+        left = time_left(done, len(different), bar.elapsed - before)
+        bar.prefix = f"{done + 1} of {len(different)}{left}: {name}, "
         kind = {"model": family.name, "k": settings.k, "covariance": settings.covariance, "mixing": settings.mixing}
         try:
             if raw is not None:
@@ -118,7 +128,7 @@ def _grid(
             else:
                 assert experiment is not None
                 dataset = as_dataset(drawn_from(experiment, None, None), experiment, family, settings)
-            yield Candidate(name, kind, _document(family, dataset, settings, experiment, name, log))
+            yield Candidate(name, kind, _document(family, dataset, settings, experiment, name, log, bar))
         except EmcliError as error:
             if error.exit_code not in (Exit.DATA, Exit.NO_FIT):
                 raise
@@ -144,16 +154,24 @@ def _name(settings: Settings, model: str) -> str:
 
 
 def _document(
-    family: Any, dataset: Any, settings: Settings, experiment: Experiment | None, name: str, log: IO[str] | None
+    family: Any,
+    dataset: Any,
+    settings: Settings,
+    experiment: Experiment | None,
+    name: str,
+    log: IO[str] | None,
+    bar: Progress,
 ) -> dict[str, Any]:
     from emcli.fitting import fit
     from emcli.models.family import ParameterFault
+    from emcli.progress import watched
     from emcli.result import document
     from emcli.trace import written
 
     events = fit(family, dataset, settings)
     if log is not None:
         events = written(events, log, family, dataset, settings.k, name)
+    events = watched(events, bar, family, dataset, settings)
     while True:
         try:
             next(events)
