@@ -118,7 +118,7 @@ OPTIONS: tuple[Option, ...] = (
            choices=INITS, listable=True),
     Option("restarts", "--restarts", None, "N", "starts", "independent starts", integer(1, 10**6), 10, typed=True),
     Option("seed", "--seed", None, "N", "starts", "all starts derive from it", integer(0, 2**64 - 1), 0, typed=True),
-    Option("tol", "--tol", None, "X", "starts", "stop when the expected remaining gain is below X nats", positive,
+    Option("tol", "--tol", None, "X", "starts", "stop when less than X nats are left to gain", positive,
            1e-6, typed=True),
     Option("max_iter", "--max-iter", None, "N", "starts", "bound on the iterations of one start", integer(1, 10**9),
            10_000, typed=True),

@@ -10,7 +10,7 @@ from conftest import ROOT
 
 LAYERS = [
     ["cli", "__main__"],
-    ["parsing", "comparing"],
+    ["parsing", "comparing", "helping", "completing"],
     ["commands"],
     ["shell"],
     ["ranking"],
