@@ -17,6 +17,7 @@ from emcli.models import MODELS, family_of
 from emcli.options import OPTIONS, Settings
 from emcli.settings import reading, resolve
 from emcli.shell import note, warn
+from emcli.terminal import json_for
 from emcli.yaml import dotted
 
 if TYPE_CHECKING:
@@ -251,7 +252,7 @@ def _deliver(result: Result, given: Mapping[str, Any], sink: Output | None, tabl
             warn(caution.slug, caution.message)
     said = dumps(as_document(result)) if sink or given["json"] or document else ""
     if given["json"] or document:
-        sys.stdout.write(said)
+        sys.stdout.write(json_for(sys.stdout, said))
     elif tables:
         from emcli.report import print_fit
 

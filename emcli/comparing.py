@@ -18,6 +18,7 @@ from emcli.options import OPTIONS, Settings
 from emcli.selection import CRITERIA, Candidate, as_document, grouped
 from emcli.settings import resolve
 from emcli.shell import warn
+from emcli.terminal import json_for
 
 if TYPE_CHECKING:
     from emcli.progress import Progress
@@ -57,7 +58,7 @@ def compare(words: Sequence[str], given: Mapping[str, Any]) -> int:
         warn("different-data", "some fits cannot be ranked against each other; they stand in groups of their own")
     said = dumps(as_document(groups, criterion))
     if given["json"] or output == "-":
-        sys.stdout.write(said)
+        sys.stdout.write(json_for(sys.stdout, said))
     elif trace != "-":
         from emcli.ranking import print_comparison
 

@@ -71,3 +71,14 @@ def sayable(text: str, stream: IO[str]) -> str:
         text = text.replace("  …", "...").translate(STAND_INS)  # a right-aligned cell keeps its width
         return text.encode(encoding, "backslashreplace").decode(encoding)
     return text
+
+
+def json_for(stream: IO[str], text: str) -> str:
+    """JSON as the stream's encoding can say it: what it cannot hold becomes an escape, which means the same."""
+    try:
+        text.encode(getattr(stream, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        import json
+
+        return "".join(char if char.isascii() else json.dumps(char)[1:-1] for char in text)
+    return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import io
+import json
 import os
 import pty
 import re
@@ -209,6 +210,10 @@ def test_tables_survive_a_stream_of_ascii(env: dict[str, str], tmp_path: Path) -
     assert done.stdout.isascii()
     assert "gr\\xf6\\xdfe" in done.stdout
     assert "... " in done.stdout
+    document = run("fit", "gmm", tmp_path / "d.csv", "-k", 1, "--json", env=env).stdout
+    assert document.isascii() and json.loads(document)["data"]["columns"] == ["größe", "b"]
+    refused = run("predict", "-", tmp_path / "d.csv", stdin=document, env=env)
+    assert refused.returncode == 5 and "has no '\\xf6'" in refused.stderr, refused.stderr
 
 
 @pytest.fixture(scope="module")
