@@ -18,6 +18,7 @@ from emcli.loading import Dataset, read
 from emcli.models import MODELS, family_of
 from emcli.models.family import Family, ParameterFault
 from emcli.options import OPTIONS, Settings
+from emcli.progress import Progress, time_left, watched
 from emcli.result import document, read_fit
 from emcli.selection import Candidate, Labels
 from emcli.settings import resolve
@@ -38,6 +39,7 @@ class Cell:
     dataset: Callable[[], Dataset]
     experiment: Experiment | None
     log: IO[str] | None
+    bar: Progress
 
     def fitted(self) -> Candidate:
         """Its fit; where there is none, the reason. Raises EmcliError for what is wrong with the command."""
@@ -56,6 +58,7 @@ class Cell:
     def _drained(self, events: Events, data: Dataset) -> Candidate:
         if self.log is not None:
             events = written(events, self.log, self.family, data, self.settings.k, self.name)
+        events = watched(events, self.bar, self.family, data, self.settings)
         while True:
             try:
                 next(events)
@@ -76,22 +79,31 @@ class Cell:
         )
 
 
-def candidates(words: Sequence[str], given: Mapping[str, Any], log: IO[str] | None) -> Iterator[Candidate]:
+def candidates(
+    words: Sequence[str], given: Mapping[str, Any], log: IO[str] | None, bar: Progress
+) -> Iterator[Candidate]:
     """Every candidate in the order given, each fit whole. Raises EmcliError."""
     flags = {option.key: listed(given[option.key]) for option in OPTIONS if given[option.key] is not None}
     if words[0] in MODELS or (len(words) == 2 and _is_yaml(words[0]) and not words[1].endswith(DOCUMENTS)):
         if len(words) > 2:
             raise EmcliError(Exit.USAGE, f"one data file expected, got {len(words) - 1}")
         experiment = None if words[0] in MODELS else experiment_in(words[0])
-        for cell in _grid(words[0], experiment, words[1] if len(words) > 1 else None, flags, "", log):
-            yield cell.fitted()
+        cells = _grid(words[0], experiment, words[1] if len(words) > 1 else None, flags, "", log, bar)
+        yield from _fitted(cells, bar)
         return
     for word in words:
         if word.endswith(".json"):
             yield _saved(word)
         else:
-            for cell in _grid(word, experiment_in(word), None, flags, f"{_stem(word)}:", log):
-                yield cell.fitted()
+            yield from _fitted(_grid(word, experiment_in(word), None, flags, f"{_stem(word)}:", log, bar), bar)
+
+
+def _fitted(cells: Iterator[Cell], bar: Progress) -> Iterator[Candidate]:
+    every, before = list(cells), bar.elapsed
+    for done, cell in enumerate(every):
+        left = time_left(done, len(every), bar.elapsed - before)
+        bar.prefix = f"{done + 1} of {len(every)}{left}: {cell.name}, "
+        yield cell.fitted()
 
 
 def _is_yaml(word: str) -> bool:
@@ -114,7 +126,7 @@ def _saved(path: str) -> Candidate:
 
 def _grid(
     target: str, experiment: Experiment | None, data: str | None, flags: Mapping[str, list[str]], prefix: str,
-    log: IO[str] | None,
+    log: IO[str] | None, bar: Progress,
 ) -> Iterator[Cell]:  # fmt: skip
     family = family_of(experiment.model if experiment else target)
     grid = resolve(
@@ -139,7 +151,7 @@ def _grid(
 
     for settings in _different(grid, columns):
         name = prefix + _name(settings, family.name)
-        yield Cell(name, family, settings, partial(dataset, settings), experiment, log)
+        yield Cell(name, family, settings, partial(dataset, settings), experiment, log, bar)
 
 
 def _different(grid: Sequence[Settings], columns: int | None) -> Iterator[Settings]:

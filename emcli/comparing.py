@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from emcli.commands import given_once
+from emcli.commands import bar_for, given_once
 from emcli.errors import EmcliError, Exit, Fault, quoted
 from emcli.files import Output, open_log
 from emcli.models import MODELS
 from emcli.selection import CRITERIA, Candidate, Group, as_document, grouped
 from emcli.shell import warn
+from emcli.terminal import json_for
 
 if TYPE_CHECKING:
     from emcli.alignment import Alignment
@@ -42,7 +43,8 @@ def compare(words: Sequence[str], given: Mapping[str, Any]) -> int:
         log = None
         if trace is not None:
             log = sys.stdout if trace == "-" else opened.enter_context(open_log(trace))
-        candidates = settled(list(fitted(words, given, log)))
+        bar = opened.enter_context(bar_for(trace, given["quiet"]))
+        candidates = settled(list(fitted(words, given, log, bar)))
     if all(candidate.document is None for candidate in candidates):
         reasons = [Fault(f"{candidate.name}: {candidate.reason}") for candidate in candidates]
         raise EmcliError(Exit.NO_FIT, *reasons[:10], unsaid=max(0, len(reasons) - 10))
@@ -58,7 +60,7 @@ def compare(words: Sequence[str], given: Mapping[str, Any]) -> int:
     beside = alignments(candidate for group in groups for candidate in group.candidates)
     said = dumps(as_document(groups, criterion, [each.document() for each in beside]))
     if given["json"] or output == "-":
-        sys.stdout.write(said)
+        sys.stdout.write(json_for(sys.stdout, said))
     elif trace != "-":
         from emcli.ranking import print_comparison
 

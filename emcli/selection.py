@@ -143,6 +143,6 @@ def as_document(groups: Sequence[Group], criterion: str, aligned: Sequence[Mappi
         "version": __version__,
         "criterion": criterion,
         "groups": [{"reason": group.reason, "candidates": group.rows()} for group in groups],
-        "best": first.name if first is not None and first.document is not None else None,
         "alignments": list(aligned),
+        "best": first.name if first is not None and first.document is not None else None,
     }

@@ -10,6 +10,7 @@ from emcli.fitting import Events, Result
 from emcli.loading import Dataset
 from emcli.models.family import Family
 from emcli.starts import Iteration, Start
+from emcli.terminal import json_for
 
 
 def written(
@@ -64,5 +65,5 @@ def _end(start: Start, family: Family, data: Dataset, k: int) -> dict[str, Any]:
 
 
 def _put(stream: IO[str], line: dict[str, Any]) -> None:
-    stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
+    stream.write(json_for(stream, json.dumps(line, ensure_ascii=False, allow_nan=False)) + "\n")
     stream.flush()

@@ -10,14 +10,15 @@ from conftest import ROOT
 
 LAYERS = [
     ["cli", "__main__"],
-    ["parsing", "comparing"],
+    ["parsing", "comparing", "helping", "completing"],
     ["candidates"],
     ["commands"],
     ["shell"],
     ["ranking"],
+    ["beside"],
     ["alignment"],
     ["nesting"],
-    ["report", "trace", "generating", "predicting", "selection"],
+    ["report", "trace", "generating", "predicting", "selection", "progress"],
     ["experiment"],
     ["result"],
     ["truth"],
@@ -27,7 +28,8 @@ LAYERS = [
     ["starts"],
     ["loading"],
     ["models"],
-    ["certificate", "figure", "information"],
+    ["sketch"],
+    ["certificate", "figure", "information", "canvas"],
     ["em"],
     ["data"],
     ["cells"],
@@ -37,7 +39,7 @@ LAYERS = [
     ["settings"],
     ["options"],
     ["yaml"],
-    ["errors"],
+    ["errors", "terminal", "ticks"],
 ]
 DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
 FILES = sorted((ROOT / "emcli").rglob("*.py"))
