@@ -10,16 +10,17 @@ from typing import IO, Any
 
 import numpy as np
 
-from emcli.commands import as_dataset, beside_truth, drawn_from, experiment_in, listed, source_of
-from emcli.errors import EmcliError, Exit, Fault
+from emcli.commands import experiment_in, listed, source_of
+from emcli.errors import EmcliError, Exit
 from emcli.experiment import Experiment, read_start
-from emcli.fitting import Events, Result, continued, fit
+from emcli.fitting import Events, continued, fit
 from emcli.loading import Dataset, read
 from emcli.models import MODELS, family_of
 from emcli.models.family import Family, ParameterFault
 from emcli.options import OPTIONS, Settings
 from emcli.progress import Progress, time_left, watched
 from emcli.result import document, read_fit
+from emcli.running import as_dataset, check, drawn_from, finished
 from emcli.selection import Candidate, Labels
 from emcli.settings import resolve
 from emcli.starts import Start
@@ -45,6 +46,7 @@ class Cell:
         """Its fit; where there is none, the reason. Raises EmcliError for what is wrong with the command."""
         try:
             data = self.dataset()
+            check(data, self.settings)
             return self._drained(fit(self.family, data, self.settings), data)
         except EmcliError as error:
             if error.exit_code not in (Exit.DATA, Exit.NO_FIT):
@@ -59,15 +61,7 @@ class Cell:
         if self.log is not None:
             events = written(events, self.log, self.family, data, self.settings.k, self.name)
         events = watched(events, self.bar, self.family, data, self.settings)
-        while True:
-            try:
-                next(events)
-            except StopIteration as end:
-                result: Result = end.value
-                break
-            except ParameterFault as fault:
-                raise EmcliError(Exit.USAGE, Fault(f"start: {fault}", self.settings.start_source)) from None
-        result = beside_truth(result, self.experiment, self.settings)
+        result = finished(events, self.experiment, self.settings, self.bar)
         labels = result.assignments.astype(np.int16)  # small, as many candidates are kept
         return Candidate(
             self.name,

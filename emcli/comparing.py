@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from emcli.commands import bar_for, given_once
+from emcli.commands import given_once
 from emcli.errors import EmcliError, Exit, Fault, quoted
 from emcli.files import Output, open_log
 from emcli.models import MODELS
+from emcli.running import bar_for
 from emcli.selection import CRITERIA, Candidate, Group, as_document, grouped
 from emcli.shell import warn
 from emcli.terminal import json_for

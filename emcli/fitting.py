@@ -41,6 +41,7 @@ class Result:
     cautions: list[Caution]
     certificate: dict[str, Any] | None = None  # what is known for certain of the best there can be
     truth: dict[str, Any] | None = None
+    bootstrap: Any = None
 
     def criteria(self) -> dict[str, float | None]:
         """AIC, BIC and ICL, smaller is better; None where the log-likelihood is."""

@@ -94,6 +94,7 @@ class Option:
     listable: bool = False  # compare takes several
     common: bool = True  # every model has it
     in_yaml: bool = True
+    absence: str = ""  # why a model does not have it
 
     @property
     def name(self) -> str:
@@ -130,6 +131,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("max_iter", "--max-iter", None, "N", "starts", "bound on the iterations of one start", integer(1, 10**9),
            10_000, typed=True),
     Option("start", "--start", None, "FILE", "starts", "start values: a fit's JSON, or YAML parameters", parameters),
+    Option("bootstrap", "--bootstrap", None, "N", "starts", "errors of the parameters from N refits of drawn data",
+           integer(2, 10**6), typed=True, common=False,
+           absence="it draws from a fitted likelihood, which hard assignments do not have"),
     Option("truth", "--truth", None, "NAME", "data", "column of true labels, kept out of the fit", column),
     Option("missing", "--missing", None, "|".join(MISSING), "data", "rows with missing cells", one_of(MISSING),
            "error", choices=MISSING),
@@ -164,6 +168,7 @@ class Settings:
     tol: float
     max_iter: int
     start: Mapping[str, Any] | None
+    bootstrap: int | None
     truth: str | None
     missing: str
     delimiter: str | None

@@ -7,6 +7,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from emcli.bootstrap import LEVELS
 from emcli.errors import escaped
 from emcli.fitting import Result
 from emcli.models.family import Count, Share
@@ -27,7 +28,14 @@ def print_fit(result: Result, stream: IO[str], verbose: bool) -> None:
     console = _console(stream)
     widest = console.width if is_terminal(stream) else PIPED
     blocks = (_title(result), _parameters(result, widest), _covariances(result), _iterations(result, verbose))
-    lines = (climb(result, stream), ledger(result), verdict(result), criteria(result), *_agreement(result))
+    lines = (
+        climb(result, stream),
+        ledger(result),
+        *_bootstrapped(result),
+        verdict(result),
+        criteria(result),
+        *_agreement(result),
+    )
     stream.write(_rendered(console, blocks, lines))
 
 
@@ -106,11 +114,33 @@ def _parameters(result: Result, widest: int) -> Any:
             rows = [line for pair in zip(rows, lines, strict=True) for line in pair]
         else:
             rows += lines
+    rows = _with_errors(result, rows)
     titles = ["component", *(title for title, _ in fitted)]
     columns = [[title, *cells] for title, *cells in zip(titles, *rows, strict=True)]
     if sum(max(map(len, column)) + 3 for column in columns) > widest:
         return table([str(cell) for cell in columns[0]], columns[1:])
     return table(titles, rows)
+
+
+def _with_errors(result: Result, rows: list[list[str]]) -> list[list[str]]:
+    """Below each component its standard errors and the ends of its 95 % intervals, where there is a bootstrap."""
+    if result.bootstrap is None or result.bootstrap.refused:
+        return rows
+    tables = [result.family.table(p, result.data.columns, result.data.rows.total) for p in result.bootstrap.parameters]
+    kinds = [type(cells[0]) for _, cells in tables[0]]
+    cells = np.array([[column for _, column in each] for each in tables], dtype=np.float64)  # (replicates, columns, k)
+    ends = np.quantile(cells, LEVELS, axis=0)
+    shown = {"± error": cells.std(axis=0, ddof=1), "2.5 %": ends[0], "97.5 %": ends[1]}
+    lines: list[list[str]] = []
+    component = 0
+    for row in rows:
+        lines.append(row)
+        if row[0] == str(component + 1):
+            for label, values in shown.items():
+                told = [number(kind(value)) for kind, value in zip(kinds, values[:, component], strict=True)]
+                lines.append([label, *told])
+            component += 1
+    return lines
 
 
 def _covariances(result: Result) -> Any:
@@ -206,6 +236,13 @@ def verdict(result: Result) -> str:
         "assignments": f"Converged in {steps}: no assignment changes any more.",
         "max_iter": f"NOT converged: stopped after {steps}, at --max-iter{left}.",
     }[str(best.stop)]
+
+
+def _bootstrapped(result: Result) -> list[str]:
+    made = result.bootstrap
+    if made is None or made.refused:
+        return []
+    return [f"± error, and 95 % intervals: from {len(made.parameters)} refits of data drawn from this fit."]
 
 
 def criteria(result: Result) -> str:

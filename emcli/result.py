@@ -42,6 +42,8 @@ def document(result: Result) -> dict[str, Any]:
     said["parameters"] = result.parameters
     if result.certificate is not None:
         said["certificate"] = result.certificate
+    if result.bootstrap is not None:
+        said["bootstrap"] = result.bootstrap.document()
     if result.truth is not None:
         said["truth"] = result.truth
     said |= {"best_start": best.start, "reached": result.reached(), "iterations": best.iterations}

@@ -104,6 +104,10 @@ class Coins:
         )
         return replace(self, heads=heads, weights=tilted(self.weights, step[k:]) if self.free else self.weights)
 
+    def redrawn(self, rows: Rows, rng: np.random.Generator) -> Rows:
+        """As many rows as the weights of these sum to, each with as many tosses, drawn from the mixture."""
+        return tosses.redrawn(rows, self, rng)
+
     def ordered(self, order: npt.NDArray[np.intp]) -> Self:
         return replace(self, weights=self.weights[order], heads=self.heads[order])
 
@@ -139,6 +143,7 @@ class CoinsFamily:
         "flips": None,
         "mixing": "equal",
         "init": "k-means++",
+        "bootstrap": None,
     }
     fixed_point = "rounding"
     hard = False

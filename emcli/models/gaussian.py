@@ -25,7 +25,12 @@ class GaussianFamily:
     """Gaussian mixtures of full, tied, diagonal or spherical covariance."""
 
     name = "gmm"
-    options: Mapping[str, object] = {"covariance": "full", "mixing": "free", "init": "k-means++"}
+    options: Mapping[str, object] = {
+        "covariance": "full",
+        "mixing": "free",
+        "init": "k-means++",
+        "bootstrap": None,
+    }
     fixed_point = "rounding"
     hard = False
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from emcli.em import Array, Degenerate, Stats
 from emcli.information import Complete
 from emcli.models.covariance import Covariances
+from emcli.models.family import Rows
 from emcli.models.posterior import normalise, tilted
 
 LOST = 1e-30  # effective rows below which a component has none
@@ -123,6 +124,12 @@ class Gaussian:
                 if np.any(roots[:, column, j]):
                     out[:, column] += roots[labels, column, j] * noise[:, j]
         return out
+
+    def redrawn(self, rows: Rows, rng: np.random.Generator) -> Rows:
+        """As many rows as the weights of these sum to, drawn from the mixture."""
+        labels = rng.choice(len(self.weights), int(rows.total), p=self.weights)
+        values = np.ascontiguousarray(self.sample(labels, rng).T)
+        return replace(rows, values=values, weights=None, merged=None)
 
     def ordered(self, order: npt.NDArray[np.intp]) -> Self:
         """The components in another order."""
