@@ -15,6 +15,7 @@ from emcli.experiment import Experiment, read_start
 from emcli.files import Output, open_log
 from emcli.models import MODELS, family_of
 from emcli.options import OPTIONS, Settings
+from emcli.plotting import Plot
 from emcli.selection import CRITERIA, Candidate, as_document, grouped
 from emcli.settings import resolve
 from emcli.shell import warn
@@ -36,6 +37,7 @@ def compare(words: Sequence[str], given: Mapping[str, Any]) -> int:
     if given["json"] and trace == "-":
         raise EmcliError(Exit.USAGE, "--json and --trace - would both be written to standard output")
     sink = Output(output, tuple(words)) if output and output != "-" else None
+    plot = Plot(given_once(given, "plot", "--plot"), given, tuple(words))
     if folder is not None and not os.path.isdir(folder):
         raise EmcliError(Exit.OUTPUT, Fault("no such directory", folder), hint=f"mkdir -p {folder}")
     with ExitStack() as opened:
@@ -52,12 +54,14 @@ def compare(words: Sequence[str], given: Mapping[str, Any]) -> int:
     if len(groups) > 1 and not given["quiet"]:
         warn("different-data", "some fits cannot be ranked against each other; they stand in groups of their own")
     said = dumps(as_document(groups, criterion))
+    drawn = plot.comparison(groups, criterion)
     if given["json"] or output == "-":
         sys.stdout.write(said)
     elif trace != "-":
         from emcli.ranking import print_comparison
 
         print_comparison(groups, criterion, sys.stdout)
+    sys.stdout.write(drawn)
     sys.stdout.flush()
     if sink is not None:
         sink.write(said)

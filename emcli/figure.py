@@ -17,8 +17,9 @@ class Series:
     y: Array  # (n,); bars: the heights; density: the edges of the rows
     label: str | None = None  # for the legend
     colour: int | None = None
-    stroke: str = "normal"  # thin | normal | bold | dashed
+    stroke: str = "normal"  # thin | normal | bold | dashed; points: a ring, a dot, a cross
     z: Array | None = None  # density: counts (rows, columns)
+    mark: str | None = None  # a word or two at the last point
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,9 @@ class Panel:
     y_label: str
     series: Sequence[Series]
     whole: bool = False  # does the horizontal axis count in whole numbers?
+    x_range: tuple[float, float] | None = None  # what to show; None: all
+    y_range: tuple[float, float] | None = None
+    note: str = ""  # a sentence to stand below
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,207 @@
+"""Drawing pictures into files by matplotlib, the same bytes for the same picture."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from emcli.errors import EmcliError, Exit, escaped, quoted
+from emcli.figure import Panel, Picture, Series
+
+FORMATS = ("png", "svg", "pdf")
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#7A4A1E")  # Okabe & Ito (2008), and brown
+INK, FAINT = "#222222", "#BBBBBB"
+WIDTHS = {"thin": 0.7, "normal": 1.5, "bold": 2.4, "dashed": 1.4}
+MOST_LABELS = 12  # beyond these a legend hides more than it tells
+MOST_SHAPES = 2000  # dots beyond which they are drawn as an image, so that an SVG stays small
+STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#666666",
+    "axes.formatter.useoffset": True,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "xtick.color": "#444444",
+    "ytick.color": "#444444",
+    "svg.hashsalt": "emcli",
+    "figure.constrained_layout.h_pad": 0.06,
+    "figure.constrained_layout.w_pad": 0.06,
+}
+
+
+def format_of(path: str) -> str:
+    """png, svg or pdf, by the ending of a file's name. Raises EmcliError."""
+    ending = os.path.splitext(path)[1].lower().removeprefix(".")
+    if ending not in FORMATS:
+        what = f"'--plot' must end in .png, .svg or .pdf, or be '-' for the terminal; got {quoted(path, 200)}"
+        raise EmcliError(Exit.USAGE, what)
+    return ending
+
+
+def need_matplotlib(path: str) -> None:
+    """Load matplotlib. Raises EmcliError where it is not installed."""
+    os.environ["MPLBACKEND"] = "agg"  # a person's own choice needs a screen, and may not exist here
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError:
+        what = f"drawing {quoted(path, 200)} needs matplotlib: pip install 'emcli[plot]'"
+        raise EmcliError(Exit.USAGE, what) from None
+
+
+def rendered(picture: Picture, kind: str) -> bytes:
+    """The bytes of a file of that kind (png, svg or pdf)."""
+    import matplotlib as mpl
+
+    out = io.BytesIO()
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a glyph that no font has is drawn as a box
+        mpl.rcdefaults()
+        settings: Any = mpl.rcParams
+        settings.update(STYLE)
+        figure = _figure(picture)
+        metadata = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind]
+        figure.savefig(out, format=kind, dpi=120, metadata=metadata)
+    return out.getvalue()
+
+
+def _figure(picture: Picture) -> Any:
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+    heights = [3.6 if len(row) > 1 or len(picture.panels) == 1 else 2.5 for row in picture.panels]
+    notes = list(dict.fromkeys(panel.note for row in picture.panels for panel in row if panel.note))
+    figure = Figure(figsize=(9.0, sum(heights) + 0.3 + 0.2 * len(notes)), layout="constrained")
+    figure.suptitle(escaped(picture.title, 110), fontsize=11, fontweight="bold", color=INK)
+    if notes:
+        figure.supxlabel("\n".join(escaped(note, 150) for note in notes), fontsize=7.5, color="#555555")
+    parts: Any = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)
+    for part, row in zip(parts[:, 0], picture.panels, strict=True):
+        axes = part.subplots(1, len(row), squeeze=False)[0]
+        for one, panel in zip(axes, row, strict=True):
+            _panel(one, panel)
+        _legends(part, axes)
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+    return figure
+
+
+def _panel(axes: Any, panel: Panel) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_title(escaped(panel.title, 60), color=INK)
+    axes.set_xlabel(escaped(panel.x_label, 50))
+    axes.set_ylabel(escaped(panel.y_label, 50))
+    crowded = any(series.kind in ("points", "density") and len(series.x) > 100 for series in panel.series)
+    floor = np.zeros(0)
+    for depth, series in enumerate(panel.series):
+        if series.kind == "bars":
+            floor = _bars(axes, series, floor)
+        elif series.kind == "density":
+            _density(axes, series, panel.series)
+        elif series.kind == "points":
+            _points(axes, series, depth + 2)
+        else:
+            _line(axes, series, depth + 2, crowded)
+        if series.mark and len(series.x):
+            at = (series.x[-1], series.y[-1])
+            axes.annotate(escaped(series.mark), at, (4, 0), textcoords="offset points", va="center", fontsize=7.5,
+                          color=_ink(series.colour), annotation_clip=True)  # fmt: skip
+    axes.set_xlim(*panel.x_range or (None, None))
+    axes.set_ylim(*panel.y_range or (None, None))
+    if panel.whole:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.locator_params(axis="y", nbins=6)
+
+
+def _bars(axes: Any, series: Series, floor: Any) -> Any:
+    """Bars of several components stand on each other; returns where the next ones stand."""
+    floor = floor if len(floor) == len(series.y) else np.zeros(len(series.y))
+    colour = "#D9D9D9" if series.colour is None else _ink(series.colour)
+    axes.stairs(floor + series.y, series.x, baseline=floor, fill=True, color=colour, linewidth=0, label=_said(series),
+                alpha=None if series.colour is None else 0.6)  # fmt: skip
+    if series.colour is None:
+        axes.stairs(series.y, series.x, color="#AAAAAA", linewidth=0.5)
+    return floor if series.colour is None else floor + series.y
+
+
+def _points(axes: Any, series: Series, depth: int) -> None:
+    many = len(series.x) > MOST_SHAPES
+    if series.stroke == "thin":
+        how = {
+            "marker": "o",
+            "markersize": 7,
+            "markerfacecolor": "none",
+            "markeredgecolor": INK,
+            "markeredgewidth": 1.3,
+        }
+    elif series.stroke == "bold":
+        how = {"marker": "X", "markersize": 9, "markerfacecolor": INK if series.colour is None else _ink(series.colour),
+               "markeredgecolor": "white", "markeredgewidth": 1.2}  # fmt: skip
+    else:
+        size = 2.0 if many else 3.0 if len(series.x) > 300 else 4.5
+        how = {"marker": "o", "markersize": size, "markerfacecolor": _ink(series.colour), "markeredgecolor": "none",
+               "alpha": 0.35 if many else 0.6 if len(series.x) > 60 else 1.0}  # fmt: skip
+    axes.plot(series.x, series.y, linestyle="none", label=_said(series), zorder=depth, rasterized=many, **how)
+
+
+def _line(axes: Any, series: Series, depth: int, crowded: bool) -> None:
+    from matplotlib.patheffects import withStroke
+
+    width = WIDTHS[series.stroke]
+    neutral = FAINT if series.stroke == "thin" else INK
+    axes.plot(series.x, series.y, linewidth=width, linestyle="--" if series.stroke == "dashed" else "-",
+              color=neutral if series.colour is None else _ink(series.colour), label=_said(series), zorder=depth,
+              marker="o" if crowded and 2 < len(series.x) < 60 and series.label != "1 sd" else None, markersize=3,
+              path_effects=[withStroke(linewidth=width + 2, foreground="white")] if crowded else None)  # fmt: skip
+
+
+def _density(axes: Any, series: Series, beside: Sequence[Series]) -> None:
+    """Counts as ink: the darker, the more rows; by the logarithm, so that single rows still show."""
+    assert series.z is not None
+    most = max(float(one.z.max()) for one in beside if one.z is not None)
+    shade = np.where(series.z > 0, 0.15 + 0.85 * np.log1p(series.z) / np.log1p(most), 0.0)
+    image = np.empty((*series.z.shape, 4))
+    image[..., :3] = [int(_ink(series.colour)[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    image[..., 3] = shade
+    extent = (series.x[0], series.x[-1], series.y[0], series.y[-1])
+    axes.imshow(image, origin="lower", aspect="auto", extent=extent, interpolation="nearest")
+    axes.plot([], [], linestyle="none", marker="s", color=_ink(series.colour), label=_said(series))
+
+
+def _legends(part: Any, axes: Sequence[Any]) -> None:
+    """One legend below a row whose panels show the same things, else one below each panel."""
+    found = [one.get_legend_handles_labels() for one in axes]
+    if len(axes) > 1 and all(labels == found[0][1] for _, labels in found):
+        _legend(part, *found[0], 8, {"loc": "outside lower center"})
+        return
+    for one, (handles, labels) in zip(axes, found, strict=True):
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.17)}
+        _legend(one, handles, labels, 3 if len(axes) > 1 else 6, below)
+
+
+def _legend(owner: Any, handles: Sequence[Any], labels: Sequence[str], columns: int, where: Mapping[str, Any]) -> None:
+    if not labels:
+        return
+    kept = [(handle, label) for handle, label in zip(handles, labels, strict=True)]
+    if len(kept) > MOST_LABELS:
+        numbered = [pair for pair in kept if pair[1].rpartition(" ")[2].isdigit()]
+        kept = [pair for pair in kept if pair not in numbered[4:]]
+    owner.legend(*zip(*kept, strict=True), ncols=min(columns, len(kept)), handlelength=1.6, columnspacing=1.2, **where)
+
+
+def _ink(colour: int | None) -> str:
+    return INK if colour is None else PALETTE[colour % len(PALETTE)]
+
+
+def _said(series: Series) -> str | None:
+    return None if series.label is None else escaped(series.label)
