@@ -32,29 +32,50 @@ def of_fit(result: Result, history: History) -> Picture:
     panels = [*shown[:-1], [*shown[-1], curve]] if len(shown[-1]) < 3 else [*shown, [curve]]
     kind = result.settings.document()
     about = [f"k = {kind['k']}", *(f"{kind[key]} {key}" for key in ("covariance", "mixing") if key in kind)]
-    return Picture(f"{result.data.source}: {family.name}, {', '.join(about)}", panels)
+    return Picture(f"{_base(result.data.source)}: {family.name}, {', '.join(about)}", panels)
 
 
 def _climb(result: Result) -> Panel:
     """Log-likelihood, or inertia where the model has one, against the iteration: starts thin, the best bold."""
     others = [start for start in result.ledger if start.finished and start is not result.best]
     some = others[:: -(-len(others) // MOST_STARTS) or 1]
-    named = (
-        f"other starts ({len(others)})" if len(some) == len(others) else f"{len(some)} of {len(others)} other starts"
-    )
+    named = f"{len(others)} other start{'' if len(others) == 1 else 's'}"
     lines = [_curve(result, start) for start in (*some, result.best)]
-    series = [Series("line", x, y, named if i == 0 else None, None, "thin") for i, (x, y) in enumerate(lines[:-1])]
-    best = "best start" if result.best.exact is False else "best of all, found directly"
+    series = [
+        Series(
+            "line",
+            x,
+            y,
+            None if i else f"{named}, {len(some)} shown" if len(some) < len(others) else named,
+            None,
+            "thin",
+        )
+        for i, (x, y) in enumerate(lines[:-1])
+    ]
+    best = f"best: {'found directly' if result.best.exact else f'start {result.best.start}'}"
     x, y = lines[-1]
-    series.append(Series("line" if len(x) > 1 else "points", x, y, f"{best} ({result.best.start})", 0, "bold"))
     if len(x) > 1:
-        series.append(Series("points", x[-1:], y[-1:], None, 0))
-    measure = "log-likelihood (nats)" if result.inertia is None else "inertia"
-    title = "Log-likelihood" if result.inertia is None else "Inertia"
-    reach = max(float(x[-1]), 1.0)
-    longest = max(float(line[0][-1]) for line in lines)
+        series.append(Series("line", x, y, best, 0, "bold"))
+    series.append(Series("points", x[-1:], y[-1:], None if len(x) > 1 else best, 0))
+    reach = max([1.0, *x[-1:]])
+    longest = max(float(line[0][-1]) for line in lines if len(line[0]))
     x_range = None if longest <= 3 * reach else (-0.12 * reach, 3 * reach)
-    return Panel(f"{title}, iteration by iteration", "iteration", measure, series, whole=True, x_range=x_range)
+    measure, title = ("log-likelihood (nats)", "Log-likelihood of each start")
+    if result.inertia is not None:
+        measure, title = "inertia", "Inertia of each start"
+    y_range = None if result.inertia is not None else _upper([line[1] for line in lines])
+    return Panel(title, "iteration", measure, series, whole=True, x_range=x_range, y_range=y_range)
+
+
+def _upper(curves: Sequence[Array], leading: Sequence[Array] | None = None) -> tuple[float, float] | None:
+    """Where the leading curves of log-likelihood climb; what is far below comes from under the frame."""
+    everything = np.concatenate(curves)
+    later = np.concatenate([curve[1:] for curve in leading or curves])
+    if not len(later) or not float(everything.max()) > float(later.min()):
+        return None
+    top = float(everything.max())
+    low = max(float(everything.min()), top - 1.5 * (top - float(later.min())))
+    return low - 0.05 * (top - low), top + 0.05 * (top - low)
 
 
 def _curve(result: Result, start: Start) -> tuple[Array, Array]:
@@ -76,7 +97,9 @@ def of_comparison(groups: Sequence[Group], criterion: str) -> Picture:
     """A row for each group: the criterion against k, a line a family, and the candidates' log-likelihoods."""
     fitted = [candidate for group in groups for candidate in group.candidates if candidate.document is not None]
     sources = list(
-        dict.fromkeys(str(candidate.document["data"].get("source")) for candidate in fitted if candidate.document)
+        dict.fromkeys(
+            _base(str(candidate.document["data"].get("source"))) for candidate in fitted if candidate.document
+        )
     )
     shown = ", ".join(sources[:3]) + (" …" if len(sources) > 3 else "")
     ks = [int(candidate.settings["k"]) for candidate in fitted]
@@ -119,32 +142,51 @@ def _ranking(candidates: Sequence[Candidate], criterion: str, reason: str | None
         series += [Series("line", x, y, kind, colour), Series("points", x, y, None, colour)]
     best = candidates[0]
     value = _number(best.document, criterion)
+    title, y_range = reason or "The lowest is the best", None
     if value is not None:
-        at = np.array([float(best.settings["k"])])
-        series.append(Series("points", at, np.array([value]), f"best: {best.name}", None, "thin"))
-    title = reason or "The lowest is the best"
-    return Panel(title, "k", f"{criterion.upper()} (smaller is better)", series, whole=True)
+        series.append(
+            Series(
+                "points", np.array([float(best.settings["k"])]), np.array([value]), f"best: {best.name}", None, "thin"
+            )
+        )
+        known = np.concatenate([one.y for one in series if one.kind == "line"])
+        reach = max(8 * (float(np.median(known)) - value), 40.0)
+        above = int(np.sum(known > value + reach))
+        if float(known.max()) > value + 1.5 * reach:
+            y_range = value - 0.06 * reach, value + reach
+            title += f" ({above} above the frame)"
+    return Panel(title, "k", f"{criterion.upper()} (smaller is better)", series, whole=True, y_range=y_range)
 
 
 def _climbs(candidates: Sequence[Candidate]) -> Panel:
+    """Log-likelihood of each candidate's best start: the best of each family bold; of one family, a colour a k."""
     families = dict(sorted(_families(candidates).items()))
     alone = len(families) == 1
-    series = []
-    ends = []
-    for colour, members in enumerate(families.values()):
+    series, ends, curves, bold = [], [1.0], [], []
+    for colour, (kind, members) in enumerate(families.items()):
+        best = min(members, key=candidates.index)
         for j, one in enumerate(members):
             x, y = _thinned([step.get("log_likelihood") for step in (one.document or {}).get("trace") or []])
-            if len(x):
-                label, number = f"k = {one.settings['k']}", j if alone else colour
-                stroke = "bold" if one is candidates[0] else "normal"
-                kind = "line" if len(x) > 1 else "points"
-                series.append(
-                    Series(kind, x, y, label if alone else None, number, stroke, mark=None if alone else label)
-                )
+            if not len(x):
+                continue
+            label = f"k = {one.settings['k']}" if alone else f"{kind}, k = {one.settings['k']}"
+            stroke = "bold" if one is best else "thin"
+            shape = "line" if len(x) > 1 else "points"
+            said = label if alone or one is best else None
+            series.append(Series(shape, x, y, said, j if alone else colour, stroke if shape == "line" else "normal"))
+            curves.append(y)
+            if one is best:
                 ends.append(float(x[-1]))
-    reach = 3 * float(np.median(ends)) if ends else 1.0
-    x_range = (-0.04 * reach, reach) if ends and max(ends) > 2 * reach else None
-    return Panel("Best start of each", "iteration", "log-likelihood (nats)", series, whole=True, x_range=x_range)
+                bold.append(y)
+    longest = max((float(one.x[-1]) for one in series), default=1.0)
+    x_range = (-0.06 * max(ends), 1.5 * max(ends)) if longest > 1.5 * max(ends) else None
+    title = "Log-likelihood of each candidate" if alone else "Log-likelihood, the best of each kind bold"
+    y_range = _upper(curves, curves if alone else bold) if curves else None
+    return Panel(title, "iteration", "log-likelihood (nats)", series, whole=True, x_range=x_range, y_range=y_range)
+
+
+def _base(source: str) -> str:
+    return source.rpartition("/")[2] or source
 
 
 def _number(document: Mapping[str, Any] | None, key: str) -> float | None:

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from emcli.errors import EmcliError, Exit, escaped, quoted
-from emcli.figure import Panel, Picture, Series
+from emcli.figure import Panel, Picture, Series, described
 
+WIDTH = 9.0  # inches
 FORMATS = ("png", "svg", "pdf")
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#7A4A1E")  # Okabe & Ito (2008), and brown
 INK, FAINT = "#222222", "#BBBBBB"
-WIDTHS = {"thin": 0.7, "normal": 1.5, "bold": 2.4, "dashed": 1.4}
+WIDTHS = {"thin": 0.7, "normal": 1.5, "bold": 2.2, "dashed": 1.4}
 MOST_LABELS = 12  # beyond these a legend hides more than it tells
 MOST_SHAPES = 2000  # dots beyond which they are drawn as an image, so that an SVG stays small
 STYLE: dict[str, Any] = {
@@ -69,7 +70,12 @@ def rendered(picture: Picture, kind: str) -> bytes:
         settings: Any = mpl.rcParams
         settings.update(STYLE)
         figure = _figure(picture)
-        metadata = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind]
+        said = described(picture)
+        metadata = {
+            "png": {"Software": None, "Description": said},
+            "svg": {"Date": None, "Description": said},
+            "pdf": {"CreationDate": None, "Subject": said},
+        }[kind]
         figure.savefig(out, format=kind, dpi=120, metadata=metadata)
     return out.getvalue()
 
@@ -79,11 +85,12 @@ def _figure(picture: Picture) -> Any:
     from matplotlib.text import Text
 
     heights = [3.6 if len(row) > 1 or len(picture.panels) == 1 else 2.5 for row in picture.panels]
-    notes = list(dict.fromkeys(panel.note for row in picture.panels for panel in row if panel.note))
-    figure = Figure(figsize=(9.0, sum(heights) + 0.3 + 0.2 * len(notes)), layout="constrained")
+    said = dict.fromkeys(panel.note for row in picture.panels for panel in row if panel.note)
+    notes = [line for note in said for line in note.splitlines()]
+    figure = Figure(figsize=(WIDTH, sum(heights) + 0.3 + 0.2 * len(notes)), layout="constrained")
     figure.suptitle(escaped(picture.title, 110), fontsize=11, fontweight="bold", color=INK)
     if notes:
-        figure.supxlabel("\n".join(escaped(note, 150) for note in notes), fontsize=7.5, color="#555555")
+        figure.supxlabel("\n".join(escaped(line, 150) for line in notes), fontsize=7.5, color="#555555")
     parts: Any = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)
     for part, row in zip(parts[:, 0], picture.panels, strict=True):
         axes = part.subplots(1, len(row), squeeze=False)[0]
@@ -101,7 +108,7 @@ def _panel(axes: Any, panel: Panel) -> None:
     axes.set_title(escaped(panel.title, 60), color=INK)
     axes.set_xlabel(escaped(panel.x_label, 50))
     axes.set_ylabel(escaped(panel.y_label, 50))
-    crowded = any(series.kind in ("points", "density") and len(series.x) > 100 for series in panel.series)
+    crowd = sum(len(series.x) for series in panel.series if series.kind in ("points", "density"))
     floor = np.zeros(0)
     for depth, series in enumerate(panel.series):
         if series.kind == "bars":
@@ -109,9 +116,9 @@ def _panel(axes: Any, panel: Panel) -> None:
         elif series.kind == "density":
             _density(axes, series, panel.series)
         elif series.kind == "points":
-            _points(axes, series, depth + 2)
+            _points(axes, series, depth + 2, crowd)
         else:
-            _line(axes, series, depth + 2, crowded)
+            _line(axes, series, depth + 2, crowd > 100)
         if series.mark and len(series.x):
             at = (series.x[-1], series.y[-1])
             axes.annotate(escaped(series.mark), at, (4, 0), textcoords="offset points", va="center", fontsize=7.5,
@@ -134,8 +141,8 @@ def _bars(axes: Any, series: Series, floor: Any) -> Any:
     return floor if series.colour is None else floor + series.y
 
 
-def _points(axes: Any, series: Series, depth: int) -> None:
-    many = len(series.x) > MOST_SHAPES
+def _points(axes: Any, series: Series, depth: int, crowd: int) -> None:
+    many = crowd > MOST_SHAPES and len(series.x) > 50
     if series.stroke == "thin":
         how = {
             "marker": "o",
@@ -148,9 +155,9 @@ def _points(axes: Any, series: Series, depth: int) -> None:
         how = {"marker": "X", "markersize": 9, "markerfacecolor": INK if series.colour is None else _ink(series.colour),
                "markeredgecolor": "white", "markeredgewidth": 1.2}  # fmt: skip
     else:
-        size = 2.0 if many else 3.0 if len(series.x) > 300 else 4.5
+        size = 2.0 if many else 3.0 if crowd > 900 else 4.5
         how = {"marker": "o", "markersize": size, "markerfacecolor": _ink(series.colour), "markeredgecolor": "none",
-               "alpha": 0.35 if many else 0.6 if len(series.x) > 60 else 1.0}  # fmt: skip
+               "alpha": 0.35 if many else 0.6 if crowd > 60 else 1.0}  # fmt: skip
     axes.plot(series.x, series.y, linestyle="none", label=_said(series), zorder=depth, rasterized=many, **how)
 
 
@@ -158,11 +165,14 @@ def _line(axes: Any, series: Series, depth: int, crowded: bool) -> None:
     from matplotlib.patheffects import withStroke
 
     width = WIDTHS[series.stroke]
-    neutral = FAINT if series.stroke == "thin" else INK
+    halo = [withStroke(linewidth=width + 1.2, foreground="white", alpha=0.8)] if crowded else None
+    colour = _ink(series.colour) if series.colour is not None else FAINT if series.stroke == "thin" else INK
+    if crowded and series.colour is not None:  # darker than the dots that it crosses
+        colour = "#" + "".join(f"{int(colour[i : i + 2], 16) * 2 // 3:02X}" for i in (1, 3, 5))
     axes.plot(series.x, series.y, linewidth=width, linestyle="--" if series.stroke == "dashed" else "-",
-              color=neutral if series.colour is None else _ink(series.colour), label=_said(series), zorder=depth,
+              color=colour, label=_said(series), zorder=depth,
               marker="o" if crowded and 2 < len(series.x) < 60 and series.label != "1 sd" else None, markersize=3,
-              path_effects=[withStroke(linewidth=width + 2, foreground="white")] if crowded else None)  # fmt: skip
+              path_effects=halo)  # fmt: skip
 
 
 def _density(axes: Any, series: Series, beside: Sequence[Series]) -> None:
@@ -180,23 +190,34 @@ def _density(axes: Any, series: Series, beside: Sequence[Series]) -> None:
 
 def _legends(part: Any, axes: Sequence[Any]) -> None:
     """One legend below a row whose panels show the same things, else one below each panel."""
+    from matplotlib.transforms import ScaledTranslation
+
     found = [one.get_legend_handles_labels() for one in axes]
     if len(axes) > 1 and all(labels == found[0][1] for _, labels in found):
-        _legend(part, *found[0], 8, {"loc": "outside lower center"})
+        _legend(part, found[0][0], found[0][1], WIDTH, {"loc": "outside lower center"})
         return
     for one, (handles, labels) in zip(axes, found, strict=True):
-        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.17)}
-        _legend(one, handles, labels, 3 if len(axes) > 1 else 6, below)
+        below = one.transAxes + ScaledTranslation(0, -0.4, one.figure.dpi_scale_trans)
+        where = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "bbox_transform": below}
+        _legend(one, handles, labels, WIDTH / len(axes), where)
 
 
-def _legend(owner: Any, handles: Sequence[Any], labels: Sequence[str], columns: int, where: Mapping[str, Any]) -> None:
-    if not labels:
-        return
-    kept = [(handle, label) for handle, label in zip(handles, labels, strict=True)]
-    if len(kept) > MOST_LABELS:
-        numbered = [pair for pair in kept if pair[1].rpartition(" ")[2].isdigit()]
-        kept = [pair for pair in kept if pair not in numbered[4:]]
-    owner.legend(*zip(*kept, strict=True), ncols=min(columns, len(kept)), handlelength=1.6, columnspacing=1.2, **where)
+def _legend(owner: Any, handles: Sequence[Any], labels: Sequence[str], width: float, where: Mapping[str, Any]) -> None:
+    """A legend of at most that width in inches; of many numbered things it names the first."""
+    kept = list(zip(handles, labels, strict=True))
+    numbered = [pair for pair in kept if pair[1].rpartition(" ")[2].isdigit()]
+    if len(kept) > MOST_LABELS and len(numbered) > 4:
+        kept = [pair for pair in kept if pair not in numbered[3:-1]]
+        place = kept.index(numbered[-1])
+        kept[place] = (numbered[-1][0], f"… {numbered[-1][1]}")
+    if kept:
+        columns = int(width / (0.35 + 0.06 * max(len(label) for _, label in kept)))
+        columns = max(1, min(columns, len(kept)))
+        legend = owner.legend(*zip(*kept, strict=True), ncols=columns, handlelength=1.6, columnspacing=1.2, **where)
+        for handle in legend.legend_handles:  # small faint dots are for crowds
+            handle.set_alpha(None)
+            if hasattr(handle, "set_markersize"):
+                handle.set_markersize(max(handle.get_markersize(), 5))
 
 
 def _ink(colour: int | None) -> str:

@@ -10,13 +10,15 @@ MOST = 80  # bins of a histogram
 
 
 def round_width(width: float) -> float:
-    """The nearest of 1, 2, 5 times a power of ten that is no smaller."""
+    """1, 2 or 5 times a power of ten, about that wide."""
     power = 10.0 ** np.floor(np.log10(width))
-    return next(float(step * power) for step in (1, 2, 5, 10) if step * power >= width * (1 - 1e-9))
+    return float(
+        power * next(step for step, below in ((1, 1.5), (2, 3.5), (5, 7.5), (10, 11)) if width < below * power)
+    )
 
 
 def edges(values: Array, weights: Array | None) -> Array:
-    """Edges of bins for values (n,): about as wide as Freedman & Diaconis (1981) say, at round numbers."""
+    """Edges of bins for values (n,): half as wide as Freedman & Diaconis (1981) say, for several humps, round."""
     low, high = float(values.min()), float(values.max())
     if not high > low:
         half = max(abs(low), 1.0) / 2
@@ -25,7 +27,7 @@ def edges(values: Array, weights: Array | None) -> Array:
     mass = np.ones(len(values)) if weights is None else weights[order]
     share = np.cumsum(mass) / mass.sum()
     quarter, rest = values[order][np.searchsorted(share, [0.25, 0.75]).clip(max=len(values) - 1)]
-    width = 2 * (rest - quarter) / mass.sum() ** (1 / 3) or (high - low) / 30
+    width = (rest - quarter) / mass.sum() ** (1 / 3) or (high - low) / 30
     width = round_width(min(max(width, (high - low) / MOST), (high - low) / 8))
     first, last = int(np.floor(low / width)), int(np.floor(high / width)) + 1
     if last - first > 3 * MOST:  # so far from zero that round numbers are lost

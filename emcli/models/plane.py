@@ -43,7 +43,7 @@ class Plane:
         shares = variances[::-1][:2] / max(float(variances.sum()), 1e-300)
         axes = leading / np.ldexp(unit, rows.frame.exponent if not common else np.zeros(d, dtype=np.int64))
         scaled = "" if common else "; columns scaled to unit sd"
-        note = "; ".join(f"axis {i + 1} = {_sum(axis, rows.names)}" for i, axis in enumerate(leading)) + scaled
+        note = "\n".join(f"axis {i + 1} = {_sum(axis, rows.names)}" for i, axis in enumerate(leading)) + scaled
         labels = [f"principal axis {i + 1} ({100 * share:.0f} % of variance)" for i, share in enumerate(shares)]
         return cls(axes, rows.frame.outward(mean), (labels[0], labels[1]), note)
 

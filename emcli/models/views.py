@@ -28,11 +28,9 @@ def of_clusters(path: Path, rows: Rows, assignments: Array) -> Panels:
     k = tracks.shape[1]
     series = dots(at, assignments, k, rows.weights, "cluster")
     if len(path) > 1:
-        series += [
-            Series("line", ways[0, :, j], ways[1, :, j], "way of a centroid" if j == 0 else None, j) for j in range(k)
-        ]
-        series.append(Series("points", ways[0, 0], ways[1, 0], "where it started", None, "thin"))
-    series.append(Series("points", ways[0, -1], ways[1, -1], "where it ended", None, "bold"))
+        series += [Series("line", ways[0, :, j], ways[1, :, j], "path" if j == 0 else None, j) for j in range(k)]
+        series.append(Series("points", ways[0, 0], ways[1, 0], "start", None, "thin"))
+    series.append(Series("points", ways[0, -1], ways[1, -1], "centroid", None, "bold"))
     x_range, y_range = (frame(at[i], ways[i].ravel()) for i in (0, 1))
     title = f"Clusters after {_times(path[-1][0])}"
     return [[Panel(title, *plane.labels, series, x_range=x_range, y_range=y_range, note=plane.note)]]
@@ -51,14 +49,12 @@ def _strip(tracks: Array, iterations: Sequence[int], rows: Rows, assignments: Ar
     series = [Series("bars", edges, height, f"cluster {j + 1}", j) for j, height in enumerate(heights)]
     if len(iterations) > 1:
         level = top * (1.08 + 0.4 * (1 - np.asarray(iterations) / max(iterations[-1], 1)))
-        series += [
-            Series("line", tracks[:, j], level, "way of a centroid, downwards" if j == 0 else None, j) for j in range(k)
-        ]
-        series.append(Series("points", tracks[0], np.full(k, level[0]), "where it started", None, "thin"))
-    series.append(Series("points", tracks[-1], np.full(k, 1.08 * top), "where it ended", None, "bold"))
+        series += [Series("line", tracks[:, j], level, "path, downwards" if j == 0 else None, j) for j in range(k)]
+        series.append(Series("points", tracks[0], np.full(k, level[0]), "start", None, "thin"))
+    series.append(Series("points", tracks[-1], np.full(k, 1.08 * top), "centroid", None, "bold"))
     title = f"Clusters after {_times(iterations[-1])}"
     y_range = (0.0, top * (1.55 if len(iterations) > 1 else 1.2))
-    x_range = frame(values, tracks.ravel())
+    x_range = frame(edges, tracks.ravel())
     return Panel(title, rows.names[0], _per_bin(edges), series, x_range=x_range, y_range=y_range)
 
 
@@ -101,11 +97,11 @@ def _tossed(model: Any, rows: Rows) -> Panel:
     if len(distinct) == 1:
         reach = float(distinct[0]) + 1
         width = max(1.0, bins.round_width(reach / 60))
-        edges: Array = np.arange(int(np.ceil(reach / width)) + 1) * width - 0.5
+        edges = np.arange(int(np.ceil(reach / width)) + 1, dtype=np.float64) * np.float64(width) - 0.5
         limit, values, x_label = edges, heads, f"heads in {distinct[0]:g} tosses"
         y_label = "rows" if width == 1 else f"rows in {width:g} counts of heads"
     else:
-        edges = np.arange(21) / 20
+        edges = np.arange(21, dtype=np.float64) / 20
         limit, values, x_label, y_label = edges - 1e-9, heads / tosses, "heads / tosses", "rows in a bin of 0.05"
         limit[-1] += 1.0
     below = np.ceil(limit[:, None] * (1.0 if len(distinct) == 1 else distinct)) - 1  # (edges, tosses)
@@ -117,8 +113,9 @@ def _tossed(model: Any, rows: Rows) -> Panel:
     each = model.weights[:, None] * np.array(expected)  # (k, bins)
     series = [Series("bars", edges, bins.counts(values, weights, limit), "rows")]
     series += [Series("line", middle, y, f"coin {j + 1}", j) for j, y in enumerate(each)]
-    series.append(Series("line", middle, each.sum(axis=0), "expected of all", None, "bold"))
-    return Panel("Rows, and what the coins expect", x_label, y_label, series)
+    series.append(Series("line", middle, each.sum(axis=0), "sum", None, "bold"))
+    whole = len(distinct) == 1
+    return Panel("Rows, and what the coins expect", x_label, y_label, series, whole=whole)
 
 
 def of_gaussians(path: Path, rows: Rows, groups: Sequence[Array], common: bool) -> Panels:
