@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from emcli.selection import Candidate, Group
 
 MOST_STARTS = 50  # thin lines
+FLAT = 0.01  # nats: a smaller climb is not worth a magnifying glass
+MOST_GROUPS = 6  # rows of panels
+MOST_MARKS = 16  # candidates whose k is written at their curves
 MOST_POINTS = 400  # of a line of iterations
 
 
@@ -75,6 +78,7 @@ def _upper(curves: Sequence[Array], leading: Sequence[Array] | None = None) -> t
         return None
     top = float(everything.max())
     low = max(float(everything.min()), top - 1.5 * (top - float(later.min())))
+    low = min(low, top - FLAT)
     return low - 0.05 * (top - low), top + 0.05 * (top - low)
 
 
@@ -96,27 +100,26 @@ def _thinned(values: Sequence[float | None]) -> tuple[Array, Array]:
 def of_comparison(groups: Sequence[Group], criterion: str) -> Picture:
     """A row for each group: the criterion against k, a line a family, and the candidates' log-likelihoods."""
     fitted = [candidate for group in groups for candidate in group.candidates if candidate.document is not None]
-    sources = list(
-        dict.fromkeys(
-            _base(str(candidate.document["data"].get("source"))) for candidate in fitted if candidate.document
-        )
-    )
+    sources = list(dict.fromkeys(_base(str((one.document or {})["data"].get("source"))) for one in fitted))
     shown = ", ".join(sources[:3]) + (" …" if len(sources) > 3 else "")
-    ks = [int(candidate.settings["k"]) for candidate in fitted]
+    ks = [_k(candidate) for candidate in fitted]
     models = ", ".join(dict.fromkeys(str(candidate.settings["model"]) for candidate in fitted))
     span = f"k = {min(ks)}" if min(ks) == max(ks) else f"k = {min(ks)} to {max(ks)}"
     rows = []
-    for group in groups:
+    for group in groups[:MOST_GROUPS]:
         known = [candidate for candidate in group.candidates if candidate.document is not None]
         if known:
-            rows.append([_ranking(known, criterion, group.reason), _climbs(known)])
+            kinds = ", ".join(dict.fromkeys(str(one.settings["model"]) for one in known))
+            source = _base(str((known[0].document or {})["data"].get("source")))
+            title = "The lowest is the best" if len(groups) == 1 else f"{source}: {kinds}"
+            rows.append([_ranking(known, criterion, title), _climbs(known)])
     return Picture(f"{shown}: {models}, {span}", rows)
 
 
 def _families(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:
     """Candidates that differ in k alone, by what they share, in order of k."""
     found: dict[str, list[Candidate]] = {}
-    for candidate in sorted(candidates, key=lambda one: int(one.settings["k"])):
+    for candidate in sorted(candidates, key=_k):
         found.setdefault(_kind(candidate), []).append(candidate)
     several = len({tuple(one.settings.get(key) for key in ("model", "mixing")) for one in candidates}) > 1
     short = {_short(members[0]): members for members in found.values()}
@@ -134,20 +137,20 @@ def _short(candidate: Candidate) -> str:
     return str(candidate.settings.get("covariance") or candidate.settings.get("model"))
 
 
-def _ranking(candidates: Sequence[Candidate], criterion: str, reason: str | None) -> Panel:
+def _ranking(candidates: Sequence[Candidate], criterion: str, title: str) -> Panel:
     series = []
     for colour, (kind, members) in enumerate(sorted(_families(candidates).items())):
-        pairs = [(int(one.settings["k"]), _number(one.document, criterion)) for one in members]
-        x, y = np.array([(k, value) for k, value in pairs if value is not None], dtype=np.float64).reshape(-1, 2).T
-        series += [Series("line", x, y, kind, colour), Series("points", x, y, None, colour)]
+        pairs = [(_k(one), value) for one in members if (value := _number(one.document, criterion)) is not None]
+        x, y = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
+        lowest = {k: min(y[x == k]) for k in x}
+        line = np.array([*lowest]), np.array([*lowest.values()])
+        series += [Series("line", line[0], line[1], kind, colour), Series("points", x, y, None, colour)]
     best = candidates[0]
     value = _number(best.document, criterion)
-    title, y_range = reason or "The lowest is the best", None
+    y_range = None
     if value is not None:
         series.append(
-            Series(
-                "points", np.array([float(best.settings["k"])]), np.array([value]), f"best: {best.name}", None, "thin"
-            )
+            Series("points", np.array([float(_k(best))]), np.array([value]), f"best: {best.name}", None, "thin")
         )
         known = np.concatenate([one.y for one in series if one.kind == "line"])
         reach = max(8 * (float(np.median(known)) - value), 40.0)
@@ -155,7 +158,10 @@ def _ranking(candidates: Sequence[Candidate], criterion: str, reason: str | None
         if float(known.max()) > value + 1.5 * reach:
             y_range = value - 0.06 * reach, value + reach
             title += f" ({above} above the frame)"
-    return Panel(title, "k", f"{criterion.upper()} (smaller is better)", series, whole=True, y_range=y_range)
+    ks = [_k(one) for one in candidates]
+    x_range = min(ks) - 0.4, max(ks) + 0.4
+    label = f"{criterion.upper()} (smaller is better)"
+    return Panel(title, "k", label, series, whole=True, x_range=x_range, y_range=y_range)
 
 
 def _climbs(candidates: Sequence[Candidate]) -> Panel:
@@ -166,21 +172,26 @@ def _climbs(candidates: Sequence[Candidate]) -> Panel:
     for colour, (kind, members) in enumerate(families.items()):
         best = min(members, key=candidates.index)
         for j, one in enumerate(members):
-            x, y = _thinned([step.get("log_likelihood") for step in (one.document or {}).get("trace") or []])
+            x, y = _thinned([step.get("log_likelihood") for step in _trace(one.document)])
             if not len(x):
                 continue
-            label = f"k = {one.settings['k']}" if alone else f"{kind}, k = {one.settings['k']}"
+            label = f"k = {_k(one)}" if alone else f"{kind}, k = {_k(one)}"
+            if alone and len({_k(other) for other in members}) < len(members):
+                label = one.name
             stroke = "bold" if one is best else "thin"
             shape = "line" if len(x) > 1 else "points"
             said = label if alone or one is best else None
-            series.append(Series(shape, x, y, said, j if alone else colour, stroke if shape == "line" else "normal"))
+            mark = None if alone or len(candidates) > MOST_MARKS else str(_k(one))
+            stroke = stroke if shape == "line" else "normal"
+            series.append(Series(shape, x, y, said, j if alone else colour, stroke, mark=mark))
             curves.append(y)
             if one is best:
                 ends.append(float(x[-1]))
                 bold.append(y)
-    longest = max((float(one.x[-1]) for one in series), default=1.0)
-    x_range = (-0.06 * max(ends), 1.5 * max(ends)) if longest > 1.5 * max(ends) else None
-    title = "Log-likelihood of each candidate" if alone else "Log-likelihood, the best of each kind bold"
+    lasts = [float(one.x[-1]) for one in series] or [1.0]
+    reach = max(1.5 * max(ends), float(np.median(lasts)))
+    x_range = (-0.04 * reach, reach) if max(lasts) > 2 * reach else None
+    title = "Log-likelihood of each candidate" if alone else "Log-likelihood by kind and k, the best of each bold"
     y_range = _upper(curves, curves if alone else bold) if curves else None
     return Panel(title, "iteration", "log-likelihood (nats)", series, whole=True, x_range=x_range, y_range=y_range)
 
@@ -189,6 +200,17 @@ def _base(source: str) -> str:
     return source.rpartition("/")[2] or source
 
 
+def _trace(document: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    """The iterations in a document, which may come from a file."""
+    said = (document or {}).get("trace")
+    return [step for step in said if isinstance(step, dict)] if isinstance(said, list) else []
+
+
+def _k(candidate: Candidate) -> int:
+    k = candidate.settings.get("k")
+    return k if isinstance(k, int) else 0
+
+
 def _number(document: Mapping[str, Any] | None, key: str) -> float | None:
     value = (document or {}).get(key)
-    return None if value is None else float(value)
+    return float(value) if isinstance(value, int | float) else None

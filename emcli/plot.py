@@ -28,7 +28,7 @@ STYLE: dict[str, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": "#666666",
-    "axes.formatter.useoffset": True,
+    "axes.formatter.offset_threshold": 6,
     "legend.fontsize": 8,
     "legend.frameon": False,
     "xtick.color": "#444444",
@@ -119,15 +119,28 @@ def _panel(axes: Any, panel: Panel) -> None:
             _points(axes, series, depth + 2, crowd)
         else:
             _line(axes, series, depth + 2, crowd > 100)
-        if series.mark and len(series.x):
-            at = (series.x[-1], series.y[-1])
-            axes.annotate(escaped(series.mark), at, (4, 0), textcoords="offset points", va="center", fontsize=7.5,
-                          color=_ink(series.colour), annotation_clip=True)  # fmt: skip
     axes.set_xlim(*panel.x_range or (None, None))
     axes.set_ylim(*panel.y_range or (None, None))
+    _marks(axes, panel.series)
     if panel.whole:
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.locator_params(axis="y", nbins=6)
+
+
+def _marks(axes: Any, series: Sequence[Series]) -> None:
+    """Words at the ends of lines, or where they leave the frame; of words on top of each other the first."""
+    right = axes.get_xlim()[1]
+    taken: list[Any] = []
+    for one in series:
+        if not one.mark or not len(one.x):
+            continue
+        x = min(float(one.x[-1]), right)
+        at = x, float(np.interp(x, one.x, one.y))
+        place = axes.transLimits.transform(at)
+        if 0 <= place[1] <= 1 and all(abs(place[0] - p[0]) > 0.06 or abs(place[1] - p[1]) > 0.035 for p in taken):
+            taken.append(place)
+            axes.annotate(escaped(one.mark), at, (4, 0), textcoords="offset points", va="center", fontsize=7.5,
+                          color=_ink(one.colour), annotation_clip=False)  # fmt: skip
 
 
 def _bars(axes: Any, series: Series, floor: Any) -> Any:

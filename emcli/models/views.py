@@ -112,8 +112,8 @@ def _tossed(model: Any, rows: Rows) -> Panel:
         expected.append(np.diff(reached @ often))
     each = model.weights[:, None] * np.array(expected)  # (k, bins)
     series = [Series("bars", edges, bins.counts(values, weights, limit), "rows")]
-    series += [Series("line", middle, y, f"coin {j + 1}", j) for j, y in enumerate(each)]
     series.append(Series("line", middle, each.sum(axis=0), "sum", None, "bold"))
+    series += [Series("line", middle, y, f"coin {j + 1}", j) for j, y in enumerate(each)]
     whole = len(distinct) == 1
     return Panel("Rows, and what the coins expect", x_label, y_label, series, whole=whole)
 
@@ -169,8 +169,8 @@ def _curves(path: Path, rows: Rows) -> list[Panel]:
     panels = []
     for (iteration, _), (x, each) in zip(path, shown, strict=True):
         series = [Series("bars", edges, heights, "rows")]
+        series.append(Series("line", x, each.sum(axis=0), "sum", None, "bold"))  # first: the components lie on it
         series += [Series("line", x, y, f"component {j + 1}", j) for j, y in enumerate(each)]
-        series.append(Series("line", x, each.sum(axis=0), "sum", None, "bold"))
         title = _moment(iteration, path[-1][0])
         panels.append(Panel(title, rows.names[0], _per_bin(edges), series, y_range=y_range))
     return panels
