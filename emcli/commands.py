@@ -18,12 +18,14 @@ from emcli.options import OPTIONS, Settings
 from emcli.plotting import Plot
 from emcli.settings import reading, resolve
 from emcli.shell import note, warn
+from emcli.terminal import json_for
 from emcli.yaml import dotted
 
 if TYPE_CHECKING:
     from emcli.fitting import Result
     from emcli.generating import Drawn
     from emcli.loading import Dataset
+    from emcli.progress import Progress
 
 PLAIN = tuple(key for key in ("json", "require_convergence", "labels", "quiet", "verbose", "debug"))
 MOST_ROWS = 10**9
@@ -49,7 +51,7 @@ def fit(target: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
     dataset = _dataset(source, experiment, model, settings)
     if given["verbose"]:
         note(f"read {dataset.count} rows of {', '.join(dataset.columns)} from {dataset.source}")
-    result = _fitted(model, dataset, settings, trace, plot)
+    result = _fitted(model, dataset, settings, trace, given["quiet"], plot)
     result = beside_truth(result, experiment, settings)
     drawn = plot.fit(result)
     _deliver(result, given, sink, tables=trace != "-", document=output == "-", drawn=drawn)
@@ -199,9 +201,10 @@ def _drawn_from_fit(source: str, rows: int | None, seed: int | None) -> Drawn:
         raise EmcliError(Exit.DATA, Fault(str(fault), source)) from None
 
 
-def _fitted(model: Any, dataset: Dataset, settings: Settings, trace: str | None, plot: Plot) -> Result:
+def _fitted(model: Any, dataset: Dataset, settings: Settings, trace: str | None, quiet: bool, plot: Plot) -> Result:
     from emcli.fitting import fit as start_all
     from emcli.models.family import ParameterFault
+    from emcli.progress import watched
 
     with ExitStack() as opened:
         try:
@@ -211,6 +214,7 @@ def _fitted(model: Any, dataset: Dataset, settings: Settings, trace: str | None,
 
                 stream = sys.stdout if trace == "-" else opened.enter_context(open_log(trace))
                 events = written(events, stream, model, dataset, settings.k)
+            events = watched(events, opened.enter_context(bar_for(trace, quiet)), model, dataset, settings)
             while True:
                 next(events)
         except StopIteration as end:
@@ -218,6 +222,13 @@ def _fitted(model: Any, dataset: Dataset, settings: Settings, trace: str | None,
             return result
         except ParameterFault as fault:
             raise EmcliError(Exit.USAGE, Fault(f"start: {fault}", settings.start_source)) from None
+
+
+def bar_for(trace: str | None, quiet: bool) -> Progress:
+    """The line of progress on standard error; none where the lines of a trace already run over the same terminal."""
+    from emcli.progress import Progress
+
+    return Progress(sys.stderr, quiet or (trace == "-" and sys.stdout.isatty()))
 
 
 def beside_truth(result: Result, experiment: Experiment | None, settings: Settings) -> Result:
@@ -246,7 +257,7 @@ def _deliver(
             warn(caution.slug, caution.message)
     said = dumps(as_document(result)) if sink or given["json"] or document else ""
     if given["json"] or document:
-        sys.stdout.write(said)
+        sys.stdout.write(json_for(sys.stdout, said))
     elif tables:
         from emcli.report import print_fit
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from emcli.fitting import Iteration, Result, Start
-from emcli.trace import Events
+from emcli.fitting import Events, Result
+from emcli.starts import Iteration, Start
 
 EARLY = 5  # iterations that are kept of every start, beside its last
 WHOLE = 8  # starts that are kept whole: those of the highest scores, one of which will be the best

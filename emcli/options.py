@@ -100,6 +100,11 @@ class Option:
         """What the command line's messages call it."""
         return self.short or self.flag.split("/")[0]
 
+    @property
+    def switch(self) -> bool:
+        """Is it given without a value?"""
+        return self.metavar == ""
+
 
 OPTIONS: tuple[Option, ...] = (
     Option("k", "--components", "-k", "N", "model", "number of clusters, coins or Gaussians", integer(1, 10**4),
@@ -114,11 +119,13 @@ OPTIONS: tuple[Option, ...] = (
            one_of(COVARIANCES), choices=COVARIANCES, listable=True, common=False),
     Option("mixing", "--mixing", None, "|".join(MIXINGS), "model", "mixing weights estimated, or fixed at 1/k",
            one_of(MIXINGS), choices=MIXINGS, listable=True, common=False),
+    Option("standardize", "--standardize", None, "", "model", "let all columns count the same: divide each by its sd",
+           boolean, False, typed=True, common=False),
     Option("init", "--init", None, "|".join(INITS), "starts", "how starts are drawn", one_of(INITS), "k-means++",
            choices=INITS, listable=True),
     Option("restarts", "--restarts", None, "N", "starts", "independent starts", integer(1, 10**6), 10, typed=True),
     Option("seed", "--seed", None, "N", "starts", "all starts derive from it", integer(0, 2**64 - 1), 0, typed=True),
-    Option("tol", "--tol", None, "X", "starts", "stop when the expected remaining gain is below X nats", positive,
+    Option("tol", "--tol", None, "X", "starts", "stop when less than X nats are left to gain", positive,
            1e-6, typed=True),
     Option("max_iter", "--max-iter", None, "N", "starts", "bound on the iterations of one start", integer(1, 10**9),
            10_000, typed=True),
@@ -150,6 +157,7 @@ class Settings:
     flips: str | None
     covariance: str | None
     mixing: str | None
+    standardize: bool | None
     init: str
     restarts: int
     seed: int

@@ -11,9 +11,10 @@ from emcli.em import Array
 from emcli.figure import Panel, Picture, Series
 
 if TYPE_CHECKING:
-    from emcli.fitting import Result, Start
+    from emcli.fitting import Result
     from emcli.history import History
     from emcli.selection import Candidate, Group
+    from emcli.starts import Start
 
 MOST_STARTS = 50  # thin lines
 FLAT = 0.01  # nats: a smaller climb is not worth a magnifying glass
@@ -55,7 +56,7 @@ def _climb(result: Result) -> Panel:
         )
         for i, (x, y) in enumerate(lines[:-1])
     ]
-    best = f"best: {'found directly' if result.best.exact else f'start {result.best.start}'}"
+    best = f"best: {'found directly' if result.best.origin == 'exact' else f'start {result.best.start}'}"
     x, y = lines[-1]
     if len(x) > 1:
         series.append(Series("line", x, y, best, 0, "bold"))

@@ -12,9 +12,8 @@ from emcli.files import Output
 
 if TYPE_CHECKING:
     from emcli.figure import Picture
-    from emcli.fitting import Result
+    from emcli.fitting import Events, Result
     from emcli.selection import Group
-    from emcli.trace import Events
 
 
 class Plot:
@@ -73,10 +72,9 @@ class Plot:
 
     def _put(self, picture: Picture) -> str:
         if self._sink is None:
-            from importlib import import_module
+            from emcli.sketch import drawn
 
-            drawn: str = import_module("emcli.sketch").drawn(picture, sys.stdout)
-            return drawn
+            return "\n" + drawn(picture, sys.stdout)
         from emcli.plot import rendered
 
         self._sink.write(rendered(picture, self._format))

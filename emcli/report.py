@@ -8,22 +8,26 @@ from typing import IO, Any
 import numpy as np
 
 from emcli.errors import escaped
-from emcli.fitting import Result, Start
+from emcli.fitting import Result
 from emcli.models.family import Count, Share
+from emcli.sketch import curve
+from emcli.starts import Start
+from emcli.terminal import is_terminal, sayable
 from emcli.verdict import found_once, same_optimum
 
 HEAD, TAIL = 12, 8  # iterations shown at either end of a long fit
 CERTAIN = 1e-4  # nats by which a certified fit may be short of the best of all
 PIPED = 100  # characters of a table of parameters in a pipe above which it is turned
+LONGEST = 20  # characters of the curve of a fit
 WIDEST = 6  # columns of the data up to which whole covariance matrices are shown
 
 
 def print_fit(result: Result, stream: IO[str], verbose: bool) -> None:
     """Print the tables of a fit."""
     console = _console(stream)
-    widest = console.width if console.is_terminal else PIPED
+    widest = console.width if is_terminal(stream) else PIPED
     blocks = (_title(result), _parameters(result, widest), _covariances(result), _iterations(result, verbose))
-    lines = (ledger(result), verdict(result), criteria(result), *_agreement(result))
+    lines = (climb(result, stream), ledger(result), verdict(result), criteria(result), *_agreement(result))
     stream.write(_rendered(console, blocks, lines))
 
 
@@ -36,7 +40,7 @@ def _console(stream: IO[str]) -> Any:
     from rich.console import Console
 
     console = Console(file=stream, highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
+    if not is_terminal(stream):
         console.width = 1000  # nothing is cut or folded in a pipe
     return console
 
@@ -49,7 +53,8 @@ def _rendered(console: Any, blocks: Sequence[Any], lines: Sequence[str]) -> str:
                 console.print()
         for line in lines:
             console.print(line)
-    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+    said = "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+    return sayable(said, console.file)
 
 
 def number(value: Any) -> str:
@@ -137,6 +142,15 @@ def _iterations(result: Result, verbose: bool) -> Any:
     if len(rows) > HEAD + TAIL + 2 and not verbose:
         rows = [*rows[:HEAD], ["…", f"{len(rows) - HEAD - TAIL} more, see -v", ""], *rows[-TAIL:]]
     return table(["iteration", title, "change" if hard else "gain"], rows)
+
+
+def climb(result: Result, stream: IO[str]) -> str:
+    """The best start's log-likelihood (K-means: inertia) at every iteration, as a curve in one line."""
+    pairs, hard = result.log_likelihoods(result.best), result.inertia is not None
+    values = [(inertia if hard else log_likelihood) or 0.0 for log_likelihood, inertia in pairs]
+    steps = len(values) - 1
+    ends = f"from {number(values[0])} to {number(values[-1])} in {steps} iteration{'s' * (steps != 1)}"
+    return f"{'inertia' if hard else 'log-likelihood'} {curve(values, LONGEST, stream)} {ends}"
 
 
 def _score(result: Result, start: Start) -> float:

@@ -285,6 +285,14 @@ def test_the_same_picture_is_the_same_bytes(tmp_path: Path) -> None:
         assert rendered(picture, kind) == rendered(picture, kind)
 
 
+def test_a_dash_sketches_the_picture_after_the_tables() -> None:
+    plain, sketched = (run("fit", *CASES["gmm-2"], "-q", *plot) for plot in ((), ("--plot", "-")))
+    assert sketched.returncode == 0 and sketched.stdout.startswith(plain.stdout)
+    assert "faithful.csv: gmm, k = 2" in sketched.stdout[len(plain.stdout) :]
+    compared = run("compare", "kmeans", SAMPLES / "blobs.csv", "-k", "2,3", "--restarts", 2, "-q", "--plot", "-")
+    assert compared.returncode == 0 and "BIC (smaller is better)" in compared.stdout
+
+
 def test_a_plot_that_cannot_be_is_refused_before_the_fit(tmp_path: Path) -> None:
     slow = ("fit", "gmm", FAITHFUL, "-k", 9, "--restarts", 100000)  # would run for minutes
     refused(run(*slow, "--plot", "p.jpg"), 2, "'--plot' must end in .png, .svg or .pdf", "p.jpg")

@@ -112,7 +112,7 @@ def test_k_means_on_a_line_returns_the_best_clusters_of_all(k: int) -> None:
         assert document["inertia"] == pytest.approx(best, rel=1e-12)
         assert document["certificate"]["reached"] is True
         assert document["certificate"]["optimum"] == pytest.approx(best, rel=1e-12)
-        assert len(document["restarts"]) == 11 and document["restarts"][-1]["exact"]
+        assert len(document["restarts"]) == 11 and document["restarts"][-1]["origin"] == "exact"
 
 
 def test_a_given_start_is_measured_against_the_best_of_all(write: Write) -> None:

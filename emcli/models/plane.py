@@ -30,6 +30,7 @@ class Plane:
     def of(cls, rows: Rows, common: bool) -> Plane:
         """Two columns as they are; else the axes of the largest variance, of columns of unit sd unless `common`."""
         d = len(rows.names)
+        common = common and rows.frame.unit is None
         if d == 2:
             return cls(np.eye(2), np.zeros(2), (rows.names[0], rows.names[1]))
         mean = np.average(rows.values, axis=1, weights=rows.weights)
@@ -41,7 +42,7 @@ class Plane:
         leading = directions[:, ::-1][:, :2].T
         leading = leading * np.sign(leading[np.arange(2), np.abs(leading).argmax(axis=1)])[:, None]
         shares = variances[::-1][:2] / max(float(variances.sum()), 1e-300)
-        axes = leading / np.ldexp(unit, rows.frame.exponent if not common else np.zeros(d, dtype=np.int64))
+        axes = leading if common else leading / (unit * _scale(rows))
         scaled = "" if common else "; columns scaled to unit sd"
         note = "\n".join(f"axis {i + 1} = {_sum(axis, rows.names)}" for i, axis in enumerate(leading)) + scaled
         labels = [f"principal axis {i + 1} ({100 * share:.0f} % of variance)" for i, share in enumerate(shares)]
@@ -55,7 +56,7 @@ class Plane:
         """All rows on paper, (2, n)."""
         if len(rows.names) == 2:
             return rows.frame.outward(rows.values.T).T
-        slope = np.ldexp(self.axes, rows.frame.exponent)
+        slope = self.axes * _scale(rows)
         return slope @ (rows.values - rows.frame.inward(self.origin)[:, None])
 
     def ellipse(self, mean: Array, covariance: Array, sds: float) -> Array:
@@ -64,6 +65,12 @@ class Plane:
         root = directions * np.sqrt(np.maximum(variances, 0.0))
         outline: Array = self.place(mean)[:, None] + sds * root @ CIRCLE
         return outline
+
+
+def _scale(rows: Rows) -> Array:
+    """The user's units in one of the working coordinates, (d,)."""
+    unit = np.ones(len(rows.names)) if rows.frame.unit is None else rows.frame.unit
+    return np.ldexp(unit, rows.frame.exponent)
 
 
 def _sum(axis: Array, names: Sequence[str]) -> str:
