@@ -166,6 +166,7 @@ def _fit_parameters() -> dict[str, Any]:
         "json": _switch("--json", help="print the result document instead of tables"),
         "output": _option("-o", "--output", metavar="FILE", help="write the document to FILE, whole or not at all"),
         "trace": _option("--trace", metavar="FILE", help="each iteration as a JSON line at once; - is stdout"),
+        "plot": _option("--plot", metavar="FILE", help="a picture: .png, .svg or .pdf; - draws in the terminal"),
         "require_convergence": _switch("--require-convergence", help="exit with 1 unless the best fit converged"),
     }
 

@@ -15,6 +15,7 @@ from emcli.experiment import Experiment, read_experiment, read_start
 from emcli.files import Output, open_log
 from emcli.models import MODELS, family_of
 from emcli.options import OPTIONS, Settings
+from emcli.plotting import Plot
 from emcli.running import as_dataset, bar_for, check, drawn_from, finished
 from emcli.settings import reading, resolve
 from emcli.shell import note, warn
@@ -45,11 +46,13 @@ def fit(target: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
     source = source_of(data[0] if data else None, experiment)
     inputs = tuple(path for path in (source, target if experiment else None) if path)
     sink = Output(output, inputs) if output and output != "-" else None
+    plot = Plot(given_once(given, "plot", "--plot"), given, inputs)
     dataset = _dataset(source, experiment, model, settings)
     if given["verbose"]:
         note(f"read {dataset.count} rows of {', '.join(dataset.columns)} from {dataset.source}")
-    result = _fitted(model, dataset, settings, experiment, trace, given["quiet"])
-    _deliver(result, given, sink, tables=trace != "-", document=output == "-")
+    result = _fitted(model, dataset, settings, experiment, trace, given["quiet"], plot)
+    drawn = plot.fit(result)
+    _deliver(result, given, sink, tables=trace != "-", document=output == "-", drawn=drawn)
     if given["require_convergence"] and result.best.status != "converged":
         return Exit.NOT_CONVERGED
     return Exit.DONE
@@ -162,14 +165,20 @@ def _drawn_from_fit(source: str, rows: int | None, seed: int | None) -> Drawn:
 
 
 def _fitted(
-    model: Any, dataset: Dataset, settings: Settings, experiment: Experiment | None, trace: str | None, quiet: bool
+    model: Any,
+    dataset: Dataset,
+    settings: Settings,
+    experiment: Experiment | None,
+    trace: str | None,
+    quiet: bool,
+    plot: Plot,
 ) -> Result:
     from emcli.fitting import fit as start_all
     from emcli.progress import watched
 
     check(dataset, settings)
     with ExitStack() as opened:
-        events = start_all(model, dataset, settings)
+        events = plot.recorded(start_all(model, dataset, settings))
         if trace is not None:
             from emcli.trace import written
 
@@ -179,7 +188,9 @@ def _fitted(
         return finished(watched(events, bar, model, dataset, settings), experiment, settings, bar)
 
 
-def _deliver(result: Result, given: Mapping[str, Any], sink: Output | None, tables: bool, document: bool) -> None:
+def _deliver(
+    result: Result, given: Mapping[str, Any], sink: Output | None, tables: bool, document: bool, drawn: str
+) -> None:
     """Warnings on standard error, tables or the document on standard output, and the document in a file, last."""
     from emcli.result import document as as_document
     from emcli.result import dumps
@@ -194,6 +205,7 @@ def _deliver(result: Result, given: Mapping[str, Any], sink: Output | None, tabl
         from emcli.report import print_fit
 
         print_fit(result, sys.stdout, given["verbose"])
+    sys.stdout.write(drawn)
     sys.stdout.flush()
     if sink is not None:
         sink.write(said)

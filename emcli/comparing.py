@@ -12,6 +12,7 @@ from emcli.commands import given_once
 from emcli.errors import EmcliError, Exit, Fault, quoted
 from emcli.files import Output, open_log
 from emcli.models import MODELS
+from emcli.plotting import Plot
 from emcli.running import bar_for
 from emcli.selection import CRITERIA, Candidate, Group, as_document, grouped
 from emcli.shell import warn
@@ -38,6 +39,7 @@ def compare(words: Sequence[str], given: Mapping[str, Any]) -> int:
     if given["json"] and trace == "-":
         raise EmcliError(Exit.USAGE, "--json and --trace - would both be written to standard output")
     sink = Output(output, tuple(words)) if output and output != "-" else None
+    plot = Plot(given_once(given, "plot", "--plot"), given, tuple(words))
     if folder is not None and not os.path.isdir(folder):
         raise EmcliError(Exit.OUTPUT, Fault("no such directory", folder), hint=f"mkdir -p {folder}")
     with ExitStack() as opened:
@@ -60,6 +62,7 @@ def compare(words: Sequence[str], given: Mapping[str, Any]) -> int:
                 warn("nesting", f"{candidate.name}: {said['message']}")
     beside = alignments(candidate for group in groups for candidate in group.candidates)
     said = dumps(as_document(groups, criterion, [each.document() for each in beside]))
+    drawn = plot.comparison(groups, criterion)
     if given["json"] or output == "-":
         sys.stdout.write(json_for(sys.stdout, said))
     elif trace != "-":
@@ -67,6 +70,7 @@ def compare(words: Sequence[str], given: Mapping[str, Any]) -> int:
 
         shown = _of_the_best(groups, beside) if words[0] in MODELS and not given["verbose"] else beside
         print_comparison(groups, shown, criterion, sys.stdout)
+    sys.stdout.write(drawn)
     sys.stdout.flush()
     if sink is not None:
         sink.write(said)

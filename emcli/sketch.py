@@ -117,7 +117,9 @@ def _ranges(panel: Panel) -> tuple[Axis, Axis]:
         ys.append(np.zeros(1))
     low = [min((float(v.min()) for v in values), default=0.0) for values in (xs, ys)]
     high = [max((float(v.max()) for v in values), default=1.0) for values in (xs, ys)]
-    return axis(low[0], high[0]), axis(low[1], high[1])
+    spans = zip((panel.x_range, panel.y_range), low, high, strict=True)
+    x, y = (axis(*(span or (least, most))) for span, least, most in spans)
+    return x, y
 
 
 def _draw(canvas: Canvas, panel: Panel, x: Axis, y: Axis, coloured: bool) -> None:
@@ -150,7 +152,8 @@ def _draw(canvas: Canvas, panel: Panel, x: Axis, y: Axis, coloured: bool) -> Non
     for series, at_rows, at_columns in single:
         plain = series.colour is None or (not coloured and len(swarms) > 1)
         for row, column in zip(at_rows.tolist(), at_columns.tolist(), strict=True):
-            canvas.put("×" if plain else mark(series.colour or 0), row, column, series.colour)
+            if 0 <= row < down and 0 <= column < along:
+                canvas.put("×" if plain else mark(series.colour or 0), row, column, series.colour)
 
 
 def _placed(values: Array, along: Axis, dots: int) -> Array:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from emcli.em import Array, Degenerate, Stats
 from emcli.errors import Caution
+from emcli.figure import Panel
 from emcli.information import Complete
 from emcli.models import nested, tosses
 from emcli.models.family import Count, ParameterFault, Picked, Predictor, Rows, Share, first_pair
@@ -282,3 +283,10 @@ class CoinsFamily:
 
     def cautions(self, model: Coins, stats: Tosses) -> list[Caution]:
         return []
+
+    def panels(
+        self, path: Sequence[tuple[int, Any]], rows: Rows, assignments: Array, truth: Mapping[str, Any] | None
+    ) -> list[list[Panel]]:
+        from emcli.models.views import of_coins
+
+        return of_coins(path, rows, truth)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from emcli.em import Array, Batch
 from emcli.errors import Caution
+from emcli.figure import Panel
 from emcli.models.frame import Frame
 
 BATCH = 16384  # rows; constant, so that every number of threads adds up in the same order
@@ -196,6 +197,12 @@ class Family(Protocol):
 
     def cautions(self, model: Any, stats: Any) -> list[Caution]:
         """What to say about the best fit."""
+
+    def panels(
+        self, path: Sequence[tuple[int, Any]], rows: Rows, assignments: Array, truth: Mapping[str, Any] | None
+    ) -> list[list[Panel]]:
+        """The rows and the model in pictures: `path` is iterations and models in the user's units, the last the fit;
+        assignments (n,) are each row's component in it."""
 
 
 def first_pair(alike: Callable[[int, int], Any], k: int) -> tuple[int, int] | None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from emcli.em import Array
 from emcli.errors import Caution
+from emcli.figure import Panel
 from emcli.models import nested, points, slivers
 from emcli.models.covariance import SHAPES
 from emcli.models.family import Count, DataFault, ParameterFault, Picked, Predictor, Rows, Share
@@ -195,6 +196,20 @@ class GaussianFamily:
 
     def cautions(self, model: Gaussian, stats: Moments) -> list[Caution]:
         return []
+
+    def panels(
+        self, path: Sequence[tuple[int, Any]], rows: Rows, assignments: Array, truth: Mapping[str, Any] | None
+    ) -> list[list[Panel]]:
+        from emcli.models.views import moments, of_gaussians
+
+        shown = moments(path)
+        groups = [_likeliest(self.inward(model, rows), rows) for _, model in shown[:-1]] if len(rows.names) > 1 else []
+        common = bool(np.ptp(rows.frame.exponent) == 0) and isinstance(path[-1][1].covariances, SHAPES["spherical"])
+        return of_gaussians(shown, rows, [*groups, assignments], common)
+
+
+def _likeliest(model: Gaussian, rows: Rows) -> Array:
+    return np.concatenate([model.posterior(values)[0].argmax(axis=0) for values, _ in rows.batches()])
 
 
 def _refuse_flat(rows: Rows, spherical: bool, correlated: bool) -> None:

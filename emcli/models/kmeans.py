@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from emcli.em import Array, Stats
 from emcli.errors import Caution
+from emcli.figure import Panel
 from emcli.models import points
 from emcli.models.family import ParameterFault, Picked, Predictor, Rows, Share, first_pair
 from emcli.models.parameters import Given
@@ -268,6 +269,13 @@ class KMeansFamily:
                 )
             )
         return said
+
+    def panels(
+        self, path: Sequence[tuple[int, Any]], rows: Rows, assignments: Array, truth: Mapping[str, Any] | None
+    ) -> list[list[Panel]]:
+        from emcli.models.views import of_clusters
+
+        return of_clusters(path, rows, assignments)
 
 
 def _scales(given: Given, d: int) -> Array:
