@@ -70,6 +70,6 @@ def _row(param: Any, ctx: Any) -> tuple[str, str]:
     """How an option is given, and what for; the default in brackets."""
     name, said = param.get_help_record(ctx)
     option = BY_KEY.get(param.name)
-    if option is not None and option.help == said and option.default is not None:
+    if option is not None and option.help == said and option.default not in (None, False):
         said += f" ({option.default})".replace("e-0", "e-")
     return name, OURS.get(param.name, said)
