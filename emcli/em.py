@@ -61,6 +61,7 @@ class Step(NamedTuple):
     model: Any
     score: float
     weight: float
+    how: str = "em"  # em | newton
 
 
 def pooled(model: Any, batches: Sequence[Batch], map: Map = map) -> Any:

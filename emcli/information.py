@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from emcli.em import Array, Batch, Map
 
+LONGEST = 1.0
 NO_SCORE, NO_CURVE = 1e-9, 1e-5  # eigenvalues below which there is none that rounding does not explain
 
 
@@ -98,6 +99,19 @@ class Information:
         along, values, _ = self._scaled()
         kept = values > 1e-13 * len(values)
         return float(0.5 * np.sum(along[kept] ** 2 / values[kept]))
+
+    def ascent(self) -> tuple[Array, float]:
+        """A step (p,) uphill and the rise that the slope promises for it: Newton's, of curvatures made positive.
+
+        No parameter moves by more than LONGEST, which is about one sd of a component, or a factor of e of a weight.
+        """
+        known, spread = self._known()
+        values, vectors = np.linalg.eigh(self.observed[np.ix_(known, known)] / np.outer(spread, spread))
+        along = (self.score[known] / spread) @ vectors
+        step = np.zeros(len(self.score))
+        step[known] = vectors @ (along / np.maximum(np.abs(values), NO_CURVE)) / spread
+        step *= min(1.0, LONGEST / max(float(np.abs(step).max(initial=0.0)), 1e-300))
+        return step, float(step @ self.score)
 
     def saddle(self) -> bool:
         """Is there a direction in which the log-likelihood curves upwards?"""
