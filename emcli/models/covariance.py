@@ -18,17 +18,15 @@ SPIKE = "shrank to a spike: its variance fell below 1e-12 of the data's"
 
 @dataclass(frozen=True, eq=False)
 class Full:
-    """Each component has its own covariance matrix."""
+    """Each component has its own covariance matrix, kept as its factor: the narrowest direction loses no digit."""
 
-    matrices: Array  # (k, d, d)
+    root: Array  # (k, d, d) lower Cholesky factors L
     total: Array | None  # (d, d) covariance of all rows, which says what is too small; None: not asked
-    _root: Array = field(init=False, repr=False)  # (k, d, d) lower Cholesky factors L
     _whitener: Array = field(init=False, repr=False)  # (k, d, d) L⁻¹
 
     def __post_init__(self) -> None:
         try:
-            root = np.linalg.cholesky(self.matrices)
-            whitener = np.linalg.inv(root)
+            whitener = np.linalg.inv(self.root)
             # 1 / ‖L⁻¹ R‖² with R Rᵀ the total: the Frobenius norm bounds the spectral one, and is cheap
             inflation = whitener @ np.linalg.cholesky(self.total) if self.total is not None else np.zeros((1, 1, 1))
         except np.linalg.LinAlgError:
@@ -37,13 +35,12 @@ class Full:
             sunk = ~(np.linalg.norm(inflation, 2, axis=(1, 2)) ** 2 * FLOOR < 1.0)
             if sunk.any():
                 raise Degenerate(f"component {int(np.argmax(sunk)) + 1} {SPIKE}")
-        object.__setattr__(self, "_root", root)
         object.__setattr__(self, "_whitener", whitener)
 
     @classmethod
     def of(cls, matrices: Array, total: Array | None) -> Self:
         """From (k, d, d) matrices; `total` (d, d) is the covariance of all rows."""
-        return cls(matrices, total)
+        return cls(_factor(matrices), total)
 
     @staticmethod
     def parameters_count(k: int, d: int) -> int:
@@ -51,11 +48,19 @@ class Full:
 
     def full(self) -> Array:
         """As (k, d, d)."""
-        return self.matrices
+        return _symmetric(self.root @ self.root.transpose(0, 2, 1))
+
+    def roots(self) -> Array:
+        """Lower triangular L with L Lᵀ = Σ, (k, d, d)."""
+        return self.root
+
+    def magnified(self, squares: Array) -> float:
+        """Bound on Σ w t² for the terms t that cancel in a whitened row, from the columns' Σ w x², (d,)."""
+        return float(len(squares) * np.square(self._whitener).max(axis=(0, 1)) @ squares)
 
     def log_det(self) -> Array:
         """ln |Σ|, (k,)."""
-        return 2.0 * np.log(np.diagonal(self._root, axis1=1, axis2=2)).sum(axis=1)  # type: ignore[no-any-return]
+        return 2.0 * np.log(np.diagonal(self.root, axis1=1, axis2=2)).sum(axis=1)  # type: ignore[no-any-return]
 
     def whiten(self, rows: Array, means: Array) -> Array:
         """L⁻¹ (x - mean) of rows (d, n) for each component: (k, d, n)."""
@@ -66,7 +71,7 @@ class Full:
 
     def unwhiten(self, shift: Array) -> Array:
         """L y of one whitened vector per component, (k, d)."""
-        return np.matmul(self._root, shift[:, :, None])[:, :, 0]  # type: ignore[no-any-return]
+        return np.matmul(self.root, shift[:, :, None])[:, :, 0]  # type: ignore[no-any-return]
 
     def second_moments(self, y: Array, weighted: Array) -> Array:
         """Σ r y yᵀ, (k, d, d); `weighted` is r y."""
@@ -75,11 +80,7 @@ class Full:
     def updated(self, rows: Array, shift: Array, second: Array) -> Self:
         """From effective rows (k,), whitened mean shifts (k, d) and second moments around the old means."""
         inner = second / rows[:, None, None] - shift[:, :, None] * shift[:, None, :]
-        return type(self)(self._outer(inner), self.total)
-
-    def _outer(self, inner: Array) -> Array:
-        matrices = self._root @ inner @ self._root.transpose(0, 2, 1)
-        return 0.5 * (matrices + matrices.transpose(0, 2, 1))
+        return type(self)(self.root @ _factor(inner), self.total)
 
     def scores(self, y: Array, r: Array) -> Array:
         """Scores of the covariance parameters for each row, (p, n)."""
@@ -90,11 +91,11 @@ class Full:
 
     def rescaled(self, exponent: Exponents, total: Array | None) -> Self:
         """In coordinates multiplied by 2^exponent, column by column, where all rows have the covariance `total`."""
-        return type(self).of(np.ldexp(self.matrices, exponent[:, None] + exponent), total)
+        return type(self)(np.ldexp(self.root, exponent[:, None]), total)
 
     def ordered(self, order: npt.NDArray[np.intp]) -> Self:
         """The components in another order."""
-        return type(self)(self.matrices[order], self.total)
+        return type(self)(self.root[order], self.total)
 
 
 class Tied(Full):
@@ -102,7 +103,7 @@ class Tied(Full):
 
     @classmethod
     def of(cls, matrices: Array, total: Array | None) -> Self:
-        return cls(np.broadcast_to(matrices.mean(axis=0), matrices.shape).copy(), total)
+        return cls(np.broadcast_to(_factor(matrices.mean(axis=0)), matrices.shape).copy(), total)
 
     @staticmethod
     def parameters_count(k: int, d: int) -> int:
@@ -110,7 +111,7 @@ class Tied(Full):
 
     def updated(self, rows: Array, shift: Array, second: Array) -> Self:
         pooled = (second.sum(axis=0) - (rows[:, None] * shift).T @ shift) / rows.sum()
-        return type(self)(self._outer(np.broadcast_to(pooled, self.matrices.shape)), self.total)
+        return type(self)(self.root @ _factor(_symmetric(pooled)), self.total)
 
     def scores(self, y: Array, r: Array) -> Array:
         d = y.shape[1]
@@ -145,6 +146,12 @@ class Diagonal:
         matrices = np.zeros((k, d, d))
         matrices[:, range(d), range(d)] = self.variances
         return matrices
+
+    def roots(self) -> Array:
+        return np.sqrt(self.full())
+
+    def magnified(self, squares: Array) -> float:
+        return 0.0  # a difference and a quotient are right to the last digit
 
     def log_det(self) -> Array:
         return 2.0 * np.log(self._scale).sum(axis=1)  # type: ignore[no-any-return]
@@ -193,6 +200,18 @@ class Spherical(Diagonal):
 
     def scores(self, y: Array, r: Array) -> Array:
         return r * ((y * y).sum(axis=1) - y.shape[1])  # type: ignore[no-any-return]
+
+
+def _factor(matrices: Array) -> Array:
+    """Lower Cholesky factors of (…, d, d). Raises Degenerate."""
+    try:
+        return np.linalg.cholesky(matrices)
+    except np.linalg.LinAlgError:
+        raise Degenerate(f"a component {SPIKE}") from None
+
+
+def _symmetric(matrices: Array) -> Array:
+    return 0.5 * (matrices + np.swapaxes(matrices, -1, -2))
 
 
 Covariances = Full | Tied | Diagonal | Spherical

@@ -79,7 +79,9 @@ class GaussianFamily:
             raise ParameterFault(("weights",), "must be equal with mixing: equal")
         shape = settings.get("covariance", "full")
         covariances = SHAPES[shape].of(matrices, None)
-        if ("covariances" in given or "sds" in given) and not np.allclose(covariances.full(), matrices, 1e-9, 0):
+        sds = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
+        apart = np.abs(covariances.full() - matrices) > 1e-9 * sds[:, :, None] * sds[:, None, :]
+        if ("covariances" in given or "sds" in given) and apart.any():
             raise ParameterFault(("covariances" if "covariances" in given else "sds",), f"are not {shape}")
         return Gaussian(weights, means, covariances, free)
 
