@@ -1,0 +1,155 @@
+"""Fits inside this process, and the tables that try them: what the laws of test_invariants* share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from emcli.em import Step, em, pooled
+from emcli.fitting import Result, fit
+from emcli.loading import Dataset, prepare
+from emcli.models import family_of
+from emcli.result import document
+from emcli.settings import resolve
+
+Options = dict[str, Any]
+SHAPES = ("full", "tied", "diag", "spherical")
+GMM: dict[str, Options] = {
+    f"gmm {shape} {mixing}": {"model": "gmm", "covariance": shape, "mixing": mixing}
+    for shape in SHAPES
+    for mixing in ("free", "equal")
+}
+COINS: dict[str, Options] = {f"coins {mixing}": {"model": "coins", "mixing": mixing} for mixing in ("equal", "free")}
+POINTS: dict[str, Options] = {"kmeans": {"model": "kmeans"}, **GMM}
+MODELS = {**POINTS, **COINS}
+
+
+def settings_of(options: Options) -> Any:
+    """Settings as the command line would make them; `start` are parameters."""
+    family = family_of(options["model"])
+    flags = {key: [str(value)] for key, value in options.items() if key not in ("model", "start")}
+    flags.setdefault("k", ["2"])
+    made = resolve(family.name, family.options, flags, read_start=dict)[0]
+    if "start" in options:
+        made = replace(made, start=options["start"], restarts=int(options.get("restarts", 1)))
+    return made
+
+
+def dataset(values: Any, options: Options, weights: Any = None) -> tuple[Any, Dataset, Any]:
+    """Family, data and settings. Raises EmcliError where the data are refused."""
+    family, settings = family_of(options["model"]), settings_of(options)
+    values = np.array(values, dtype=np.float64, ndmin=2)
+    mass = None if weights is None else np.array(weights, dtype=np.float64)
+    if mass is not None:  # as a reader leaves them out
+        values, mass = values[mass > 0], mass[mass > 0]
+    names = ["heads", "tosses"] if family.name == "coins" else [f"x{j}" for j in range(values.shape[1])]
+    return family, prepare(family, values, [], mass, names, settings), settings
+
+
+def result_of(values: Any, options: Options, weights: Any = None) -> Result:
+    """A fit run to its end. Raises EmcliError as the program would."""
+    running = fit(*dataset(values, options, weights))
+    while True:
+        try:
+            next(running)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+
+
+def fitted(values: Any, options: Options, weights: Any = None) -> dict[str, Any]:
+    """The document of a fit."""
+    return document(result_of(values, options, weights))
+
+
+def drawn(values: Any, options: Options, seed: int = 1, weights: Any = None) -> tuple[Any, Any]:
+    """A model drawn to start from, and the rows, both in working coordinates."""
+    family, data, settings = dataset(values, options, weights)
+    return next(iter(family.draw(data.rows, settings, np.random.default_rng(seed)))), data.rows
+
+
+def stepped(values: Any, options: Options, steps: int, seed: int = 1, weights: Any = None) -> Iterator[tuple[Any, Any]]:
+    """Each model of the first steps from a drawn start, with the rows."""
+    model, rows = drawn(values, options, seed, weights)
+    for number, step in enumerate(em(model, rows.batches())):
+        yield step.model, rows
+        if number == steps:
+            return
+
+
+def statistics(model: Any, rows: Any) -> Any:
+    """The E-step of all rows."""
+    return pooled(model, rows.batches())
+
+
+def clusters(n: int = 120, d: int = 2, seed: int = 1) -> np.ndarray:
+    """Three overlapping clusters, (n, d), which every model can fit."""
+    rng = np.random.default_rng(seed)
+    centres = 4.0 * np.array([[-1.0, 0.2, 0.5, -0.3], [0.3, 1.0, -1.0, 0.8], [1.0, -0.6, 0.7, 0.1]])[:, :d]
+    mix = np.eye(d) + 0.4 * np.tri(d, k=-1)
+    return centres[rng.integers(3, size=n)] + rng.standard_normal((n, d)) @ mix.T
+
+
+def tosses(n: int = 60, seed: int = 1) -> np.ndarray:
+    """Heads and tosses (n, 2) of two coins, with ties, sure tosses and one of a thousand."""
+    rng = np.random.default_rng(seed)
+    thrown = rng.integers(3, 25, n)
+    thrown[0] = 1000
+    return np.column_stack([rng.binomial(thrown, rng.choice([0.15, 0.7], n)), thrown]).astype(float)
+
+
+def outlier(values: np.ndarray, far: float) -> np.ndarray:
+    """With one row as far away as that."""
+    return np.vstack([values, np.full((1, values.shape[1]), far)])
+
+
+def nearly_collinear(values: np.ndarray) -> np.ndarray:
+    """With a last column that the others give but for a part in ten thousand."""
+    rest = np.random.default_rng(7).standard_normal(len(values))
+    return np.column_stack([values[:, :-1], values[:, :-1].sum(axis=1) + 1e-4 * rest])
+
+
+# What data written by others look like; all can be fitted.
+TABLES: dict[str, Callable[[], np.ndarray]] = {
+    "plain": clusters,
+    "line": lambda: clusters(d=1),
+    "offset 1e9": lambda: clusters() + 1e9,
+    "offset 1e9, sd 1e-3": lambda: clusters() * 1e-3 + 1e9,
+    "scale 1e-140": lambda: clusters() * 1e-140,
+    "scale 1e140": lambda: clusters() * 1e140,
+    "mixed scales": lambda: clusters() * [1e-90, 1e60],
+    "ties": lambda: np.round(clusters()),
+    "repeated rows": lambda: np.repeat(clusters(40), 4, axis=0),
+    "nearly collinear": lambda: nearly_collinear(clusters(d=3)),
+    "outlier": lambda: outlier(clusters(), 1e4),
+    "heavy tails": lambda: np.random.default_rng(3).standard_t(2, (120, 2)),
+}
+
+
+def tables_for(options: Options) -> dict[str, Callable[[], np.ndarray]]:
+    """The tables that a model can read."""
+    if options["model"] != "coins":
+        return TABLES
+    return {"tosses": tosses, "one toss": lambda: np.tile([[0.0, 1], [1, 1]], (20, 1)), "sure": sure_coins}
+
+
+def sure_coins() -> np.ndarray:
+    """Rows of all heads and of all tails only: P(heads) goes to 0 and 1 exactly."""
+    return np.array([[0.0, 5], [5, 5], [0, 9], [9, 9], [0, 1]] * 4)
+
+
+CASES = [(name, table) for name, options in MODELS.items() for table in tables_for(options)]
+IDS = [f"{name}, {table}" for name, table in CASES]
+
+
+def case(name: str, table: str) -> tuple[Options, np.ndarray]:
+    """Options and values of a case."""
+    return {**MODELS[name], "k": 3 if name not in COINS else 2}, tables_for(MODELS[name])[table]()
+
+
+def scores(values: Any, options: Options, steps: int, seed: int = 1) -> list[Step]:
+    """The steps themselves."""
+    model, rows = drawn(values, options, seed)
+    return [step for step, _ in zip(em(model, rows.batches()), range(steps + 1), strict=False)]
