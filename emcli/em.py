@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import reduce
+from math import sqrt
 from operator import add
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -143,7 +144,7 @@ def information(model: Any, batches: Sequence[Batch], map: Map = map) -> Informa
 
 def rounding(step: Step) -> float:
     """The size of a gain that floating point cannot tell from none: η = 8 u |ll|, more where large terms cancel."""
-    return 8 * UNIT_ROUNDOFF * max(abs(step.score), step.weight, step.squares**0.5)
+    return 8 * UNIT_ROUNDOFF * max(abs(step.score), step.weight, sqrt(step.squares))
 
 
 def guard(steps: Iterable[Step]) -> Iterator[Step]:

@@ -205,7 +205,7 @@ class Spherical(Diagonal):
 def _factor(matrices: Array) -> Array:
     """Lower Cholesky factors of (…, d, d). Raises Degenerate."""
     try:
-        return np.linalg.cholesky(matrices)
+        return np.linalg.cholesky(matrices)  # type: ignore[return-value]
     except np.linalg.LinAlgError:
         raise Degenerate(f"a component {SPIKE}") from None
 
