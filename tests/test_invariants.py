@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pytest
@@ -94,16 +93,10 @@ def test_i4_every_m_step_keeps_the_moments_of_the_sample(name: str, table: str) 
 @pytest.mark.parametrize("table", ["tosses", "one toss", "sure"])
 def test_i5_every_m_step_keeps_the_share_of_heads(table: str) -> None:
     options, values = case("coins free", table)
-    for number, (model, rows) in enumerate(stepped(values, options, steps=5)):
-        if number:
-            assert before.heads @ (before.tosses) == pytest.approx(values[:, 0].sum(), rel=1e-13)
+    for model, rows in stepped(values, options, steps=5):
         stats = statistics(model, rows)
-        before = _Before(model.m_step(stats).heads, stats.heads + stats.tails)
-
-
-class _Before:
-    def __init__(self, heads: Any, tosses: Any):
-        self.heads, self.tosses = heads, tosses
+        thrown = stats.heads + stats.tails
+        assert model.m_step(stats).heads @ thrown == pytest.approx(values[:, 0].sum(), rel=1e-13)
 
 
 @every_case
