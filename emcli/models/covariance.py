@@ -14,6 +14,7 @@ Exponents = npt.NDArray[np.int64]
 
 FLOOR = 1e-12  # a variance below this part of the data's own is a spike
 SPIKE = "shrank to a spike: its variance fell below 1e-12 of the data's"
+FLAT = "became flat: in it one column follows from the others"
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,16 +27,25 @@ class Full:
 
     def __post_init__(self) -> None:
         try:
-            whitener = np.linalg.inv(self.root)
-            # 1 / ‖L⁻¹ R‖² with R Rᵀ the total: the Frobenius norm bounds the spectral one, and is cheap
-            inflation = whitener @ np.linalg.cholesky(self.total) if self.total is not None else np.zeros((1, 1, 1))
+            with np.errstate(over="ignore", invalid="ignore"):  # what is too narrow for that is a spike
+                self._refuse_narrow(whitener := np.linalg.inv(self.root))
         except np.linalg.LinAlgError:
             raise Degenerate(f"a component {SPIKE}") from None
-        if not np.sum(inflation * inflation, axis=(1, 2)).max() * FLOOR < 1.0:
-            sunk = ~(np.linalg.norm(inflation, 2, axis=(1, 2)) ** 2 * FLOOR < 1.0)
-            if sunk.any():
-                raise Degenerate(f"component {int(np.argmax(sunk)) + 1} {SPIKE}")
         object.__setattr__(self, "_whitener", whitener)
+
+    def _refuse_narrow(self, whitener: Array) -> None:
+        if self.total is not None:
+            # 1 / ‖L⁻¹ R‖² with R Rᵀ the total: the Frobenius norm bounds the spectral one, and is cheap
+            inflation = whitener @ np.linalg.cholesky(self.total)
+            if not np.square(inflation).sum(axis=(1, 2)).max() * FLOOR < 1.0:
+                sunk = ~(np.linalg.norm(inflation, 2, axis=(1, 2)) ** 2 * FLOOR < 1.0)
+                if sunk.any():
+                    raise Degenerate(f"component {int(np.argmax(sunk)) + 1} {SPIKE}")
+        # Variance inflation: what of a column's variance the others leave must outlast the rounding of the matrix.
+        inflated = np.square(self.root).sum(axis=2) * np.square(whitener).sum(axis=1)
+        flat = ~(inflated * FLOOR < 1.0).all(axis=1)
+        if flat.any():
+            raise Degenerate(f"component {int(np.argmax(flat)) + 1} {FLAT}")
 
     @classmethod
     def of(cls, matrices: Array, total: Array | None) -> Self:

@@ -55,6 +55,7 @@ class GaussianFamily:
                     matrices[:] = matrices.mean(axis=0)
                 yield Gaussian(np.full(k, 1.0 / k), means, shape.of(matrices, rows.spread), free)
         unit = np.sqrt(np.diag(rows.spread))[:, None]
+        unit[unit == 0] = 1.0  # a constant column, which spherical components can have
         while True:
             # Spherical answers depend on the units: clusters may show in these, or where all columns count the same.
             common = shape is SHAPES["spherical"] and rng.integers(2) == 1
@@ -240,6 +241,16 @@ def _from_members(rows: Rows, members: Array, shape: Any, free: bool, kind: int)
     return Gaussian(weights, means, shape.of(matrices, rows.spread), free)
 
 
+def _is_covariance(matrix: Array) -> bool:
+    """Is it symmetric and positive definite, whatever the units of its columns?"""
+    variances = np.diag(matrix)
+    if not np.all(variances > 0):
+        return False
+    sds = np.sqrt(variances)
+    correlations = matrix / sds / sds[:, None]
+    return bool(np.abs(correlations - correlations.T).max() < 1e-9 and np.linalg.eigvalsh(correlations)[0] > 0)
+
+
 def _given_matrices(given: Given, means: Array, rows: Rows | None) -> Array:
     k, d = means.shape
     if "covariances" in given and "sds" in given:
@@ -247,7 +258,7 @@ def _given_matrices(given: Given, means: Array, rows: Rows | None) -> Array:
     if "covariances" in given:
         matrices = given.array("covariances", (k, d, d))
         for i, matrix in enumerate(matrices):
-            if not np.allclose(matrix, matrix.T, rtol=1e-9, atol=0) or np.linalg.eigvalsh(matrix)[0] <= 0:
+            if not _is_covariance(matrix):
                 raise ParameterFault(("covariances", i), "must be a symmetric, positive definite matrix")
         return matrices
     if "sds" in given:
