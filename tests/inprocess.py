@@ -169,6 +169,7 @@ def common(options: Options) -> bool:
 def spreads(values: Any) -> np.ndarray:
     """Standard deviations of the columns, whatever their scale."""
     scale = np.abs(values).max(axis=0)
+    scale = np.where(scale > 0, scale, 1.0)
     return np.asarray(np.std(values / scale, axis=0) * scale)
 
 
