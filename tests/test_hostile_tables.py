@@ -1,4 +1,4 @@
-"""Tables made to break a fit: it is right, or it is refused in one line with exit 3 or 4 (I27); the same bytes (I28)."""
+"""Tables made to break a fit: it is right, or refused in one line with exit 3 or 4 (I27); the same bytes (I28)."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -28,12 +28,13 @@ class Full:
     def __post_init__(self) -> None:
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # what is too narrow for that is a spike
-                self._refuse_narrow(whitener := np.linalg.inv(self.root))
+                whitener = np.linalg.inv(self.root)
+                self._refuse_narrow(whitener)
         except np.linalg.LinAlgError:
             raise Degenerate(f"a component {SPIKE}") from None
         object.__setattr__(self, "_whitener", whitener)
 
-    def _refuse_narrow(self, whitener: Array) -> None:
+    def _refuse_narrow(self, whitener: npt.NDArray[Any]) -> None:
         if self.total is not None:
             # 1 / ‖L⁻¹ R‖² with R Rᵀ the total: the Frobenius norm bounds the spectral one, and is cheap
             inflation = whitener @ np.linalg.cholesky(self.total)
