@@ -177,3 +177,22 @@ def test_the_cases_are_many() -> None:
     assert len(CASES) > 100
     assert clusters().shape == (120, 2)
     assert tosses().shape == (60, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", [*GMM, "kmeans"])
+def test_i1_i2_i4_hold_on_many_rows_far_from_zero(name: str, seed: int) -> None:
+    values = clusters(60_000, 3, seed) * [1e-3, 1.0, 1e3] + [1e6, -1e9, 0.0]
+    options, _ = case(name, "plain", k=4)
+    model, rows = drawn(values, options, seed)
+    steps = [step for step, _ in zip(em(model, rows.batches()), range(15), strict=False)]
+    for before, after in pairwise(steps):
+        assert after.score >= before.score - 8 * UNIT_ROUNDOFF * rows.total**0.5 * abs(before.score)
+    last = steps[-1].model
+    r, _ = last.posterior(rows.values)
+    assert np.abs(r.sum(axis=0) - 1.0).max() <= 16 * UNIT_ROUNDOFF
+    if "free" in name:
+        off = last.weights @ (last.means - rows.values.mean(axis=1))
+        sds = np.sqrt(np.diag(rows.spread))
+        assert np.all(np.abs(off) <= 1e-12 * (sds.max() if "spherical" in name else sds))
