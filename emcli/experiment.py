@@ -26,10 +26,12 @@ MAPPING = must("a mapping", lambda value: isinstance(value, dict))
 PARAMETERS = must("a mapping of parameters", lambda value: isinstance(value, dict) and bool(value))
 SIZES = must(
     f"a list of integers above 0 that add up to {MAX_ROWS} at most",
-    lambda value: isinstance(value, list)
-    and bool(value)
-    and all(type(size) is int and size > 0 for size in value)
-    and sum(value) <= MAX_ROWS,
+    lambda value: (
+        isinstance(value, list)
+        and bool(value)
+        and all(type(size) is int and size > 0 for size in value)
+        and sum(value) <= MAX_ROWS
+    ),
     tuple,
 )
 TOP: dict[str, Parse] = {"model": MODEL, "data": DATA, "generate": MAPPING, "fit": MAPPING}

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
-from typing import IO
+from typing import IO, Any
 
 from emcli.errors import EmcliError, Exit, Fault, quoted
 
@@ -78,30 +78,30 @@ class Output:
             if source != "-" and self._mode is not None and not self._streamed and _same_file(self._target, source):
                 raise EmcliError(Exit.USAGE, Fault(f"output would overwrite the input {quoted(source, 200)}"))
 
-    def write(self, text: str) -> None:
-        """Put the text in place, all of it or nothing."""
-        with self.opened() as stream:
-            stream.write(text)
+    def write(self, content: str | bytes) -> None:
+        """Put the content in place, all of it or nothing."""
+        with self.opened(isinstance(content, bytes)) as stream:
+            stream.write(content)
 
     @contextmanager
-    def opened(self) -> Iterator[IO[str]]:
+    def opened(self, binary: bool = False) -> Iterator[IO[Any]]:
         """A stream whose whole content is put in place where the block ends without an exception."""
         try:
             if self._streamed:
-                with open(self._target, "w", encoding="utf-8") as stream:
+                with open(self._target, **_mode(binary)) as stream:
                     yield stream
             else:
-                with self._replaced() as stream:
+                with self._replaced(binary) as stream:
                     yield stream
         except OSError as wrong:
             raise self._fault((wrong.strerror or str(wrong)).lower()) from None
 
     @contextmanager
-    def _replaced(self) -> Iterator[IO[str]]:
+    def _replaced(self, binary: bool) -> Iterator[IO[Any]]:
         folder, name = os.path.split(self._target)
         handle, temporary = tempfile.mkstemp(prefix=f".{name[:100]}.", suffix=".tmp", dir=folder)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
+            with os.fdopen(handle, **_mode(binary)) as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -115,6 +115,10 @@ class Output:
 
     def _fault(self, what: str) -> EmcliError:
         return EmcliError(Exit.OUTPUT, Fault(f"cannot write: {what}", self.path))
+
+
+def _mode(binary: bool) -> dict[str, Any]:
+    return {"mode": "wb"} if binary else {"mode": "w", "encoding": "utf-8"}
 
 
 def open_log(path: str) -> IO[str]:

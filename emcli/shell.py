@@ -53,6 +53,9 @@ def _told(error: Exception) -> tuple[int, list[str]]:
         return error.exit_code, error.lines()
     if isinstance(error, MemoryError):
         return Exit.DATA, ["emcli: error: not enough memory"]
+    if isinstance(error, UnicodeEncodeError):
+        what = f"{error.encoding} has no {error.object[error.start]!a}"
+        return Exit.OUTPUT, [f"emcli: error: cannot write the result: {what}", "  hint: PYTHONUTF8=1, or -o FILE"]
     if isinstance(error, OSError):
         return Exit.OUTPUT, [f"emcli: error: cannot write the result: {(error.strerror or str(error)).lower()}"]
     said = f"emcli: error: a bug: {type(error).__name__}: {str(error)[:200]!r}"
