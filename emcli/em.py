@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import reduce
+from math import sqrt
 from operator import add
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -35,6 +36,7 @@ class Stats:
 
     weight: float
     score: float  # what EM climbs: the log-likelihood, or minus half the inertia
+    squares: float  # Σ w t², where terms as large as t cancel in a row's part of the score; 0 where none do
 
     def __add__(self, other: Self) -> Self:
         return type(self)(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -61,6 +63,7 @@ class Step(NamedTuple):
     model: Any
     score: float
     weight: float
+    squares: float = 0.0  # of the terms that cancel in the score
     how: str = "em"  # em | newton
 
 
@@ -81,7 +84,7 @@ def em(model: Any, batches: Sequence[Batch], map: Map = map) -> Iterator[Step]:
     """Yield the model, then each improvement; end only where the M-step changes nothing any more."""
     while True:
         stats = pooled(model, batches, map)
-        yield Step(model, stats.score, stats.weight)
+        yield Step(model, stats.score, stats.weight, stats.squares)
         improved = model.m_step(stats)
         if same(model, improved):
             return
@@ -95,17 +98,19 @@ def same(one: Any, other: Any) -> bool:
 
 
 def rounding(step: Step) -> float:
-    """The size of a gain that floating point cannot tell from none (η = 8 u |ll|)."""
-    return 8 * UNIT_ROUNDOFF * max(abs(step.score), step.weight)
+    """The size of a gain that floating point cannot tell from none: η = 8 u |ll|, more where large terms cancel."""
+    return 8 * UNIT_ROUNDOFF * max(abs(step.score), step.weight, sqrt(step.squares))
 
 
 def guard(steps: Iterable[Step]) -> Iterator[Step]:
     """Pass the steps through; raise LogLikelihoodFell where one is worse than the one before by more than rounding."""
     before: Step | None = None
+    slack = 0.0
     for step in steps:
-        if before is not None and not step.score >= before.score - rounding(before) * max(1.0, step.weight**0.5):
+        if before is not None and not step.score >= before.score - max(slack, rounding(step)):
             raise LogLikelihoodFell(f"from {before.score!r} to {step.score!r}")
         before = step
+        slack = rounding(step._replace(squares=0.0)) * max(1.0, step.weight**0.5)
         yield step
 
 

@@ -20,7 +20,7 @@ def newton(model: Any, batches: Sequence[Batch], map: Map = map) -> Iterator[Ste
     only where an EM step changes nothing any more.
     """
     stats = pooled(model, batches, map)
-    yield Step(model, stats.score, stats.weight)
+    yield Step(model, stats.score, stats.weight, stats.squares)
     taken = 0
     while True:
         ahead = _ahead(model, stats, batches, map) if taken >= WARM_UP else None
@@ -32,13 +32,13 @@ def newton(model: Any, batches: Sequence[Batch], map: Map = map) -> Iterator[Ste
             ahead = improved, pooled(improved, batches, map)
         model, stats = ahead
         taken += 1
-        yield Step(model, stats.score, stats.weight, how)
+        yield Step(model, stats.score, stats.weight, stats.squares, how)
 
 
 def _ahead(model: Any, stats: Any, batches: Sequence[Batch], map: Map) -> tuple[Any, Any] | None:
     """A better model and its E-step's statistics by a Newton step; None where there is none to be had."""
     step, slope = information(model, batches, map).ascent()
-    if slope <= rounding(Step(model, stats.score, stats.weight)):
+    if slope <= rounding(Step(model, stats.score, stats.weight, stats.squares)):
         return None
     for part in SHRINK:
         try:

@@ -61,14 +61,14 @@ class Coins:
         """Heads and tails attributed to each coin, and the log-likelihood with its binomial coefficients."""
         r, log_density = self.posterior(rows)
         if weights is None:
-            total, score = float(rows.shape[1]), float(log_density.sum())
+            total, score, squares = float(rows.shape[1]), float(log_density.sum()), float(rows[2] @ rows[2])
         else:
-            total, score = float(weights.sum()), float(weights @ log_density)
+            total, score, squares = float(weights.sum()), float(weights @ log_density), float(weights @ rows[2] ** 2)
             r *= weights
         if not score > 0.1 * IMPOSSIBLE:
             raise Degenerate("a row is impossible for every coin: P(heads) of exactly 0 or 1 contradicts it")
         heads, tails = (r @ rows[:2].T).T
-        return Tosses(total, score, r.sum(axis=1), heads, tails)
+        return Tosses(total, score, squares, r.sum(axis=1), heads, tails)
 
     def m_step(self, stats: Tosses) -> Self:
         """P(heads) is heads over tosses; a coin that has lost all its rows stays as it is."""

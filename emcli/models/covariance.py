@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,36 +14,44 @@ Exponents = npt.NDArray[np.int64]
 
 FLOOR = 1e-12  # a variance below this part of the data's own is a spike
 SPIKE = "shrank to a spike: its variance fell below 1e-12 of the data's"
+FLAT = "became flat: in it one column follows from the others"
 
 
 @dataclass(frozen=True, eq=False)
 class Full:
-    """Each component has its own covariance matrix."""
+    """Each component has its own covariance matrix, kept as its factor: the narrowest direction loses no digit."""
 
-    matrices: Array  # (k, d, d)
+    root: Array  # (k, d, d) lower Cholesky factors L
     total: Array | None  # (d, d) covariance of all rows, which says what is too small; None: not asked
-    _root: Array = field(init=False, repr=False)  # (k, d, d) lower Cholesky factors L
     _whitener: Array = field(init=False, repr=False)  # (k, d, d) L⁻¹
 
     def __post_init__(self) -> None:
         try:
-            root = np.linalg.cholesky(self.matrices)
-            whitener = np.linalg.inv(root)
-            # 1 / ‖L⁻¹ R‖² with R Rᵀ the total: the Frobenius norm bounds the spectral one, and is cheap
-            inflation = whitener @ np.linalg.cholesky(self.total) if self.total is not None else np.zeros((1, 1, 1))
+            with np.errstate(over="ignore", invalid="ignore"):  # what is too narrow for that is a spike
+                whitener = np.linalg.inv(self.root)
+                self._refuse_narrow(whitener)
         except np.linalg.LinAlgError:
             raise Degenerate(f"a component {SPIKE}") from None
-        if not np.sum(inflation * inflation, axis=(1, 2)).max() * FLOOR < 1.0:
-            sunk = ~(np.linalg.norm(inflation, 2, axis=(1, 2)) ** 2 * FLOOR < 1.0)
-            if sunk.any():
-                raise Degenerate(f"component {int(np.argmax(sunk)) + 1} {SPIKE}")
-        object.__setattr__(self, "_root", root)
         object.__setattr__(self, "_whitener", whitener)
+
+    def _refuse_narrow(self, whitener: npt.NDArray[Any]) -> None:
+        if self.total is not None:
+            # 1 / ‖L⁻¹ R‖² with R Rᵀ the total: the Frobenius norm bounds the spectral one, and is cheap
+            inflation = whitener @ np.linalg.cholesky(self.total)
+            if not np.square(inflation).sum(axis=(1, 2)).max() * FLOOR < 1.0:
+                sunk = ~(np.linalg.norm(inflation, 2, axis=(1, 2)) ** 2 * FLOOR < 1.0)
+                if sunk.any():
+                    raise Degenerate(f"component {int(np.argmax(sunk)) + 1} {SPIKE}")
+        # Variance inflation: what of a column's variance the others leave must outlast the rounding of the matrix.
+        inflated = np.square(self.root).sum(axis=2) * np.square(whitener).sum(axis=1)
+        flat = ~(inflated * FLOOR < 1.0).all(axis=1)
+        if flat.any():
+            raise Degenerate(f"component {int(np.argmax(flat)) + 1} {FLAT}")
 
     @classmethod
     def of(cls, matrices: Array, total: Array | None) -> Self:
         """From (k, d, d) matrices; `total` (d, d) is the covariance of all rows."""
-        return cls(matrices, total)
+        return cls(_factor(matrices), total)
 
     @staticmethod
     def parameters_count(k: int, d: int) -> int:
@@ -51,11 +59,19 @@ class Full:
 
     def full(self) -> Array:
         """As (k, d, d)."""
-        return self.matrices
+        return _symmetric(self.root @ self.root.transpose(0, 2, 1))
+
+    def roots(self) -> Array:
+        """Lower triangular L with L Lᵀ = Σ, (k, d, d)."""
+        return self.root
+
+    def magnified(self, squares: Array) -> float:
+        """Bound on Σ w t² for the terms t that cancel in a whitened row, from the columns' Σ w x², (d,)."""
+        return float(len(squares) * np.square(self._whitener).max(axis=(0, 1)) @ squares)
 
     def log_det(self) -> Array:
         """ln |Σ|, (k,)."""
-        return 2.0 * np.log(np.diagonal(self._root, axis1=1, axis2=2)).sum(axis=1)  # type: ignore[no-any-return]
+        return 2.0 * np.log(np.diagonal(self.root, axis1=1, axis2=2)).sum(axis=1)  # type: ignore[no-any-return]
 
     def whiten(self, rows: Array, means: Array) -> Array:
         """L⁻¹ (x - mean) of rows (d, n) for each component: (k, d, n)."""
@@ -66,7 +82,7 @@ class Full:
 
     def unwhiten(self, shift: Array) -> Array:
         """L y of one whitened vector per component, (k, d)."""
-        return np.matmul(self._root, shift[:, :, None])[:, :, 0]  # type: ignore[no-any-return]
+        return np.matmul(self.root, shift[:, :, None])[:, :, 0]  # type: ignore[no-any-return]
 
     def second_moments(self, y: Array, weighted: Array) -> Array:
         """Σ r y yᵀ, (k, d, d); `weighted` is r y."""
@@ -75,11 +91,7 @@ class Full:
     def updated(self, rows: Array, shift: Array, second: Array) -> Self:
         """From effective rows (k,), whitened mean shifts (k, d) and second moments around the old means."""
         inner = second / rows[:, None, None] - shift[:, :, None] * shift[:, None, :]
-        return type(self)(self._outer(inner), self.total)
-
-    def _outer(self, inner: Array) -> Array:
-        matrices = self._root @ inner @ self._root.transpose(0, 2, 1)
-        return 0.5 * (matrices + matrices.transpose(0, 2, 1))
+        return type(self)(self.root @ _factor(inner), self.total)
 
     shared = False  # do all components have the same parameters?
 
@@ -102,15 +114,16 @@ class Full:
         if not np.linalg.eigvalsh(precision)[:, 0].min() > 0:
             raise Degenerate("a step beyond the positive definite matrices")
         inner = np.asarray(np.linalg.inv(precision), dtype=np.float64)
-        return self.unwhiten(np.matmul(inner, first[:, :, None])[:, :, 0]), type(self)(self._outer(inner), self.total)
+        covariances = type(self)(self.root @ _factor(inner), self.total)
+        return self.unwhiten(np.matmul(inner, first[:, :, None])[:, :, 0]), covariances
 
     def rescaled(self, exponent: Exponents, total: Array | None) -> Self:
         """In coordinates multiplied by 2^exponent, column by column, where all rows have the covariance `total`."""
-        return type(self).of(np.ldexp(self.matrices, exponent[:, None] + exponent), total)
+        return type(self)(np.ldexp(self.root, exponent[:, None]), total)
 
     def ordered(self, order: npt.NDArray[np.intp]) -> Self:
         """The components in another order."""
-        return type(self)(self.matrices[order], self.total)
+        return type(self)(self.root[order], self.total)
 
 
 class Tied(Full):
@@ -120,7 +133,7 @@ class Tied(Full):
 
     @classmethod
     def of(cls, matrices: Array, total: Array | None) -> Self:
-        return cls(np.broadcast_to(matrices.mean(axis=0), matrices.shape).copy(), total)
+        return cls(np.broadcast_to(_factor(matrices.mean(axis=0)), matrices.shape).copy(), total)
 
     @staticmethod
     def parameters_count(k: int, d: int) -> int:
@@ -128,7 +141,7 @@ class Tied(Full):
 
     def updated(self, rows: Array, shift: Array, second: Array) -> Self:
         pooled = (second.sum(axis=0) - (rows[:, None] * shift).T @ shift) / rows.sum()
-        return type(self)(self._outer(np.broadcast_to(pooled, self.matrices.shape)), self.total)
+        return type(self)(self.root @ _factor(_symmetric(pooled)), self.total)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +172,12 @@ class Diagonal:
         matrices = np.zeros((k, d, d))
         matrices[:, range(d), range(d)] = self.variances
         return matrices
+
+    def roots(self) -> Array:
+        return np.sqrt(self.full())
+
+    def magnified(self, squares: Array) -> float:
+        return 0.0  # a difference and a quotient are right to the last digit
 
     def log_det(self) -> Array:
         return 2.0 * np.log(self._scale).sum(axis=1)  # type: ignore[no-any-return]
@@ -213,6 +232,28 @@ class Spherical(Diagonal):
 
     def scores(self, y: Array) -> tuple[Array, Array]:
         return (y * y).sum(axis=1, keepdims=True) - y.shape[1], np.array([2.0 * y.shape[1]])
+
+
+def is_covariance(matrix: Array) -> bool:
+    """Is it symmetric and positive definite, whatever the units of its columns?"""
+    variances = np.diag(matrix)
+    if not np.all(variances > 0):
+        return False
+    sds = np.sqrt(variances)
+    correlations = matrix / sds / sds[:, None]
+    return bool(np.abs(correlations - correlations.T).max() < 1e-9 and np.linalg.eigvalsh(correlations)[0] > 0)
+
+
+def _factor(matrices: Array) -> Array:
+    """Lower Cholesky factors of (…, d, d). Raises Degenerate."""
+    try:
+        return np.linalg.cholesky(matrices)  # type: ignore[return-value]
+    except np.linalg.LinAlgError:
+        raise Degenerate(f"a component {SPIKE}") from None
+
+
+def _symmetric(matrices: Array) -> Array:
+    return 0.5 * (matrices + np.swapaxes(matrices, -1, -2))
 
 
 Covariances = Full | Tied | Diagonal | Spherical

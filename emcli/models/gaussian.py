@@ -13,7 +13,7 @@ from emcli.em import Array
 from emcli.errors import Caution
 from emcli.figure import Panel
 from emcli.models import nested, points, slivers
-from emcli.models.covariance import SHAPES
+from emcli.models.covariance import SHAPES, is_covariance
 from emcli.models.family import Count, DataFault, ParameterFault, Picked, Predictor, Rows, Share
 from emcli.models.mixture import Gaussian, Moments
 from emcli.models.parameters import Given
@@ -61,6 +61,7 @@ class GaussianFamily:
                     matrices[:] = matrices.mean(axis=0)
                 yield Gaussian(np.full(k, 1.0 / k), means, shape.of(matrices, rows.spread), free)
         unit = np.sqrt(np.diag(rows.spread))[:, None]
+        unit[unit == 0] = 1.0  # a constant column, which spherical components can have
         while True:
             # Spherical answers depend on the units: clusters may show in these, or where all columns count the same.
             common = shape is SHAPES["spherical"] and rng.integers(2) == 1
@@ -85,7 +86,9 @@ class GaussianFamily:
             raise ParameterFault(("weights",), "must be equal with mixing: equal")
         shape = settings.get("covariance", "full")
         covariances = SHAPES[shape].of(matrices, None)
-        if ("covariances" in given or "sds" in given) and not np.allclose(covariances.full(), matrices, 1e-9, 0):
+        sds = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
+        apart = np.abs(covariances.full() - matrices) > 1e-9 * sds[:, :, None] * sds[:, None, :]
+        if ("covariances" in given or "sds" in given) and apart.any():
             raise ParameterFault(("covariances" if "covariances" in given else "sds",), f"are not {shape}")
         return Gaussian(weights, means, covariances, free)
 
@@ -283,7 +286,7 @@ def _given_matrices(given: Given, means: Array, rows: Rows | None) -> Array:
     if "covariances" in given:
         matrices = given.array("covariances", (k, d, d))
         for i, matrix in enumerate(matrices):
-            if not np.allclose(matrix, matrix.T, rtol=1e-9, atol=0) or np.linalg.eigvalsh(matrix)[0] <= 0:
+            if not is_covariance(matrix):
                 raise ParameterFault(("covariances", i), "must be a symmetric, positive definite matrix")
         return matrices
     if "sds" in given:

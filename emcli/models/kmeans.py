@@ -36,6 +36,7 @@ class Assignment(Stats):
         return type(self)(
             self.weight + other.weight,
             self.score + other.score,
+            0.0,
             self.sizes + other.sizes,
             self.sums + other.sums,
             far.farthest,
@@ -71,7 +72,7 @@ class KMeans:
             members *= weights
         far = int(np.argmax(nearest))
         return Assignment(
-            total, -0.5 * inertia, members.sum(axis=1), members @ rows.T, rows[:, far].copy(), float(nearest[far])
+            total, -0.5 * inertia, 0.0, members.sum(axis=1), members @ rows.T, rows[:, far].copy(), float(nearest[far])
         )
 
     def m_step(self, stats: Assignment) -> Self:

@@ -63,7 +63,10 @@ class Gaussian:
         if not np.isfinite(score):
             raise Degenerate("a row is so far from every component that it has no density")
         weighted = r[:, None, :] * y
-        return Moments(total, score, r.sum(axis=1), weighted.sum(axis=2), self.covariances.second_moments(y, weighted))
+        weighing = rows if weights is None else rows * weights
+        squares = self.covariances.magnified(np.einsum("dn,dn->d", weighing, rows))
+        second = self.covariances.second_moments(y, weighted)
+        return Moments(total, score, squares, r.sum(axis=1), weighted.sum(axis=2), second)
 
     def m_step(self, stats: Moments) -> Self:
         """The maximum likelihood model of the completed rows. Raises Degenerate where a component has sunk."""
@@ -117,7 +120,7 @@ class Gaussian:
     def sample(self, labels: Any, rng: np.random.Generator) -> Array:
         """Rows (n, d) for n component labels; plain sums and products, so that the bits do not depend on a BLAS."""
         noise = rng.standard_normal((len(labels), self.means.shape[1]))
-        roots = np.linalg.cholesky(self.covariances.full())
+        roots = self.covariances.roots()
         out: Array = self.means[labels]
         for column in range(out.shape[1]):
             for j in range(column + 1):
