@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from emcli.agreement import matched, reordered
-from emcli.em import Degenerate, converge, em, guard
+from emcli.em import Degenerate, converge, guard
 from emcli.errors import Caution, EmcliError, Exit, Fault
 from emcli.fitting import Result
 from emcli.loading import Dataset
-from emcli.starts import remaining
+from emcli.starts import remaining, solver
 
 TOO_MANY = 0.05  # share of replicates in another order, or without a fit, from which the errors mean nothing
 LEVELS = (0.025, 0.975)
@@ -72,8 +72,8 @@ def bootstrapped(result: Result, replicates: int) -> Generator[int, None, Result
     def refitted(number: int) -> dict[str, Any] | None:
         drawn = result.model.redrawn(rows, np.random.default_rng([settings.seed, STREAM, number]))
         try:
-            steps = guard(em(result.model, drawn.batches()))
             tested = remaining(drawn, result.model, map)
+            steps = guard(solver(settings, result.model, tested is not None)(result.model, drawn.batches()))
             *_, last = converge(steps, settings.tol, settings.max_iter, tested, family.fixed_point)
         except Degenerate:
             return None

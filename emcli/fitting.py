@@ -18,8 +18,9 @@ from emcli.errors import Caution, EmcliError, Exit, Fault
 from emcli.information import information
 from emcli.loading import Dataset
 from emcli.models.family import Family, Rows
+from emcli.screening import screened
 from emcli.starts import EXACT, Iteration, Start, remaining, run, start_model, threads
-from emcli.verdict import Choice, about_optimum, about_starts, against_one, choose, same_optimum
+from emcli.verdict import Choice, about_optimum, about_starts, against_one, agreed, choose, same_optimum
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +60,8 @@ class Result:
         return [self.family.measures(score, self.data.rows, self.settings.k) for score in start.scores]
 
     def reached(self) -> int:
-        """How many starts reached the best."""
-        finished = [start.scores[-1] for start in self.ledger if start.finished]
-        return sum(same_optimum(self.family, score, self.best.scores[-1]) for score in finished)
+        """How many starts reached the best; those that were screened, on the sample."""
+        return agreed(self.family, self.ledger, self.best)
 
 
 Begin = tuple[Start, Callable[[], Any]]
@@ -112,9 +112,10 @@ def _all(
     spread: Map,
 ) -> Events:
     ledger = list(before)
-    for entry, begin in begins:
+    for entry, begin in begins if before else screened(begins, family, data.rows, settings):
         ledger.append(entry)
-        yield from run(entry, family, data.rows, settings, begin, spread)
+        if entry.status == "running":
+            yield from run(entry, family, data.rows, settings, begin, spread)
         yield entry
     choice = choose(family, data.rows, ledger, settings.tol, spread)
     if choice is None:

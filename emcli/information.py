@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from emcli.em import Array, Batch, Map
 
-LONGEST = 1.0
+LONGEST = 0.5
 NO_SCORE, NO_CURVE = 1e-9, 1e-5  # eigenvalues below which there is none that rounding does not explain
 
 
@@ -103,7 +103,7 @@ class Information:
     def ascent(self) -> tuple[Array, float]:
         """A step (p,) uphill and the rise that the slope promises for it: Newton's, of curvatures made positive.
 
-        No parameter moves by more than LONGEST, which is about one sd of a component, or a factor of e of a weight.
+        No parameter moves by more than LONGEST, which is about half an sd of a component.
         """
         known, spread = self._known()
         values, vectors = np.linalg.eigh(self.observed[np.ix_(known, known)] / np.outer(spread, spread))

@@ -11,6 +11,7 @@ DELIMITERS = {"tab": "\t", r"\t": "\t", "space": " ", "comma": ",", "semicolon":
 COVARIANCES = ("full", "tied", "diag", "spherical")
 MIXINGS = ("free", "equal")
 INITS = ("k-means++", "random")
+SOLVERS = ("newton", "em")
 MISSING = ("error", "drop")
 
 Parse = Callable[[Any], Any]  # a typed value; ValueError says what it must be
@@ -130,6 +131,8 @@ OPTIONS: tuple[Option, ...] = (
            1e-6, typed=True),
     Option("max_iter", "--max-iter", None, "N", "starts", "bound on the iterations of one start", integer(1, 10**9),
            10_000, typed=True),
+    Option("solver", "--solver", None, "newton|em", "starts", "plain EM, or Newton steps where EM grows slow (chosen)",
+           one_of(SOLVERS), choices=SOLVERS, common=False),
     Option("start", "--start", None, "FILE", "starts", "start values: a fit's JSON, or YAML parameters", parameters),
     Option("bootstrap", "--bootstrap", None, "N", "starts", "errors of the parameters from N refits of drawn data",
            integer(2, 10**6), typed=True, common=False,
@@ -167,6 +170,7 @@ class Settings:
     seed: int
     tol: float
     max_iter: int
+    solver: str | None
     start: Mapping[str, Any] | None
     bootstrap: int | None
     truth: str | None

@@ -168,10 +168,12 @@ def _iterations(result: Result, verbose: bool) -> Any:
     for i, value in enumerate(values):
         change = 0.0 if i == 0 else (value or 0.0) - (values[i - 1] or 0.0)
         gain = "" if i == 0 else f"{change:+.3f}" if abs(change) >= 1 else f"{change:+.3g}"
-        rows.append([str(i), f"{value:.6f}" if value is not None else "", gain])
+        rows.append([str(i), f"{value:.6f}" if value is not None else "", gain, result.best.steps[i] if i else ""])
     if len(rows) > HEAD + TAIL + 2 and not verbose:
-        rows = [*rows[:HEAD], ["…", f"{len(rows) - HEAD - TAIL} more, see -v", ""], *rows[-TAIL:]]
-    return table(["iteration", title, "change" if hard else "gain"], rows)
+        rows = [*rows[:HEAD], ["…", f"{len(rows) - HEAD - TAIL} more, see -v", "", ""], *rows[-TAIL:]]
+    titles = ["iteration", title, "change" if hard else "gain", "step"]
+    shown = len(titles) - ("newton" not in result.best.steps)
+    return table(titles[:shown], [row[:shown] for row in rows])
 
 
 def climb(result: Result, stream: IO[str]) -> str:
@@ -197,8 +199,11 @@ def ledger(result: Result) -> str:
     worst = min(finished, key=lambda start: start.scores[-1])
     if not same_optimum(result.family, worst.scores[-1], result.best.scores[-1]):
         line += f"; worst {_score(result, worst):.3f}"
-    degenerate = len(result.ledger) - len(finished)
+    screened = [start for start in result.ledger if start.status == "screened"]
+    degenerate = len(result.ledger) - len(finished) - len(screened)
     line += f"; {degenerate} degenerated (see restarts in --json)" if degenerate else ""
+    if result.best.sample is not None:
+        line += f"; all were tried on a sample of {result.best.sample[0]} rows, and {len(finished)} finished on all"
     if result.certificate is not None:
         return f"{line}\n{certified(result)}"
     once, starts = found_once(result.family, result.ledger)

@@ -47,7 +47,10 @@ def document(result: Result) -> dict[str, Any]:
     if result.truth is not None:
         said["truth"] = result.truth
     said |= {"best_start": best.start, "reached": result.reached(), "iterations": best.iterations}
-    said["trace"] = [{"iteration": i, **_measured(*pair)} for i, pair in enumerate(result.log_likelihoods(best))]
+    said["trace"] = [
+        {"iteration": i, **_measured(*pair), **_named(result, best, i)}
+        for i, pair in enumerate(result.log_likelihoods(best))
+    ]
     said["restarts"] = [ledger_line(result, start) for start in result.ledger]
     return said
 
@@ -57,10 +60,18 @@ def ledger_line(result: Result, start: Start) -> dict[str, Any]:
     line: dict[str, Any] = {"start": start.start, "status": start.status, "iterations": start.iterations}
     if start.origin is not None:
         line["origin"] = start.origin
+    if start.sample is not None:
+        line["sample"] = {"rows": start.sample[0], **_measured(*start.sample[1:])}
     if start.finished:
         measures = result.family.measures(start.scores[-1], result.data.rows, result.settings.k)
         return line | _measured(*measures)
-    return line | {"log_likelihood": None, "reason": start.reason}
+    line["log_likelihood"] = None
+    return line if start.status == "screened" else line | {"reason": start.reason}
+
+
+def _named(result: Result, start: Start, iteration: int) -> dict[str, str]:
+    """What kind of step led to an iteration."""
+    return {"step": start.steps[iteration]} if iteration and not result.family.hard else {}
 
 
 def _measured(log_likelihood: float | None, inertia: float | None) -> dict[str, float | None]:

@@ -16,8 +16,10 @@ from emcli.information import information
 from emcli.models.family import Family, Rows
 from emcli.models.parameters import has_twins, refuse_symmetric
 from emcli.models.seeding import best_of_short_runs
+from emcli.newton import newton
 
 DRAWN_FROM = 4096  # rows of the seeded sample on which starts are drawn and tried
+MOST_FOR_NEWTON = 200  # parameters up to which Newton's steps are taken unless told otherwise
 EXACT = "exact"  # the origin of the best model of all, where that is found directly
 COSTLY_PARAMETERS, COSTLY_PRODUCT = 500, 1e10  # beyond these the score decrement is not computed
 
@@ -28,18 +30,21 @@ class Start:
 
     start: int  # from 1
     origin: str | None = None  # where it began, if it was not drawn: `exact`, or the name of a smaller fit
-    status: str = "running"  # converged | max_iter | degenerate
+    status: str = "running"  # converged | max_iter | degenerate | screened
     stop: str | None = None
     iterations: int = 0
     reason: str | None = None  # why it degenerated
     decrement: float | None = None
     scores: list[float] = field(default_factory=list)  # one for each iteration, 0 = the start
+    steps: list[str] = field(default_factory=list)  # em | newton, likewise
     model: Any = None  # the last one, in working coordinates
     symmetric: bool = False  # did it begin with equal components?
+    sampled: float | None = None  # its score on the sample on which it was screened
+    sample: tuple[int, float | None, float | None] | None = None  # rows, log-likelihood and inertia of that sample
 
     @property
     def finished(self) -> bool:
-        return self.status != "degenerate"
+        return self.status not in ("degenerate", "screened")
 
 
 @dataclass(frozen=True)
@@ -69,11 +74,12 @@ def run(
     try:
         model = begin()
         entry.symmetric = not family.hard and has_twins(model)
-        steps = guard(em(model, rows.batches(), spread))
+        tested = None if family.hard else remaining(rows, model, spread)
+        steps = guard(solver(settings, model, tested is not None)(model, rows.batches(), spread))
         steps_on = (
             until_fixed(steps, settings.max_iter)
             if family.hard
-            else converge(steps, settings.tol, settings.max_iter, remaining(rows, model, spread), family.fixed_point)
+            else converge(steps, settings.tol, settings.max_iter, tested, family.fixed_point)
         )
         ending = yield from _recorded(entry, steps_on)
         entry.status, entry.stop, entry.decrement = ending
@@ -92,6 +98,7 @@ def _recorded(entry: Start, run: Generator[Step, None, Ending]) -> Generator[Ite
             return ending
         gain = step.score - entry.scores[-1] if entry.scores else None
         entry.scores.append(step.score)
+        entry.steps.append(step.how)
         entry.model = step.model
         yield Iteration(entry.start, len(entry.scores) - 1, step, gain)
 
@@ -110,6 +117,14 @@ def start_model(number: int, family: Family, rows: Rows, settings: Any) -> Any:
     if candidates == 1:
         return next(drawn)
     return best_of_short_runs(drawn, lambda model: em(model, batches), steps)
+
+
+def solver(settings: Any, model: Any, affordable: bool) -> Callable[..., Iterator[Step]]:
+    """The stream of steps that the settings ask for; else Newton's where its matrices are small."""
+    if settings.solver is not None:
+        return newton if settings.solver == "newton" else em
+    small = affordable and len(model.weights) > 1 and model.parameters_count <= MOST_FOR_NEWTON
+    return newton if small else em
 
 
 def remaining(rows: Rows, model: Any, spread: Map) -> Callable[[Any], float] | None:

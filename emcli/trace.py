@@ -51,6 +51,8 @@ def _iteration(event: Iteration, family: Family, data: Dataset, k: int, before: 
     }
     if inertia is not None:
         line["inertia"] = inertia
+    if event.iteration and not family.hard:
+        line["step"] = event.step.how
     line["gain"] = None if log_likelihood is None or before is None else log_likelihood - before
     line["parameters"] = family.write(family.outward(event.step.model, data.rows))
     return line
@@ -59,7 +61,8 @@ def _iteration(event: Iteration, family: Family, data: Dataset, k: int, before: 
 def _end(start: Start, family: Family, data: Dataset, k: int) -> dict[str, Any]:
     line: dict[str, Any] = {"type": "end", "start": start.start, "status": start.status, "iterations": start.iterations}
     if not start.finished:
-        return line | {"log_likelihood": None, "reason": start.reason}
+        line["log_likelihood"] = None
+        return line if start.status == "screened" else line | {"reason": start.reason}
     log_likelihood, inertia = family.measures(start.scores[-1], data.rows, k)
     return line | {"log_likelihood": log_likelihood} | ({} if inertia is None else {"inertia": inertia})
 

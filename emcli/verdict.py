@@ -51,12 +51,31 @@ def choose(family: Family, rows: Rows, ledger: Sequence[Any], tol: float, spread
     return Choice(first[0], None, first[1])
 
 
+def _optimum(entry: Any) -> float | None:
+    """The score by which starts are told apart: on the sample where they were screened, else on all rows."""
+    if entry.sampled is not None:
+        return float(entry.sampled)
+    return entry.scores[-1] if entry.finished and entry.origin is None else None
+
+
+def agreed(family: Family, ledger: Sequence[Any], best: Any) -> int:
+    """How many starts reached the optimum of the best, that one included."""
+    others = [entry for entry in ledger if entry is not best]
+    count = 1
+    for entry in others:
+        if entry.sampled is not None and best.sampled is not None:
+            count += same_optimum(family, entry.sampled, best.sampled)
+        elif entry.finished:
+            count += same_optimum(family, entry.scores[-1], best.scores[-1])
+    return count
+
+
 def found_once(family: Family, ledger: Sequence[Any]) -> tuple[int, int]:
     """How many optima only one start found, and how many starts finished (Good & Turing: Good 1953, equation 9).
 
     Their ratio estimates the chance that one more start finds an optimum that none has found so far.
     """
-    scores = sorted(entry.scores[-1] for entry in ledger if entry.finished)
+    scores = sorted(score for entry in ledger if (score := _optimum(entry)) is not None)
     groups: list[list[float]] = []
     for score in scores:
         if groups and same_optimum(family, groups[-1][0], score):
@@ -70,9 +89,9 @@ def about_starts(family: Family, ledger: Sequence[Any], choice: Choice, settings
     """What the ledger says of the optimum that is returned."""
     said = []
     finished = [entry for entry in ledger if entry.finished]
-    agreed = sum(same_optimum(family, entry.scores[-1], choice.best.scores[-1]) for entry in finished)
-    if agreed == 1 and len(finished) > 1 and not any(entry.origin == EXACT for entry in finished):
-        message = f"only one of {len(finished)} starts found this optimum, so a better one may well exist"
+    tried = sum(entry.finished or entry.sampled is not None for entry in ledger)
+    if agreed(family, ledger, choice.best) == 1 and tried > 1 and not any(entry.origin == EXACT for entry in finished):
+        message = f"only one of {tried} starts found this optimum, so a better one may well exist"
         said.append(Caution("found-once", f"{message}; try --restarts {10 * len(ledger)}"))
     if choice.best.symmetric:
         said.append(

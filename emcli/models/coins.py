@@ -145,6 +145,7 @@ class CoinsFamily:
         "mixing": "equal",
         "init": "k-means++",
         "bootstrap": None,
+        "solver": None,
     }
     fixed_point = "rounding"
     hard = False

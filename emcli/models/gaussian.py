@@ -31,6 +31,7 @@ class GaussianFamily:
         "mixing": "free",
         "init": "k-means++",
         "bootstrap": None,
+        "solver": None,
     }
     fixed_point = "rounding"
     hard = False
