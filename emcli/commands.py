@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from emcli.errors import EmcliError, Exit, Fault, quoted, suggestion
 from emcli.experiment import Experiment, read_experiment, read_start
-from emcli.files import Output, open_log
+from emcli.files import Output, open_log, refuse_endless
 from emcli.models import MODELS, family_of
 from emcli.options import OPTIONS, Settings
 from emcli.settings import reading, resolve
@@ -42,12 +41,12 @@ def fit(target: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
     settings = resolve(model.name, model.options, flags, document, read_start=read_start)[0]
     _say_decisions(given, settings)
     source = source_of(data[0] if data else None, experiment)
-    inputs = tuple(path for path in (source, target if experiment else None) if path)
+    inputs = tuple(path for path in (source, target if experiment else None, settings.start_source) if path)
     sink = Output(output, inputs) if output and output != "-" else None
     dataset = _dataset(source, experiment, model, settings)
     if given["verbose"]:
         note(f"read {dataset.count} rows of {', '.join(dataset.columns)} from {dataset.source}")
-    result = _fitted(model, dataset, settings, trace)
+    result = _fitted(model, dataset, settings, trace, inputs, experiment)
     result = beside_truth(result, experiment, settings)
     _deliver(result, given, sink, tables=trace != "-", document=output == "-")
     if given["require_convergence"] and result.best.status != "converged":
@@ -73,9 +72,8 @@ def generate(source: str, given: Mapping[str, Any]) -> int:
     if sink is None:
         write_csv(sys.stdout, names, drawn.values, labels)
         return Exit.DONE
-    text = io.StringIO()
-    write_csv(text, names, drawn.values, labels)
-    sink.write(text.getvalue())
+    with sink.opened() as stream:
+        write_csv(stream, names, drawn.values, labels)
     return Exit.DONE
 
 
@@ -83,7 +81,7 @@ def predict(saved: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
     """Apply a saved fit to new rows and print them as CSV; returns the exit code. Raises EmcliError."""
     from emcli.cells import CsvOptions
     from emcli.predicting import predictions
-    from emcli.result import read_fit
+    from emcli.saved import read_fit
 
     if len(data) > 1:
         raise EmcliError(Exit.USAGE, f"one data file expected, got {len(data)}")
@@ -94,6 +92,8 @@ def predict(saved: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
     if saved == source == "-":
         raise EmcliError(Exit.USAGE, "the fit and the data cannot both be standard input")
     sink = Output(output, (saved, source or "-")) if output and output != "-" else None
+    if sink is None:
+        refuse_endless((source or "-",))
     pieces = predictions(read_fit(saved), saved, source or "-", options)
     with sink.opened() if sink else nullcontext(sys.stdout) as stream:
         for piece in pieces:
@@ -180,7 +180,7 @@ def drawn_from(experiment: Experiment, rows: int | None, seed: int | None) -> Dr
 def _drawn_from_fit(source: str, rows: int | None, seed: int | None) -> Drawn:
     from emcli.generating import draw
     from emcli.models.family import ParameterFault
-    from emcli.result import read_fit
+    from emcli.saved import read_fit
 
     said = read_fit(source)
     try:
@@ -196,7 +196,10 @@ def _drawn_from_fit(source: str, rows: int | None, seed: int | None) -> Drawn:
         raise EmcliError(Exit.DATA, Fault(str(fault), source)) from None
 
 
-def _fitted(model: Any, dataset: Dataset, settings: Settings, trace: str | None) -> Result:
+def _fitted(
+    model: Any, dataset: Dataset, settings: Settings, trace: str | None, inputs: Sequence[str],
+    experiment: Experiment | None,
+) -> Result:  # fmt: skip
     from emcli.fitting import fit as start_all
     from emcli.models.family import ParameterFault
 
@@ -206,7 +209,7 @@ def _fitted(model: Any, dataset: Dataset, settings: Settings, trace: str | None)
             if trace is not None:
                 from emcli.trace import written
 
-                stream = sys.stdout if trace == "-" else opened.enter_context(open_log(trace))
+                stream = sys.stdout if trace == "-" else opened.enter_context(open_log(trace, inputs))
                 events = written(events, stream, model, dataset, settings.k)
             while True:
                 next(events)
@@ -214,7 +217,15 @@ def _fitted(model: Any, dataset: Dataset, settings: Settings, trace: str | None)
             result: Result = end.value
             return result
         except ParameterFault as fault:
-            raise EmcliError(Exit.USAGE, Fault(f"start: {fault}", settings.start_source)) from None
+            raise EmcliError(Exit.USAGE, _start_fault(fault, settings, experiment)) from None
+
+
+def _start_fault(fault: Any, settings: Settings, experiment: Experiment | None) -> Fault:
+    """What is wrong with given start values, at its place where they stand in the experiment."""
+    if experiment is not None and settings.start_source == experiment.file:
+        path = ("fit", "start", *fault.path)
+        return experiment.fault(path, f"{dotted(path)}: {fault.what}")
+    return Fault(f"start: {fault}", settings.start_source)
 
 
 def beside_truth(result: Result, experiment: Experiment | None, settings: Settings) -> Result:
@@ -240,15 +251,14 @@ def _deliver(result: Result, given: Mapping[str, Any], sink: Output | None, tabl
         for caution in result.cautions:
             warn(caution.slug, caution.message)
     said = dumps(as_document(result)) if sink or given["json"] or document else ""
-    if given["json"] or document:
-        sys.stdout.write(said)
-    elif tables:
-        from emcli.report import print_fit
+    with sink.staged(said) if sink is not None else nullcontext():
+        if given["json"] or document:
+            sys.stdout.write(said)
+        elif tables:
+            from emcli.report import print_fit
 
-        print_fit(result, sys.stdout, given["verbose"])
-    sys.stdout.flush()
-    if sink is not None:
-        sink.write(said)
+            print_fit(result, sys.stdout, given["verbose"])
+        sys.stdout.flush()
 
 
 def _say_decisions(given: Mapping[str, Any], settings: Settings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from typing import IO, Any
 
@@ -41,7 +41,7 @@ def compare(words: Sequence[str], given: Mapping[str, Any]) -> int:
     with ExitStack() as opened:
         log = None
         if trace is not None:
-            log = sys.stdout if trace == "-" else opened.enter_context(open_log(trace))
+            log = sys.stdout if trace == "-" else opened.enter_context(open_log(trace, words))
         candidates = list(_candidates(words, given, log))
     if all(candidate.document is None for candidate in candidates):
         reasons = [Fault(f"{candidate.name}: {candidate.reason}") for candidate in candidates]
@@ -52,15 +52,14 @@ def compare(words: Sequence[str], given: Mapping[str, Any]) -> int:
     if len(groups) > 1 and not given["quiet"]:
         warn("different-data", "some fits cannot be ranked against each other; they stand in groups of their own")
     said = dumps(as_document(groups, criterion))
-    if given["json"] or output == "-":
-        sys.stdout.write(said)
-    elif trace != "-":
-        from emcli.ranking import print_comparison
+    with sink.staged(said) if sink is not None else nullcontext():
+        if given["json"] or output == "-":
+            sys.stdout.write(said)
+        elif trace != "-":
+            from emcli.ranking import print_comparison
 
-        print_comparison(groups, criterion, sys.stdout)
-    sys.stdout.flush()
-    if sink is not None:
-        sink.write(said)
+            print_comparison(groups, criterion, sys.stdout)
+        sys.stdout.flush()
     return Exit.DONE
 
 
@@ -89,7 +88,7 @@ def _stem(path: str) -> str:
 
 
 def _saved(path: str) -> Candidate:
-    from emcli.result import read_fit
+    from emcli.saved import read_fit
 
     said = read_fit(path)
     return Candidate(_stem(path), {key: said.get(key) for key in ("model", "k", "covariance", "mixing")}, said)
