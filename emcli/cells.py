@@ -122,6 +122,8 @@ class Body:
         seen = 0
         for block in blocks:
             seen += len(block.data)
+            if not block.data.strip(b"\n"):
+                continue
             numbers = self._by_numpy(block.data) if self.fast else None
             if numbers is not None:
                 self._place(block.line)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from emcli.errors import EmcliError, Exit, Fault, quoted, suggestion
 from emcli.experiment import Experiment, read_experiment, read_start
-from emcli.files import Output, open_log, refuse_endless
+from emcli.files import Output, open_log, refuse_endless, refuse_shared, refuse_twice
 from emcli.models import MODELS, family_of
 from emcli.options import OPTIONS, Settings
 from emcli.settings import reading, resolve
@@ -32,15 +32,15 @@ def fit(target: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
     if len(data) > 1:
         raise EmcliError(Exit.USAGE, f"one data file expected, got {len(data)}", hint="cat them, or compare their fits")
     output, trace = given_once(given, "output", "-o"), given_once(given, "trace", "--trace")
-    if given["json"] and trace == "-":
-        raise EmcliError(Exit.USAGE, "--json and --trace - would both be written to standard output")
+    refuse_shared(given["json"], output, trace)
     experiment = None if target in MODELS else experiment_in(target)
     model = family_of(experiment.model if experiment else target)
     flags = {option.key: listed(given[option.key]) for option in OPTIONS if given[option.key] is not None}
     document = experiment.document if experiment else None
+    source = source_of(data[0] if data else None, experiment)
+    refuse_twice(target, source, *flags.get("start", ()))
     settings = resolve(model.name, model.options, flags, document, read_start=read_start)[0]
     _say_decisions(given, settings)
-    source = source_of(data[0] if data else None, experiment)
     inputs = tuple(path for path in (source, target if experiment else None, settings.start_source) if path)
     sink = Output(output, inputs) if output and output != "-" else None
     dataset = _dataset(source, experiment, model, settings)
@@ -89,8 +89,7 @@ def predict(saved: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
     flags = {key: listed(given[key]) for key in ("delimiter", "header", "comment", "missing") if given[key] is not None}
     options = CsvOptions(**reading(flags))
     source = source_of(data[0] if data else None, None)
-    if saved == source == "-":
-        raise EmcliError(Exit.USAGE, "the fit and the data cannot both be standard input")
+    refuse_twice(saved, source)
     sink = Output(output, (saved, source or "-")) if output and output != "-" else None
     if sink is None:
         refuse_endless((source or "-",))
@@ -118,8 +117,8 @@ def experiment_in(path: str) -> Experiment:
 def source_of(named: str | None, experiment: Experiment | None) -> str | None:
     """Where the data come from; None: they are drawn from the experiment's `generate:`."""
     if named is not None:
-        if named == "-" and experiment is not None and experiment.file == "<stdin>":
-            raise EmcliError(Exit.USAGE, "the experiment and the data cannot both be standard input")
+        if named == "-" and sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty():
+            note("reading CSV from the terminal, end with Ctrl-D")
         return named
     if experiment is not None and (experiment.data or experiment.generate):
         return experiment.data
@@ -132,8 +131,6 @@ def _dataset(source: str | None, experiment: Experiment | None, model: Any, sett
     from emcli.loading import load
 
     if source is not None:
-        if source == "-" and sys.stdin is not None and sys.stdin.isatty():
-            note("reading CSV from the terminal, end with Ctrl-D")
         loaded = load(source, model, settings)
         named = experiment.data_source if experiment and source == experiment.data else None
         return replace(loaded, source=named) if named else loaded
@@ -171,7 +168,10 @@ def drawn_from(experiment: Experiment, rows: int | None, seed: int | None) -> Dr
             {"tosses": recipe.tosses},
         )
     except ParameterFault as fault:
-        path = fault.path if fault.path[:1] in (("sizes",), ("columns",), ("tosses",)) else ("parameters", *fault.path)
+        first = fault.path[:1]
+        path = fault.path if first in (("sizes",), ("columns",), ("tosses",)) else ("parameters", *fault.path)
+        if first == ("weights",) and recipe.sizes is not None:  # which the weights were made of
+            path = ("sizes",)
         raise EmcliError(
             Exit.USAGE, experiment.fault(("generate", *path), f"generate.{dotted(path)}: {fault.what}")
         ) from None

@@ -12,7 +12,7 @@ from typing import IO, Any
 from emcli.commands import as_dataset, beside_truth, drawn_from, experiment_in, given_once, listed, source_of
 from emcli.errors import EmcliError, Exit, Fault, quoted
 from emcli.experiment import Experiment, read_start
-from emcli.files import Output, open_log
+from emcli.files import Output, open_log, refuse_shared, refuse_twice
 from emcli.models import MODELS, family_of
 from emcli.options import OPTIONS, Settings
 from emcli.selection import CRITERIA, Candidate, as_document, grouped
@@ -33,8 +33,7 @@ def compare(words: Sequence[str], given: Mapping[str, Any]) -> int:
         raise EmcliError(Exit.USAGE, f"'--criterion' must be one of {', '.join(CRITERIA)}; got {quoted(criterion)}")
     output, trace = given_once(given, "output", "-o"), given_once(given, "trace", "--trace")
     folder = given_once(given, "save_fits", "--save-fits")
-    if given["json"] and trace == "-":
-        raise EmcliError(Exit.USAGE, "--json and --trace - would both be written to standard output")
+    refuse_shared(given["json"], output, trace)
     sink = Output(output, tuple(words)) if output and output != "-" else None
     if folder is not None and not os.path.isdir(folder):
         raise EmcliError(Exit.OUTPUT, Fault("no such directory", folder), hint=f"mkdir -p {folder}")
@@ -66,6 +65,7 @@ def compare(words: Sequence[str], given: Mapping[str, Any]) -> int:
 def _candidates(words: Sequence[str], given: Mapping[str, Any], log: IO[str] | None) -> Iterator[Candidate]:
     """Every candidate in the order given, each fit whole."""
     flags = {option.key: listed(given[option.key]) for option in OPTIONS if given[option.key] is not None}
+    refuse_twice(*words, *flags.get("start", ()), *(["-"] if len(words) == 1 and words[0] in MODELS else []))
     if words[0] in MODELS or (len(words) == 2 and _is_yaml(words[0]) and not words[1].endswith(DOCUMENTS)):
         if len(words) > 2:
             raise EmcliError(Exit.USAGE, f"one data file expected, got {len(words) - 1}")

@@ -109,10 +109,10 @@ def read_experiment(path: str, models: Iterable[str]) -> Experiment:
 
 def read_start(path: str) -> dict[str, Any]:
     """The parameters in a file: YAML of them, bare or under `parameters`, or a fit's JSON. EmcliError (exit 2)."""
-    text = read_bytes(path, Exit.USAGE, MAX_FIT)
-    if (parameters := _fit_json(text, path)) is not None:
+    text, file = read_bytes(path, Exit.USAGE, MAX_FIT), shown_name(path)
+    if (parameters := _fit_json(text, file)) is not None:
         return parameters
-    document = load(text, path)
+    document = load(text, file)
     inner: Path = ("parameters",) if "parameters" in document.value else ()
     value = document.get(inner)
     if not isinstance(value, dict) or not value:

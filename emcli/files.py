@@ -192,6 +192,20 @@ def refuse_endless(inputs: Sequence[str]) -> None:
                 raise EmcliError(Exit.USAGE, Fault(f"the input {quoted(shown_name(source), 200)} is also the output"))
 
 
+def refuse_shared(json: bool, output: str | None, trace: str | None) -> None:
+    """Refuse two results that would be written to one place."""
+    if json and trace == "-":
+        raise EmcliError(Exit.USAGE, "--json and --trace - would both be written to standard output")
+    if output and trace and os.path.realpath(output) == os.path.realpath(trace):
+        raise EmcliError(Exit.USAGE, f"-o and --trace would both be written to {quoted(output)}")
+
+
+def refuse_twice(*sources: str | None) -> None:
+    """Refuse standard input for more than one thing."""
+    if sources.count("-") > 1:
+        raise EmcliError(Exit.USAGE, "standard input (-) can be only one of the inputs")
+
+
 def _is_same(there: os.stat_result, source: str) -> bool:
     with suppress(OSError, ValueError):
         return os.path.samestat(there, os.fstat(0) if source == "-" else os.stat(source))

@@ -102,8 +102,10 @@ def _by_role(table: Table, roles: dict[str, int]) -> tuple[Array, Array | None, 
         row = int(np.argmax(weights < 0))
         fault = table.fault(row, roles["row_weights"], f"weights must be at least 0, got '{weights[row]:g}'")
         raise EmcliError(Exit.DATA, fault)
-    if not weights.sum() > 0 or weights.sum() > HEAVIEST:
-        what = "all weights are zero" if not weights.any() else f"the weights sum to {weights.sum():g}, more than 1e15"
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    if not 0 < total <= HEAVIEST:
+        what = "all weights are zero" if not weights.any() else f"the weights sum to {total:g}, more than 1e15"
         raise EmcliError(
             Exit.DATA, Fault(what, table.source, None), hint="weights must be finite, >= 0 and not all zero"
         )

@@ -12,9 +12,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from emcli.errors import EmcliError, Exit, quoted
+from emcli.errors import EmcliError, Exit, escaped, quoted
 
 FATAL = {signal.SIGTERM: "terminated", signal.SIGHUP: "hung up", signal.SIGINT: "interrupted"}
+
+_LONGEST = 4000  # characters of a line
 
 
 class Killed(BaseException):
@@ -132,9 +134,10 @@ def _forget(descriptor: int) -> None:
 
 
 def _say(*lines: str) -> None:
+    """The one writer to standard error: whatever a message quotes, it stays one line of printable characters."""
     try:
         for line in lines:
-            sys.stderr.write(line + "\n")
+            sys.stderr.write(escaped(line, _LONGEST) + "\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         _forget(2)  # a result is not lost because nobody can hear

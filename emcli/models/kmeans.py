@@ -13,7 +13,7 @@ import numpy.typing as npt
 from emcli.em import Array, Information, Stats
 from emcli.errors import Caution
 from emcli.models import points
-from emcli.models.family import Picked, Predictor, Rows, Share, first_pair
+from emcli.models.family import ParameterFault, Picked, Predictor, Rows, Share, first_pair
 from emcli.models.parameters import Given
 from emcli.models.seeding import far_apart, squared_distances
 
@@ -153,6 +153,8 @@ class KMeansFamily:
         given = Given(parameters, ("centroids", "sizes", "sd", "weights"))
         centroids = given.matrix("centroids", None, None)
         sizes = given.array("sizes", (len(centroids),)) if "sizes" in parameters else None
+        if sizes is not None and ((sizes < 0).any() or not sizes.any()):
+            raise ParameterFault(("sizes",), "must not be negative, nor all 0")
         weights = given.weights(len(centroids)) if sizes is None else sizes / sizes.sum()
         return Spheres(weights, centroids, given.positive("sd"))
 
