@@ -42,7 +42,7 @@ def fit(target: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
     settings = resolve(model.name, model.options, flags, document, read_start=read_start)[0]
     _say_decisions(given, settings)
     inputs = tuple(path for path in (source, target if experiment else None, settings.start_source) if path)
-    sink = Output(output, inputs) if output and output != "-" else None
+    sink = Output(output, inputs) if output is not None and output != "-" else None
     dataset = _dataset(source, experiment, model, settings)
     if given["verbose"]:
         note(f"read {dataset.count} rows of {', '.join(dataset.columns)} from {dataset.source}")
@@ -61,7 +61,7 @@ def generate(source: str, given: Mapping[str, Any]) -> int:
     output = given_once(given, "output", "-o")
     rows = _whole(given_once(given, "rows", "-n"), "-n", 1, MOST_ROWS)
     seed = _whole(given_once(given, "seed", "--seed"), "--seed", 0, 2**64 - 1)
-    sink = Output(output, (source,)) if output and output != "-" else None
+    sink = Output(output, (source,)) if output is not None and output != "-" else None
     drawn = (
         _drawn_from_fit(source, rows, seed)
         if source.endswith(".json")
@@ -90,7 +90,7 @@ def predict(saved: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
     options = CsvOptions(**reading(flags))
     source = source_of(data[0] if data else None, None)
     refuse_twice(saved, source)
-    sink = Output(output, (saved, source or "-")) if output and output != "-" else None
+    sink = Output(output, (saved, source or "-")) if output is not None and output != "-" else None
     if sink is None:
         refuse_endless((source or "-",))
     pieces = predictions(read_fit(saved), saved, source or "-", options)
@@ -169,9 +169,10 @@ def drawn_from(experiment: Experiment, rows: int | None, seed: int | None) -> Dr
         )
     except ParameterFault as fault:
         first = fault.path[:1]
-        path = fault.path if first in (("sizes",), ("columns",), ("tosses",)) else ("parameters", *fault.path)
-        if first == ("weights",) and recipe.sizes is not None:  # which the weights were made of
-            path = ("sizes",)
+        if recipe.sizes is not None and first in (("weights",), ("sizes",)):  # the weights were made of them
+            path: tuple[str | int, ...] = ("sizes",)
+        else:
+            path = fault.path if first in (("columns",), ("tosses",)) else ("parameters", *fault.path)
         raise EmcliError(
             Exit.USAGE, experiment.fault(("generate", *path), f"generate.{dotted(path)}: {fault.what}")
         ) from None

@@ -34,7 +34,7 @@ def compare(words: Sequence[str], given: Mapping[str, Any]) -> int:
     output, trace = given_once(given, "output", "-o"), given_once(given, "trace", "--trace")
     folder = given_once(given, "save_fits", "--save-fits")
     refuse_shared(given["json"], output, trace)
-    sink = Output(output, tuple(words)) if output and output != "-" else None
+    sink = Output(output, tuple(words)) if output is not None and output != "-" else None
     if folder is not None and not os.path.isdir(folder):
         raise EmcliError(Exit.OUTPUT, Fault("no such directory", folder), hint=f"mkdir -p {folder}")
     with ExitStack() as opened:

@@ -95,13 +95,17 @@ class Output:
     def staged(self, text: str) -> Iterator[None]:
         """Have the text safe on disk before the block, and put it in place where that ends without an exception."""
         with self.opened() as stream:
-            if self._streamed:
-                yield
-                stream.write(text)
-            else:
+            if not self._streamed:
                 stream.write(text)
                 _sync(stream)
+            try:
                 yield
+            except BrokenPipeError:
+                raise
+            except OSError as wrong:  # of standard output, not of this file
+                raise EmcliError(Exit.OUTPUT, f"cannot write the result: {reason(wrong)}") from None
+            if self._streamed:
+                stream.write(text)
 
     @contextmanager
     def opened(self) -> Iterator[IO[str]]:
