@@ -139,7 +139,7 @@ def check(case: Bad, folder: Path, process: bool) -> Done:
 def rows(catalogue: Mapping[str, Bad | list[Bad]]) -> Any:
     """Each row as a test named by its id: the first case as a process, its variants after it in this one."""
     flat = [
-        pytest.param(case, number == 0, id=f"{row}{'abcdefghijklmnopqrstuvwxyz'[number] if number else ''}")
+        pytest.param(case, number == 0, id=row + (f" variant {number}" if number else ""))
         for row, cases in catalogue.items()
         for number, case in enumerate([cases] if isinstance(cases, Bad) else cases)
     ]

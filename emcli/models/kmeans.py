@@ -205,7 +205,7 @@ class KMeansFamily:
 
     def predictor(self, parameters: Mapping[str, Any], settings: Mapping[str, Any], names: Sequence[str]) -> Predictor:
         centroids = self.read(parameters, settings).centroids
-        frame = points.around(centroids, np.ptp(centroids, axis=0, keepdims=True), common=True)
+        frame = points.around(centroids, np.ptp(centroids, axis=0, keepdims=True), True, names)
         inward = KMeans(frame.inward(centroids))
 
         def apply(numbers: Array, texts: Sequence[list[str]]) -> tuple[Array, Array]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from emcli.em import Array
-from emcli.models.family import DataFault, Picked, Rows
+from emcli.models.family import DataFault, ParameterFault, Picked, Rows
 from emcli.models.frame import Frame, OutOfRange
 
 
@@ -34,8 +34,13 @@ def rows(numbers: Array, weights: Array | None, names: Sequence[str], k: int, co
     return Rows(values, weights, float(n) if weights is None else float(weights.sum()), tuple(names), frame)
 
 
-def around(means: Array, sds: Array, common: bool) -> Frame:
-    """Working coordinates for rows that a fit with these means and sds (k, d) is to be applied to."""
+def around(means: Array, sds: Array, common: bool, names: Sequence[str]) -> Frame:
+    """Working coordinates for rows that a fit with these means and sds (k, d) is to be applied to.
+
+    Raises ParameterFault where the fit is not one of the named columns.
+    """
+    if means.shape[1] != len(names):
+        raise ParameterFault((), f"they are of {means.shape[1]} columns, but data.columns names {len(names)}")
     exponent = np.frexp(np.where(sds > 0, sds, 1.0).max(axis=0))[1].astype(np.int64)
     return Frame(means[0].copy(), np.full_like(exponent, exponent.max()) if common else exponent)
 
