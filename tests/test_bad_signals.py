@@ -1,4 +1,4 @@
-"""Section G of the catalogue: signals in reading, fitting and writing, memory that is not there, and a sealed process."""
+"""Section G of the catalogue: signals at every step, memory that is not there, and a process that is sealed."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def half_written(folder: Path) -> tuple[subprocess.Popen[bytes], list[Path]]:
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert process.stdin is not None
-    process.stdin.write(b"x,y\n" + b"1,2\n" * 1_200_000)
+    process.stdin.write(b"x,y\n" + b"1,2\n" * 1_058_000)  # a block to be read, and what a pipe holds
     process.stdin.flush()
     while not (there := [path for path in folder.glob(".out.json.*.tmp") if path.stat().st_size]):
         time.sleep(0.02)
