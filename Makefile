@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint clean
+.PHONY: help demo figures test test-slow lint clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -20,6 +20,17 @@ demo: $(READY)  ## set up and run the textbook examples and Old Faithful
 	@for name in heights blobs two_coins mixture_1d do_batzoglou; do \
 	  echo; echo "\$$ emcli fit configs/$$name.yaml"; $(BIN)/emcli fit configs/$$name.yaml || exit; done
 	@echo; echo "\$$ emcli fit gmm sample_data/faithful.csv -k 2"; $(BIN)/emcli fit gmm sample_data/faithful.csv -k 2
+
+figures: $(READY)  ## draw the textbook's figures into docs/figures
+	@mkdir -p docs/figures
+	@for name in heights two_coins do_batzoglou; do \
+	  $(BIN)/emcli fit configs/$$name.yaml -q --plot docs/figures/$$name.svg > /dev/null || exit; done
+	@$(BIN)/emcli fit configs/mixture_1d.yaml -q --max-iter 20 --plot docs/figures/mixture_1d.svg > /dev/null
+	@$(BIN)/emcli fit configs/blobs.yaml -q --init random --plot docs/figures/blobs.svg > /dev/null
+	@$(BIN)/emcli fit gmm sample_data/faithful.csv -k 2 -q --init random --plot docs/figures/faithful.svg > /dev/null
+	@$(BIN)/emcli compare gmm sample_data/faithful.csv -k 1-5 --covariance full,tied -q \
+	  --plot docs/figures/compare.svg > /dev/null
+	@ls docs/figures/*.svg
 
 test: $(READY)  ## set up if needed and run the tests
 	@$(BIN)/python -m pytest

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from emcli.em import Array
+
+SHARED = ("scales",)  # lists of parameters that have one value for each column
 
 
 def adjusted_rand_index(one: Any, other: Any, weights: Array | None = None) -> float:
@@ -41,7 +44,9 @@ def matched(distances: Array) -> npt.NDArray[np.intp]:
     return np.asarray(linear_sum_assignment(distances)[1], dtype=np.intp)
 
 
-def distances_between(one: Array, other: Array, scale: Array) -> Array:
-    """Euclidean distances (k, m) between locations (k, d) and (m, d), each coordinate in units of `scale`."""
-    away: Array = np.sqrt((((one[:, None, :] - other[None, :, :]) / scale) ** 2).sum(axis=2))
-    return away
+def reordered(parameters: Mapping[str, Any], order: Sequence[int]) -> dict[str, Any]:
+    """Parameters with their components in another order; what is not one value for each component stays."""
+    return {
+        key: [value[i] for i in order] if isinstance(value, list) and key not in SHARED else value
+        for key, value in parameters.items()
+    }

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from emcli import __version__
+from emcli.completing import VARIABLE, models, values
 from emcli.shell import guarded
 
 Plan = Callable[[], int]  # what a command line asks for, run outside Typer, which would swallow signals
@@ -45,7 +46,7 @@ COMPARE_HELP = """Choose between fits: a grid of them, or experiments and saved 
 
 \b
 Examples:
-  emcli compare gmm sample_data/faithful.csv -k 1-6 --covariance full,tied,diag
+  emcli compare gmm sample_data/faithful.csv -k 1-6 --covariance full,tied
   emcli compare coins tacks.csv -k 1-4 --mixing free,equal --criterion aic
   emcli compare configs/heights.yaml configs/mixture_1d.yaml
   emcli compare fits/*.json --json
@@ -85,10 +86,10 @@ def _run(arguments: list[str]) -> int:
     if arguments in (["--version"], ["-V"]):
         sys.stdout.write(f"emcli {__version__}\n")
         return 0
-    if not arguments:
+    if not arguments and VARIABLE not in os.environ:
         sys.stderr.write(BRIEF)
         return 2
-    if arguments[0] == "help":
+    if arguments[:1] == ["help"]:
         arguments = [*arguments[1:], "--help"]
     from emcli.parsing import parse
 
@@ -100,8 +101,11 @@ def build() -> Any:
     """The Typer application. A command returns the work to do as a function; a fit's options come from one table."""
     import typer
 
+    from emcli.helping import Command, Group
+
     app = typer.Typer(
         name="emcli",
+        cls=Group,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -145,21 +149,24 @@ def build() -> Any:
         (predict, PREDICT_HELP, _predict_parameters()),
     ):
         brief = text.split(".")[0].split(",")[0].split(":")[0]
-        app.command(command.__name__, help=text, short_help=brief)(_declared(command, {**parameters, **_talk()}))
+        app.command(command.__name__, cls=Command, help=text, short_help=brief)(
+            _declared(command, {**parameters, **_talk()})
+        )
     return app
 
 
 def _fit_parameters() -> dict[str, Any]:
     from emcli.options import OPTIONS
 
-    options = {option.key: _from_table(option) for option in sorted(OPTIONS, key=lambda option: "/" in option.flag)}
+    options = {option.key: _from_table(option) for option in sorted(OPTIONS, key=lambda option: option.switch)}
     return {
         "model": _word("MODEL|EXPERIMENT", "kmeans, coins or gmm; or an experiment file (YAML)"),
         "data": _words("DATA", "a CSV file, or - for standard input"),
         **options,
         "json": _switch("--json", help="print the result document instead of tables"),
         "output": _option("-o", "--output", metavar="FILE", help="write the document to FILE, whole or not at all"),
-        "trace": _option("--trace", metavar="FILE", help="each iteration as a JSON line while it happens; - is stdout"),
+        "trace": _option("--trace", metavar="FILE", help="each iteration as a JSON line at once; - is stdout"),
+        "plot": _option("--plot", metavar="FILE", help="a picture: .png, .svg or .pdf; - draws in the terminal"),
         "require_convergence": _switch("--require-convergence", help="exit with 1 unless the best fit converged"),
     }
 
@@ -207,21 +214,29 @@ def _talk() -> dict[str, Any]:
 def _word(metavar: str, help: str) -> Any:
     import typer
 
-    return Annotated[str, typer.Argument(metavar=metavar, show_default=False, help=help)]
+    return Annotated[
+        str, typer.Argument(metavar=metavar, show_default=False, help=help, autocompletion=models(metavar))
+    ]
 
 
 def _words(metavar: str, help: str) -> Any:
     """Any number of words, so that one too many is counted and not misread."""
     import typer
 
-    return Annotated[list[str] | None, typer.Argument(metavar=metavar, show_default=False, help=help)]
+    return Annotated[
+        list[str] | None,
+        typer.Argument(metavar=metavar, show_default=False, help=help, autocompletion=models(metavar)),
+    ]
 
 
 def _option(*names: str, metavar: str, help: str) -> Any:
     """An option with a value, taken as often as it is given, so that giving it twice is seen."""
     import typer
 
-    return Annotated[list[str] | None, typer.Option(*names, metavar=metavar, show_default=False, help=help)]
+    return Annotated[
+        list[str] | None,
+        typer.Option(*names, metavar=metavar, show_default=False, help=help, autocompletion=values(metavar)),
+    ]
 
 
 def _switch(*names: str, **more: Any) -> Any:
@@ -233,7 +248,7 @@ def _switch(*names: str, **more: Any) -> Any:
 def _from_table(option: Any) -> Any:
     import typer
 
-    if "/" in option.flag:
+    if option.switch:
         return Annotated[bool | None, typer.Option(option.flag, show_default=False, help=option.help)]
     return _option(*filter(None, (option.short, option.flag)), metavar=option.metavar, help=option.help)
 

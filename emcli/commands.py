@@ -14,9 +14,11 @@ from emcli.experiment import Experiment, read_experiment, read_start
 from emcli.files import Output, open_log, refuse_endless, refuse_shared, refuse_twice
 from emcli.models import MODELS, family_of
 from emcli.options import OPTIONS, Settings
+from emcli.plotting import Plot
+from emcli.running import as_dataset, bar_for, check, drawn_from, finished
 from emcli.settings import reading, resolve
 from emcli.shell import note, warn
-from emcli.yaml import dotted
+from emcli.terminal import json_for
 
 if TYPE_CHECKING:
     from emcli.fitting import Result
@@ -43,12 +45,13 @@ def fit(target: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
     _say_decisions(given, settings)
     inputs = tuple(path for path in (source, target if experiment else None, settings.start_source) if path)
     sink = Output(output, inputs) if output is not None and output != "-" else None
+    plot = Plot(given_once(given, "plot", "--plot"), given, inputs)
     dataset = _dataset(source, experiment, model, settings)
     if given["verbose"]:
         note(f"read {dataset.count} rows of {', '.join(dataset.columns)} from {dataset.source}")
-    result = _fitted(model, dataset, settings, trace, inputs, experiment)
-    result = beside_truth(result, experiment, settings)
-    _deliver(result, given, sink, tables=trace != "-", document=output == "-")
+    result = _fitted(model, dataset, settings, experiment, trace, given["quiet"], plot, inputs)
+    drawn = plot.fit(result)
+    _deliver(result, given, sink, tables=trace != "-", document=output == "-", drawn=drawn)
     if given["require_convergence"] and result.best.status != "converged":
         return Exit.NOT_CONVERGED
     return Exit.DONE
@@ -139,45 +142,6 @@ def _dataset(source: str | None, experiment: Experiment | None, model: Any, sett
     return as_dataset(drawn, experiment, model, settings)
 
 
-def as_dataset(drawn: Drawn, experiment: Experiment, model: Any, settings: Settings) -> Dataset:
-    """Generated rows as if they had been written to a file and read again."""
-    from emcli.loading import pick, prepare
-
-    picked = pick(model, drawn.names, experiment.file, settings)
-    names = [drawn.names[i] for i in picked.numeric]
-    return prepare(model, drawn.values[:, list(picked.numeric)], [], None, names, settings, source=experiment.file)
-
-
-def drawn_from(experiment: Experiment, rows: int | None, seed: int | None) -> Drawn:
-    from emcli.generating import draw
-    from emcli.models.family import ParameterFault
-
-    recipe = experiment.generate
-    if recipe is None:
-        raise EmcliError(Exit.USAGE, Fault("nothing to draw from: no 'generate:'", experiment.file))
-    sizes = recipe.sizes if rows is None else None
-    weights = {} if recipe.sizes is None else {"weights": [n / sum(recipe.sizes) for n in recipe.sizes]}
-    try:
-        return draw(
-            family_of(experiment.model),
-            {**recipe.parameters, **weights},
-            rows or recipe.rows,
-            recipe.seed if seed is None else seed,
-            sizes,
-            recipe.columns,
-            {"tosses": recipe.tosses},
-        )
-    except ParameterFault as fault:
-        first = fault.path[:1]
-        if recipe.sizes is not None and first in (("weights",), ("sizes",)):  # the weights were made of them
-            path: tuple[str | int, ...] = ("sizes",)
-        else:
-            path = fault.path if first in (("columns",), ("tosses",)) else ("parameters", *fault.path)
-        raise EmcliError(
-            Exit.USAGE, experiment.fault(("generate", *path), f"generate.{dotted(path)}: {fault.what}")
-        ) from None
-
-
 def _drawn_from_fit(source: str, rows: int | None, seed: int | None) -> Drawn:
     from emcli.generating import draw
     from emcli.models.family import ParameterFault
@@ -198,52 +162,33 @@ def _drawn_from_fit(source: str, rows: int | None, seed: int | None) -> Drawn:
 
 
 def _fitted(
-    model: Any, dataset: Dataset, settings: Settings, trace: str | None, inputs: Sequence[str],
+    model: Any,
+    dataset: Dataset,
+    settings: Settings,
     experiment: Experiment | None,
-) -> Result:  # fmt: skip
+    trace: str | None,
+    quiet: bool,
+    plot: Plot,
+    inputs: Sequence[str],
+) -> Result:
     from emcli.fitting import fit as start_all
-    from emcli.models.family import ParameterFault
+    from emcli.progress import watched
 
+    check(dataset, settings)
     with ExitStack() as opened:
-        try:
-            events = start_all(model, dataset, settings)
-            if trace is not None:
-                from emcli.trace import written
+        events = plot.recorded(start_all(model, dataset, settings))
+        if trace is not None:
+            from emcli.trace import written
 
-                stream = sys.stdout if trace == "-" else opened.enter_context(open_log(trace, inputs))
-                events = written(events, stream, model, dataset, settings.k)
-            while True:
-                next(events)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
-        except ParameterFault as fault:
-            raise EmcliError(Exit.USAGE, _start_fault(fault, settings, experiment)) from None
+            stream = sys.stdout if trace == "-" else opened.enter_context(open_log(trace, inputs))
+            events = written(events, stream, model, dataset, settings.k)
+        bar = opened.enter_context(bar_for(trace, quiet))
+        return finished(watched(events, bar, model, dataset, settings), experiment, settings, bar)
 
 
-def _start_fault(fault: Any, settings: Settings, experiment: Experiment | None) -> Fault:
-    """What is wrong with given start values, at its place where they stand in the experiment."""
-    if experiment is not None and settings.start_source == experiment.file:
-        path = ("fit", "start", *fault.path)
-        return experiment.fault(path, f"{dotted(path)}: {fault.what}")
-    return Fault(f"start: {fault}", settings.start_source)
-
-
-def beside_truth(result: Result, experiment: Experiment | None, settings: Settings) -> Result:
-    """The result beside the truth, where an experiment or a column of labels tells it."""
-    from emcli.truth import with_truth
-
-    if result.data.labels is not None:
-        return with_truth(result, None, result.data.labels)
-    if experiment is None or experiment.generate is None:
-        return result
-    drawn = drawn_from(experiment, None, None)
-    truth = result.family.write(result.family.read(drawn.parameters, {}))
-    same = as_dataset(drawn, experiment, result.family, settings).digest == result.data.digest
-    return with_truth(result, truth, drawn.labels if same else None)
-
-
-def _deliver(result: Result, given: Mapping[str, Any], sink: Output | None, tables: bool, document: bool) -> None:
+def _deliver(
+    result: Result, given: Mapping[str, Any], sink: Output | None, tables: bool, document: bool, drawn: str
+) -> None:
     """Warnings on standard error, tables or the document on standard output, and the document in a file, last."""
     from emcli.result import document as as_document
     from emcli.result import dumps
@@ -254,11 +199,12 @@ def _deliver(result: Result, given: Mapping[str, Any], sink: Output | None, tabl
     said = dumps(as_document(result)) if sink or given["json"] or document else ""
     with sink.staged(said) if sink is not None else nullcontext():
         if given["json"] or document:
-            sys.stdout.write(said)
+            sys.stdout.write(json_for(sys.stdout, said))
         elif tables:
             from emcli.report import print_fit
 
             print_fit(result, sys.stdout, given["verbose"])
+        sys.stdout.write(drawn)
         sys.stdout.flush()
 
 

@@ -40,45 +40,6 @@ class Stats:
         return type(self)(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
-@dataclass(frozen=True)
-class Information:
-    """The score of some rows and their empirical information Σ w sᵢ sᵢᵀ, of p free parameters; `+` pools."""
-
-    score: Array  # (p,)
-    matrix: Array  # (p, p)
-
-    @classmethod
-    def of(cls, scores: Array, weights: Array | None) -> Self:
-        """From the scores (p, n) of each row."""
-        weighted = scores if weights is None else scores * weights
-        return cls(weighted.sum(axis=1), weighted @ scores.T)
-
-    def __add__(self, other: Information) -> Information:
-        return Information(self.score + other.score, self.matrix + other.matrix)
-
-    def _scaled(self) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
-        """Score along each eigenvector, eigenvalues, both in units of each parameter's own information; which are kept.
-
-        Parameters that no row informs are left out: their score is zero too.
-        """
-        spread = np.sqrt(np.diag(self.matrix))
-        known = spread > 0
-        scaled = self.matrix[np.ix_(known, known)] / np.outer(spread[known], spread[known])
-        values, vectors = np.linalg.eigh(scaled)
-        return (self.score[known] / spread[known]) @ vectors, values, known
-
-    def smallest_eigenvalue(self) -> float:
-        """Of the scaled matrix; 0 where some parameter is not informed at all."""
-        _, values, known = self._scaled()
-        return float(values[0]) if known.all() else 0.0
-
-    def decrement(self) -> float:
-        """The gain of log-likelihood to expect from one more Newton step: ½ sᵀ I⁻¹ s, free of units."""
-        along, values, _ = self._scaled()
-        kept = values > 1e-13 * len(values)
-        return float(0.5 * np.sum(along[kept] ** 2 / values[kept]))
-
-
 class Model(Protocol):
     """A latent-variable model: an immutable value of arrays."""
 
@@ -88,8 +49,6 @@ class Model(Protocol):
 
     def components(self) -> tuple[Array, ...]:
         """The parameters but the weights, each (k, …)."""
-
-    def information(self, rows: Array, weights: Array | None) -> Information: ...
 
     @property
     def weights(self) -> Array:
@@ -132,11 +91,6 @@ def same(one: Any, other: Any) -> bool:
     """Have two models exactly the same parameters?"""
     pairs = zip((one.weights, *one.components()), (other.weights, *other.components()), strict=True)
     return all(np.array_equal(a, b) for a, b in pairs)
-
-
-def information(model: Any, batches: Sequence[Batch], map: Map = map) -> Information:
-    """Score and empirical information of all rows at the model."""
-    return reduce(add, map(model.information, *zip(*batches, strict=True)))  # type: ignore[no-any-return]
 
 
 def rounding(step: Step) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,8 +18,9 @@ class Series:
     y: Array  # (n,); bars: the heights; density: the edges of the rows
     label: str | None = None  # for the legend
     colour: int | None = None
-    stroke: str = "normal"  # thin | normal | bold | dashed
+    stroke: str = "normal"  # thin | normal | bold | dashed; points: a ring, a dot, a cross
     z: Array | None = None  # density: counts (rows, columns)
+    mark: str | None = None  # a word or two at the last point
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +32,9 @@ class Panel:
     y_label: str
     series: Sequence[Series]
     whole: bool = False  # does the horizontal axis count in whole numbers?
+    x_range: tuple[float, float] | None = None  # what to show; None: all
+    y_range: tuple[float, float] | None = None
+    note: str = ""  # a sentence to stand below
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,3 +43,22 @@ class Picture:
 
     title: str  # data, model and k
     panels: Sequence[Sequence[Panel]]
+
+
+def described(picture: Picture) -> str:
+    """What is in a picture, as JSON: for each panel its labels, and how much of what lies from where to where."""
+    panels = [
+        {"title": panel.title, "x": panel.x_label, "y": panel.y_label, "series": [*map(_measured, panel.series)]}
+        for row in picture.panels
+        for panel in row
+    ]
+    return json.dumps({"title": picture.title, "panels": panels})
+
+
+def _measured(series: Series) -> dict[str, object]:
+    stretches = {
+        name: [float(f"{value:.6g}") for value in (at.min(), at.max(), at[-1])] if len(at) else []
+        for name, at in (("x", series.x), ("y", series.y))
+    }
+    counts = {} if series.z is None else {"sum": float(series.z.sum())}
+    return {"kind": series.kind, "label": series.label, "count": len(series.x), **stretches, **counts}

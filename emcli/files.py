@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
-from typing import IO, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from emcli.errors import EmcliError, Exit, Fault, quoted, suggestion
 
@@ -86,17 +86,17 @@ class Output:
         except (OSError, ValueError) as wrong:
             raise _unwritable(path, wrong) from None
 
-    def write(self, text: str) -> None:
-        """Put the text in place, all of it or nothing."""
-        with self.staged(text):
+    def write(self, content: str | bytes) -> None:
+        """Put the content in place, all of it or nothing."""
+        with self.staged(content):
             pass
 
     @contextmanager
-    def staged(self, text: str) -> Iterator[None]:
-        """Have the text safe on disk before the block, and put it in place where that ends without an exception."""
-        with self.opened() as stream:
+    def staged(self, content: str | bytes) -> Iterator[None]:
+        """Have it safe on disk before the block, and put it in place where that ends without an exception."""
+        with self.opened(isinstance(content, bytes)) as stream:
             if not self._streamed:
-                stream.write(text)
+                stream.write(content)
                 _sync(stream)
             try:
                 yield
@@ -105,13 +105,13 @@ class Output:
             except OSError as wrong:  # of standard output, not of this file
                 raise EmcliError(Exit.OUTPUT, f"cannot write the result: {reason(wrong)}") from None
             if self._streamed:
-                stream.write(text)
+                stream.write(content)
 
     @contextmanager
-    def opened(self) -> Iterator[IO[str]]:
+    def opened(self, binary: bool = False) -> Iterator[IO[Any]]:
         """A stream whose whole content is put in place where the block ends without an exception."""
         try:
-            with self._appended() if self._streamed else self._replaced() as stream:
+            with self._appended(binary) if self._streamed else self._replaced(binary) as stream:
                 yield stream
         except BrokenPipeError:
             raise
@@ -119,15 +119,15 @@ class Output:
             raise _unwritable(self.path, wrong) from None
 
     @contextmanager
-    def _appended(self) -> Iterator[IO[str]]:
-        with open(self.path, "a", encoding="utf-8") as stream:
+    def _appended(self, binary: bool) -> Iterator[IO[Any]]:
+        with open(self.path, **_mode("a", binary)) as stream:
             yield stream
 
     @contextmanager
-    def _replaced(self) -> Iterator[IO[str]]:
+    def _replaced(self, binary: bool) -> Iterator[IO[Any]]:
         temporary = self._temporary()
         try:
-            with open(os.open(temporary, _NEW, 0o666), "w", encoding="utf-8") as file:
+            with open(os.open(temporary, _NEW, 0o666), **_mode("w", binary)) as file:
                 if self._mode is not None:
                     os.fchmod(file.fileno(), stat.S_IMODE(self._mode))
                 yield file
@@ -151,6 +151,10 @@ class Output:
         """A name to use before the file is made, so that no signal between the two can leave it behind."""
         folder, name = os.path.split(self._target)
         return os.path.join(folder, f".{os.fsdecode(os.fsencode(name)[:200])}.{os.urandom(6).hex()}.tmp")
+
+
+def _mode(mode: str, binary: bool) -> dict[str, Any]:
+    return {"mode": f"{mode}b"} if binary else {"mode": mode, "encoding": "utf-8"}
 
 
 @contextmanager

@@ -4,68 +4,22 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from emcli.em import (
-    Array,
-    Degenerate,
-    Ending,
-    Map,
-    Step,
-    converge,
-    em,
-    guard,
-    information,
-    pooled,
-    until_fixed,
-)
+from emcli.em import Array, Degenerate, Map, em, pooled
 from emcli.errors import Caution, EmcliError, Exit, Fault
+from emcli.information import information
 from emcli.loading import Dataset
 from emcli.models.family import Family, Rows
-from emcli.models.parameters import has_twins, refuse_symmetric
-from emcli.models.seeding import best_of_short_runs
+from emcli.starts import EXACT, Iteration, Start, remaining, run, start_model, threads
 from emcli.verdict import Choice, about_optimum, about_starts, against_one, choose, same_optimum
-
-DRAWN_FROM = 4096  # rows of the seeded sample on which starts are drawn and tried
-COSTLY_PARAMETERS, COSTLY_PRODUCT = 500, 1e10  # beyond these the score decrement is not computed
-
-
-@dataclass
-class Start:
-    """One line of the ledger."""
-
-    start: int  # from 1
-    exact: bool = False  # was it the best model of all, found directly?
-    status: str = "running"  # converged | max_iter | degenerate
-    stop: str | None = None
-    iterations: int = 0
-    reason: str | None = None  # why it degenerated
-    decrement: float | None = None
-    scores: list[float] = field(default_factory=list)  # one for each iteration, 0 = the start
-    model: Any = None  # the last one, in working coordinates
-    symmetric: bool = False  # did it begin with equal components?
-
-    @property
-    def finished(self) -> bool:
-        return self.status != "degenerate"
-
-
-@dataclass(frozen=True)
-class Iteration:
-    """What a fit tells while it runs: one step of one start. `gain` is None at iteration 0."""
-
-    start: int
-    iteration: int
-    step: Step
-    gain: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +41,7 @@ class Result:
     cautions: list[Caution]
     certificate: dict[str, Any] | None = None  # what is known for certain of the best there can be
     truth: dict[str, Any] | None = None
+    bootstrap: Any = None
 
     def criteria(self) -> dict[str, float | None]:
         """AIC, BIC and ICL, smaller is better; None where the log-likelihood is."""
@@ -109,97 +64,68 @@ class Result:
         return sum(same_optimum(self.family, score, self.best.scores[-1]) for score in finished)
 
 
-def fit(family: Family, data: Dataset, settings: Any) -> Generator[Iteration | Start, None, Result]:
+Begin = tuple[Start, Callable[[], Any]]
+Events = Generator[Iteration | Start, None, Result]
+
+
+def fit(family: Family, data: Dataset, settings: Any) -> Events:
     """Run all starts in order, yielding each iteration and each start's end; return the result.
 
     Raises EmcliError: exit 2 for a start that cannot be used, 4 where every start degenerates.
     """
-    rows, ledger = data.rows, []
-    with threads(settings.jobs or len(os.sched_getaffinity(0)), len(rows.batches())) as spread:
-        exact = family.exact(rows, settings)
-        for number in range(1, settings.restarts + 1 + (exact is not None and settings.start is None)):
-            entry = Start(number, exact=number > settings.restarts)
-            ledger.append(entry)
-            begin = (lambda: exact) if entry.exact else partial(start_model, number, family, rows, settings)
-            yield from _run(entry, family, rows, settings, begin, spread)
-            yield entry
-        choice = choose(family, data.rows, ledger, settings.tol, spread)
-        if choice is None:
-            reason, _ = Counter(entry.reason for entry in ledger).most_common(1)[0]
-            what = f"no fit: all {len(ledger)} starts degenerated ({reason})"
-            raise EmcliError(
-                Exit.NO_FIT,
-                Fault(what, data.source),
-                hint="try a smaller -k or another --covariance" if "covariance" in family.options else None,
-            )
-        return _result(family, data, settings, ledger, choice, exact, spread)
+    with _spread(data, settings) as spread:
+        exact = family.exact(data.rows, settings)
+        begins: list[Begin] = [
+            (Start(i), partial(start_model, i, family, data.rows, settings)) for i in range(1, settings.restarts + 1)
+        ]
+        if exact is not None and settings.start is None:
+            begins.append((Start(settings.restarts + 1, EXACT), lambda: exact))
+        return (yield from _all(begins, [], family, data, settings, exact, spread))
 
 
-@contextmanager
-def threads(jobs: int, batches: int) -> Iterator[Map]:
-    """A map over batches with that many threads; order, and so every bit, is the same for any number."""
-    if jobs < 2 or batches < 2:
-        yield map
-        return
-    with ThreadPoolExecutor(min(jobs, batches)) as pool:
-        yield pool.map
+def continued(
+    family: Family,
+    data: Dataset,
+    settings: Any,
+    ledger: Sequence[Start],
+    origin: str,
+    begin: Callable[[Rows, Map], Any],
+) -> Events:
+    """Go on with a finished fit of the same data: one more start, from the model that `begin` gives."""
+    with _spread(data, settings) as spread:
+        begins = [(Start(len(ledger) + 1, origin), partial(begin, data.rows, spread))]
+        exact = family.exact(data.rows, settings) if any(entry.origin == EXACT for entry in ledger) else None
+        return (yield from _all(begins, ledger, family, data, settings, exact, spread))
 
 
-def _run(
-    entry: Start, family: Family, rows: Rows, settings: Any, begin: Callable[[], Any], spread: Map
-) -> Iterator[Iteration]:
-    try:
-        model = begin()
-        entry.symmetric = not family.hard and has_twins(model)
-        steps = guard(em(model, rows.batches(), spread))
-        run = (
-            until_fixed(steps, settings.max_iter)
-            if family.hard
-            else converge(steps, settings.tol, settings.max_iter, _remaining(rows, model, spread), family.fixed_point)
+def _spread(data: Dataset, settings: Any) -> AbstractContextManager[Map]:
+    return threads(settings.jobs or len(os.sched_getaffinity(0)), len(data.rows.batches()))
+
+
+def _all(
+    begins: Sequence[Begin],
+    before: Sequence[Start],
+    family: Family,
+    data: Dataset,
+    settings: Any,
+    exact: Any,
+    spread: Map,
+) -> Events:
+    ledger = list(before)
+    for entry, begin in begins:
+        ledger.append(entry)
+        yield from run(entry, family, data.rows, settings, begin, spread)
+        yield entry
+    choice = choose(family, data.rows, ledger, settings.tol, spread)
+    if choice is None:
+        reason, _ = Counter(entry.reason for entry in ledger).most_common(1)[0]
+        what = f"no fit: all {len(ledger)} starts degenerated ({reason})"
+        raise EmcliError(
+            Exit.NO_FIT,
+            Fault(what, data.source),
+            hint="try a smaller -k or another --covariance" if "covariance" in family.options else None,
         )
-        ending = yield from _recorded(entry, run)
-        entry.status, entry.stop, entry.decrement = ending
-    except Degenerate as reason:
-        entry.status, entry.reason = "degenerate", str(reason)
-    entry.iterations = max(0, len(entry.scores) - 1)
-
-
-def _recorded(entry: Start, run: Generator[Step, None, Ending]) -> Generator[Iteration, None, Ending]:
-    """Write each step into the ledger, pass it on, and return how the run ended."""
-    while True:
-        try:
-            step = next(run)
-        except StopIteration as end:
-            ending: Ending = end.value
-            return ending
-        gain = step.score - entry.scores[-1] if entry.scores else None
-        entry.scores.append(step.score)
-        entry.model = step.model
-        yield Iteration(entry.start, len(entry.scores) - 1, step, gain)
-
-
-def start_model(number: int, family: Family, rows: Rows, settings: Any) -> Any:
-    """The model that a start begins with, in working coordinates: given, or drawn from the seed and its number."""
-    if settings.start is not None and number == 1:
-        model = family.read(settings.start, settings.document(), settings.k, rows)
-        refuse_symmetric(model)
-        return family.inward(model, rows)
-    rng = np.random.default_rng([settings.seed, number])
-    sample = rows.sample(DRAWN_FROM, rng)
-    candidates, steps = family.short_runs(settings)
-    batches = sample.batches()
-    drawn = islice(family.draw(sample, settings, rng), candidates)
-    if candidates == 1:
-        return next(drawn)
-    return best_of_short_runs(drawn, lambda model: em(model, batches), steps)
-
-
-def _remaining(rows: Rows, model: Any, spread: Map) -> Any:
-    """The function that gives a model's score decrement; None where it would cost too much or has no meaning."""
-    p = model.parameters_count
-    if p > COSTLY_PARAMETERS or rows.values.shape[1] * p * p > COSTLY_PRODUCT or not rows.has_more_distinct_than(p):
-        return None
-    return lambda current: information(current, rows.batches(), spread).decrement()
+    return _result(family, data, settings, ledger, choice, exact, spread)
 
 
 def _result(
@@ -254,7 +180,7 @@ def _cautions(
 ) -> list[Caution]:
     """All that there is to warn of, from the data to the optimum."""
     rows = data.rows
-    affordable = not family.hard and _remaining(rows, model, spread) is not None
+    affordable = not family.hard and remaining(rows, model, spread) is not None
     seen = information(model, rows.batches(), spread) if affordable and len(model.weights) > 1 else None
     return [
         *data.cautions,

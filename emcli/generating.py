@@ -37,7 +37,8 @@ def draw(
     sampler = family.sampler(parameters, options or {})
     k, rng = len(sampler.weights), np.random.default_rng(seed)
     count = rows or sum(sizes or ())
-    require(8 * count * (2 * family.locations(parameters).shape[1] + 3), f"{count} rows")
+    width = sampler.sample(np.zeros(1, dtype=np.intp), np.random.default_rng(0)).shape[1]
+    require(8 * count * (2 * width + 3), f"{count} rows")
     if sizes is not None:
         if len(sizes) != k:
             raise ParameterFault(("sizes",), f"must have {k} values, one for each component, got {len(sizes)}")

@@ -94,11 +94,17 @@ class Option:
     listable: bool = False  # compare takes several
     common: bool = True  # every model has it
     in_yaml: bool = True
+    absence: str = ""  # why a model does not have it
 
     @property
     def name(self) -> str:
         """What the command line's messages call it."""
         return self.short or self.flag.split("/")[0]
+
+    @property
+    def switch(self) -> bool:
+        """Is it given without a value?"""
+        return self.metavar == ""
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -114,15 +120,20 @@ OPTIONS: tuple[Option, ...] = (
            one_of(COVARIANCES), choices=COVARIANCES, listable=True, common=False),
     Option("mixing", "--mixing", None, "|".join(MIXINGS), "model", "mixing weights estimated, or fixed at 1/k",
            one_of(MIXINGS), choices=MIXINGS, listable=True, common=False),
+    Option("standardize", "--standardize", None, "", "model", "let all columns count the same: divide each by its sd",
+           boolean, False, typed=True, common=False),
     Option("init", "--init", None, "|".join(INITS), "starts", "how starts are drawn", one_of(INITS), "k-means++",
            choices=INITS, listable=True),
     Option("restarts", "--restarts", None, "N", "starts", "independent starts", integer(1, 10**6), 10, typed=True),
     Option("seed", "--seed", None, "N", "starts", "all starts derive from it", integer(0, 2**64 - 1), 0, typed=True),
-    Option("tol", "--tol", None, "X", "starts", "stop when the expected remaining gain is below X nats", positive,
+    Option("tol", "--tol", None, "X", "starts", "stop when less than X nats are left to gain", positive,
            1e-6, typed=True),
     Option("max_iter", "--max-iter", None, "N", "starts", "bound on the iterations of one start", integer(1, 10**9),
            10_000, typed=True),
     Option("start", "--start", None, "FILE", "starts", "start values: a fit's JSON, or YAML parameters", parameters),
+    Option("bootstrap", "--bootstrap", None, "N", "starts", "errors of the parameters from N refits of drawn data",
+           integer(2, 10**6), typed=True, common=False,
+           absence="it draws from a fitted likelihood, which hard assignments do not have"),
     Option("truth", "--truth", None, "NAME", "data", "column of true labels, kept out of the fit", column),
     Option("missing", "--missing", None, "|".join(MISSING), "data", "rows with missing cells", one_of(MISSING),
            "error", choices=MISSING),
@@ -150,12 +161,14 @@ class Settings:
     flips: str | None
     covariance: str | None
     mixing: str | None
+    standardize: bool | None
     init: str
     restarts: int
     seed: int
     tol: float
     max_iter: int
     start: Mapping[str, Any] | None
+    bootstrap: int | None
     truth: str | None
     missing: str
     delimiter: str | None

@@ -25,8 +25,7 @@ def predictions(said: Mapping[str, Any], fit: str, source: str, options: CsvOpti
         predictor = family.predictor(said["parameters"], said.get("settings") or {}, names)
     except ParameterFault as fault:
         raise EmcliError(Exit.DATA, Fault(f"parameters: {fault}", fit)) from None
-    k = 0 if predictor.measure == "distance" else len(family.locations(said["parameters"]))
-    titles = ["component", *(f"p_{j + 1}" for j in range(k)), predictor.measure]
+    titles = ["component", *(f"p_{j + 1}" for j in range(predictor.components)), predictor.measure]
     used: tuple[int, ...] = ()
 
     def choose(header: tuple[str, ...], shown: str, has_header: bool) -> Selection:
@@ -77,5 +76,5 @@ def _found(table: Table, used: tuple[int, ...], predictor: Predictor) -> list[An
         column = None if fault.column is None else used[fault.column]
         raise EmcliError(Exit.DATA, table.fault(fault.row, column, fault.what), hint=fault.hint) from None
     component = responsibilities.argmax(axis=0) + 1
-    probabilities = [] if predictor.measure == "distance" else list(responsibilities)
+    probabilities = list(responsibilities[: predictor.components])
     return [component, *probabilities, measure]

@@ -7,23 +7,35 @@ from typing import IO, Any
 
 import numpy as np
 
+from emcli.bootstrap import LEVELS
 from emcli.errors import escaped
-from emcli.fitting import Result, Start
+from emcli.fitting import Result
 from emcli.models.family import Count, Share
+from emcli.sketch import curve
+from emcli.starts import Start
+from emcli.terminal import is_terminal, sayable
 from emcli.verdict import found_once, same_optimum
 
 HEAD, TAIL = 12, 8  # iterations shown at either end of a long fit
 CERTAIN = 1e-4  # nats by which a certified fit may be short of the best of all
 PIPED = 100  # characters of a table of parameters in a pipe above which it is turned
+LONGEST = 20  # characters of the curve of a fit
 WIDEST = 6  # columns of the data up to which whole covariance matrices are shown
 
 
 def print_fit(result: Result, stream: IO[str], verbose: bool) -> None:
     """Print the tables of a fit."""
     console = _console(stream)
-    widest = console.width if console.is_terminal else PIPED
+    widest = console.width if is_terminal(stream) else PIPED
     blocks = (_title(result), _parameters(result, widest), _covariances(result), _iterations(result, verbose))
-    lines = (ledger(result), verdict(result), criteria(result), *_agreement(result))
+    lines = (
+        climb(result, stream),
+        ledger(result),
+        *_bootstrapped(result),
+        verdict(result),
+        criteria(result),
+        *_agreement(result),
+    )
     stream.write(_rendered(console, blocks, lines))
 
 
@@ -36,7 +48,7 @@ def _console(stream: IO[str]) -> Any:
     from rich.console import Console
 
     console = Console(file=stream, highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
+    if not is_terminal(stream):
         console.width = 1000  # nothing is cut or folded in a pipe
     return console
 
@@ -49,7 +61,8 @@ def _rendered(console: Any, blocks: Sequence[Any], lines: Sequence[str]) -> str:
                 console.print()
         for line in lines:
             console.print(line)
-    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+    said = "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+    return sayable(said, console.file)
 
 
 def number(value: Any) -> str:
@@ -101,11 +114,33 @@ def _parameters(result: Result, widest: int) -> Any:
             rows = [line for pair in zip(rows, lines, strict=True) for line in pair]
         else:
             rows += lines
+    rows = _with_errors(result, rows)
     titles = ["component", *(title for title, _ in fitted)]
     columns = [[title, *cells] for title, *cells in zip(titles, *rows, strict=True)]
     if sum(max(map(len, column)) + 3 for column in columns) > widest:
         return table([str(cell) for cell in columns[0]], columns[1:])
     return table(titles, rows)
+
+
+def _with_errors(result: Result, rows: list[list[str]]) -> list[list[str]]:
+    """Below each component its standard errors and the ends of its 95 % intervals, where there is a bootstrap."""
+    if result.bootstrap is None or result.bootstrap.refused:
+        return rows
+    tables = [result.family.table(p, result.data.columns, result.data.rows.total) for p in result.bootstrap.parameters]
+    kinds = [type(cells[0]) for _, cells in tables[0]]
+    cells = np.array([[column for _, column in each] for each in tables], dtype=np.float64)  # (replicates, columns, k)
+    ends = np.quantile(cells, LEVELS, axis=0)
+    shown = {"± error": cells.std(axis=0, ddof=1), "2.5 %": ends[0], "97.5 %": ends[1]}
+    lines: list[list[str]] = []
+    component = 0
+    for row in rows:
+        lines.append(row)
+        if row[0] == str(component + 1):
+            for label, values in shown.items():
+                told = [number(kind(value)) for kind, value in zip(kinds, values[:, component], strict=True)]
+                lines.append([label, *told])
+            component += 1
+    return lines
 
 
 def _covariances(result: Result) -> Any:
@@ -137,6 +172,15 @@ def _iterations(result: Result, verbose: bool) -> Any:
     if len(rows) > HEAD + TAIL + 2 and not verbose:
         rows = [*rows[:HEAD], ["…", f"{len(rows) - HEAD - TAIL} more, see -v", ""], *rows[-TAIL:]]
     return table(["iteration", title, "change" if hard else "gain"], rows)
+
+
+def climb(result: Result, stream: IO[str]) -> str:
+    """The best start's log-likelihood (K-means: inertia) at every iteration, as a curve in one line."""
+    pairs, hard = result.log_likelihoods(result.best), result.inertia is not None
+    values = [(inertia if hard else log_likelihood) or 0.0 for log_likelihood, inertia in pairs]
+    steps = len(values) - 1
+    ends = f"from {number(values[0])} to {number(values[-1])} in {steps} iteration{'s' * (steps != 1)}"
+    return f"{'inertia' if hard else 'log-likelihood'} {curve(values, LONGEST, stream)} {ends}"
 
 
 def _score(result: Result, start: Start) -> float:
@@ -192,6 +236,13 @@ def verdict(result: Result) -> str:
         "assignments": f"Converged in {steps}: no assignment changes any more.",
         "max_iter": f"NOT converged: stopped after {steps}, at --max-iter{left}.",
     }[str(best.stop)]
+
+
+def _bootstrapped(result: Result) -> list[str]:
+    made = result.bootstrap
+    if made is None or made.refused:
+        return []
+    return [f"± error, and 95 % intervals: from {len(made.parameters)} refits of data drawn from this fit."]
 
 
 def criteria(result: Result) -> str:

@@ -11,7 +11,8 @@ from emcli.errors import escaped
 from emcli.saved import SCHEMA
 
 if TYPE_CHECKING:
-    from emcli.fitting import Result, Start
+    from emcli.fitting import Result
+    from emcli.starts import Start
 
 
 def document(result: Result) -> dict[str, Any]:
@@ -39,6 +40,8 @@ def document(result: Result) -> dict[str, Any]:
     said["parameters"] = result.parameters
     if result.certificate is not None:
         said["certificate"] = result.certificate
+    if result.bootstrap is not None:
+        said["bootstrap"] = result.bootstrap.document()
     if result.truth is not None:
         said["truth"] = result.truth
     said |= {"best_start": best.start, "reached": result.reached(), "iterations": best.iterations}
@@ -50,8 +53,8 @@ def document(result: Result) -> dict[str, Any]:
 def ledger_line(result: Result, start: Start) -> dict[str, Any]:
     """One start of the ledger; a degenerate one has no log-likelihood, but a reason."""
     line: dict[str, Any] = {"start": start.start, "status": start.status, "iterations": start.iterations}
-    if start.exact:
-        line["exact"] = True
+    if start.origin is not None:
+        line["origin"] = start.origin
     if start.finished:
         measures = result.family.measures(start.scores[-1], result.data.rows, result.settings.k)
         return line | _measured(*measures)

@@ -134,7 +134,8 @@ def resolve(
     for option in OPTIONS:
         asked = _asked(option, flags.get(option.key, ()), document, faults)
         if option.key not in has:
-            faults += [each.fault(f"{family} has no option {quoted(each.name)}") for each in asked]
+            why = f": {option.absence}" if option.absence else ""
+            faults += [each.fault(f"{family} has no option {quoted(each.name)}{why}") for each in asked]
             continue
         read = [each.values(faults) for each in asked]
         values[option.key] = read[0] if read else [family_options.get(option.key, option.default)]

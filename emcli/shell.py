@@ -77,6 +77,9 @@ def _told(error: Exception) -> tuple[int, list[str]]:
         return Exit.DATA, [f"emcli: error: not enough memory{said and f' for {said}'}"]
     if isinstance(error, RuntimeError) and "start new thread" in str(error):
         return Exit.DATA, ["emcli: error: not enough memory to start another thread", "  hint: --jobs 1 needs none"]
+    if isinstance(error, UnicodeEncodeError):
+        what = f"{error.encoding} has no {error.object[error.start]!a}"
+        return Exit.OUTPUT, [f"emcli: error: cannot write the result: {what}", "  hint: PYTHONUTF8=1, or -o FILE"]
     if isinstance(error, OSError):
         said = (error.strerror or str(error)).lower()
         return Exit.OUTPUT, [f"emcli: error: cannot write the result: {said}"]
@@ -95,7 +98,7 @@ def note(message: str) -> None:
 
 
 def _occupy_standard_streams() -> None:
-    """No file that is opened may take the number of a standard stream; what is written is UTF-8 in any locale."""
+    """No file that is opened may take the number of a standard stream."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)
@@ -103,8 +106,6 @@ def _occupy_standard_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
     if sys.stdout is None:
         sys.stdout = io.TextIOWrapper(_Closed(), encoding="utf-8")
-    elif isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def _raise_killed(number: int, frame: Any) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
 from typing import IO, Any
 
 from emcli.errors import EmcliError
-from emcli.fitting import Iteration, Result, Start
+from emcli.fitting import Events, Result
 from emcli.loading import Dataset
 from emcli.models.family import Family
-
-Events = Generator[Iteration | Start, None, Result]
+from emcli.starts import Iteration, Start
+from emcli.terminal import json_for
 
 
 def written(
@@ -66,5 +65,5 @@ def _end(start: Start, family: Family, data: Dataset, k: int) -> dict[str, Any]:
 
 
 def _put(stream: IO[str], line: dict[str, Any]) -> None:
-    stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
+    stream.write(json_for(stream, json.dumps(line, ensure_ascii=False, allow_nan=False)) + "\n")
     stream.flush()

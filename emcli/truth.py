@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emcli.agreement import adjusted_rand_index, distances_between, matched
+from emcli.agreement import adjusted_rand_index, matched, reordered
 from emcli.em import Array
 
 if TYPE_CHECKING:
@@ -48,9 +48,7 @@ def _memberships(result: Result, labels: Any) -> Array:
 
 
 def _aligned(result: Result, parameters: dict[str, Any]) -> dict[str, Any]:
-    fitted, true = result.family.locations(result.parameters), result.family.locations(parameters)
-    if len(fitted) != len(true):
+    apart = result.family.apart(result.parameters, parameters)
+    if apart.shape[0] != apart.shape[1]:
         return parameters
-    scale = np.maximum(np.ptp(np.vstack([fitted, true]), axis=0), 1e-300)
-    order = matched(distances_between(fitted, true, scale)).tolist()
-    return {key: [value[i] for i in order] if isinstance(value, list) else value for key, value in parameters.items()}
+    return reordered(parameters, matched(apart).tolist())

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from emcli.em import Information, Map, pooled
+from emcli.em import Map, pooled
 from emcli.errors import Caution
+from emcli.information import Information
 from emcli.models.family import Family, Rows
+from emcli.starts import EXACT
 
 REACHED = 1e-4  # nats from another score that count as the same optimum
 REACHED_INERTIA = 1e-9  # part of the inertia, for hard assignments
-DEFICIENT = 1e-9  # smallest eigenvalue of the scaled information below which a direction is not informed at all
 STRENGTH = ((2.0, "weak"), (6.0, "positive"), (10.0, "strong"), (np.inf, "very strong"))  # Kass & Raftery 1995
 
 
@@ -70,7 +71,7 @@ def about_starts(family: Family, ledger: Sequence[Any], choice: Choice, settings
     said = []
     finished = [entry for entry in ledger if entry.finished]
     agreed = sum(same_optimum(family, entry.scores[-1], choice.best.scores[-1]) for entry in finished)
-    if agreed == 1 and len(finished) > 1 and not any(entry.exact for entry in finished):
+    if agreed == 1 and len(finished) > 1 and not any(entry.origin == EXACT for entry in finished):
         message = f"only one of {len(finished)} starts found this optimum, so a better one may well exist"
         said.append(Caution("found-once", f"{message}; try --restarts {10 * len(ledger)}"))
     if choice.best.symmetric:
@@ -102,9 +103,12 @@ def about_optimum(family: Family, model: Any, rows: Rows, settings: Any, seen: I
         said.append(Caution("identical-components", f"{message}; use a smaller -k"))
     if reason := family.unidentified(rows, settings):
         said.append(Caution("not-identifiable", reason))
-    elif seen is not None and seen.smallest_eigenvalue() < DEFICIENT:
+    elif seen is not None and seen.deficient():
         message = "some change of the parameters leaves the likelihood as it is, so these values are one choice of many"
         said.append(Caution("not-identifiable", f"{message}; use a smaller -k"))
+    if seen is not None and seen.saddle():
+        message = "this is a saddle, not a maximum: a small change of the parameters would raise the log-likelihood"
+        said.append(Caution("saddle", f"{message}; start elsewhere, with --restarts or another --start"))
     return said
 
 

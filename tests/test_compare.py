@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from conftest import REFERENCE, ROOT, SAMPLES, reference, run
+from conftest import REFERENCE, ROOT, SAMPLES, fit, reference, run
 
 WAITING = REFERENCE / "data" / "faithful_waiting.csv"
 
@@ -110,3 +111,66 @@ def test_a_table_is_printed_and_says_that_smaller_is_better() -> None:
     assert done.returncode == 0 and done.stderr == ""
     assert "BIC: smaller is better" in done.stdout and "mixture form" in done.stdout
     assert "10 of 10" in done.stdout
+
+
+def test_fits_of_one_k_are_matched_and_shown_side_by_side(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.json", tmp_path / "two.json"
+    for path, covariance in ((one, "full"), (two, "tied")):
+        command = ["fit", "gmm", SAMPLES / "faithful.csv", "-k", 2, "--covariance", covariance, "-o", path]
+        assert run(*command).returncode == 0
+    document = json.loads(two.read_text())
+    parameters = {key: value[::-1] for key, value in document["parameters"].items()}  # components in another order
+    two.write_text(json.dumps({**document, "parameters": parameters}))
+    (alignment,) = compared(one, two)["alignments"]
+    (beside,) = alignment["fits"]
+    assert (alignment["model"], alignment["k"], alignment["reference"]) == ("gmm", 2, "one")
+    assert beside["name"] == "two" and beside["order"] == [2, 1]
+    first = json.loads(one.read_text())["parameters"]
+    expected = np.array(document["parameters"]["means"]) - np.array(first["means"])
+    np.testing.assert_allclose(beside["differences"]["means"], expected, rtol=1e-12)
+    shown = run("compare", one, two).stdout
+    assert "gmm with k=2 side by side, components matched to those of one" in shown
+
+
+def test_agreement_of_assignments_is_told_where_the_data_are_at_hand(tmp_path: Path) -> None:
+    from sklearn.metrics import adjusted_rand_score
+
+    data = "sample_data/iris.csv"  # as typed, so that it is found again
+    for name, covariance in (("a", "full"), ("b", "spherical")):
+        command = ["fit", "gmm", data, "-k", 2, "--covariance", covariance, "-o", tmp_path / f"{name}.json"]
+        assert run(*command).returncode == 0
+    (alignment,) = compared(tmp_path / "a.json", tmp_path / "b.json")["alignments"]
+    labels = []
+    for name in "ab":
+        lines = run("predict", tmp_path / f"{name}.json", data).stdout.splitlines()
+        place = lines[0].split(",").index("component")
+        labels.append([line.split(",")[place] for line in lines[1:]])
+    assert alignment["fits"][0]["adjusted_rand_index"] == pytest.approx(adjusted_rand_score(*labels), abs=1e-12)
+    elsewhere = run("compare", tmp_path / "a.json", tmp_path / "b.json", "--json", cwd=tmp_path)
+    assert json.loads(elsewhere.stdout)["alignments"][0]["fits"][0]["adjusted_rand_index"] is None
+
+
+def test_with_known_truth_each_row_has_its_errors(tmp_path: Path) -> None:
+    path = tmp_path / "coins.yaml"
+    path.write_text(
+        "model: coins\ngenerate: {rows: 300, seed: 4, tosses: 10, parameters: {heads: [0.2, 0.6]}}\n"
+        "fit: {k: [1, 2, 3], restarts: 3}\n"
+    )
+    for row in compared(path)["groups"][0]["candidates"]:
+        assert row["truth"]["heads"] == [0.2, 0.6] and "adjusted_rand_index" in row
+        if row["k"] == 2:
+            fitted = fit(path, "-k", 2)["parameters"]["heads"]
+            np.testing.assert_allclose(row["errors"]["heads"], np.subtract(fitted, [0.2, 0.6]), atol=1e-12)
+    assert "The truth, and the fits of as many components with their errors" in run("compare", path).stdout
+
+
+@pytest.mark.parametrize("name", ["faithful", "faithful_waiting", "iris", "galaxies"])
+def test_no_log_likelihood_is_lower_than_the_tight_one_of_mclust(name: str) -> None:
+    stored = reference("mclust")[name]
+    shapes = {"EEE": "tied", "VVV": "full", "E": "tied", "V": "full", "VVI": "diag", "VII": "spherical"}
+    if stored["chosen_model"] not in shapes:
+        pytest.skip("a shape that is none of the four")
+    path = WAITING if name == "faithful_waiting" else SAMPLES / f"{name}.csv"
+    document = fit("gmm", path, "-k", stored["chosen_G"], "--covariance", shapes[stored["chosen_model"]])
+    assert document["log_likelihood"] >= stored["loglik_tight"] - 1e-6
+    assert document["parameters_count"] == stored["df"]

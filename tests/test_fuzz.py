@@ -1,4 +1,4 @@
-"""Random inputs for the three parsers and for fit itself; EMCLI_FUZZ says how many of each, and corpus keeps the finds."""
+"""Random inputs for the three parsers and for fit itself: EMCLI_FUZZ of each; corpus/ keeps what they found."""
 
 from __future__ import annotations
 
@@ -137,7 +137,8 @@ def test_both_ways_of_reading_a_table_agree(content: bytes, options: CsvOptions,
 PIECES = st.sampled_from(
     ["model: gmm\n", "fit:\n", "  k: 2\n", "fit: {k: 2}\n", "generate:\n", "  rows: 5\n", "  parameters:\n",
      "    means: [[1], [2]]\n", "    sds: [[1], [1]]\n", "  start: {means: [[1], [2]]}\n", "{", "}", "[", "]", ": ",
-     "- ", "? ", "| \n", "> \n", "&a ", "*a ", "!!str ", "---\n", "...\n", "%YAML 9999999999.1\n", "'", '"', "\\U99999999",
+     "- ", "? ", "| \n", "> \n", "&a ", "*a ", "!!str ", "---\n", "...\n", "%YAML 9999999999.1\n", "'", '"',
+     "\\U99999999",
      "\\x00", "#", "\t", "\r", "\n", " ", "~", ".nan", "1e999", "0x" + "f" * 400, "9" * 500, "\ufeff", "\x85", "\x00",
      "k", "k: [1, 2]\n", "columns: [a, 1]\n", "sizes: [1, 2]\n", "<<: ", "=", "@", "`", "%"]
 ) | st.text(max_size=3)  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import resource
 import subprocess
 import sys
@@ -130,3 +131,21 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
                        input=feed, text=True, check=True, cwd=ROOT)  # fmt: skip
         peak.append(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
     assert peak[1] < peak[0] + 30_000  # kB
+
+
+def test_standardized_clusters_apply_to_new_rows_in_their_own_units(tmp_path: Path) -> None:
+    rows = "a,b\n" + "".join(f"{i % 2 * 5 + i / 50},{i * 37 % 101 * 100}\n" for i in range(40))
+    path = tmp_path / "fit.json"
+    assert run("fit", "kmeans", "-", "-k", 2, "--standardize", "-o", path, stdin=rows).returncode == 0
+    document = json.loads(path.read_text())
+    lines = run("predict", path, stdin=rows).stdout.splitlines()[1:]
+    centroids, scales = (np.array(document["parameters"][key]) for key in ("centroids", "scales"))
+    inertia = 0.0
+    for line in lines:
+        a, b, component, distance = map(float, line.split(","))
+        away = np.linalg.norm((np.array([a, b]) - centroids) / scales, axis=1)
+        assert int(component) == int(away.argmin()) + 1 and distance == pytest.approx(away.min(), rel=1e-12)
+        inertia += distance**2
+    assert inertia == pytest.approx(document["inertia"], rel=1e-12)
+    drawn = np.loadtxt(run("generate", path, "-n", 4000).stdout.splitlines()[1:], delimiter=",")
+    assert np.mean((drawn.std(axis=0) / scales) ** 2) == pytest.approx(1.0, rel=0.1)

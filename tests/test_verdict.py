@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import REFERENCE, SAMPLES, fit, reference, run
 
@@ -54,6 +55,38 @@ def test_a_warning_is_raised_where_it_is_true(slug: str, arguments: list[Any]) -
 @pytest.mark.parametrize(("slug", "arguments"), NOT_CAUSED.values(), ids=NOT_CAUSED)
 def test_a_warning_is_not_raised_where_it_is_not(slug: str, arguments: list[Any]) -> None:
     assert slug not in slugs(*arguments)
+
+
+def test_a_start_at_a_saddle_is_told(write: Write) -> None:
+    start = write("s.yaml", "means: [[3.48778, 70.897], [3.4878, 70.897]]")
+    assert "saddle" not in slugs("gmm", SAMPLES / "faithful.csv", "-k", 2, "--start", start)  # EM leaves it in time
+    start = write("s.yaml", "heads: [0.66, 0.6600000001]")
+    assert "saddle" in slugs("coins", SAMPLES / "flips.csv", "--start", start)
+    for arguments in (TACKS, ["gmm", SAMPLES / "iris.csv"], ["gmm", SAMPLES / "faithful.csv", "--covariance", "diag"]):
+        assert "saddle" not in slugs(*arguments, "-k", 3)
+
+
+def test_columns_of_very_different_spread_are_told_and_can_be_standardized(write: Write) -> None:
+    rng = np.random.default_rng(3)
+    near = np.where(rng.random(60) < 0.5, 0.0, 5.0) + rng.normal(size=60)
+    data = write(
+        "x.csv",
+        "a,b,label\n" + "".join(f"{x},{500 * y},{x > 2.5}\n" for x, y in zip(near, rng.normal(size=60), strict=True)),
+    )
+    command = ["kmeans", data, "-k", 2, "--truth", "label"]
+    raw, standardized = fit(*command), fit(*command, "--standardize")
+    assert {w["slug"] for w in raw["warnings"]} == {"scale"} and not standardized["warnings"]
+    assert raw["truth"]["adjusted_rand_index"] < 0.2 and standardized["truth"]["adjusted_rand_index"] > 0.9
+    assert "scale" not in slugs("kmeans", SAMPLES / "faithful.csv", "-k", 2)
+    values = np.loadtxt(data, delimiter=",", skiprows=1, usecols=(0, 1))
+    scaled = values / values.std(axis=0)
+    text = "a,b\n" + "".join(f"{x!r},{y!r}\n" for x, y in scaled.tolist())
+    plain = fit("kmeans", "-", "-k", 2, stdin=text)
+    assert standardized["inertia"] == pytest.approx(plain["inertia"], rel=1e-12)
+    np.testing.assert_allclose(standardized["parameters"]["scales"], values.std(axis=0), rtol=1e-12)
+    centroids = np.array(plain["parameters"]["centroids"]) * values.std(axis=0)
+    np.testing.assert_allclose(standardized["parameters"]["centroids"], centroids, rtol=1e-9)
+    assert standardized["parameters"]["sd"] == pytest.approx(plain["parameters"]["sd"])
 
 
 def test_a_spurious_optimum_is_set_aside_for_a_lower_one_that_is_not() -> None:
@@ -112,7 +145,7 @@ def test_k_means_on_a_line_returns_the_best_clusters_of_all(k: int) -> None:
         assert document["inertia"] == pytest.approx(best, rel=1e-12)
         assert document["certificate"]["reached"] is True
         assert document["certificate"]["optimum"] == pytest.approx(best, rel=1e-12)
-        assert len(document["restarts"]) == 11 and document["restarts"][-1]["exact"]
+        assert len(document["restarts"]) == 11 and document["restarts"][-1]["origin"] == "exact"
 
 
 def test_a_given_start_is_measured_against_the_best_of_all(write: Write) -> None:

@@ -10,12 +10,14 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from emcli.em import Array, Degenerate, Information, Stats
+from emcli.em import Array, Degenerate, Stats
 from emcli.errors import Caution
-from emcli.models import tosses
+from emcli.figure import Panel
+from emcli.information import Complete
+from emcli.models import nested, tosses
 from emcli.models.family import Count, ParameterFault, Picked, Predictor, Rows, Share, first_pair
 from emcli.models.parameters import Given
-from emcli.models.posterior import normalise
+from emcli.models.posterior import normalise, tilted
 from emcli.models.seeding import far_apart
 
 LARGEST_CERTIFIED = 10_000  # different rows up to which the certificate is worked out
@@ -81,13 +83,31 @@ class Coins:
         log_density = normalise(log_joint)
         return log_joint, log_density
 
-    def information(self, rows: Array, weights: Array | None) -> Information:
-        """In the log-odds of each coin and of the mixing weights."""
+    def complete(self, rows: Array, weights: Array | None) -> Complete:
+        """In the log-odds of each coin."""
         r, _ = self.posterior(rows)
-        scores = [r * (rows[0] - self.heads[:, None] * (rows[0] + rows[1]))]
-        if self.free:
-            scores.append(r[:-1] - self.weights[:-1, None])
-        return Information.of(np.concatenate(scores), weights)
+        p, tosses = self.heads[:, None], rows[0] + rows[1]
+        informed = (r * tosses) @ (np.ones(len(tosses)) if weights is None else weights) * self.heads * (1 - self.heads)
+        places = np.arange(len(p))[:, None]
+        return Complete(
+            r, (rows[0] - p * tosses)[:, None, :], informed[:, None, None], places, self.weights if self.free else None
+        )
+
+    def moved(self, step: Array) -> Self:
+        """After a step (p,) in the parameters of `complete`."""
+        k = len(self.heads)
+        odds = step[:k]
+        tails = 1 - self.heads
+        heads = (
+            self.heads
+            * np.exp(np.minimum(odds, 0))
+            / (self.heads * np.exp(np.minimum(odds, 0)) + tails * np.exp(-np.maximum(odds, 0)))
+        )
+        return replace(self, heads=heads, weights=tilted(self.weights, step[k:]) if self.free else self.weights)
+
+    def redrawn(self, rows: Rows, rng: np.random.Generator) -> Rows:
+        """As many rows as the weights of these sum to, each with as many tosses, drawn from the mixture."""
+        return tosses.redrawn(rows, self, rng)
 
     def ordered(self, order: npt.NDArray[np.intp]) -> Self:
         return replace(self, weights=self.weights[order], heads=self.heads[order])
@@ -124,6 +144,7 @@ class CoinsFamily:
         "flips": None,
         "mixing": "equal",
         "init": "k-means++",
+        "bootstrap": None,
     }
     fixed_point = "rounding"
     hard = False
@@ -188,8 +209,19 @@ class CoinsFamily:
     def measures(self, score: float, rows: Rows, k: int) -> tuple[float | None, float | None]:
         return score, None
 
-    def locations(self, parameters: Mapping[str, Any]) -> Array:
-        return np.asarray(parameters["heads"], dtype=np.float64)[:, None]
+    def apart(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> Array:
+        """On the scale on which a share of heads has the same variance wherever it is (Freeman & Tukey 1950)."""
+        angles, others = (np.arcsin(np.sqrt(np.asarray(each["heads"], dtype=np.float64))) for each in (one, other))
+        return np.asarray(np.abs(angles[:, None] - others))
+
+    def within(self, small: Mapping[str, Any], large: Mapping[str, Any]) -> bool:
+        return nested.within(small, large)
+
+    def grown(self, model: Coins, settings: Any, rows: Rows, step: float) -> Iterator[Coins]:
+        free, tosses = settings.mixing == "free", float(np.average(rows.values[:2].sum(axis=0), weights=rows.weights))
+        sds = np.sqrt(np.maximum(model.heads * (1 - model.heads), 0.5 / tosses) / tosses)
+        for parents, offsets, weights in nested.parted(model.weights, settings.k, free):
+            yield Coins(weights, np.clip(model.heads[parents] + step * offsets * sds[parents], 0.0, 1.0), free)
 
     def table(self, parameters: Mapping[str, Any], names: Sequence[str], total: float) -> list[tuple[str, list[Any]]]:
         weights = parameters["weights"]
@@ -223,7 +255,7 @@ class CoinsFamily:
             responsibilities, log_density = model.posterior(tosses.with_coefficients(pairs))
             return responsibilities[:, place], log_density[place]
 
-        return Predictor(len(names) == 1, apply, "log_density")
+        return Predictor(len(names) == 1, apply, len(model.heads), "log_density")
 
     def spurious(self, model: Coins, stats: Tosses, rows: Rows) -> str | None:
         return None
@@ -253,3 +285,10 @@ class CoinsFamily:
 
     def cautions(self, model: Coins, stats: Tosses) -> list[Caution]:
         return []
+
+    def panels(
+        self, path: Sequence[tuple[int, Any]], rows: Rows, assignments: Array, truth: Mapping[str, Any] | None
+    ) -> list[list[Panel]]:
+        from emcli.models.views import of_coins
+
+        return of_coins(path, rows, truth)

@@ -81,12 +81,28 @@ class Full:
         matrices = self._root @ inner @ self._root.transpose(0, 2, 1)
         return 0.5 * (matrices + matrices.transpose(0, 2, 1))
 
-    def scores(self, y: Array, r: Array) -> Array:
-        """Scores of the covariance parameters for each row, (p, n)."""
-        d = y.shape[1]
+    shared = False  # do all components have the same parameters?
+
+    def scores(self, y: Array) -> tuple[Array, Array]:
+        """Scores (k, m, n) of whitened rows in the m natural parameters of a covariance, and their variances (m,)."""
+        i, j = np.triu_indices(y.shape[1])
+        same = (i == j)[:, None]
+        return y[:, i, :] * y[:, j, :] - same, 1.0 + same[:, 0]
+
+    def moved(self, first: Array, second: Array) -> tuple[Array, Self]:
+        """Shifts of the means (k, d) and covariances after a step in the natural parameters (k, d) and (k, m).
+
+        Raises Degenerate where a precision would not be positive definite.
+        """
+        k, d = first.shape
         i, j = np.triu_indices(d)
-        products = y[:, i, :] * y[:, j, :] - (i == j)[:, None]
-        return (r[:, None, :] * products).reshape(-1, y.shape[2])  # type: ignore[no-any-return]
+        precision = np.zeros((k, d, d))
+        precision[:, i, j] = -second
+        precision += precision.transpose(0, 2, 1) + np.eye(d)
+        if not np.linalg.eigvalsh(precision)[:, 0].min() > 0:
+            raise Degenerate("a step beyond the positive definite matrices")
+        inner = np.asarray(np.linalg.inv(precision), dtype=np.float64)
+        return self.unwhiten(np.matmul(inner, first[:, :, None])[:, :, 0]), type(self)(self._outer(inner), self.total)
 
     def rescaled(self, exponent: Exponents, total: Array | None) -> Self:
         """In coordinates multiplied by 2^exponent, column by column, where all rows have the covariance `total`."""
@@ -100,6 +116,8 @@ class Full:
 class Tied(Full):
     """All components share one covariance matrix."""
 
+    shared = True
+
     @classmethod
     def of(cls, matrices: Array, total: Array | None) -> Self:
         return cls(np.broadcast_to(matrices.mean(axis=0), matrices.shape).copy(), total)
@@ -112,16 +130,12 @@ class Tied(Full):
         pooled = (second.sum(axis=0) - (rows[:, None] * shift).T @ shift) / rows.sum()
         return type(self)(self._outer(np.broadcast_to(pooled, self.matrices.shape)), self.total)
 
-    def scores(self, y: Array, r: Array) -> Array:
-        d = y.shape[1]
-        each = super().scores(y, r).reshape(y.shape[0], d * (d + 1) // 2, -1)
-        return each.sum(axis=0)  # type: ignore[no-any-return]
-
 
 @dataclass(frozen=True, eq=False)
 class Diagonal:
     """Each component has its own variance in each column, and no correlation."""
 
+    shared = False
     variances: Array  # (k, d)
     total: Array | None  # (d,) variances of all rows, which say what is too small; None: not asked
     _scale: Array = field(init=False, repr=False)  # (k, d) standard deviations
@@ -163,8 +177,14 @@ class Diagonal:
     def updated(self, rows: Array, shift: Array, second: Array) -> Self:
         return type(self)(self.variances * (second / rows[:, None] - shift * shift), self.total)
 
-    def scores(self, y: Array, r: Array) -> Array:
-        return (r[:, None, :] * (y * y - 1.0)).reshape(-1, y.shape[2])
+    def scores(self, y: Array) -> tuple[Array, Array]:
+        return y * y - 1.0, np.full(y.shape[1], 2.0)
+
+    def moved(self, first: Array, second: Array) -> tuple[Array, Self]:
+        precision = 1.0 - 2.0 * second
+        if not precision.min() > 0:
+            raise Degenerate("a step beyond the positive variances")
+        return self.unwhiten(first / precision), type(self)(self.variances / precision, self.total)
 
     def rescaled(self, exponent: Exponents, total: Array | None) -> Self:
         scaled = type(self)(np.ldexp(self.variances, 2 * exponent), None)
@@ -191,8 +211,8 @@ class Spherical(Diagonal):
         factor = (second / rows[:, None] - shift * shift).mean(axis=1, keepdims=True)
         return type(self)(self.variances * factor, self.total)
 
-    def scores(self, y: Array, r: Array) -> Array:
-        return r * ((y * y).sum(axis=1) - y.shape[1])  # type: ignore[no-any-return]
+    def scores(self, y: Array) -> tuple[Array, Array]:
+        return (y * y).sum(axis=1, keepdims=True) - y.shape[1], np.array([2.0 * y.shape[1]])
 
 
 Covariances = Full | Tied | Diagonal | Spherical

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from emcli.em import Array, Batch
 from emcli.errors import Caution
+from emcli.figure import Panel
 from emcli.models.frame import Frame
 
 BATCH = 16384  # rows; constant, so that every number of threads adds up in the same order
@@ -105,6 +106,7 @@ class Predictor:
     textual: bool  # are the columns strings?
     # numbers (n, d) or texts to responsibilities (k, n) and, for each row, the measure below (n,)
     apply: Callable[[Array, Sequence[list[str]]], tuple[Array, Array]]
+    components: int  # how many have a probability of their own; 0 where rows are assigned whole
     measure: str  # what stands in the last column: log_density, or the distance to the nearest centroid
 
 
@@ -156,8 +158,15 @@ class Family(Protocol):
     def measures(self, score: float, rows: Rows, k: int) -> tuple[float | None, float | None]:
         """Log-likelihood in nats with all constants, and inertia where the model has one, of a score."""
 
-    def locations(self, parameters: Mapping[str, Any]) -> Array:
-        """What tells components apart, (k, d): to match two sets of parameters."""
+    def apart(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> Array:
+        """Distances (k, m) between the components of two sets of parameters, free of units: to match them."""
+
+    def within(self, small: Mapping[str, Any], large: Mapping[str, Any]) -> bool:
+        """Is every model of the small k, covariance and mixing also one of the large ones?"""
+
+    def grown(self, model: Any, settings: Any, rows: Rows, step: float) -> Iterator[Any]:
+        """Models of the settings' kind from a smaller one in working coordinates, its components split by `step` sds
+        either way along their longest axes: the smaller the step, the closer to the score of the smaller model."""
 
     def table(self, parameters: Mapping[str, Any], names: Sequence[str], total: float) -> list[tuple[str, list[Any]]]:
         """The parameters as titled columns of k cells, for people; `total` is the weight of all rows."""
@@ -188,6 +197,12 @@ class Family(Protocol):
 
     def cautions(self, model: Any, stats: Any) -> list[Caution]:
         """What to say about the best fit."""
+
+    def panels(
+        self, path: Sequence[tuple[int, Any]], rows: Rows, assignments: Array, truth: Mapping[str, Any] | None
+    ) -> list[list[Panel]]:
+        """The rows and the model in pictures: `path` is iterations and models in the user's units, the last the fit;
+        assignments (n,) are each row's component in it."""
 
 
 def first_pair(alike: Callable[[int, int], Any], k: int) -> tuple[int, int] | None:

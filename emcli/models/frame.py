@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -23,10 +23,11 @@ class OutOfRange(ValueError):
 
 @dataclass(frozen=True)
 class Frame:
-    """Working coordinates z = (x - centre) · 2^-exponent, column by column."""
+    """Working coordinates z = (x - centre) · 2^-exponent / unit, column by column."""
 
     centre: Array  # (d,) in the user's units
     exponent: npt.NDArray[np.int64]  # (d,)
+    unit: Array | None = None  # (d,) what makes every column count the same; None: a power of two is all
 
     @classmethod
     def of(cls, values: Array, weights: Array | None, common: bool) -> Self:
@@ -60,12 +61,26 @@ class Frame:
 
     def inward(self, values: Array) -> Array:
         """Values (…, d) in the user's units as working coordinates."""
-        return np.ldexp(values - self.centre, -self.exponent)
+        scaled = np.ldexp(values - self.centre, -self.exponent)
+        return scaled if self.unit is None else scaled / self.unit
 
     def outward(self, values: Array) -> Array:
         """Working coordinates (…, d) in the user's units."""
-        return np.ldexp(values, self.exponent) + self.centre
+        return np.ldexp(values if self.unit is None else values * self.unit, self.exponent) + self.centre
+
+    def standardized(self, values: Array, weights: Array | None) -> Self:
+        """The same for working coordinates (d, n), with columns of sd 1; constant ones stay as they are."""
+        return replace(self, unit=np.where(np.ptp(values, axis=1) > 0, _sds(values, weights), 1.0))
+
+    def sds(self, values: Array, weights: Array | None) -> Array:
+        """Standard deviations (d,) in the user's units, of working coordinates (d, n)."""
+        return np.ldexp(_sds(values, weights) * (1.0 if self.unit is None else self.unit), self.exponent)
 
     def log_density_shift(self) -> float:
         """What to add to a log-density in working coordinates to have it per unit of the user's."""
         return float(-np.sum(self.exponent) * np.log(2.0))
+
+
+def _sds(values: Array, weights: Array | None) -> Array:
+    mean = np.average(values, axis=1, weights=weights)
+    return np.sqrt(np.average((values - mean[:, None]) ** 2, axis=1, weights=weights))

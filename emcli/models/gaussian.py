@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from emcli.em import Array
 from emcli.errors import Caution
-from emcli.models import points, slivers
+from emcli.figure import Panel
+from emcli.models import nested, points, slivers
 from emcli.models.covariance import SHAPES
 from emcli.models.family import Count, DataFault, ParameterFault, Picked, Predictor, Rows, Share
 from emcli.models.mixture import Gaussian, Moments
@@ -25,7 +26,12 @@ class GaussianFamily:
     """Gaussian mixtures of full, tied, diagonal or spherical covariance."""
 
     name = "gmm"
-    options: Mapping[str, object] = {"covariance": "full", "mixing": "free", "init": "k-means++"}
+    options: Mapping[str, object] = {
+        "covariance": "full",
+        "mixing": "free",
+        "init": "k-means++",
+        "bootstrap": None,
+    }
     fixed_point = "rounding"
     hard = False
 
@@ -108,8 +114,26 @@ class GaussianFamily:
     def measures(self, score: float, rows: Rows, k: int) -> tuple[float | None, float | None]:
         return score + rows.total * rows.frame.log_density_shift(), None
 
-    def locations(self, parameters: Mapping[str, Any]) -> Array:
-        return np.asarray(parameters["means"], dtype=np.float64)
+    def apart(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> Array:
+        """Wasserstein distances of the columns' marginals (Givens & Shortt 1984), in units of the mean variance."""
+        means, others = (np.asarray(each["means"], dtype=np.float64) for each in (one, other))
+        sds, other_sds = (np.sqrt(np.diagonal(each["covariances"], axis1=1, axis2=2)) for each in (one, other))
+        unit = np.concatenate([sds, other_sds]) ** 2
+        away = (means[:, None] - others) ** 2 + (sds[:, None] - other_sds) ** 2
+        return np.asarray(np.sqrt((away / unit.mean(axis=0)).sum(axis=2)))
+
+    def within(self, small: Mapping[str, Any], large: Mapping[str, Any]) -> bool:
+        shapes = (small["covariance"], large["covariance"])
+        shaped = shapes[0] == shapes[1] or shapes[1] == "full" or shapes == ("spherical", "diag")
+        return nested.within(small, large) and (shaped or (small["k"] == 1 and shapes[1] == "tied"))
+
+    def grown(self, model: Gaussian, settings: Any, rows: Rows, step: float) -> Iterator[Gaussian]:
+        matrices, free = model.covariances.full(), settings.mixing == "free"
+        variances, vectors = np.linalg.eigh(matrices)
+        axes = np.sqrt(variances[:, -1:]) * vectors[:, :, -1]
+        for parents, offsets, weights in nested.parted(model.weights, settings.k, free):
+            means = model.means[parents] + step * offsets[:, None] * axes[parents]
+            yield Gaussian(weights, means, SHAPES[settings.covariance].of(matrices[parents], rows.spread), free)
 
     def table(self, parameters: Mapping[str, Any], names: Sequence[str], total: float) -> list[tuple[str, list[Any]]]:
         means, matrices = np.asarray(parameters["means"]), np.asarray(parameters["covariances"])
@@ -153,7 +177,7 @@ class GaussianFamily:
             responsibilities, log_density = inward.posterior(np.ascontiguousarray(frame.inward(numbers).T))
             return responsibilities, log_density + frame.log_density_shift()
 
-        return Predictor(False, apply, "log_density")
+        return Predictor(False, apply, len(model.means), "log_density")
 
     def spurious(self, model: Gaussian, stats: Moments, rows: Rows) -> str | None:
         return slivers.spurious(model.ordered(self.order(model)), stats.rows[self.order(model)], rows)
@@ -172,6 +196,20 @@ class GaussianFamily:
 
     def cautions(self, model: Gaussian, stats: Moments) -> list[Caution]:
         return []
+
+    def panels(
+        self, path: Sequence[tuple[int, Any]], rows: Rows, assignments: Array, truth: Mapping[str, Any] | None
+    ) -> list[list[Panel]]:
+        from emcli.models.views import moments, of_gaussians
+
+        shown = moments(path)
+        groups = [_likeliest(self.inward(model, rows), rows) for _, model in shown[:-1]] if len(rows.names) > 1 else []
+        common = bool(np.ptp(rows.frame.exponent) == 0) and isinstance(path[-1][1].covariances, SHAPES["spherical"])
+        return of_gaussians(shown, rows, [*groups, assignments], common)
+
+
+def _likeliest(model: Gaussian, rows: Rows) -> Array:
+    return np.concatenate([model.posterior(values)[0].argmax(axis=0) for values, _ in rows.batches()])
 
 
 def _refuse_flat(rows: Rows, spherical: bool, correlated: bool) -> None:

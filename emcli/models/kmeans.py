@@ -10,13 +10,15 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from emcli.em import Array, Information, Stats
+from emcli.em import Array, Stats
 from emcli.errors import Caution
+from emcli.figure import Panel
 from emcli.models import points
 from emcli.models.family import ParameterFault, Picked, Predictor, Rows, Share, first_pair
 from emcli.models.parameters import Given
 from emcli.models.seeding import far_apart, squared_distances
 
+KEYS = ("centroids", "sizes", "sd", "scales", "weights")  # scales: what columns were divided by, (d,)
 EXACT = 100_000  # different values on a line up to which the best clusters of all are found
 
 
@@ -94,9 +96,6 @@ class KMeans:
             members[distances.argmin(axis=0), np.arange(len(nearest))] = 1.0
         return members, nearest
 
-    def information(self, rows: Array, weights: Array | None) -> Information:
-        raise TypeError("hard assignments have no information matrix")
-
     def ordered(self, order: Any) -> Self:
         return replace(self, centroids=self.centroids[order])
 
@@ -107,7 +106,7 @@ class Spheres:
 
     weights: Array  # (k,)
     centroids: Array  # (k, d)
-    sd: float
+    sd: float | Array  # in the units of the columns; (d,) where each has its own
 
     def sample(self, labels: Any, rng: np.random.Generator) -> Array:
         """Rows (n, d) for n labels."""
@@ -119,7 +118,7 @@ class KMeansFamily:
     """K-means as the rest of the program sees it."""
 
     name = "kmeans"
-    options: Mapping[str, object] = {"init": "k-means++"}
+    options: Mapping[str, object] = {"init": "k-means++", "standardize": False}
     fixed_point = "assignments"
     hard = True
 
@@ -129,7 +128,8 @@ class KMeansFamily:
     def rows(
         self, numbers: Array, texts: Sequence[list[str]], weights: Array | None, names: Sequence[str], settings: Any
     ) -> Rows:
-        return points.rows(numbers, weights, names, settings.k, common=True)
+        rows = points.rows(numbers, weights, names, settings.k, not settings.standardize, settings.standardize)
+        return rows if settings.standardize else replace(rows, cautions=points.lopsided(rows))
 
     def draw(self, rows: Rows, settings: Any, rng: np.random.Generator) -> Iterator[KMeans]:
         while True:
@@ -145,18 +145,18 @@ class KMeansFamily:
     def read(
         self, parameters: Mapping[str, Any], settings: Mapping[str, Any], k: int | None = None, rows: Rows | None = None
     ) -> KMeans:
-        given = Given(parameters, ("centroids", "sizes", "sd", "weights"))
+        given = Given(parameters, KEYS)
         return KMeans(given.matrix("centroids", k, len(rows.names) if rows else None))
 
     def sampler(self, parameters: Mapping[str, Any], options: Mapping[str, Any]) -> Spheres:
         """What draws rows from given parameters. Raises ParameterFault."""
-        given = Given(parameters, ("centroids", "sizes", "sd", "weights"))
+        given = Given(parameters, KEYS)
         centroids = given.matrix("centroids", None, None)
         sizes = given.array("sizes", (len(centroids),)) if "sizes" in parameters else None
         if sizes is not None and ((sizes < 0).any() or not sizes.any()):
             raise ParameterFault(("sizes",), "must not be negative, nor all 0")
         weights = given.weights(len(centroids)) if sizes is None else sizes / sizes.sum()
-        return Spheres(weights, centroids, given.positive("sd"))
+        return Spheres(weights, centroids, given.positive("sd") * _scales(given, centroids.shape[1]))
 
     def write(self, model: KMeans, stats: Assignment | None = None, rows: Rows | None = None) -> dict[str, Any]:
         written: dict[str, Any] = {"centroids": model.centroids.tolist()}
@@ -164,6 +164,8 @@ class KMeansFamily:
             inertia = self.measures(stats.score, rows, len(model.centroids))[1]
             written["sizes"] = [int(size) if size == int(size) else size for size in stats.sizes.tolist()]
             written["sd"] = sqrt((inertia or 0.0) / (stats.weight * model.centroids.shape[1]))
+            if rows.frame.unit is not None:
+                written["scales"] = np.ldexp(rows.frame.unit, rows.frame.exponent).tolist()
         return written
 
     def inward(self, model: KMeans, rows: Rows) -> KMeans:
@@ -177,14 +179,27 @@ class KMeansFamily:
 
     def measures(self, score: float, rows: Rows, k: int) -> tuple[float | None, float | None]:
         """Classification log-likelihood -N ln k - (N d / 2)(1 + ln(2π inertia / (N d))), None at inertia 0; inertia."""
-        inertia = ldexp(-2.0 * score, 2 * int(rows.frame.exponent[0]))
+        inertia = ldexp(-2.0 * score, 0 if rows.frame.unit is not None else 2 * int(rows.frame.exponent[0]))
         if not inertia > 0:
             return None, 0.0
         cells = rows.total * len(rows.values)
         return -rows.total * log(k) - 0.5 * cells * (1 + log(2 * pi) + log(inertia / cells)), inertia
 
-    def locations(self, parameters: Mapping[str, Any]) -> Array:
-        return np.asarray(parameters["centroids"], dtype=np.float64)
+    def apart(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> Array:
+        centroids, others = (np.asarray(each["centroids"], dtype=np.float64) for each in (one, other))
+        unit = np.maximum(np.ptp(np.concatenate([centroids, others]), axis=0), 1e-300)
+        return np.asarray(np.sqrt((((centroids[:, None] - others) / unit) ** 2).sum(axis=2)))
+
+    def within(self, small: Mapping[str, Any], large: Mapping[str, Any]) -> bool:
+        return bool(small["k"] < large["k"])
+
+    def grown(self, model: KMeans, settings: Any, rows: Rows, step: float) -> Iterator[KMeans]:
+        """The row farthest from its centroid becomes one of its own, until there are enough: the inertia only falls."""
+        centroids = model.centroids
+        while len(centroids) < settings.k:
+            nearest = squared_distances(rows.values, centroids).min(axis=0)
+            centroids = np.concatenate([centroids, rows.values[:, [np.argmax(nearest)]].T])
+        yield KMeans(centroids)
 
     def table(self, parameters: Mapping[str, Any], names: Sequence[str], total: float) -> list[tuple[str, list[Any]]]:
         sizes = parameters.get("sizes")
@@ -205,14 +220,17 @@ class KMeansFamily:
 
     def predictor(self, parameters: Mapping[str, Any], settings: Mapping[str, Any], names: Sequence[str]) -> Predictor:
         centroids = self.read(parameters, settings).centroids
-        frame = points.around(centroids, np.ptp(centroids, axis=0, keepdims=True), True, names)
+        if "scales" in parameters:
+            frame = points.in_units(centroids, _scales(Given(parameters, KEYS), centroids.shape[1]), names)
+        else:
+            frame = points.around(centroids, np.ptp(centroids, axis=0, keepdims=True), True, names)
         inward = KMeans(frame.inward(centroids))
 
         def apply(numbers: Array, texts: Sequence[list[str]]) -> tuple[Array, Array]:
             members, nearest = inward.posterior(np.ascontiguousarray(frame.inward(numbers).T))
-            return members, np.ldexp(np.sqrt(nearest), frame.exponent[0])
+            return members, np.ldexp(np.sqrt(nearest), 0 if frame.unit is not None else frame.exponent[0])
 
-        return Predictor(False, apply, "distance")
+        return Predictor(False, apply, 0, "distance")
 
     def spurious(self, model: KMeans, stats: Assignment, rows: Rows) -> str | None:
         return None
@@ -253,3 +271,18 @@ class KMeansFamily:
                 )
             )
         return said
+
+    def panels(
+        self, path: Sequence[tuple[int, Any]], rows: Rows, assignments: Array, truth: Mapping[str, Any] | None
+    ) -> list[list[Panel]]:
+        from emcli.models.views import of_clusters
+
+        return of_clusters(path, rows, assignments)
+
+
+def _scales(given: Given, d: int) -> Array:
+    """What each column (d,) was divided by, 1 where nothing is said. Raises ParameterFault."""
+    scales = given.array("scales", (d,)) if "scales" in given else np.ones(d)
+    for j in np.flatnonzero(~(scales > 0)):
+        raise ParameterFault(("scales", int(j)), f"must be above 0, got {scales[j]:g}")
+    return scales

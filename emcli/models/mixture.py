@@ -9,9 +9,11 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from emcli.em import Array, Degenerate, Information, Stats
+from emcli.em import Array, Degenerate, Stats
+from emcli.information import Complete
 from emcli.models.covariance import Covariances
-from emcli.models.posterior import normalise
+from emcli.models.family import Rows
+from emcli.models.posterior import normalise, tilted
 
 LOST = 1e-30  # effective rows below which a component has none
 
@@ -87,13 +89,30 @@ class Gaussian:
         log_density = normalise(log_joint)
         return log_joint, log_density
 
-    def information(self, rows: Array, weights: Array | None) -> Information:
+    def complete(self, rows: Array, weights: Array | None) -> Complete:
+        """In the natural parameters of each component, in its own whitened coordinates."""
         y = self.covariances.whiten(rows, self.means)
         r, _ = self._posterior(y)
-        scores = [(r[:, None, :] * y).reshape(-1, rows.shape[1]), self.covariances.scores(y, r)]
-        if self.free:
-            scores.append(r[:-1] - self.weights[:-1, None])
-        return Information.of(np.concatenate(scores), weights)
+        k, d = self.means.shape
+        scores, informed = self.covariances.scores(y)
+        m = scores.shape[1]
+        places = np.arange(k * d).reshape(k, d)
+        more = k * d + np.arange(m if self.covariances.shared else k * m)
+        places = np.concatenate([places, np.broadcast_to(more.reshape(-1, m), (k, m))], axis=1)
+        sizes = r.sum(axis=1) if weights is None else r @ weights
+        information = sizes[:, None, None] * np.diag(np.concatenate([np.ones(d), informed]))
+        return Complete(
+            r, np.concatenate([y, scores], axis=1), information, places, self.weights if self.free else None
+        )
+
+    def moved(self, step: Array) -> Self:
+        """After a step (p,) in the parameters of `complete`. Raises Degenerate where it goes too far."""
+        k, d = self.means.shape
+        first, rest = step[: k * d].reshape(k, d), step[k * d : len(step) - (k - 1 if self.free else 0)]
+        second = np.broadcast_to(rest, (k, len(rest))) if self.covariances.shared else rest.reshape(k, -1)
+        shift, covariances = self.covariances.moved(first, second)
+        weights = tilted(self.weights, step[len(step) - k + 1 :]) if self.free else self.weights
+        return replace(self, weights=weights, means=self.means + shift, covariances=covariances)
 
     def sample(self, labels: Any, rng: np.random.Generator) -> Array:
         """Rows (n, d) for n component labels; plain sums and products, so that the bits do not depend on a BLAS."""
@@ -105,6 +124,12 @@ class Gaussian:
                 if np.any(roots[:, column, j]):
                     out[:, column] += roots[labels, column, j] * noise[:, j]
         return out
+
+    def redrawn(self, rows: Rows, rng: np.random.Generator) -> Rows:
+        """As many rows as the weights of these sum to, drawn from the mixture."""
+        labels = rng.choice(len(self.weights), int(rows.total), p=self.weights)
+        values = np.ascontiguousarray(self.sample(labels, rng).T)
+        return replace(rows, values=values, weights=None, merged=None)
 
     def ordered(self, order: npt.NDArray[np.intp]) -> Self:
         """The components in another order."""

@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 
 from emcli.em import Array
+from emcli.errors import Caution, quoted
 from emcli.models.family import DataFault, ParameterFault, Picked, Rows
 from emcli.models.frame import Frame, OutOfRange
+
+LOPSIDED = 100  # ratio of two columns' sds from which the wider one decides alone
 
 
 def select(header: Sequence[str], find: Callable[[str], int], taken: set[int], settings: Any) -> Picked:
@@ -19,8 +22,10 @@ def select(header: Sequence[str], find: Callable[[str], int], taken: set[int], s
     return Picked(tuple(i for i in range(len(header)) if i not in taken))
 
 
-def rows(numbers: Array, weights: Array | None, names: Sequence[str], k: int, common: bool) -> Rows:
-    """Rows from values (n, d) in the user's units. Raises DataFault."""
+def rows(
+    numbers: Array, weights: Array | None, names: Sequence[str], k: int, common: bool, standardize: bool = False
+) -> Rows:
+    """Rows from values (n, d) in the user's units; `common`: columns keep their relative scale. Raises DataFault."""
     n, d = numbers.shape
     if not d:
         raise DataFault("no columns are left to fit")
@@ -31,18 +36,41 @@ def rows(numbers: Array, weights: Array | None, names: Sequence[str], k: int, co
     except OutOfRange as wrong:
         raise DataFault(f"column {names[wrong.column]!r}: {wrong}", "rescale the column") from None
     values = np.ascontiguousarray(frame.inward(numbers).T)
+    if standardize:
+        frame = frame.standardized(values, weights)
+        values = np.ascontiguousarray(frame.inward(numbers).T)
     return Rows(values, weights, float(n) if weights is None else float(weights.sum()), tuple(names), frame)
 
 
 def around(means: Array, sds: Array, common: bool, names: Sequence[str]) -> Frame:
-    """Working coordinates for rows that a fit with these means and sds (k, d) is to be applied to.
-
-    Raises ParameterFault where the fit is not one of the named columns.
-    """
-    if means.shape[1] != len(names):
-        raise ParameterFault((), f"they are of {means.shape[1]} columns, but data.columns names {len(names)}")
+    """Working coordinates for rows that a fit with these means and sds (k, d) is to be applied to."""
+    _match(means, names)
     exponent = np.frexp(np.where(sds > 0, sds, 1.0).max(axis=0))[1].astype(np.int64)
     return Frame(means[0].copy(), np.full_like(exponent, exponent.max()) if common else exponent)
+
+
+def in_units(means: Array, scales: Array, names: Sequence[str]) -> Frame:
+    """Working coordinates in which a fit to standardized columns, of these sds (d,), is to be applied to rows."""
+    _match(means, names)
+    exponent = np.frexp(scales)[1].astype(np.int64)
+    return Frame(means[0].copy(), exponent, np.ldexp(scales, -exponent))
+
+
+def _match(means: Array, names: Sequence[str]) -> None:
+    """Raise ParameterFault where the means are not of the named columns."""
+    if means.shape[1] != len(names):
+        raise ParameterFault((), f"they are of {means.shape[1]} columns, but data.columns names {len(names)}")
+
+
+def lopsided(rows: Rows) -> tuple[Caution, ...]:
+    """A warning where one column is so much wider than another that it alone decides distances."""
+    sds = rows.frame.sds(rows.values, rows.weights)
+    wide, narrow = int(np.argmax(sds)), int(np.argmin(np.where(sds > 0, sds, np.inf)))
+    if not sds[wide] >= LOPSIDED * sds[narrow] > 0:
+        return ()
+    what = f"the sd of {quoted(rows.names[wide])} is {sds[wide] / sds[narrow]:.3g} times that of "
+    what += f"{quoted(rows.names[narrow])}, which hardly counts; --standardize makes all columns count the same"
+    return (Caution("scale", what),)
 
 
 def spread(rows: Rows) -> Array:

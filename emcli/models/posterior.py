@@ -20,3 +20,10 @@ def normalise(log_joint: Array) -> Array:
     np.log(total, out=total)
     np.add(total, top, out=total)
     return total
+
+
+def tilted(weights: Array, step: Array) -> Array:
+    """Mixing weights (k,) after a step (k - 1,) in their log-ratios to the last one."""
+    lifted: Array = weights * np.exp(np.append(step, 0.0) - max(0.0, step.max(initial=0.0)))
+    lifted /= lifted.sum()
+    return lifted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import comb, lgamma, log
 from typing import Any
 
@@ -97,6 +98,28 @@ def unidentified(rows: Rows, k: int, mixing: str) -> str | None:
 def with_coefficients(pairs: Array) -> Array:
     """Pairs of heads and tails (2, n) with ln of their binomial coefficient, (3, n)."""
     return np.vstack([pairs, [_log_comb(int(h + t), int(h)) for h, t in pairs.T.tolist()]])
+
+
+def redrawn(rows: Rows, coins: Any, rng: np.random.Generator) -> Rows:
+    """As many rows as the weights of these sum to, each with as many tosses, drawn from coins."""
+    assert rows.weights is not None
+    thrown = rows.values[0] + rows.values[1]
+    drawn: list[Array] = []  # heads, tails and how often, (3, m)
+    for n in np.unique(thrown):
+        count = int(rows.weights[thrown == n].sum())
+        if n < 4 * count:  # one draw of how often each number of heads comes
+            heads = np.arange(n + 1)
+            shares = np.exp(coins.posterior(with_coefficients(np.stack([heads, n - heads])))[1])
+            often = rng.multinomial(count, shares / shares.sum())
+        else:
+            heads = rng.binomial(int(n), coins.heads[rng.choice(len(coins.heads), count, p=coins.weights)])
+            often = np.ones(count, dtype=np.int64)
+        drawn.append(np.stack([heads, n - heads, often])[:, often > 0])
+    every = np.concatenate(drawn, axis=1)
+    pairs, place = distinct(every[0], every[1])
+    return replace(
+        rows, values=with_coefficients(pairs), weights=np.bincount(place, every[2]).astype(np.float64), merged=None
+    )
 
 
 def distinct(heads: Array, tails: Array) -> tuple[Array, Any]:

@@ -1,0 +1,118 @@
+"""What rows tell of the parameters: the score, its empirical information, and the observed information."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from emcli.em import Array, Batch, Map
+
+NO_SCORE, NO_CURVE = 1e-9, 1e-5  # eigenvalues below which there is none that rounding does not explain
+
+
+@dataclass(frozen=True, eq=False)
+class Complete:
+    """The complete data of some rows: what each would say if it were known which component it came from.
+
+    Parameters are natural ones of an exponential family, so that the information of the complete data does not depend
+    on what is hidden. A component knows m of the p parameters: its own, and those that all share.
+    """
+
+    responsibilities: Array  # (k, n)
+    scores: Array  # (k, m, n) of each row, if it came from that component
+    information: Array  # (k, m, m) of the complete data, summed over the rows with their weights and responsibilities
+    places: npt.NDArray[np.intp]  # (k, m) where the m stand among the p; mixing weights come after them
+    mixing: Array | None  # (k,) mixing weights, None where they are not estimated
+
+
+@dataclass(frozen=True, eq=False)
+class Information:
+    """The score of some rows and what they tell of p free parameters; `+` pools."""
+
+    score: Array  # (p,)
+    matrix: Array  # (p, p) empirical information Σ w sᵢ sᵢᵀ
+    observed: Array  # (p, p) minus the second derivatives of the log-likelihood
+
+    @classmethod
+    def of(cls, complete: Complete, weights: Array | None) -> Self:
+        """Observed information of the incomplete data (Louis 1982, equation 3.2).
+
+        It is that of the complete data, less the conditional second moments of their scores, plus Σ w sᵢ sᵢᵀ.
+        """
+        r, places, mixing = complete.responsibilities, complete.places, complete.mixing
+        k, n = r.shape
+        own = int(places.max()) + 1
+        p = own + (0 if mixing is None else k - 1)
+        weighted = r if weights is None else r * weights
+        scores, observed = np.zeros((p, n)), np.zeros((p, p))
+        sums = np.empty(places.shape)
+        for j, place in enumerate(places):
+            scores[place] += r[j] * complete.scores[j]
+            known = weighted[j] * complete.scores[j]
+            sums[j] = known.sum(axis=1)
+            observed[np.ix_(place, place)] += complete.information[j] - known @ complete.scores[j].T
+        if mixing is not None:
+            w, sizes = mixing[:-1], weighted.sum(axis=1)
+            total, rest = sizes.sum(), sizes[:-1]
+            scores[own:] = r[:-1] - w[:, None]
+            for j, place in enumerate(places):
+                observed[place, own:] += np.outer(sums[j], w)
+                if j < k - 1:
+                    observed[place, own + j] -= sums[j]
+            observed[own:, :own] = observed[:own, own:].T
+            observed[own:, own:] = np.diag(total * w - rest) + np.outer(rest, w) + np.outer(w, rest)
+            observed[own:, own:] -= 2 * total * np.outer(w, w)
+        counted = scores if weights is None else scores * weights
+        matrix = counted @ scores.T
+        return cls(counted.sum(axis=1), matrix, observed + matrix)
+
+    def __add__(self, other: Information) -> Information:
+        return Information(self.score + other.score, self.matrix + other.matrix, self.observed + other.observed)
+
+    def _known(self) -> tuple[npt.NDArray[np.bool_], Array]:
+        """Which parameters any row informs, and the scale of each; the others have no score either."""
+        spread = np.sqrt(np.diag(self.matrix))
+        return spread > 0, spread[spread > 0]
+
+    def _scaled(self) -> tuple[Array, Array, bool]:
+        """Score along each eigenvector, eigenvalues, in units of each parameter's own information; are all known?"""
+        known, spread = self._known()
+        values, vectors = np.linalg.eigh(self.matrix[np.ix_(known, known)] / np.outer(spread, spread))
+        return (self.score[known] / spread) @ vectors, values, bool(known.all())
+
+    def deficient(self) -> bool:
+        """Is there a direction that leaves the likelihood as it is: no row has a score in it, and nothing curves?"""
+        _, values, complete = self._scaled()
+        if not complete:
+            return True
+        return bool(values[0] < NO_SCORE and np.abs(self._curvatures()).min() < NO_CURVE)
+
+    def decrement(self) -> float:
+        """The gain of log-likelihood to expect from one more Newton step: ½ sᵀ I⁻¹ s, free of units."""
+        along, values, _ = self._scaled()
+        kept = values > 1e-13 * len(values)
+        return float(0.5 * np.sum(along[kept] ** 2 / values[kept]))
+
+    def saddle(self) -> bool:
+        """Is there a direction in which the log-likelihood curves upwards?"""
+        return bool(self._curvatures().min(initial=0.0) < -NO_CURVE)
+
+    def _curvatures(self) -> Array:
+        """Eigenvalues of the observed information in the same units."""
+        known, spread = self._known()
+        return np.asarray(np.linalg.eigvalsh(self.observed[np.ix_(known, known)] / np.outer(spread, spread)))
+
+
+def information(model: Any, batches: Sequence[Batch], map: Map = map) -> Information:
+    """Score and information of all rows at the model."""
+
+    def one(rows: Array, weights: Array | None) -> Information:
+        return Information.of(model.complete(rows, weights), weights)
+
+    return reduce(add, map(one, *zip(*batches, strict=True)))  # type: ignore[no-any-return]

@@ -1,0 +1,120 @@
+"""Starts: each a stream of ever better models, recorded line by line in a ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from emcli.em import Degenerate, Ending, Map, Step, converge, em, guard, until_fixed
+from emcli.information import information
+from emcli.models.family import Family, Rows
+from emcli.models.parameters import has_twins, refuse_symmetric
+from emcli.models.seeding import best_of_short_runs
+
+DRAWN_FROM = 4096  # rows of the seeded sample on which starts are drawn and tried
+EXACT = "exact"  # the origin of the best model of all, where that is found directly
+COSTLY_PARAMETERS, COSTLY_PRODUCT = 500, 1e10  # beyond these the score decrement is not computed
+
+
+@dataclass
+class Start:
+    """One line of the ledger."""
+
+    start: int  # from 1
+    origin: str | None = None  # where it began, if it was not drawn: `exact`, or the name of a smaller fit
+    status: str = "running"  # converged | max_iter | degenerate
+    stop: str | None = None
+    iterations: int = 0
+    reason: str | None = None  # why it degenerated
+    decrement: float | None = None
+    scores: list[float] = field(default_factory=list)  # one for each iteration, 0 = the start
+    model: Any = None  # the last one, in working coordinates
+    symmetric: bool = False  # did it begin with equal components?
+
+    @property
+    def finished(self) -> bool:
+        return self.status != "degenerate"
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """What a fit tells while it runs: one step of one start. `gain` is None at iteration 0."""
+
+    start: int
+    iteration: int
+    step: Step
+    gain: float | None
+
+
+@contextmanager
+def threads(jobs: int, batches: int) -> Iterator[Map]:
+    """A map over batches with that many threads; order, and so every bit, is the same for any number."""
+    if jobs < 2 or batches < 2:
+        yield map
+        return
+    with ThreadPoolExecutor(min(jobs, batches)) as pool:
+        yield pool.map
+
+
+def run(
+    entry: Start, family: Family, rows: Rows, settings: Any, begin: Callable[[], Any], spread: Map
+) -> Iterator[Iteration]:
+    """Run one start from the model that `begin` gives, write it into the ledger, and yield its iterations."""
+    try:
+        model = begin()
+        entry.symmetric = not family.hard and has_twins(model)
+        steps = guard(em(model, rows.batches(), spread))
+        steps_on = (
+            until_fixed(steps, settings.max_iter)
+            if family.hard
+            else converge(steps, settings.tol, settings.max_iter, remaining(rows, model, spread), family.fixed_point)
+        )
+        ending = yield from _recorded(entry, steps_on)
+        entry.status, entry.stop, entry.decrement = ending
+    except Degenerate as reason:
+        entry.status, entry.reason = "degenerate", str(reason)
+    entry.iterations = max(0, len(entry.scores) - 1)
+
+
+def _recorded(entry: Start, run: Generator[Step, None, Ending]) -> Generator[Iteration, None, Ending]:
+    """Write each step into the ledger, pass it on, and return how the run ended."""
+    while True:
+        try:
+            step = next(run)
+        except StopIteration as end:
+            ending: Ending = end.value
+            return ending
+        gain = step.score - entry.scores[-1] if entry.scores else None
+        entry.scores.append(step.score)
+        entry.model = step.model
+        yield Iteration(entry.start, len(entry.scores) - 1, step, gain)
+
+
+def start_model(number: int, family: Family, rows: Rows, settings: Any) -> Any:
+    """The model that a start begins with, in working coordinates: given, or drawn from the seed and its number."""
+    if settings.start is not None and number == 1:
+        model = family.read(settings.start, settings.document(), settings.k, rows)
+        refuse_symmetric(model)
+        return family.inward(model, rows)
+    rng = np.random.default_rng([settings.seed, number])
+    sample = rows.sample(DRAWN_FROM, rng)
+    candidates, steps = family.short_runs(settings)
+    batches = sample.batches()
+    drawn = islice(family.draw(sample, settings, rng), candidates)
+    if candidates == 1:
+        return next(drawn)
+    return best_of_short_runs(drawn, lambda model: em(model, batches), steps)
+
+
+def remaining(rows: Rows, model: Any, spread: Map) -> Callable[[Any], float] | None:
+    """The function that gives a model's score decrement; None where it would cost too much or has no meaning."""
+    p = model.parameters_count
+    if p > COSTLY_PARAMETERS or rows.values.shape[1] * p * p > COSTLY_PRODUCT or not rows.has_more_distinct_than(p):
+        return None
+    return lambda current: information(current, rows.batches(), spread).decrement()

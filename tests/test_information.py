@@ -1,0 +1,65 @@
+"""Score and observed information against numerical derivatives of the log-likelihood."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from emcli.information import information
+from emcli.models.coins import Coins
+from emcli.models.covariance import SHAPES
+from emcli.models.mixture import Gaussian
+from emcli.models.tosses import with_coefficients
+
+
+def gaussian(shape: str, free: bool, d: int) -> tuple[Any, Any, Any]:
+    rng = np.random.default_rng(4)
+    roots = rng.normal(size=(3, d, d)) + 2 * np.eye(d)
+    matrices = roots @ roots.transpose(0, 2, 1)
+    weights = np.array([0.2, 0.5, 0.3]) if free else np.full(3, 1 / 3)
+    model = Gaussian(weights, rng.normal(size=(3, d)) * 3, SHAPES[shape].of(matrices, None), free)
+    return model, rng.normal(size=(d, 60)) * 3, rng.integers(1, 4, 60).astype(float)
+
+
+def coins(free: bool) -> tuple[Any, Any, Any]:
+    rng = np.random.default_rng(5)
+    tosses = rng.integers(1, 12, 30)
+    pairs = np.stack([rng.binomial(tosses, 0.4), tosses]).astype(float)
+    pairs[1] -= pairs[0]
+    weights = np.array([0.2, 0.5, 0.3]) if free else np.full(3, 1 / 3)
+    return (
+        Coins(weights, np.array([0.2, 0.5, 0.6]), free),
+        with_coefficients(pairs),
+        rng.integers(1, 4, 30).astype(float),
+    )
+
+
+CASES = [
+    (f"{s} {'free' if f else 'equal'} {d}", gaussian(s, f, d)) for s in SHAPES for f in (True, False) for d in (1, 2)
+]
+CASES += [(f"coins {'free' if f else 'equal'}", coins(f)) for f in (True, False)]
+
+
+@pytest.mark.parametrize("case", [case for _, case in CASES], ids=[name for name, _ in CASES])
+def test_score_and_observed_information_are_the_derivatives_of_the_log_likelihood(case: Any) -> None:
+    model, rows, weights = case
+    seen = information(model, [(rows[:, :17], weights[:17]), (rows[:, 17:], weights[17:])])
+    p, h = model.parameters_count, 1e-3
+    assert seen.score.shape == (p,)
+
+    def at(*steps: tuple[int, float]) -> float:
+        step = np.zeros(p)
+        for i, size in steps:
+            step[i] += size
+        return float(model.moved(step).e_step(rows, weights).score)
+
+    slope = [(8 * (at((i, h)) - at((i, -h))) - at((i, 2 * h)) + at((i, -2 * h))) / (12 * h) for i in range(p)]
+    np.testing.assert_allclose(seen.score, slope, rtol=1e-6, atol=1e-6)
+    bent = np.empty((p, p))
+    for i in range(p):
+        for j in range(p):
+            bent[i, j] = at((i, h), (j, h)) - at((i, h), (j, -h)) - at((i, -h), (j, h)) + at((i, -h), (j, -h))
+    bent /= -4 * h * h
+    np.testing.assert_allclose(seen.observed, bent, rtol=1e-4, atol=1e-4 * np.abs(bent).max())

@@ -1,0 +1,143 @@
+"""The nesting check: which models hold which, and that none ends lower than one that it holds."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import SAMPLES, run, table
+
+from emcli.em import em, pooled
+from emcli.experiment import read_start
+from emcli.fitting import fit
+from emcli.loading import prepare
+from emcli.models import family_of
+from emcli.settings import resolve
+
+TACKS = [SAMPLES / "thumbtacks.csv", "--tosses", "n", "--row-weights", "freq"]
+
+
+def compared(*arguments: Any) -> list[dict[str, Any]]:
+    done = run("compare", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    rows: list[dict[str, Any]] = json.loads(done.stdout)["groups"][0]["candidates"]
+    return rows
+
+
+def settings_of(family: Any, **chosen: Any) -> Any:
+    flags = {key: [str(value)] for key, value in chosen.items() if value is not None}
+    return resolve(family.name, family.options, flags, read_start=read_start)[0]
+
+
+def kinds(model: str, largest: int) -> list[dict[str, Any]]:
+    shapes = ("full", "tied", "diag", "spherical") if model == "gmm" else (None,)
+    mixings = ("free", "equal") if model != "kmeans" else (None,)
+    return [
+        {"k": k, "covariance": shape, "mixing": mixing}
+        for k, shape, mixing in product(range(1, largest + 1), shapes, mixings)
+    ]
+
+
+@pytest.mark.parametrize("model", ["gmm", "coins"])
+def test_a_model_that_holds_another_begins_where_that_one_ends(model: str) -> None:
+    """Split by no step at all, the larger model has the same score as the smaller: so it really holds it."""
+    family = family_of(model)
+    tosses = np.array([[5, 10], [9, 10], [8, 10], [4, 10], [7, 10], [12, 20], [1, 6]], dtype=float)
+    numbers = table(SAMPLES / "faithful.csv")[:90] if model == "gmm" else tosses
+    held = 0
+    for small, large in product(kinds(model, 3), kinds(model, 4)):
+        if small == large or not family.within(small, large):
+            continue
+        chosen = settings_of(family, **small, restarts=1)
+        data = prepare(family, numbers, [], None, ["heads", "tosses"], chosen)
+        events = fit(family, data, replace(chosen, tol=1e-3))
+        try:
+            while True:
+                next(events)
+        except StopIteration as end:
+            result = end.value
+        wanted = settings_of(family, **large)
+        rows = prepare(family, numbers, [], None, ["heads", "tosses"], wanted).rows
+        begun = family.inward(family.read(result.parameters, large), rows)
+        score = pooled(next(family.grown(begun, wanted, rows, 0.0)), rows.batches()).score
+        log_likelihood, _ = family.measures(score, rows, large["k"])
+        assert log_likelihood == pytest.approx(result.log_likelihood, rel=1e-11), (small, large)
+        wide = max(
+            list(zip(range(20), em(grown, rows.batches()), strict=False))[-1][1].score
+            for grown in family.grown(begun, wanted, rows, 0.1)
+        )
+        assert wide >= score - 0.05 * abs(score)
+        held += 1
+    assert held > 20
+
+
+@pytest.mark.parametrize(
+    ("model", "small", "large", "held"),
+    [
+        ("gmm", (2, "full", "free"), (3, "full", "free"), True),
+        ("gmm", (2, "full", "equal"), (3, "full", "equal"), False),
+        ("gmm", (2, "full", "equal"), (4, "full", "equal"), True),
+        ("gmm", (1, "full", "equal"), (3, "tied", "equal"), True),
+        ("gmm", (2, "tied", "free"), (2, "full", "free"), True),
+        ("gmm", (2, "diag", "free"), (2, "tied", "free"), False),
+        ("gmm", (2, "spherical", "equal"), (2, "diag", "free"), True),
+        ("gmm", (2, "diag", "free"), (2, "spherical", "free"), False),
+        ("gmm", (2, "full", "free"), (4, "full", "equal"), False),
+        ("coins", (2, None, "equal"), (3, None, "free"), True),
+        ("coins", (2, None, "free"), (2, None, "equal"), False),
+        ("kmeans", (2, None, None), (3, None, None), True),
+        ("kmeans", (3, None, None), (2, None, None), False),
+    ],
+)
+def test_which_model_holds_which(model: str, small: Any, large: Any, held: bool) -> None:
+    keys = ("k", "covariance", "mixing")
+    one, other = (dict(zip(keys, values, strict=True)) for values in (small, large))
+    assert family_of(model).within(one, other) is held
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["gmm", SAMPLES / "iris.csv", "-k", "1-5", "--covariance", "diag,full"],
+        ["coins", *TACKS, "-k", "1-4", "--mixing", "free,equal"],
+        ["kmeans", SAMPLES / "iris.csv", "-k", "1-9"],
+    ],
+    ids=lambda arguments: str(arguments[0]),
+)
+def test_no_fit_ends_below_one_that_it_holds(arguments: list[Any], seed: int) -> None:
+    found = compared(*arguments, "--init", "random", "--restarts", 1, "--seed", seed)
+    rows = [row for row in found if row["status"] != "failed"]
+    family = family_of(arguments[0])
+    for small, large in product(rows, rows):
+        if small is not large and family.within(small, large) and "nesting" not in large["warnings"]:
+            if arguments[0] == "kmeans":
+                assert large["inertia"] <= small["inertia"] * (1 + 1e-9)
+            else:
+                assert large["log_likelihood"] >= small["log_likelihood"] - 1e-5
+
+
+def test_a_violation_restarts_the_larger_from_the_smaller(tmp_path: Path) -> None:
+    compared("gmm", SAMPLES / "iris.csv", "-k", "1-5", "--covariance", "diag,full", "--init", "random", "--restarts", 1,
+             "--seed", 3, "--save-fits", tmp_path, "--trace", tmp_path / "trace.jsonl")  # fmt: skip
+    ledger = json.loads((tmp_path / "gmm-k5-diag-free-random.json").read_text())["restarts"]
+    assert [start.get("origin") for start in ledger] == [None, "gmm-k4-diag-free-random"]
+    assert ledger[1]["log_likelihood"] > ledger[0]["log_likelihood"] + 1
+    ends = [json.loads(line) for line in (tmp_path / "trace.jsonl").read_text().splitlines() if '"end"' in line]
+    assert ("gmm-k5-diag-free-random", 2) in {(line["candidate"], line["start"]) for line in ends}
+
+
+def test_saved_fits_that_violate_it_are_flagged(tmp_path: Path) -> None:
+    good, poor = tmp_path / "good.json", tmp_path / "poor.json"
+    data = SAMPLES / "faithful.csv"
+    assert run("fit", "gmm", data, "-k", 3, "-o", good).returncode == 0
+    assert run("fit", "gmm", data, "-k", 4, "--init", "random", "--max-iter", 1, "-o", poor).returncode == 0
+    done = run("compare", good, poor)
+    assert done.returncode == 0 and "nesting" in done.stdout
+    assert "emcli: warning: poor: its log-likelihood" in done.stderr and "[nesting]" in done.stderr
+    assert "nesting" not in run("compare", good, good).stdout

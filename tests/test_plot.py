@@ -1,0 +1,391 @@
+"""Pictures hold the data they claim to hold, and are files of the right kind, the same bytes every time."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from conftest import ROOT, SAMPLES, fit, run
+from test_cli import refused
+
+from emcli.experiment import read_experiment, read_start
+from emcli.figure import Panel, Picture, Series, described
+from emcli.fitting import Result
+from emcli.fitting import fit as start_all
+from emcli.history import EARLY, History
+from emcli.history import Path as Steps
+from emcli.loading import load, prepare
+from emcli.models import MODELS, bins, family_of
+from emcli.pictures import of_fit
+from emcli.plot import rendered
+from emcli.settings import resolve
+from emcli.truth import with_truth
+
+FIGURES = ROOT / "docs" / "figures"
+FAITHFUL = SAMPLES / "faithful.csv"
+MAGIC = {"png": b"\x89PNG\r\n\x1a\n", "svg": b"<?xml", "pdf": b"%PDF-"}
+CASES = {
+    "kmeans-1": ("kmeans", SAMPLES / "galaxies.csv", "-k", 3),
+    "kmeans-2": ("kmeans", SAMPLES / "blobs.csv", "-k", 3),
+    "kmeans-4": ("kmeans", SAMPLES / "iris.csv", "-k", 3),
+    "coins": ("coins", SAMPLES / "two_coins.csv"),
+    "coins-weights": ("coins", SAMPLES / "thumbtacks.csv", "--tosses", "n", "--row-weights", "freq"),
+    "coins-flips": ("coins", SAMPLES / "flips.csv"),
+    "gmm-1": ("gmm", SAMPLES / "heights.csv", "-k", 2),
+    "gmm-2": ("gmm", FAITHFUL, "-k", 2),
+    "gmm-4": ("gmm", SAMPLES / "iris.csv", "-k", 3, "--covariance", "diag"),
+    "gmm-spherical": ("gmm", SAMPLES / "iris.csv", "-k", 2, "--covariance", "spherical"),
+}
+
+
+def fitted(model: str, data: Any, **flags: Any) -> tuple[Result, Picture]:
+    """A fit of a file, or of values (n, d) under the names a, b, ..., and its picture."""
+    family = family_of(model)
+    given = {key: [str(value)] for key, value in flags.items()}
+    settings = resolve(family.name, family.options, given, None, read_start=read_start)[0]
+    if isinstance(data, Path):
+        dataset = load(str(data), family, settings)
+    else:
+        names = ["heads", "tosses"] if "tosses" in family.options else list("abcdefgh"[: data.shape[1]])
+        dataset = prepare(family, data, [], None, names, settings, source="drawn.csv")
+    history = History()
+    events = history.recorded(start_all(family, dataset, settings))
+    while True:
+        try:
+            next(events)
+        except StopIteration as end:
+            result: Result = end.value
+            return result, of_fit(result, history)
+
+
+def panels(picture: Picture) -> list[Panel]:
+    return [panel for row in picture.panels for panel in row]
+
+
+def labelled(panel: Panel, label: str) -> Series:
+    return next(series for series in panel.series if series.label and series.label.startswith(label))
+
+
+def of_kind(panel: Panel, kind: str, stroke: str = "normal") -> list[Series]:
+    return [series for series in panel.series if series.kind == kind and series.stroke == stroke]
+
+
+def description(svg: str) -> Any:
+    found = re.search(r"<dc:description>(.*?)</dc:description>", svg, re.S)
+    assert found is not None
+    return json.loads(html.unescape(found.group(1)))
+
+
+def area(series: Series) -> float:
+    return float(np.trapezoid(series.y, series.x))
+
+
+def test_clusters_show_every_row_and_the_way_of_every_centroid() -> None:
+    result, picture = fitted("kmeans", SAMPLES / "blobs.csv", k=3, init="random")
+    panel = panels(picture)[0]
+    assert (panel.x_label, panel.y_label) == ("x", "y")
+    dots = [labelled(panel, f"cluster {j + 1}") for j in range(3)]
+    assert [len(series.x) for series in dots] == result.parameters["sizes"]
+    shown = np.sort(np.column_stack([np.concatenate([s.x for s in dots]), np.concatenate([s.y for s in dots])]), axis=0)
+    written = np.sort(np.loadtxt(SAMPLES / "blobs.csv", delimiter=",", skiprows=1), axis=0)
+    assert np.allclose(shown, written, rtol=0, atol=1e-12)
+    ways = of_kind(panel, "line")
+    assert len(ways) == 3 and all(len(way.x) == result.best.iterations + 1 for way in ways)
+    assert np.allclose([(way.x[-1], way.y[-1]) for way in ways], result.parameters["centroids"])
+    starts = of_kind(panel, "points", "thin")[0]
+    assert np.allclose([(way.x[0], way.y[0]) for way in ways], np.column_stack([starts.x, starts.y]))
+    for way, series in zip(ways, dots, strict=True):
+        assert np.hypot(series.x - way.x[-1], series.y - way.y[-1]).max() < 6 and way.colour == series.colour
+
+
+def test_more_columns_are_shown_on_their_principal_axes() -> None:
+    result, picture = fitted("kmeans", SAMPLES / "iris.csv", k=3)
+    panel = panels(picture)[0]
+    values = np.loadtxt(SAMPLES / "iris.csv", delimiter=",", skiprows=1)
+    away = values - values.mean(axis=0)
+    variances = np.sort(np.linalg.eigvalsh(away.T @ away / len(values)))[::-1]
+    x = np.concatenate([labelled(panel, f"cluster {j + 1}").x for j in range(3)])
+    y = np.concatenate([labelled(panel, f"cluster {j + 1}").y for j in range(3)])
+    assert np.allclose([x.var(), y.var()], variances[:2]) and abs(float(np.mean(x * y))) < 1e-12
+    assert panel.x_label == f"principal axis 1 ({100 * variances[0] / variances.sum():.0f} % of variance)"
+    assert "Petal.Length" in panel.note
+    centroid = labelled(panel, "centroid")
+    assert np.allclose(centroid.x[0], x[: result.parameters["sizes"][0]].mean())
+
+
+def test_the_likelihood_of_every_start_is_that_of_the_document() -> None:
+    for name, config in (("gmm-2", CASES["gmm-2"]), ("kmeans-2", CASES["kmeans-2"])):
+        model, data, *_, k = config
+        document = fit(*config)
+        _, picture = fitted(str(model), data, k=k)
+        climb = panels(picture)[-1]
+        key = "inertia" if name.startswith("kmeans") else "log_likelihood"
+        best = labelled(climb, "best: start")
+        assert best.y.tolist() == [step[key] for step in document["trace"]]
+        assert best.x.tolist() == [step["iteration"] for step in document["trace"]] and best.stroke == "bold"
+        others = of_kind(climb, "line", "thin")
+        assert [series.y[-1] for series in others] == [
+            start[key] for start in document["restarts"] if start["start"] != document["best_start"]
+        ]
+
+
+def test_coins_go_from_their_start_to_the_fit_with_the_truth_beside() -> None:
+    experiment = read_experiment(str(ROOT / "configs" / "two_coins.yaml"), MODELS)
+    result, _ = fitted("coins", SAMPLES / "two_coins.csv")
+    assert experiment.generate is not None
+    result = with_truth(result, {"weights": [0.5, 0.5], "heads": [0.6, 0.2]}, None)
+    panel = panels(of_fit(result, History()))[0]
+    assert [series.y[0] for series in of_kind(panel, "line", "dashed")] == [0.2, 0.6]
+    result, picture = fitted("coins", SAMPLES / "two_coins.csv")
+    panel, rows, _ = panels(picture)
+    assert [labelled(panel, f"coin {j + 1}").y[-1] for j in (0, 1)] == pytest.approx(result.parameters["heads"], 1e-12)
+    heads = np.loadtxt(SAMPLES / "two_coins.csv", delimiter=",", skiprows=1)[:, 0].astype(int)
+    assert labelled(rows, "rows").y.tolist() == np.bincount(heads, minlength=11).tolist()
+    total = labelled(rows, "sum")
+    assert total.x.tolist() == list(range(11)) and total.y.sum() == pytest.approx(500, rel=1e-12)
+
+
+def test_where_tosses_differ_shares_of_heads_are_counted_and_expected_alike() -> None:
+    rng = np.random.default_rng(1)
+    tosses = rng.integers(1, 40, 5000)
+    heads = rng.binomial(tosses, np.array([0.3, 0.8])[rng.integers(0, 2, 5000)])
+    _, picture = fitted("coins", np.column_stack([heads, tosses]).astype(float))
+    panel = panels(picture)[1]
+    counted, expected = labelled(panel, "rows").y, labelled(panel, "sum").y
+    assert counted.sum() == 5000 and expected.sum() == pytest.approx(5000, rel=1e-9)
+    assert np.abs(counted - expected).max() < 5 * np.sqrt(expected.max())
+
+
+def test_gaussians_are_shown_at_three_moments_and_their_curves_hold_the_rows() -> None:
+    result, picture = fitted("gmm", SAMPLES / "mixture_1d.csv", k=3, init="random", restarts=2)
+    *moments, climb = panels(picture)
+    last = result.best.iterations
+    assert [panel.title for panel in moments] == ["Start", "After 5 iterations", f"End, after {last} iterations"]
+    assert climb.title.startswith("Log-likelihood")
+    for panel in moments:
+        bars = labelled(panel, "rows")
+        width = float(bars.x[1] - bars.x[0])
+        assert bars.y.sum() == 3000 and panel.x_label == "x"
+        assert area(labelled(panel, "sum")) / width == pytest.approx(3000, rel=0.02)
+        assert panel.y_range == moments[0].y_range
+    end = moments[-1]
+    width = float(np.diff(labelled(end, "rows").x)[0])
+    for j, (weight, mean) in enumerate(zip(result.parameters["weights"], result.parameters["means"], strict=True)):
+        curve = labelled(end, f"component {j + 1}")
+        assert area(curve) / width == pytest.approx(3000 * weight, rel=0.02)
+        assert curve.x[np.argmax(curve.y)] == pytest.approx(mean[0], abs=0.5)
+
+
+def test_ellipses_lie_one_and_two_standard_deviations_from_the_mean() -> None:
+    result, picture = fitted("gmm", FAITHFUL, k=2)
+    end = panels(picture)[-2]
+    for stroke, sds in (("bold", 1.0), ("normal", 2.0)):
+        for j, line in enumerate(of_kind(end, "line", stroke)):
+            away = np.column_stack([line.x, line.y]) - result.parameters["means"][j]
+            inverse = np.linalg.inv(result.parameters["covariances"][j])
+            assert np.allclose(np.einsum("ij,jk,ik->i", away, inverse, away), sds**2)
+    assert sum(len(labelled(end, f"component {j + 1}").x) for j in (0, 1)) == 272
+
+
+def test_many_rows_become_a_density_that_counts_each_of_them() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((30_000, 2)) + 6.0 * rng.integers(0, 2, 30_000)[:, None]
+    result, picture = fitted("kmeans", values, k=2, restarts=2)
+    density = of_kind(panels(picture)[0], "density")
+    assert [series.z.sum() for series in density if series.z is not None] == result.parameters["sizes"]
+    svg = rendered(picture, "svg")
+    assert len(svg) < 300_000
+    dots = fitted("gmm", values[:15_000], k=2, restarts=1)[1]
+    assert len(rendered(dots, "svg")) < 1_000_000
+
+
+@pytest.mark.slow
+def test_a_million_rows_are_a_small_picture(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((1_000_000, 2)) + 6.0 * rng.integers(0, 2, 1_000_000)[:, None]
+    np.savetxt(tmp_path / "many.csv", values, delimiter=",", header="a,b", comments="", fmt="%.4f")
+    done = run("fit", "gmm", "many.csv", "-k", 2, "--restarts", 1, "--plot", "p.svg", cwd=tmp_path, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "p.svg").stat().st_size < 1_000_000
+
+
+def test_a_history_keeps_the_first_iterations_and_a_bounded_number_of_the_others() -> None:
+    class Small:
+        parameters_count = 3
+
+    steps = Steps(1)
+    for i in range(100_000):
+        steps.add(i, Small(), float(i))
+    assert list(steps.models)[: EARLY + 1] == list(range(EARLY + 1))
+    assert 100 < len(steps.models) <= 256 and list(steps.models) == sorted(steps.models)
+    result, picture = fitted("gmm", FAITHFUL, k=2, restarts=15, init="random")
+    assert panels(picture)[0].title == "Start"
+    assert result.best.finished
+
+
+def test_bins_are_round_and_hold_every_row_however_far_from_zero() -> None:
+    rng = np.random.default_rng(2)
+    for values in (rng.standard_normal(500), 1e9 + 1e-3 * rng.standard_normal(500), np.array([3.0, 3.0]),
+                   np.r_[rng.standard_normal(50), 1e6], np.arange(12.0)):  # fmt: skip
+        edges = bins.edges(values, None)
+        assert bins.counts(values, None, edges).sum() == len(values)
+        assert 2 <= len(edges) < 300
+
+
+@pytest.mark.parametrize(("case", "kind"), [*zip(CASES, ["png", "svg", "pdf", "svg"] * 3, strict=False)])
+def test_every_model_and_dimension_is_drawn(case: str, kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"picture.{kind}"
+    done = run("fit", *CASES[case], "--plot", path, "-q", "--restarts", 3)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+    assert path.read_bytes().startswith(MAGIC[kind])
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_picture_changes_nothing_else(tmp_path: Path) -> None:
+    for output in ((), ("--json",)):
+        plain, drawn = (run("fit", *CASES["coins"], *output, *plot) for plot in ((), ("--plot", tmp_path / "p.svg")))
+        assert (drawn.stdout, drawn.stderr) == (plain.stdout, plain.stderr)
+
+
+def test_a_comparison_is_drawn_a_line_for_each_family(tmp_path: Path) -> None:
+    path = tmp_path / "c.svg"
+    command = ("compare", "gmm", FAITHFUL, "-k", "1-3", "--covariance", "full,tied", "--restarts", 3, "--json", "-q")
+    done = run(*command, "--plot", path)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["groups"][0]["candidates"]
+    ranking, climbs = description(path.read_text())["panels"]
+    assert (ranking["x"], ranking["y"]) == ("k", "BIC (smaller is better)")
+    lines = {series["label"]: series for series in ranking["series"] if series["kind"] == "line"}
+    assert set(lines) == {"full", "tied"}
+    for shape, line in lines.items():
+        bics = [row["bic"] for row in rows if row["covariance"] == shape]
+        assert line["count"] == 3 and line["y"][:2] == pytest.approx([min(bics), max(bics)], rel=1e-5)
+    assert len(climbs["series"]) == len(rows)
+    ends = sorted(series["y"][2] for series in climbs["series"])
+    assert ends == pytest.approx(sorted(row["log_likelihood"] for row in rows), rel=1e-5)
+
+
+def test_the_same_picture_is_the_same_bytes(tmp_path: Path) -> None:
+    written = set()
+    for seed, jobs in (("0", 1), ("1", 2)):
+        path = tmp_path / f"{seed}.svg"
+        env = {"PYTHONHASHSEED": seed, "TZ": f"UTC+{seed}"}
+        assert run("fit", *CASES["gmm-4"], "--jobs", jobs, "-q", "--plot", path, env=env).returncode == 0
+        written.add(path.read_bytes())
+    assert len(written) == 1
+    picture = fitted("coins", SAMPLES / "two_coins.csv")[1]
+    for kind in ("png", "pdf"):
+        assert rendered(picture, kind) == rendered(picture, kind)
+
+
+def test_a_dash_sketches_the_picture_after_the_tables() -> None:
+    plain, sketched = (run("fit", *CASES["gmm-2"], "-q", *plot) for plot in ((), ("--plot", "-")))
+    assert sketched.returncode == 0 and sketched.stdout.startswith(plain.stdout)
+    assert "faithful.csv: gmm, k = 2" in sketched.stdout[len(plain.stdout) :]
+    compared = run("compare", "kmeans", SAMPLES / "blobs.csv", "-k", "2,3", "--restarts", 2, "-q", "--plot", "-")
+    assert compared.returncode == 0 and "BIC (smaller is better)" in compared.stdout
+
+
+def test_a_plot_that_cannot_be_is_refused_before_the_fit(tmp_path: Path) -> None:
+    slow = ("fit", "gmm", FAITHFUL, "-k", 9, "--restarts", 100000)  # would run for minutes
+    refused(run(*slow, "--plot", "p.jpg"), 2, "'--plot' must end in .png, .svg or .pdf", "p.jpg")
+    refused(run(*slow, "--plot", tmp_path / "none" / "p.png"), 5, "no such directory")
+    refused(run(*slow, "--plot", "a.png", "--plot", "b.png"), 2, "'--plot' given twice")
+    refused(run(*slow, "--json", "--plot", "-"), 2, "--json and --plot -")
+    refused(run(*slow, "--trace", "-", "--plot", "-"), 2, "--trace - and --plot -")
+    refused(run(*slow, "-o", "p.svg", "--plot", "./p.svg", cwd=tmp_path), 2, "both be written to './p.svg'")
+    data = tmp_path / "data.svg"
+    data.write_bytes(FAITHFUL.read_bytes())
+    refused(run("fit", "gmm", data, "-k", 9, "--restarts", 100000, "--plot", data), 2, "overwrite the input")
+    refused(run("compare", "gmm", FAITHFUL, "-k", "1-9", "--restarts", 100000, "--plot", "p.gif"), 2, "must end in")
+    assert data.read_bytes() == FAITHFUL.read_bytes()
+
+
+def test_without_matplotlib_one_line_names_the_extra(tmp_path: Path) -> None:
+    (tmp_path / "matplotlib").mkdir()
+    (tmp_path / "matplotlib" / "__init__.py").write_text("raise ImportError('No module named matplotlib')\n")
+    env = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    done = run("fit", "gmm", FAITHFUL, "-k", 9, "--restarts", 100000, "--plot", "p.png", env=env)
+    refused(done, 2, "drawing 'p.png' needs matplotlib: pip install 'emcli[plot]'")
+    assert len(done.stderr.splitlines()) == 1
+    assert run("fit", "gmm", FAITHFUL, "-k", 2, env=env).returncode == 0
+
+
+ODD = ["$x^{$", "<b>&amp; \\frac", "\x1b[31m_%\u202e", "身長 😀 cm", "\udcff", "long " * 60]
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_any_column_name_can_be_drawn(kind: str) -> None:
+    x = np.array([1.0, 2.0])
+    panels = [Panel(name, name, name, [Series("line", x, x, name)], note=name) for name in ODD[:3]]
+    rest = [Panel(name, name, name, [Series("points", x, x, name, mark=name)], note=name) for name in ODD[3:]]
+    drawn = rendered(Picture(" ".join(ODD), [panels, rest]), kind)
+    assert drawn.startswith(MAGIC[kind])
+    if kind == "svg":
+        assert b"\x1b" not in drawn
+        assert ElementTree.fromstring(drawn).tag.endswith("svg")
+
+
+def test_a_column_with_dollars_is_drawn_as_it_is_written(tmp_path: Path) -> None:
+    (tmp_path / "$d$.csv").write_text("$x^{$,b\n" + FAITHFUL.read_text().partition("\n")[2])
+    done = run("fit", "kmeans", "$d$.csv", "-k", 2, "-q", "--restarts", 2, "--plot", "p.svg", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "<!-- $x^{$ -->" in (tmp_path / "p.svg").read_text()
+
+
+def test_a_persons_own_matplotlib_settings_change_nothing(tmp_path: Path) -> None:
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfont.size: 30\nbackend: tkagg\n")
+    written = set()
+    for env in ({}, {"MATPLOTLIBRC": str(tmp_path / "matplotlibrc"), "MPLBACKEND": "no-such"}):
+        done = run("fit", *CASES["kmeans-2"], "-q", "--plot", tmp_path / "p.svg", env=env)
+        assert (done.returncode, done.stderr) == (0, "")
+        written.add((tmp_path / "p.svg").read_bytes())
+    assert len(written) == 1
+
+
+def _commands() -> dict[str, list[str]]:
+    """What `make figures` runs for each figure."""
+    recipe = re.search(r"^figures:.*?\n\n", (ROOT / "Makefile").read_text(), re.M | re.S)
+    assert recipe is not None
+    text = recipe.group(0).replace("\\\n", " ")
+    names = re.search(r"for name in ([\w ]+);", text)
+    assert names is not None
+    found = {}
+    for words in re.findall(r"\$\(BIN\)/emcli (.*?) --plot docs/figures/(\S+)\.svg", text):
+        for name in names.group(1).split() if words[1] == "$$name" else [words[1]]:
+            found[name] = words[0].replace("$$name", name).split()
+    return found
+
+
+def test_every_figure_of_the_documentation_is_made() -> None:
+    assert set(_commands()) == {path.stem for path in FIGURES.iterdir()}
+    assert {"blobs", "two_coins", "do_batzoglou", "heights", "mixture_1d", "compare"} <= set(_commands())
+
+
+@pytest.mark.parametrize("name", _commands())
+def test_a_figure_of_the_documentation_shows_what_the_program_draws(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "again.svg"
+    assert run(*_commands()[name], "--plot", path).returncode == 0
+    drawn, kept = description(path.read_text()), description((FIGURES / f"{name}.svg").read_text())
+    assert drawn["title"] == kept["title"] and len(drawn["panels"]) == len(kept["panels"])
+    for one, other in zip(drawn["panels"], kept["panels"], strict=True):
+        assert [one[key] for key in ("title", "x", "y")] == [other[key] for key in ("title", "x", "y")]
+        for series, same in zip(one["series"], other["series"], strict=True):
+            assert (series["kind"], series["label"], series["count"]) == (same["kind"], same["label"], same["count"])
+            assert series["x"] == pytest.approx(same["x"], rel=1e-4, abs=1e-6)
+            assert series["y"] == pytest.approx(same["y"], rel=1e-4, abs=1e-4)
+    assert (FIGURES / f"{name}.svg").stat().st_size < 300_000
+
+
+def test_a_picture_describes_itself() -> None:
+    _, picture = fitted("gmm", FAITHFUL, k=2)
+    said = json.loads(described(picture))
+    assert said["title"] == "faithful.csv: gmm, k = 2, full covariance, free mixing"
+    assert said["panels"][0]["series"][0]["label"] == "component 1"

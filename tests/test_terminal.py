@@ -1,0 +1,323 @@
+"""The terminal as a person meets it: a pseudo-terminal, wide, narrow, coloured, plain or dumb; and a pipe."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import json
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT, run
+
+from emcli.figure import Panel, Picture, Series
+from emcli.progress import Progress, time_left
+from emcli.sketch import curve, drawn
+from emcli.ticks import axis, labels, ticks
+
+FAITHFUL = "sample_data/faithful.csv"
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+BRAILLE = re.compile("[⠁-⣿]")
+
+
+def terminal(*args: str, columns: int = 80, cut: bool = False, **env: str) -> str:
+    """All that the program writes to a pseudo-terminal, both streams; `cut` interrupts it once it shows progress."""
+    mine, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    unset = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "MAKEFLAGS")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "emcli", *args],
+        stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, cwd=ROOT, start_new_session=True,
+        env={**{k: v for k, v in os.environ.items() if k not in unset},
+             "TERM": "xterm-256color", "PYTHONPATH": str(ROOT), **env},
+    )  # fmt: skip
+    os.close(theirs)
+    said = b""
+    while True:
+        try:
+            more = os.read(mine, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not more:
+            break
+        said += more
+        if cut and b"iteration" in said:
+            process.send_signal(signal.SIGINT)
+            cut = False
+    os.close(mine)
+    process.wait(timeout=60)
+    return said.decode().replace("\r\n", "\n")
+
+
+def sketch(*series: Series, encoding: str = "utf-8", panels: int = 1, title: str = "t") -> list[str]:
+    """A picture of the same panel so many times side by side, on a stream that is no terminal, as lines."""
+    panel = Panel("panel", "x", "y", series)
+    return drawn(Picture(title, [[panel] * panels]), io.TextIOWrapper(io.BytesIO(), encoding)).splitlines()
+
+
+def line(x: list[float], y: list[float], **how: object) -> Series:
+    return Series("line", np.array(x, dtype=float), np.array(y, dtype=float), **how)  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("COLUMNS", "FORCE_COLOR", "NO_COLOR", "TERM", "MAKEFLAGS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def canvas_of(lines: list[str]) -> list[str]:
+    """What is right of the vertical axis."""
+    return [re.split("[│┤|+]", text, maxsplit=1)[1] for text in lines if re.match(r"[^│┤|+]*[│┤|+]", text)]
+
+
+def test_the_dots_of_a_line_land_where_they_should() -> None:
+    rows = canvas_of(sketch(line([0, 1], [0, 1])))
+    assert ord(rows[0][-1]) & 0x08, "top right dot"
+    assert ord(rows[-1][0]) & 0x40, "bottom left dot"
+    firsts = [len(row) - len(row.lstrip()) for row in rows]
+    assert firsts == sorted(firsts, reverse=True)
+    flat = canvas_of(sketch(line([0, 1], [5, 5]), line([0, 0], [0, 10])))
+    assert [bool(BRAILLE.search(row[2:])) for row in flat].count(True) == 1
+
+
+def test_bars_stand_on_zero_and_are_as_high_as_they_say() -> None:
+    rows = canvas_of(sketch(Series("bars", np.array([0.0, 1, 2, 3]), np.array([2.0, 4, 0]))))
+    heights = [sum(row.ljust(99)[at] != " " for row in rows) for at in (10, 38, 65)]
+    assert heights[1] == len(rows)
+    assert abs(heights[0] - len(rows) / 2) <= 1
+    assert heights[2] == 0
+
+
+def test_a_density_is_denser_where_there_is_more() -> None:
+    edges = np.arange(3.0)
+    rows = canvas_of(sketch(Series("density", edges, edges, z=np.array([[0, 3], [40, 1000]]))))
+    dots = [[sum(bin(ord(c) - 0x2800).count("1") for c in part if c != " ")
+             for part in (row.ljust(76)[:37], row.ljust(76)[39:])] for row in rows]  # fmt: skip
+    low, high = np.sum(dots[: len(dots) // 2], axis=0), np.sum(dots[-len(dots) // 2 :], axis=0)
+    assert high[0] == 0 < high[1] < low[0] < low[1]
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_a_picture_is_never_wider_than_asked(columns: int, encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    cloud = np.random.default_rng(0).normal(1e9, 1e-2, (2, 100))
+    lines = sketch(
+        Series("points", *cloud, "a rather long name of a component that never ends, and goes on and on", 0),
+        Series("points", *(cloud + 0.05), "another", 1),
+        line([1e9, 1e9 + 1], [1e9, 1e9 + 1], label="a line", colour=0, stroke="dashed"),
+        encoding=encoding, panels=3, title="long " * 30,
+    )  # fmt: skip
+    assert max(map(len, lines)) <= columns
+    beside = [text for text in lines if text.count("panel") == 3]
+    assert bool(beside) == (columns == 120)
+
+
+def test_components_are_told_apart_without_colour_and_by_colour_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    left, right = (np.random.default_rng(i).normal(8 * i, 1, (2, 50)) for i in (0, 1))
+    series = Series("points", *left, "one", 0), Series("points", *right, "two", 1)
+    plain = "\n".join(canvas_of(sketch(*series)))
+    assert plain.count("1") > 10 < plain.count("2")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    said = "\n".join(sketch(*series))
+    assert "\x1b[38;5;32m" in said and "\x1b[38;5;208m" in said
+    assert not re.search("[12]", COLOUR.sub("", "".join(canvas_of(sketch(*series)))).split("└")[0])
+
+
+def test_ascii_is_all_there_is_where_nothing_else_can_be_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    series = line([0, 1], [0, 1], label="größe")
+    assert "\n".join(sketch(series, encoding="ascii")).isascii()
+    monkeypatch.setenv("TERM", "dumb")
+    assert not BRAILLE.search("\n".join(sketch(series)))
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        (),
+        (Series("points", np.zeros(0), np.zeros(0)),),
+        (Series("points", np.array([3.0]), np.array([4.0])),),
+        (line([0, 0], [-1e308, 1e308]),),
+        (line([1e9, 1e9], [1e-320, 3e-320]),),
+        (Series("bars", np.array([1.0, 1.0]), np.array([0.0])),),
+        (Series("density", np.arange(2.0), np.arange(2.0), z=np.zeros((1, 1))),),
+    ],
+)
+def test_odd_data_still_make_a_picture(series: tuple[Series, ...]) -> None:
+    lines = sketch(*series)
+    assert len(lines) > 10
+    assert max(map(len, lines)) <= 80
+
+
+def test_ticks_are_round_and_their_labels_short_and_different() -> None:
+    assert ticks(axis(0, 10), 6) == [0, 2, 4, 6, 8, 10]
+    assert ticks(axis(0, 3), 9, whole=True) == [0, 1, 2, 3]
+    assert labels([1e9, 1.5e9, 2e9])[0] == ["1.0e9", "1.5e9", "2.0e9"]
+    for low, high in ((0, 1), (1e9, 1e9 + 1e-3), (-3e-12, 4e-12), (-1e308, 1e308), (5, 5)):
+        names, _ = labels(ticks(axis(low, high), 6))
+        assert len(set(names)) == len(names)
+        assert max(map(len, names)) <= 9
+
+
+def test_a_curve_is_as_long_as_its_values_or_as_asked() -> None:
+    assert curve([0, 7, 14, 21, 28, 35, 42, 49], 20) == "▁▂▃▄▅▆▇█"
+    assert curve([3, 2, 1], 20) == "█▄▁" or curve([3, 2, 1], 20)[::2] == "█▁"
+    assert len(curve(list(range(1000)), 20)) == 20
+    assert curve([], 20) == "" and len(curve([1, 1], 20)) == 2
+    assert curve([1, 2], 9, io.TextIOWrapper(io.BytesIO(), "ascii")).isascii()
+
+
+@pytest.mark.parametrize(("columns", "env"), [(80, {}), (120, {"NO_COLOR": "1"}), (80, {"TERM": "dumb"})])
+def test_a_fit_and_a_comparison_fit_the_terminal(columns: int, env: dict[str, str]) -> None:
+    said = terminal("fit", "gmm", FAITHFUL, "-k", "2", columns=columns, **env)
+    ranked = terminal(
+        "compare", "gmm", FAITHFUL, "-k", "1-3", "--covariance", "full,diag", "--restarts", "2", columns=columns, **env
+    )
+    for text in (COLOUR.sub("", text) for text in (said, ranked)):
+        assert max(map(len, text.splitlines())) <= columns
+        assert "…" not in text
+    climbs = re.findall(r"^log-likelihood (\S+) from -\S+ to -1130.26 in 4 iterations$", said, re.M)
+    assert len(climbs) == 1
+    assert climbs[0].isascii() == (env.get("TERM") == "dumb")
+    assert not env or "\x1b[3" not in said + ranked
+    assert "Left out of" in ranked
+    assert re.search(r"^  gmm-k2-full-free +\S+ +-1130.26 in 4 iterations$", ranked, re.M)
+
+
+def test_only_the_best_ten_climbs_are_shown() -> None:
+    done = run("compare", "kmeans", FAITHFUL, "-k", "1-12", "--restarts", 1)
+    assert len(re.findall(r"^  kmeans-k\d+ ", done.stdout, re.M)) == 10
+    assert "  and 2 more\n" in done.stdout
+
+
+@pytest.mark.parametrize("env", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0",
+                                                                 "PYTHONCOERCECLOCALE": "0"}])  # fmt: skip
+def test_tables_survive_a_stream_of_ascii(env: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text(
+        "größe,b\n" + "\n".join(f"{a},{b}" for a, b in np.random.default_rng(0).normal(size=(60, 2))), encoding="utf-8"
+    )
+    done = run("fit", "gmm", tmp_path / "d.csv", "-k", 3, "--max-iter", 60, "-q", env=env)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.isascii()
+    assert "gr\\xf6\\xdfe" in done.stdout
+    assert "... " in done.stdout
+    document = run("fit", "gmm", tmp_path / "d.csv", "-k", 1, "--json", env=env).stdout
+    assert document.isascii() and json.loads(document)["data"]["columns"] == ["größe", "b"]
+    refused = run("predict", "-", tmp_path / "d.csv", stdin=document, env=env)
+    assert refused.returncode == 5 and "has no '\\xf6'" in refused.stderr, refused.stderr
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Enough rows for a fit of more than a second."""
+    path = tmp_path_factory.mktemp("large") / "large.csv"
+    rng = np.random.default_rng(0)
+    np.savetxt(path, np.concatenate([rng.normal(m, 1.2, (20000, 2)) for m in (0, 2, 4)]), "%.3f", ",", header="a,b",
+               comments="")  # fmt: skip
+    return str(path)
+
+
+LONG = ("-k", "3", "--restarts", "4", "--max-iter", "150", "--tol", "1e-12")
+
+
+def test_progress_is_one_line_that_is_erased_before_anything_else(large: str) -> None:
+    said = terminal("fit", "gmm", large, *LONG)
+    shown = re.findall(r"\r([^\r\n]*?)\x1b\[K", said)
+    assert any(re.match(r"start \d of 4, iteration \d+, log-likelihood -\d", text) for text in shown)
+    assert max(map(len, shown)) < 80
+    assert shown[-1] == "", "the last thing is to erase it"
+    after = said.split("\r\x1b[K")[-1]
+    assert "\r" not in after and after.startswith("emcli: warning: ")
+
+
+def test_progress_is_erased_when_the_program_is_interrupted(large: str) -> None:
+    said = terminal("fit", "gmm", large, *LONG, cut=True)
+    assert said.endswith("\r\x1b[Kemcli: interrupted; nothing written\n"), said[-200:]
+
+
+def test_nothing_moves_in_a_pipe_a_dumb_terminal_or_when_quiet(large: str) -> None:
+    done = run("compare", "gmm", large, *LONG[2:], "-k", "2,3", "--restarts", 2)
+    assert "\r" not in done.stderr + done.stdout and "\x1b" not in done.stderr + done.stdout
+    assert "\r" not in terminal("fit", "gmm", large, *LONG, TERM="dumb")
+    assert "\r" not in terminal("fit", "gmm", large, *LONG, "-q", MAKEFLAGS="")
+
+
+def test_a_line_of_progress_waits_and_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    with Progress(stream) as bar:
+        for tick in range(100):
+            clock[0] = tick / 50
+            bar.show(f"replicate {tick} of 100 {'x' * 100}")
+    shown = re.findall(r"\r([^\r]*?)\x1b\[K", stream.getvalue())
+    assert shown[0].startswith("replicate 25 ") and shown[-1] == ""
+    assert 10 <= len(shown) <= 17
+    assert max(map(len, shown)) == 79
+    assert time_left(0, 5, 9) == "" and time_left(1, 5, 9) == ", about 36 s left"
+    assert time_left(1, 3, 1e4).endswith(" h left")
+
+
+def complete(shell: str, line: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """What a shell is told when Tab is pressed at the end of a line."""
+    words = line.split(" ")
+    return run(env={"_EMCLI_COMPLETE": f"complete_{shell}", "COMP_WORDS": "\n".join(words),
+                    "COMP_CWORD": str(len(words) - 1), "_TYPER_COMPLETE_ARGS": line,
+                    "_TYPER_COMPLETE_FISH_ACTION": "get-args", **more})  # fmt: skip
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands_options_models_and_values(shell: str) -> None:
+    for typed, expected in (
+        ("emcli pre", {"predict"}),
+        ("emcli fit ", {"kmeans", "coins", "gmm"}),
+        ("emcli fit gmm --co", {"--covariance", "--columns", "--comment", "--components"}),
+        ("emcli fit gmm --covariance ", {"full", "tied", "diag", "spherical"}),
+        ("emcli compare gmm --mixing free,e", {"free,equal"}),
+    ):
+        said = complete(shell, typed).stdout
+        told = {text.split("\t")[0] for text in said.split("\n") if text}
+        if shell == "zsh":
+            told = set(re.findall(r'"([^"]*)"(?::"[^"]*")?(?=[\n)])', said))
+        assert told == expected, typed
+
+
+def test_files_are_left_to_the_shell() -> None:
+    for typed in ("emcli fit gmm sam", "emcli fit configs/h", "emcli fit gmm --start ", "emcli compare gmm sam"):
+        assert complete("bash", typed).stdout.strip() == ""
+        assert complete("zsh", typed).stdout.strip() == "_files"
+        assert complete("fish", typed, _TYPER_COMPLETE_FISH_ACTION="is-args").returncode == 1
+
+
+def test_bash_completes_with_the_script_of_the_readme(tmp_path: Path) -> None:
+    command = tmp_path / "emcli"
+    command.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m emcli "$@"\n')
+    command.chmod(0o755)
+    script = """eval "$(_EMCLI_COMPLETE=source_bash emcli)"
+    COMP_WORDS=(emcli fit gmm --covariance t) COMP_CWORD=4
+    _emcli_completion emcli; echo "${COMPREPLY[@]}"; complete -p emcli"""
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True,
+                          env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"})  # fmt: skip
+    assert done.stdout.splitlines() == ["tied", "complete -o default -F _emcli_completion emcli"]
+
+
+@pytest.mark.parametrize("command", [(), ("fit",), ("generate",), ("compare",), ("predict",)])
+def test_help_fits_eighty_columns_and_shows_examples_before_options(command: tuple[str, ...]) -> None:
+    said = run(*command, "--help", env={"COLUMNS": "80"}).stdout
+    assert max(map(len, said.splitlines())) <= 80
+    assert said.index("Examples:") < said.index("Options:" if "Options:" in said else "Model:")
+    assert "<str>" not in said and "Show this" not in said
+    if command in (("fit",), ("compare",)):
+        heads = re.findall(r"^(\w+):$", said, re.M)
+        assert heads == ["Arguments", "Model", "Data", "Starts", "Output", "Messages"]
+        assert re.search(r"--restarts N +independent starts \(10\)", said)
