@@ -36,6 +36,11 @@ class Stats:
     weight: float
     score: float  # what EM climbs: the log-likelihood, or minus half the inertia
 
+    @property
+    def magnitude(self) -> float:
+        """The size of the terms that the score is the sum of, where they cancel: its rounding is relative to them."""
+        return 0.0
+
     def __add__(self, other: Self) -> Self:
         return type(self)(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
@@ -61,6 +66,7 @@ class Step(NamedTuple):
     model: Any
     score: float
     weight: float
+    magnitude: float = 0.0  # of the terms that the score is the sum of
 
 
 def pooled(model: Any, batches: Sequence[Batch], map: Map = map) -> Any:
@@ -80,7 +86,7 @@ def em(model: Any, batches: Sequence[Batch], map: Map = map) -> Iterator[Step]:
     """Yield the model, then each improvement; end only where the M-step changes nothing any more."""
     while True:
         stats = pooled(model, batches, map)
-        yield Step(model, stats.score, stats.weight)
+        yield Step(model, stats.score, stats.weight, stats.magnitude)
         improved = model.m_step(stats)
         if same(model, improved):
             return
@@ -95,7 +101,7 @@ def same(one: Any, other: Any) -> bool:
 
 def rounding(step: Step) -> float:
     """The size of a gain that floating point cannot tell from none (η = 8 u |ll|)."""
-    return 8 * UNIT_ROUNDOFF * max(abs(step.score), step.weight)
+    return 8 * UNIT_ROUNDOFF * max(abs(step.score), step.weight, step.magnitude)
 
 
 def guard(steps: Iterable[Step]) -> Iterator[Step]:

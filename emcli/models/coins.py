@@ -31,6 +31,11 @@ class Tosses(Stats):
     rows: Array  # (k,) effective rows
     heads: Array  # (k,)
     tails: Array  # (k,)
+    coefficients: float  # Σ w ln of the binomial coefficients, which cancel much of the rest
+
+    @property
+    def magnitude(self) -> float:
+        return self.coefficients
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +73,8 @@ class Coins:
         if not score > 0.1 * IMPOSSIBLE:
             raise Degenerate("a row is impossible for every coin: P(heads) of exactly 0 or 1 contradicts it")
         heads, tails = (r @ rows[:2].T).T
-        return Tosses(total, score, r.sum(axis=1), heads, tails)
+        coefficients = float(rows[2].sum() if weights is None else weights @ rows[2])
+        return Tosses(total, score, r.sum(axis=1), heads, tails, coefficients)
 
     def m_step(self, stats: Tosses) -> Self:
         """P(heads) is heads over tosses; a coin that has lost all its rows stays as it is."""
