@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 .DEFAULT_GOAL := help
-.PHONY: help demo figures test test-slow lint clean
+.PHONY: help demo figures test test-slow fuzz lint clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -37,6 +37,9 @@ test: $(READY)  ## set up if needed and run the tests
 
 test-slow: $(READY)  ## the long properties: fifty seeds, every reference
 	@$(BIN)/python -m pytest -m slow
+
+fuzz: $(READY)  ## random inputs for parsers and fits; EMCLI_FUZZ=20000 of each instead of 3000
+	@$(BIN)/python -m pytest -m fuzz tests/test_fuzz.py
 
 lint: $(READY)  ## ruff and mypy --strict
 	@$(BIN)/ruff check emcli tests

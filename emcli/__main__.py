@@ -1,7 +1,22 @@
-"""`python -m emcli`."""
+"""`python -m emcli`, and the program's entry: quiet from its first moment."""
 
+import signal
 import sys
+import warnings
 
-from emcli.cli import main
+# Until the guard stands an interrupt must not end in a traceback; warnings of libraries are not for users.
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+if not sys.warnoptions:
+    warnings.simplefilter("ignore")
 
-sys.exit(main())
+
+def main() -> int:
+    """Run the program on the arguments of the process and return its exit code."""
+    from emcli.cli import main
+
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

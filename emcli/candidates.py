@@ -13,14 +13,16 @@ import numpy as np
 from emcli.commands import experiment_in, listed, source_of
 from emcli.errors import EmcliError, Exit
 from emcli.experiment import Experiment, read_start
+from emcli.files import refuse_twice
 from emcli.fitting import Events, continued, fit
 from emcli.loading import Dataset, read
 from emcli.models import MODELS, family_of
 from emcli.models.family import Family, ParameterFault
 from emcli.options import OPTIONS, Settings
 from emcli.progress import Progress, time_left, watched
-from emcli.result import document, read_fit
+from emcli.result import document
 from emcli.running import as_dataset, check, drawn_from, finished
+from emcli.saved import read_fit
 from emcli.selection import Candidate, Labels
 from emcli.settings import resolve
 from emcli.starts import Start
@@ -78,6 +80,7 @@ def candidates(
 ) -> Iterator[Candidate]:
     """Every candidate in the order given, each fit whole. Raises EmcliError."""
     flags = {option.key: listed(given[option.key]) for option in OPTIONS if given[option.key] is not None}
+    refuse_twice(*words, *flags.get("start", ()), *(["-"] if len(words) == 1 and words[0] in MODELS else []))
     if words[0] in MODELS or (len(words) == 2 and _is_yaml(words[0]) and not words[1].endswith(DOCUMENTS)):
         if len(words) > 2:
             raise EmcliError(Exit.USAGE, f"one data file expected, got {len(words) - 1}")

@@ -17,10 +17,13 @@ from numpy.typing import NDArray
 from emcli import csvtext
 from emcli.csvtext import Block
 from emcli.errors import Caution, EmcliError, Exit, Fault, quoted
+from emcli.memory import require
 from emcli.source import refused
 
 Array = NDArray[np.float64]
 
+_COPIES = 3  # of the numbers, at the peak of fitting them
+_TYPICAL = 100  # rows that tell how long texts are
 SHOWN = 5  # faults that are told one by one
 _FAST = True  # tests turn it off to compare both ways of reading
 _PLAIN = b"0123456789+-.eE \r\n"
@@ -89,6 +92,7 @@ class Start:
     header_line: int | None
     cautions: tuple[Caution, ...]
     blocks: Iterator[Block]
+    size: int = 0  # bytes of the whole file, if that is known
 
 
 class Body:
@@ -115,7 +119,11 @@ class Body:
 
     def read(self, blocks: Iterator[Block]) -> None:
         """Add all rows of the blocks."""
+        seen = 0
         for block in blocks:
+            seen += len(block.data)
+            if not block.data.strip(b"\n"):
+                continue
             numbers = self._by_numpy(block.data) if self.fast else None
             if numbers is not None:
                 self._place(block.line)
@@ -124,6 +132,15 @@ class Body:
                 self.next_line = block.line + len(numbers)
             else:  # quoted text may go on into the next block
                 self._by_row(chain([block], blocks) if b'"' in block.data else [block])
+            self._afford(max(self.start.size / seen, 1.0))
+
+    def _afford(self, still: float) -> None:
+        """Refuse a file that will not fit in memory, `still` times as long as what was read, while there is plenty."""
+        texts = sum(sum(map(len, column[-_TYPICAL:])) / len(column[-_TYPICAL:]) + 60 for column in self.texts if column)
+        row = 8 * _COPIES * len(self.numeric) + texts
+        kept = self.count * (8 * len(self.numeric) + texts)
+        rows = int(self.count * still)
+        require(int(rows * row - kept), f"{rows} rows of {len(self.numeric) + len(self.text)} columns", self.name)
 
     def _place(self, line: int) -> None:
         if line != self.next_line:

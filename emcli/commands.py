@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from emcli.errors import EmcliError, Exit, Fault, quoted, suggestion
 from emcli.experiment import Experiment, read_experiment, read_start
-from emcli.files import Output, open_log
+from emcli.files import Output, open_log, refuse_endless, refuse_shared, refuse_twice
 from emcli.models import MODELS, family_of
 from emcli.options import OPTIONS, Settings
 from emcli.plotting import Plot
@@ -35,22 +34,22 @@ def fit(target: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
     if len(data) > 1:
         raise EmcliError(Exit.USAGE, f"one data file expected, got {len(data)}", hint="cat them, or compare their fits")
     output, trace = given_once(given, "output", "-o"), given_once(given, "trace", "--trace")
-    if given["json"] and trace == "-":
-        raise EmcliError(Exit.USAGE, "--json and --trace - would both be written to standard output")
+    refuse_shared(given["json"], output, trace)
     experiment = None if target in MODELS else experiment_in(target)
     model = family_of(experiment.model if experiment else target)
     flags = {option.key: listed(given[option.key]) for option in OPTIONS if given[option.key] is not None}
     document = experiment.document if experiment else None
+    source = source_of(data[0] if data else None, experiment)
+    refuse_twice(target, source, *flags.get("start", ()))
     settings = resolve(model.name, model.options, flags, document, read_start=read_start)[0]
     _say_decisions(given, settings)
-    source = source_of(data[0] if data else None, experiment)
-    inputs = tuple(path for path in (source, target if experiment else None) if path)
-    sink = Output(output, inputs) if output and output != "-" else None
+    inputs = tuple(path for path in (source, target if experiment else None, settings.start_source) if path)
+    sink = Output(output, inputs) if output is not None and output != "-" else None
     plot = Plot(given_once(given, "plot", "--plot"), given, inputs)
     dataset = _dataset(source, experiment, model, settings)
     if given["verbose"]:
         note(f"read {dataset.count} rows of {', '.join(dataset.columns)} from {dataset.source}")
-    result = _fitted(model, dataset, settings, experiment, trace, given["quiet"], plot)
+    result = _fitted(model, dataset, settings, experiment, trace, given["quiet"], plot, inputs)
     drawn = plot.fit(result)
     _deliver(result, given, sink, tables=trace != "-", document=output == "-", drawn=drawn)
     if given["require_convergence"] and result.best.status != "converged":
@@ -65,7 +64,7 @@ def generate(source: str, given: Mapping[str, Any]) -> int:
     output = given_once(given, "output", "-o")
     rows = _whole(given_once(given, "rows", "-n"), "-n", 1, MOST_ROWS)
     seed = _whole(given_once(given, "seed", "--seed"), "--seed", 0, 2**64 - 1)
-    sink = Output(output, (source,)) if output and output != "-" else None
+    sink = Output(output, (source,)) if output is not None and output != "-" else None
     drawn = (
         _drawn_from_fit(source, rows, seed)
         if source.endswith(".json")
@@ -76,9 +75,8 @@ def generate(source: str, given: Mapping[str, Any]) -> int:
     if sink is None:
         write_csv(sys.stdout, names, drawn.values, labels)
         return Exit.DONE
-    text = io.StringIO()
-    write_csv(text, names, drawn.values, labels)
-    sink.write(text.getvalue())
+    with sink.opened() as stream:
+        write_csv(stream, names, drawn.values, labels)
     return Exit.DONE
 
 
@@ -86,7 +84,7 @@ def predict(saved: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
     """Apply a saved fit to new rows and print them as CSV; returns the exit code. Raises EmcliError."""
     from emcli.cells import CsvOptions
     from emcli.predicting import predictions
-    from emcli.result import read_fit
+    from emcli.saved import read_fit
 
     if len(data) > 1:
         raise EmcliError(Exit.USAGE, f"one data file expected, got {len(data)}")
@@ -94,9 +92,10 @@ def predict(saved: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
     flags = {key: listed(given[key]) for key in ("delimiter", "header", "comment", "missing") if given[key] is not None}
     options = CsvOptions(**reading(flags))
     source = source_of(data[0] if data else None, None)
-    if saved == source == "-":
-        raise EmcliError(Exit.USAGE, "the fit and the data cannot both be standard input")
-    sink = Output(output, (saved, source or "-")) if output and output != "-" else None
+    refuse_twice(saved, source)
+    sink = Output(output, (saved, source or "-")) if output is not None and output != "-" else None
+    if sink is None:
+        refuse_endless((source or "-",))
     pieces = predictions(read_fit(saved), saved, source or "-", options)
     with sink.opened() if sink else nullcontext(sys.stdout) as stream:
         for piece in pieces:
@@ -121,8 +120,8 @@ def experiment_in(path: str) -> Experiment:
 def source_of(named: str | None, experiment: Experiment | None) -> str | None:
     """Where the data come from; None: they are drawn from the experiment's `generate:`."""
     if named is not None:
-        if named == "-" and experiment is not None and experiment.file == "<stdin>":
-            raise EmcliError(Exit.USAGE, "the experiment and the data cannot both be standard input")
+        if named == "-" and sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty():
+            note("reading CSV from the terminal, end with Ctrl-D")
         return named
     if experiment is not None and (experiment.data or experiment.generate):
         return experiment.data
@@ -135,8 +134,6 @@ def _dataset(source: str | None, experiment: Experiment | None, model: Any, sett
     from emcli.loading import load
 
     if source is not None:
-        if source == "-" and sys.stdin is not None and sys.stdin.isatty():
-            note("reading CSV from the terminal, end with Ctrl-D")
         loaded = load(source, model, settings)
         named = experiment.data_source if experiment and source == experiment.data else None
         return replace(loaded, source=named) if named else loaded
@@ -148,7 +145,7 @@ def _dataset(source: str | None, experiment: Experiment | None, model: Any, sett
 def _drawn_from_fit(source: str, rows: int | None, seed: int | None) -> Drawn:
     from emcli.generating import draw
     from emcli.models.family import ParameterFault
-    from emcli.result import read_fit
+    from emcli.saved import read_fit
 
     said = read_fit(source)
     try:
@@ -172,6 +169,7 @@ def _fitted(
     trace: str | None,
     quiet: bool,
     plot: Plot,
+    inputs: Sequence[str],
 ) -> Result:
     from emcli.fitting import fit as start_all
     from emcli.progress import watched
@@ -182,7 +180,7 @@ def _fitted(
         if trace is not None:
             from emcli.trace import written
 
-            stream = sys.stdout if trace == "-" else opened.enter_context(open_log(trace))
+            stream = sys.stdout if trace == "-" else opened.enter_context(open_log(trace, inputs))
             events = written(events, stream, model, dataset, settings.k)
         bar = opened.enter_context(bar_for(trace, quiet))
         return finished(watched(events, bar, model, dataset, settings), experiment, settings, bar)
@@ -199,16 +197,15 @@ def _deliver(
         for caution in result.cautions:
             warn(caution.slug, caution.message)
     said = dumps(as_document(result)) if sink or given["json"] or document else ""
-    if given["json"] or document:
-        sys.stdout.write(json_for(sys.stdout, said))
-    elif tables:
-        from emcli.report import print_fit
+    with sink.staged(said) if sink is not None else nullcontext():
+        if given["json"] or document:
+            sys.stdout.write(json_for(sys.stdout, said))
+        elif tables:
+            from emcli.report import print_fit
 
-        print_fit(result, sys.stdout, given["verbose"])
-    sys.stdout.write(drawn)
-    sys.stdout.flush()
-    if sink is not None:
-        sink.write(said)
+            print_fit(result, sys.stdout, given["verbose"])
+        sys.stdout.write(drawn)
+        sys.stdout.flush()
 
 
 def _say_decisions(given: Mapping[str, Any], settings: Settings) -> None:

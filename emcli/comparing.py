@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from emcli.commands import given_once
 from emcli.errors import EmcliError, Exit, Fault, quoted
-from emcli.files import Output, open_log
+from emcli.files import Output, open_log, refuse_shared
 from emcli.models import MODELS
 from emcli.plotting import Plot
 from emcli.running import bar_for
@@ -36,16 +36,15 @@ def compare(words: Sequence[str], given: Mapping[str, Any]) -> int:
         raise EmcliError(Exit.USAGE, f"'--criterion' must be one of {', '.join(CRITERIA)}; got {quoted(criterion)}")
     output, trace = given_once(given, "output", "-o"), given_once(given, "trace", "--trace")
     folder = given_once(given, "save_fits", "--save-fits")
-    if given["json"] and trace == "-":
-        raise EmcliError(Exit.USAGE, "--json and --trace - would both be written to standard output")
-    sink = Output(output, tuple(words)) if output and output != "-" else None
+    refuse_shared(given["json"], output, trace)
+    sink = Output(output, tuple(words)) if output is not None and output != "-" else None
     plot = Plot(given_once(given, "plot", "--plot"), given, tuple(words))
     if folder is not None and not os.path.isdir(folder):
         raise EmcliError(Exit.OUTPUT, Fault("no such directory", folder), hint=f"mkdir -p {folder}")
     with ExitStack() as opened:
         log = None
         if trace is not None:
-            log = sys.stdout if trace == "-" else opened.enter_context(open_log(trace))
+            log = sys.stdout if trace == "-" else opened.enter_context(open_log(trace, words))
         bar = opened.enter_context(bar_for(trace, given["quiet"]))
         candidates = settled(list(fitted(words, given, log, bar)))
     if all(candidate.document is None for candidate in candidates):
@@ -63,17 +62,16 @@ def compare(words: Sequence[str], given: Mapping[str, Any]) -> int:
     beside = alignments(candidate for group in groups for candidate in group.candidates)
     said = dumps(as_document(groups, criterion, [each.document() for each in beside]))
     drawn = plot.comparison(groups, criterion)
-    if given["json"] or output == "-":
-        sys.stdout.write(json_for(sys.stdout, said))
-    elif trace != "-":
-        from emcli.ranking import print_comparison
+    with sink.staged(said) if sink is not None else nullcontext():
+        if given["json"] or output == "-":
+            sys.stdout.write(json_for(sys.stdout, said))
+        elif trace != "-":
+            from emcli.ranking import print_comparison
 
-        shown = _of_the_best(groups, beside) if words[0] in MODELS and not given["verbose"] else beside
-        print_comparison(groups, shown, criterion, sys.stdout)
-    sys.stdout.write(drawn)
-    sys.stdout.flush()
-    if sink is not None:
-        sink.write(said)
+            shown = _of_the_best(groups, beside) if words[0] in MODELS and not given["verbose"] else beside
+            print_comparison(groups, shown, criterion, sys.stdout)
+        sys.stdout.write(drawn)
+        sys.stdout.flush()
     return Exit.DONE
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
-from typing import Any, BinaryIO, TextIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
@@ -65,7 +65,7 @@ def begun(source: str, options: CsvOptions, stdin: BinaryIO | None) -> Iterator[
             raise refused("file is empty", name)
         if delimiter is None:
             delimiter = csvtext.detect_delimiter(b"".join(block.data for block in seen), options.comment, name)
-        ahead = csvtext.lines(chain(list(seen), _kept(incoming, seen)), name)
+        ahead = csvtext.lines(chain(list(seen), _kept(incoming, seen, name)), name)
         rows = csvtext.records(ahead, delimiter, options.comment, name)
         first = next(rows, None)
         if first is None:
@@ -73,11 +73,16 @@ def begun(source: str, options: CsvOptions, stdin: BinaryIO | None) -> Iterator[
         has_header, doubt = csvtext.told_header(first[2], rows, options.header)
         header, unnamed = csvtext.column_names(first[2], has_header)
         body = csvtext.after(first[1] if has_header else first[0] - 1, chain(seen, incoming))
-        yield Start(name, delimiter, header, has_header, first[0] if has_header else None, doubt + unnamed, body)
+        line = first[0] if has_header else None
+        yield Start(name, delimiter, header, has_header, line, doubt + unnamed, body, reader.size)
 
 
-def _kept(incoming: Iterator[Block], seen: list[Block]) -> Iterator[Block]:
+def _kept(incoming: Iterator[Block], seen: list[Block], name: str) -> Iterator[Block]:
+    kept = 0
     for block in incoming:
+        kept += len(block.data)
+        if kept > csvtext.LONGEST:
+            raise refused(f"no row in the first {kept} bytes, only blank lines or comments", name)
         seen.append(block)
         yield block
 
@@ -106,7 +111,7 @@ def find_column(header: Sequence[str], spec: str, source: str, exit_code: Exit =
     raise EmcliError(exit_code, f"no column {quoted(spec)} in {shown} (has: {names}{guess and '; ' + guess})")
 
 
-def write_csv(stream: TextIO, header: Sequence[str], numbers: Any, labels: Sequence[Any] | None = None) -> None:
+def write_csv(stream: IO[str], header: Sequence[str], numbers: Any, labels: Sequence[Any] | None = None) -> None:
     """Write numbers (n, d), and labels (n,) as one more column that the header names too, as CSV."""
     columns = list(np.asarray(numbers).T)
     for piece in format_csv(header, columns if labels is None else [*columns, labels]):

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from emcli.errors import EmcliError, Exit, Fault, quoted, suggestion
+from emcli.files import read_bytes, shown_name
 from emcli.options import BY_KEY, Parse, columns, integer, must
+from emcli.saved import check_schema, parse
+from emcli.saved import refuse as refuse_document
 from emcli.settings import config_faults
-from emcli.yaml import MAX_BYTES, Document, Path, load, not_numbers, refuse
+from emcli.yaml import MAX_BYTES, Document, Path, load, not_numbers, odd_numbers, refuse
 
-STDIN = "<stdin>"
 MAX_ROWS = 10**9
 MAX_FIT = 64 << 20  # bytes of a fit's JSON, whose trace may be long
 
@@ -80,7 +78,7 @@ class Experiment:
 
 def read_experiment(path: str, models: Iterable[str]) -> Experiment:
     """The experiment in a YAML file, or in standard input (`-`); EmcliError (exit 2) lists all that is wrong in it."""
-    document = load(_bytes(path, MAX_BYTES), STDIN if path == "-" else path)
+    document = load(read_bytes(path, Exit.USAGE, MAX_BYTES), shown_name(path))
     known = tuple(models)
     top, faults = _fields(document, (), TOP)
     if "model" not in document.value:
@@ -111,8 +109,10 @@ def read_experiment(path: str, models: Iterable[str]) -> Experiment:
 
 def read_start(path: str) -> dict[str, Any]:
     """The parameters in a file: YAML of them, bare or under `parameters`, or a fit's JSON. EmcliError (exit 2)."""
-    text = _bytes(path, MAX_FIT)
-    document = _fit_json(text, path) or load(text, path)
+    text, file = read_bytes(path, Exit.USAGE, MAX_FIT), shown_name(path)
+    if (parameters := _fit_json(text, file)) is not None:
+        return parameters
+    document = load(text, file)
     inner: Path = ("parameters",) if "parameters" in document.value else ()
     value = document.get(inner)
     if not isinstance(value, dict) or not value:
@@ -122,24 +122,30 @@ def read_start(path: str) -> dict[str, Any]:
     return value
 
 
-def _fit_json(text: bytes, path: str) -> Document | None:
-    """A fit's JSON, which may be too long for YAML; None where the text is none, so that YAML can say what is wrong."""
+def _fit_json(text: bytes, path: str) -> dict[str, Any] | None:
+    """The parameters of a fit's JSON, which may be too long for YAML; None where the text is none.
+
+    Text that may be YAML is left to that, which can say what is wrong with it. EmcliError (exit 3).
+    """
     if not text.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return None
     try:
-        value = json.loads(text.decode("utf-8-sig"))
-    except json.JSONDecodeError as error:
+        characters, said = parse(text, path)
+    except EmcliError:
         if len(text) > MAX_BYTES or path.endswith(".json"):
-            cut = " (file truncated?)" if error.pos >= len(error.doc.rstrip()) else ""
-            refuse([Fault(f"invalid JSON: {error.msg}{cut}", path, error.lineno, error.colno)])
+            raise
         return None
-    except (ValueError, RecursionError):
+    if not isinstance(said, dict) or not {"schema", "type"} & said.keys():
         return None
-    if not isinstance(value, dict) or "schema" not in value:
-        return None
-    if not str(value["schema"]).startswith("emcli.fit/") or "parameters" not in value:
-        refuse([Fault(f"not a fit, its schema is {quoted(value['schema'])}", path)])
-    return Document(path, {"parameters": value["parameters"]})
+    check_schema(characters, said, path)
+    parameters = said.get("parameters")
+    if not isinstance(parameters, dict) or not parameters:
+        refuse_document(characters, path, [(("parameters",), "no mapping of parameters in this fit")])
+    document = Document(path, {"parameters": parameters})
+    if odd := list(odd_numbers(document, ("parameters",))):
+        wrong = [(each, document.wrong(each, "must be a finite number").what) for each in odd]
+        refuse_document(characters, path, wrong)
+    return dict(said["parameters"])
 
 
 def _fields(document: Document, path: Path, table: Mapping[str, Parse]) -> tuple[dict[str, Any], list[Fault]]:
@@ -172,31 +178,3 @@ def _recipe(document: Document) -> tuple[Recipe | None, list[Fault]]:
     elif "rows" not in given and "sizes" not in given:
         faults.append(document.fault(here, "generate: missing 'rows' (or 'sizes')"))
     return (None if faults else Recipe(**values)), faults
-
-
-def _bytes(path: str, limit: int) -> bytes:
-    """All of a file or of standard input (`-`); no more than one byte above the limit is read, for endless files."""
-    name = STDIN if path == "-" else path
-    try:
-        if path == "-":
-            if sys.stdin is None or sys.stdin.closed:
-                refuse([Fault("standard input is closed", name)])
-            text = sys.stdin.buffer.read(limit + 1)
-        else:
-            with open(path, "rb") as file:
-                text = file.read(limit + 1)
-    except FileNotFoundError:
-        folder, base = os.path.split(path)
-        refuse([Fault(f"no such file{suggestion(base, _siblings(folder))}", name or "''")])
-    except (OSError, ValueError) as error:  # ValueError: a character that the file system cannot encode
-        reason = getattr(error, "strerror", None) or "not a possible file name"
-        refuse([Fault(reason[:1].lower() + reason[1:], name)])
-    if len(text) > limit:
-        raise EmcliError(Exit.USAGE, Fault(f"larger than {limit >> 20} MiB", name))
-    return text
-
-
-def _siblings(folder: str) -> list[str]:
-    with suppress(OSError), os.scandir(folder or ".") as entries:
-        return sorted(entry.name for entry in islice(entries, 1000))
-    return []

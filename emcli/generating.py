@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emcli.em import Array
+from emcli.memory import require
 from emcli.models.family import Family, ParameterFault
 
 
@@ -35,6 +36,9 @@ def draw(
     """Draw rows; `sizes` fixes how many come from each component, in shuffled order. Raises ParameterFault."""
     sampler = family.sampler(parameters, options or {})
     k, rng = len(sampler.weights), np.random.default_rng(seed)
+    count = rows or sum(sizes or ())
+    width = sampler.sample(np.zeros(1, dtype=np.intp), np.random.default_rng(0)).shape[1]
+    require(8 * count * (2 * width + 3), f"{count} rows")
     if sizes is not None:
         if len(sizes) != k:
             raise ParameterFault(("sizes",), f"must have {k} values, one for each component, got {len(sizes)}")

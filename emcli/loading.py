@@ -16,7 +16,8 @@ from emcli.cells import CsvOptions, Selection, Table
 from emcli.data import find_column, read_table
 from emcli.em import Array
 from emcli.errors import Caution, EmcliError, Exit, Fault
-from emcli.models.family import DataFault, Family, Picked, RowFault, Rows
+from emcli.memory import require
+from emcli.models.family import BATCH, DataFault, Family, Picked, RowFault, Rows
 
 HEAVIEST = 1e15  # rows that weights may stand for: beyond, a double no longer counts every one
 
@@ -101,8 +102,10 @@ def _by_role(table: Table, roles: dict[str, int]) -> tuple[Array, Array | None, 
         row = int(np.argmax(weights < 0))
         fault = table.fault(row, roles["row_weights"], f"weights must be at least 0, got '{weights[row]:g}'")
         raise EmcliError(Exit.DATA, fault)
-    if not weights.sum() > 0 or weights.sum() > HEAVIEST:
-        what = "all weights are zero" if not weights.any() else f"the weights sum to {weights.sum():g}, more than 1e15"
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    if not 0 < total <= HEAVIEST:
+        what = "all weights are zero" if not weights.any() else f"the weights sum to {total:g}, more than 1e15"
         raise EmcliError(
             Exit.DATA, Fault(what, table.source, None), hint="weights must be finite, >= 0 and not all zero"
         )
@@ -125,6 +128,7 @@ def prepare(
 ) -> Dataset:
     """A dataset of values (n, d) at hand; the table and the columns picked from it locate faults."""
     numbers = np.ascontiguousarray(numbers, dtype="<f8")
+    _afford(numbers.shape[0], numbers.shape[1], settings, table.source if table else source)
     try:
         rows = family.rows(numbers, texts, weights, names, settings)
     except RowFault as fault:
@@ -147,6 +151,14 @@ def prepare(
     count = len(texts[0]) if texts else len(numbers)
     shown = shown_source(table.source if table else source)
     return Dataset(rows, shown, count, 0, tuple(names), digest.hexdigest(), None, weights, cautions)
+
+
+def _afford(n: int, d: int, settings: Any, source: str) -> None:
+    """Refuse a fit whose matrices would not fit in memory: a batch for each thread, and covariances."""
+    batch = min(n, BATCH) * min(settings.k, n) * (d + 2)
+    matrices = (settings.k + 4) * d * d if settings.covariance in ("full", "tied") else 0
+    need = 8 * (3 * batch * max(1, min(settings.jobs or 1, n // BATCH)) + matrices + 2 * n * d)
+    require(need, f"k={settings.k} components of {d} columns", source)
 
 
 def shown_source(path: str) -> str:

@@ -24,7 +24,7 @@ def predictions(said: Mapping[str, Any], fit: str, source: str, options: CsvOpti
     try:
         predictor = family.predictor(said["parameters"], said.get("settings") or {}, names)
     except ParameterFault as fault:
-        raise EmcliError(Exit.DATA, Fault(f"parameters.{fault}", fit)) from None
+        raise EmcliError(Exit.DATA, Fault(f"parameters: {fault}", fit)) from None
     titles = ["component", *(f"p_{j + 1}" for j in range(predictor.components)), predictor.measure]
     used: tuple[int, ...] = ()
 

@@ -96,7 +96,7 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
     for heading in titles:
         table.add_column(escaped(heading), justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(escaped(cell, 80) for cell in row))
     return table
 
 

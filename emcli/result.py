@@ -1,20 +1,18 @@
-"""The result document: what a fit is as JSON, written and read back."""
+"""The result document: what a fit is as JSON."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from emcli import __version__
-from emcli.errors import EmcliError, Exit, Fault, escaped, quoted
+from emcli.errors import escaped
+from emcli.saved import SCHEMA
 
 if TYPE_CHECKING:
     from emcli.fitting import Result
     from emcli.starts import Start
-
-SCHEMA = "emcli.fit/1"
 
 
 def document(result: Result) -> dict[str, Any]:
@@ -92,42 +90,3 @@ def dumps(said: Mapping[str, Any]) -> str:
             text = f"[\n    {entries}\n  ]"
         lines.append(f"  {json.dumps(key)}: {text}")
     return "{\n" + ",\n".join(lines) + "\n}\n"
-
-
-def read_fit(path: str) -> dict[str, Any]:
-    """A fit's document from a file. Raises EmcliError (exit 3) where it is none."""
-    from emcli.files import read_text
-    from emcli.models import MODELS
-
-    text = read_text(path, Exit.DATA)
-    shown = "<stdin>" if path == "-" else path
-    try:
-        said = json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as wrong:
-        raise _not_json(text, shown, wrong) from None
-    if not isinstance(said, dict) or not isinstance(said.get("schema"), str):
-        raise EmcliError(
-            Exit.DATA, Fault("not an emcli result (no 'schema')", shown), hint="emcli fit … -o FILE writes one"
-        )
-    if not re.fullmatch(r"emcli\.fit/1(\.\d+)?", said["schema"]):
-        raise EmcliError(Exit.DATA, Fault(f"schema must be {SCHEMA}, got {quoted(said['schema'])}", shown))
-    if said.get("model") not in MODELS:
-        raise EmcliError(Exit.DATA, Fault(f"no such model {quoted(said.get('model'))}", shown))
-    if not isinstance(said.get("parameters"), dict) or not isinstance(said.get("data"), dict):
-        raise EmcliError(Exit.DATA, Fault("not an emcli result (no 'parameters' or no 'data')", shown))
-    return said
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _not_json(text: str, shown: str, wrong: Exception) -> EmcliError:
-    line = column = None
-    if isinstance(wrong, json.JSONDecodeError):
-        line, column = wrong.lineno, wrong.colno
-        if wrong.msg == "Extra data" and '"type"' in text.splitlines()[0]:
-            hint = "this is a trace; the result document is what -o FILE or --json writes"
-            return EmcliError(Exit.DATA, Fault("not an emcli result but JSON lines", shown, line, column), hint=hint)
-    truncated = " (file truncated?)" if column and wrong.pos >= len(text.rstrip()) else ""  # type: ignore[attr-defined]
-    return EmcliError(Exit.DATA, Fault(f"invalid JSON{truncated}", shown, line, column))

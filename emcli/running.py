@@ -47,7 +47,11 @@ def drawn_from(experiment: Experiment, rows: int | None, seed: int | None) -> Dr
             {"tosses": recipe.tosses},
         )
     except ParameterFault as fault:
-        path = fault.path if fault.path[:1] in (("sizes",), ("columns",), ("tosses",)) else ("parameters", *fault.path)
+        first = fault.path[:1]
+        if recipe.sizes is not None and first in (("weights",), ("sizes",)):  # the weights were made of them
+            path: tuple[str | int, ...] = ("sizes",)
+        else:
+            path = fault.path if first in (("columns",), ("tosses",)) else ("parameters", *fault.path)
         raise EmcliError(
             Exit.USAGE, experiment.fault(("generate", *path), f"generate.{dotted(path)}: {fault.what}")
         ) from None
@@ -72,7 +76,7 @@ def finished(events: Events, experiment: Experiment | None, settings: Settings, 
             result: Result = _beside_truth(end.value, experiment, settings)
             break
         except ParameterFault as fault:
-            raise EmcliError(Exit.USAGE, Fault(f"start: {fault}", settings.start_source)) from None
+            raise EmcliError(Exit.USAGE, _start_fault(fault, settings, experiment)) from None
     if settings.bootstrap is None:
         return result
     from emcli.bootstrap import bootstrapped
@@ -86,6 +90,14 @@ def finished(events: Events, experiment: Experiment | None, settings: Settings, 
             return end.value  # type: ignore[no-any-return]
         left = time_left(done, settings.bootstrap, bar.elapsed - before)
         bar.show(f"replicate {done} of {settings.bootstrap}{left}")
+
+
+def _start_fault(fault: Any, settings: Settings, experiment: Experiment | None) -> Fault:
+    """What is wrong with given start values, at its place where they stand in the experiment."""
+    if experiment is not None and settings.start_source == experiment.file:
+        path = ("fit", "start", *fault.path)
+        return experiment.fault(path, f"{dotted(path)}: {fault.what}")
+    return Fault(f"start: {fault}", settings.start_source)
 
 
 def bar_for(trace: str | None, quiet: bool) -> Progress:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import signal
 import sys
@@ -10,9 +12,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from emcli.errors import EmcliError, Exit
+from emcli.errors import EmcliError, Exit, escaped, quoted
 
 FATAL = {signal.SIGTERM: "terminated", signal.SIGHUP: "hung up", signal.SIGINT: "interrupted"}
+
+_LONGEST = 4000  # characters of a line
 
 
 class Killed(BaseException):
@@ -23,12 +27,24 @@ class Killed(BaseException):
         super().__init__(self.number.name)
 
 
+class _Closed(io.RawIOBase):
+    """Standard output where there is none."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        raise OSError(errno.EBADF, "standard output is closed")
+
+
 def guarded(work: Callable[[], int], debug: bool) -> int:
     """Run the program; return its exit code, or die by the signal that ended it. Never a traceback unless `debug`."""
     for number in FATAL:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _raise_killed)
+    sys.unraisablehook = _die_if_killed
     try:
+        _occupy_standard_streams()
         code = work()
         sys.stdout.flush()
         return code
@@ -41,9 +57,14 @@ def guarded(work: Callable[[], int], debug: bool) -> int:
         if debug:
             traceback.print_exc()
         code, lines = _told(error)
+        try:
+            if code != Exit.OUTPUT:
+                sys.stdout.flush()  # whole lines that a stream has written stay
+        except OSError as unwritten:
+            code, lines = _told(unwritten)
         _say(*lines)
         if code == Exit.OUTPUT:
-            _forget_stdout()
+            _forget(1)
         return code
 
 
@@ -52,13 +73,17 @@ def _told(error: Exception) -> tuple[int, list[str]]:
     if isinstance(error, EmcliError):
         return error.exit_code, error.lines()
     if isinstance(error, MemoryError):
-        return Exit.DATA, ["emcli: error: not enough memory"]
+        said = str(error).lower().removeprefix("unable to allocate ")
+        return Exit.DATA, [f"emcli: error: not enough memory{said and f' for {said}'}"]
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return Exit.DATA, ["emcli: error: not enough memory to start another thread", "  hint: --jobs 1 needs none"]
     if isinstance(error, UnicodeEncodeError):
         what = f"{error.encoding} has no {error.object[error.start]!a}"
         return Exit.OUTPUT, [f"emcli: error: cannot write the result: {what}", "  hint: PYTHONUTF8=1, or -o FILE"]
     if isinstance(error, OSError):
-        return Exit.OUTPUT, [f"emcli: error: cannot write the result: {(error.strerror or str(error)).lower()}"]
-    said = f"emcli: error: a bug: {type(error).__name__}: {str(error)[:200]!r}"
+        said = (error.strerror or str(error)).lower()
+        return Exit.OUTPUT, [f"emcli: error: cannot write the result: {said}"]
+    said = f"emcli: error: a bug: {type(error).__name__}: {quoted(error, 200)}"
     return Exit.BUG, [said, "  hint: please report it, with what --debug prints"]
 
 
@@ -72,28 +97,48 @@ def note(message: str) -> None:
     _say(f"emcli: {message}")
 
 
+def _occupy_standard_streams() -> None:
+    """No file that is opened may take the number of a standard stream."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    if sys.stdout is None:
+        sys.stdout = io.TextIOWrapper(_Closed(), encoding="utf-8")
+
+
 def _raise_killed(number: int, frame: Any) -> None:
     signal.signal(number, signal.SIG_DFL)  # a second one ends the program at once
     raise Killed(number)
 
 
+def _die_if_killed(ignored: Any) -> None:
+    """A signal that came where Python cannot raise an exception still ends the program."""
+    if isinstance(ignored.exc_value, Killed):
+        _die(ignored.exc_value.number)
+
+
 def _die(number: signal.Signals) -> int:
-    _forget_stdout()
+    _forget(1)
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     return 128 + number  # only where the signal is blocked
 
 
-def _forget_stdout() -> None:
-    """Nothing more goes to standard output, not even at exit."""
+def _forget(descriptor: int) -> None:
+    """Nothing more goes to a standard stream, not even at exit."""
     with suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)
 
 
 def _say(*lines: str) -> None:
+    """The one writer to standard error: whatever a message quotes, it stays one line of printable characters."""
     try:
         for line in lines:
-            sys.stderr.write(line + "\n")
+            sys.stderr.write(escaped(line, _LONGEST) + "\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
-        pass  # a result is not lost because nobody can hear
+        _forget(2)  # a result is not lost because nobody can hear

@@ -5,23 +5,27 @@ from __future__ import annotations
 import gzip
 import os
 import re
-import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from itertools import islice
-from typing import IO, Any, BinaryIO
+from contextlib import contextmanager
+from typing import Any, BinaryIO
 
-from emcli.errors import EmcliError, Exit, Fault, suggestion
+from emcli.errors import EmcliError, Exit, Fault
+from emcli.files import reason, shown_name, standard_input, why_unreadable
 
 _CONVERT, _DECOMPRESS = "save it as CSV first", "decompress it first"
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _SIGNATURES = [  # those made of printable letters could begin a header, so they need an odd byte too
     (rb"\x89PNG", "PNG", None), (rb"\xff\xd8\xff", "JPEG", None), (rb"%PDF-", "PDF", None), (rb"\x7fELF", "ELF", None),
     (rb"\x93NUMPY", "NumPy .npy", _CONVERT), (rb"PAR1[^ -~\t\r\n]", "Parquet", _CONVERT),
     (rb"PK[\x03\x05]", "zip or xlsx", _CONVERT), (rb"SQLite format 3\0", "SQLite", _CONVERT),
-    (rb"\x28\xb5\x2f\xfd", "zstd", _DECOMPRESS), (rb"\xfd7zXZ\0", "xz", _DECOMPRESS),
-    (rb"BZh[1-9]1AY", "bzip2", _DECOMPRESS), (rb"\x1f\x8b", "gzip in gzip", _DECOMPRESS),
+    (re.escape(_ZSTD), "zstd in zstd", _DECOMPRESS), (rb"\xfd7zXZ\0", "xz", _DECOMPRESS),
+    (rb"BZh[1-9]1AY", "bzip2", _DECOMPRESS), (_GZIP, "gzip in gzip", _DECOMPRESS),
 ]  # fmt: skip
+
+
+_PACKERS = {".gz": "gzip", ".zst": "zstd"}
+_HARMLESS, _BOMB = 1 << 26, 500  # bytes that may come of nothing; how many times larger data may become beyond
 
 
 def refused(what: str, name: str, *place: int, hint: str | None = None) -> EmcliError:
@@ -32,11 +36,13 @@ def refused(what: str, name: str, *place: int, hint: str | None = None) -> Emcli
 class Reader:
     """Reads a stream once and in order; a read error is told by the number of bytes before it."""
 
-    def __init__(self, stream: IO[bytes] | gzip.GzipFile, name: str):
+    def __init__(self, stream: Any, name: str, size: int = 0, packed: Reader | None = None):
         # read1 and an unbuffered read keep what came before an error; a buffered read would lose and miscount it.
         self._fetch = getattr(stream, "read1", stream.read)
         self.name = name
         self._ahead = b""
+        self.size = size  # of a file that is read as it is; 0: not known
+        self._packed = packed  # what this one is decompressed from
         self._count = 0
         self._ended = False  # a terminal would want a second Ctrl-D if it were asked again
 
@@ -64,59 +70,59 @@ class Reader:
             what = "truncated" if isinstance(error, EOFError) else "damaged"
             raise refused(f"{what} gzip data after {self._count} bytes", self.name) from error
         except OSError as error:
-            raise refused(f"read error after {self._count} bytes: {_reason(error)}", self.name) from error
+            raise refused(f"read error after {self._count} bytes: {reason(error)}", self.name) from error
+        except EmcliError:
+            raise
+        except Exception as error:
+            if self._packed is None or type(error).__name__ != "ZstdError":
+                raise
+            raise refused(f"damaged zstd data after {self._count} bytes", self.name) from error
         if piece is None:
             raise refused(f"read error after {self._count} bytes: no data ready (non-blocking stream)", self.name)
         self._count += len(piece)
+        if self._packed is not None and self._count > max(_HARMLESS, _BOMB * self._packed._count):
+            raise refused(f"expands more than {_BOMB}-fold, as no data do (a decompression bomb?)", self.name)
         return piece
-
-
-def display_name(source: str) -> str:
-    """How messages call a source."""
-    return "<stdin>" if source == "-" else source or "''"
 
 
 @contextmanager
 def opened(source: str, stdin: BinaryIO | None = None) -> Iterator[Reader]:
     """The text of a path or of standard input (`-`): gunzipped if it is gzip, without byte order mark, never binary."""
-    name = display_name(source)
+    name = shown_name(source)
     if source == "-":
-        stream = stdin if stdin is not None else getattr(sys.stdin, "buffer", None)
-        if stream is None or stream.closed:
-            raise refused("standard input is closed", name)
-        yield _decoded(Reader(stream, name), source)
+        yield _decoded(Reader(stdin if stdin is not None else standard_input(Exit.DATA), name), source)
         return
     try:
         file = open(source, "rb", buffering=0)  # noqa: SIM115 - the errors of opening are not those of reading
-    except FileNotFoundError as error:
-        folder, base = os.path.split(source)
-        raise refused(f"no such file{suggestion(base, _siblings(folder))}", name) from error
-    except OSError as error:
-        raise refused(_reason(error), name) from error
-    except ValueError as error:  # a NUL, or a character that the file system cannot encode
-        raise refused("not a possible file name", name) from error
+        size = os.fstat(file.fileno()).st_size
+    except (OSError, ValueError) as error:
+        raise refused(why_unreadable(source, error), name) from error
     with file:
-        yield _decoded(Reader(file, name), source)
+        yield _decoded(Reader(file, name, size), source)
 
 
-def _reason(error: OSError) -> str:
-    text = error.strerror or str(error) or type(error).__name__
-    return text[:1].lower() + text[1:]
-
-
-def _siblings(folder: str) -> list[str]:
-    with suppress(OSError), os.scandir(folder or ".") as entries:
-        return sorted(entry.name for entry in islice(entries, 1000))
-    return []
+def _unpacked(reader: Reader) -> Any:
+    """A stream of decompressed zstd data, in little memory whatever the data ask for."""
+    try:
+        import zstandard  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        hint = "pip install zstandard, or decompress it first: zstd -dc FILE | emcli … -"
+        raise refused("zstd data need the Python package zstandard", reader.name, hint=hint) from None
+    unlimited = zstandard.ZstdDecompressor(max_window_size=1 << 27)
+    return unlimited.stream_reader(reader, read_across_frames=True)
 
 
 def _decoded(reader: Reader, source: str) -> Reader:
     name = reader.name
-    if reader.peek(2) == b"\x1f\x8b":
-        unzipping: Any = reader  # GzipFile only ever calls read
-        reader = Reader(gzip.GzipFile(fileobj=unzipping, mode="rb"), name)
-    elif source.lower().endswith(".gz") and reader.peek(1):
-        raise refused("not gzip data", name, hint="the name ends in .gz, but the content is not compressed with gzip")
+    unzipping: Any = reader  # decompressors only ever call read
+    if reader.peek(2) == _GZIP:
+        reader = Reader(gzip.GzipFile(fileobj=unzipping, mode="rb"), name, packed=reader)
+    elif reader.peek(4) == _ZSTD:
+        reader = Reader(_unpacked(unzipping), name, packed=reader)
+    elif (ending := os.path.splitext(source)[1].lower()) in _PACKERS and reader.peek(1):
+        packer = _PACKERS[ending]
+        said = f"the name ends in {ending}, but the content is not compressed with {packer}"
+        raise refused(f"not {packer} data", name, hint=said)
     start = reader.peek(16)
     for signature, kind, hint in _SIGNATURES:
         if re.match(signature, start):

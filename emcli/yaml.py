@@ -12,12 +12,11 @@ from emcli.errors import EmcliError, Exit, Fault, escaped, quoted
 
 Path = tuple[str | int, ...]  # keys and 0-based list indices, from the top
 
-MAX_BYTES = 1 << 20
-MAX_NODES = 100_000
+MAX_BYTES, MAX_NODES = 1 << 20, 100_000
 MAX_DEPTH = 32
 TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 MAX_FAULTS = 10  # lines that are said; the rest is counted
-# Line separators that editors do not count are refused with the control characters: lines are physical.
+# Line separators that editors do not count are refused too: lines are physical.
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 
 # YAML 1.2 core schema, section 10.3.2, with ASCII digits only.
@@ -80,21 +79,24 @@ def dotted(path: Path) -> str:
 
 def not_numbers(document: Document, path: Path) -> Iterator[Fault]:
     """A fault for each place at or under a path of lists and mappings that is not a finite number."""
+    return (document.wrong(odd, "must be a finite number") for odd in odd_numbers(document, path))
+
+
+def odd_numbers(document: Document, path: Path) -> Iterator[Path]:
+    """The places at or under a path of lists and mappings that are not finite numbers."""
     ahead = [path]  # no recursion: the JSON reader nests deeper than Python calls do
     while ahead:
         path = ahead.pop()
         value = document.get(path)
         if isinstance(value, dict | list):
-            steps = list(value) if isinstance(value, dict) else range(len(value))
-            ahead.extend((*path, step) for step in reversed(steps))
+            ahead.extend((*path, step) for step in reversed(value if isinstance(value, dict) else range(len(value))))
         elif isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
-            yield document.wrong(path, "must be a finite number")
+            yield path
 
 
 def refuse(faults: Sequence[Fault], hint: str | None = None) -> NoReturn:
     """Ends with all of the faults of an experiment or command line: at most ten are said, the others counted."""
-    said = faults[:MAX_FAULTS]
-    raise EmcliError(Exit.USAGE, *said, hint=hint, unsaid=len(faults) - len(said))
+    raise EmcliError(Exit.USAGE, *faults[:MAX_FAULTS], hint=hint, unsaid=max(0, len(faults) - MAX_FAULTS))
 
 
 def scalar(text: str) -> str | int | float | bool | None:
@@ -149,11 +151,6 @@ def _place(before: str) -> tuple[int, int]:
     return len(lines), len(lines[-1]) + 1
 
 
-def _spot(mark: Any) -> tuple[int, int]:
-    """The same of a mark of PyYAML's."""
-    return mark.line + 1, mark.column + 1
-
-
 def _loader(text: str) -> Any:
     """PyYAML's pure scanner and parser, which use no recursion (its C one dies of 200 kB of brackets)."""
     import yaml
@@ -173,6 +170,10 @@ def _loader(text: str) -> Any:
             super().fetch_flow_collection_start(token_class)
 
     return Loader(text)
+
+
+def _spot(mark: Any) -> tuple[int, int]:
+    return mark.line + 1, mark.column + 1
 
 
 def _problem(error: Any, file: str) -> Fault:
@@ -224,12 +225,12 @@ class _Builder:
                 self.stop(f"more than {MAX_NODES} values", event.start_mark)
             self.node(event)
 
+    def typed(self, event: Any) -> str:
+        return self.text[event.start_mark.index : event.end_mark.index].strip()
+
     def stop(self, what: str, mark: Any) -> NoReturn:
         self.note(what, mark)
         refuse(self.faults)
-
-    def typed(self, event: Any) -> str:
-        return self.text[event.start_mark.index : event.end_mark.index].strip()
 
     def node(self, event: Any) -> None:
         import yaml

@@ -27,11 +27,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def said(read: Callable[[], Any]) -> list[str]:
+def said(read: Callable[[], Any], code: Exit = Exit.USAGE) -> list[str]:
     """The lines of an error that must come, without the program's name."""
     with pytest.raises(EmcliError) as caught:
         read()
-    assert caught.value.exit_code == Exit.USAGE
+    assert caught.value.exit_code == code
     return [line.removeprefix("emcli: error: ") for line in caught.value.lines()]
 
 
@@ -208,27 +208,42 @@ def test_start_values_are_read_from_parameters_and_from_fits(write: Write, text:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ('{"schema": "emcli.compare/1"}', "not a fit, its schema is 'emcli.compare/1'"),
-        ('{"schema": "emcli.fit/1"}', "not a fit, its schema is 'emcli.fit/1'"),
+        ('{"schema": "emcli.compare/1"}', "1:2: schema must be emcli.fit/1, got 'emcli.compare/1'"),
+        ('{"schema": "emcli.fit/2", "parameters": {}}', "schema must be emcli.fit/1, got 'emcli.fit/2'"),
+        ('{"schema": "emcli.fit/1"}', "no mapping of parameters in this fit"),
         ('{"schema": "emcli.fit/1", "parameters": {"means": [[1', ":1:54: invalid JSON: "),
-        ('{"schema": "emcli.fit/1", "parameters": {"means": [[NaN]]}}',
-         "parameters.means[0][0]: must be a finite number, got 'nan'"),
-        ('{"type": "iteration"}\n{"type": "end"}\n', ":2:1: invalid JSON: Extra data"),
-        ('{"schema": "emcli.fit/1", "parameters": []}', "expected a mapping of parameters, got 'a list'"),
-        ('{"a": ' + "[" * 100_000, "nested deeper than 32 levels"),
+        ('{"schema": "emcli.fit/1", "parameters": {"means": [[NaN]]}}', "1:53: invalid JSON: not JSON 'NaN'"),
+        ('{"schema": "emcli.fit/1", "parameters": {"means":\n [[1, "2"]]}}',
+         "2:7: parameters.means[0][1]: must be a finite number, got '2'"),
+        ('{"type": "iteration"}\n{"type": "end"}\n', ":2:1: not an emcli result but JSON lines"),
+        ('{"schema": "emcli.fit/1", "parameters": []}', "1:27: no mapping of parameters in this fit"),
+        ('{"a": ' + "[" * 100_000, "invalid JSON: nested too deeply"),
+        ('{"schema": "emcli.fit/1", "parameters": {"means": [[1]], "means": [[2]]}}',
+         "1:58: invalid JSON: duplicate key 'means'"),
+    ],
+)  # fmt: skip
+def test_a_fit_that_cannot_be_started_from_is_refused(write: Write, text: str, what: str) -> None:
+    (line, *_) = said(lambda: read_start(str(write("start.json", text))), Exit.DATA)
+    assert what in line
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
         ("", "expected a mapping, got nothing"),
         ("means: [x]", "1:9: means[0]: must be a finite number, got 'x'"),
         ("parameters: 3", "1:1: expected a mapping of parameters, got '3'"),
         ("{}", "1:1: expected a mapping of parameters, got 'a mapping'"),
+        ("{a: " + "[" * 100_000, "nested deeper than 32 levels"),
     ],
 )  # fmt: skip
 def test_start_values_that_cannot_be_used_are_refused(write: Write, text: str, what: str) -> None:
-    (line,) = said(lambda: read_start(str(write("start.json", text))))
+    (line,) = said(lambda: read_start(str(write("start.yaml", text))))
     assert what in line
 
 
 def test_a_truncated_fit_is_guessed_to_be_one(write: Write) -> None:
-    (line,) = said(lambda: read_start(str(write("start.json", json.dumps(FIT)[:-2]))))
+    (line,) = said(lambda: read_start(str(write("start.json", json.dumps(FIT)[:-2]))), Exit.DATA)
     assert line.endswith("(file truncated?)")
 
 

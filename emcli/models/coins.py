@@ -247,6 +247,8 @@ class CoinsFamily:
 
     def predictor(self, parameters: Mapping[str, Any], settings: Mapping[str, Any], names: Sequence[str]) -> Predictor:
         model = self.read(parameters, settings)
+        if len(names) > 2:
+            raise ParameterFault((), f"coins have one or two columns, but data.columns names {len(names)}")
 
         def apply(numbers: Array, texts: Sequence[list[str]]) -> tuple[Array, Array]:
             heads, tails = tosses.counts(numbers, texts, names, settings.get("tails"), settings.get("tosses"))

@@ -170,7 +170,7 @@ class GaussianFamily:
     def predictor(self, parameters: Mapping[str, Any], settings: Mapping[str, Any], names: Sequence[str]) -> Predictor:
         model = self.read(parameters, settings)
         spreads = np.sqrt(np.diagonal(model.covariances.full(), axis1=1, axis2=2))
-        frame = points.around(model.means, spreads, settings.get("covariance") == "spherical")
+        frame = points.around(model.means, spreads, settings.get("covariance") == "spherical", names)
         inward = replace(
             model,
             means=frame.inward(model.means),

@@ -154,6 +154,8 @@ class KMeansFamily:
         given = Given(parameters, KEYS)
         centroids = given.matrix("centroids", None, None)
         sizes = given.array("sizes", (len(centroids),)) if "sizes" in parameters else None
+        if sizes is not None and ((sizes < 0).any() or not sizes.any()):
+            raise ParameterFault(("sizes",), "must not be negative, nor all 0")
         weights = given.weights(len(centroids)) if sizes is None else sizes / sizes.sum()
         return Spheres(weights, centroids, given.positive("sd") * _scales(given, centroids.shape[1]))
 
@@ -220,9 +222,9 @@ class KMeansFamily:
     def predictor(self, parameters: Mapping[str, Any], settings: Mapping[str, Any], names: Sequence[str]) -> Predictor:
         centroids = self.read(parameters, settings).centroids
         if "scales" in parameters:
-            frame = points.in_units(centroids, _scales(Given(parameters, KEYS), centroids.shape[1]))
+            frame = points.in_units(centroids, _scales(Given(parameters, KEYS), centroids.shape[1]), names)
         else:
-            frame = points.around(centroids, np.ptp(centroids, axis=0, keepdims=True), common=True)
+            frame = points.around(centroids, np.ptp(centroids, axis=0, keepdims=True), True, names)
         inward = KMeans(frame.inward(centroids))
 
         def apply(numbers: Array, texts: Sequence[list[str]]) -> tuple[Array, Array]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from emcli.em import Array
 from emcli.errors import Caution, quoted
-from emcli.models.family import DataFault, Picked, Rows
+from emcli.models.family import DataFault, ParameterFault, Picked, Rows
 from emcli.models.frame import Frame, OutOfRange
 
 LOPSIDED = 100  # ratio of two columns' sds from which the wider one decides alone
@@ -42,16 +42,24 @@ def rows(
     return Rows(values, weights, float(n) if weights is None else float(weights.sum()), tuple(names), frame)
 
 
-def around(means: Array, sds: Array, common: bool) -> Frame:
+def around(means: Array, sds: Array, common: bool, names: Sequence[str]) -> Frame:
     """Working coordinates for rows that a fit with these means and sds (k, d) is to be applied to."""
+    _match(means, names)
     exponent = np.frexp(np.where(sds > 0, sds, 1.0).max(axis=0))[1].astype(np.int64)
     return Frame(means[0].copy(), np.full_like(exponent, exponent.max()) if common else exponent)
 
 
-def in_units(means: Array, scales: Array) -> Frame:
+def in_units(means: Array, scales: Array, names: Sequence[str]) -> Frame:
     """Working coordinates in which a fit to standardized columns, of these sds (d,), is to be applied to rows."""
+    _match(means, names)
     exponent = np.frexp(scales)[1].astype(np.int64)
     return Frame(means[0].copy(), exponent, np.ldexp(scales, -exponent))
+
+
+def _match(means: Array, names: Sequence[str]) -> None:
+    """Raise ParameterFault where the means are not of the named columns."""
+    if means.shape[1] != len(names):
+        raise ParameterFault((), f"they are of {means.shape[1]} columns, but data.columns names {len(names)}")
 
 
 def lopsided(rows: Rows) -> tuple[Caution, ...]:

@@ -1,0 +1,45 @@
+"""How much memory there is, and the refusal of work that would not fit, before it is begun."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+from emcli.errors import EmcliError, Exit, Fault
+
+
+def free() -> int | None:
+    """Bytes that this process can still take, where the system tells: of the machine, its group and its own limit."""
+    found: list[int] = []
+    with suppress(OSError, ValueError, StopIteration), open("/proc/meminfo") as file:
+        line = next(line for line in file if line.startswith("MemAvailable:"))
+        found.append(int(line.split()[1]) << 10)
+    with suppress(OSError, ValueError), open("/sys/fs/cgroup/memory.max") as file:
+        most = int(file.read())
+        found.append(most - _number("/sys/fs/cgroup/memory.current"))
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit != resource.RLIM_INFINITY:
+            found.append(limit - _number("/proc/self/statm") * os.sysconf("SC_PAGE_SIZE"))
+    return max(min(found), 0) if found else None
+
+
+def _number(path: str) -> int:
+    with open(path) as file:
+        return int(file.read().split()[0])
+
+
+def require(size: int, what: str, source: str | None = None) -> None:
+    """Raise EmcliError (exit 3) where that many bytes are not to be had."""
+    if size < 1 << 24:  # too little to ask for
+        return
+    there = free()
+    if there is not None and size > there:
+        said = f"not enough memory for {what}: it takes {_shown(size)}, and {_shown(there)} are free"
+        raise EmcliError(Exit.DATA, Fault(said, source))
+
+
+def _shown(size: int) -> str:
+    return f"{size / 1e9:.3g} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

@@ -1,0 +1,146 @@
+"""The rules that every bad input must meet, whatever its kind: R1 to R10 of the catalogue of bad inputs."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+import pytest
+from conftest import ROOT
+
+POINTS = "x,y\n" + "".join(f"{i % 7}.5,{i * i % 11}\n" for i in range(20))
+TOSSES = "heads,tosses\n5,10\n9,10\n8,10\n4,10\n7,10\n"
+OLD = "old content\n"
+SAID = re.compile(r"emcli: (error|warning): .+|  hint: .+|emcli: .+")
+
+
+class Bad(NamedTuple):
+    """One command line with the files around it, the exit code and what must be said."""
+
+    line: str  # as for a shell, without its expansions
+    code: int
+    parts: Sequence[str] = ()
+    files: Mapping[str, str | bytes] = {}
+    stdin: str | bytes | None = None
+
+
+def bad(line: str, code: int, *parts: str, stdin: str | bytes | None = None, **files: str | bytes) -> Bad:
+    """A case; the name of a file is written with two underscores for a point: x__csv."""
+    return Bad(line, code, parts, {name.replace("__", "."): text for name, text in files.items()}, stdin)
+
+
+class Done(NamedTuple):
+    """How a run ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def lay(folder: Path, case: Bad) -> list[str]:
+    """Put the files of a case in a folder, and an old output among them; the arguments."""
+    (folder / "x.csv").write_text(POINTS)
+    (folder / "c.csv").write_text(TOSSES)
+    for name, text in case.files.items():
+        (folder / name).write_bytes(text.encode() if isinstance(text, str) else text)
+    old = folder / "out.json"
+    old.write_text(OLD)
+    os.utime(old, (1e9, 1e9))
+    words = shlex.split(case.line)
+    writes = bool(words) and words[0] in ("fit", "compare", "predict", "generate")
+    if writes and case.code not in (0, 1) and not {"-o", "--", "-h", "--help"} & set(words):
+        words += ["-o", "out.json"]
+    return words
+
+
+def as_process(words: Sequence[str | bytes], folder: Path, stdin: bytes = b"", **env: str) -> Done:
+    """Run the program as a user would."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "emcli", *words],
+        input=stdin,
+        capture_output=True,
+        cwd=folder,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **env},
+    )
+    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def in_process(words: Sequence[str], folder: Path, stdin: bytes = b"") -> Done:
+    """Run the program here, with streams of its own: for hundreds of inputs."""
+    from emcli.cli import main
+
+    class Stdin(io.TextIOWrapper):
+        def isatty(self) -> bool:
+            return False
+
+    before, out, err = Path.cwd(), io.StringIO(), io.StringIO()
+    try:
+        os.chdir(folder)
+        streams: Any = (
+            patch.object(sys, "stdin", Stdin(io.BytesIO(stdin))),
+            patch.object(sys, "stdout", out),
+            patch.object(sys, "stderr", err),
+        )
+        with streams[0], streams[1], streams[2], patch("signal.signal"), patch("sys.unraisablehook"):
+            code = main(list(words))
+    finally:
+        os.chdir(before)
+    return Done(int(code), out.getvalue(), err.getvalue())
+
+
+def snapshot(folder: Path) -> dict[str, tuple[Any, ...]]:
+    """What is in a folder: names, sizes and times."""
+    return {
+        entry.name: (entry.stat(follow_symlinks=False).st_size, entry.stat(follow_symlinks=False).st_mtime_ns)
+        for entry in os.scandir(folder)
+    }
+
+
+def hold(done: Done, code: int, *parts: str) -> None:
+    """R1 to R4 and R6: the exit code, an empty stdout, one line for each fault, at most one hint, nothing raw."""
+    assert done.code == code, done
+    assert "Traceback" not in done.err
+    lines = done.err.splitlines()
+    for line in lines:
+        assert SAID.fullmatch(line), done.err
+        assert line.isprintable() and len(line) < 700, done.err
+    if code not in (0, 1):
+        assert done.out == "", done
+        errors = [line for line in lines if line.startswith("emcli: error: ")]
+        hints = [line for line in lines if line.startswith("  hint: ")]
+        assert 1 <= len(errors) <= 11 and len(hints) <= 1, done.err
+        assert not hints or lines[-1] == hints[0], done.err
+    for part in parts:
+        assert part in done.err, (part, done)
+
+
+def check(case: Bad, folder: Path, process: bool) -> Done:
+    """Run a case and hold it to the rules; nothing around it may change unless it succeeds."""
+    words = lay(folder, case)
+    before = snapshot(folder)
+    given = case.stdin.encode() if isinstance(case.stdin, str) else case.stdin or b""
+    done = (as_process if process else in_process)(words, folder, given)
+    hold(done, case.code, *case.parts)
+    if case.code not in (0, 1):
+        assert snapshot(folder) == before
+    return done
+
+
+def rows(catalogue: Mapping[str, Bad | list[Bad]]) -> Any:
+    """Each row as a test named by its id: the first case as a process, its variants after it in this one."""
+    flat = [
+        pytest.param(case, number == 0, id=row + (f" variant {number}" if number else ""))
+        for row, cases in catalogue.items()
+        for number, case in enumerate([cases] if isinstance(cases, Bad) else cases)
+    ]
+    return pytest.mark.parametrize(("case", "process"), flat)
