@@ -219,7 +219,7 @@ def test_i21_a_process_goes_on_where_another_stopped(name: str, tmp_path: Path) 
     options, _ = case(name, "tosses" if name in COINS else "plain")
     np.savetxt(tmp_path / "data.csv", values, delimiter=",", header=header, comments="", fmt="%.17g")
     (tmp_path / "start.json").write_text(json.dumps(start_of(values, options)))
-    asked = [options["model"], tmp_path / "data.csv", "-k", 2, "--mixing", "free", "--tol", "1e-300"]
+    asked = [options["model"], tmp_path / "data.csv", "-k", 2, "--mixing", "free", "--tol", "1e-300", "--solver", "em"]
     half = tmp_path / "half.json"
     fit(*asked, "--start", tmp_path / "start.json", "--max-iter", 50, "-o", half)
     rest = fit(*asked, "--start", half, "--max-iter", 50)

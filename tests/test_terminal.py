@@ -226,7 +226,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-LONG = ("-k", "3", "--restarts", "4", "--max-iter", "150", "--tol", "1e-12")
+LONG = ("-k", "3", "--restarts", "4", "--max-iter", "150", "--tol", "1e-12", "--solver", "em")
 
 
 def test_progress_is_one_line_that_is_erased_before_anything_else(large: str) -> None:

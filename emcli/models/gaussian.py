@@ -13,6 +13,7 @@ from emcli.em import Array
 from emcli.errors import Caution
 from emcli.figure import Panel
 from emcli.models import nested, points, slivers
+from emcli.models.clusters import cluster_moments, from_members
 from emcli.models.covariance import SHAPES, is_covariance
 from emcli.models.family import Count, DataFault, ParameterFault, Picked, Predictor, Rows, Share
 from emcli.models.mixture import Gaussian, Moments
@@ -70,7 +71,7 @@ class GaussianFamily:
             chosen = far_apart(seen, rows.weights, k, rng)
             members = np.zeros((k, seen.shape[1]))
             members[squared_distances(seen, seen[:, chosen].T).argmin(axis=0), range(seen.shape[1])] = 1.0
-            yield _from_members(rows, members, shape, free, int(rng.integers(3)))
+            yield from_members(rows, members, shape, free, int(rng.integers(3)))
 
     def short_runs(self, settings: Any) -> tuple[int, int]:
         return (1, 0) if settings.init == "random" or settings.k == 1 else (6, 8)
@@ -158,7 +159,7 @@ class GaussianFamily:
 
     def estimate(self, rows: Rows, members: Array, settings: Any) -> dict[str, Any]:
         weighted = members if rows.weights is None else members * rows.weights
-        sizes, means, scatter = _cluster_moments(rows.values, weighted)
+        sizes, means, scatter = cluster_moments(rows.values, weighted)
         matrices = np.ldexp(scatter / sizes[:, None, None], rows.frame.exponent[:, None] + rows.frame.exponent)
         weights = sizes / sizes.sum()
         outward = rows.frame.outward(means)
@@ -245,39 +246,6 @@ def _refuse_flat(rows: Rows, spherical: bool, correlated: bool) -> None:
                 "leave a column out with --columns, or use --covariance diag",
                 unusable=False,
             )
-
-
-def _cluster_moments(values: Array, weighted: Array) -> tuple[Array, Array, Array]:
-    """Sizes (k,), means (k, d) and scatter matrices (k, d, d) of memberships (k, n)."""
-    sizes = weighted.sum(axis=1)
-    means = weighted @ values.T / sizes[:, None]
-    scatter = np.empty((len(sizes), len(values), len(values)))
-    for j, mean in enumerate(means):
-        away = values - mean[:, None]
-        scatter[j] = (away * weighted[j]) @ away.T
-    return sizes, means, scatter
-
-
-def _from_members(rows: Rows, members: Array, shape: Any, free: bool, kind: int) -> Gaussian:
-    """A start from clusters, their covariances (0) each its own, shrunk to the pooled one; (1) pooled; (2) pooled, with
-    equal weights. Which of them leads to the best optimum differs from data to data."""
-    assert rows.spread is not None
-    weighted = members if rows.weights is None else members * rows.weights
-    kept = weighted.sum(axis=1) > 0
-    if not kept.all():  # fewer different rows than components: the rest start on all rows
-        weighted[~kept] = 1e-3 * (1.0 if rows.weights is None else rows.weights)
-    sizes, means, scatter = _cluster_moments(rows.values, weighted)
-    k, d = means.shape
-    pooled = scatter.sum(axis=0) / sizes.sum() + 1e-3 * rows.spread
-    if kind == 0:
-        strength = d + 1.0
-        matrices = (scatter + strength * pooled) / (sizes[:, None, None] + strength)
-    else:
-        matrices = np.broadcast_to(pooled, scatter.shape).copy()
-    if shape is SHAPES["tied"]:
-        matrices[:] = pooled
-    weights = sizes / sizes.sum() if free and kind < 2 else np.full(k, 1.0 / k)
-    return Gaussian(weights, means, shape.of(matrices, rows.spread), free)
 
 
 def _given_matrices(given: Given, means: Array, rows: Rows | None) -> Array:

@@ -1,0 +1,45 @@
+"""Gaussian mixtures from clusters of rows: their moments, and the starts that they suggest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from emcli.em import Array
+from emcli.models.covariance import SHAPES
+from emcli.models.family import Rows
+from emcli.models.mixture import Gaussian
+
+
+def cluster_moments(values: Array, weighted: Array) -> tuple[Array, Array, Array]:
+    """Sizes (k,), means (k, d) and scatter matrices (k, d, d) of memberships (k, n)."""
+    sizes = weighted.sum(axis=1)
+    means = weighted @ values.T / sizes[:, None]
+    scatter = np.empty((len(sizes), len(values), len(values)))
+    for j, mean in enumerate(means):
+        away = values - mean[:, None]
+        scatter[j] = (away * weighted[j]) @ away.T
+    return sizes, means, scatter
+
+
+def from_members(rows: Rows, members: Array, shape: Any, free: bool, kind: int) -> Gaussian:
+    """A start from clusters, their covariances (0) each its own, shrunk to the pooled one; (1) pooled; (2) pooled, with
+    equal weights. Which of them leads to the best optimum differs from data to data."""
+    assert rows.spread is not None
+    weighted = members if rows.weights is None else members * rows.weights
+    kept = weighted.sum(axis=1) > 0
+    if not kept.all():  # fewer different rows than components: the rest start on all rows
+        weighted[~kept] = 1e-3 * (1.0 if rows.weights is None else rows.weights)
+    sizes, means, scatter = cluster_moments(rows.values, weighted)
+    k, d = means.shape
+    pooled = scatter.sum(axis=0) / sizes.sum() + 1e-3 * rows.spread
+    if kind == 0:
+        strength = d + 1.0
+        matrices = (scatter + strength * pooled) / (sizes[:, None, None] + strength)
+    else:
+        matrices = np.broadcast_to(pooled, scatter.shape).copy()
+    if shape is SHAPES["tied"]:
+        matrices[:] = pooled
+    weights = sizes / sizes.sum() if free and kind < 2 else np.full(k, 1.0 / k)
+    return Gaussian(weights, means, shape.of(matrices, rows.spread), free)

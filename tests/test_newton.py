@@ -1,0 +1,126 @@
+"""Newton's steps: no lower than plain EM, never falling, in far fewer E-steps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import REFERENCE, SAMPLES, fit, reference, run, table
+
+import emcli.em
+import emcli.newton
+import emcli.starts
+from emcli.em import LogLikelihoodFell, converge, guard, pooled
+from emcli.experiment import read_start
+from emcli.loading import prepare
+from emcli.models import family_of
+from emcli.newton import newton
+from emcli.settings import resolve
+from emcli.starts import remaining, start_model
+
+SAXONY = ["coins", REFERENCE / "data" / "coins_saxony8.csv", "--tosses", "n", "--row-weights", "freq"]
+WAITING = REFERENCE / "data" / "faithful_waiting.csv"
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, model: str, values: Any, weights: Any, **chosen: Any) -> list[Any]:
+    """For each of six starts: how many passes over the rows it took, and its log-likelihood."""
+    family = family_of(model)
+    settings = resolve(model, family.options, {key: [str(v)] for key, v in chosen.items()}, read_start=read_start)[0]
+    data = prepare(family, values, [], weights, ["heads", "tosses"][: values.shape[1]], settings)
+    passes = 0
+
+    def counting(work: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any) -> Any:
+            nonlocal passes
+            passes += 1
+            return work(*arguments)
+
+        return counted
+
+    for module, name in ((emcli.newton, "pooled"), (emcli.newton, "information"), (emcli.starts, "information")):
+        monkeypatch.setattr(module, name, counting(getattr(module, name)))
+    found = []
+    for number in range(1, 7):
+        model_ = start_model(number, family, data.rows, settings)
+        passes = 0
+        steps = guard(newton(model_, data.rows.batches()))
+        *_, last = converge(steps, settings.tol, 10_000, remaining(data.rows, model_, map), family.fixed_point)
+        found.append((passes, family.measures(last.score, data.rows, settings.k)[0]))
+    return found
+
+
+def test_saxonys_families_take_no_more_than_200_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = table(SAXONY[1])
+    found = counted(monkeypatch, "coins", numbers[:, :2], numbers[:, 2], k=3, mixing="free")
+    assert sum(passes <= 200 for passes, _ in found) >= 5
+    best = reference("binomial")["saxony8"]["fits"]["k3_free"]["loglik"]
+    assert max(score for _, score in found) >= best - 1e-5
+
+
+def test_three_normals_in_one_heap_take_no_more_than_200_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(8)
+    values = np.concatenate([rng.normal(mean, 1.0, 20_000 // 3) for mean in (0, 2, 4)])[:, None]
+    found = counted(monkeypatch, "gmm", values, None, k=3)
+    assert sum(passes <= 200 for passes, _ in found) >= 5
+
+
+CASES = [
+    *(("gmm", path, k, ["--covariance", shape]) for path in (SAMPLES / "faithful.csv", SAMPLES / "iris.csv")
+      for shape in ("full", "tied", "diag", "spherical") for k in (2, 3, 4)),
+    *(("gmm", path, k, []) for path in (WAITING, SAMPLES / "galaxies.csv") for k in (2, 3, 5)),
+    *(("coins", SAMPLES / "thumbtacks.csv", k, ["--tosses", "n", "--row-weights", "freq", "--mixing", mixing])
+      for k in (2, 3) for mixing in ("free", "equal")),
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("model", "path", "k", "more"), CASES)
+def test_it_ends_no_lower_than_plain_em(model: str, path: Path, k: int, more: list[Any]) -> None:
+    ends = [fit(model, path, "-k", k, *more, "--solver", solver)["log_likelihood"] for solver in ("newton", "em")]
+    assert ends[0] >= ends[1] - 1e-5
+
+
+def test_every_step_is_named_and_none_falls(tmp_path: Path) -> None:
+    log = tmp_path / "trace.jsonl"
+    document = fit("gmm", SAMPLES / "faithful.csv", "-k", 4, "--trace", log)
+    names = [line.get("step") for line in document["trace"]]
+    assert names[0] is None and set(names[1:21]) == {"em"} and "newton" in names[21:]
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {line.get("step") for line in lines if line["type"] == "iteration"} == {None, "em", "newton"}
+    for before, after in pairwise(line["log_likelihood"] for line in document["trace"]):
+        assert after >= before - 1e-9 * abs(before)
+    assert "newton" in run("fit", "gmm", SAMPLES / "faithful.csv", "-k", 4).stdout
+    plain = fit("gmm", SAMPLES / "faithful.csv", "-k", 4, "--solver", "em")
+    assert {line["step"] for line in plain["trace"][1:]} == {"em"}
+
+
+def test_many_parameters_and_one_component_are_left_to_em() -> None:
+    rng = np.random.default_rng(0)
+    rows = ",".join(f"x{j}" for j in range(9)) + "\n"
+    rows += "".join(",".join(map(str, row)) + "\n" for row in rng.normal(size=(400, 9)).tolist())
+    document = fit("gmm", "-", "-k", 4, "--restarts", 1, "--max-iter", 40, stdin=rows)
+    assert document["parameters_count"] > 200
+    assert {line["step"] for line in document["trace"][1:]} == {"em"}
+
+
+def test_a_step_that_would_fall_is_not_taken() -> None:
+    """Far from any optimum as well: from starts drawn at random, each score is at least the one before."""
+    family = family_of("gmm")
+    flags = {"k": ["4"], "init": ["random"]}
+    settings = resolve("gmm", family.options, flags, read_start=read_start)[0]
+    data = prepare(family, table(SAMPLES / "iris.csv"), [], None, list("abcd"), settings)
+    for number in range(1, 9):
+        model = start_model(number, family, data.rows, settings)
+        try:
+            scores = [step.score for _, step in zip(range(40), guard(newton(model, data.rows.batches())), strict=False)]
+        except emcli.em.Degenerate:
+            continue
+        except LogLikelihoodFell:
+            pytest.fail("it fell")
+        assert all(after >= before - 1e-9 for before, after in pairwise(scores))
+        assert scores[0] == pooled(model, data.rows.batches()).score
