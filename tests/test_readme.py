@@ -36,6 +36,21 @@ def test_a_one_liner_of_the_readme_works_as_pasted(line: str, path_with_emcli: s
     assert all(line.startswith("emcli: warning: ") for line in done.stderr.splitlines())
 
 
+def test_the_help_in_the_readme_is_the_programs(path_with_emcli: str) -> None:
+    shown = re.search(r"```text\n(.*?)```", README, re.S)
+    assert shown is not None
+    done = subprocess.run(["emcli", "fit", "--help"], capture_output=True, text=True, check=True,
+                          env={**os.environ, "PATH": path_with_emcli, "COLUMNS": "80"})  # fmt: skip
+    assert shown.group(1).strip() == done.stdout.strip()
+
+
+def test_every_picture_and_file_that_the_readme_names_is_there() -> None:
+    named = re.findall(r"\]\(([^)]+)\)", README) + [f"configs/{name}" for name in re.findall(r"`(\w+\.yaml)`", README)]
+    assert len(named) > 8
+    for path in named:
+        assert (ROOT / path).is_file(), path
+
+
 def test_there_are_six_one_liners() -> None:
     assert len(ONE_LINERS.group(1).splitlines()) == 6  # type: ignore[union-attr]
 
