@@ -65,8 +65,12 @@ class Full:
         """Lower triangular L with L Lᵀ = Σ, (k, d, d)."""
         return self.root
 
-    def magnified(self, squares: Array) -> float:
-        """Bound on Σ w t² for the terms t that cancel in a whitened row, from the columns' Σ w x², (d,)."""
+    def cancelled(self, rows: Array, weights: Array | None) -> float:
+        """Bound on Σ w t² of the terms t of whitened rows (d, n), which cancel where columns are correlated."""
+        if len(rows) == 1:
+            return 0.0
+        weighted = rows if weights is None else rows * weights
+        squares = np.einsum("dn,dn->d", weighted, rows)
         return float(len(squares) * np.square(self._whitener).max(axis=(0, 1)) @ squares)
 
     def log_det(self) -> Array:
@@ -75,18 +79,33 @@ class Full:
 
     def whiten(self, rows: Array, means: Array) -> Array:
         """L⁻¹ (x - mean) of rows (d, n) for each component: (k, d, n)."""
-        k, d = means.shape
-        y = (self._whitener.reshape(k * d, d) @ rows).reshape(k, d, -1)
-        y -= np.matmul(self._whitener, means[:, :, None])
-        return y
+        return np.matmul(self._whitener, rows - means[:, :, None])  # type: ignore[no-any-return]
+
+    @property
+    def slopes(self) -> Array:
+        """What each of the squares that `project` gives adds to ln of a density, (k, d)."""
+        return np.full(self.root.shape[:2], -0.5)
+
+    def project(self, rows: Array, means: Array, y: Array, squares: Array) -> None:
+        """Coordinates of rows (d, n) for `moments` into y (k, d, n), and their squares."""
+        np.subtract(rows, means[:, :, None], out=squares)  # first: L⁻¹ x - L⁻¹ mean would cost digits
+        if len(rows) == 1:
+            np.multiply(self._whitener, squares, out=y)
+        else:
+            np.matmul(self._whitener, squares, out=y)
+        np.square(y, out=squares)
+
+    def moments(self, y: Array, squares: Array, r: Array) -> tuple[Array, Array]:
+        """Σ r y (k, d) and Σ r y yᵀ (k, d, d) of whitened rows, from what `project` gave; `squares` is used up."""
+        first = np.matmul(y, r[:, :, None])
+        if y.shape[1] == 1:
+            return first[:, :, 0], np.matmul(squares, r[:, :, None])
+        np.multiply(y, r[:, None, :], out=squares)
+        return first[:, :, 0], np.matmul(squares, y.transpose(0, 2, 1))
 
     def unwhiten(self, shift: Array) -> Array:
         """L y of one whitened vector per component, (k, d)."""
         return np.matmul(self.root, shift[:, :, None])[:, :, 0]  # type: ignore[no-any-return]
-
-    def second_moments(self, y: Array, weighted: Array) -> Array:
-        """Σ r y yᵀ, (k, d, d); `weighted` is r y."""
-        return np.matmul(weighted, y.transpose(0, 2, 1))  # type: ignore[no-any-return]
 
     def updated(self, rows: Array, shift: Array, second: Array) -> Self:
         """From effective rows (k,), whitened mean shifts (k, d) and second moments around the old means."""
@@ -176,8 +195,8 @@ class Diagonal:
     def roots(self) -> Array:
         return np.sqrt(self.full())
 
-    def magnified(self, squares: Array) -> float:
-        return 0.0  # a difference and a quotient are right to the last digit
+    def cancelled(self, rows: Array, weights: Array | None) -> float:
+        return 0.0
 
     def log_det(self) -> Array:
         return 2.0 * np.log(self._scale).sum(axis=1)  # type: ignore[no-any-return]
@@ -187,11 +206,21 @@ class Diagonal:
         y /= self._scale[:, :, None]
         return y
 
+    @property
+    def slopes(self) -> Array:
+        return -0.5 / self.variances
+
+    def project(self, rows: Array, means: Array, y: Array, squares: Array) -> None:
+        """Differences from the means do: what they are divided by can wait for the sums."""
+        np.subtract(rows, means[:, :, None], out=y)
+        np.square(y, out=squares)
+
+    def moments(self, y: Array, squares: Array, r: Array) -> tuple[Array, Array]:
+        first, second = np.matmul(y, r[:, :, None]), np.matmul(squares, r[:, :, None])
+        return first[:, :, 0] / self._scale, second[:, :, 0] / self.variances
+
     def unwhiten(self, shift: Array) -> Array:
         return shift * self._scale
-
-    def second_moments(self, y: Array, weighted: Array) -> Array:
-        return np.einsum("kdn,kdn->kd", weighted, y)  # type: ignore[no-any-return]
 
     def updated(self, rows: Array, shift: Array, second: Array) -> Self:
         return type(self)(self.variances * (second / rows[:, None] - shift * shift), self.total)

@@ -13,6 +13,7 @@ from emcli.em import Array, Batch
 from emcli.errors import Caution
 from emcli.figure import Panel
 from emcli.models.frame import Frame
+from emcli.models.merging import keys
 
 BATCH = 16384  # rows; constant, so that every number of threads adds up in the same order
 
@@ -83,10 +84,17 @@ class Rows:
 
     def has_more_distinct_than(self, limit: int) -> bool:
         """Are there more than `limit` different rows?"""
-        head = np.unique(self.values[:, : 20 * (limit + 1)], axis=1)
-        if head.shape[1] > limit:
-            return True
-        return bool(np.unique(self.values, axis=1).shape[1] > limit)
+        head = keys(self.values[:, : 20 * (limit + 1)])
+        return len(np.unique(head)) > limit or len(np.unique(keys(self.values))) > limit
+
+    def of_merged(self, each: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What is the same for equal rows of data (n,), once for each column of `values`."""
+        if self.merged is None:
+            return each
+        once = np.empty(self.values.shape[1], dtype=each.dtype)
+        known = self.merged >= 0
+        once[self.merged[known]] = each[known]
+        return once
 
     def sample(self, size: int, rng: np.random.Generator) -> Rows:
         """Some of the rows, with their weights; all of them where there are no more than `size`."""

@@ -210,7 +210,7 @@ class GaussianFamily:
         shown = moments(path)
         groups = [_likeliest(self.inward(model, rows), rows) for _, model in shown[:-1]] if len(rows.names) > 1 else []
         common = bool(np.ptp(rows.frame.exponent) == 0) and isinstance(path[-1][1].covariances, SHAPES["spherical"])
-        return of_gaussians(shown, rows, [*groups, assignments], common)
+        return of_gaussians(shown, rows, [*groups, rows.of_merged(assignments)], common)
 
 
 def _likeliest(model: Gaussian, rows: Rows) -> Array:

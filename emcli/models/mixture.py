@@ -12,6 +12,7 @@ import numpy.typing as npt
 from emcli.em import Array, Degenerate, Stats
 from emcli.information import Complete
 from emcli.models.covariance import Covariances
+from emcli.models.expectation import moments
 from emcli.models.family import Rows
 from emcli.models.posterior import normalise, tilted
 
@@ -53,20 +54,11 @@ class Gaussian:
 
     def e_step(self, rows: Array, weights: Array | None) -> Moments:
         """Moments around the current means, and the log-likelihood."""
-        y = self.covariances.whiten(rows, self.means)
-        r, log_density = self._posterior(y)
-        if weights is None:
-            total, score = float(rows.shape[1]), float(log_density.sum())
-        else:
-            total, score = float(weights.sum()), float(weights @ log_density)
-            r *= weights
+        score, *sums = moments(self.covariances, self.means, self._log_scale, rows, weights)
         if not np.isfinite(score):
             raise Degenerate("a row is so far from every component that it has no density")
-        weighted = r[:, None, :] * y
-        weighing = rows if weights is None else rows * weights
-        squares = self.covariances.magnified(np.einsum("dn,dn->d", weighing, rows))
-        second = self.covariances.second_moments(y, weighted)
-        return Moments(total, score, squares, r.sum(axis=1), weighted.sum(axis=2), second)
+        total = float(rows.shape[1]) if weights is None else float(weights.sum())
+        return Moments(total, score, self.covariances.cancelled(rows, weights), *sums)
 
     def m_step(self, stats: Moments) -> Self:
         """The maximum likelihood model of the completed rows. Raises Degenerate where a component has sunk."""

@@ -11,6 +11,7 @@ from emcli.em import Array
 from emcli.errors import Caution, quoted
 from emcli.models.family import DataFault, ParameterFault, Picked, Rows
 from emcli.models.frame import Frame, OutOfRange
+from emcli.models.merging import merged
 
 LOPSIDED = 100  # ratio of two columns' sds from which the wider one decides alone
 
@@ -39,7 +40,11 @@ def rows(
     if standardize:
         frame = frame.standardized(values, weights)
         values = np.ascontiguousarray(frame.inward(numbers).T)
-    return Rows(values, weights, float(n) if weights is None else float(weights.sum()), tuple(names), frame)
+    total = float(n) if weights is None else float(weights.sum())
+    fewer = merged(values, weights)
+    if fewer is None:
+        return Rows(values, weights, total, tuple(names), frame)
+    return Rows(fewer.values, fewer.weights, total, tuple(names), frame, merged=fewer.place)
 
 
 def around(means: Array, sds: Array, common: bool, names: Sequence[str]) -> Frame:

@@ -59,11 +59,15 @@ def rows(
         raise DataFault("no row has any tosses, so the data say nothing about the coins")
     if settings.k > count:
         raise DataFault(f"k={settings.k} needs at least {settings.k} rows with tosses, got {count}")
-    pairs, place = distinct(heads[tossed], tails[tossed])
-    frequency: Array = np.bincount(place, None if weights is None else weights[tossed]).astype(np.float64)
-    merged = np.full(len(heads), -1, dtype=np.intp)
-    merged[tossed] = place
     empty = len(heads) - count
+    if empty:
+        heads, tails, weights = heads[tossed], tails[tossed], None if weights is None else weights[tossed]
+    pairs, place = distinct(heads, tails)
+    frequency: Array = np.bincount(place, weights).astype(np.float64)
+    merged = place
+    if empty:
+        merged = np.full(len(tossed), -1, dtype=np.intp)
+        merged[tossed] = place
     cautions = (Caution("no-tosses", f"rows without tosses say nothing and are left out: {empty}"),) if empty else ()
     frame = Frame(np.zeros(2), np.zeros(2, dtype=np.int64))
     return Rows(
@@ -125,7 +129,13 @@ def redrawn(rows: Rows, coins: Any, rng: np.random.Generator) -> Rows:
 def distinct(heads: Array, tails: Array) -> tuple[Array, Any]:
     """The different pairs (2, m), sorted, and for each row the place of its pair."""
     width = float(tails.max()) + 1.0
-    if width * (float(heads.max()) + 1.0) < LARGEST:
+    span = width * (float(heads.max()) + 1.0)
+    if span <= len(heads):  # a table of all pairs is small, and far faster than a search
+        cells = (heads * width + tails).astype(np.intp)
+        there = np.bincount(cells, minlength=int(span)) > 0
+        found = np.stack(np.divmod(np.flatnonzero(there), int(width)))
+        return found.astype(np.float64), (np.cumsum(there) - 1)[cells]
+    if span < LARGEST:
         keys, place = np.unique(heads * width + tails, return_inverse=True)
         return np.stack([np.floor(keys / width), keys % width]), place.ravel()
     pairs, place = np.unique(np.stack([heads, tails]), axis=1, return_inverse=True)

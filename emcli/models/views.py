@@ -20,6 +20,7 @@ Panels = list[list[Panel]]
 
 def of_clusters(path: Path, rows: Rows, assignments: Array) -> Panels:
     """The rows by cluster, the centroids, and the way that each took."""
+    assignments = rows.of_merged(assignments)
     tracks = np.stack([model.centroids for _, model in path])  # (t, k, d)
     if len(rows.names) == 1:
         return [[_strip(tracks[:, :, 0], [i for i, _ in path], rows, assignments)]]
