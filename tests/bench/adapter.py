@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-NEVER = "1e-300"  # nats: no fit stops for this
-
 
 class Prepared:
     """A fit that can be timed: model's name, values (n, d), weights (n,) or None, options as on the command line."""
@@ -16,11 +14,11 @@ class Prepared:
     def __init__(self, name: str, values: Any, weights: Any, start: Mapping[str, Any] | None, options: dict[str, Any]):
         from emcli.loading import prepare
         from emcli.models import family_of
-        from emcli.options import BY_KEY
-        from emcli.settings import resolve
+        from emcli.settings import available, resolve
 
         self.family = family_of(name)
-        flags = {key: [str(value)] for key, value in options.items() if key in BY_KEY and value is not None}
+        has = available(self.family.options)  # what this emcli does not have yet is left out
+        flags = {key: [str(value)] for key, value in options.items() if key in has}
         if start is not None:
             flags["start"] = ["start.json"]
         self.settings = resolve(name, self.family.options, flags, None, read_start=lambda _: start or {})[0]

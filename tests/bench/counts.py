@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -15,7 +16,7 @@ MOST_PASSES, STARTS, ENOUGH = 200, 6, 5
 NEAR = 1e-4  # nats: the same optimum
 
 
-def start(bench: Bench) -> list[Row]:
+def start(bench: Bench) -> Iterator[Row]:
     csv = ROOT / "sample_data" / "faithful.csv"
     typer = "typer._adapters" if find_spec("typer._adapters") else "typer"
     racers = [
@@ -37,10 +38,10 @@ def start(bench: Bench) -> list[Row]:
         row.checks.append(Check("--version imports numpy", 0, 0, at_least=False))
     except RuntimeError:
         row.checks.append(Check("--version imports numpy", 1, 0, at_least=False))
-    return [row]
+    yield row
 
 
-def coins(bench: Bench) -> list[Row]:
+def coins(bench: Bench) -> Iterator[Row]:
     """The rows are merged while they are read: iterations cost nothing, so reading is all."""
     csv = bench.data("tosses", bench.n(10_000_000), csv=True).with_suffix(".csv")
     small = bench.data("tosses", 2000, csv=True).with_suffix(".csv")
@@ -53,10 +54,10 @@ def coins(bench: Bench) -> list[Row]:
     if outcomes[0].seconds and outcomes[1].seconds:
         times = 1 / (ratio(outcomes[1], outcomes[0]) or 1.0)
         row.checks.append(Check("times the cost of reading the file", times, 1.3, at_least=False))
-    return [row]
+    yield row
 
 
-def slow_em(bench: Bench) -> list[Row]:
+def slow_em(bench: Bench) -> Iterator[Row]:
     squarem = json.loads((ROOT / "tests" / "reference" / "squarem.json").read_text())["saxony8_k3"]
     saxony = _slow(bench, "slow EM: saxony8, 3 coins, free mixing", str(SAXONY), "coins", {"k": 3, "mixing": "free"})
     saxony.outcomes += [
@@ -64,6 +65,7 @@ def slow_em(bench: Bench) -> list[Row]:
         for how, value in squarem.items()
     ]
     _judge(saxony, squarem["em"]["loglik"])
+    yield saxony
     data = bench.data("three_normals", 20_000)
     normals = _slow(bench, "slow EM: normals at 0, 2, 4, k=3", str(data), "gmm", {"k": 3})
     plain = bench.work("sklearn_gmm", data=data, covariance="full", iterations=300 if bench.quick else 3000)
@@ -71,7 +73,7 @@ def slow_em(bench: Bench) -> list[Row]:
         (peer,) = bench.race([Contender("scikit-learn", plain, "plain EM from the truth", inside=True)], 1)
         normals.outcomes.append(replace(peer, said={"passes": peer.said.get("iterations")}))
         _judge(normals, peer.score if peer.score is not None else -float("inf"))
-    return [saxony, normals]
+    yield normals
 
 
 def _slow(bench: Bench, case: str, data: str, model: str, options: dict[str, object]) -> Row:

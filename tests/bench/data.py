@@ -32,9 +32,9 @@ def gaussians(n: int, d: int, k: int) -> tuple[Any, Any]:
 
 
 def blobs(n: int, d: int, k: int) -> tuple[Any, Any]:
-    """Round clusters that touch; the start: rows."""
+    """Round clusters that touch, as much in many dimensions as in two; the start: rows."""
     rng = np.random.default_rng([3, d, k])
-    centres = rng.normal(scale=3.0 if d > 1 else 10.0, size=(k, d))
+    centres = rng.normal(scale=3.0 * (2 / d) ** 0.5 if d > 1 else 10.0, size=(k, d))
     x = centres[rng.integers(k, size=n)] + rng.normal(size=(n, d))
     return x, {"centroids": x[rng.choice(n, k, replace=False)].tolist()}
 

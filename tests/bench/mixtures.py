@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,32 +39,32 @@ def in_process(bench: Bench, case: str, data: Path, covariance: str, k: int, ite
     return row
 
 
-def gmm_1d(bench: Bench) -> list[Row]:
+def gmm_1d(bench: Bench) -> Iterator[Row]:
     data = bench.data("mixture_1d", bench.n(1_000_000), csv=True)
     csv, start = data.with_suffix(".csv"), data.with_suffix(".json")
     yaml = data.with_suffix(".yaml")
     yaml.write_text(start.read_text())
-    inside = in_process(bench, "gmm-1d, 50 iterations, in process", data, "full", 3, 50, 15.0)
+    yield in_process(bench, "gmm-1d, 50 iterations, in process", data, "full", 3, 50, 15.0)
     ours = bench.emcli("fit", "gmm", csv, "-k", 3, "--start", yaml, "--max-iter", 50, "--tol", 1e-300, "--json")
     racers = [Contender(OURS, [*map(str, ours), *bench.plain()], score=log_likelihood)]
     if has("sklearn"):
         argv = bench.script("script_gmm.py", csv, 3, 1, 50, start)
         racers += [Contender("scikit-learn", argv, f"{t} BLAS", t) for t in COUNTS[: 1 if bench.quick else None]]
     outcomes = bench.race(racers)
-    return [inside, Row("gmm-1d, whole process with CSV", outcomes, faster_than(outcomes, {"scikit-learn": 6.0}))]
+    yield Row("gmm-1d, whole process with CSV", outcomes, faster_than(outcomes, {"scikit-learn": 6.0}))
 
 
-def gmm_diag(bench: Bench) -> list[Row]:
+def gmm_diag(bench: Bench) -> Iterator[Row]:
     data = bench.data("gaussians", bench.n(1_000_000), 4, 5, csv=bool(mclust()))
-    return [in_process(bench, "gmm-diag 4-D k=5, 30 iterations", data, "diag", 5, 30, 9.0)]
+    yield in_process(bench, "gmm-diag 4-D k=5, 30 iterations", data, "diag", 5, 30, 9.0)
 
 
-def gmm_full(bench: Bench) -> list[Row]:
+def gmm_full(bench: Bench) -> Iterator[Row]:
     data = bench.data("gaussians", bench.n(200_000), 8, 8, csv=bool(mclust()))
-    return [in_process(bench, "gmm-full 8-D k=8, 30 iterations", data, "full", 8, 30, 5.0)]
+    yield in_process(bench, "gmm-full 8-D k=8, 30 iterations", data, "full", 8, 30, 5.0)
 
 
-def gmm_best(bench: Bench) -> list[Row]:
+def gmm_best(bench: Bench) -> Iterator[Row]:
     """Ten starts as whole processes: not slower, and not worse."""
     csv = bench.data("gaussians", bench.n(200_000), 4, 6, csv=True).with_suffix(".csv")
     racers = [
@@ -77,4 +78,4 @@ def gmm_best(bench: Bench) -> list[Row]:
     scores = [o.score for o in outcomes[1:] if o.score is not None]
     if scores and outcomes[0].score is not None:
         row.checks.append(Check("log-likelihood above theirs, nats", outcomes[0].score - max(scores), -1e-4))
-    return [row]
+    yield row
