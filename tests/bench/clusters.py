@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from tests.bench.mixtures import CORES
+from tests.bench.mixtures import CORES, around
 from tests.bench.racing import OURS, Bench, Check, Contender, Row, faster_than, has
 
 SHAPES = (  # rows, columns, clusters, times as fast as scikit-learn
@@ -41,10 +41,7 @@ def same_start(bench: Bench, case: str, n: int, d: int, k: int, target: float, o
     outcomes = bench.race(racers)
     targets = {"scikit-learn": target, "mlpack": 1.0, "faiss": 1.0}
     row = Row(case, outcomes, faster_than(outcomes, targets))
-    if said := outcomes[0].said:
-        row.notes.append(
-            f"emcli with preparation and verdict: {said['whole']:.3f} s; its last iteration was {said['iterations']}"
-        )
+    row.notes += [*around(outcomes[0]), f"its last iteration is {outcomes[0].said.get('iterations')}"]
     _as_good(row, 1 + 1e-4)
     return row
 

@@ -9,10 +9,14 @@ from dataclasses import replace
 from importlib.util import find_spec
 
 from tests.bench.mixtures import CORES, log_likelihood
-from tests.bench.racing import OURS, ROOT, Bench, Check, Contender, Outcome, Row, faster_than, has, ratio
+from tests.bench.racing import OURS, ROOT, Bench, Check, Contender, Outcome, Row, faster_than, has, mclust, ratio
 
 SAXONY = ROOT / "tests" / "reference" / "data" / "coins_saxony8.csv"
 MOST_PASSES, STARTS, ENOUGH = 200, 6, 5
+TARGETS = {"scikit-learn": 4.0, "mclust": 1.0}
+MCLUST = """suppressMessages(library(mclust))
+fit <- Mclust(read.csv(commandArgs(TRUE)[1]), G = 2, modelNames = "VVV", verbose = FALSE)
+cat(sprintf('{"score": %.17g}', fit$loglik))"""
 NEAR = 1e-4  # nats: the same optimum
 
 
@@ -26,8 +30,10 @@ def start(bench: Bench) -> Iterator[Row]:
     ]
     if has("sklearn"):
         racers.append(Contender("scikit-learn", bench.script("script_gmm.py", csv, 2, 10, 500)))
+    if program := mclust():
+        racers.append(Contender("mclust", [program, "-e", MCLUST, str(csv)]))
     outcomes = bench.race(racers, 2 * bench.runs + 1)
-    row = Row("start: fit gmm faithful.csv -k 2, whole process", outcomes, faster_than(outcomes, {"scikit-learn": 4.0}))
+    row = Row("start: fit gmm faithful.csv -k 2, whole process", outcomes, faster_than(outcomes, TARGETS))
     ours, imports = outcomes[0].median, outcomes[1].median
     if ours and imports:
         row.checks.append(Check("seconds beyond 1.3 times the imports", ours - 1.3 * imports, 0.06, at_least=False))
