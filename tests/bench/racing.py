@@ -50,6 +50,7 @@ class Outcome:
     seconds: list[float] = field(default_factory=list)
     score: float | None = None
     peak_mb: float = 0.0
+    cpu: list[float] = field(default_factory=list)  # seconds of all threads, start-up and warm-up included
     said: dict[str, Any] = field(default_factory=dict)  # what its last run printed
     failure: str | None = None
     beyond: float | None = None  # seconds after which it was stopped
@@ -129,8 +130,13 @@ class Bench:
             subprocess.run(self.script("data.py", path, kind, int(csv), *args), check=True)
         return path
 
-    def once(self, contender: Contender, limit: float, iterations: int | None = None) -> tuple[float, float, Any]:
-        """Seconds, peak memory (MB) and what was printed as JSON. Raises TimeoutError, RuntimeError."""
+    def once(
+        self, contender: Contender, limit: float, iterations: int | None = None
+    ) -> tuple[float, float, float, Any]:
+        """Seconds, those of the processor, peak memory (MB) and what was printed as JSON.
+
+        Raises TimeoutError, RuntimeError.
+        """
         env = {**os.environ, "PYTHONPATH": str(self.checkout), "NO_COLOR": "1", "EMCLI_BENCH": str(iterations or "")}
         env |= dict.fromkeys(THREADS, str(contender.threads))
         if contender.group == OURS and not contender.inside:  # it decides for itself
@@ -160,7 +166,8 @@ class Bench:
         if child.returncode:
             raise RuntimeError(complaint.splitlines()[-1] if complaint else f"exit {child.returncode}")
         said = json.loads(text) if text.lstrip().startswith("{") else {}
-        return said["seconds"] if contender.inside else seconds, usage.ru_maxrss / 1024, said
+        spent = usage.ru_utime + usage.ru_stime
+        return said["seconds"] if contender.inside else seconds, spent, usage.ru_maxrss / 1024, said
 
     def race(self, contenders: Sequence[Contender], runs: int | None = None) -> list[Outcome]:
         """Run them by turns. Only who came near its group's best in the first round runs in the others."""
@@ -180,7 +187,7 @@ class Bench:
         limit = OUR_LIMIT if contender.group == OURS else min(self.limit, 5 + 3 * fastest)
         iterations = ours.said.get("iterations") if ours and contender.iterations_like_ours else None
         try:
-            seconds, peak, said = self.once(contender, limit, iterations)
+            seconds, spent, peak, said = self.once(contender, limit, iterations)
         except TimeoutError:
             outcome.failure, outcome.beyond = f"> {limit:.0f} s", limit
             return
@@ -188,6 +195,7 @@ class Bench:
             outcome.failure = str(failure)
             return
         outcome.seconds.append(seconds)
+        outcome.cpu.append(spent)
         outcome.peak_mb = max(outcome.peak_mb, peak)
         outcome.said, outcome.score = said, contender.score(said)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from statistics import median
 
 from tests.bench.racing import OURS, Outcome, Row, ratio
 
@@ -29,13 +30,14 @@ def _cells(outcome: Outcome, ours: Outcome | None) -> str:
     seconds = "-" if outcome.median is None else f"{outcome.median:.3f} s"
     times = ratio(outcome, ours) if ours else None
     score = "" if outcome.score is None else f"{outcome.score:.9g}"
+    cpu = f"{median(outcome.cpu):.1f} s" if outcome.cpu else ""
     peak = f"{outcome.peak_mb:.0f} MB" if outcome.peak_mb else ""
     passes = outcome.said.get("passes")
     note = f"  {passes:.0f} E-steps" if passes and outcome.who != OURS else ""
-    return f"{seconds:>11} {'' if times is None else f'{times:.2f}x':>8}  {score:>18} {peak:>9}{note}"
+    return f"{seconds:>11} {'' if times is None else f'{times:.2f}x':>8}  {score:>18} {cpu:>8} {peak:>9}{note}"
 
 
 def heading(missing: Sequence[str]) -> str:
     """What stands above the table."""
-    text = f"   {'':<{WIDE}}{'median':>11} {'ratio':>8}  {'score':>18} {'peak':>9}"
+    text = f"   {'':<{WIDE}}{'median':>11} {'ratio':>8}  {'score':>18} {'cpu':>8} {'peak':>9}"
     return text + (f"\n   (not installed, so left out: {', '.join(missing)})" if missing else "")
