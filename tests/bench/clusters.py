@@ -22,7 +22,7 @@ def inertia(document: dict[str, float]) -> float | None:
     return document.get("inertia")
 
 
-def same_start(bench: Bench, case: str, n: int, d: int, k: int, target: float, others: bool = True) -> Row:
+def same_start(bench: Bench, n: int, d: int, k: int, target: float, others: bool = True) -> Row:
     data = bench.data("blobs", bench.n(n), d, k)
     options = {"k": k, "max_iter": 100, "jobs": CORES}
     racers = [Contender(OURS, bench.work("emcli", data=data, model="kmeans", options=options), inside=True)]
@@ -40,6 +40,7 @@ def same_start(bench: Bench, case: str, n: int, d: int, k: int, target: float, o
             racers.append(Contender("mlpack", argv, algorithm, CORES, inside=True, only_faster=True))
     outcomes = bench.race(racers)
     targets = {"scikit-learn": target, "mlpack": 1.0, "faiss": 1.0}
+    case = f"kmeans {bench.n(n):.0e} x {d}, k={k}".replace("e+0", "e")
     row = Row(case, outcomes, faster_than(outcomes, targets))
     row.notes += around(outcomes[0])
     if outcomes[0].said:
@@ -59,7 +60,7 @@ def kmeans(n: int, d: int, k: int, target: float) -> Callable[[Bench], Iterator[
     """The case of one shape."""
 
     def case(bench: Bench) -> Iterator[Row]:
-        yield same_start(bench, f"kmeans {n:.0e} x {d}, k={k}".replace("e+0", "e"), n, d, k, target)
+        yield same_start(bench, n, d, k, target)
 
     return case
 
@@ -68,7 +69,7 @@ KMEANS = {f"kmeans-{d}d": kmeans(n, d, k, target) for n, d, k, target in SHAPES}
 
 
 def kmeans_1d(bench: Bench) -> Iterator[Row]:
-    yield same_start(bench, "kmeans 1e6 x 1, k=5", 1_000_000, 1, 5, 20.0, others=False)
+    yield same_start(bench, 1_000_000, 1, 5, 20.0, others=False)
 
 
 def kmeans_best(bench: Bench) -> Iterator[Row]:
