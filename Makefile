@@ -2,11 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+PEERS := .venv/.peers
 .DEFAULT_GOAL := help
-.PHONY: help demo figures test test-slow fuzz lint clean
+.PHONY: help demo figures test test-slow fuzz lint bench bench-quick clean
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -44,6 +45,17 @@ fuzz: $(READY)  ## random inputs for parsers and fits; EMCLI_FUZZ=20000 of each 
 lint: $(READY)  ## ruff and mypy --strict
 	@$(BIN)/ruff check emcli tests
 	@$(BIN)/mypy --strict emcli
+
+$(PEERS): $(READY)
+	@echo "installing the benchmark's peers into .venv" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,bench]' && touch $@ || \
+	  echo "not all peers could be installed; those that are missing are left out" >&2
+
+bench: $(PEERS)  ## time emcli beside its peers (CASES="kmeans read": these alone); writes bench.json
+	@$(BIN)/python -m tests.bench $(CASES)
+
+bench-quick: $(PEERS)  ## the same with fewer rows, under a minute
+	@$(BIN)/python -m tests.bench --quick $(CASES)
 
 clean:  ## remove what make made
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,97 @@
+"""The one place that knows emcli's modules: its fit of values at hand, timed, and its reader."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+
+class Prepared:
+    """A fit that can be timed: model's name, values (n, d), weights (n,) or None, options as on the command line."""
+
+    def __init__(self, name: str, values: Any, weights: Any, start: Mapping[str, Any] | None, options: dict[str, Any]):
+        from emcli.loading import prepare
+        from emcli.models import family_of
+        from emcli.settings import available, resolve
+
+        self.family = family_of(name)
+        has = available(self.family.options)  # what this emcli does not have yet is left out
+        flags = {key: [str(value)] for key, value in options.items() if key in has}
+        if start is not None:
+            flags["start"] = ["start.json"]
+        self.settings = resolve(name, self.family.options, flags, None, read_start=lambda _: start or {})[0]
+        names = ["heads", "tosses"] if name == "coins" else [f"x{j + 1}" for j in range(values.shape[1])]
+        began = time.perf_counter()
+        self.data = prepare(self.family, values, [], weights, names, self.settings)
+        self.preparing = time.perf_counter() - began
+
+    def run(self) -> dict[str, Any]:
+        """Seconds to the last iteration and to the end of all, the score then, iterations, passes over the rows."""
+        from emcli.fitting import fit
+
+        events = fit(self.family, self.data, self.settings)
+        scores: list[float] = []
+        counted: Passes | None = None
+        last = began = time.perf_counter()
+        while True:
+            try:
+                event = next(events)
+            except StopIteration:
+                break
+            if hasattr(event, "step"):
+                last = time.perf_counter()
+                scores.append(event.step.score)
+                model = event.step.model
+                counted = counted or Passes(type(model), self.data.rows.values.shape[1])
+            elif counted is not None:
+                counted.stop()  # the start has ended; what follows is the verdict
+        done = time.perf_counter()
+        k = len(model.weights)
+        log_likelihood, inertia = self.family.measures(scores[-1], self.data.rows, k)
+        assert counted is not None
+        return {
+            "seconds": last - began,
+            "whole": self.preparing + done - began,
+            "score": log_likelihood if inertia is None else inertia,
+            "iterations": len(scores) - 1,
+            "passes": counted.passes,
+            "falls": sum(after < before - 1e-9 * abs(before) for before, after in pairwise(scores)),
+        }
+
+
+class Passes:
+    """Counts E-steps of all rows from now on, the one just done included: plain ones and those for derivatives."""
+
+    def __init__(self, model: type, rows: int):
+        self.rows, self.seen, self.counting = rows, rows, True
+        for name in ("e_step", "complete"):
+            if hasattr(model, name):
+                setattr(model, name, self._counted(getattr(model, name)))
+
+    def _counted(self, method: Any) -> Any:
+        def wrapped(model: Any, rows: Any, *rest: Any, **more: Any) -> Any:
+            if self.counting:
+                self.seen += rows.shape[1]
+            return method(model, rows, *rest, **more)
+
+        return wrapped
+
+    def stop(self) -> None:
+        self.counting = False
+
+    @property
+    def passes(self) -> float:
+        return self.seen / self.rows
+
+
+def read(path: str) -> Any:
+    """The numbers of a CSV, (n, d), as emcli reads them."""
+    from emcli.cells import CsvOptions, Selection
+    from emcli.data import read_table
+
+    def every(header: tuple[str, ...], source: str, has_header: bool) -> Selection:
+        return Selection(tuple(range(len(header))), ())
+
+    return read_table(path, CsvOptions(None, None, None, "error"), every).numbers
