@@ -73,7 +73,8 @@ def begun(source: str, options: CsvOptions, stdin: BinaryIO | None) -> Iterator[
         has_header, doubt = csvtext.told_header(first[2], rows, options.header)
         header, unnamed = csvtext.column_names(first[2], has_header)
         body = csvtext.after(first[1] if has_header else first[0] - 1, chain(seen, incoming))
-        yield Start(name, delimiter, header, has_header, first[0] if has_header else None, doubt + unnamed, body)
+        line = first[0] if has_header else None
+        yield Start(name, delimiter, header, has_header, line, doubt + unnamed, body, reader.size)
 
 
 def _kept(incoming: Iterator[Block], seen: list[Block]) -> Iterator[Block]:

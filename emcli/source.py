@@ -32,10 +32,10 @@ def refused(what: str, name: str, *place: int, hint: str | None = None) -> Emcli
 class Reader:
     """Reads a stream once and in order; a read error is told by the number of bytes before it."""
 
-    def __init__(self, stream: IO[bytes] | gzip.GzipFile, name: str):
+    def __init__(self, stream: IO[bytes] | gzip.GzipFile, name: str, size: int = 0):
         # read1 and an unbuffered read keep what came before an error; a buffered read would lose and miscount it.
         self._fetch = getattr(stream, "read1", stream.read)
-        self.name = name
+        self.name, self.size = name, size  # bytes of the file as it is stored; 0 where that is not known
         self._ahead = b""
         self._count = 0
         self._ended = False  # a terminal would want a second Ctrl-D if it were asked again
@@ -96,7 +96,7 @@ def opened(source: str, stdin: BinaryIO | None = None) -> Iterator[Reader]:
     except ValueError as error:  # a NUL, or a character that the file system cannot encode
         raise refused("not a possible file name", name) from error
     with file:
-        yield _decoded(Reader(file, name), source)
+        yield _decoded(Reader(file, name, os.fstat(file.fileno()).st_size), source)
 
 
 def _reason(error: OSError) -> str:
@@ -114,7 +114,7 @@ def _decoded(reader: Reader, source: str) -> Reader:
     name = reader.name
     if reader.peek(2) == b"\x1f\x8b":
         unzipping: Any = reader  # GzipFile only ever calls read
-        reader = Reader(gzip.GzipFile(fileobj=unzipping, mode="rb"), name)
+        reader = Reader(gzip.GzipFile(fileobj=unzipping, mode="rb"), name, reader.size)
     elif source.lower().endswith(".gz") and reader.peek(1):
         raise refused("not gzip data", name, hint="the name ends in .gz, but the content is not compressed with gzip")
     start = reader.peek(16)

@@ -36,6 +36,7 @@ LAYERS = [
     ["data"],
     ["cells"],
     ["csvtext"],
+    ["fastcsv"],
     ["source"],
     ["files"],
     ["settings"],
