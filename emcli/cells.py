@@ -149,7 +149,7 @@ class Body:
                 numbers = np.loadtxt(io.BytesIO(data), delimiter=delimiter, ndmin=2, comments=None)
         except ValueError:
             return None
-        if numbers.shape != (data.count(b"\n") + 1, len(self.header)):
+        if numbers.shape != (fastcsv.counted(data, "\n") + 1, len(self.header)):
             return None  # blank lines, which numpy skips without counting them, or rows of another length
         if self.numeric != list(range(len(self.header))):
             numbers = np.ascontiguousarray(numbers[:, self.numeric])
