@@ -1,4 +1,4 @@
-"""Large blocks of plain numbers parsed by polars where it is installed: the same bits as numpy's, several times sooner."""
+"""Large blocks of plain numbers parsed by polars where it is installed: the bits of numpy, several times sooner."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _polars() -> Any:
 
 
 class Growing:
-    """Rows that come in pieces, in one array that grows in place: joining the pieces at last would need twice as much."""
+    """Rows that come in pieces, in one array that grows in place: joining them at last would need twice the memory."""
 
     def __init__(self) -> None:
         self._count = 0
