@@ -48,7 +48,7 @@ def _spacing(values: Array, enough: float) -> float:
     smallest = 0.0
     rounding = 1e-12 * max(1.0, -float(values.min()), float(values.max()))  # values closer than this are not different
     for some in (values[:FEW], values):
-        gaps = np.diff(np.unique(some))
+        gaps = np.diff(np.sort(some))
         gaps = gaps[gaps > rounding]
         smallest = float(gaps.min()) if gaps.size else 0.0
         if 0 < smallest <= enough or len(some) == len(values):
