@@ -12,31 +12,11 @@ def parse(app: Any, arguments: Sequence[str]) -> Any:
     """What the command returns, or Typer's exit code. Raises EmcliError (exit 2) for a line that makes no sense."""
     import typer
 
-    command: Any = typer.main.get_command(app)
-    for one in (command, *command.commands.values()):
-        _leave_as_typed(one.params)
+    command = typer.main.get_command(app)
     try:
         return command.main(args=list(arguments), prog_name="emcli", standalone_mode=False)
     except typer.TyperException as wrong:
         raise _in_our_words(wrong, command) from None
-
-
-class _AsTyped:
-    """What Typer asks to convert the words of one parameter."""
-
-    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
-        return value if value is None or isinstance(value, str | bool) else list(value)
-
-
-def _leave_as_typed(params: Sequence[Any]) -> None:
-    """Have words and switches stay what they are: to make the same of them, Typer would import pydantic (100 ms).
-
-    Where Typer is made otherwise, nothing changes.
-    """
-    for param in params:
-        kind = getattr(getattr(param, "type_descriptor", None), "annotation", None)
-        if getattr(param, "_runtime_param", param) is None and kind in (str, bool, list[str]):
-            param._runtime_param = _AsTyped()
 
 
 def _in_our_words(wrong: Any, top: Any) -> EmcliError:
