@@ -14,7 +14,7 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from emcli import csvtext
+from emcli import csvtext, fastcsv
 from emcli.csvtext import Block
 from emcli.errors import Caution, EmcliError, Exit, Fault, quoted
 from emcli.memory import require
@@ -108,7 +108,8 @@ class Body:
             None, self.plain
         )
         self.fast = bool(_FAST and self.numeric and not self.text and not hidden)
-        self.parts: list[Array] = []
+        self.rows = fastcsv.Growing()
+        self.size = 0  # bytes read
         self.texts: tuple[list[str], ...] = tuple([] for _ in self.text)
         self.count = self.dropped = self.underflows = self.fault_count = 0
         self.faults: list[Fault] = []
@@ -122,12 +123,13 @@ class Body:
         seen = 0
         for block in blocks:
             seen += len(block.data)
+            self.size = seen
             if not block.data.strip(b"\n"):
                 continue
             numbers = self._by_numpy(block.data) if self.fast else None
             if numbers is not None:
                 self._place(block.line)
-                self.parts.append(numbers)
+                self.rows.append(numbers)
                 self.count += len(numbers)
                 self.next_line = block.line + len(numbers)
             else:  # quoted text may go on into the next block
@@ -155,11 +157,15 @@ class Body:
         if not data.strip():
             return None
         delimiter = None if self.delimiter == " " else self.delimiter
+        numbers = None
+        if delimiter and max(self.size, self.start.size) >= fastcsv.LARGE:
+            numbers = fastcsv.by_polars(data, delimiter, len(self.header))
         try:
-            numbers = np.loadtxt(io.BytesIO(data), delimiter=delimiter, ndmin=2, comments=None)
+            if numbers is None:
+                numbers = np.loadtxt(io.BytesIO(data), delimiter=delimiter, ndmin=2, comments=None)
         except ValueError:
             return None
-        if numbers.shape != (data.count(b"\n") + 1, len(self.header)):
+        if numbers.shape != (fastcsv.counted(data, "\n") + 1, len(self.header)):
             return None  # blank lines, which numpy skips without counting them, or rows of another length
         if self.numeric != list(range(len(self.header))):
             numbers = np.ascontiguousarray(numbers[:, self.numeric])
@@ -192,7 +198,7 @@ class Body:
                 kept.append(fields[column])
             self.count += 1
             self.next_line = line + 1
-        self.parts.append(np.frombuffer(values).reshape(self.count - before, len(self.numeric)))
+        self.rows.append(np.frombuffer(values).reshape(self.count - before, len(self.numeric)))
 
     def _diagnose(self, line: int, cells: list[str]) -> None:
         missing = False
@@ -255,8 +261,7 @@ class Body:
         if self.underflows:
             said = f"numbers too small for a double, read as 0: {self.underflows}"
             cautions = (*cautions, Caution("underflow", said))
-        numbers = np.concatenate(self.parts) if len(self.parts) > 1 else self.parts[0]
         return Table(
-            self.name, self.header, self.start.has_header, self.delimiter, numbers, self.texts, self.dropped, cautions,
-            self.break_rows, self.break_lines,
+            self.name, self.header, self.start.has_header, self.delimiter, self.rows.rows(), self.texts, self.dropped,
+            cautions, self.break_rows, self.break_lines,
         )  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from emcli.errors import Caution, EmcliError, Exit, quoted
+from emcli.fastcsv import counted
 from emcli.source import Reader, refused
 
 BLOCK = 4 << 20  # bytes that are read and parsed at a time
@@ -51,7 +52,7 @@ def blocks(reader: Reader) -> Iterator[Block]:
         whole, rest = data[:cut], data[cut:]
         if whole:
             yield Block(line, whole)
-            line += whole.count(b"\n")
+            line += counted(whole, "\n")
 
 
 def after(line: int, among: Iterable[Block]) -> Iterator[Block]:

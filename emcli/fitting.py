@@ -19,7 +19,7 @@ from emcli.information import information
 from emcli.loading import Dataset
 from emcli.models.family import Family, Rows
 from emcli.screening import screened
-from emcli.starts import EXACT, Iteration, Start, remaining, run, start_model, threads
+from emcli.starts import DRAWN_FROM, EXACT, Iteration, Start, remaining, run, start_model, threads
 from emcli.verdict import Choice, about_optimum, about_starts, against_one, agreed, choose, same_optimum
 
 
@@ -197,7 +197,8 @@ def bic_of_one(result: Result) -> float | None:
     if family.hard:
         return None
     settings = replace(result.settings, k=1, start=None, restarts=1)
-    drawn = next(iter(family.draw(rows, settings, np.random.default_rng(0))))
+    rng = np.random.default_rng(0)
+    drawn = next(iter(family.draw(rows.sample(DRAWN_FROM, rng), settings, rng)))  # one M-step mends any start
     try:
         *_, last = islice(em(drawn, rows.batches()), 3)
     except Degenerate:

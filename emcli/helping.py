@@ -19,8 +19,30 @@ OURS = {
 }
 
 
+class AsTyped:
+    """What Typer asks to convert the words of one parameter."""
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        return value if value is None or isinstance(value, str | bool) else list(value)
+
+
+def as_typed(params: list[Any]) -> list[Any]:
+    """Have words and switches stay what they are: to make the same of them, Typer would import pydantic (100 ms).
+
+    Where Typer is made otherwise, nothing changes.
+    """
+    for param in params:
+        kind = getattr(getattr(param, "type_descriptor", None), "annotation", None)
+        if getattr(param, "_runtime_param", param) is None and kind in (str, bool, list[str]):
+            param._runtime_param = AsTyped()
+    return params
+
+
 class Command(TyperCommand):
     """A command whose help is in sections."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return as_typed(super().get_params(ctx))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         words = [param for param in self.params if isinstance(param, TyperArgument)]
@@ -32,6 +54,9 @@ class Command(TyperCommand):
 
 class Group(TyperGroup):
     """The program itself: its commands, then its options."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return as_typed(super().get_params(ctx))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return ["COMMAND", "..."]

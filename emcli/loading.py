@@ -16,6 +16,7 @@ from emcli.cells import CsvOptions, Selection, Table
 from emcli.data import find_column, read_table
 from emcli.em import Array
 from emcli.errors import Caution, EmcliError, Exit, Fault
+from emcli.fastcsv import use_threads
 from emcli.memory import require
 from emcli.models.family import BATCH, DataFault, Family, Picked, RowFault, Rows
 
@@ -75,6 +76,7 @@ def read(source: str, family: Family, settings: Any) -> Raw:
         numeric = picked.numeric + ((roles["row_weights"],) if "row_weights" in roles else ())
         return Selection(numeric, picked.text + ((roles["truth"],) if "truth" in roles else ()))
 
+    use_threads(settings.jobs)
     options = CsvOptions(settings.delimiter, settings.header, settings.comment, settings.missing)
     table = read_table(source, options, choose)
     numbers, weights, texts, labels, kept = _by_role(table, roles)
@@ -139,7 +141,7 @@ def prepare(
     except DataFault as wrong:
         exit_code = Exit.DATA if wrong.unusable else Exit.NO_FIT
         raise EmcliError(exit_code, Fault(str(wrong), table.source if table else source), hint=wrong.hint) from None
-    digest = sha256(numbers.tobytes())
+    digest = sha256(numbers.reshape(-1))  # type: ignore[arg-type]  # its bytes, not copied
     for text in texts:
         digest.update("\n".join(text).encode())
     cautions = rows.cautions

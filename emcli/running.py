@@ -109,12 +109,13 @@ def bar_for(trace: str | None, quiet: bool) -> Progress:
 
 def _beside_truth(result: Result, experiment: Experiment | None, settings: Settings) -> Result:
     """The result beside the truth, where an experiment or a column of labels tells it."""
+    if result.data.labels is None and (experiment is None or experiment.generate is None):
+        return result
     from emcli.truth import with_truth
 
     if result.data.labels is not None:
         return with_truth(result, None, result.data.labels)
-    if experiment is None or experiment.generate is None:
-        return result
+    assert experiment is not None
     drawn = drawn_from(experiment, None, None)
     truth = result.family.write(result.family.read(drawn.parameters, {}))
     same = as_dataset(drawn, experiment, result.family, settings).digest == result.data.digest

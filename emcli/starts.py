@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -63,6 +62,8 @@ def threads(jobs: int, batches: int) -> Iterator[Map]:
     if jobs < 2 or batches < 2:
         yield map
         return
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(min(jobs, batches)) as pool:
         yield pool.map
 

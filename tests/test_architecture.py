@@ -39,6 +39,7 @@ LAYERS = [
     ["data"],
     ["cells"],
     ["csvtext"],
+    ["fastcsv"],
     ["source"],
     ["files", "memory"],
     ["settings"],

@@ -326,6 +326,24 @@ def test_the_version_is_one_line_and_needs_no_numpy() -> None:
     assert "numpy" not in done.stderr
 
 
+def test_a_small_fit_imports_only_what_it_needs() -> None:
+    script = "import sys; from emcli.cli import main; main(['fit', 'gmm', 'sample_data/faithful.csv', '-k2', '--json'])"
+    script += "; print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True)
+    heavy = {
+        "scipy",
+        "polars",
+        "matplotlib",
+        "pydantic",
+        "rich",
+        "yaml",
+        "numpy.ma",
+        "concurrent.futures",
+        "emcli.truth",
+    }
+    assert heavy.isdisjoint(done.stderr.split())
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["fit", "-h"], ["help", "fit"], ["generate", "--help"]])
 def test_help_is_asked_for_and_shows_examples_before_options(arguments: list[str]) -> None:
     done = run(*arguments, env={"COLUMNS": "80"})

@@ -84,8 +84,10 @@ class Rows:
 
     def has_more_distinct_than(self, limit: int) -> bool:
         """Are there more than `limit` different rows?"""
-        head = keys(self.values[:, : 20 * (limit + 1)])
-        return len(np.unique(head)) > limit or len(np.unique(keys(self.values))) > limit
+        head = self.values[:, : 20 * (limit + 1)]
+        if len(set(map(tuple, head.T.tolist()))) > limit:  # sooner than np.unique, which imports numpy.ma
+            return True
+        return head.shape != self.values.shape and len(np.unique(keys(self.values))) > limit
 
     def of_merged(self, each: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """What is the same for equal rows of data (n,), once for each column of `values`."""

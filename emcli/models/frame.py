@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from emcli.em import Array
 
+CHUNK = 1 << 17  # rows that temporary arrays hold at a time
 LARGEST_SD = 150  # decimal exponent beyond which a variance leaves the range of float64
 
 
@@ -38,12 +40,12 @@ class Frame:
         Raises OutOfRange where a spread is beyond 1e±150.
         """
         with np.errstate(over="ignore", under="ignore"):
-            largest = np.max(np.abs(values), axis=0)
+            low, high = np.min(values, axis=0), np.max(values, axis=0)
+            largest = np.maximum(-low, high)
             lift = np.frexp(np.where(largest > 0, largest, 1.0))[1].astype(np.int64)
-            scaled = np.ldexp(values, -lift)
-            mean = np.average(scaled, axis=0, weights=weights)
-            sd = np.sqrt(np.average((scaled - mean) ** 2, axis=0, weights=weights))
-        varies = np.ptp(scaled, axis=0) > 0
+            mean = _average(lambda rows: np.ldexp(values[rows], -lift), len(values), weights)
+            sd = np.sqrt(_average(lambda rows: (np.ldexp(values[rows], -lift) - mean) ** 2, len(values), weights))
+        varies = low < high
         for column in np.flatnonzero(varies):
             decimal = np.log10(max(sd[column], 1e-300)) + float(lift[column]) * np.log10(2.0)
             if abs(decimal) > LARGEST_SD:
@@ -64,6 +66,13 @@ class Frame:
         scaled = np.ldexp(values - self.centre, -self.exponent)
         return scaled if self.unit is None else scaled / self.unit
 
+    def columns(self, values: Array) -> Array:
+        """Values (n, d) in the user's units as working coordinates (d, n)."""
+        made = np.empty(values.shape[::-1])
+        for rows in chunks(len(values)):
+            made[:, rows] = self.inward(values[rows]).T
+        return made
+
     def outward(self, values: Array) -> Array:
         """Working coordinates (…, d) in the user's units."""
         return np.ldexp(values if self.unit is None else values * self.unit, self.exponent) + self.centre
@@ -81,6 +90,20 @@ class Frame:
         return float(-np.sum(self.exponent) * np.log(2.0))
 
 
+def chunks(n: int) -> Iterator[slice]:
+    """n rows in slices, so that what is worked out of them takes little memory at a time."""
+    return (slice(start, start + CHUNK) for start in range(0, n, CHUNK))
+
+
+def _average(of: Callable[[slice], Array], n: int, weights: Array | None) -> Array:
+    """Weighted mean (d,) of what `of` makes, (rows, d), of n rows."""
+    if weights is None:
+        total: Array = sum(of(rows).sum(axis=0) for rows in chunks(n)) / np.float64(n)
+    else:
+        total = sum((of(rows) * weights[rows, None]).sum(axis=0) for rows in chunks(n)) / weights.sum()
+    return total
+
+
 def _sds(values: Array, weights: Array | None) -> Array:
     mean = np.average(values, axis=1, weights=weights)
-    return np.sqrt(np.average((values - mean[:, None]) ** 2, axis=1, weights=weights))
+    return np.sqrt(_average(lambda rows: ((values[:, rows] - mean[:, None]) ** 2).T, values.shape[1], weights))

@@ -10,7 +10,7 @@ import numpy as np
 from emcli.em import Array
 from emcli.errors import Caution, quoted
 from emcli.models.family import DataFault, ParameterFault, Picked, Rows
-from emcli.models.frame import Frame, OutOfRange
+from emcli.models.frame import Frame, OutOfRange, chunks
 from emcli.models.merging import merged
 
 LOPSIDED = 100  # ratio of two columns' sds from which the wider one decides alone
@@ -36,10 +36,11 @@ def rows(
         frame = Frame.of(numbers, weights, common)
     except OutOfRange as wrong:
         raise DataFault(f"column {names[wrong.column]!r}: {wrong}", "rescale the column") from None
-    values = np.ascontiguousarray(frame.inward(numbers).T)
+    values = frame.columns(numbers)
     if standardize:
         frame = frame.standardized(values, weights)
-        values = np.ascontiguousarray(frame.inward(numbers).T)
+        assert frame.unit is not None
+        values /= frame.unit[:, None]
     total = float(n) if weights is None else float(weights.sum())
     fewer = merged(values, weights)
     if fewer is None:
@@ -81,9 +82,12 @@ def lopsided(rows: Rows) -> tuple[Caution, ...]:
 def spread(rows: Rows) -> Array:
     """Covariance (d, d) of all rows in working coordinates."""
     mean = np.average(rows.values, axis=1, weights=rows.weights)
-    away = rows.values - mean[:, None]
-    weighted = away if rows.weights is None else away * rows.weights
-    return weighted @ away.T / rows.total
+    products = np.zeros((len(mean), len(mean)))
+    for some in chunks(rows.values.shape[1]):
+        away = rows.values[:, some] - mean[:, None]
+        weighted = away if rows.weights is None else away * rows.weights[some]
+        products += weighted @ away.T
+    return products / rows.total
 
 
 def uniform(rows: Rows, k: int, rng: np.random.Generator) -> Array:

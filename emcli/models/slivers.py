@@ -8,6 +8,7 @@ from emcli.em import Array
 from emcli.models.family import Rows, first_pair
 from emcli.models.mixture import Gaussian
 
+FEW = 1 << 16  # rows whose spacing mostly settles the question, without sorting all
 NARROW = 0.02  # smallest eigenvalue relative to the pooled within covariance
 
 
@@ -34,20 +35,25 @@ def spurious(model: Gaussian, effective: Array, rows: Rows) -> str | None:
             f"component {i + 1}, of {effective[i]:.1f} rows, is a sliver: in one direction its variance is "
             f"{100 * smallest[i]:.2g} % of the usual"
         )
-    spacing = np.array([_spacing(column) for column in rows.values])
     sds = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
+    spacing = np.array([_spacing(column, sd) for column, sd in zip(rows.values, sds.min(axis=0), strict=True)])
     for i, j in np.argwhere(sds < spacing):
         sd, gap = np.ldexp([sds[i, j], spacing[j]], int(rows.frame.exponent[j]))
         return f"component {i + 1} has an sd of {sd:.3g} in {rows.names[j]!r}, whose values are {gap:.3g} apart"
     return None
 
 
-def _spacing(values: Array) -> float:
-    """The smallest difference between different values."""
-    gaps = np.diff(np.unique(values))
-    # Values that differ by rounding alone are not different.
-    gaps = gaps[gaps > 1e-12 * max(1.0, float(np.abs(values).max()))]
-    return float(gaps.min()) if gaps.size else 0.0
+def _spacing(values: Array, enough: float) -> float:
+    """The smallest difference between different values, or any one that is at most `enough`."""
+    smallest = 0.0
+    rounding = 1e-12 * max(1.0, -float(values.min()), float(values.max()))  # values closer than this are not different
+    for some in (values[:FEW], values):
+        gaps = np.diff(np.sort(some))
+        gaps = gaps[gaps > rounding]
+        smallest = float(gaps.min()) if gaps.size else 0.0
+        if 0 < smallest <= enough or len(some) == len(values):
+            break
+    return smallest
 
 
 def identical(model: Gaussian) -> tuple[int, int] | None:
