@@ -17,9 +17,11 @@ from emcli.models.seeding import squared_distances
 
 PARTS, PART = 8, 131_072  # at least so many parts, of at most so many rows
 MANY = 0.7  # of the rows of a part due, from which all are looked at
-CHUNK = 8_192  # rows whose distances are held at once
+CHUNK, CELLS = 8_192, 1 << 18  # rows whose distances are held at once, and distances where that makes more rows
+WIDE = 8  # dimensions from which a copy in single precision is kept
 MOST = 4096  # clusters, beyond which labels leave too few digits to the distances
 LOST = 1e-6  # inertia, as a part of the sum of squares, below which differences of sums have too few digits
+WORN = 1e-3  # of its largest weight, below which a cluster's sums are taken anew
 LARGEST = 1e6  # coordinates beyond which float32 is not to be trusted
 UNIT = 2.0**-24  # roundoff of float32
 
@@ -36,6 +38,30 @@ class Part:
     labels: npt.NDArray[Any]  # (n,)
     until: Single  # (n,) how far the centroids may travel in all before the label can change
 
+    copy: Single | None = None  # (n, d + 2) the rows as `singles` gives them, where that is worth its memory
+
+    def singles(self, where: slice | Index) -> Single:
+        """Some of the rows (m, d + 2) in single precision, with 1 and their squares behind."""
+        if self.copy is not None:
+            return self.copy[where] if isinstance(where, slice) else np.take(self.copy, where, axis=0)
+        d = len(self.rows)
+        x = np.empty((d + 2, len(self.labels[where])), dtype=np.float32)
+        for row, out in zip(self.rows, x, strict=False):
+            out[:] = row[where] if isinstance(where, slice) else np.take(row, where, mode="clip")
+        x[d] = 1
+        np.einsum("dn,dn->n", x[:d], x[:d], out=x[d + 1])
+        # this keeps distances above 0, so that they sort as integers
+        x[d + 1] *= np.float32(1 + 8 * rounding(d))
+        x[d + 1] += np.float32(1e-30)
+        return x.T
+
+    def keep(self) -> None:
+        """Have the copy from now on."""
+        copy = np.empty((len(self.labels), len(self.rows) + 2), dtype=np.float32)
+        for i in range(0, len(copy), CHUNK):
+            copy[i : i + CHUNK] = self.singles(slice(i, i + CHUNK))
+        self.copy = copy
+
     def counted(self, at: Index, labels: Index, k: int) -> Array:
         """Sums (d + 2, k) over the rows at some places, by labels: of w x, of w, and of rows with any weight."""
         w = None if self.weights is None else self.weights[at]
@@ -48,6 +74,10 @@ class Part:
         sums[-2] = counts if w is None else np.bincount(labels, w, k)
         sums[-1] = counts
         return sums
+
+    def recounted(self, k: int) -> Array:
+        """The same over all rows, by the labels they have."""
+        return self.counted(np.arange(len(self.labels)), self.labels.astype(np.intp), k)
 
 
 def bounded(model: KMeans, rows: Rows, spread: Map) -> Iterator[Step]:
@@ -65,13 +95,19 @@ def bounded(model: KMeans, rows: Rows, spread: Map) -> Iterator[Step]:
         Part(rows.values[:, cut], None if rows.weights is None else rows.weights[cut], labels[cut], until[cut])
         for cut in cuts
     ]
-    squares = sum(spread(squares_of, parts))
+    squares = float(sum(spread(squares_of, parts)))
+    if d >= WIDE:
+        list(spread(Part.keep, parts))
     travelled = np.zeros(k)
     sums = np.zeros((d + 2, k))  # of w x, of w, and rows of any weight
+    most = np.zeros(k)  # weight each cluster has had since the sums were taken of all rows
     while True:
-        found = list(spread(partial(assigned, centroids=model.centroids, travelled=travelled), parts))
+        found = list(spread(partial(assigned, screen=Screen(model.centroids), travelled=travelled), parts))
         sums += reduce(np.add, (change for change, _ in found))
         changed = sum(count for _, count in found)
+        if (sums[d] < WORN * most).any():  # what is left of them are rounding errors of what was
+            sums, most = reduce(np.add, spread(partial(Part.recounted, k=k), parts)), np.zeros(k)
+        most = np.maximum(most, sums[d])
         inertia = squares + float(
             (sums[d] * (model.centroids**2).sum(axis=1)).sum() - 2 * (model.centroids.T * sums[:d]).sum()
         )
@@ -91,33 +127,36 @@ def bounded(model: KMeans, rows: Rows, spread: Map) -> Iterator[Step]:
             improved = replace(model, centroids=(sums[:d] / sums[d]).T)
             yield Step(model, -0.5 * inertia, rows.total)
         drift = np.sqrt(((improved.centroids - model.centroids) ** 2).sum(axis=1)) * (1 + 1e-12)
-        most = np.sort(drift)
-        travelled += drift + np.where(drift == most[-1], most[-2], most[-1])
+        second, first = np.sort(drift)[-2:]
+        travelled += drift + np.where(drift == first, second, first)
         model = improved
 
 
-def assigned(part: Part, centroids: Array, travelled: Array) -> tuple[Array, int]:
+def assigned(part: Part, screen: Screen, travelled: Array) -> tuple[Array, int]:
     """Bring the labels up to date; return the change of the sums (d + 2, k), and how many rows changed."""
-    n, k = part.rows.shape[1], len(centroids)
+    n, k = len(part.labels), len(screen.centroids)
     upper = np.nextafter(travelled.astype(np.float32), np.float32(np.inf))
-    lower = np.nextafter(travelled.astype(np.float32), np.float32(-np.inf))
-    due = np.flatnonzero(part.until <= np.take(np.append(upper, upper[:1]), part.labels, mode="clip"))
+    due = np.flatnonzero(part.until <= np.take(upper, part.labels, mode="clip"))
     everything = len(due) > MANY * n
-    screen = Screen(centroids)
-    moved: list[tuple[Index, Index, Index]] = []
-    for i in range(0, n if everything else len(due), CHUNK):
-        where: Any = slice(i, i + CHUNK) if everything else due[i : i + CHUNK]
-        new, gaps = screen(part.rows, where)
-        old = part.labels[where]
-        part.until[where] = np.nextafter(np.take(lower, new) + gaps, np.float32(-np.inf))
-        changed = np.flatnonzero(new != old)
-        if len(changed):
-            at = changed + i if everything else where[changed]
-            moved.append((at, new[changed], old[changed].astype(np.intp)))
-            part.labels[at] = new[changed]
-    if not moved:
-        return np.zeros((len(centroids[0]) + 2, k)), 0
-    at, new, old = (np.concatenate(each) for each in zip(*moved, strict=True))
+    new = np.empty(n if everything else len(due), dtype=np.intp)
+    gaps = np.empty(len(new), dtype=np.float32)
+    size = max(CHUNK, CELLS // k)
+    for i in range(0, len(new), size):
+        cut = slice(i, i + size)
+        new[cut], gaps[cut] = screen(part.singles(cut if everything else due[cut]))
+    close = np.flatnonzero(gaps <= 0)
+    if len(close):
+        new[close], gaps[close] = exactly(part.rows[:, close if everything else due[close]], screen.centroids)
+    gaps += np.take(np.nextafter(travelled.astype(np.float32), np.float32(-np.inf)), new)
+    where: Any = slice(None) if everything else due
+    np.nextafter(gaps, np.float32(-np.inf), out=gaps)
+    part.until[where] = gaps
+    changed = np.flatnonzero(new != part.labels[where])
+    if not len(changed):
+        return np.zeros((len(part.rows) + 2, k)), 0
+    at, new = changed if everything else due[changed], new[changed]
+    old = part.labels[at].astype(np.intp)
+    part.labels[at] = new
     return part.counted(at, new, k) - part.counted(at, old, k + 1)[:, :k], len(at)
 
 
@@ -134,38 +173,30 @@ class Screen:
         bits = (k - 1).bit_length()
         self.mask = np.int32(-1 << bits)
         self.tags = np.arange(k, dtype=np.int32)[:, None]
-        self.relative = 2.0 ** (bits - 23) + 2 * UNIT
-        self.absolute = (d + 8) * UNIT
+        self.packing = 2.0 ** (bits - 23) + 2 * UNIT
 
-    def __call__(self, rows: Array, where: Any) -> tuple[Index, Single]:
-        """Labels of some of the rows (d, n), and a lower bound of how much farther the second nearest centroid is."""
-        d = len(rows)
-        n = len(where) if isinstance(where, np.ndarray) else len(rows[0, where])
-        x = np.empty((d + 2, n), dtype=np.float32)
-        for row, out in zip(rows, x, strict=False):
-            out[:] = row[where] if isinstance(where, slice) else np.take(row, where, mode="clip")
-        x[d] = 1
-        squares = np.einsum("dn,dn->n", x[:d], x[:d])
-        np.multiply(squares, np.float32(1 + 8 * self.absolute), out=x[d + 1])
-        x[d + 1] += np.float32(1e-30)  # with the factor it keeps distances above 0, so that they sort as integers
-        packed = (self.table @ x).view(np.int32)
+    def __call__(self, x: Single) -> tuple[Index, Single]:
+        """Labels of rows (n, d + 2), and how much farther the second nearest centroid is at least; 0 if unsure."""
+        n, d = len(x), x.shape[1] - 2
+        packed = (self.table @ x.T).view(np.int32)
         packed &= self.mask
         packed |= self.tags
         nearest = packed.min(axis=0)
         labels = (nearest & ~self.mask).astype(np.intp)
         packed.reshape(-1)[labels * n + np.arange(n)] = np.iinfo(np.int32).max
         one, two = nearest.view(np.float32), packed.min(axis=0).view(np.float32)
-        # a distance is off by the packing and at most `absolute` (2 |x| + distance)^2
+        # a distance is off by the packing and at most `rounding` (2 |x| + distance)^2
         gaps = two - one
-        gaps -= two * np.float32(2 * self.relative + 4 * self.absolute)
-        gaps -= squares * np.float32(16 * self.absolute)
-        close = np.flatnonzero(gaps <= 0)
+        gaps -= two * np.float32(2 * self.packing + 4 * rounding(d))
+        gaps -= x[:, d + 1] * np.float32(16 * rounding(d))
         gaps /= np.sqrt(one) + np.sqrt(two)
-        gaps *= np.float32(1 - self.relative - 4 * self.absolute)
-        if len(close):
-            places = close + (where.start or 0) if isinstance(where, slice) else where[close]
-            labels[close], gaps[close] = exactly(rows[:, places], self.centroids)
-        return labels, gaps
+        gaps *= np.float32(1 - self.packing - 4 * rounding(d))
+        return labels, np.maximum(gaps, 0.0, out=gaps)
+
+
+def rounding(d: int) -> float:
+    """A bound of the relative rounding of float32 distances in d dimensions."""
+    return (d + 8) * UNIT
 
 
 def exactly(rows: Array, centroids: Array) -> tuple[Index, Array]:
