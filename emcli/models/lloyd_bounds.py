@@ -84,7 +84,7 @@ def bounded(model: KMeans, rows: Rows, spread: Map) -> Iterator[Step]:
     """What em() yields, up to rounding (Hamerly 2010; the bounds are those of float32 distances)."""
     d, n = rows.values.shape
     k = len(model.centroids)
-    if k < 2 or k > MOST or not max(np.abs(rows.values).max(), np.abs(model.centroids).max()) < LARGEST:
+    if k < 2 or k > MOST or not max(rows.values.max(), -rows.values.min(), np.abs(model.centroids).max()) < LARGEST:
         yield from em(model, rows.batches(), spread)
         return
     labels = np.full(n, k, dtype=np.uint8 if k < 256 else np.uint16)
@@ -114,15 +114,15 @@ def bounded(model: KMeans, rows: Rows, spread: Map) -> Iterator[Step]:
         if inertia <= LOST * squares:
             yield from em(model, rows.batches(), spread)
             return
-        if not changed:
-            yield polished(model, parts, sums[d], rows.total, spread)
-            return
         if (sums[d + 1] == 0).any():
             stats = pooled(model, rows.batches(), spread)
             improved = model.m_step(stats)
             yield Step(model, stats.score, rows.total)
             if same(model, improved):
                 return
+        elif not changed:
+            yield polished(model, parts, sums[d], rows.total, spread)
+            return
         else:
             improved = replace(model, centroids=(sums[:d] / sums[d]).T)
             yield Step(model, -0.5 * inertia, rows.total)
@@ -133,7 +133,7 @@ def bounded(model: KMeans, rows: Rows, spread: Map) -> Iterator[Step]:
 
 
 def assigned(part: Part, screen: Screen, travelled: Array) -> tuple[Array, int]:
-    """Bring the labels up to date; return the change of the sums (d + 2, k), and how many rows changed."""
+    """Bring the labels up to date; return the change of the sums (d + 2, k), and how many rows with weight changed."""
     n, k = len(part.labels), len(screen.centroids)
     upper = np.nextafter(travelled.astype(np.float32), np.float32(np.inf))
     due = np.flatnonzero(part.until <= np.take(upper, part.labels, mode="clip"))
@@ -157,7 +157,8 @@ def assigned(part: Part, screen: Screen, travelled: Array) -> tuple[Array, int]:
     at, new = changed if everything else due[changed], new[changed]
     old = part.labels[at].astype(np.intp)
     part.labels[at] = new
-    return part.counted(at, new, k) - part.counted(at, old, k + 1)[:, :k], len(at)
+    count = len(at) if part.weights is None else int(np.count_nonzero(part.weights[at]))
+    return part.counted(at, new, k) - part.counted(at, old, k + 1)[:, :k], count
 
 
 class Screen:
