@@ -15,7 +15,7 @@ from emcli.em import Degenerate, converge, guard
 from emcli.errors import Caution, EmcliError, Exit, Fault
 from emcli.fitting import Result
 from emcli.loading import Dataset
-from emcli.starts import remaining, solver
+from emcli.starts import climb, remaining
 
 TOO_MANY = 0.05  # share of replicates in another order, or without a fit, from which the errors mean nothing
 LEVELS = (0.025, 0.975)
@@ -73,7 +73,7 @@ def bootstrapped(result: Result, replicates: int) -> Generator[int, None, Result
         drawn = result.model.redrawn(rows, np.random.default_rng([settings.seed, STREAM, number]))
         try:
             tested = remaining(drawn, result.model, map)
-            steps = guard(solver(settings, result.model, tested is not None)(result.model, drawn.batches()))
+            steps = guard(climb(family, result.model, drawn, settings, tested is not None, map))
             *_, last = converge(steps, settings.tol, settings.max_iter, tested, family.fixed_point)
         except Degenerate:
             return None

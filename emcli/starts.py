@@ -76,7 +76,7 @@ def run(
         model = begin()
         entry.symmetric = not family.hard and has_twins(model)
         tested = None if family.hard else remaining(rows, model, spread)
-        steps = guard(solver(settings, model, tested is not None)(model, rows.batches(), spread))
+        steps = guard(climb(family, model, rows, settings, tested is not None, spread))
         steps_on = (
             until_fixed(steps, settings.max_iter)
             if family.hard
@@ -120,12 +120,17 @@ def start_model(number: int, family: Family, rows: Rows, settings: Any) -> Any:
     return best_of_short_runs(drawn, lambda model: em(model, batches), steps)
 
 
-def solver(settings: Any, model: Any, affordable: bool) -> Callable[..., Iterator[Step]]:
-    """The stream of steps that the settings ask for; else Newton's where its matrices are small."""
-    if settings.solver is not None:
-        return newton if settings.solver == "newton" else em
+def climb(family: Family, model: Any, rows: Rows, settings: Any, affordable: bool, spread: Map) -> Iterator[Step]:
+    """The stream of steps that the settings ask for; else a faster way to what EM reaches, where there is one.
+
+    A family may have one of its own; Newton's steps are taken where their matrices are `affordable` and small.
+    """
+    if family.hard:
+        steps: Iterator[Step] = family.steps(model, rows, spread)
+        return steps
     small = affordable and len(model.weights) > 1 and model.parameters_count <= MOST_FOR_NEWTON
-    return newton if small else em
+    chosen = settings.solver or ("newton" if small else "em")
+    return (newton if chosen == "newton" else em)(model, rows.batches(), spread)
 
 
 def remaining(rows: Rows, model: Any, spread: Map) -> Callable[[Any], float] | None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from emcli.em import Array, Batch
+from emcli.em import Array, Batch, Map, Step
 from emcli.errors import Caution
 from emcli.figure import Panel
 from emcli.models.frame import Frame
@@ -138,6 +138,9 @@ class Family(Protocol):
 
     def draw(self, rows: Rows, settings: Any, rng: np.random.Generator) -> Iterator[Any]:
         """Endless candidates for a start in working coordinates; the best of some short runs is taken."""
+
+    def steps(self, model: Any, rows: Rows, spread: Map) -> Iterator[Step]:
+        """A stream of steps as em() gives, where rows are assigned whole."""
 
     def short_runs(self, settings: Any) -> tuple[int, int]:
         """How many candidates to try for each start, and for how many iterations."""

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from emcli.em import Array, Stats
+from emcli.em import Array, Map, Stats, Step
 from emcli.errors import Caution
 from emcli.figure import Panel
 from emcli.models import points
@@ -142,6 +142,12 @@ class KMeansFamily:
 
     def short_runs(self, settings: Any) -> tuple[int, int]:
         return (1, 0) if settings.init == "random" else (8, 3)
+
+    def steps(self, model: KMeans, rows: Rows, spread: Map) -> Iterator[Step]:
+        """em() by the fastest way for rows of this shape."""
+        from emcli.models import lloyd
+
+        return lloyd.steps(model, rows, spread)
 
     def read(
         self, parameters: Mapping[str, Any], settings: Mapping[str, Any], k: int | None = None, rows: Rows | None = None

@@ -1,0 +1,235 @@
+"""K-means with bounds: a row is looked at again only when the centroids have moved as far as it was from a tie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial, reduce
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emcli.em import Array, Map, Step, em, pooled, same
+from emcli.models.family import Rows
+from emcli.models.kmeans import KMeans
+from emcli.models.seeding import squared_distances
+
+PARTS, PART = 8, 131_072  # at least so many parts, of at most so many rows
+MANY = 0.7  # of the rows of a part due, from which all are looked at
+CHUNK, CELLS = 8_192, 1 << 18  # rows whose distances are held at once, and distances where that makes more rows
+WIDE = 8  # dimensions from which a copy in single precision is kept
+MOST = 4096  # clusters, beyond which labels leave too few digits to the distances
+LOST = 1e-6  # inertia, as a part of the sum of squares, below which differences of sums have too few digits
+WORN = 1e-3  # of its largest weight, below which a cluster's sums are taken anew
+LARGEST = 1e6  # coordinates beyond which float32 is not to be trusted
+UNIT = 2.0**-24  # roundoff of float32
+
+Index = npt.NDArray[np.intp]
+Single = npt.NDArray[np.float32]
+
+
+@dataclass
+class Part:
+    """Some rows, with what is known of them."""
+
+    rows: Array  # (d, n)
+    weights: Array | None
+    labels: npt.NDArray[Any]  # (n,)
+    until: Single  # (n,) how far the centroids may travel in all before the label can change
+
+    copy: Single | None = None  # (n, d + 2) the rows as `singles` gives them, where that is worth its memory
+
+    def singles(self, where: slice | Index) -> Single:
+        """Some of the rows (m, d + 2) in single precision, with 1 and their squares behind."""
+        if self.copy is not None:
+            return self.copy[where] if isinstance(where, slice) else np.take(self.copy, where, axis=0)
+        d = len(self.rows)
+        x = np.empty((d + 2, len(self.labels[where])), dtype=np.float32)
+        for row, out in zip(self.rows, x, strict=False):
+            out[:] = row[where] if isinstance(where, slice) else np.take(row, where, mode="clip")
+        x[d] = 1
+        np.einsum("dn,dn->n", x[:d], x[:d], out=x[d + 1])
+        # this keeps distances above 0, so that they sort as integers
+        x[d + 1] *= np.float32(1 + 8 * rounding(d))
+        x[d + 1] += np.float32(1e-30)
+        return x.T
+
+    def keep(self) -> None:
+        """Have the copy from now on."""
+        copy = np.empty((len(self.labels), len(self.rows) + 2), dtype=np.float32)
+        for i in range(0, len(copy), CHUNK):
+            copy[i : i + CHUNK] = self.singles(slice(i, i + CHUNK))
+        self.copy = copy
+
+    def counted(self, at: Index, labels: Index, k: int) -> Array:
+        """Sums (d + 2, k) over the rows at some places, by labels: of w x, of w, and of rows with any weight."""
+        w = None if self.weights is None else self.weights[at]
+        whole = len(at) == self.rows.shape[1]
+        counts = np.bincount(labels, None if w is None else w > 0, k)
+        sums = np.empty((len(self.rows) + 2, k))
+        for row, out in zip(self.rows, sums, strict=False):
+            x = row if whole else np.take(row, at, mode="clip")
+            out[:] = np.bincount(labels, x if w is None else x * w, k)
+        sums[-2] = counts if w is None else np.bincount(labels, w, k)
+        sums[-1] = counts
+        return sums
+
+    def recounted(self, k: int) -> Array:
+        """The same over all rows, by the labels they have."""
+        return self.counted(np.arange(len(self.labels)), self.labels.astype(np.intp), k)
+
+
+def bounded(model: KMeans, rows: Rows, spread: Map) -> Iterator[Step]:
+    """What em() yields, up to rounding (Hamerly 2010; the bounds are those of float32 distances)."""
+    d, n = rows.values.shape
+    k = len(model.centroids)
+    if k < 2 or k > MOST or not max(rows.values.max(), -rows.values.min(), np.abs(model.centroids).max()) < LARGEST:
+        yield from em(model, rows.batches(), spread)
+        return
+    labels = np.full(n, k, dtype=np.uint8 if k < 256 else np.uint16)
+    until = np.full(n, -np.inf, dtype=np.float32)
+    size = min(PART, -(-n // PARTS))
+    cuts = [slice(i, i + size) for i in range(0, n, size)]
+    parts = [
+        Part(rows.values[:, cut], None if rows.weights is None else rows.weights[cut], labels[cut], until[cut])
+        for cut in cuts
+    ]
+    squares = float(sum(spread(squares_of, parts)))
+    if d >= WIDE:
+        list(spread(Part.keep, parts))
+    travelled = np.zeros(k)
+    sums = np.zeros((d + 2, k))  # of w x, of w, and rows of any weight
+    most = np.zeros(k)  # weight each cluster has had since the sums were taken of all rows
+    while True:
+        found = list(spread(partial(assigned, screen=Screen(model.centroids), travelled=travelled), parts))
+        sums += reduce(np.add, (change for change, _ in found))
+        changed = sum(count for _, count in found)
+        if (sums[d] < WORN * most).any():  # what is left of them are rounding errors of what was
+            sums, most = reduce(np.add, spread(partial(Part.recounted, k=k), parts)), np.zeros(k)
+        most = np.maximum(most, sums[d])
+        inertia = squares + float(
+            (sums[d] * (model.centroids**2).sum(axis=1)).sum() - 2 * (model.centroids.T * sums[:d]).sum()
+        )
+        if inertia <= LOST * squares:
+            yield from em(model, rows.batches(), spread)
+            return
+        if (sums[d + 1] == 0).any():
+            stats = pooled(model, rows.batches(), spread)
+            improved = model.m_step(stats)
+            yield Step(model, stats.score, rows.total)
+            if same(model, improved):
+                return
+        elif not changed:
+            yield polished(model, parts, sums[d], rows.total, spread)
+            return
+        else:
+            improved = replace(model, centroids=(sums[:d] / sums[d]).T)
+            yield Step(model, -0.5 * inertia, rows.total)
+        drift = np.sqrt(((improved.centroids - model.centroids) ** 2).sum(axis=1)) * (1 + 1e-12)
+        second, first = np.sort(drift)[-2:]
+        travelled += drift + np.where(drift == first, second, first)
+        model = improved
+
+
+def assigned(part: Part, screen: Screen, travelled: Array) -> tuple[Array, int]:
+    """Bring the labels up to date; return the change of the sums (d + 2, k), and how many rows with weight changed."""
+    n, k = len(part.labels), len(screen.centroids)
+    upper = np.nextafter(travelled.astype(np.float32), np.float32(np.inf))
+    due = np.flatnonzero(part.until <= np.take(upper, part.labels, mode="clip"))
+    everything = len(due) > MANY * n
+    new = np.empty(n if everything else len(due), dtype=np.intp)
+    gaps = np.empty(len(new), dtype=np.float32)
+    size = max(CHUNK, CELLS // k)
+    for i in range(0, len(new), size):
+        cut = slice(i, i + size)
+        new[cut], gaps[cut] = screen(part.singles(cut if everything else due[cut]))
+    close = np.flatnonzero(gaps <= 0)
+    if len(close):
+        new[close], gaps[close] = exactly(part.rows[:, close if everything else due[close]], screen.centroids)
+    gaps += np.take(np.nextafter(travelled.astype(np.float32), np.float32(-np.inf)), new)
+    where: Any = slice(None) if everything else due
+    np.nextafter(gaps, np.float32(-np.inf), out=gaps)
+    part.until[where] = gaps
+    changed = np.flatnonzero(new != part.labels[where])
+    if not len(changed):
+        return np.zeros((len(part.rows) + 2, k)), 0
+    at, new = changed if everything else due[changed], new[changed]
+    old = part.labels[at].astype(np.intp)
+    part.labels[at] = new
+    count = len(at) if part.weights is None else int(np.count_nonzero(part.weights[at]))
+    return part.counted(at, new, k) - part.counted(at, old, k + 1)[:, :k], count
+
+
+class Screen:
+    """Nearest centroids by float32 distances, decided again in float64 where these are too close to a tie."""
+
+    def __init__(self, centroids: Array) -> None:
+        k, d = centroids.shape
+        self.centroids = centroids
+        self.table = np.empty((k, d + 2), dtype=np.float32)
+        self.table[:, :d] = -2 * centroids
+        self.table[:, d] = (centroids**2).sum(axis=1)
+        self.table[:, d + 1] = 1
+        bits = (k - 1).bit_length()
+        self.mask = np.int32(-1 << bits)
+        self.tags = np.arange(k, dtype=np.int32)[:, None]
+        self.packing = 2.0 ** (bits - 23) + 2 * UNIT
+
+    def __call__(self, x: Single) -> tuple[Index, Single]:
+        """Labels of rows (n, d + 2), and how much farther the second nearest centroid is at least; 0 if unsure."""
+        n, d = len(x), x.shape[1] - 2
+        packed = (self.table @ x.T).view(np.int32)
+        packed &= self.mask
+        packed |= self.tags
+        nearest = packed.min(axis=0)
+        labels = (nearest & ~self.mask).astype(np.intp)
+        packed.reshape(-1)[labels * n + np.arange(n)] = np.iinfo(np.int32).max
+        one, two = nearest.view(np.float32), packed.min(axis=0).view(np.float32)
+        # a distance is off by the packing and at most `rounding` (2 |x| + distance)^2
+        gaps = two - one
+        gaps -= two * np.float32(2 * self.packing + 4 * rounding(d))
+        gaps -= x[:, d + 1] * np.float32(16 * rounding(d))
+        gaps /= np.sqrt(one) + np.sqrt(two)
+        gaps *= np.float32(1 - self.packing - 4 * rounding(d))
+        return labels, np.maximum(gaps, 0.0, out=gaps)
+
+
+def rounding(d: int) -> float:
+    """A bound of the relative rounding of float32 distances in d dimensions."""
+    return (d + 8) * UNIT
+
+
+def exactly(rows: Array, centroids: Array) -> tuple[Index, Array]:
+    """The same by float64 distances, ties to the lowest label."""
+    distances = squared_distances(rows, centroids)
+    one, two = np.partition(distances, 1, axis=0)[:2]
+    gaps = np.maximum(two * (1 - 1e-14) - one, 0.0) / np.maximum(np.sqrt(one) + np.sqrt(two), 1e-300)
+    return distances.argmin(axis=0), gaps * (1 - 1e-6)
+
+
+def squares_of(part: Part) -> float:
+    """The weighted sum of squares of some rows."""
+    squares = np.einsum("dn,dn->n", part.rows, part.rows)
+    return float(squares.sum() if part.weights is None else squares @ part.weights)
+
+
+def polished(model: KMeans, parts: list[Part], sizes: Array, total: float, spread: Map) -> Step:
+    """The last step: means and inertia by differences from the centroids, in one pass over the rows."""
+    found = list(spread(partial(residuals, centroids=model.centroids), parts))
+    inertia = float(sum(part for part, _ in found))
+    shifts = reduce(np.add, (shift for _, shift in found)) / sizes
+    return Step(replace(model, centroids=model.centroids + shifts.T), -0.5 * inertia, total)
+
+
+def residuals(part: Part, centroids: Array) -> tuple[float, Array]:
+    """Inertia of some rows, and their differences from their centroids added up for each (d, k)."""
+    k, d = centroids.shape
+    labels = part.labels.astype(np.intp)
+    inertia, shifts = 0.0, np.empty((d, k))
+    for j in range(d):
+        away = part.rows[j] - centroids[:, j][labels]
+        weighted = away if part.weights is None else away * part.weights
+        inertia += float(weighted @ away)
+        shifts[j] = np.bincount(labels, weighted, k)
+    return inertia, shifts

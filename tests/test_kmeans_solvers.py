@@ -1,0 +1,165 @@
+"""The fast ways through K-means reach, step by step, what plain em() reaches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import run
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from emcli.em import Array, Step, em, guard
+from emcli.models import points
+from emcli.models.family import Rows
+from emcli.models.kmeans import KMeans
+from emcli.models.lloyd import steps
+from emcli.models.lloyd_bounds import bounded
+from emcli.models.lloyd_line import on_a_line
+
+MOST = 60  # iterations
+
+
+def rows_of(x: Array, weights: Array | None, k: int) -> Rows:
+    return points.rows(x, weights, [f"x{j}" for j in range(x.shape[1])], k, common=True)
+
+
+def fast(model: KMeans, rows: Rows) -> Iterator[Step]:
+    return (on_a_line if len(rows.values) == 1 else bounded)(model, rows, map)
+
+
+def both(x: Array, weights: Array | None, start: Array) -> tuple[list[Step], list[Step], Rows]:
+    """All steps of plain EM and of the solver, from one start."""
+    rows = rows_of(x, weights, len(start))
+    model = KMeans(rows.frame.inward(start))
+    plain = list(islice(em(model, rows.batches()), MOST))
+    return plain, list(islice(guard(fast(model, rows)), MOST)), rows
+
+
+def agree(x: Array, weights: Array | None, start: Array) -> None:
+    plain, solved, rows = both(x, weights, start)
+    assert len(plain) == len(solved)
+    scale = (rows.values**2).sum() if weights is None else ((rows.values**2) @ weights).sum()
+    for one, other in zip(plain, solved, strict=True):
+        np.testing.assert_allclose(other.model.centroids, one.model.centroids, rtol=1e-12, atol=1e-12)
+        assert other.score == pytest.approx(one.score, rel=1e-12, abs=1e-14 * float(scale))
+        assert other.weight == one.weight
+        assert other.model.refilled == one.model.refilled
+    if len(plain) < MOST:
+        assert solved[-1].score == pytest.approx(plain[-1].score, rel=1e-12, abs=1e-25)
+
+
+def drawn(seed: int, n: int, d: int, k: int, kind: str) -> tuple[Array, Array]:
+    rng = np.random.default_rng([seed, n, d, k])
+    if kind == "uniform":
+        x = rng.random((n, d))
+    else:
+        middles = rng.normal(size=(k, d)) * {"blobs": 2.0, "apart": 1e5, "offset": 3.0, "outlier": 2.0}[kind]
+        x = middles[rng.integers(k, size=n)] + rng.normal(size=(n, d))
+    if kind == "offset":
+        x += 1e7
+    if kind == "outlier":
+        x[0] = 1e4 * n
+    return x, x[rng.choice(n, k, replace=False)].copy()
+
+
+@pytest.mark.parametrize("kind", ["blobs", "uniform", "apart", "offset", "outlier"])
+@pytest.mark.parametrize(
+    ("n", "d", "k"),
+    [
+        (5000, 1, 5),
+        (900, 1, 30),
+        (5000, 2, 1),
+        (9000, 2, 8),
+        (4000, 3, 20),
+        (3000, 9, 7),
+        (2000, 16, 40),
+        (500, 5, 300),
+    ],
+)
+def test_every_step_is_that_of_plain_em(n: int, d: int, k: int, kind: str) -> None:
+    x, start = drawn(0, n, d, k, kind)
+    agree(x, None, start)
+
+
+@pytest.mark.parametrize("d", [1, 2, 9])
+def test_weights_of_all_sizes_count_as_in_plain_em(d: int) -> None:
+    x, start = drawn(1, 3000, d, 6, "blobs")
+    rng = np.random.default_rng(d)
+    agree(x, rng.integers(0, 4, len(x)).astype(float), start)
+    agree(x, 10.0 ** rng.uniform(-6, 6, len(x)), start)
+
+
+@pytest.mark.parametrize("d", [1, 2, 9])
+def test_emptied_clusters_are_refilled_as_in_plain_em(d: int) -> None:
+    x, start = drawn(2, 2000, d, 6, "blobs")
+    start[2:4] += 1e3
+    start[5] = start[0]
+    plain, solved, _ = both(x, None, start)
+    assert solved[-1].model.refilled == plain[-1].model.refilled > 1
+    agree(x, None, start)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.data())
+def test_few_small_whole_numbers_end_where_plain_em_may_end(data: st.DataObject) -> None:
+    """Ties and duplicates abound: rounding may part the ways, but each ends in a fixed point of plain EM."""
+    d = data.draw(st.sampled_from([1, 2, 3, 8]))
+    n = data.draw(st.integers(1, 60))
+    k = data.draw(st.integers(1, min(n, 6)))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    x = rng.integers(0, data.draw(st.integers(1, 9)), (n, d)).astype(float) * data.draw(st.sampled_from([1.0, 0.1]))
+    weights = rng.integers(0, 3, n).astype(float) if data.draw(st.booleans()) else None
+    if weights is not None:
+        assume(weights.any() and (np.ptp(x[weights > 0], axis=0) > 0).all())
+    start = x[rng.integers(n, size=k)]
+    plain, solved, rows = both(x, weights, start)
+    assert solved[0].score == pytest.approx(plain[0].score, rel=1e-12, abs=1e-13)
+    last = solved[-1]
+    again = list(islice(em(last.model, rows.batches()), MOST))
+    assert again[0].score == pytest.approx(last.score, rel=1e-12, abs=1e-25)
+    if len(solved) < MOST:
+        np.testing.assert_allclose(again[-1].model.centroids, last.model.centroids, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("d", [1, 2, 8])
+def test_exact_ties_go_to_the_lowest_label(d: int) -> None:
+    x = np.zeros((4100, d))
+    x[:, 0] = np.arange(4100) % 5 - 2.0
+    for start in ([-2.0, 2.0], [2.0, -2.0], [0.0, 0.0, 1.0], [1.0, -1.0, 0.0]):
+        centroids = np.zeros((len(start), d))
+        centroids[:, 0] = start
+        agree(x, None, centroids)
+
+
+@pytest.mark.parametrize("d", [1, 2, 10])
+def test_threads_change_no_bit(d: int) -> None:
+    x, start = drawn(3, 40_000, d, 7, "blobs")
+    rows = rows_of(x, None, 7)
+    model = KMeans(rows.frame.inward(start))
+    alone = list(islice(steps(model, rows, map), 20))
+    for jobs in (2, 4):
+        with ThreadPoolExecutor(jobs) as pool:
+            for one, other in zip(alone, islice(steps(model, rows, pool.map), 20), strict=True):
+                assert one.score == other.score
+                assert np.array_equal(one.model.centroids, other.model.centroids)
+
+
+def test_the_trace_has_every_iteration(tmp_path: Path) -> None:
+    x, start = drawn(4, 6000, 2, 5, "blobs")
+    np.savetxt(tmp_path / "x.csv", x, delimiter=",", header="a,b", comments="", fmt="%.17g")
+    (tmp_path / "start.yaml").write_text(json.dumps({"centroids": start.tolist()}))
+    trace = tmp_path / "trace.jsonl"
+    done = run(
+        "fit", "kmeans", tmp_path / "x.csv", "-k", 5, "--start", tmp_path / "start.yaml", "--trace", trace, "--json"
+    )
+    told = [json.loads(line) for line in trace.read_text().splitlines()]
+    told = [line for line in told if "iteration" in line and line.get("type") != "end"]
+    plain, _, _ = both(x, None, start)
+    assert [line["iteration"] for line in told] == list(range(len(plain)))
+    assert json.loads(done.stdout)["iterations"] == len(plain) - 1
