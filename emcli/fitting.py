@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from emcli.em import Array, Degenerate, Map, em, pooled
+from emcli.em import Array, Degenerate, Map, em, pieces, pooled
 from emcli.errors import Caution, EmcliError, Exit, Fault
 from emcli.information import information
 from emcli.loading import Dataset
@@ -211,9 +211,13 @@ def _assignments(model: Any, rows: Rows, spread: Map) -> tuple[float, Array]:
     """-Σ w ln(max responsibility), and the likeliest component of each row of data."""
 
     def one(values: Array, weights: Array | None) -> tuple[float, Any]:
-        r = model.posterior(values)[0]
-        doubt = np.log(r.max(axis=0))
-        return -float(doubt.sum() if weights is None else weights @ doubt), r.argmax(axis=0)
+        total, labels = 0.0, []
+        for some, counts in pieces(values, weights):
+            r = model.posterior(some)[0]
+            doubt = np.log(r.max(axis=0))
+            total -= float(doubt.sum() if counts is None else counts @ doubt)
+            labels.append(r.argmax(axis=0))
+        return total, np.concatenate(labels)
 
     parts = list(spread(one, *zip(*rows.batches(), strict=True)))
     labels = np.concatenate([part[1] for part in parts])

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from emcli.em import Array, Batch, Map
+from emcli.em import Array, Batch, Map, pieces
 
 LONGEST = 0.5
 NO_SCORE, NO_CURVE = 1e-9, 1e-5  # eigenvalues below which there is none that rounding does not explain
@@ -127,6 +127,6 @@ def information(model: Any, batches: Sequence[Batch], map: Map = map) -> Informa
     """Score and information of all rows at the model."""
 
     def one(rows: Array, weights: Array | None) -> Information:
-        return Information.of(model.complete(rows, weights), weights)
+        return reduce(add, (Information.of(model.complete(*piece), piece[1]) for piece in pieces(rows, weights)))
 
     return reduce(add, map(one, *zip(*batches, strict=True)))  # type: ignore[no-any-return]

@@ -16,7 +16,7 @@ from emcli.models.frame import Frame
 from emcli.models.merging import keys
 
 SMALL = 4096  # rows that are told apart sooner without numpy's help
-BATCH = 16384  # rows; constant, so that every number of threads adds up in the same order
+BATCH = 65536  # rows; constant, so that every number of threads adds up in the same order
 
 
 class Share(float):
