@@ -68,10 +68,10 @@ class Step(NamedTuple):
     how: str = "em"  # em | newton
 
 
-def pieces(rows: Array, weights: Array | None) -> Iterator[Batch]:
+def pieces(rows: Array, weights: Array | None, size: int = PIECE) -> Iterator[Batch]:
     """Parts of a batch, for work that needs a lot of room for each row."""
-    for start in range(0, rows.shape[1], PIECE):
-        yield rows[:, start : start + PIECE], None if weights is None else weights[start : start + PIECE]
+    for start in range(0, rows.shape[1], size):
+        yield rows[:, start : start + size], None if weights is None else weights[start : start + size]
 
 
 def pooled(model: Any, batches: Sequence[Batch], map: Map = map) -> Any:
