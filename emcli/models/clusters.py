@@ -11,6 +11,8 @@ from emcli.models.covariance import SHAPES
 from emcli.models.family import Rows
 from emcli.models.mixture import Gaussian
 
+SMALLEST = 0.02  # sd of a narrow component at the start, as a part of that of all rows
+
 
 def cluster_moments(values: Array, weighted: Array) -> tuple[Array, Array, Array]:
     """Sizes (k,), means (k, d) and scatter matrices (k, d, d) of memberships (k, n)."""
@@ -43,3 +45,16 @@ def from_members(rows: Rows, members: Array, shape: Any, free: bool, kind: int) 
         matrices[:] = pooled
     weights = sizes / sizes.sum() if free and kind < 2 else np.full(k, 1.0 / k)
     return Gaussian(weights, means, shape.of(matrices, rows.spread), free)
+
+
+def of_all_sizes(rows: Rows, k: int, shape: Any, free: bool, rng: np.random.Generator) -> Gaussian:
+    """A start that clusters far apart do not lead to: wide and narrow components, one perhaps within another.
+
+    Means are rows drawn at random, covariances that of all rows, shrunk by a factor of 1 to SMALLEST in every sd.
+    """
+    assert rows.spread is not None
+    n = rows.values.shape[1]
+    chosen = rng.choice(n, k, p=None if rows.weights is None else rows.weights / rows.total)
+    sds = np.exp(rng.uniform(np.log(SMALLEST), 0.0, k))
+    matrices = sds[:, None, None] ** 2 * rows.spread
+    return Gaussian(np.full(k, 1.0 / k), rows.values[:, chosen].T.copy(), shape.of(matrices, rows.spread), free)
