@@ -14,10 +14,11 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from emcli import csvtext, fastcsv
+from emcli import csvtext, fastcsv, parquet
 from emcli.csvtext import Block
 from emcli.errors import Caution, EmcliError, Exit, Fault, quoted
 from emcli.memory import require
+from emcli.parquet import Piece
 from emcli.source import refused
 
 Array = NDArray[np.float64]
@@ -70,6 +71,7 @@ class Table:
     # Lines of most files are consecutive, so only the breaks are kept: from the row on, lines count up from the line.
     break_rows: array[int] = field(default_factory=lambda: array("q", [0]), repr=False)
     break_lines: array[int] = field(default_factory=lambda: array("q", [1]), repr=False)
+    parts: tuple[tuple[int, str], ...] = ()  # of a table in parts: the first row of each, and its name
 
     def line(self, row: int) -> int:
         """The line of the file, from 1, on which a row, from 0, begins."""
@@ -78,7 +80,9 @@ class Table:
 
     def fault(self, row: int, column: int | None, what: str) -> Fault:
         """A fault of a row, or of its cell in a column of the file; both from 0."""
-        return Fault(what, self.source, self.line(row), None if column is None else column + 1)
+        at = bisect_right(self.parts, row, key=lambda part: part[0]) - 1
+        name = self.parts[at][1] if self.parts else self.source
+        return Fault(what, name, self.line(row), None if column is None else column + 1)
 
 
 @dataclass(frozen=True)
@@ -92,11 +96,12 @@ class Start:
     header_line: int | None
     cautions: tuple[Caution, ...]
     blocks: Iterator[Block]
-    size: int = 0  # bytes of the whole file, if that is known
+    size: int = 0  # bytes of the whole table, if that is known
+    pieces: Iterator[Piece] | None = None  # the rows, where the file is no CSV
 
 
 class Body:
-    """Collects the data rows of one file. Plain numeric blocks go to numpy; any other is read row by row."""
+    """Collects data rows part by part. Plain numeric blocks go to numpy; any other is read row by row."""
 
     def __init__(self, start: Start, options: CsvOptions, selection: Selection) -> None:
         self.start, self.options = start, options
@@ -117,13 +122,20 @@ class Body:
         self.bad_columns: set[int] = set()
         self.break_rows, self.break_lines = array("q"), array("q")
         self.next_line = -1
+        self.parts: list[tuple[int, str]] = []  # the first row of each, and its name
 
-    def read(self, blocks: Iterator[Block]) -> None:
-        """Add all rows of the blocks."""
-        seen = 0
+    def begin(self, start: Start) -> None:
+        """What is added from now on is of another part; what was detected in the first one holds for it too."""
+        self.name, self.next_line = start.name, -1
+        self.parts.append((self.count, start.name))
+
+    def read(self, start: Start) -> None:
+        """Add all rows of a part."""
+        for piece in start.pieces or ():
+            self._take(piece)
+        blocks = start.blocks
         for block in blocks:
-            seen += len(block.data)
-            self.size = seen
+            self.size += len(block.data)
             if not block.data.strip(b"\n"):
                 continue
             numbers = self._by_numpy(block.data) if self.fast else None
@@ -134,7 +146,21 @@ class Body:
                 self.next_line = block.line + len(numbers)
             else:  # quoted text may go on into the next block
                 self._by_row(chain([block], blocks) if b'"' in block.data else [block])
-            self._afford(max(self.start.size / seen, 1.0))
+            self._afford(max(self.start.size / self.size, 1.0))
+
+    def _take(self, piece: Piece) -> None:
+        """Add rows that are no text, as numbers at once where nothing is wrong with them."""
+        numbers = parquet.numbers(piece, self.numeric, self.name)
+        if numbers is None:
+            self.add(parquet.records(iter([piece]), self.numeric, self.name))
+        else:
+            self._place(piece.line)
+            self.rows.append(numbers)
+            for kept, column in zip(self.texts, self.text, strict=True):
+                kept.extend(parquet.texts(piece, column))
+            self.count += len(numbers)
+            self.next_line = piece.line + len(numbers)
+        self._afford(1.0)
 
     def _afford(self, still: float) -> None:
         """Refuse a file that will not fit in memory, `still` times as long as what was read, while there is plenty."""
@@ -263,5 +289,5 @@ class Body:
             cautions = (*cautions, Caution("underflow", said))
         return Table(
             self.name, self.header, self.start.has_header, self.delimiter, self.rows.rows(), self.texts, self.dropped,
-            cautions, self.break_rows, self.break_lines,
+            cautions, self.break_rows, self.break_lines, tuple(self.parts),
         )  # fmt: skip

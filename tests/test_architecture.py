@@ -40,6 +40,7 @@ LAYERS = [
     ["cells"],
     ["csvtext"],
     ["fastcsv"],
+    ["parts", "parquet"],
     ["source"],
     ["files", "memory"],
     ["settings"],
