@@ -14,7 +14,7 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from emcli import csvtext, fastcsv, parquet
+from emcli import csvtext, fastcsv, parquet, spill
 from emcli.csvtext import Block
 from emcli.errors import Caution, EmcliError, Exit, Fault, quoted
 from emcli.memory import require
@@ -23,7 +23,6 @@ from emcli.source import refused
 
 Array = NDArray[np.float64]
 
-_COPIES = 3  # of the numbers, at the peak of fitting them
 _TYPICAL = 100  # rows that tell how long texts are
 SHOWN = 5  # faults that are told one by one
 _FAST = True  # tests turn it off to compare both ways of reading
@@ -122,6 +121,7 @@ class Body:
         self.bad_columns: set[int] = set()
         self.break_rows, self.break_lines = array("q"), array("q")
         self.next_line = -1
+        self.roomy = False  # was there seen to be room on the disk?
         self.parts: list[tuple[int, str]] = []  # the first row of each, and its name
 
     def begin(self, start: Start) -> None:
@@ -165,10 +165,16 @@ class Body:
     def _afford(self, still: float) -> None:
         """Refuse a file that will not fit in memory, `still` times as long as what was read, while there is plenty."""
         texts = sum(sum(map(len, column[-_TYPICAL:])) / len(column[-_TYPICAL:]) + 60 for column in self.texts if column)
-        row = 8 * _COPIES * len(self.numeric) + texts
-        kept = self.count * (8 * len(self.numeric) + texts)
-        rows = int(self.count * still)
-        require(int(rows * row - kept), f"{rows} rows of {len(self.numeric) + len(self.text)} columns", self.name)
+        rows, width = int(self.count * still), len(self.numeric)
+        size = 8 * rows * width
+        what = f"{rows} rows of {width + len(self.text)} columns"
+        if not spill.too_large(size):
+            require(int(spill.COPIES * size + rows * texts - self.count * (8 * width + texts)), what, self.name)
+            return
+        require(int((rows - self.count) * texts), what, self.name)
+        if self.rows.file is not None and not self.roomy:
+            self.rows.file.room(2 * size)
+            self.roomy = True
 
     def _place(self, line: int) -> None:
         if line != self.next_line:

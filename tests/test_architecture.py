@@ -42,6 +42,7 @@ LAYERS = [
     ["fastcsv"],
     ["parts", "parquet"],
     ["source"],
+    ["spill"],
     ["files", "memory"],
     ["settings"],
     ["options"],

@@ -13,8 +13,9 @@ from emcli.em import Array, Batch, Map, Step
 from emcli.errors import Caution
 from emcli.figure import Panel
 from emcli.models.frame import Frame
-from emcli.models.merging import keys
+from emcli.models.merging import distinct
 
+FEW = 10_000  # different rows up to which they are counted one by one
 BATCH = 16384  # rows; constant, so that every number of threads adds up in the same order
 
 
@@ -85,9 +86,9 @@ class Rows:
     def has_more_distinct_than(self, limit: int) -> bool:
         """Are there more than `limit` different rows?"""
         head = self.values[:, : 20 * (limit + 1)]
-        if len(set(map(tuple, head.T.tolist()))) > limit:  # sooner than np.unique, which imports numpy.ma
+        if limit <= FEW and len(set(map(tuple, head.T.tolist()))) > limit:  # sooner than np.unique
             return True
-        return head.shape != self.values.shape and len(np.unique(keys(self.values))) > limit
+        return (limit > FEW or head.shape != self.values.shape) and distinct(self.values, limit) is None
 
     def of_merged(self, each: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """What is the same for equal rows of data (n,), once for each column of `values`."""
