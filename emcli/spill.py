@@ -22,6 +22,7 @@ from emcli.memory import free, shown
 COPIES = 3  # of the table, at the peak of fitting it in memory
 CHUNK = 1 << 17  # rows that temporary arrays hold at a time
 SMALL = 1 << 16  # bytes that are not worth a file beside a table that is in one
+FAR = 1024  # rows here and there between which pages are given back: each brings its neighbours, 64 kB
 _SLACK = 100 << 20  # bytes that the program itself takes
 _PERIOD = 0.01  # seconds between looks at how much is resident
 _HINT = "TMPDIR names another folder; a larger --memory needs less of it"
@@ -65,6 +66,18 @@ def copied(values: npt.NDArray[np.float64], kept: npt.NDArray[np.intp] | None = 
     made = empty((n, *values.shape[1:]))
     for some in chunks(n):
         made[some] = values[some if kept is None else kept[some]]
+    return made
+
+
+def taken(values: npt.NDArray[np.float64], places: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    """Rows of values (d, n) at some places, in memory."""
+    if not _maps:
+        return values[:, places]
+    made = np.empty((len(values), len(places)))
+    for column, out in zip(values, made, strict=True):
+        for start in range(0, len(places), FAR):
+            out[start : start + FAR] = column[places[start : start + FAR]]
+            release()
     return made
 
 
@@ -127,6 +140,12 @@ class File:
         return np.frombuffer(mapped, kind).reshape(shape)
 
 
+def release() -> None:
+    """Give the pages of all maps back to the system, which keeps them as long as it has room."""
+    for mapped in list(_maps):
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
 def _keep() -> None:
     """Give pages of the maps back whenever more is resident than the limit allows; the file keeps what they hold."""
     page = os.sysconf("SC_PAGE_SIZE")
@@ -136,8 +155,7 @@ def _keep() -> None:
             statm.seek(0)
             resident = int(statm.read(100).split()[1]) * page
             if resident > (_State.limit or 0) // 2 + _SLACK:
-                for mapped in list(_maps):
-                    mapped.madvise(mmap.MADV_DONTNEED)
+                release()
 
 
 def _refused(what: str, folder: str | None = None) -> EmcliError:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from emcli import spill
 from emcli.em import Array, Batch, Map, Step
 from emcli.errors import Caution
 from emcli.figure import Panel
@@ -107,7 +108,7 @@ class Rows:
         drawn = np.sort(rng.choice(n, size, replace=False))
         weights = None if self.weights is None else self.weights[drawn]
         total = float(size) if weights is None else float(weights.sum())
-        return replace(self, values=np.ascontiguousarray(self.values[:, drawn]), weights=weights, total=total)
+        return replace(self, values=np.ascontiguousarray(spill.taken(self.values, drawn)), weights=weights, total=total)
 
 
 @dataclass(frozen=True)

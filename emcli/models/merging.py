@@ -44,7 +44,7 @@ def merged(values: Array, weights: Array | None) -> Merged | None:
         return None
     if n > SAMPLE:
         drawn = np.random.default_rng(0).choice(n, SAMPLE, replace=False)
-        if len(np.unique(keys(values[:, drawn]))) > REPEATED * SAMPLE:
+        if len(np.unique(keys(spill.taken(values, drawn)))) > REPEATED * SAMPLE:
             return None
     different = distinct(values, int(SHRUNK * n))
     if different is None or len(different) <= len(values) + 1:
@@ -54,7 +54,7 @@ def merged(values: Array, weights: Array | None) -> Merged | None:
     for some in chunks(n):
         place[some] = np.searchsorted(different, keys(values[:, some]))
         one[place[some]] = np.arange(some.start, min(some.stop, n))
-    own = values[:, one]
+    own = spill.taken(values, one)
     for some in chunks(n):
         if not np.array_equal(own[:, place[some]], values[:, some]):
             return None  # two rows with the same key
