@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from math import isfinite
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +103,7 @@ class Start:
 class Body:
     """Collects data rows part by part. Plain numeric blocks go to numpy; any other is read row by row."""
 
-    def __init__(self, start: Start, options: CsvOptions, selection: Selection) -> None:
+    def __init__(self, start: Start, options: CsvOptions, selection: Selection, column: Any = list) -> None:
         self.start, self.options = start, options
         self.name, self.header, self.delimiter = start.name, start.header, start.delimiter
         self.numeric, self.text = list(selection.numeric), selection.text
@@ -114,7 +115,7 @@ class Body:
         self.fast = bool(_FAST and self.numeric and not self.text and not hidden)
         self.rows = fastcsv.Growing()
         self.size = 0  # bytes read
-        self.texts: tuple[list[str], ...] = tuple([] for _ in self.text)
+        self.texts: tuple[list[str], ...] = tuple(column() for _ in self.text)
         self.count = self.dropped = self.underflows = self.fault_count = 0
         self.faults: list[Fault] = []
         self.first_kind = ""  # of fault, which decides the hint
@@ -133,8 +134,7 @@ class Body:
         """Add all rows of a part."""
         for piece in start.pieces or ():
             self._take(piece)
-        blocks = start.blocks
-        for block in blocks:
+        for block in (blocks := start.blocks):
             self.size += len(block.data)
             if not block.data.strip(b"\n"):
                 continue

@@ -17,6 +17,7 @@ from emcli.csvtext import Block, format_csv
 from emcli.errors import EmcliError, Exit, escaped, quoted, suggestion
 from emcli.parts import first_difference, is_folder, is_parquet, parts, size
 from emcli.source import opened, refused
+from emcli.words import Words
 
 Chooser = Callable[[tuple[str, ...], str, bool], Selection]
 
@@ -36,7 +37,7 @@ def read_table(source: str, options: CsvOptions, choose: Chooser, stdin: BinaryI
             if first is None or body is None:
                 first = replace(start, name=source if is_folder(source) else start.name, size=size(names) or start.size)
                 options = _as(first, options)
-                body = Body(first, options, choose(first.header, first.name, first.has_header))
+                body = Body(first, options, choose(first.header, first.name, first.has_header), Words)
             _refuse_other(start, first)
             body.begin(start)
             body.read(start)

@@ -34,7 +34,7 @@ class Dataset:
     dropped: int
     columns: tuple[str, ...]
     digest: str  # sha256 of the values used, little-endian float64, row by row, then the weights
-    labels: list[str] | None  # true labels, one for each row
+    labels: Any  # true labels, one for each row: Words, or None
     row_weights: Array | None
     cautions: tuple[Caution, ...]
 
@@ -47,8 +47,8 @@ class Raw:
     picked: Picked
     numbers: Array  # (n, d) without rows of weight 0
     weights: Array | None
-    texts: list[list[str]]
-    labels: list[str] | None
+    texts: list[Any]
+    labels: Any
     kept: Any  # which rows of the table these are
 
     def dataset(self, family: Family, settings: Any) -> Dataset:
@@ -95,9 +95,9 @@ def pick(
         raise EmcliError(Exit.DATA, Fault(str(fault), shown), hint=fault.hint) from None
 
 
-def _by_role(table: Table, roles: dict[str, int]) -> tuple[Array, Array | None, list[list[str]], list[str] | None, Any]:
+def _by_role(table: Table, roles: dict[str, int]) -> tuple[Array, Array | None, list[Any], Any, Any]:
     """Values (n, d), weights (n,), texts and labels without rows of weight 0, and which rows of the table these are."""
-    numbers, texts = table.numbers, list(table.texts)
+    numbers, texts = table.numbers, list[Any](table.texts)
     labels = texts.pop() if "truth" in roles else None
     if "row_weights" not in roles:
         return numbers, None, texts, labels, None
@@ -117,12 +117,12 @@ def _by_role(table: Table, roles: dict[str, int]) -> tuple[Array, Array | None, 
             Exit.DATA, Fault(what, table.source, None), hint="weights must be finite, >= 0 and not all zero"
         )
     kept = _where(weights)
-    texts = [[column[i] for i in kept] for column in texts]
+    texts = [column.only(kept) for column in texts]
     return (
         spill.copied(numbers, kept),
         spill.copied(weights, kept),
         texts,
-        None if labels is None else [labels[i] for i in kept],
+        None if labels is None else labels.only(kept),
         kept,
     )
 

@@ -39,7 +39,7 @@ LAYERS = [
     ["data"],
     ["cells"],
     ["csvtext"],
-    ["fastcsv"],
+    ["fastcsv", "words"],
     ["parts", "parquet"],
     ["source"],
     ["spill"],

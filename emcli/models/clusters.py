@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from emcli import spill
 from emcli.em import Array
 from emcli.models.covariance import SHAPES
 from emcli.models.family import Rows
 from emcli.models.mixture import Gaussian
+from emcli.spill import chunks
 
 
 def cluster_moments(values: Array, weighted: Array) -> tuple[Array, Array, Array]:
@@ -18,9 +20,20 @@ def cluster_moments(values: Array, weighted: Array) -> tuple[Array, Array, Array
     means = weighted @ values.T / sizes[:, None]
     scatter = np.empty((len(sizes), len(values), len(values)))
     for j, mean in enumerate(means):
-        away = values - mean[:, None]
-        scatter[j] = (away * weighted[j]) @ away.T
+        scatter[j] = 0.0
+        for some in chunks(values.shape[1]):
+            away = values[:, some] - mean[:, None]
+            scatter[j] += (away * weighted[j, some]) @ away.T
     return sizes, means, scatter
+
+
+def weighed(members: Array, weights: Array | None) -> Array:
+    """Memberships (k, n) times the weights of the rows."""
+    if weights is None:
+        return members
+    made: Array = spill.empty(members.shape)
+    np.multiply(members, weights, out=made)
+    return made
 
 
 def from_members(rows: Rows, members: Array, shape: Any, free: bool, kind: int) -> Gaussian:

@@ -233,7 +233,9 @@ class CoinsFamily:
         ]
 
     def estimate(self, rows: Rows, members: Array, settings: Any) -> dict[str, Any]:
-        weighted = members if rows.weights is None else members * rows.weights
+        from emcli.models.clusters import weighed
+
+        weighted = weighed(members, rows.weights)
         heads, tails = (weighted @ rows.values[:2].T).T
         sizes = weighted.sum(axis=1)
         return {"weights": (sizes / sizes.sum()).tolist(), "heads": (heads / (heads + tails)).tolist()}

@@ -13,7 +13,7 @@ from emcli.em import Array
 from emcli.errors import Caution
 from emcli.figure import Panel
 from emcli.models import nested, points, slivers
-from emcli.models.clusters import cluster_moments, from_members
+from emcli.models.clusters import cluster_moments, from_members, weighed
 from emcli.models.covariance import SHAPES, is_covariance
 from emcli.models.family import Count, DataFault, ParameterFault, Picked, Predictor, Rows, Share
 from emcli.models.mixture import Gaussian, Moments
@@ -158,7 +158,7 @@ class GaussianFamily:
         return columns + [(f"sd {name}", np.sqrt(matrices[:, j, j]).tolist()) for j, name in enumerate(names)]
 
     def estimate(self, rows: Rows, members: Array, settings: Any) -> dict[str, Any]:
-        weighted = members if rows.weights is None else members * rows.weights
+        weighted = weighed(members, rows.weights)
         sizes, means, scatter = cluster_moments(rows.values, weighted)
         matrices = np.ldexp(scatter / sizes[:, None, None], rows.frame.exponent[:, None] + rows.frame.exponent)
         weights = sizes / sizes.sum()
