@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from emcli import spill
-from emcli.em import Array, Degenerate, Map, em, pooled
+from emcli.em import Array, Degenerate, Map, em, pieces, pooled
 from emcli.errors import Caution, EmcliError, Exit, Fault
 from emcli.information import information
 from emcli.loading import Dataset
@@ -213,9 +213,13 @@ def _assignments(model: Any, rows: Rows, spread: Map) -> tuple[float, Array]:
     """-Σ w ln(max responsibility), and the likeliest component of each row of data."""
 
     def one(values: Array, weights: Array | None) -> tuple[float, Any]:
-        r = model.posterior(values)[0]
-        doubt = np.log(r.max(axis=0))
-        return -float(doubt.sum() if weights is None else weights @ doubt), r.argmax(axis=0).astype(np.int32)
+        total, labels = 0.0, []
+        for some, counts in pieces(values, weights):
+            r = model.posterior(some)[0]
+            doubt = np.log(r.max(axis=0))
+            total -= float(doubt.sum() if counts is None else counts @ doubt)
+            labels.append(r.argmax(axis=0).astype(np.int32))
+        return total, np.concatenate(labels)
 
     doubt, at = 0.0, 0
     labels = spill.empty((rows.values.shape[1],), np.int32)

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from emcli import spill
 from emcli.em import Array
 from emcli.models.covariance import SHAPES
 from emcli.models.family import Rows
@@ -25,15 +24,6 @@ def cluster_moments(values: Array, weighted: Array) -> tuple[Array, Array, Array
             away = values[:, some] - mean[:, None]
             scatter[j] += (away * weighted[j, some]) @ away.T
     return sizes, means, scatter
-
-
-def weighed(members: Array, weights: Array | None) -> Array:
-    """Memberships (k, n) times the weights of the rows."""
-    if weights is None:
-        return members
-    made: Array = spill.empty(members.shape)
-    np.multiply(members, weights, out=made)
-    return made
 
 
 def from_members(rows: Rows, members: Array, shape: Any, free: bool, kind: int) -> Gaussian:

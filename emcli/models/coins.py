@@ -16,6 +16,7 @@ from emcli.figure import Panel
 from emcli.information import Complete
 from emcli.models import nested, tosses
 from emcli.models.family import Count, ParameterFault, Picked, Predictor, Rows, Share, first_pair
+from emcli.models.frame import weighed
 from emcli.models.parameters import Given
 from emcli.models.posterior import normalise, tilted
 from emcli.models.seeding import far_apart
@@ -233,8 +234,6 @@ class CoinsFamily:
         ]
 
     def estimate(self, rows: Rows, members: Array, settings: Any) -> dict[str, Any]:
-        from emcli.models.clusters import weighed
-
         weighted = weighed(members, rows.weights)
         heads, tails = (weighted @ rows.values[:2].T).T
         sizes = weighted.sum(axis=1)

@@ -14,10 +14,10 @@ from emcli.em import Array, Batch, Map, Step
 from emcli.errors import Caution
 from emcli.figure import Panel
 from emcli.models.frame import Frame
-from emcli.models.merging import distinct
+from emcli.models.merging import distinct, keys
 
-FEW = 10_000  # different rows up to which they are counted one by one
-BATCH = 16384  # rows; constant, so that every number of threads adds up in the same order
+SMALL = 4096  # rows that are told apart sooner without numpy's help
+BATCH = 65536  # rows; constant, so that every number of threads adds up in the same order
 
 
 class Share(float):
@@ -86,10 +86,12 @@ class Rows:
 
     def has_more_distinct_than(self, limit: int) -> bool:
         """Are there more than `limit` different rows?"""
-        head = self.values[:, : 20 * (limit + 1)]
-        if limit <= FEW and len(set(map(tuple, head.T.tolist()))) > limit:  # sooner than np.unique
-            return True
-        return (limit > FEW or head.shape != self.values.shape) and distinct(self.values, limit) is None
+        head = self.values[:, : 2 * (limit + 1)]
+        if head.shape[1] < SMALL:
+            many = len(set(map(tuple, head.T.tolist()))) > limit
+        else:
+            many = _different(head) > limit
+        return many or (head.shape != self.values.shape and distinct(self.values, limit) is None)
 
     def of_merged(self, each: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """What is the same for equal rows of data (n,), once for each column of `values`."""
@@ -106,9 +108,15 @@ class Rows:
         if n <= size:
             return self
         drawn = np.sort(rng.choice(n, size, replace=False))
-        weights = None if self.weights is None else self.weights[drawn]
+        weights = None if self.weights is None else spill.taken(self.weights[None], drawn)[0]
         total = float(size) if weights is None else float(weights.sum())
         return replace(self, values=np.ascontiguousarray(spill.taken(self.values, drawn)), weights=weights, total=total)
+
+
+def _different(values: Array) -> int:
+    """How many different rows there are among (d, n); np.unique would first import numpy.ma."""
+    ordered = np.sort(keys(values))
+    return 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,15 @@ class Frame:
         return float(-np.sum(self.exponent) * np.log(2.0))
 
 
+def weighed(members: Array, weights: Array | None) -> Array:
+    """Memberships (k, n) times the weights of the rows."""
+    if weights is None:
+        return members
+    made: Array = spill.empty(members.shape)
+    np.multiply(members, weights, out=made)
+    return made
+
+
 def _average(of: Callable[[slice], Array], n: int, weights: Array | None) -> Array:
     """Weighted mean (d,) of what `of` makes, (rows, d), of n rows."""
     if weights is None:

@@ -13,9 +13,10 @@ from emcli.em import Array
 from emcli.errors import Caution
 from emcli.figure import Panel
 from emcli.models import nested, points, slivers
-from emcli.models.clusters import cluster_moments, from_members, weighed
+from emcli.models.clusters import cluster_moments, from_members
 from emcli.models.covariance import SHAPES, is_covariance
 from emcli.models.family import Count, DataFault, ParameterFault, Picked, Predictor, Rows, Share
+from emcli.models.frame import weighed
 from emcli.models.mixture import Gaussian, Moments
 from emcli.models.parameters import Given
 from emcli.models.seeding import far_apart, squared_distances
