@@ -17,7 +17,6 @@ from emcli.errors import Caution
 from emcli.figure import Panel
 from emcli.models import points
 from emcli.models.family import ParameterFault, Picked, Predictor, Rows, Share, first_pair
-from emcli.models.frame import weighed
 from emcli.models.parameters import Given
 from emcli.models.seeding import far_apart, squared_distances
 
@@ -224,7 +223,7 @@ class KMeansFamily:
 
     def estimate(self, rows: Rows, members: Array, settings: Any) -> dict[str, Any]:
         """Parameters in the user's units from known memberships (k, n)."""
-        weighted = weighed(members, rows.weights)
+        weighted = points.weighed(members, rows.weights)
         centroids = rows.frame.outward(weighted @ rows.values.T / weighted.sum(axis=1)[:, None])
         return {"centroids": centroids.tolist(), "sizes": weighted.sum(axis=1).tolist()}
 

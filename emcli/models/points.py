@@ -11,6 +11,7 @@ from emcli.em import Array
 from emcli.errors import Caution, quoted
 from emcli.models.family import DataFault, ParameterFault, Picked, Rows
 from emcli.models.frame import Frame, OutOfRange, mean_of
+from emcli.models.frame import weighed as weighed
 from emcli.models.merging import merged
 from emcli.spill import chunks
 
