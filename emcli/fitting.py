@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from emcli import spill
 from emcli.em import Array, Degenerate, Map, em, pieces, pooled
 from emcli.errors import Caution, EmcliError, Exit, Fault
 from emcli.information import information
 from emcli.loading import Dataset
 from emcli.models.family import Family, Rows
 from emcli.screening import screened
+from emcli.spill import chunks
 from emcli.starts import DRAWN_FROM, EXACT, Iteration, Start, remaining, run, start_model, threads
 from emcli.verdict import Choice, about_optimum, about_starts, against_one, agreed, choose, same_optimum
 
@@ -216,11 +218,17 @@ def _assignments(model: Any, rows: Rows, spread: Map) -> tuple[float, Array]:
             r = model.posterior(some)[0]
             doubt = np.log(r.max(axis=0))
             total -= float(doubt.sum() if counts is None else counts @ doubt)
-            labels.append(r.argmax(axis=0))
+            labels.append(r.argmax(axis=0).astype(np.int32))
         return total, np.concatenate(labels)
 
-    parts = list(spread(one, *zip(*rows.batches(), strict=True)))
-    labels = np.concatenate([part[1] for part in parts])
+    doubt, at = 0.0, 0
+    labels = spill.empty((rows.values.shape[1],), np.int32)
+    for part, likeliest in spread(one, *zip(*rows.batches(), strict=True)):
+        doubt += part
+        labels[at : at + len(likeliest)] = likeliest
+        at += len(likeliest)
     if rows.merged is not None:
-        labels = np.where(rows.merged >= 0, labels[rows.merged], -1)
-    return sum(part[0] for part in parts), labels
+        once, labels = labels, spill.empty(rows.merged.shape, np.int32)
+        for some in chunks(len(labels)):
+            labels[some] = np.where(rows.merged[some] >= 0, once[rows.merged[some]], -1)
+    return doubt, labels

@@ -10,6 +10,7 @@ from emcli.em import Array
 from emcli.models.covariance import SHAPES
 from emcli.models.family import Rows
 from emcli.models.mixture import Gaussian
+from emcli.spill import chunks
 
 SMALLEST = 0.02  # sd of a narrow component at the start, as a part of that of all rows
 
@@ -20,8 +21,10 @@ def cluster_moments(values: Array, weighted: Array) -> tuple[Array, Array, Array
     means = weighted @ values.T / sizes[:, None]
     scatter = np.empty((len(sizes), len(values), len(values)))
     for j, mean in enumerate(means):
-        away = values - mean[:, None]
-        scatter[j] = (away * weighted[j]) @ away.T
+        scatter[j] = 0.0
+        for some in chunks(values.shape[1]):
+            away = values[:, some] - mean[:, None]
+            scatter[j] += (away * weighted[j, some]) @ away.T
     return sizes, means, scatter
 
 

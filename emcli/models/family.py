@@ -9,11 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from emcli import spill
 from emcli.em import Array, Batch, Map, Step
 from emcli.errors import Caution
 from emcli.figure import Panel
 from emcli.models.frame import Frame
-from emcli.models.merging import keys
+from emcli.models.merging import distinct, keys
 
 SMALL = 4096  # rows that are told apart sooner without numpy's help
 BATCH = 65536  # rows; constant, so that every number of threads adds up in the same order
@@ -90,7 +91,7 @@ class Rows:
             many = len(set(map(tuple, head.T.tolist()))) > limit
         else:
             many = _different(head) > limit
-        return many or (head.shape != self.values.shape and _different(self.values) > limit)
+        return many or (head.shape != self.values.shape and distinct(self.values, limit) is None)
 
     def of_merged(self, each: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """What is the same for equal rows of data (n,), once for each column of `values`."""
@@ -107,9 +108,9 @@ class Rows:
         if n <= size:
             return self
         drawn = np.sort(rng.choice(n, size, replace=False))
-        weights = None if self.weights is None else self.weights[drawn]
+        weights = None if self.weights is None else spill.taken(self.weights[None], drawn)[0]
         total = float(size) if weights is None else float(weights.sum())
-        return replace(self, values=np.ascontiguousarray(self.values[:, drawn]), weights=weights, total=total)
+        return replace(self, values=np.ascontiguousarray(spill.taken(self.values, drawn)), weights=weights, total=total)
 
 
 def _different(values: Array) -> int:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
+from emcli import spill
 from emcli.em import Array
+from emcli.spill import chunks
 
-CHUNK = 1 << 17  # rows that temporary arrays hold at a time
 LARGEST_SD = 150  # decimal exponent beyond which a variance leaves the range of float64
 
 
@@ -68,7 +69,7 @@ class Frame:
 
     def columns(self, values: Array) -> Array:
         """Values (n, d) in the user's units as working coordinates (d, n)."""
-        made = np.empty(values.shape[::-1])
+        made = spill.empty(values.shape[::-1])
         for rows in chunks(len(values)):
             made[:, rows] = self.inward(values[rows]).T
         return made
@@ -90,9 +91,13 @@ class Frame:
         return float(-np.sum(self.exponent) * np.log(2.0))
 
 
-def chunks(n: int) -> Iterator[slice]:
-    """n rows in slices, so that what is worked out of them takes little memory at a time."""
-    return (slice(start, start + CHUNK) for start in range(0, n, CHUNK))
+def weighed(members: Array, weights: Array | None) -> Array:
+    """Memberships (k, n) times the weights of the rows."""
+    if weights is None:
+        return members
+    made: Array = spill.empty(members.shape)
+    np.multiply(members, weights, out=made)
+    return made
 
 
 def _average(of: Callable[[slice], Array], n: int, weights: Array | None) -> Array:
@@ -104,6 +109,13 @@ def _average(of: Callable[[slice], Array], n: int, weights: Array | None) -> Arr
     return total
 
 
+def mean_of(values: Array, weights: Array | None) -> Array:
+    """Weighted mean (d,) of values (d, n)."""
+    if weights is None:
+        return np.asarray(values.mean(axis=1))
+    return _average(lambda rows: values[:, rows].T, values.shape[1], weights)
+
+
 def _sds(values: Array, weights: Array | None) -> Array:
-    mean = np.average(values, axis=1, weights=weights)
+    mean = mean_of(values, weights)
     return np.sqrt(_average(lambda rows: ((values[:, rows] - mean[:, None]) ** 2).T, values.shape[1], weights))

@@ -17,6 +17,7 @@ from emcli.models import nested, points, slivers
 from emcli.models.clusters import cluster_moments, from_members, of_all_sizes
 from emcli.models.covariance import SHAPES, is_covariance
 from emcli.models.family import Count, DataFault, ParameterFault, Picked, Predictor, Rows, Share
+from emcli.models.frame import weighed
 from emcli.models.mixture import Gaussian, Moments
 from emcli.models.parameters import Given
 from emcli.models.seeding import far_apart, squared_distances
@@ -162,7 +163,7 @@ class GaussianFamily:
         return columns + [(f"sd {name}", np.sqrt(matrices[:, j, j]).tolist()) for j, name in enumerate(names)]
 
     def estimate(self, rows: Rows, members: Array, settings: Any) -> dict[str, Any]:
-        weighted = members if rows.weights is None else members * rows.weights
+        weighted = weighed(members, rows.weights)
         sizes, means, scatter = cluster_moments(rows.values, weighted)
         matrices = np.ldexp(scatter / sizes[:, None, None], rows.frame.exponent[:, None] + rows.frame.exponent)
         weights = sizes / sizes.sum()

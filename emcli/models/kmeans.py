@@ -223,7 +223,7 @@ class KMeansFamily:
 
     def estimate(self, rows: Rows, members: Array, settings: Any) -> dict[str, Any]:
         """Parameters in the user's units from known memberships (k, n)."""
-        weighted = members if rows.weights is None else members * rows.weights
+        weighted = points.weighed(members, rows.weights)
         centroids = rows.frame.outward(weighted @ rows.values.T / weighted.sum(axis=1)[:, None])
         return {"centroids": centroids.tolist(), "sizes": weighted.sum(axis=1).tolist()}
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from emcli import spill
 from emcli.em import Array
 from emcli.models.family import Rows, first_pair
 from emcli.models.mixture import Gaussian
+from emcli.spill import chunks
 
 FEW = 1 << 16  # rows whose spacing mostly settles the question, without sorting all
 NARROW = 0.02  # smallest eigenvalue relative to the pooled within covariance
@@ -48,12 +50,19 @@ def _spacing(values: Array, enough: float) -> float:
     smallest = 0.0
     rounding = 1e-12 * max(1.0, -float(values.min()), float(values.max()))  # values closer than this are not different
     for some in (values[:FEW], values):
-        gaps = np.diff(np.sort(some))
-        gaps = gaps[gaps > rounding]
-        smallest = float(gaps.min()) if gaps.size else 0.0
+        ordered = spill.empty(some.shape)
+        ordered[:] = some
+        ordered.sort()
+        smallest = min(_smallest_gap(ordered[cut.start : cut.stop + 1], rounding) for cut in chunks(len(some)))
+        smallest = smallest if smallest < np.inf else 0.0
         if 0 < smallest <= enough or len(some) == len(values):
             break
     return smallest
+
+
+def _smallest_gap(ordered: Array, rounding: float) -> float:
+    gaps = np.diff(ordered)
+    return float(np.min(gaps[gaps > rounding], initial=np.inf))
 
 
 def identical(model: Gaussian) -> tuple[int, int] | None:
