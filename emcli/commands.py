@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from emcli.loading import Dataset
 
 PLAIN = tuple(key for key in ("json", "require_convergence", "labels", "quiet", "verbose", "debug"))
+DATA = (".csv", ".tsv", ".txt", ".gz", ".zst", ".parquet")
 MOST_ROWS = 10**9
 
 
@@ -121,13 +122,21 @@ def predict(saved: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
 
 def experiment_in(path: str) -> Experiment:
     """The experiment in a file; a word that names neither a model nor a file is a model mistyped."""
+    if path in MODELS:
+        what = f"expected an experiment (YAML) or a fit (JSON), got the model {quoted(path)}"
+        raise EmcliError(Exit.USAGE, what, hint="a fit's JSON can be generated from: emcli fit … -o FILE")
     if "." not in path and "/" not in path and path != "-" and not os.path.exists(path):
         raise EmcliError(
             Exit.USAGE,
             f"no such model {quoted(path)}{suggestion(path, MODELS)}",
             hint=f"models are {', '.join(MODELS)}; an experiment is a .yaml file",
         )
-    return read_experiment(path, MODELS)
+    try:
+        return read_experiment(path, MODELS)
+    except EmcliError as error:
+        if error.hint is None and path.endswith(DATA):
+            error.hint = f"if these are data, the model comes first: emcli fit gmm {path}"
+        raise
 
 
 def source_of(named: str | None, experiment: Experiment | None) -> str | None:
