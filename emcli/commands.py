@@ -98,24 +98,24 @@ def predict(saved: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
     refuse_twice(saved, source)
     source = source or "-"
     apart = is_folder(source) and output is not None and output != "-"
+    whole, many = None, None
     if output is None or output == "-":
         refuse_endless(parts(source))
+    elif apart:
+        many = OutputFolder(output)
+    else:
+        whole = Output(output, (saved, *parts(source)))
     pieces = predictions(read_fit(saved), saved, source, options, apart)
     with ExitStack() as opened:
-        if apart:
-            assert output is not None
-            folder = opened.enter_context(OutputFolder(output).opened())
-        elif output is None or output == "-":
-            stream = sys.stdout
-        else:
-            stream = opened.enter_context(Output(output, (saved, *parts(source))).opened())
+        folder = opened.enter_context(many.opened()) if many else None
+        stream = opened.enter_context(whole.opened()) if whole else sys.stdout
         for piece in pieces:
             if isinstance(piece, str):
                 stream.write(piece)
             elif isinstance(piece, Caution):
                 if not given["quiet"]:
                     warn(piece.slug, piece.message)
-            elif apart:
+            elif folder is not None:
                 stream = folder.next(csv_name(piece.name))
     return Exit.DONE
 

@@ -170,7 +170,7 @@ def prepare(
             digest.update(("\n" * (some.start > 0) + "\n".join(text[some])).encode())
     cautions = rows.cautions
     if weights is not None:
-        digest.update(weights)  # type: ignore[arg-type]
+        digest.update(np.ascontiguousarray(weights))  # type: ignore[arg-type]
         if any((weights[some] != np.floor(weights[some])).any() for some in spill.chunks(len(weights))):
             said = "row weights are not whole numbers: the criteria take their sum as the number of rows"
             cautions = (*cautions, Caution("fractional-weights", said))
