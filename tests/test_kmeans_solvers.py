@@ -21,6 +21,7 @@ from emcli.models.kmeans import KMeans
 from emcli.models.lloyd import steps
 from emcli.models.lloyd_bounds import bounded
 from emcli.models.lloyd_line import on_a_line
+from emcli.models.seeding import squared_distances
 
 MOST = 60  # iterations
 
@@ -108,7 +109,7 @@ def test_emptied_clusters_are_refilled_as_in_plain_em(d: int) -> None:
 @settings(deadline=None, max_examples=100)
 @given(st.data())
 def test_few_small_whole_numbers_end_where_plain_em_may_end(data: st.DataObject) -> None:
-    """Ties and duplicates abound: rounding may part the ways, but each ends in a fixed point of plain EM."""
+    """Ties and duplicates abound: rounding may part the ways at a tie, else each ends in a fixed point of plain EM."""
     d = data.draw(st.sampled_from([1, 2, 3, 8]))
     n = data.draw(st.integers(1, 60))
     k = data.draw(st.integers(1, min(n, 6)))
@@ -123,7 +124,9 @@ def test_few_small_whole_numbers_end_where_plain_em_may_end(data: st.DataObject)
     last = solved[-1]
     again = list(islice(em(last.model, rows.batches()), MOST))
     assert again[0].score == pytest.approx(last.score, rel=1e-12, abs=1e-25)
-    if len(solved) < MOST:
+    distances = np.sort(squared_distances(rows.values, last.model.centroids), axis=0)
+    tied = k > 1 and (distances[1] - distances[0]).min() <= 1e-14  # either way is right, and what follows differs
+    if len(solved) < MOST and not tied:
         np.testing.assert_allclose(again[-1].model.centroids, last.model.centroids, rtol=1e-12, atol=1e-12)
 
 
