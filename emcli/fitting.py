@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -38,7 +38,7 @@ class Result:
     log_likelihood: float | None
     inertia: float | None
     uncertainty: float  # -Σ w ln(max responsibility), nats
-    assignments: Array  # (rows,) 0-based component of each row of data; -1 where a row says nothing
+    assignments: Array  # (rows,) 0-based component of each row of data; -1 where a row says nothing; none if elsewhere
     cautions: list[Caution]
     certificate: dict[str, Any] | None = None  # what is known for certain of the best there can be
     truth: dict[str, Any] | None = None
@@ -98,8 +98,10 @@ def continued(
         return (yield from _all(begins, ledger, family, data, settings, exact, spread))
 
 
-def _spread(data: Dataset, settings: Any) -> AbstractContextManager[Map]:
-    return threads(settings.jobs or len(os.sched_getaffinity(0)), len(data.rows.batches()))
+@contextmanager
+def _spread(data: Dataset, settings: Any) -> Iterator[Map]:
+    with threads(settings.jobs or len(os.sched_getaffinity(0)), len(data.rows.batches())) as spread:
+        yield data.rows.mapping(spread)
 
 
 def _all(
@@ -163,7 +165,7 @@ def _result(
             "reached": same_optimum(family, top, best.scores[-1]),
         }
     result = replace(result, certificate=certificate)
-    one, bic = bic_of_one(result) if settings.k > 1 else None, result.criteria()["bic"]
+    one, bic = bic_of_one(result, spread) if settings.k > 1 else None, result.criteria()["bic"]
     if one is not None and bic is not None:
         result.cautions.extend(against_one(bic, one, rows.total))
     return result
@@ -191,7 +193,7 @@ def _cautions(
     ]
 
 
-def bic_of_one(result: Result) -> float | None:
+def bic_of_one(result: Result, spread: Map) -> float | None:
     """BIC of a single component; None for hard assignments, which it says nothing of."""
     family, rows = result.family, result.data.rows
     if family.hard:
@@ -200,7 +202,7 @@ def bic_of_one(result: Result) -> float | None:
     rng = np.random.default_rng(0)
     drawn = next(iter(family.draw(rows.sample(DRAWN_FROM, rng), settings, rng)))  # one M-step mends any start
     try:
-        *_, last = islice(em(drawn, rows.batches()), 3)
+        *_, last = islice(em(drawn, rows.batches(), spread), 3)
     except Degenerate:
         return None
     log_likelihood, _ = family.measures(last.score, rows, 1)
@@ -210,11 +212,19 @@ def bic_of_one(result: Result) -> float | None:
 def _assignments(model: Any, rows: Rows, spread: Map) -> tuple[float, Array]:
     """-Σ w ln(max responsibility), and the likeliest component of each row of data."""
 
+    def doubt(r: Array, weights: Array | None) -> float:
+        largest = np.log(r.max(axis=0))
+        return -float(largest.sum() if weights is None else weights @ largest)
+
     def one(values: Array, weights: Array | None) -> tuple[float, Any]:
         r = model.posterior(values)[0]
-        doubt = np.log(r.max(axis=0))
-        return -float(doubt.sum() if weights is None else weights @ doubt), r.argmax(axis=0)
+        return doubt(r, weights), r.argmax(axis=0)
 
+    if not rows.here:
+        doubts = spread(
+            lambda values, weights: doubt(model.posterior(values)[0], weights), *zip(*rows.batches(), strict=True)
+        )
+        return sum(doubts), np.empty(0, dtype=np.intp)
     parts = list(spread(one, *zip(*rows.batches(), strict=True)))
     labels = np.concatenate([part[1] for part in parts])
     if rows.merged is not None:

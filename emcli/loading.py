@@ -20,6 +20,7 @@ from emcli.fastcsv import use_threads
 from emcli.memory import require
 from emcli.models.family import BATCH, DataFault, Family, Picked, RowFault, Rows
 
+FRACTIONAL = "row weights are not whole numbers: the criteria take their sum as the number of rows"
 HEAVIEST = 1e15  # rows that weights may stand for: beyond, a double no longer counts every one
 
 
@@ -135,24 +136,38 @@ def prepare(
         rows = family.rows(numbers, texts, weights, names, settings)
     except RowFault as fault:
         assert table is not None and picked is not None
-        row = fault.row if kept is None else int(kept[fault.row])
-        column = None if fault.column is None else (picked.numeric + picked.text)[fault.column]
-        raise EmcliError(Exit.DATA, table.fault(row, column, fault.what), hint=fault.hint) from None
+        raise located(fault, table, picked, kept) from None
     except DataFault as wrong:
-        exit_code = Exit.DATA if wrong.unusable else Exit.NO_FIT
-        raise EmcliError(exit_code, Fault(str(wrong), table.source if table else source), hint=wrong.hint) from None
-    digest = sha256(numbers.reshape(-1))  # type: ignore[arg-type]  # its bytes, not copied
-    for text in texts:
-        digest.update("\n".join(text).encode())
+        raise unfit(wrong, table.source if table else source) from None
+    digest = digest_of(numbers, texts, weights)
     cautions = rows.cautions
-    if weights is not None:
-        digest.update(np.ascontiguousarray(weights, dtype="<f8").tobytes())
-        if (weights != np.floor(weights)).any():
-            said = "row weights are not whole numbers: the criteria take their sum as the number of rows"
-            cautions = (*cautions, Caution("fractional-weights", said))
+    if weights is not None and (weights != np.floor(weights)).any():
+        cautions = (*cautions, Caution("fractional-weights", FRACTIONAL))
     count = len(texts[0]) if texts else len(numbers)
     shown = shown_source(table.source if table else source)
-    return Dataset(rows, shown, count, 0, tuple(names), digest.hexdigest(), None, weights, cautions)
+    return Dataset(rows, shown, count, 0, tuple(names), digest, None, weights, cautions)
+
+
+def located(fault: RowFault, table: Table, picked: Picked, kept: Any) -> EmcliError:
+    """The error for a row that the model cannot read, at its place in the file."""
+    row = fault.row if kept is None else int(kept[fault.row])
+    column = None if fault.column is None else (picked.numeric + picked.text)[fault.column]
+    return EmcliError(Exit.DATA, table.fault(row, column, fault.what), hint=fault.hint)
+
+
+def unfit(fault: DataFault, source: str) -> EmcliError:
+    """The error for data that cannot be fitted."""
+    return EmcliError(Exit.DATA if fault.unusable else Exit.NO_FIT, Fault(str(fault), source), hint=fault.hint)
+
+
+def digest_of(numbers: Array, texts: Sequence[list[str]], weights: Array | None) -> str:
+    """The sha256 of values (n, d), texts and weights (n,)."""
+    digest = sha256(np.ascontiguousarray(numbers, dtype="<f8").reshape(-1))  # type: ignore[arg-type]  # its bytes
+    for text in texts:
+        digest.update("\n".join(text).encode())
+    if weights is not None:
+        digest.update(np.ascontiguousarray(weights, dtype="<f8").tobytes())
+    return digest.hexdigest()
 
 
 def _afford(n: int, d: int, settings: Any, source: str) -> None:

@@ -14,9 +14,10 @@ from emcli.em import Array, Map, Stats, Step
 from emcli.errors import Caution
 from emcli.figure import Panel
 from emcli.models import points
-from emcli.models.family import ParameterFault, Picked, Predictor, Rows, Share, first_pair
+from emcli.models.family import ParameterFault, Picked, Predictor, Rows, Share, Total, first_pair
 from emcli.models.parameters import Given
 from emcli.models.seeding import far_apart, squared_distances
+from emcli.models.spheres import Spheres
 
 KEYS = ("centroids", "sizes", "sd", "scales", "weights")  # scales: what columns were divided by, (d,)
 EXACT = 100_000  # different values on a line up to which the best clusters of all are found
@@ -101,20 +102,6 @@ class KMeans:
         return replace(self, centroids=self.centroids[order])
 
 
-@dataclass(frozen=True, eq=False)
-class Spheres:
-    """What `generate` draws from centroids: round clusters of one standard deviation."""
-
-    weights: Array  # (k,)
-    centroids: Array  # (k, d)
-    sd: float | Array  # in the units of the columns; (d,) where each has its own
-
-    def sample(self, labels: Any, rng: np.random.Generator) -> Array:
-        """Rows (n, d) for n labels."""
-        drawn: Array = self.centroids[labels] + self.sd * rng.standard_normal((len(labels), self.centroids.shape[1]))
-        return drawn
-
-
 class KMeansFamily:
     """K-means as the rest of the program sees it."""
 
@@ -131,6 +118,13 @@ class KMeansFamily:
     ) -> Rows:
         rows = points.rows(numbers, weights, names, settings.k, not settings.standardize, settings.standardize)
         return rows if settings.standardize else replace(rows, cautions=points.lopsided(rows))
+
+    def across(self, total: Total, names: Sequence[str], settings: Any) -> Rows:
+        rows, _ = points.across(total, names, settings.k, not settings.standardize, settings.standardize)
+        return replace(rows, cautions=() if settings.standardize else points.lopsided(rows))
+
+    def placed(self, numbers: Array, weights: Array | None, like: Rows) -> Rows:
+        return points.placed(numbers, weights, like)
 
     def draw(self, rows: Rows, settings: Any, rng: np.random.Generator) -> Iterator[KMeans]:
         while True:
@@ -253,7 +247,8 @@ class KMeansFamily:
             return None
         from emcli.models.segments import best_segments
 
-        return KMeans(best_segments(rows.values[0], rows.weights, settings.k)[0][:, None])
+        seen = rows.at_hand()
+        return None if seen is None else KMeans(best_segments(seen.values[0], seen.weights, settings.k)[0][:, None])
 
     def certificate(self, log_likelihood: float | None, rows: Rows, settings: Any) -> dict[str, float] | None:
         return None
