@@ -70,7 +70,7 @@ class Cluster:
 
     def _threads(self) -> dict[str, int]:
         with self._watched():
-            return dict(self._client.ncores())
+            return dict(self._client.sync(self._client.scheduler.ncores, callback_timeout=PATIENCE))
 
     def _lost(self, what: str) -> EmcliError:
         return EmcliError(Exit.DATA, f"{self.address}: {what}", hint="nothing is written; run it again")
@@ -122,6 +122,8 @@ def connected(address: str) -> Iterator[Cluster]:
         dask.config.set({"distributed.comm.timeouts.connect": f"{PATIENCE}s", "distributed.comm.retry.count": 0})
         try:
             at = _started(address, opened) if address.startswith("local:") else address
+            if at is address:
+                asyncio.run(_greeted(address))
             client = distributed.Client(at, timeout=PATIENCE)
         except (OSError, TimeoutError, ValueError, RuntimeError) as error:
             what = f"no scheduler answers at {address}"
@@ -129,6 +131,16 @@ def connected(address: str) -> Iterator[Cluster]:
         opened.callback(_closed, client)
         _refuse_others(client, address)
         yield Cluster(client, address)
+
+
+async def _greeted(address: str) -> None:
+    """Shake hands: a client would wait for ever for what listens there and says nothing. Raises OSError."""
+    from distributed import Security
+    from distributed.comm import connect
+
+    how = Security().get_connection_args("client")
+    comm = await asyncio.wait_for(connect(address, timeout=PATIENCE, **how), PATIENCE)
+    await comm.close()
 
 
 def _started(address: str, opened: ExitStack) -> Any:
