@@ -18,7 +18,7 @@ from emcli import workers
 from emcli.errors import Caution, EmcliError, Exit, Fault, quoted
 from emcli.loading import Dataset, shown_source, unfit
 from emcli.models.family import DataFault, Family, Rows
-from emcli.models.scattered import Scattered
+from emcli.models.scattered import Scattered, counted
 
 PATIENCE = 5  # seconds for a scheduler to answer, and for workers to be there
 GONE = 8  # seconds without any worker after which a fit is given up
@@ -231,7 +231,7 @@ class Elsewhere:
         if not rows.count:
             n = len(self._raw)
             placed = self._cluster.begun(workers.placed, self._raw, [family] * n, [rows] * n)
-            sizes = self._cluster.asked(workers.sized, placed)
+            sizes = self._cluster.asked(counted, placed)
             rows = Scattered.of(rows, Kept(self._cluster, placed), sizes).or_merged()
         facts = self._facts
         digest = sha256("".join(fact.digest for fact in facts).encode()).hexdigest()

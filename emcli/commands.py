@@ -42,7 +42,7 @@ def fit(target: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
     source = source_of(data[0] if data else None, experiment)
     refuse_twice(target, source, *flags.get("start", ()))
     settings = resolve(model.name, model.options, flags, document, read_start=read_start)[0]
-    _refuse_on_cluster(settings, source, bool(given["plot"]))
+    refuse_on_cluster(settings, source, bool(given["plot"]))
     _say_decisions(given, settings)
     inputs = tuple(path for path in (source, target if experiment else None, settings.start_source) if path)
     sink = Output(output, inputs) if output is not None and output != "-" else None
@@ -143,13 +143,13 @@ def raw_of(source: str, model: Any, settings: Settings, held: ExitStack) -> Any:
     return Elsewhere(held.enter_context(connected(settings.scheduler)), source, model, settings)
 
 
-def _refuse_on_cluster(settings: Settings, source: str | None, plot: bool) -> None:
+def refuse_on_cluster(settings: Settings, source: str | None, plot: bool = False) -> None:
     """Raise EmcliError (exit 2) for what needs all rows here."""
     if settings.scheduler is None:
         return
     if source is None or source == "-":
         raise EmcliError(Exit.USAGE, "'--scheduler' needs DATA that its workers can read: a file, or a folder of parts")
-    for asked, name in ((plot, "--plot"), (settings.truth, "--truth"), (settings.bootstrap, "--bootstrap")):
+    for asked, name in ((plot, "--plot"), (settings.truth, "--truth")):
         if asked:
             raise EmcliError(Exit.USAGE, f"'{name}' and '--scheduler' exclude each other")
 

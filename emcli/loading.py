@@ -51,6 +51,11 @@ class Raw:
     labels: list[str] | None
     kept: Any  # which rows of the table these are
 
+    @property
+    def columns(self) -> int:
+        """How many columns the model reads as numbers."""
+        return int(self.numbers.shape[1])
+
     def dataset(self, family: Family, settings: Any) -> Dataset:
         """The rows as a fit with these settings works on them. Raises EmcliError."""
         table, picked = self.table, self.picked

@@ -97,11 +97,6 @@ def placed(raw: Raw, family: Family, like: Rows) -> Rows:
     return family.placed(raw.numbers, raw.weights, like)
 
 
-def sized(rows: Rows) -> int:
-    """How many rows a part has."""
-    return rows.count
-
-
 def unlike(header: tuple[str, ...], first: tuple[str, ...], shown: str, shown_first: str) -> EmcliError:
     """The error for a part whose columns are not those of the first."""
     wrong = next((i for i, pair in enumerate(zip(header, first, strict=False)) if pair[0] != pair[1]), None)

@@ -98,6 +98,11 @@ class Rows:
         """The rows in this process; None where they are elsewhere and too many."""
         return self
 
+    def redrawn(self, model: Any, rng: np.random.Generator) -> Rows:
+        """As many rows drawn from a model, where these are."""
+        drawn: Rows = model.redrawn(self, rng)
+        return drawn
+
     def batches(self) -> list[Batch]:
         """The rows in slices of a fixed size."""
         n = self.values.shape[1]

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from emcli.em import Array, Map, Stats, Step
+from emcli.em import Array, Map, Stats, Step, pooled
 from emcli.errors import Caution
 from emcli.figure import Panel
 from emcli.models import points
@@ -198,8 +198,8 @@ class KMeansFamily:
         """The row farthest from its centroid becomes one of its own, until there are enough: the inertia only falls."""
         centroids = model.centroids
         while len(centroids) < settings.k:
-            nearest = squared_distances(rows.values, centroids).min(axis=0)
-            centroids = np.concatenate([centroids, rows.values[:, [np.argmax(nearest)]].T])
+            stats = pooled(KMeans(centroids), rows.batches(), rows.mapping(map))
+            centroids = np.concatenate([centroids, stats.farthest[None, :]])
         yield KMeans(centroids)
 
     def table(self, parameters: Mapping[str, Any], names: Sequence[str], total: float) -> list[tuple[str, list[Any]]]:

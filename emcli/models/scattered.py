@@ -101,6 +101,11 @@ class Scattered(Rows):
         fields = {name: getattr(self, name) for name in Rows.__dataclass_fields__}
         return Rows(**{**fields, "values": found.values, "weights": found.weights})
 
+    def redrawn(self, model: Any, rng: np.random.Generator) -> Rows:
+        seeds = rng.integers(2**63, size=len(self.sizes)).tolist()
+        parts = self.parts.made(partial(drawn_like, model=model), seeds)
+        return replace(self, parts=parts, sizes=tuple(parts.each(counted, parts.handles)))
+
     def or_merged(self) -> Rows:
         """These rows; but the different ones, here, where rows at hand would be merged too."""
         n = self.count
@@ -164,6 +169,16 @@ class Different:
 def added(function: Callable[..., Any], rows: Rows) -> Any:
     """What a function of values and weights finds in the batches of a part, added up."""
     return reduce(add, (function(*batch) for batch in rows.batches()))
+
+
+def drawn_like(rows: Rows, seed: int, model: Any) -> Rows:
+    """A part drawn from a model, of as many rows as the weights of this one sum to."""
+    return rows.redrawn(model, np.random.default_rng(seed))
+
+
+def counted(rows: Rows) -> int:
+    """How many rows a part has."""
+    return rows.count
 
 
 def taken(rows: Rows, places: npt.NDArray[np.intp]) -> tuple[Array, Array | None]:
