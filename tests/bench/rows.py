@@ -47,11 +47,11 @@ def timed(data: Path, *how: str) -> tuple[float, float, float]:
          "-", *how],
         stdout=subprocess.PIPE, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
     )  # fmt: skip
-    begun, seen = time.perf_counter(), []
+    begun = time.perf_counter()
+    seen: list[tuple[float, int]] = []
     assert process.stdout is not None
-    for line in process.stdout:
-        if json.loads(line)["type"] == "iteration":
-            seen.append((time.perf_counter(), loopback()))
+    lines = (line for line in process.stdout if json.loads(line)["type"] == "iteration")
+    seen.extend((time.perf_counter(), loopback()) for _ in lines)
     process.wait()
     steps = len(seen) - 1
     return (
