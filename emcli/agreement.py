@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from emcli.em import Array
+from emcli.spill import chunks
 
+SMALL = 1 << 12  # labels up to which a table of all pairs of them is nothing
 SHARED = ("scales",)  # lists of parameters that have one value for each column
 
 
@@ -18,16 +20,24 @@ def adjusted_rand_index(one: Any, other: Any, weights: Array | None = None) -> f
 
     Labels (n,) of any kind; a row of weight w counts as w rows. 1.0 where both groupings are a single group.
     """
-    first = np.unique(np.asarray(one), return_inverse=True)[1]
-    second = np.unique(np.asarray(other), return_inverse=True)[1]
-    table = np.zeros((first.max() + 1, second.max() + 1))
-    np.add.at(table, (first, second), 1.0 if weights is None else weights)
+    first, second = (_numbered(np.asarray(labels)) for labels in (one, other))
+    table = np.zeros((int(first.max()) + 1, int(second.max()) + 1))
+    for some in chunks(len(first)):
+        np.add.at(table, (first[some], second[some]), 1.0 if weights is None else weights[some])
+    table = table[table.any(axis=1)][:, table.any(axis=0)]
     together = _pairs(table).sum()
     rows, columns = _pairs(table.sum(axis=1)).sum(), _pairs(table.sum(axis=0)).sum()
     expected = rows * columns / max(_pairs(table.sum()), 1e-300)
     if (rows + columns) / 2 == expected:
         return 1.0
     return float((together - expected) / ((rows + columns) / 2 - expected))
+
+
+def _numbered(labels: Any) -> Any:
+    """Labels as numbers from 0; small whole numbers as they are."""
+    if labels.dtype.kind in "iu" and labels.size and labels.min() >= 0 and labels.max() < SMALL:
+        return labels
+    return np.unique(labels, return_inverse=True)[1]
 
 
 def _pairs(count: Any) -> Any:

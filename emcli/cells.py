@@ -10,19 +10,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from math import isfinite
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emcli import csvtext, fastcsv
+from emcli import csvtext, fastcsv, parquet, spill
 from emcli.csvtext import Block
 from emcli.errors import Caution, EmcliError, Exit, Fault, quoted
 from emcli.memory import require
+from emcli.parquet import Piece
 from emcli.source import refused
 
 Array = NDArray[np.float64]
 
-_COPIES = 3  # of the numbers, at the peak of fitting them
 _TYPICAL = 100  # rows that tell how long texts are
 SHOWN = 5  # faults that are told one by one
 _FAST = True  # tests turn it off to compare both ways of reading
@@ -70,6 +71,7 @@ class Table:
     # Lines of most files are consecutive, so only the breaks are kept: from the row on, lines count up from the line.
     break_rows: array[int] = field(default_factory=lambda: array("q", [0]), repr=False)
     break_lines: array[int] = field(default_factory=lambda: array("q", [1]), repr=False)
+    parts: tuple[tuple[int, str], ...] = ()  # of a table in parts: the first row of each, and its name
 
     def line(self, row: int) -> int:
         """The line of the file, from 1, on which a row, from 0, begins."""
@@ -78,7 +80,9 @@ class Table:
 
     def fault(self, row: int, column: int | None, what: str) -> Fault:
         """A fault of a row, or of its cell in a column of the file; both from 0."""
-        return Fault(what, self.source, self.line(row), None if column is None else column + 1)
+        at = bisect_right(self.parts, row, key=lambda part: part[0]) - 1
+        name = self.parts[at][1] if self.parts else self.source
+        return Fault(what, name, self.line(row), None if column is None else column + 1)
 
 
 @dataclass(frozen=True)
@@ -92,13 +96,14 @@ class Start:
     header_line: int | None
     cautions: tuple[Caution, ...]
     blocks: Iterator[Block]
-    size: int = 0  # bytes of the whole file, if that is known
+    size: int = 0  # bytes of the whole table, if that is known
+    pieces: Iterator[Piece] | None = None  # the rows, where the file is no CSV
 
 
 class Body:
-    """Collects the data rows of one file. Plain numeric blocks go to numpy; any other is read row by row."""
+    """Collects data rows part by part. Plain numeric blocks go to numpy; any other is read row by row."""
 
-    def __init__(self, start: Start, options: CsvOptions, selection: Selection) -> None:
+    def __init__(self, start: Start, options: CsvOptions, selection: Selection, column: Any = list) -> None:
         self.start, self.options = start, options
         self.name, self.header, self.delimiter = start.name, start.header, start.delimiter
         self.numeric, self.text = list(selection.numeric), selection.text
@@ -110,20 +115,27 @@ class Body:
         self.fast = bool(_FAST and self.numeric and not self.text and not hidden)
         self.rows = fastcsv.Growing()
         self.size = 0  # bytes read
-        self.texts: tuple[list[str], ...] = tuple([] for _ in self.text)
+        self.texts: tuple[list[str], ...] = tuple(column() for _ in self.text)
         self.count = self.dropped = self.underflows = self.fault_count = 0
         self.faults: list[Fault] = []
         self.first_kind = ""  # of fault, which decides the hint
         self.bad_columns: set[int] = set()
         self.break_rows, self.break_lines = array("q"), array("q")
         self.next_line = -1
+        self.roomy = False  # was there seen to be room on the disk?
+        self.parts: list[tuple[int, str]] = []  # the first row of each, and its name
 
-    def read(self, blocks: Iterator[Block]) -> None:
-        """Add all rows of the blocks."""
-        seen = 0
-        for block in blocks:
-            seen += len(block.data)
-            self.size = seen
+    def begin(self, start: Start) -> None:
+        """What is added from now on is of another part; what was detected in the first one holds for it too."""
+        self.name, self.next_line = start.name, -1
+        self.parts.append((self.count, start.name))
+
+    def read(self, start: Start) -> None:
+        """Add all rows of a part."""
+        for piece in start.pieces or ():
+            self._take(piece)
+        for block in (blocks := start.blocks):
+            self.size += len(block.data)
             if not block.data.strip(b"\n"):
                 continue
             numbers = self._by_numpy(block.data) if self.fast else None
@@ -134,15 +146,35 @@ class Body:
                 self.next_line = block.line + len(numbers)
             else:  # quoted text may go on into the next block
                 self._by_row(chain([block], blocks) if b'"' in block.data else [block])
-            self._afford(max(self.start.size / seen, 1.0))
+            self._afford(max(self.start.size / self.size, 1.0))
+
+    def _take(self, piece: Piece) -> None:
+        """Add rows that are no text, as numbers at once where nothing is wrong with them."""
+        numbers = parquet.numbers(piece, self.numeric, self.name)
+        if numbers is None:
+            self.add(parquet.records(iter([piece]), self.numeric, self.name))
+        else:
+            self._place(piece.line)
+            self.rows.append(numbers)
+            for kept, column in zip(self.texts, self.text, strict=True):
+                kept.extend(parquet.texts(piece, column))
+            self.count += len(numbers)
+            self.next_line = piece.line + len(numbers)
+        self._afford(1.0)
 
     def _afford(self, still: float) -> None:
         """Refuse a file that will not fit in memory, `still` times as long as what was read, while there is plenty."""
         texts = sum(sum(map(len, column[-_TYPICAL:])) / len(column[-_TYPICAL:]) + 60 for column in self.texts if column)
-        row = 8 * _COPIES * len(self.numeric) + texts
-        kept = self.count * (8 * len(self.numeric) + texts)
-        rows = int(self.count * still)
-        require(int(rows * row - kept), f"{rows} rows of {len(self.numeric) + len(self.text)} columns", self.name)
+        rows, width = int(self.count * still), len(self.numeric)
+        size = 8 * rows * width
+        what = f"{rows} rows of {width + len(self.text)} columns"
+        if not spill.too_large(size):
+            require(int(spill.COPIES * size + rows * texts - self.count * (8 * width + texts)), what, self.name)
+            return
+        require(int((rows - self.count) * texts), what, self.name)
+        if self.rows.file is not None and not self.roomy:
+            self.rows.file.room(2 * size)
+            self.roomy = True
 
     def _place(self, line: int) -> None:
         if line != self.next_line:
@@ -263,5 +295,5 @@ class Body:
             cautions = (*cautions, Caution("underflow", said))
         return Table(
             self.name, self.header, self.start.has_header, self.delimiter, self.rows.rows(), self.texts, self.dropped,
-            cautions, self.break_rows, self.break_lines,
+            cautions, self.break_rows, self.break_lines, tuple(self.parts),
         )  # fmt: skip

@@ -161,7 +161,7 @@ def _fit_parameters() -> dict[str, Any]:
     options = {option.key: _from_table(option) for option in sorted(OPTIONS, key=lambda option: option.switch)}
     return {
         "model": _word("MODEL|EXPERIMENT", "kmeans, coins or gmm; or an experiment file (YAML)"),
-        "data": _words("DATA", "a CSV file, or - for standard input"),
+        "data": _words("DATA", "a CSV or Parquet file, a folder of them, or - for standard input"),
         **options,
         "json": _switch("--json", help="print the result document instead of tables"),
         "output": _option("-o", "--output", metavar="FILE", help="write the document to FILE, whole or not at all"),
@@ -197,7 +197,7 @@ def _predict_parameters() -> dict[str, Any]:
 
     return {
         "fit": _word("FIT", "a fit's JSON"),
-        "data": _words("DATA", "a CSV file, or - for standard input"),
+        "data": _words("DATA", "a CSV or Parquet file, a folder of them, or - for standard input"),
         **{key: _from_table(BY_KEY[key]) for key in ("missing", "delimiter", "comment", "header")},
         "output": _option("-o", "--output", metavar="FILE", help="write to FILE, whole or not at all"),
     }

@@ -9,7 +9,7 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from emcli.errors import EmcliError, Exit, Fault, quoted, suggestion
+from emcli.errors import Caution, EmcliError, Exit, Fault, quoted, suggestion
 from emcli.experiment import Experiment, read_experiment, read_start
 from emcli.files import Output, open_log, refuse_endless, refuse_shared, refuse_twice
 from emcli.models import MODELS, family_of
@@ -85,6 +85,8 @@ def generate(source: str, given: Mapping[str, Any]) -> int:
 def predict(saved: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
     """Apply a saved fit to new rows and print them as CSV; returns the exit code. Raises EmcliError."""
     from emcli.cells import CsvOptions
+    from emcli.files import OutputFolder
+    from emcli.parts import csv_name, is_folder, parts
     from emcli.predicting import predictions
     from emcli.saved import read_fit
 
@@ -95,16 +97,27 @@ def predict(saved: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
     options = CsvOptions(**reading(flags))
     source = source_of(data[0] if data else None, None)
     refuse_twice(saved, source)
-    sink = Output(output, (saved, source or "-")) if output is not None and output != "-" else None
-    if sink is None:
-        refuse_endless((source or "-",))
-    pieces = predictions(read_fit(saved), saved, source or "-", options)
-    with sink.opened() if sink else nullcontext(sys.stdout) as stream:
+    source = source or "-"
+    apart = is_folder(source) and output is not None and output != "-"
+    if output is None or output == "-":
+        refuse_endless(parts(source))
+    pieces = predictions(read_fit(saved), saved, source, options, apart)
+    with ExitStack() as opened:
+        if apart:
+            assert output is not None
+            folder = opened.enter_context(OutputFolder(output).opened())
+        elif output is None or output == "-":
+            stream = sys.stdout
+        else:
+            stream = opened.enter_context(Output(output, (saved, *parts(source))).opened())
         for piece in pieces:
             if isinstance(piece, str):
                 stream.write(piece)
-            elif not given["quiet"]:
-                warn(piece.slug, piece.message)
+            elif isinstance(piece, Caution):
+                if not given["quiet"]:
+                    warn(piece.slug, piece.message)
+            elif apart:
+                stream = folder.next(csv_name(piece.name))
     return Exit.DONE
 
 

@@ -1,20 +1,23 @@
-"""CSV in and out: the chosen columns of a file as arrays and strings, or every fault with its place."""
+"""CSV in and out, and Parquet in: the chosen columns of a file as arrays and strings, or every fault with its place."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain, islice
 from typing import IO, Any, BinaryIO
 
 import numpy as np
 
-from emcli import csvtext
+from emcli import csvtext, parquet
 from emcli.cells import SHOWN, Body, CsvOptions, Selection, Start, Table
 from emcli.csvtext import Block, format_csv
 from emcli.errors import EmcliError, Exit, escaped, quoted, suggestion
+from emcli.parts import first_difference, is_folder, is_parquet, parts, size
 from emcli.source import opened, refused
+from emcli.words import Words
 
 Chooser = Callable[[tuple[str, ...], str, bool], Selection]
 
@@ -26,36 +29,83 @@ def read_table(source: str, options: CsvOptions, choose: Chooser, stdin: BinaryI
     unusable options, 3 for data that cannot be read: the first five faults of rows and cells and how many more there
     are, or alone the first that forbids reading on.
     """
-    with begun(source, options, stdin) as start:
-        body = Body(start, options, choose(start.header, start.name, start.has_header))
-        body.read(start.blocks)
+    names = parts(source)
+    body: Body | None = None
+    first: Start | None = None
+    for name in names:
+        with begun(name, options, stdin) as start:
+            if first is None or body is None:
+                first = replace(start, name=source if is_folder(source) else start.name, size=size(names) or start.size)
+                options = _as(first, options)
+                body = Body(first, options, choose(first.header, first.name, first.has_header), Words)
+            _refuse_other(start, first)
+            body.begin(start)
+            body.read(start)
+    assert body is not None and first is not None
+    body.begin(first)
     body.check()
     return body.table()
 
 
 def read_pieces(
-    source: str, options: CsvOptions, choose: Chooser, size: int, stdin: BinaryIO | None = None
+    source: str, options: CsvOptions, choose: Chooser, rows: int, stdin: BinaryIO | None = None
 ) -> Iterator[Table]:
-    """The same row by row, in tables of `size` rows: a file of any length in little memory. A fault ends the stream."""
-    with begun(source, options, stdin) as start:
-        selection = choose(start.header, start.name, start.has_header)
-        numbered = csvtext.lines(start.blocks, start.name)
-        rows = csvtext.records(numbered, start.delimiter, options.comment, start.name)
-        seen = 0
-        while True:
-            body = Body(start, options, selection)
-            body.add(islice(rows, size))
-            if not body.count and not body.dropped and seen:
-                return
-            seen += body.count
-            body.check(empty=bool(seen))
-            yield body.table()
+    """The same row by row, in tables of so many `rows`: a file of any length in little memory. A fault ends the stream.
+
+    Each table is of one part, and has its name as `source`; every part has one table at least.
+    """
+    names = parts(source)
+    first: Start | None = None
+    seen = 0
+    for name in names:
+        with begun(name, options, stdin) as start:
+            if first is None:
+                first = start
+                options = _as(first, options)
+                selection = choose(start.header, start.name, start.has_header)
+            _refuse_other(start, first)
+            incoming = _rows(start, options, selection)
+            here = 0
+            while True:
+                body = Body(start, options, selection)
+                body.begin(start)
+                body.add(islice(incoming, rows))
+                if not body.count and not body.dropped and here:
+                    break
+                here, seen = here + 1, seen + body.count
+                body.check(empty=bool(seen) or name != names[-1])
+                yield body.table()
+                if not body.count and not body.dropped:
+                    break
+
+
+def _as(first: Start, options: CsvOptions) -> CsvOptions:
+    """The options for all parts: what is detected in the first one holds for them all."""
+    return replace(options, delimiter=first.delimiter, header=first.has_header)
+
+
+def _refuse_other(start: Start, first: Start) -> None:
+    """Raise EmcliError where a part has another header than the first."""
+    wrong = first_difference(start.name, start.header, first.header, start.header_line)
+    if wrong is not None:
+        raise wrong
+
+
+def _rows(start: Start, options: CsvOptions, selection: Selection) -> Iterator[csvtext.Record]:
+    if start.pieces is not None:
+        return parquet.records(start.pieces, selection.numeric, start.name)
+    numbered = csvtext.lines(start.blocks, start.name)
+    return csvtext.records(numbered, start.delimiter, options.comment, start.name)
 
 
 @contextmanager
 def begun(source: str, options: CsvOptions, stdin: BinaryIO | None) -> Iterator[Start]:
     """Open a source and read as far as it takes to tell its delimiter and header. Raises EmcliError."""
     delimiter = csvtext.checked_delimiter(options.delimiter, options.comment)
+    if is_parquet(source):
+        header, pieces = parquet.opened(source)
+        yield Start(source, delimiter or ",", header, True, None, (), iter(()), size([source]), pieces)
+        return
     with opened(source, stdin) as reader:
         name, incoming = reader.name, csvtext.blocks(reader)
         seen: list[Block] = []  # what the delimiter and the header are told from

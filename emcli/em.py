@@ -16,6 +16,7 @@ Array = npt.NDArray[np.float64]
 Batch = tuple[Array, Array | None]  # rows as the model lays them out, (d, n); their weights (n,), None when all are 1
 Map = Callable[..., Iterable[Any]]
 
+PIECE = 16384  # rows
 UNIT_ROUNDOFF = 2.0**-53
 SETTLED = 0.01  # a mixing weight that changes by more than this a step has not converged
 RETEST = 50  # iterations between tests of the score decrement
@@ -65,6 +66,12 @@ class Step(NamedTuple):
     weight: float
     squares: float = 0.0  # of the terms that cancel in the score
     how: str = "em"  # em | newton
+
+
+def pieces(rows: Array, weights: Array | None, size: int = PIECE) -> Iterator[Batch]:
+    """Parts of a batch, for work that needs a lot of room for each row."""
+    for start in range(0, rows.shape[1], size):
+        yield rows[:, start : start + size], None if weights is None else weights[start : start + size]
 
 
 def pooled(model: Any, batches: Sequence[Batch], map: Map = map) -> Any:

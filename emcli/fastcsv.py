@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emcli import spill
+
 LARGE = 25_000_000  # bytes of a file from which polars repays its import
 _ROOM = 1 << 26  # bytes set aside for rows in pieces; memory that is never written costs nothing
 _engine: Any = None  # polars once it is needed, or False where it is not installed
@@ -60,9 +62,13 @@ def _polars() -> Any:
 
 
 class Growing:
-    """Rows that come in pieces, in one array that grows in place: joining them at last would need twice the memory."""
+    """Rows that come in pieces, in one array that grows in place: joining them at last would need twice the memory.
+
+    Beyond the limit of memory they go to a file.
+    """
 
     def __init__(self) -> None:
+        self.file: spill.File | None = None
         self._count = 0
         self._pieces = 0
         self._rows: NDArray[np.float64] = np.empty((0, 0))
@@ -71,7 +77,13 @@ class Growing:
         """Add rows (n, d), d always the same."""
         end, width = self._count + len(piece), piece.shape[1]
         self._pieces += 1
-        if self._pieces == 1:
+        if self.file is None and spill.too_large(8 * end * width):
+            self.file = spill.File()
+            self.file.append(self._rows[: self._count])
+            self._rows = np.empty((0, width))
+        if self.file is not None:
+            self.file.append(piece)
+        elif self._pieces == 1:
             self._rows = piece
         else:
             if self._pieces == 2:
@@ -85,6 +97,9 @@ class Growing:
 
     def rows(self) -> NDArray[np.float64]:
         """All rows, which are no longer added to."""
+        if self.file is not None:
+            with self.file as file:
+                return file.array((self._count, self._rows.shape[1]), np.dtype(np.float64))
         if self._pieces > 1:
             self._rows.resize((self._count, self._rows.shape[1]), refcheck=False)
         return self._rows

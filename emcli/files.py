@@ -153,6 +153,64 @@ class Output:
         return os.path.join(folder, f".{os.fsdecode(os.fsencode(name)[:200])}.{os.urandom(6).hex()}.tmp")
 
 
+class OutputFolder:
+    """A folder of files to be written whole: made beside its place, and put there by one rename after the work.
+
+    Raises EmcliError, exit 5, where it cannot be written or something is there already.
+    """
+
+    def __init__(self, path: str):
+        self.path = path
+        self._target = os.path.realpath(path)
+        folder, name = os.path.split(self._target)
+        self._temporary = os.path.join(folder, f".{os.fsdecode(os.fsencode(name)[:200])}.{os.urandom(6).hex()}.tmp")
+        self._file: IO[str] | None = None
+
+    @contextmanager
+    def opened(self) -> Iterator[OutputFolder]:
+        """Put all files in place where the block ends without an exception."""
+        try:
+            if os.path.lexists(self.path) and (not os.path.isdir(self._target) or os.listdir(self._target)):
+                raise FileExistsError(0, "there is something already, and parts go to a new or empty folder")
+            try:
+                os.mkdir(self._temporary)
+                yield self
+                self._close()
+                os.replace(self._temporary, self._target)
+            except BaseException:
+                self._discard()
+                raise
+        except BrokenPipeError:
+            raise
+        except (OSError, ValueError) as wrong:
+            raise _unwritable(self.path, wrong) from None
+
+    def next(self, name: str) -> IO[str]:
+        """The next file of the folder; those before are done."""
+        self._close()
+        try:
+            place = os.open(os.path.join(self._temporary, name), _NEW, 0o666)
+        except FileExistsError:
+            raise EmcliError(Exit.OUTPUT, Fault(f"two parts would be written to {quoted(name)}", self.path)) from None
+        self._file = open(place, **_mode("w", False))  # noqa: SIM115 - closed when the next one begins
+        return self._file
+
+    def _close(self) -> None:
+        if self._file is not None:
+            with self._file as file:
+                _sync(file)
+            self._file = None
+
+    def _discard(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+        with suppress(OSError):
+            for name in os.listdir(self._temporary):
+                os.unlink(os.path.join(self._temporary, name))
+            os.rmdir(self._temporary)
+
+
 def _mode(mode: str, binary: bool) -> dict[str, Any]:
     return {"mode": f"{mode}b"} if binary else {"mode": mode, "encoding": "utf-8"}
 

@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from emcli.em import Array, Degenerate, Map, em, pooled
+from emcli import spill
+from emcli.em import Array, Degenerate, Map, em, pieces, pooled
 from emcli.errors import Caution, EmcliError, Exit, Fault
 from emcli.information import information
 from emcli.loading import Dataset
 from emcli.models.family import Family, Rows
 from emcli.screening import screened
+from emcli.spill import chunks
 from emcli.starts import DRAWN_FROM, EXACT, Iteration, Start, remaining, run, start_model, threads
 from emcli.verdict import Choice, about_optimum, about_starts, against_one, agreed, choose, same_optimum
 
@@ -212,21 +214,26 @@ def bic_of_one(result: Result, spread: Map) -> float | None:
 def _assignments(model: Any, rows: Rows, spread: Map) -> tuple[float, Array]:
     """-Σ w ln(max responsibility), and the likeliest component of each row of data."""
 
-    def doubt(r: Array, weights: Array | None) -> float:
-        largest = np.log(r.max(axis=0))
-        return -float(largest.sum() if weights is None else weights @ largest)
-
     def one(values: Array, weights: Array | None) -> tuple[float, Any]:
-        r = model.posterior(values)[0]
-        return doubt(r, weights), r.argmax(axis=0)
+        total, labels = 0.0, []
+        for some, counts in pieces(values, weights):
+            r = model.posterior(some)[0]
+            doubt = np.log(r.max(axis=0))
+            total -= float(doubt.sum() if counts is None else counts @ doubt)
+            labels.append(r.argmax(axis=0).astype(np.int32))
+        return total, np.concatenate(labels)
 
-    if not rows.here:
-        doubts = spread(
-            lambda values, weights: doubt(model.posterior(values)[0], weights), *zip(*rows.batches(), strict=True)
-        )
-        return sum(doubts), np.empty(0, dtype=np.intp)
-    parts = list(spread(one, *zip(*rows.batches(), strict=True)))
-    labels = np.concatenate([part[1] for part in parts])
+    if not rows.here:  # labels stay where the rows are
+        doubts = spread(lambda values, weights: one(values, weights)[0], *zip(*rows.batches(), strict=True))
+        return sum(doubts), np.empty(0, dtype=np.int32)
+    doubt, at = 0.0, 0
+    labels = spill.empty((rows.values.shape[1],), np.int32)
+    for part, likeliest in spread(one, *zip(*rows.batches(), strict=True)):
+        doubt += part
+        labels[at : at + len(likeliest)] = likeliest
+        at += len(likeliest)
     if rows.merged is not None:
-        labels = np.where(rows.merged >= 0, labels[rows.merged], -1)
-    return sum(part[0] for part in parts), labels
+        once, labels = labels, spill.empty(rows.merged.shape, np.int32)
+        for some in chunks(len(labels)):
+            labels[some] = np.where(rows.merged[some] >= 0, once[rows.merged[some]], -1)
+    return doubt, labels

@@ -11,8 +11,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from emcli.em import Array, Batch, Map
+from emcli.em import Array, Batch, Map, pieces
 
+ROOM = 4096  # rows whose scores stay in a core's own cache
 LONGEST = 0.5
 NO_SCORE, NO_CURVE = 1e-9, 1e-5  # eigenvalues below which there is none that rounding does not explain
 
@@ -38,43 +39,26 @@ class Information:
 
     score: Array  # (p,)
     matrix: Array  # (p, p) empirical information Σ w sᵢ sᵢᵀ
-    observed: Array  # (p, p) minus the second derivatives of the log-likelihood
+    observed: Array | None  # (p, p) minus the second derivatives of the log-likelihood; None where nobody asked
 
     @classmethod
-    def of(cls, complete: Complete, weights: Array | None) -> Self:
-        """Observed information of the incomplete data (Louis 1982, equation 3.2).
-
-        It is that of the complete data, less the conditional second moments of their scores, plus Σ w sᵢ sᵢᵀ.
-        """
+    def of(cls, complete: Complete, weights: Array | None, observed: bool) -> Self:
+        """Of the incomplete data, from what their complete data would tell."""
         r, places, mixing = complete.responsibilities, complete.places, complete.mixing
         k, n = r.shape
         own = int(places.max()) + 1
-        p = own + (0 if mixing is None else k - 1)
-        weighted = r if weights is None else r * weights
-        scores, observed = np.zeros((p, n)), np.zeros((p, p))
-        sums = np.empty(places.shape)
+        scores = np.zeros((own + (0 if mixing is None else k - 1), n))
         for j, place in enumerate(places):
             scores[place] += r[j] * complete.scores[j]
-            known = weighted[j] * complete.scores[j]
-            sums[j] = known.sum(axis=1)
-            observed[np.ix_(place, place)] += complete.information[j] - known @ complete.scores[j].T
         if mixing is not None:
-            w, sizes = mixing[:-1], weighted.sum(axis=1)
-            total, rest = sizes.sum(), sizes[:-1]
-            scores[own:] = r[:-1] - w[:, None]
-            for j, place in enumerate(places):
-                observed[place, own:] += np.outer(sums[j], w)
-                if j < k - 1:
-                    observed[place, own + j] -= sums[j]
-            observed[own:, :own] = observed[:own, own:].T
-            observed[own:, own:] = np.diag(total * w - rest) + np.outer(rest, w) + np.outer(w, rest)
-            observed[own:, own:] -= 2 * total * np.outer(w, w)
+            np.subtract(r[:-1], mixing[:-1, None], out=scores[own:])
         counted = scores if weights is None else scores * weights
         matrix = counted @ scores.T
-        return cls(counted.sum(axis=1), matrix, observed + matrix)
+        return cls(counted.sum(axis=1), matrix, matrix + _hidden(complete, weights, own) if observed else None)
 
     def __add__(self, other: Information) -> Information:
-        return Information(self.score + other.score, self.matrix + other.matrix, self.observed + other.observed)
+        both = None if self.observed is None or other.observed is None else self.observed + other.observed
+        return Information(self.score + other.score, self.matrix + other.matrix, both)
 
     def _known(self) -> tuple[npt.NDArray[np.bool_], Array]:
         """Which parameters any row informs, and the scale of each; the others have no score either."""
@@ -106,6 +90,7 @@ class Information:
         No parameter moves by more than LONGEST, which is about half an sd of a component.
         """
         known, spread = self._known()
+        assert self.observed is not None
         values, vectors = np.linalg.eigh(self.observed[np.ix_(known, known)] / np.outer(spread, spread))
         along = (self.score[known] / spread) @ vectors
         step = np.zeros(len(self.score))
@@ -120,13 +105,42 @@ class Information:
     def _curvatures(self) -> Array:
         """Eigenvalues of the observed information in the same units."""
         known, spread = self._known()
+        assert self.observed is not None
         return np.asarray(np.linalg.eigvalsh(self.observed[np.ix_(known, known)] / np.outer(spread, spread)))
 
 
-def information(model: Any, batches: Sequence[Batch], map: Map = map) -> Information:
-    """Score and information of all rows at the model."""
+def _hidden(complete: Complete, weights: Array | None, own: int) -> Array:
+    """What is added to Σ w sᵢ sᵢᵀ to have the observed information (Louis 1982, equation 3.2), (p, p).
+
+    The information of the complete data, less the conditional second moments of their scores.
+    """
+    places, mixing = complete.places, complete.mixing
+    k = len(places)
+    weighted = complete.responsibilities if weights is None else complete.responsibilities * weights
+    p = own + (0 if mixing is None else k - 1)
+    found, sums = np.zeros((p, p)), np.empty(places.shape)
+    for j, place in enumerate(places):
+        known = weighted[j] * complete.scores[j]
+        sums[j] = known.sum(axis=1)
+        found[np.ix_(place, place)] += complete.information[j] - known @ complete.scores[j].T
+    if mixing is None:
+        return found
+    w, sizes = mixing[:-1], weighted.sum(axis=1)
+    total, rest = sizes.sum(), sizes[:-1]
+    for j, place in enumerate(places):
+        found[place, own:] += np.outer(sums[j], w)
+        if j < k - 1:
+            found[place, own + j] -= sums[j]
+    found[own:, :own] = found[:own, own:].T
+    found[own:, own:] = np.diag(total * w - rest) + np.outer(rest, w) + np.outer(w, rest) - 2 * total * np.outer(w, w)
+    return found
+
+
+def information(model: Any, batches: Sequence[Batch], map: Map = map, observed: bool = True) -> Information:
+    """Score and information of all rows at the model; the observed one costs as much again."""
 
     def one(rows: Array, weights: Array | None) -> Information:
-        return Information.of(model.complete(rows, weights), weights)
+        parts = pieces(rows, weights, ROOM)
+        return reduce(add, (Information.of(model.complete(*part), part[1], observed) for part in parts))
 
     return reduce(add, map(one, *zip(*batches, strict=True)))  # type: ignore[no-any-return]

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from emcli import spill
 from emcli.cells import CsvOptions, Selection, Table
 from emcli.data import find_column, read_table
 from emcli.em import Array
@@ -34,7 +35,7 @@ class Dataset:
     dropped: int
     columns: tuple[str, ...]
     digest: str  # sha256 of the values used, little-endian float64, row by row, then the weights
-    labels: list[str] | None  # true labels, one for each row
+    labels: Any  # true labels, one for each row: Words, or None
     row_weights: Array | None
     cautions: tuple[Caution, ...]
 
@@ -47,8 +48,8 @@ class Raw:
     picked: Picked
     numbers: Array  # (n, d) without rows of weight 0
     weights: Array | None
-    texts: list[list[str]]
-    labels: list[str] | None
+    texts: list[Any]
+    labels: Any
     kept: Any  # which rows of the table these are
 
     @property
@@ -83,6 +84,7 @@ def read(source: str, family: Family, settings: Any) -> Raw:
         return Selection(numeric, picked.text + ((roles["truth"],) if "truth" in roles else ()))
 
     use_threads(settings.jobs)
+    spill.keep_within(settings.memory)
     options = CsvOptions(settings.delimiter, settings.header, settings.comment, settings.missing)
     table = read_table(source, options, choose)
     numbers, weights, texts, labels, kept = _by_role(table, roles)
@@ -99,15 +101,18 @@ def pick(
         raise EmcliError(Exit.DATA, Fault(str(fault), shown), hint=fault.hint) from None
 
 
-def _by_role(table: Table, roles: dict[str, int]) -> tuple[Array, Array | None, list[list[str]], list[str] | None, Any]:
+def _by_role(table: Table, roles: dict[str, int]) -> tuple[Array, Array | None, list[Any], Any, Any]:
     """Values (n, d), weights (n,), texts and labels without rows of weight 0, and which rows of the table these are."""
-    numbers, texts = table.numbers, list(table.texts)
+    numbers, texts = table.numbers, list[Any](table.texts)
     labels = texts.pop() if "truth" in roles else None
     if "row_weights" not in roles:
         return numbers, None, texts, labels, None
     numbers, weights = numbers[:, :-1], numbers[:, -1]
-    if (weights < 0).any():
-        row = int(np.argmax(weights < 0))
+    for some in spill.chunks(len(weights)):
+        wrong = weights[some] < 0
+        if not wrong.any():
+            continue
+        row = some.start + int(np.argmax(wrong))
         fault = table.fault(row, roles["row_weights"], f"weights must be at least 0, got '{weights[row]:g}'")
         raise EmcliError(Exit.DATA, fault)
     with np.errstate(over="ignore"):
@@ -117,9 +122,26 @@ def _by_role(table: Table, roles: dict[str, int]) -> tuple[Array, Array | None, 
         raise EmcliError(
             Exit.DATA, Fault(what, table.source, None), hint="weights must be finite, >= 0 and not all zero"
         )
-    kept = np.flatnonzero(weights > 0)
-    texts = [[column[i] for i in kept] for column in texts]
-    return numbers[kept], weights[kept], texts, None if labels is None else [labels[i] for i in kept], kept
+    kept = _where(weights)
+    texts = [column.only(kept) for column in texts]
+    return (
+        spill.copied(numbers, kept),
+        spill.copied(weights, kept),
+        texts,
+        None if labels is None else labels.only(kept),
+        kept,
+    )
+
+
+def _where(weights: Array) -> Any:
+    """The rows of any weight."""
+    count = sum(int(np.count_nonzero(weights[some])) for some in spill.chunks(len(weights)))
+    kept, at = spill.empty((count,), np.intp), 0
+    for some in spill.chunks(len(weights)):
+        found = np.flatnonzero(weights[some])
+        kept[at : at + len(found)] = found + some.start
+        at += len(found)
+    return kept
 
 
 def prepare(
@@ -135,7 +157,8 @@ def prepare(
     source: str = "",
 ) -> Dataset:
     """A dataset of values (n, d) at hand; the table and the columns picked from it locate faults."""
-    numbers = np.ascontiguousarray(numbers, dtype="<f8")
+    if not numbers.flags.c_contiguous or numbers.dtype != np.dtype("<f8"):
+        numbers = spill.copied(numbers)
     _afford(numbers.shape[0], numbers.shape[1], settings, table.source if table else source)
     try:
         rows = family.rows(numbers, texts, weights, names, settings)
@@ -146,7 +169,9 @@ def prepare(
         raise unfit(wrong, table.source if table else source) from None
     digest = digest_of(numbers, texts, weights)
     cautions = rows.cautions
-    if weights is not None and (weights != np.floor(weights)).any():
+    if weights is not None and any(
+        (weights[some] != np.floor(weights[some])).any() for some in spill.chunks(len(weights))
+    ):
         cautions = (*cautions, Caution("fractional-weights", FRACTIONAL))
     count = len(texts[0]) if texts else len(numbers)
     shown = shown_source(table.source if table else source)
@@ -169,9 +194,10 @@ def digest_of(numbers: Array, texts: Sequence[list[str]], weights: Array | None)
     """The sha256 of values (n, d), texts and weights (n,)."""
     digest = sha256(np.ascontiguousarray(numbers, dtype="<f8").reshape(-1))  # type: ignore[arg-type]  # its bytes
     for text in texts:
-        digest.update("\n".join(text).encode())
+        for some in spill.chunks(len(text)):
+            digest.update(("\n" * (some.start > 0) + "\n".join(text[some])).encode())
     if weights is not None:
-        digest.update(np.ascontiguousarray(weights, dtype="<f8").tobytes())
+        digest.update(np.ascontiguousarray(weights, dtype="<f8"))  # type: ignore[arg-type]
     return digest.hexdigest()
 
 
@@ -179,7 +205,8 @@ def _afford(n: int, d: int, settings: Any, source: str) -> None:
     """Refuse a fit whose matrices would not fit in memory: a batch for each thread, and covariances."""
     batch = min(n, BATCH) * min(settings.k, n) * (d + 2)
     matrices = (settings.k + 4) * d * d if settings.covariance in ("full", "tied") else 0
-    need = 8 * (3 * batch * max(1, min(settings.jobs or 1, n // BATCH)) + matrices + 2 * n * d)
+    table = 0 if spill.too_large(8 * n * d) else 2 * n * d
+    need = 8 * (3 * batch * max(1, min(settings.jobs or 1, n // BATCH)) + matrices + table)
     require(need, f"k={settings.k} components of {d} columns", source)
 
 

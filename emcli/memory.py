@@ -37,9 +37,10 @@ def require(size: int, what: str, source: str | None = None) -> None:
         return
     there = free()
     if there is not None and size > there:
-        said = f"not enough memory for {what}: it takes {_shown(size)}, and {_shown(there)} are free"
+        said = f"not enough memory for {what}: it takes {shown(size)}, and {shown(there)} are free"
         raise EmcliError(Exit.DATA, Fault(said, source))
 
 
-def _shown(size: int) -> str:
+def shown(size: int) -> str:
+    """So many bytes, for people."""
     return f"{size / 1e9:.3g} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

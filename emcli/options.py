@@ -73,6 +73,22 @@ delimiter = must(
     lambda value: isinstance(value, str) and a_character(DELIMITERS.get(value, value)),
     lambda value: DELIMITERS.get(value, value),
 )
+
+
+def size(value: Any) -> int:
+    """Bytes from text such as 500MB, 1.5GB, 2GiB or 1000000."""
+    import re
+
+    found = re.fullmatch("([0-9]{1,15}(?:[.][0-9]{1,9})?) *(?:([kMGT])(i?))?B?", str(value), re.IGNORECASE)
+    if not found:
+        raise ValueError("must be a size such as 500MB or 2GB")
+    unit = (1024 if found[3] else 1000) ** (" kmgt".index(found[2].lower()) if found[2] else 0)
+    bytes_ = int(float(found[1]) * unit)
+    if not 0 < bytes_ < 2**63:
+        raise ValueError("must be more than no bytes, and fewer than 2^63")
+    return bytes_
+
+
 comment = must("one character that begins no number", lambda value: a_character(value) and not value.isspace())
 parameters = must(
     "a mapping of parameters, or the name of a file", lambda value: isinstance(value, dict | str) and bool(value)
@@ -155,6 +171,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("comment", "--comment", None, "C", "data", "character that begins a comment line", comment),
     Option("jobs", "--jobs", None, "N", "starts", "threads; never changes a byte of the result", integer(1, 1024),
            typed=True, in_yaml=False),
+    Option("memory", "--memory", None, "SIZE", "data", "larger tables go to disk (500MB, 2GB; default: half)", size,
+           in_yaml=False),
     Option("scheduler", "--scheduler", None, "tcp://HOST:PORT|local:N", "data",
            "a Dask cluster, or N workers here, that read DATA's parts", scheduler, in_yaml=False),
 )  # fmt: skip
@@ -190,6 +208,7 @@ class Settings:
     header: bool | None
     comment: str | None
     jobs: int | None
+    memory: int | None
     scheduler: str | None
     start_source: str | None = None  # the file that start values come from, as typed if relative
     origins: Mapping[str, str] = field(default_factory=dict)  # key -> '-k' or 'fit.yaml:2'; nothing for defaults

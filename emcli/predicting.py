@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from emcli.cells import CsvOptions, Selection, Table
 from emcli.csvtext import format_csv
@@ -15,10 +15,19 @@ from emcli.models.family import ParameterFault, Predictor, RowFault
 PIECE = 16384  # rows held at a time
 
 
-def predictions(said: Mapping[str, Any], fit: str, source: str, options: CsvOptions) -> Iterator[str | Caution]:
+class Part(NamedTuple):
+    """What comes next is of this file."""
+
+    name: str
+
+
+def predictions(
+    said: Mapping[str, Any], fit: str, source: str, options: CsvOptions, apart: bool = False
+) -> Iterator[str | Caution | Part]:
     """CSV text, a header and then some whole lines at a time, and what there is to warn of. Raises EmcliError.
 
-    `said` is a fit's document, `fit` what its file is called.
+    `said` is a fit's document, `fit` what its file is called. Each part of a table is announced; with `apart` each has
+    a header of its own.
     """
     family, names = family_of(said["model"]), _names(said, fit)
     try:
@@ -37,17 +46,19 @@ def predictions(said: Mapping[str, Any], fit: str, source: str, options: CsvOpti
         everything = tuple(range(len(header)))
         return Selection(() if predictor.textual else used, everything)
 
-    first = True
+    before = None
     cautions: dict[str, Caution] = {}
     for table in read_pieces(source, options, choose, PIECE):
         cautions |= {caution.slug: caution for caution in table.cautions if caution.slug != "dropped-rows"}
         if table.dropped:
             yield Caution("dropped-rows", f"{table.dropped} rows with missing values left out")
-        if first:
+        if table.source != before:
+            yield Part(table.source)
+        if before is None or (apart and table.source != before):
             yield from format_csv([*table.header, *titles], [])
         if table.texts[0]:
             yield from format_csv([], [*table.texts, *_found(table, used, predictor)])
-        first = False
+        before = table.source
     yield from cautions.values()
 
 

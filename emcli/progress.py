@@ -46,8 +46,9 @@ class Progress:
         if not self.due:
             return
         room = columns(self._stream) - 1  # the last column would begin a new line
+        self._shown = True  # before it is: a signal may come in between
         self._write("\r" + sayable(self.prefix + text, self._stream)[:room] + "\x1b[K")
-        self._next, self._shown = time.monotonic() + PAUSE, True
+        self._next = time.monotonic() + PAUSE
 
     def clear(self) -> None:
         """Leave the line as if nothing had been there, for what is printed next."""

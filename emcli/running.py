@@ -114,7 +114,7 @@ def _beside_truth(result: Result, experiment: Experiment | None, settings: Setti
     from emcli.truth import with_truth
 
     if result.data.labels is not None:
-        return with_truth(result, None, result.data.labels)
+        return with_truth(result, None, result.data.labels.ranks())
     assert experiment is not None
     drawn = drawn_from(experiment, None, None)
     truth = result.family.write(result.family.read(drawn.parameters, {}))

@@ -138,4 +138,4 @@ def remaining(rows: Rows, model: Any, spread: Map) -> Callable[[Any], float] | N
     p = model.parameters_count
     if p > COSTLY_PARAMETERS or rows.count * p * p > COSTLY_PRODUCT or not rows.has_more_distinct_than(p):
         return None
-    return lambda current: information(current, rows.batches(), spread).decrement()
+    return lambda current: information(current, rows.batches(), spread, False).decrement()

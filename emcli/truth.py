@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emcli import spill
 from emcli.agreement import adjusted_rand_index, matched, reordered
 from emcli.em import Array
+from emcli.spill import chunks
 
 if TYPE_CHECKING:
     from emcli.fitting import Result
@@ -22,10 +24,11 @@ def with_truth(result: Result, parameters: dict[str, Any] | None, labels: Any) -
     """
     index = None
     if labels is not None:
-        known = result.assignments >= 0
-        labels = np.asarray(labels)[known]
-        weights = None if result.data.row_weights is None else result.data.row_weights[known]
-        index = adjusted_rand_index(labels, result.assignments[known], weights)
+        labels, found, weights = np.asarray(labels), result.assignments, result.data.row_weights
+        if found.min() < 0:
+            known = found >= 0
+            found, weights = found[known], None if weights is None else weights[known]
+        index = adjusted_rand_index(labels if len(found) == len(labels) else labels[known], found, weights)
         if parameters is None:
             parameters = result.family.estimate(result.data.rows, _memberships(result, labels), result.settings)
     truth = {"parameters": parameters and _aligned(result, parameters), "adjusted_rand_index": index}
@@ -34,17 +37,25 @@ def with_truth(result: Result, parameters: dict[str, Any] | None, labels: Any) -
 
 def _memberships(result: Result, labels: Any) -> Array:
     """Which part of each (merged) row belongs to each true label, (labels, n)."""
-    groups, index = np.unique(labels, return_inverse=True)
     rows = result.data.rows
-    n = rows.values.shape[1]
-    members = np.zeros((len(groups), n))
-    if rows.merged is None:
-        members[index, np.arange(n)] = 1.0
-        return members
-    known = rows.merged >= 0
-    weights = np.ones(len(labels)) if result.data.row_weights is None else result.data.row_weights[known]
-    np.add.at(members, (index, rows.merged[known]), weights)
-    return members / (1.0 if rows.weights is None else rows.weights)
+    n, merged = rows.values.shape[1], rows.merged
+    seen: set[int] = set()
+    for some in chunks(len(labels)):
+        seen.update(np.unique(labels[some] if merged is None else labels[some][merged[some] >= 0]).tolist())
+    groups = np.array(sorted(seen))
+    members = spill.empty((len(groups), n))
+    members[:] = 0.0
+    for some in chunks(len(labels)):
+        index, place = np.searchsorted(groups, labels[some]), np.arange(some.start, min(some.stop, len(labels)))
+        if merged is None:
+            members[index, place] = 1.0
+            continue
+        known = merged[some] >= 0
+        weights = 1.0 if result.data.row_weights is None else result.data.row_weights[some][known]
+        np.add.at(members, (index[known], merged[some][known]), weights)
+    if merged is not None:
+        members /= 1.0 if rows.weights is None else rows.weights
+    return members
 
 
 def _aligned(result: Result, parameters: dict[str, Any]) -> dict[str, Any]:

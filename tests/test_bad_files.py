@@ -35,8 +35,7 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         bad("compare a.yaml b.yaml", 2, "a.yaml: no such file"),
     ],
     "B2": [
-        bad("fit gmm . -k 1", 3, ".: is a directory"),
-        bad("fit gmm / -k 1", 3, "/: is a directory"),
+        bad("fit gmm . -k 1", 3, ": not a part, by its name"),
         bad("predict . x.csv", 3, ".: is a directory"),
         bad("generate /", 2, "/: is a directory"),
         bad("fit gmm x.csv -k 1 --start .", 2, ".: is a directory"),

@@ -321,7 +321,7 @@ def test_b1_a_missing_file_suggests_a_sibling(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        (".", "is a directory"),
+        (".", "not a part, by its name"),
         ("a" * 300, "file name too long"),
         ("x.csv/y", "not a directory"),
         ("loop", "too many levels"),

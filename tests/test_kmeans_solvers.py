@@ -139,7 +139,7 @@ def test_exact_ties_go_to_the_lowest_label(d: int) -> None:
 
 @pytest.mark.parametrize("d", [1, 2, 10])
 def test_threads_change_no_bit(d: int) -> None:
-    x, start = drawn(3, 40_000, d, 7, "blobs")
+    x, start = drawn(3, 150_000, d, 7, "blobs")
     rows = rows_of(x, None, 7)
     model = KMeans(rows.frame.inward(start))
     alone = list(islice(steps(model, rows, map), 20))

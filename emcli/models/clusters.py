@@ -10,6 +10,9 @@ from emcli.em import Array
 from emcli.models.covariance import SHAPES
 from emcli.models.family import Rows
 from emcli.models.mixture import Gaussian
+from emcli.spill import chunks
+
+SMALLEST = 0.02  # sd of a narrow component at the start, as a part of that of all rows
 
 
 def cluster_moments(values: Array, weighted: Array) -> tuple[Array, Array, Array]:
@@ -18,8 +21,10 @@ def cluster_moments(values: Array, weighted: Array) -> tuple[Array, Array, Array
     means = weighted @ values.T / sizes[:, None]
     scatter = np.empty((len(sizes), len(values), len(values)))
     for j, mean in enumerate(means):
-        away = values - mean[:, None]
-        scatter[j] = (away * weighted[j]) @ away.T
+        scatter[j] = 0.0
+        for some in chunks(values.shape[1]):
+            away = values[:, some] - mean[:, None]
+            scatter[j] += (away * weighted[j, some]) @ away.T
     return sizes, means, scatter
 
 
@@ -43,3 +48,16 @@ def from_members(rows: Rows, members: Array, shape: Any, free: bool, kind: int) 
         matrices[:] = pooled
     weights = sizes / sizes.sum() if free and kind < 2 else np.full(k, 1.0 / k)
     return Gaussian(weights, means, shape.of(matrices, rows.spread), free)
+
+
+def of_all_sizes(rows: Rows, k: int, shape: Any, free: bool, rng: np.random.Generator) -> Gaussian:
+    """A start that clusters far apart do not lead to: wide and narrow components, one perhaps within another.
+
+    Means are rows drawn at random, covariances that of all rows, shrunk by a factor of 1 to SMALLEST in every sd.
+    """
+    assert rows.spread is not None
+    n = rows.values.shape[1]
+    chosen = rng.choice(n, k, p=None if rows.weights is None else rows.weights / rows.total)
+    sds = np.exp(rng.uniform(np.log(SMALLEST), 0.0, k))
+    matrices = sds[:, None, None] ** 2 * rows.spread
+    return Gaussian(np.full(k, 1.0 / k), rows.values[:, chosen].T.copy(), shape.of(matrices, rows.spread), free)

@@ -16,6 +16,7 @@ from emcli.figure import Panel
 from emcli.information import Complete
 from emcli.models import nested, tosses
 from emcli.models.family import Count, ParameterFault, Picked, Predictor, Rows, Share, Total, first_pair
+from emcli.models.frame import weighed
 from emcli.models.parameters import Given
 from emcli.models.posterior import normalise, tilted
 from emcli.models.purse import Purse
@@ -221,7 +222,7 @@ class CoinsFamily:
         ]
 
     def estimate(self, rows: Rows, members: Array, settings: Any) -> dict[str, Any]:
-        weighted = members if rows.weights is None else members * rows.weights
+        weighted = weighed(members, rows.weights)
         heads, tails = (weighted @ rows.values[:2].T).T
         sizes = weighted.sum(axis=1)
         return {"weights": (sizes / sizes.sum()).tolist(), "heads": (heads / (heads + tails)).tolist()}

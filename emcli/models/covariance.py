@@ -117,8 +117,11 @@ class Full:
     def scores(self, y: Array) -> tuple[Array, Array]:
         """Scores (k, m, n) of whitened rows in the m natural parameters of a covariance, and their variances (m,)."""
         i, j = np.triu_indices(y.shape[1])
-        same = (i == j)[:, None]
-        return y[:, i, :] * y[:, j, :] - same, 1.0 + same[:, 0]
+        found = np.empty((len(y), len(i), y.shape[2]))
+        for place, (one, other) in enumerate(zip(i, j, strict=True)):
+            np.multiply(y[:, one], y[:, other], out=found[:, place])
+        found[:, i == j] -= 1.0
+        return found, 1.0 + (i == j)
 
     def moved(self, first: Array, second: Array) -> tuple[Array, Self]:
         """Shifts of the means (k, d) and covariances after a step in the natural parameters (k, d) and (k, m).

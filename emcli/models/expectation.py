@@ -12,7 +12,7 @@ from emcli.em import Array
 from emcli.models.covariance import Covariances
 from emcli.models.posterior import normalise
 
-PIECE = 131_072  # numbers in one buffer that a core keeps close by
+PIECE = 262_144  # numbers in one buffer that a core keeps close by
 WIDE = 5_000  # rows: NumPy broadcasts rows of fewer than 4,100 twice as slowly
 LARGEST = 1_048_576  # numbers in one buffer beyond which it must be less wide
 FAINT = 1e-150  # density relative to the highest peak below which a row's terms are taken relative to its largest one

@@ -9,13 +9,15 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from emcli import spill
 from emcli.em import Array, Batch, Map, Step
 from emcli.errors import Caution
 from emcli.figure import Panel
 from emcli.models.frame import Frame
-from emcli.models.merging import keys
+from emcli.models.merging import distinct, keys
 
-BATCH = 16384  # rows; constant, so that every number of threads adds up in the same order
+SMALL = 4096  # rows that are told apart sooner without numpy's help
+BATCH = 65536  # rows; constant, so that every number of threads adds up in the same order
 
 
 Total = Callable[[Callable[[Array, Sequence[list[str]], Array | None], Any]], Any]
@@ -114,10 +116,12 @@ class Rows:
 
     def has_more_distinct_than(self, limit: int) -> bool:
         """Are there more than `limit` different rows?"""
-        head = self.values[:, : 20 * (limit + 1)]
-        if len(set(map(tuple, head.T.tolist()))) > limit:  # sooner than np.unique, which imports numpy.ma
-            return True
-        return head.shape != self.values.shape and len(np.unique(keys(self.values))) > limit
+        head = self.values[:, : 2 * (limit + 1)]
+        if head.shape[1] < SMALL:
+            many = len(set(map(tuple, head.T.tolist()))) > limit
+        else:
+            many = _different(head) > limit
+        return many or (head.shape != self.values.shape and distinct(self.values, limit) is None)
 
     def of_merged(self, each: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """What is the same for equal rows of data (n,), once for each column of `values`."""
@@ -133,9 +137,15 @@ class Rows:
         if self.count <= size:
             return self
         drawn = np.sort(rng.choice(self.count, size, replace=False))
-        weights = None if self.weights is None else self.weights[drawn]
+        weights = None if self.weights is None else spill.taken(self.weights[None], drawn)[0]
         total = float(size) if weights is None else float(weights.sum())
-        return replace(self, values=np.ascontiguousarray(self.values[:, drawn]), weights=weights, total=total)
+        return replace(self, values=np.ascontiguousarray(spill.taken(self.values, drawn)), weights=weights, total=total)
+
+
+def _different(values: Array) -> int:
+    """How many different rows there are among (d, n); np.unique would first import numpy.ma."""
+    ordered = np.sort(keys(values))
+    return 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
 
 
 @dataclass(frozen=True)

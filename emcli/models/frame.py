@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
@@ -10,10 +10,11 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from emcli import spill
 from emcli.em import Array
+from emcli.spill import chunks
 
 Total = Callable[[Callable[[Array, Array | None], Any]], Any]  # what a function says of all rows (n, d), added up
-CHUNK = 1 << 17  # rows that temporary arrays hold at a time
 LARGEST_SD = 150  # decimal exponent beyond which a variance leaves the range of float64
 
 
@@ -33,16 +34,17 @@ class Extent:
     weight: float
     low: Array  # (d,)
     high: Array  # (d,)
+    first: Array  # (d,) the first row, which tells 0 from -0
 
     @classmethod
     def of(cls, values: Array, weights: Array | None) -> Self:
         """That of values (n, d)."""
         weight = float(len(values)) if weights is None else float(weights.sum())
-        return cls(len(values), weight, np.min(values, axis=0), np.max(values, axis=0))
+        return cls(len(values), weight, np.min(values, axis=0), np.max(values, axis=0), values[0].copy())
 
     def __add__(self, other: Extent) -> Extent:
         low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
-        return Extent(self.count + other.count, self.weight + other.weight, low, high)
+        return Extent(self.count + other.count, self.weight + other.weight, low, high, self.first)
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ class Frame:
             exponent = np.full_like(exponent, top)
         grain = exponent + 4
         centre = np.ldexp(np.round(np.ldexp(mean, lift - grain)), grain)
-        centre = np.where(varies & (np.abs(lift - grain) < 50), centre, np.where(varies, np.ldexp(mean, lift), low))
+        plain = np.where(varies, np.ldexp(mean, lift), extent.first)
+        centre = np.where(varies & (np.abs(lift - grain) < 50), centre, plain)
         return cls(centre, exponent), extent
 
     def inward(self, values: Array) -> Array:
@@ -94,7 +97,7 @@ class Frame:
 
     def columns(self, values: Array) -> Array:
         """Values (n, d) in the user's units as working coordinates (d, n)."""
-        made = np.empty(values.shape[::-1])
+        made = spill.empty(values.shape[::-1])
         for rows in chunks(len(values)):
             made[:, rows] = self.inward(values[rows]).T
         return made
@@ -120,9 +123,13 @@ class Frame:
         return float(-np.sum(self.exponent) * np.log(2.0))
 
 
-def chunks(n: int) -> Iterator[slice]:
-    """n rows in slices, so that what is worked out of them takes little memory at a time."""
-    return (slice(start, start + CHUNK) for start in range(0, n, CHUNK))
+def weighed(members: Array, weights: Array | None) -> Array:
+    """Memberships (k, n) times the weights of the rows."""
+    if weights is None:
+        return members
+    made: Array = spill.empty(members.shape)
+    np.multiply(members, weights, out=made)
+    return made
 
 
 def summed(of: Callable[[slice], Array], n: int, weights: Array | None) -> Array:
@@ -132,6 +139,18 @@ def summed(of: Callable[[slice], Array], n: int, weights: Array | None) -> Array
     else:
         total = np.asarray(sum((of(rows) * weights[rows, None]).sum(axis=0) for rows in chunks(n)))
     return total
+
+
+def _average(of: Callable[[slice], Array], n: int, weights: Array | None) -> Array:
+    """Weighted mean (d,) of what `of` makes, (rows, d), of n rows."""
+    return summed(of, n, weights) / (np.float64(n) if weights is None else weights.sum())
+
+
+def mean_of(values: Array, weights: Array | None) -> Array:
+    """Weighted mean (d,) of values (d, n)."""
+    if weights is None:
+        return np.asarray(values.mean(axis=1))
+    return _average(lambda rows: values[:, rows].T, values.shape[1], weights)
 
 
 def _lifted(values: Array, weights: Array | None, lift: npt.NDArray[np.int64]) -> Array:
@@ -144,6 +163,5 @@ def _squares(values: Array, weights: Array | None, lift: npt.NDArray[np.int64], 
 
 
 def _sds(values: Array, weights: Array | None) -> Array:
-    mean, n = np.average(values, axis=1, weights=weights), values.shape[1]
-    squares = summed(lambda rows: ((values[:, rows] - mean[:, None]) ** 2).T, n, weights)
-    return np.sqrt(squares / (np.float64(n) if weights is None else weights.sum()))
+    mean = mean_of(values, weights)
+    return np.sqrt(_average(lambda rows: ((values[:, rows] - mean[:, None]) ** 2).T, values.shape[1], weights))

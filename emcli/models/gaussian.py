@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from emcli.em import Array
 from emcli.errors import Caution
 from emcli.figure import Panel
 from emcli.models import nested, points, slivers
-from emcli.models.clusters import cluster_moments, from_members
+from emcli.models.clusters import cluster_moments, from_members, of_all_sizes
 from emcli.models.covariance import SHAPES, is_covariance
 from emcli.models.family import Count, DataFault, ParameterFault, Picked, Predictor, Rows, Share, Total
+from emcli.models.frame import weighed
 from emcli.models.mixture import Gaussian, Moments
 from emcli.models.parameters import Given
 from emcli.models.seeding import far_apart, squared_distances
@@ -74,7 +76,10 @@ class GaussianFamily:
                 yield Gaussian(np.full(k, 1.0 / k), means, shape.of(matrices, rows.spread), free)
         unit = np.sqrt(np.diag(rows.spread))[:, None]
         unit[unit == 0] = 1.0  # a constant column, which spherical components can have
-        while True:
+        for number in count():
+            if number % 4 == 3 and shape is not SHAPES["tied"]:
+                yield of_all_sizes(rows, k, shape, free, rng)
+                continue
             # Spherical answers depend on the units: clusters may show in these, or where all columns count the same.
             common = shape is SHAPES["spherical"] and rng.integers(2) == 1
             seen = rows.values / (unit.max() if common else unit)
@@ -84,7 +89,7 @@ class GaussianFamily:
             yield from_members(rows, members, shape, free, int(rng.integers(3)))
 
     def short_runs(self, settings: Any) -> tuple[int, int]:
-        return (1, 0) if settings.init == "random" or settings.k == 1 else (6, 8)
+        return (1, 0) if settings.init == "random" or settings.k == 1 else (8, 8)
 
     def read(
         self, parameters: Mapping[str, Any], settings: Mapping[str, Any], k: int | None = None, rows: Rows | None = None
@@ -168,7 +173,7 @@ class GaussianFamily:
         return columns + [(f"sd {name}", np.sqrt(matrices[:, j, j]).tolist()) for j, name in enumerate(names)]
 
     def estimate(self, rows: Rows, members: Array, settings: Any) -> dict[str, Any]:
-        weighted = members if rows.weights is None else members * rows.weights
+        weighted = weighed(members, rows.weights)
         sizes, means, scatter = cluster_moments(rows.values, weighted)
         matrices = np.ldexp(scatter / sizes[:, None, None], rows.frame.exponent[:, None] + rows.frame.exponent)
         weights = sizes / sizes.sum()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from math import ldexp, log, pi, sqrt
+from operator import add
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from emcli.em import Array, Map, Stats, Step, pooled
+from emcli.em import Array, Map, Stats, Step, pieces, pooled
 from emcli.errors import Caution
 from emcli.figure import Panel
 from emcli.models import points
@@ -65,6 +67,9 @@ class KMeans:
 
     def e_step(self, rows: Array, weights: Array | None) -> Assignment:
         """Assign each row to its nearest centroid, ties to the lowest index; the score is -inertia / 2."""
+        return reduce(add, (self._assignment(*piece) for piece in pieces(rows, weights)))
+
+    def _assignment(self, rows: Array, weights: Array | None) -> Assignment:
         members, nearest = self._assigned(rows)
         if weights is None:
             total, inertia = float(rows.shape[1]), float(nearest.sum())
@@ -212,7 +217,7 @@ class KMeansFamily:
 
     def estimate(self, rows: Rows, members: Array, settings: Any) -> dict[str, Any]:
         """Parameters in the user's units from known memberships (k, n)."""
-        weighted = members if rows.weights is None else members * rows.weights
+        weighted = points.weighed(members, rows.weights)
         centroids = rows.frame.outward(weighted @ rows.values.T / weighted.sum(axis=1)[:, None])
         return {"centroids": centroids.tolist(), "sizes": weighted.sum(axis=1).tolist()}
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emcli import spill
 from emcli.em import Array, Map, Step, em, pooled, same
 from emcli.models.family import Rows
 from emcli.models.kmeans import KMeans
@@ -55,9 +56,8 @@ class Part:
         x[d + 1] += np.float32(1e-30)
         return x.T
 
-    def keep(self) -> None:
-        """Have the copy from now on."""
-        copy = np.empty((len(self.labels), len(self.rows) + 2), dtype=np.float32)
+    def keep(self, copy: Single) -> None:
+        """Have the copy from now on, in the place given."""
         for i in range(0, len(copy), CHUNK):
             copy[i : i + CHUNK] = self.singles(slice(i, i + CHUNK))
         self.copy = copy
@@ -87,8 +87,10 @@ def bounded(model: KMeans, rows: Rows, spread: Map) -> Iterator[Step]:
     if k < 2 or k > MOST or not max(rows.values.max(), -rows.values.min(), np.abs(model.centroids).max()) < LARGEST:
         yield from em(model, rows.batches(), spread)
         return
-    labels = np.full(n, k, dtype=np.uint8 if k < 256 else np.uint16)
-    until = np.full(n, -np.inf, dtype=np.float32)
+    labels = spill.empty((n,), np.uint8 if k < 256 else np.uint16)
+    until = spill.empty((n,), np.float32)
+    labels[:], until[:] = k, -np.inf
+    copies = spill.empty((n, d + 2), np.float32) if d >= WIDE else None
     size = min(PART, -(-n // PARTS))
     cuts = [slice(i, i + size) for i in range(0, n, size)]
     parts = [
@@ -96,8 +98,8 @@ def bounded(model: KMeans, rows: Rows, spread: Map) -> Iterator[Step]:
         for cut in cuts
     ]
     squares = float(sum(spread(squares_of, parts)))
-    if d >= WIDE:
-        list(spread(Part.keep, parts))
+    if copies is not None:
+        list(spread(Part.keep, parts, [copies[cut] for cut in cuts]))
     travelled = np.zeros(k)
     sums = np.zeros((d + 2, k))  # of w x, of w, and rows of any weight
     most = np.zeros(k)  # weight each cluster has had since the sums were taken of all rows

@@ -8,11 +8,13 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from emcli import spill
 from emcli.em import Array, Map, Step, pooled, same
 from emcli.models.family import Rows
 from emcli.models.kmeans import Assignment, KMeans
 
 BUCKETS = 65_536  # as many as uint16 can number, by which numpy sorts in linear time
+MANY, DEALT = 1 << 20, 1 << 18  # values that are looked at, and that are dealt out to their buckets, at a time
 NEAR = 2.0**-45  # rounding of a midpoint, as a part of the largest number involved
 LOST = 1e-6  # inertia, as a part of the sum of squares, below which differences of sums have too few digits
 
@@ -48,24 +50,50 @@ def on_a_line(model: KMeans, rows: Rows, spread: Map) -> Iterator[Step]:
         model = improved
 
 
+def _slices(start: int, stop: int) -> Iterator[slice]:
+    return (slice(at, min(at + MANY, stop)) for at in range(start, stop, MANY))
+
+
 class Line:
     """Values grouped by bucket, each bucket sorted when it is first looked into."""
 
     def __init__(self, values: Array, weights: Array | None) -> None:
         self.low, high = float(values.min()), float(values.max())
         self.scale = (BUCKETS - 1) / (high - self.low) if high > self.low else 0.0
-        bucket = self.bucket(values).astype(np.uint16)
-        order = np.argsort(bucket, kind="stable")
-        self.values = values[order]
-        self.weights = None if weights is None else weights[order]
-        counts = np.bincount(bucket, minlength=BUCKETS)
+        counts, terms = np.zeros(BUCKETS, dtype=np.intp), np.zeros((3, BUCKETS))
+        for some in _slices(0, len(values)):
+            x, w = values[some], None if weights is None else weights[some]
+            bucket = self.bucket(x).astype(np.uint16)
+            own = np.bincount(bucket, minlength=BUCKETS)
+            weighted = x if w is None else x * w
+            counts += own
+            terms[0] += own if w is None else np.bincount(bucket, w, BUCKETS)
+            terms[1] += np.bincount(bucket, weighted, BUCKETS)
+            terms[2] += np.bincount(bucket, weighted * x, BUCKETS)
         self.starts = np.concatenate([[0], np.cumsum(counts)])
-        weighted = values if weights is None else values * weights
-        terms = [counts if weights is None else np.bincount(bucket, weights, BUCKETS)]
-        terms += [np.bincount(bucket, each, BUCKETS) for each in (weighted, weighted * values)]
         self.before = np.zeros((3, BUCKETS + 1), dtype=np.longdouble)  # of w, w x and w x² below each bucket
-        np.cumsum(np.stack(terms), axis=1, dtype=np.longdouble, out=self.before[:, 1:])
+        np.cumsum(terms, axis=1, dtype=np.longdouble, out=self.before[:, 1:])
+        self.values = spill.empty(values.shape)
+        self.weights = None if weights is None else spill.empty(values.shape)
+        self._distribute(values, weights)
         self.ordered: set[int] = set()
+
+    def _distribute(self, values: Array, weights: Array | None) -> None:
+        """Put the values into their buckets, those of one in the order in which they come."""
+        filled = self.starts[:-1].copy()
+        for some in _slices(0, len(values)):
+            bucket = self.bucket(values[some]).astype(np.uint16)
+            order = np.argsort(bucket, kind="stable")
+            own = np.bincount(bucket, minlength=BUCKETS)
+            bucket = bucket[order]
+            place = (filled - np.cumsum(own) + own)[bucket] + np.arange(len(order))
+            for part in (order[i : i + DEALT] for i in range(0, len(order), DEALT)):
+                to, place = place[: len(part)], place[len(part) :]
+                self.values[to] = values[some][part]
+                if weights is not None and self.weights is not None:
+                    self.weights[to] = weights[some][part]
+                spill.release()
+            filled += own
 
     def bucket(self, values: Array) -> Array:
         """Which bucket values are in, as whole numbers; never falling as they rise."""
@@ -96,11 +124,12 @@ class Line:
         """Inertia about the points (m,), and the weighted differences from each added up (m,), by differences."""
         inertia, shifts = 0.0, np.empty(len(points))
         for i, point in enumerate(points):
-            cut = slice(ends[i], ends[i + 1])
-            away = self.values[cut] - point
-            weighted = away if self.weights is None else away * self.weights[cut]
-            inertia += float(weighted @ away)
-            shifts[i] = weighted.sum()
+            shifts[i] = 0.0
+            for cut in _slices(ends[i], ends[i + 1]):
+                away = self.values[cut] - point
+                weighted = away if self.weights is None else away * self.weights[cut]
+                inertia += float(weighted @ away)
+                shifts[i] += weighted.sum()
         return inertia, shifts
 
     def _sort(self, bucket: int) -> None:

@@ -7,7 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from emcli import spill
 from emcli.em import Array
+from emcli.spill import chunks
 
 FEWEST = 16_384  # rows below which merging saves nothing worth having
 SAMPLE = 65_536  # rows that show whether there are equal ones
@@ -37,26 +39,45 @@ def keys(values: Array) -> npt.NDArray[np.uint64]:
 
 def merged(values: Array, weights: Array | None) -> Merged | None:
     """Equal rows of values (d, n) merged, their weights added; None where that would not shrink the table a lot."""
-    d, n = values.shape
+    n = values.shape[1]
     if n <= FEWEST:
         return None
     if n > SAMPLE:
         drawn = np.random.default_rng(0).choice(n, SAMPLE, replace=False)
-        if len(np.unique(keys(values[:, drawn]))) > REPEATED * SAMPLE:
+        if len(np.unique(keys(spill.taken(values, drawn)))) > REPEATED * SAMPLE:
             return None
-    every = keys(values)
-    found = np.unique(every)
-    if not d + 1 < len(found) <= SHRUNK * n:
+    different = distinct(values, int(SHRUNK * n))
+    if different is None or len(different) <= len(values) + 1:
         return None
-    place = np.searchsorted(found, every)
-    one = np.empty(len(found), dtype=np.intp)
-    one[place] = np.arange(n)
-    different = values[:, one]
-    if any(not np.array_equal(column[place], own) for column, own in zip(different, values, strict=True)):
-        return None  # two rows with the same key
-    order = np.lexsort(different[::-1])
+    place = spill.empty((n,), np.intp)
+    one = np.empty(len(different), dtype=np.intp)
+    for some in chunks(n):
+        place[some] = np.searchsorted(different, keys(values[:, some]))
+        one[place[some]] = np.arange(some.start, min(some.stop, n))
+    own = spill.taken(values, one)
+    for some in chunks(n):
+        if not np.array_equal(own[:, place[some]], values[:, some]):
+            return None  # two rows with the same key
+    order = np.lexsort(own[::-1])
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    place = rank[place]
+    for some in chunks(n):
+        place[some] = rank[place[some]]
     often = np.bincount(place, weights, len(order)).astype(np.float64)
-    return Merged(np.ascontiguousarray(different[:, order]), often, place)
+    return Merged(np.ascontiguousarray(own[:, order]), often, place)
+
+
+def distinct(values: Array, most: int) -> npt.NDArray[np.uint64] | None:
+    """The keys of different rows, ascending; None where there are more than so many."""
+    found = np.empty(0, dtype=np.uint64)
+    fresh: list[npt.NDArray[np.uint64]] = []
+    waiting = 0
+    for some in chunks(values.shape[1]):
+        fresh.append(np.unique(keys(values[:, some])))
+        waiting += len(fresh[-1])
+        if waiting > len(found):
+            found, fresh, waiting = np.unique(np.concatenate([found, *fresh])), [], 0
+            if len(found) > most:
+                return None
+    found = np.unique(np.concatenate([found, *fresh]))
+    return found if len(found) <= most else None

@@ -13,8 +13,10 @@ import numpy.typing as npt
 from emcli.em import Array
 from emcli.errors import Caution, quoted
 from emcli.models.family import DataFault, ParameterFault, Picked, Rows, Total
-from emcli.models.frame import Frame, OutOfRange, chunks, summed
+from emcli.models.frame import Frame, OutOfRange, mean_of, summed
+from emcli.models.frame import weighed as weighed
 from emcli.models.merging import merged
+from emcli.spill import chunks
 
 LOPSIDED = 100  # ratio of two columns' sds from which the wider one decides alone
 
@@ -130,7 +132,7 @@ def lopsided(rows: Rows) -> tuple[Caution, ...]:
 
 def spread(rows: Rows) -> Array:
     """Covariance (d, d) of all rows in working coordinates."""
-    mean = np.average(rows.values, axis=1, weights=rows.weights)
+    mean = mean_of(rows.values, rows.weights)
     products = np.zeros((len(mean), len(mean)))
     for some in chunks(rows.values.shape[1]):
         away = rows.values[:, some] - mean[:, None]

@@ -8,9 +8,11 @@ from operator import add
 
 import numpy as np
 
+from emcli import spill
 from emcli.em import Array
 from emcli.models.family import Rows, first_pair
 from emcli.models.mixture import Gaussian
+from emcli.spill import chunks
 
 FEW = 1 << 16  # rows whose spacing mostly settles the question, without sorting all
 NARROW = 0.02  # smallest eigenvalue relative to the pooled within covariance
@@ -49,14 +51,33 @@ def spurious(model: Gaussian, effective: Array, rows: Rows) -> str | None:
 
 def _spacing(rows: Rows, column: int, enough: float) -> float:
     """The smallest difference between different values of a column, or any one that is at most `enough`."""
+    if rows.here:
+        return _spacing_here(rows.values[column], enough)
     found = Gaps.of(rows.head(FEW)[column], enough)
     if found.settled or rows.count <= FEW:
         return found.smallest
-    if rows.here:
-        return Gaps.of(rows.values[column], enough).smallest
     seen = rows.mapping(map)(lambda values, _: Gaps.of(values[column], enough), *zip(*rows.batches(), strict=True))
     every: Gaps = reduce(add, seen)
     return every.smallest
+
+
+def _spacing_here(values: Array, enough: float) -> float:
+    smallest = 0.0
+    rounding = 1e-12 * max(1.0, -float(values.min()), float(values.max()))  # values closer than this are not different
+    for some in (values[:FEW], values):
+        ordered = spill.empty(some.shape)
+        ordered[:] = some
+        ordered.sort()
+        smallest = min(_smallest_gap(ordered[cut.start : cut.stop + 1], rounding) for cut in chunks(len(some)))
+        smallest = smallest if smallest < np.inf else 0.0
+        if 0 < smallest <= enough or len(some) == len(values):
+            break
+    return smallest
+
+
+def _smallest_gap(ordered: Array, rounding: float) -> float:
+    gaps = np.diff(ordered)
+    return float(np.min(gaps[gaps > rounding], initial=np.inf))
 
 
 @dataclass(frozen=True, eq=False)

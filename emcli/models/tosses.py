@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from emcli import spill
 from emcli.em import Array
 from emcli.errors import Caution, quoted
 from emcli.models.family import DataFault, Picked, RowFault, Rows, Total
 from emcli.models.frame import Frame
+from emcli.spill import chunks
 
 MOST_PAIRS = 10**7  # different pairs that are brought together from parts elsewhere
 LARGEST = 2.0**53  # counts beyond which a double cannot tell neighbours apart
@@ -54,18 +56,24 @@ def rows(
 ) -> Rows:
     """Different pairs of heads and tails with ln of their binomial coefficient, (3, n), and how often each came."""
     heads, tails = counts(numbers, texts, names, settings.tails, settings.tosses)
-    tossed = heads + tails > 0
+    n = len(heads)
+    tossed = np.concatenate([heads[some] + tails[some] > 0 for some in chunks(n)])
     count = int(np.count_nonzero(tossed))
     _refuse_few(count, settings.k)
     empty = len(heads) - count
     if empty:
-        heads, tails, weights = heads[tossed], tails[tossed], None if weights is None else weights[tossed]
+        heads, tails = _those(heads, tossed), _those(tails, tossed)
+        weights = None if weights is None else _those(weights, tossed)
     pairs, place = distinct(heads, tails)
     frequency: Array = np.bincount(place, weights).astype(np.float64)
     merged = place
     if empty:
-        merged = np.full(len(tossed), -1, dtype=np.intp)
-        merged[tossed] = place
+        merged, at = spill.empty((n,), np.intp), 0
+        for some in chunks(n):
+            here = np.flatnonzero(tossed[some])
+            merged[some] = -1
+            merged[some][here] = place[at : at + len(here)]
+            at += len(here)
     return _told(pairs, frequency, empty, names, merged)
 
 
@@ -175,20 +183,49 @@ def distinct(heads: Array, tails: Array) -> tuple[Array, Any]:
     """The different pairs (2, m), sorted, and for each row the place of its pair."""
     width = float(tails.max()) + 1.0
     span = width * (float(heads.max()) + 1.0)
-    if span <= len(heads):  # a table of all pairs is small, and far faster than a search
-        cells = (heads * width + tails).astype(np.intp)
-        there = np.bincount(cells, minlength=int(span)) > 0
-        found = np.stack(np.divmod(np.flatnonzero(there), int(width)))
-        return found.astype(np.float64), (np.cumsum(there) - 1)[cells]
     if span < LARGEST:
-        keys, place = np.unique(heads * width + tails, return_inverse=True)
-        return np.stack([np.floor(keys / width), keys % width]), place.ravel()
+        place = spill.empty(heads.shape, np.intp)
+        if span <= len(heads):  # a table of all pairs is small, and far faster than a search
+            there = np.zeros(int(span), dtype=np.bool_)
+            for some in chunks(len(heads)):
+                there[(heads[some] * width + tails[some]).astype(np.intp)] = True
+            keys, number = np.flatnonzero(there).astype(np.float64), np.cumsum(there) - 1
+            for some in chunks(len(heads)):
+                place[some] = number[(heads[some] * width + tails[some]).astype(np.intp)]
+        else:
+            keys = np.empty(0)
+            for some in chunks(len(heads)):
+                keys = np.unique(np.concatenate([keys, heads[some] * width + tails[some]]))
+            for some in chunks(len(heads)):
+                place[some] = np.searchsorted(keys, heads[some] * width + tails[some])
+        return np.stack([np.floor(keys / width), keys % width]), place
     pairs, place = np.unique(np.stack([heads, tails]), axis=1, return_inverse=True)
     return pairs, place.ravel()
 
 
+def _those(values: Array, wanted: Any) -> Array:
+    """The values (n,) for which something holds."""
+    made, at = spill.empty((int(np.count_nonzero(wanted)),)), 0
+    for some in chunks(len(values)):
+        kept = values[some][wanted[some]]
+        made[at : at + len(kept)] = kept
+        at += len(kept)
+    return made
+
+
 def _checked(numbers: Array, names: Sequence[str], by_tails: bool) -> tuple[Array, Array]:
     """Heads and tails (n,) from counts (n, 2)."""
+    heads, tails = (spill.empty(numbers.shape[:1]) for _ in range(2))
+    for some in chunks(len(numbers)):
+        try:
+            heads[some], tails[some] = _checked_some(numbers[some], names, by_tails)
+        except RowFault as fault:
+            fault.row += some.start
+            raise
+    return heads, tails
+
+
+def _checked_some(numbers: Array, names: Sequence[str], by_tails: bool) -> tuple[Array, Array]:
     for column in (0, 1):
         counts = numbers[:, column]
         for wrong, what in (
@@ -214,8 +251,7 @@ def _is_flips(text: str) -> bool:
 
 def _counted(texts: list[str]) -> tuple[Array, Array]:
     """Heads and tails (n,) of strings such as HTTH or 0110."""
-    heads = np.empty(len(texts))
-    tails = np.empty(len(texts))
+    heads, tails = (spill.empty((len(texts),)) for _ in range(2))
     for row, text in enumerate(texts):
         up = text.upper()
         heads[row] = up.count("H") + up.count("1")

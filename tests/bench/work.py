@@ -88,7 +88,7 @@ def sklearn_kmeans(how: dict[str, Any]) -> dict[str, Any]:
 
     x, start = given(how)
     c = np.array(start["centroids"])
-    model = KMeans(len(c), init=c, n_init=1, tol=0.0, max_iter=100, algorithm=how["algorithm"])
+    model = KMeans(len(c), init=c, n_init=1, tol=0.0, max_iter=how["iterations"], algorithm=how["algorithm"])
     seconds, _ = timed(lambda: model.fit(x[:WARM]), lambda: model.fit(x))
     return {"seconds": seconds, "score": float(model.inertia_), "iterations": model.n_iter_}
 

@@ -1,0 +1,194 @@
+"""A table on disk gives the bytes of the table in memory, in little memory, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import ROOT, SAMPLES, run
+
+from emcli import spill
+from emcli.errors import EmcliError
+from emcli.options import size
+
+ROWS = 20_000  # several batches, and enough for equal rows to be merged
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tables of points, rounded points, points on nine columns, counts and flips."""
+    folder = tmp_path_factory.mktemp("tables")
+    rng = np.random.default_rng(0)
+    group = rng.integers(0, 3, ROWS)
+    x, y = rng.normal(size=ROWS) + 4 * group, rng.normal(size=ROWS) - 3 * group
+    often, share = rng.integers(0, 4, ROWS), np.round(3 * rng.random(ROWS), 2) * (rng.random(ROWS) > 0.1)
+    tosses = rng.integers(0, 12, ROWS)
+    heads = rng.binomial(tosses, np.where(group == 0, 0.2, 0.8))
+    flips = ["".join("HT"[bit] for bit in rng.integers(0, 2, n)) or "H" for n in tosses]
+    beside = {"w": often, "f": share, "t": ["abc"[i] for i in group]}
+    for name, columns in {
+        "points": {"x": x, "y": y, **beside},
+        "round": {"x": np.round(x), "y": np.round(y), **beside},
+        "wide": {f"c{j}": rng.normal(size=ROWS) + group for j in range(9)},
+        "counts": {"heads": heads, "tosses": tosses, **beside},
+        "flips": {"flips": flips, "t": beside["t"]},
+    }.items():
+        cells = zip(*([str(cell) for cell in column] for column in columns.values()), strict=True)
+        (folder / f"{name}.csv").write_text("\n".join([",".join(columns), *map(",".join, cells)]) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "gmm points.csv -k 3 --columns x,y --row-weights w --truth t",
+        "gmm points.csv -k 2 --columns x --row-weights f --covariance tied",
+        "gmm round.csv -k 3 --columns x,y --row-weights w --truth t",
+        "gmm points.csv -k 3 --columns x,y --covariance spherical --jobs 2",
+        "gmm points.csv -k 3 --columns x,y --covariance diag --init random",
+        "kmeans points.csv -k 3 --columns x,y --row-weights f --truth t",
+        "kmeans points.csv -k 3 --columns x,y --standardize",
+        "kmeans round.csv -k 3 --columns x,y",
+        "kmeans points.csv -k 3 --columns x --row-weights w",
+        "kmeans wide.csv -k 3",
+        "coins counts.csv -k 2 --truth t --row-weights f --mixing free",
+        "coins flips.csv -k 2 --truth t",
+    ],
+)
+def test_the_result_is_that_of_the_table_in_memory(tables: Path, words: str) -> None:
+    here = run("fit", *words.split(), "--restarts", 2, "--json", cwd=tables)
+    there = run("fit", *words.split(), "--restarts", 2, "--json", "--memory", "1kB", cwd=tables)
+    assert here.returncode == 0, here.stderr
+    assert (there.stdout, there.stderr) == (here.stdout, here.stderr)
+
+
+def test_standard_input_and_a_comparison_go_to_disk_too(tables: Path) -> None:
+    text = (tables / "points.csv").read_bytes()
+    words = ("fit", "kmeans", "-", "-k", 2, "--columns", "x,y", "--restarts", 2, "--json")
+    assert run(*words, "--memory", "1kB", stdin=text).stdout == run(*words, stdin=text).stdout
+    words = ("compare", "gmm", tables / "round.csv", "-k", "1-2", "--columns", "x,y", "--restarts", 2, "--json")
+    assert run(*words, "--memory", "1kB").stdout == run(*words).stdout
+
+
+def test_the_limit_is_no_part_of_the_result_nor_of_an_experiment(tmp_path: Path) -> None:
+    done = run("fit", "gmm", SAMPLES / "faithful.csv", "-k", 2, "--memory", "1kB", "--json")
+    assert "memory" not in json.loads(done.stdout)["settings"]
+    (tmp_path / "e.yaml").write_text("model: gmm\nfit: {k: 2, memory: 1GB}\n")
+    assert run("fit", tmp_path / "e.yaml", SAMPLES / "faithful.csv").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("500MB", 5 * 10**8), ("2GB", 2 * 10**9), ("1.5k", 1500), ("1GiB", 2**30), ("64", 64), ("3 mb", 3 * 10**6)],
+)
+def test_a_size_is_bytes_with_a_unit(text: str, value: int) -> None:
+    assert size(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "MB", "-1MB", "0", "1e9", "1XB", "9999999999TB"])
+def test_what_is_no_size_is_refused_in_one_line(text: str) -> None:
+    done = run("fit", "gmm", SAMPLES / "faithful.csv", "-k", 2, f"--memory={text}")
+    assert done.returncode == 2
+    assert "--memory" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_folder_that_cannot_be_used_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spill._State, "limit", 1)
+    with pytest.raises(EmcliError) as caught:
+        spill.empty((2**50,))
+    assert caught.value.exit_code == 5
+    said = caught.value.lines()
+    assert "cannot keep the table on disk: it takes" in said[0]
+    assert "TMPDIR" in said[1]
+
+
+def test_a_map_whose_pages_are_given_back_keeps_what_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spill._State, "limit", 1)
+    monkeypatch.setattr(spill._State, "spilled", False)
+    made = spill.empty((7, 9000))
+    made[:] = np.arange(made.size).reshape(made.shape)
+    spill.release()
+    assert np.array_equal(made, np.arange(made.size).reshape(made.shape))
+    places = np.arange(0, 9000, 7)
+    assert np.array_equal(spill.taken(made, places), made[:, places])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("moment", ["read", "fit"])
+def test_a_signal_leaves_nothing_in_the_temporary_folder(
+    tables: Path, tmp_path: Path, number: signal.Signals, moment: str
+) -> None:
+    reading = moment == "read"
+    source = "-" if reading else str(tables / "points.csv")
+    words = ["fit", "gmm", source, "-k", "3", "--columns", "x,y", "--memory", "1kB", "--solver", "em", "--trace", "-"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "emcli", *words, "--tol", "1e-300"],
+        stdin=subprocess.PIPE if reading else subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    with running:
+        if reading:
+            assert running.stdin is not None
+            line = b"1.25,2.5\n" * 600_000
+            running.stdin.write(b"x,y\n" + line)
+            running.stdin.flush()
+            _wait(lambda: "(deleted)" in _open_files(running.pid))
+        else:
+            assert running.stdout is not None
+            running.stdout.readline()
+        running.send_signal(number)
+        if running.stdin is not None:
+            running.stdin.close()
+        assert running.wait(20) == -number
+    assert list(tmp_path.iterdir()) == []
+
+
+def _open_files(pid: int) -> str:
+    found = []
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found.append(os.readlink(f"/proc/{pid}/fd/{name}"))
+        except OSError:
+            continue
+    return " ".join(found)
+
+
+def _wait(until: Any) -> None:
+    end = time.monotonic() + 20
+    while not until():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+PEAK = """
+import resource, subprocess, sys
+subprocess.run([sys.executable, "-m", "emcli", *sys.argv[1:]], check=True, stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["gmm", "kmeans"])
+def test_memory_stays_within_the_limit_and_200_mb(tmp_path: Path, model: str) -> None:
+    import polars
+
+    rng = np.random.default_rng(1)
+    group = rng.integers(0, 3, 12_500_000)
+    columns = {f"x{j}": rng.normal(size=len(group)) + group * (3.0 + j) for j in range(5)}
+    polars.DataFrame(columns).write_csv(tmp_path / "large.csv")
+    del columns, group
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, "fit", model, str(tmp_path / "large.csv"), "-k", "3", "--memory", "200MB",
+         "--restarts", "4", "--max-iter", "30"],
+        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert int(done.stdout) * 1024 < 400e6
