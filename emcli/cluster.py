@@ -46,19 +46,21 @@ class Cluster:
 
     def ended(self, handles: Sequence[Any]) -> list[Any]:
         """What the handles stand for, in order. Raises the first error among them, and EmcliError where all is lost."""
-        from distributed import wait
-
         with self._watched():
-            since = time.monotonic()
+            since, loop = time.monotonic(), self._client.loop.asyncio_loop
+            # One wait for work and transfer: a worker that dies in between sets the client waiting for it once more.
+            coming = asyncio.run_coroutine_threadsafe(self._client.gather(list(handles), asynchronous=True), loop)
             while True:
                 try:
-                    wait(handles, timeout=1)
+                    found = list(coming.result(timeout=1))
                     break
                 except TimeoutError:
+                    if coming.done():
+                        raise
                     since = time.monotonic() if self._threads() else since
                     if time.monotonic() - since > GONE:
+                        coming.cancel()
                         raise self._lost("all workers are gone") from None
-            found = list(self._client.gather(handles))
         for each in found:
             if isinstance(each, workers.Raised):
                 raise each.error
