@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from emcli.loading import Dataset
 
 PLAIN = tuple(key for key in ("json", "require_convergence", "labels", "quiet", "verbose", "debug"))
+DATA = (".csv", ".tsv", ".txt", ".gz", ".zst", ".parquet")
 MOST_ROWS = 10**9
 
 
@@ -99,37 +100,45 @@ def predict(saved: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
     refuse_twice(saved, source)
     source = source or "-"
     apart = is_folder(source) and output is not None and output != "-"
+    whole, many = None, None
     if output is None or output == "-":
         refuse_endless(parts(source))
+    elif apart:
+        many = OutputFolder(output)
+    else:
+        whole = Output(output, (saved, *parts(source)))
     pieces = predictions(read_fit(saved), saved, source, options, apart)
     with ExitStack() as opened:
-        if apart:
-            assert output is not None
-            folder = opened.enter_context(OutputFolder(output).opened())
-        elif output is None or output == "-":
-            stream = sys.stdout
-        else:
-            stream = opened.enter_context(Output(output, (saved, *parts(source))).opened())
+        folder = opened.enter_context(many.opened()) if many else None
+        stream = opened.enter_context(whole.opened()) if whole else sys.stdout
         for piece in pieces:
             if isinstance(piece, str):
                 stream.write(piece)
             elif isinstance(piece, Caution):
                 if not given["quiet"]:
                     warn(piece.slug, piece.message)
-            elif apart:
+            elif folder is not None:
                 stream = folder.next(csv_name(piece.name))
     return Exit.DONE
 
 
 def experiment_in(path: str) -> Experiment:
     """The experiment in a file; a word that names neither a model nor a file is a model mistyped."""
+    if path in MODELS:
+        what = f"expected an experiment (YAML) or a fit (JSON), got the model {quoted(path)}"
+        raise EmcliError(Exit.USAGE, what, hint="a fit's JSON can be generated from: emcli fit … -o FILE")
     if "." not in path and "/" not in path and path != "-" and not os.path.exists(path):
         raise EmcliError(
             Exit.USAGE,
             f"no such model {quoted(path)}{suggestion(path, MODELS)}",
             hint=f"models are {', '.join(MODELS)}; an experiment is a .yaml file",
         )
-    return read_experiment(path, MODELS)
+    try:
+        return read_experiment(path, MODELS)
+    except EmcliError as error:
+        if error.hint is None and path.endswith(DATA):
+            error.hint = f"if these are data, the model comes first: emcli fit gmm {path}"
+        raise
 
 
 def source_of(named: str | None, experiment: Experiment | None) -> str | None:

@@ -125,11 +125,10 @@ def _all(
     if choice is None:
         reason, _ = Counter(entry.reason for entry in ledger).most_common(1)[0]
         what = f"no fit: all {len(ledger)} starts degenerated ({reason})"
-        raise EmcliError(
-            Exit.NO_FIT,
-            Fault(what, data.source),
-            hint="try a smaller -k or another --covariance" if "covariance" in family.options else None,
-        )
+        hint = "try a smaller -k or another --covariance" if "covariance" in family.options else None
+        if any(caution.slug == "header-guess" for caution in data.cautions):
+            hint = "the first row was read as data: if it is a header, add --header"
+        raise EmcliError(Exit.NO_FIT, Fault(what, data.source), hint=hint)
     return _result(family, data, settings, ledger, choice, exact, spread)
 
 

@@ -160,7 +160,7 @@ OPTIONS: tuple[Option, ...] = (
            one_of(SOLVERS), choices=SOLVERS, common=False),
     Option("start", "--start", None, "FILE", "starts", "start values: a fit's JSON, or YAML parameters", parameters),
     Option("bootstrap", "--bootstrap", None, "N", "starts", "errors of the parameters from N refits of drawn data",
-           integer(2, 10**6), typed=True, common=False,
+           integer(20, 10**6), typed=True, common=False,
            absence="it draws from a fitted likelihood, which hard assignments do not have"),
     Option("truth", "--truth", None, "NAME", "data", "column of true labels, kept out of the fit", column),
     Option("missing", "--missing", None, "|".join(MISSING), "data", "rows with missing cells", one_of(MISSING),

@@ -130,7 +130,7 @@ def _with_errors(result: Result, rows: list[list[str]]) -> list[list[str]]:
     kinds = [type(cells[0]) for _, cells in tables[0]]
     cells = np.array([[column for _, column in each] for each in tables], dtype=np.float64)  # (replicates, columns, k)
     ends = np.quantile(cells, LEVELS, axis=0)
-    shown = {"± error": cells.std(axis=0, ddof=1), "2.5 %": ends[0], "97.5 %": ends[1]}
+    shown = {"std. error": cells.std(axis=0, ddof=1), "2.5 %": ends[0], "97.5 %": ends[1]}
     lines: list[list[str]] = []
     component = 0
     for row in rows:
@@ -207,7 +207,7 @@ def ledger(result: Result) -> str:
     if result.certificate is not None:
         return f"{line}\n{certified(result)}"
     once, starts = found_once(result.family, result.ledger)
-    if starts < 2:
+    if starts < 2 or result.best.status == "max_iter":
         return line
     chance = f"about {100 * once / starts:.0f} %" if once else f"below {100 / starts:.0f} %"
     return f"{line}\nChance that one more start finds a new optimum: {chance} ({once} found once, in {starts} starts)"
@@ -225,8 +225,8 @@ def certified(result: Result) -> str:
     if bound < CERTAIN:
         return "Certified: no mixture of any number of coins is better."
     return (
-        f"A mixture of any number of coins is at most {bound:.3g} nats better (that of all is {gap:.3g} better); this "
-        "does not say that a better one of so few coins exists."
+        f"With any number of coins the log-likelihood could rise by at most {bound:.3g} nats; this does not say that "
+        "it could with so few."
     )
 
 
@@ -247,7 +247,7 @@ def _bootstrapped(result: Result) -> list[str]:
     made = result.bootstrap
     if made is None or made.refused:
         return []
-    return [f"± error, and 95 % intervals: from {len(made.parameters)} refits of data drawn from this fit."]
+    return [f"Standard errors and 95 % intervals: from {len(made.parameters)} refits of data drawn from this fit."]
 
 
 def criteria(result: Result) -> str:

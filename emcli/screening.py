@@ -13,7 +13,7 @@ from emcli.models.family import Family, Rows
 from emcli.starts import EXACT, Start, run
 from emcli.verdict import same_optimum
 
-MANY_ROWS = 100_000  # from which on starts are screened
+MANY_ROWS = 50_000  # from which on starts are screened
 SAMPLE = 20_000  # rows of the sample, drawn from the seed
 FINISHED = 3  # different optima of the sample that are finished on all rows
 SHORT = 1000  # iterations of a start on the sample

@@ -55,7 +55,7 @@ def _optimum(entry: Any) -> float | None:
     """The score by which starts are told apart: on the sample where they were screened, else on all rows."""
     if entry.sampled is not None:
         return float(entry.sampled)
-    return entry.scores[-1] if entry.finished and entry.origin is None else None
+    return entry.scores[-1] if entry.status == "converged" and entry.origin is None else None
 
 
 def agreed(family: Family, ledger: Sequence[Any], best: Any) -> int:
@@ -90,7 +90,13 @@ def about_starts(family: Family, ledger: Sequence[Any], choice: Choice, settings
     said = []
     finished = [entry for entry in ledger if entry.finished]
     tried = sum(entry.finished or entry.sampled is not None for entry in ledger)
-    if agreed(family, ledger, choice.best) == 1 and tried > 1 and not any(entry.origin == EXACT for entry in finished):
+    ended = choice.best.status != "max_iter"  # a climb that was cut short has found no optimum
+    if (
+        ended
+        and agreed(family, ledger, choice.best) == 1
+        and tried > 1
+        and not any(entry.origin == EXACT for entry in finished)
+    ):
         message = f"only one of {tried} starts found this optimum, so a better one may well exist"
         said.append(Caution("found-once", f"{message}; try --restarts {10 * len(ledger)}"))
     if choice.best.symmetric:

@@ -117,7 +117,7 @@ def test_compare_and_bootstrap_use_the_cluster_too(data: Path, two: Processes) -
     for one, other in zip(*ranked, strict=True):
         assert other["name"] == one["name"]
         assert other["bic"] == pytest.approx(one["bic"], rel=1e-12)
-    few = ("gmm", data / "weighted", "-k", "1", "--columns", "x,y", "--row-weights", "w", "--bootstrap", "10")
+    few = ("gmm", data / "weighted", "-k", "1", "--columns", "x,y", "--row-weights", "w", "--bootstrap", "20")
     errors = fitted(*few, "--scheduler", two.address)["bootstrap"]["standard_errors"]
     np.testing.assert_allclose(errors["means"], [[0.0183, 0.0183]], rtol=0.6)
 

@@ -185,12 +185,12 @@ def test_a_fit_and_a_comparison_fit_the_terminal(columns: int, env: dict[str, st
     for text in (COLOUR.sub("", text) for text in (said, ranked)):
         assert max(map(len, text.splitlines())) <= columns
         assert "…" not in text
-    climbs = re.findall(r"^log-likelihood (\S+) from -\S+ to -1130.26 in 4 iterations$", said, re.M)
+    climbs = re.findall(r"^log-likelihood (\S+) from -\S+ to -1130.26 in \d+ iterations$", said, re.M)
     assert len(climbs) == 1
     assert climbs[0].isascii() == (env.get("TERM") == "dumb")
     assert not env or "\x1b[3" not in said + ranked
     assert "Left out of" in ranked
-    assert re.search(r"^  gmm-k2-full-free +\S+ +-1130.26 in 4 iterations$", ranked, re.M)
+    assert re.search(r"^  gmm-k2-full-free +\S+ +-1130.26 in \d+ iterations$", ranked, re.M)
 
 
 def test_only_the_best_ten_climbs_are_shown() -> None:

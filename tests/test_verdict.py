@@ -23,7 +23,7 @@ def slugs(*arguments: Any, **how: Any) -> set[str]:
 CAUSED: dict[str, tuple[str, list[Any]]] = {
     "iris k=9 by k-means": ("found-once", ["kmeans", SAMPLES / "iris.csv", "-k", 9]),
     "galaxies k=6": ("spurious-component", ["gmm", SAMPLES / "galaxies.csv", "-k", 6]),
-    "waiting k=4": ("spurious-component", ["gmm", WAITING, "-k", 4, "--solver", "em"]),
+    "waiting k=4": ("spurious-component", ["gmm", WAITING, "-k", 4, "--solver", "em", "--seed", 1]),
     "thumbtacks k=4 twins": ("identical-components", [*TACKS, "-k", 4, "--mixing", "free"]),
     "thumbtacks k=4": ("not-identifiable", [*TACKS, "-k", 4, "--mixing", "free"]),
     "five rows of flips": ("one-component-suffices", ["coins", SAMPLES / "flips.csv"]),
@@ -90,10 +90,10 @@ def test_columns_of_very_different_spread_are_told_and_can_be_standardized(write
 
 
 def test_a_spurious_optimum_is_set_aside_for_a_lower_one_that_is_not() -> None:
-    document = fit("gmm", WAITING, "-k", 4, "--solver", "em")  # whose long way finds it
+    document = fit("gmm", WAITING, "-k", 4, "--solver", "em", "--seed", 1)  # whose long way finds it
     (warning,) = (w for w in document["warnings"] if w["slug"] == "spurious-component")
     assert "set aside" in warning["message"] and "0.723" in warning["message"]
-    highest = max(start["log_likelihood"] for start in document["restarts"])
+    highest = max(start["log_likelihood"] for start in document["restarts"] if start["log_likelihood"] is not None)
     assert highest > document["log_likelihood"] + 0.1
     assert min(c[0][0] for c in document["parameters"]["covariances"]) > 1
 

@@ -34,7 +34,9 @@ def select(header: Sequence[str], find: Callable[[str], int], settings: Any) -> 
     for default, given in wanted.items():
         if not given and default not in header:
             what = f"no column {quoted(default)} (has: {', '.join(map(quoted, header[:6]))})"
-            raise DataFault(what, f"name the column of {default} with --{default}")
+            raise DataFault(
+                what, f"name the column of {default} with --{default}, or one of flips such as HTTH with --flips"
+            )
     first, last = (find(given or default) for default, given in wanted.items())
     return Picked((first, last))
 
