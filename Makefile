@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 PEERS := .venv/.peers
 .DEFAULT_GOAL := help
-.PHONY: help demo figures test test-slow fuzz lint bench bench-quick clean
+.PHONY: help demo figures test test-slow fuzz lint bench bench-quick bench-scale clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -56,6 +56,9 @@ bench: $(PEERS)  ## time emcli beside its peers (CASES="kmeans read": these alon
 
 bench-quick: $(PEERS)  ## the same with fewer rows, under a minute
 	@$(BIN)/python -m tests.bench --quick $(CASES)
+
+bench-scale: $(READY)  ## seconds per iteration against rows, here and on workers (ROWS="1e5 3e7": these sizes)
+	@$(BIN)/python -m tests.bench.rows $(ROWS)
 
 clean:  ## remove what make made
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -56,7 +56,8 @@ class Bootstrap:
 def refuse(data: Dataset) -> None:
     """Raise EmcliError (exit 3) for data that cannot be drawn again, because their weights are not whole rows."""
     weights = data.rows.weights
-    if weights is not None and (weights != np.floor(weights)).any():
+    fractional = any(caution.slug == "fractional-weights" for caution in data.cautions)
+    if fractional or (weights is not None and (weights != np.floor(weights)).any()):
         what = "--bootstrap draws as many rows as the weights sum to, and they are not whole numbers"
         raise EmcliError(Exit.DATA, Fault(what, data.source), hint="leave --bootstrap out, or scale the weights")
 
@@ -72,8 +73,9 @@ def bootstrapped(result: Result, replicates: int) -> Generator[int, None, Result
     def refitted(number: int) -> dict[str, Any] | None:
         drawn = result.model.redrawn(rows, np.random.default_rng([settings.seed, STREAM, number]))
         try:
-            tested = remaining(drawn, result.model, map)
-            steps = guard(climb(family, result.model, drawn, settings, tested is not None, map))
+            spread = drawn.mapping(map)
+            tested = remaining(drawn, result.model, spread)
+            steps = guard(climb(family, result.model, drawn, settings, tested is not None, spread))
             *_, last = converge(steps, settings.tol, settings.max_iter, tested, family.fixed_point)
         except Degenerate:
             return None

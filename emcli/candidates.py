@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import IO, Any
 
 import numpy as np
 
-from emcli.commands import experiment_in, listed, source_of
+from emcli.commands import experiment_in, listed, raw_of, refuse_on_cluster, source_of
 from emcli.errors import EmcliError, Exit
 from emcli.experiment import Experiment, read_start
 from emcli.files import refuse_twice
@@ -70,29 +71,29 @@ class Cell:
             _kind(self.family, self.settings),
             document(result),
             fit_settings=self.settings,
-            labels=lambda: Labels(labels, data.row_weights),
+            labels=lambda: Labels(labels, data.row_weights) if self.settings.scheduler is None else None,
             again=partial(self._again, result.ledger),
         )
 
 
 def candidates(
-    words: Sequence[str], given: Mapping[str, Any], log: IO[str] | None, bar: Progress
+    words: Sequence[str], given: Mapping[str, Any], log: IO[str] | None, bar: Progress, held: ExitStack
 ) -> Iterator[Candidate]:
-    """Every candidate in the order given, each fit whole. Raises EmcliError."""
+    """Every candidate in the order given, each fit whole; clusters are let go when `held` ends. Raises EmcliError."""
     flags = {option.key: listed(given[option.key]) for option in OPTIONS if given[option.key] is not None}
     refuse_twice(*words, *flags.get("start", ()), *(["-"] if len(words) == 1 and words[0] in MODELS else []))
     if words[0] in MODELS or (len(words) == 2 and _is_yaml(words[0]) and not words[1].endswith(DOCUMENTS)):
         if len(words) > 2:
             raise EmcliError(Exit.USAGE, f"one data file expected, got {len(words) - 1}")
         experiment = None if words[0] in MODELS else experiment_in(words[0])
-        cells = _grid(words[0], experiment, words[1] if len(words) > 1 else None, flags, "", log, bar)
+        cells = _grid(words[0], experiment, words[1] if len(words) > 1 else None, flags, "", log, bar, held)
         yield from _fitted(cells, bar)
         return
     for word in words:
         if word.endswith(".json"):
             yield _saved(word)
         else:
-            yield from _fitted(_grid(word, experiment_in(word), None, flags, f"{_stem(word)}:", log, bar), bar)
+            yield from _fitted(_grid(word, experiment_in(word), None, flags, f"{_stem(word)}:", log, bar, held), bar)
 
 
 def _fitted(cells: Iterator[Cell], bar: Progress) -> Iterator[Candidate]:
@@ -123,7 +124,7 @@ def _saved(path: str) -> Candidate:
 
 def _grid(
     target: str, experiment: Experiment | None, data: str | None, flags: Mapping[str, list[str]], prefix: str,
-    log: IO[str] | None, bar: Progress,
+    log: IO[str] | None, bar: Progress, held: ExitStack,
 ) -> Iterator[Cell]:  # fmt: skip
     family = family_of(experiment.model if experiment else target)
     grid = resolve(
@@ -135,14 +136,15 @@ def _grid(
         grid=True,
     )
     source = source_of(data, experiment)
-    raw = read(source, family, grid[0]) if source is not None else None
-    columns = None if raw is None else raw.numbers.shape[1]
+    refuse_on_cluster(grid[0], source)
+    raw = raw_of(source, family, grid[0], held) if source is not None else None
+    columns = None if raw is None else raw.columns
 
     def dataset(settings: Settings) -> Dataset:
         if raw is None:
             assert experiment is not None
             return as_dataset(drawn_from(experiment, None, None), experiment, family, settings)
-        made = raw.dataset(family, settings)
+        made: Dataset = raw.dataset(family, settings)
         named = experiment.data_source if experiment is not None and source == experiment.data else None
         return replace(made, source=named) if named else made
 

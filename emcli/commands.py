@@ -43,14 +43,16 @@ def fit(target: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
     source = source_of(data[0] if data else None, experiment)
     refuse_twice(target, source, *flags.get("start", ()))
     settings = resolve(model.name, model.options, flags, document, read_start=read_start)[0]
+    refuse_on_cluster(settings, source, bool(given["plot"]))
     _say_decisions(given, settings)
     inputs = tuple(path for path in (source, target if experiment else None, settings.start_source) if path)
     sink = Output(output, inputs) if output is not None and output != "-" else None
     plot = Plot(given_once(given, "plot", "--plot"), given, inputs)
-    dataset = _dataset(source, experiment, model, settings)
-    if given["verbose"]:
-        note(f"read {dataset.count} rows of {', '.join(dataset.columns)} from {dataset.source}")
-    result = _fitted(model, dataset, settings, experiment, trace, given["quiet"], plot, inputs)
+    with ExitStack() as held:
+        dataset = _dataset(source, experiment, model, settings, held)
+        if given["verbose"]:
+            note(f"read {dataset.count} rows of {', '.join(dataset.columns)} from {dataset.source}")
+        result = _fitted(model, dataset, settings, experiment, trace, given["quiet"], plot, inputs)
     drawn = plot.fit(result)
     _deliver(result, given, sink, tables=trace != "-", document=output == "-", drawn=drawn)
     if given["require_convergence"] and result.best.status != "converged":
@@ -152,11 +154,33 @@ def source_of(named: str | None, experiment: Experiment | None) -> str | None:
     raise EmcliError(Exit.USAGE, "missing DATA; give a CSV file or '-' for standard input")
 
 
-def _dataset(source: str | None, experiment: Experiment | None, model: Any, settings: Settings) -> Dataset:
-    from emcli.loading import load
+def raw_of(source: str, model: Any, settings: Settings, held: ExitStack) -> Any:
+    """What was read, here or on a cluster that is let go when `held` ends; its `dataset` serves any settings."""
+    from emcli.loading import read
 
+    if settings.scheduler is None:
+        return read(source, model, settings)
+    from emcli.cluster import Elsewhere, connected
+
+    return Elsewhere(held.enter_context(connected(settings.scheduler)), source, model, settings)
+
+
+def refuse_on_cluster(settings: Settings, source: str | None, plot: bool = False) -> None:
+    """Raise EmcliError (exit 2) for what needs all rows here."""
+    if settings.scheduler is None:
+        return
+    if source is None or source == "-":
+        raise EmcliError(Exit.USAGE, "'--scheduler' needs DATA that its workers can read: a file, or a folder of parts")
+    for asked, name in ((plot, "--plot"), (settings.truth, "--truth")):
+        if asked:
+            raise EmcliError(Exit.USAGE, f"'{name}' and '--scheduler' exclude each other")
+
+
+def _dataset(
+    source: str | None, experiment: Experiment | None, model: Any, settings: Settings, held: ExitStack
+) -> Dataset:
     if source is not None:
-        loaded = load(source, model, settings)
+        loaded: Dataset = raw_of(source, model, settings, held).dataset(model, settings)
         named = experiment.data_source if experiment and source == experiment.data else None
         return replace(loaded, source=named) if named else loaded
     assert experiment is not None

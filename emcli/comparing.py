@@ -46,7 +46,7 @@ def compare(words: Sequence[str], given: Mapping[str, Any]) -> int:
         if trace is not None:
             log = sys.stdout if trace == "-" else opened.enter_context(open_log(trace, words))
         bar = opened.enter_context(bar_for(trace, given["quiet"]))
-        candidates = settled(list(fitted(words, given, log, bar)))
+        candidates = settled(list(fitted(words, given, log, bar, opened)))
     if all(candidate.document is None for candidate in candidates):
         reasons = [Fault(f"{candidate.name}: {candidate.reason}") for candidate in candidates]
         raise EmcliError(Exit.NO_FIT, *reasons[:10], unsaid=max(0, len(reasons) - 10))

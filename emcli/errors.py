@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import partial
+from typing import Any
 
 
 class Exit(IntEnum):
@@ -42,6 +44,10 @@ class EmcliError(Exception):
         self.hint = hint
         self.unsaid = unsaid  # how many more faults of the same kind were found than are listed
         super().__init__("; ".join(map(str, self.faults)))
+
+    def __reduce__(self) -> Any:
+        """A worker's error is raised again here, whole."""
+        return partial(type(self), hint=self.hint, unsaid=self.unsaid), (self.exit_code, *self.faults)
 
     def lines(self) -> list[str]:
         """The lines for standard error, without newlines."""

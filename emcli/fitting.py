@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -40,7 +40,7 @@ class Result:
     log_likelihood: float | None
     inertia: float | None
     uncertainty: float  # -Σ w ln(max responsibility), nats
-    assignments: Array  # (rows,) 0-based component of each row of data; -1 where a row says nothing
+    assignments: Array  # (rows,) 0-based component of each row of data; -1 where a row says nothing; none if elsewhere
     cautions: list[Caution]
     certificate: dict[str, Any] | None = None  # what is known for certain of the best there can be
     truth: dict[str, Any] | None = None
@@ -100,8 +100,10 @@ def continued(
         return (yield from _all(begins, ledger, family, data, settings, exact, spread))
 
 
-def _spread(data: Dataset, settings: Any) -> AbstractContextManager[Map]:
-    return threads(settings.jobs or len(os.sched_getaffinity(0)), len(data.rows.batches()))
+@contextmanager
+def _spread(data: Dataset, settings: Any) -> Iterator[Map]:
+    with threads(settings.jobs or len(os.sched_getaffinity(0)), len(data.rows.batches())) as spread:
+        yield data.rows.mapping(spread)
 
 
 def _all(
@@ -164,7 +166,7 @@ def _result(
             "reached": same_optimum(family, top, best.scores[-1]),
         }
     result = replace(result, certificate=certificate)
-    one, bic = bic_of_one(result) if settings.k > 1 else None, result.criteria()["bic"]
+    one, bic = bic_of_one(result, spread) if settings.k > 1 else None, result.criteria()["bic"]
     if one is not None and bic is not None:
         result.cautions.extend(against_one(bic, one, rows.total))
     return result
@@ -192,7 +194,7 @@ def _cautions(
     ]
 
 
-def bic_of_one(result: Result) -> float | None:
+def bic_of_one(result: Result, spread: Map) -> float | None:
     """BIC of a single component; None for hard assignments, which it says nothing of."""
     family, rows = result.family, result.data.rows
     if family.hard:
@@ -201,7 +203,7 @@ def bic_of_one(result: Result) -> float | None:
     rng = np.random.default_rng(0)
     drawn = next(iter(family.draw(rows.sample(DRAWN_FROM, rng), settings, rng)))  # one M-step mends any start
     try:
-        *_, last = islice(em(drawn, rows.batches()), 3)
+        *_, last = islice(em(drawn, rows.batches(), spread), 3)
     except Degenerate:
         return None
     log_likelihood, _ = family.measures(last.score, rows, 1)
@@ -220,6 +222,9 @@ def _assignments(model: Any, rows: Rows, spread: Map) -> tuple[float, Array]:
             labels.append(r.argmax(axis=0).astype(np.int32))
         return total, np.concatenate(labels)
 
+    if not rows.here:  # labels stay where the rows are
+        doubts = spread(lambda values, weights: one(values, weights)[0], *zip(*rows.batches(), strict=True))
+        return sum(doubts), np.empty(0, dtype=np.int32)
     doubt, at = 0.0, 0
     labels = spill.empty((rows.values.shape[1],), np.int32)
     for part, likeliest in spread(one, *zip(*rows.batches(), strict=True)):

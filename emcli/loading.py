@@ -21,6 +21,7 @@ from emcli.fastcsv import use_threads
 from emcli.memory import require
 from emcli.models.family import BATCH, DataFault, Family, Picked, RowFault, Rows
 
+FRACTIONAL = "row weights are not whole numbers: the criteria take their sum as the number of rows"
 HEAVIEST = 1e15  # rows that weights may stand for: beyond, a double no longer counts every one
 
 
@@ -50,6 +51,11 @@ class Raw:
     texts: list[Any]
     labels: Any
     kept: Any  # which rows of the table these are
+
+    @property
+    def columns(self) -> int:
+        """How many columns the model reads as numbers."""
+        return int(self.numbers.shape[1])
 
     def dataset(self, family: Family, settings: Any) -> Dataset:
         """The rows as a fit with these settings works on them. Raises EmcliError."""
@@ -158,25 +164,41 @@ def prepare(
         rows = family.rows(numbers, texts, weights, names, settings)
     except RowFault as fault:
         assert table is not None and picked is not None
-        row = fault.row if kept is None else int(kept[fault.row])
-        column = None if fault.column is None else (picked.numeric + picked.text)[fault.column]
-        raise EmcliError(Exit.DATA, table.fault(row, column, fault.what), hint=fault.hint) from None
+        raise located(fault, table, picked, kept) from None
     except DataFault as wrong:
-        exit_code = Exit.DATA if wrong.unusable else Exit.NO_FIT
-        raise EmcliError(exit_code, Fault(str(wrong), table.source if table else source), hint=wrong.hint) from None
-    digest = sha256(numbers.reshape(-1))  # type: ignore[arg-type]  # its bytes, not copied
+        raise unfit(wrong, table.source if table else source) from None
+    digest = digest_of(numbers, texts, weights)
+    cautions = rows.cautions
+    if weights is not None and any(
+        (weights[some] != np.floor(weights[some])).any() for some in spill.chunks(len(weights))
+    ):
+        cautions = (*cautions, Caution("fractional-weights", FRACTIONAL))
+    count = len(texts[0]) if texts else len(numbers)
+    shown = shown_source(table.source if table else source)
+    return Dataset(rows, shown, count, 0, tuple(names), digest, None, weights, cautions)
+
+
+def located(fault: RowFault, table: Table, picked: Picked, kept: Any) -> EmcliError:
+    """The error for a row that the model cannot read, at its place in the file."""
+    row = fault.row if kept is None else int(kept[fault.row])
+    column = None if fault.column is None else (picked.numeric + picked.text)[fault.column]
+    return EmcliError(Exit.DATA, table.fault(row, column, fault.what), hint=fault.hint)
+
+
+def unfit(fault: DataFault, source: str) -> EmcliError:
+    """The error for data that cannot be fitted."""
+    return EmcliError(Exit.DATA if fault.unusable else Exit.NO_FIT, Fault(str(fault), source), hint=fault.hint)
+
+
+def digest_of(numbers: Array, texts: Sequence[list[str]], weights: Array | None) -> str:
+    """The sha256 of values (n, d), texts and weights (n,)."""
+    digest = sha256(np.ascontiguousarray(numbers, dtype="<f8").reshape(-1))  # type: ignore[arg-type]  # its bytes
     for text in texts:
         for some in spill.chunks(len(text)):
             digest.update(("\n" * (some.start > 0) + "\n".join(text[some])).encode())
-    cautions = rows.cautions
     if weights is not None:
-        digest.update(np.ascontiguousarray(weights))  # type: ignore[arg-type]
-        if any((weights[some] != np.floor(weights[some])).any() for some in spill.chunks(len(weights))):
-            said = "row weights are not whole numbers: the criteria take their sum as the number of rows"
-            cautions = (*cautions, Caution("fractional-weights", said))
-    count = len(texts[0]) if texts else len(numbers)
-    shown = shown_source(table.source if table else source)
-    return Dataset(rows, shown, count, 0, tuple(names), digest.hexdigest(), None, weights, cautions)
+        digest.update(np.ascontiguousarray(weights, dtype="<f8"))  # type: ignore[arg-type]
+    return digest.hexdigest()
 
 
 def _afford(n: int, d: int, settings: Any, source: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -94,6 +95,14 @@ parameters = must(
 )
 
 
+scheduler = must(
+    "tcp://HOST:PORT, tls://HOST:PORT or local:N",
+    lambda value: (
+        isinstance(value, str) and bool(re.fullmatch(r"(tcp|tls)://[^\s/]+:[0-9]{1,5}|local:[1-9][0-9]{0,2}", value))
+    ),
+)
+
+
 @dataclass(frozen=True)
 class Option:
     """One option: how it is called in the experiment file and on the command line, and what it takes."""
@@ -164,6 +173,8 @@ OPTIONS: tuple[Option, ...] = (
            typed=True, in_yaml=False),
     Option("memory", "--memory", None, "SIZE", "data", "larger tables go to disk (500MB, 2GB; default: half)", size,
            in_yaml=False),
+    Option("scheduler", "--scheduler", None, "tcp://HOST:PORT|local:N", "data",
+           "a Dask cluster, or N workers here, that read DATA's parts", scheduler, in_yaml=False),
 )  # fmt: skip
 BY_KEY = {option.key: option for option in OPTIONS}
 EXCLUDES = (("flips", "heads"), ("flips", "tosses"), ("flips", "tails"), ("tails", "tosses"))
@@ -198,6 +209,7 @@ class Settings:
     comment: str | None
     jobs: int | None
     memory: int | None
+    scheduler: str | None
     start_source: str | None = None  # the file that start values come from, as typed if relative
     origins: Mapping[str, str] = field(default_factory=dict)  # key -> '-k' or 'fit.yaml:2'; nothing for defaults
     overridden: tuple[str, ...] = ()  # sentences: 'k=4 from -k (fit.yaml:2 says 3)'

@@ -28,7 +28,7 @@ def screened(begins: Sequence[Begin], family: Family, rows: Rows, settings: Any)
     there. A start that was given, and the best clusters of all on a line, are always finished.
     """
     drawn = [begin for begin in begins if begin[0].origin != EXACT and not (settings.start and begin[0].start == 1)]
-    if rows.values.shape[1] < MANY_ROWS or len(drawn) <= FINISHED:
+    if rows.count < MANY_ROWS or len(drawn) <= FINISHED:
         return list(begins)
     sample = rows.sample(SAMPLE, np.random.default_rng([settings.seed, 0]))
     short = replace(settings, max_iter=min(SHORT, settings.max_iter))

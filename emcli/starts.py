@@ -136,6 +136,6 @@ def climb(family: Family, model: Any, rows: Rows, settings: Any, affordable: boo
 def remaining(rows: Rows, model: Any, spread: Map) -> Callable[[Any], float] | None:
     """The function that gives a model's score decrement; None where it would cost too much or has no meaning."""
     p = model.parameters_count
-    if p > COSTLY_PARAMETERS or rows.values.shape[1] * p * p > COSTLY_PRODUCT or not rows.has_more_distinct_than(p):
+    if p > COSTLY_PARAMETERS or rows.count * p * p > COSTLY_PRODUCT or not rows.has_more_distinct_than(p):
         return None
     return lambda current: information(current, rows.batches(), spread, False).decrement()

@@ -30,6 +30,8 @@ LAYERS = [
     ["agreement"],
     ["verdict"],
     ["starts"],
+    ["cluster"],
+    ["workers"],
     ["loading"],
     ["models"],
     ["sketch"],

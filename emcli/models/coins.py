@@ -15,10 +15,11 @@ from emcli.errors import Caution
 from emcli.figure import Panel
 from emcli.information import Complete
 from emcli.models import nested, tosses
-from emcli.models.family import Count, ParameterFault, Picked, Predictor, Rows, Share, first_pair
+from emcli.models.family import Count, ParameterFault, Picked, Predictor, Rows, Share, Total, first_pair
 from emcli.models.frame import weighed
 from emcli.models.parameters import Given
 from emcli.models.posterior import normalise, tilted
+from emcli.models.purse import Purse
 from emcli.models.seeding import far_apart
 
 LARGEST_CERTIFIED = 10_000  # different rows up to which the certificate is worked out
@@ -114,25 +115,6 @@ class Coins:
         return replace(self, weights=self.weights[order], heads=self.heads[order])
 
 
-@dataclass(frozen=True, eq=False)
-class Purse:
-    """What `generate` draws from: coins, and how often each trial tosses."""
-
-    weights: Array  # (k,)
-    heads: Array  # (k,)
-    tosses: Array  # (t,) possible numbers of tosses
-    shares: Array  # (t,) how often each comes
-
-    columns = ("heads", "tosses")
-
-    def sample(self, labels: Any, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-        """Heads and tosses (n, 2) for n coin labels."""
-        tosses = np.full(len(labels), self.tosses[0], dtype=np.int64)
-        if len(self.tosses) > 1:
-            tosses = self.tosses[rng.choice(len(self.tosses), len(labels), p=self.shares)].astype(np.int64)
-        return np.column_stack([rng.binomial(tosses, self.heads[labels]), tosses])
-
-
 class CoinsFamily:
     """Coins as the rest of the program sees them."""
 
@@ -158,6 +140,12 @@ class CoinsFamily:
         self, numbers: Array, texts: Sequence[list[str]], weights: Array | None, names: Sequence[str], settings: Any
     ) -> Rows:
         return tosses.rows(numbers, texts, weights, names, settings)
+
+    def across(self, total: Total, names: Sequence[str], settings: Any) -> Rows:
+        return tosses.across(total, names, settings)
+
+    def placed(self, numbers: Array, weights: Array | None, like: Rows) -> Rows:
+        raise NotImplementedError  # `across` has them all
 
     def draw(self, rows: Rows, settings: Any, rng: np.random.Generator) -> Iterator[Coins]:
         k, thrown = settings.k, rows.values[0] + rows.values[1]

@@ -20,6 +20,9 @@ SMALL = 4096  # rows that are told apart sooner without numpy's help
 BATCH = 65536  # rows; constant, so that every number of threads adds up in the same order
 
 
+Total = Callable[[Callable[[Array, Sequence[list[str]], Array | None], Any]], Any]
+
+
 class Share(float):
     """A fraction of the whole, shown to people in per cent."""
 
@@ -75,6 +78,33 @@ class Rows:
     merged: npt.NDArray[np.intp] | None = None  # for each row of data its place in `values`; None: as they are
     cautions: tuple[Caution, ...] = ()
 
+    @property
+    def count(self) -> int:
+        """How many rows there are, equal ones that are merged once."""
+        return int(self.values.shape[1])
+
+    @property
+    def here(self) -> bool:
+        """Are the rows in this process, so that `values` holds them all?"""
+        return True
+
+    def mapping(self, map: Map) -> Map:
+        """The map to use over `batches`: the one at hand, unless the rows are elsewhere."""
+        return map
+
+    def head(self, size: int) -> Array:
+        """The first rows (d, up to size)."""
+        return self.values[:, :size]
+
+    def at_hand(self) -> Rows | None:
+        """The rows in this process; None where they are elsewhere and too many."""
+        return self
+
+    def redrawn(self, model: Any, rng: np.random.Generator) -> Rows:
+        """As many rows drawn from a model, where these are."""
+        drawn: Rows = model.redrawn(self, rng)
+        return drawn
+
     def batches(self) -> list[Batch]:
         """The rows in slices of a fixed size."""
         n = self.values.shape[1]
@@ -104,10 +134,9 @@ class Rows:
 
     def sample(self, size: int, rng: np.random.Generator) -> Rows:
         """Some of the rows, with their weights; all of them where there are no more than `size`."""
-        n = self.values.shape[1]
-        if n <= size:
+        if self.count <= size:
             return self
-        drawn = np.sort(rng.choice(n, size, replace=False))
+        drawn = np.sort(rng.choice(self.count, size, replace=False))
         weights = None if self.weights is None else spill.taken(self.weights[None], drawn)[0]
         total = float(size) if weights is None else float(weights.sum())
         return replace(self, values=np.ascontiguousarray(spill.taken(self.values, drawn)), weights=weights, total=total)
@@ -145,6 +174,13 @@ class Family(Protocol):
         self, numbers: Array, texts: Sequence[list[str]], weights: Array | None, names: Sequence[str], settings: Any
     ) -> Rows:
         """Check and prepare the data. Raises RowFault, DataFault."""
+
+    def across(self, total: Total, names: Sequence[str], settings: Any) -> Rows:
+        """The same for data that lie in parts elsewhere: `total` adds up what a function says of each part's values,
+        texts and weights. All but `values`, unless the rows that differ are few enough to be had here."""
+
+    def placed(self, numbers: Array, weights: Array | None, like: Rows) -> Rows:
+        """One part of the data as rows in the working coordinates that `across` found."""
 
     def draw(self, rows: Rows, settings: Any, rng: np.random.Generator) -> Iterator[Any]:
         """Endless candidates for a start in working coordinates; the best of some short runs is taken."""

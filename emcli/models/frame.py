@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Self
+from functools import partial
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from emcli import spill
 from emcli.em import Array
 from emcli.spill import chunks
 
+Total = Callable[[Callable[[Array, Array | None], Any]], Any]  # what a function says of all rows (n, d), added up
 LARGEST_SD = 150  # decimal exponent beyond which a variance leaves the range of float64
 
 
@@ -22,6 +24,27 @@ class OutOfRange(ValueError):
     def __init__(self, column: int, spread: float):
         self.column = column
         super().__init__(f"standard deviation {spread:.3g} is outside 1e-{LARGEST_SD} to 1e{LARGEST_SD}")
+
+
+@dataclass(frozen=True, eq=False)
+class Extent:
+    """How far rows reach; `+` pools."""
+
+    count: int
+    weight: float
+    low: Array  # (d,)
+    high: Array  # (d,)
+    first: Array  # (d,) the first row, which tells 0 from -0
+
+    @classmethod
+    def of(cls, values: Array, weights: Array | None) -> Self:
+        """That of values (n, d)."""
+        weight = float(len(values)) if weights is None else float(weights.sum())
+        return cls(len(values), weight, np.min(values, axis=0), np.max(values, axis=0), values[0].copy())
+
+    def __add__(self, other: Extent) -> Extent:
+        low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
+        return Extent(self.count + other.count, self.weight + other.weight, low, high, self.first)
 
 
 @dataclass(frozen=True)
@@ -40,12 +63,18 @@ class Frame:
         stay ties, while columns far from it lose their offset.
         Raises OutOfRange where a spread is beyond 1e±150.
         """
+        return cls.across(lambda function: function(values, weights), common)[0]
+
+    @classmethod
+    def across(cls, total: Total, common: bool) -> tuple[Self, Extent]:
+        """The same for rows in parts, and their extent; `total` adds up what a function says of each."""
+        extent: Extent = total(Extent.of)
+        low, high = extent.low, extent.high
         with np.errstate(over="ignore", under="ignore"):
-            low, high = np.min(values, axis=0), np.max(values, axis=0)
             largest = np.maximum(-low, high)
             lift = np.frexp(np.where(largest > 0, largest, 1.0))[1].astype(np.int64)
-            mean = _average(lambda rows: np.ldexp(values[rows], -lift), len(values), weights)
-            sd = np.sqrt(_average(lambda rows: (np.ldexp(values[rows], -lift) - mean) ** 2, len(values), weights))
+            mean = total(partial(_lifted, lift=lift)) / extent.weight
+            sd = np.sqrt(total(partial(_squares, lift=lift, mean=mean)) / extent.weight)
         varies = low < high
         for column in np.flatnonzero(varies):
             decimal = np.log10(max(sd[column], 1e-300)) + float(lift[column]) * np.log10(2.0)
@@ -57,10 +86,9 @@ class Frame:
             exponent = np.full_like(exponent, top)
         grain = exponent + 4
         centre = np.ldexp(np.round(np.ldexp(mean, lift - grain)), grain)
-        centre = np.where(
-            varies & (np.abs(lift - grain) < 50), centre, np.where(varies, np.ldexp(mean, lift), values[0])
-        )
-        return cls(centre, exponent)
+        plain = np.where(varies, np.ldexp(mean, lift), extent.first)
+        centre = np.where(varies & (np.abs(lift - grain) < 50), centre, plain)
+        return cls(centre, exponent), extent
 
     def inward(self, values: Array) -> Array:
         """Values (…, d) in the user's units as working coordinates."""
@@ -84,7 +112,11 @@ class Frame:
 
     def sds(self, values: Array, weights: Array | None) -> Array:
         """Standard deviations (d,) in the user's units, of working coordinates (d, n)."""
-        return np.ldexp(_sds(values, weights) * (1.0 if self.unit is None else self.unit), self.exponent)
+        return self.stretched(_sds(values, weights))
+
+    def stretched(self, sds: Array) -> Array:
+        """Standard deviations (d,) in working coordinates in the user's units."""
+        return np.ldexp(sds if self.unit is None else sds * self.unit, self.exponent)
 
     def log_density_shift(self) -> float:
         """What to add to a log-density in working coordinates to have it per unit of the user's."""
@@ -100,13 +132,18 @@ def weighed(members: Array, weights: Array | None) -> Array:
     return made
 
 
+def summed(of: Callable[[slice], Array], n: int, weights: Array | None) -> Array:
+    """The sum over n rows of what `of` tells of some of them, (rows, …)."""
+    if weights is None:
+        total: Array = np.asarray(sum(of(rows).sum(axis=0) for rows in chunks(n)))
+    else:
+        total = np.asarray(sum((of(rows) * weights[rows, None]).sum(axis=0) for rows in chunks(n)))
+    return total
+
+
 def _average(of: Callable[[slice], Array], n: int, weights: Array | None) -> Array:
     """Weighted mean (d,) of what `of` makes, (rows, d), of n rows."""
-    if weights is None:
-        total: Array = sum(of(rows).sum(axis=0) for rows in chunks(n)) / np.float64(n)
-    else:
-        total = sum((of(rows) * weights[rows, None]).sum(axis=0) for rows in chunks(n)) / weights.sum()
-    return total
+    return summed(of, n, weights) / (np.float64(n) if weights is None else weights.sum())
 
 
 def mean_of(values: Array, weights: Array | None) -> Array:
@@ -114,6 +151,15 @@ def mean_of(values: Array, weights: Array | None) -> Array:
     if weights is None:
         return np.asarray(values.mean(axis=1))
     return _average(lambda rows: values[:, rows].T, values.shape[1], weights)
+
+
+def _lifted(values: Array, weights: Array | None, lift: npt.NDArray[np.int64]) -> Array:
+    return summed(lambda rows: np.ldexp(values[rows], -lift), len(values), weights)
+
+
+def _squares(values: Array, weights: Array | None, lift: npt.NDArray[np.int64], mean: Array) -> Array:
+    with np.errstate(over="ignore", under="ignore"):
+        return summed(lambda rows: (np.ldexp(values[rows], -lift) - mean) ** 2, len(values), weights)
 
 
 def _sds(values: Array, weights: Array | None) -> Array:

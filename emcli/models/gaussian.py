@@ -16,7 +16,7 @@ from emcli.figure import Panel
 from emcli.models import nested, points, slivers
 from emcli.models.clusters import cluster_moments, from_members, of_all_sizes
 from emcli.models.covariance import SHAPES, is_covariance
-from emcli.models.family import Count, DataFault, ParameterFault, Picked, Predictor, Rows, Share
+from emcli.models.family import Count, DataFault, ParameterFault, Picked, Predictor, Rows, Share, Total
 from emcli.models.frame import weighed
 from emcli.models.mixture import Gaussian, Moments
 from emcli.models.parameters import Given
@@ -48,8 +48,18 @@ class GaussianFamily:
         spherical = settings.covariance == "spherical"
         rows = points.rows(numbers, weights, names, settings.k, common=spherical)
         rows = replace(rows, spread=points.spread(rows))
-        _refuse_flat(rows, spherical, settings.covariance in ("full", "tied"))
+        flat = np.ptp(rows.values, axis=1) == 0
+        _refuse_flat(rows, rows.count, flat, spherical, settings.covariance in ("full", "tied"))
         return rows
+
+    def across(self, total: Total, names: Sequence[str], settings: Any) -> Rows:
+        spherical = settings.covariance == "spherical"
+        rows, flat = points.across(total, names, settings.k, common=spherical)
+        _refuse_flat(rows, int(rows.total), flat, spherical, settings.covariance in ("full", "tied"))
+        return rows
+
+    def placed(self, numbers: Array, weights: Array | None, like: Rows) -> Rows:
+        return points.placed(numbers, weights, like)
 
     def draw(self, rows: Rows, settings: Any, rng: np.random.Generator) -> Iterator[Gaussian]:
         k, d, shape = settings.k, len(rows.values), SHAPES[settings.covariance]
@@ -222,21 +232,20 @@ def _likeliest(model: Gaussian, rows: Rows) -> Array:
     return np.concatenate([model.posterior(values)[0].argmax(axis=0) for values, _ in rows.batches()])
 
 
-def _refuse_flat(rows: Rows, spherical: bool, correlated: bool) -> None:
+def _refuse_flat(rows: Rows, n: int, flat: npt.NDArray[np.bool_], spherical: bool, correlated: bool) -> None:
     assert rows.spread is not None
     variances = np.diag(rows.spread)
-    flat = np.ptp(rows.values, axis=1) == 0
     if flat.all():
-        raise DataFault(f"all {rows.values.shape[1]} rows are identical; no variance to fit", unusable=False)
+        raise DataFault(f"all {n} rows are identical; no variance to fit", unusable=False)
     if spherical:
         return
     if flat.any():
         j = int(np.argmax(flat))
-        value = float(rows.frame.outward(rows.values[:, 0])[j])
+        value = float(rows.frame.centre[j])
         raise DataFault(
             f"column {rows.names[j]!r} is constant ({value!r})", "leave it out with --columns", unusable=False
         )
-    n, d = rows.values.shape[1], len(variances)
+    d = len(variances)
     if correlated and 1 < n <= d:
         raise DataFault(
             f"a covariance of {d} columns needs more than {d} rows, got {n}",

@@ -12,13 +12,14 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from emcli.em import Array, Map, Stats, Step, pieces
+from emcli.em import Array, Map, Stats, Step, pieces, pooled
 from emcli.errors import Caution
 from emcli.figure import Panel
 from emcli.models import points
-from emcli.models.family import ParameterFault, Picked, Predictor, Rows, Share, first_pair
+from emcli.models.family import ParameterFault, Picked, Predictor, Rows, Share, Total, first_pair
 from emcli.models.parameters import Given
 from emcli.models.seeding import far_apart, squared_distances
+from emcli.models.spheres import Spheres
 
 KEYS = ("centroids", "sizes", "sd", "scales", "weights")  # scales: what columns were divided by, (d,)
 EXACT = 100_000  # different values on a line up to which the best clusters of all are found
@@ -106,20 +107,6 @@ class KMeans:
         return replace(self, centroids=self.centroids[order])
 
 
-@dataclass(frozen=True, eq=False)
-class Spheres:
-    """What `generate` draws from centroids: round clusters of one standard deviation."""
-
-    weights: Array  # (k,)
-    centroids: Array  # (k, d)
-    sd: float | Array  # in the units of the columns; (d,) where each has its own
-
-    def sample(self, labels: Any, rng: np.random.Generator) -> Array:
-        """Rows (n, d) for n labels."""
-        drawn: Array = self.centroids[labels] + self.sd * rng.standard_normal((len(labels), self.centroids.shape[1]))
-        return drawn
-
-
 class KMeansFamily:
     """K-means as the rest of the program sees it."""
 
@@ -136,6 +123,13 @@ class KMeansFamily:
     ) -> Rows:
         rows = points.rows(numbers, weights, names, settings.k, not settings.standardize, settings.standardize)
         return rows if settings.standardize else replace(rows, cautions=points.lopsided(rows))
+
+    def across(self, total: Total, names: Sequence[str], settings: Any) -> Rows:
+        rows, _ = points.across(total, names, settings.k, not settings.standardize, settings.standardize)
+        return replace(rows, cautions=() if settings.standardize else points.lopsided(rows))
+
+    def placed(self, numbers: Array, weights: Array | None, like: Rows) -> Rows:
+        return points.placed(numbers, weights, like)
 
     def draw(self, rows: Rows, settings: Any, rng: np.random.Generator) -> Iterator[KMeans]:
         while True:
@@ -209,8 +203,8 @@ class KMeansFamily:
         """The row farthest from its centroid becomes one of its own, until there are enough: the inertia only falls."""
         centroids = model.centroids
         while len(centroids) < settings.k:
-            nearest = squared_distances(rows.values, centroids).min(axis=0)
-            centroids = np.concatenate([centroids, rows.values[:, [np.argmax(nearest)]].T])
+            stats = pooled(KMeans(centroids), rows.batches(), rows.mapping(map))
+            centroids = np.concatenate([centroids, stats.farthest[None, :]])
         yield KMeans(centroids)
 
     def table(self, parameters: Mapping[str, Any], names: Sequence[str], total: float) -> list[tuple[str, list[Any]]]:
@@ -258,7 +252,8 @@ class KMeansFamily:
             return None
         from emcli.models.segments import best_segments
 
-        return KMeans(best_segments(rows.values[0], rows.weights, settings.k)[0][:, None])
+        seen = rows.at_hand()
+        return None if seen is None else KMeans(best_segments(seen.values[0], seen.weights, settings.k)[0][:, None])
 
     def certificate(self, log_likelihood: float | None, rows: Rows, settings: Any) -> dict[str, float] | None:
         return None

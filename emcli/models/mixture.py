@@ -122,6 +122,8 @@ class Gaussian:
 
     def redrawn(self, rows: Rows, rng: np.random.Generator) -> Rows:
         """As many rows as the weights of these sum to, drawn from the mixture."""
+        if not rows.here:
+            return rows.redrawn(self, rng)
         labels = rng.choice(len(self.weights), int(rows.total), p=self.weights)
         values = np.ascontiguousarray(self.sample(labels, rng).T)
         return replace(rows, values=values, weights=None, merged=None)

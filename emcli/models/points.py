@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from emcli.em import Array
 from emcli.errors import Caution, quoted
-from emcli.models.family import DataFault, ParameterFault, Picked, Rows
-from emcli.models.frame import Frame, OutOfRange, mean_of
+from emcli.models.family import DataFault, ParameterFault, Picked, Rows, Total
+from emcli.models.frame import Frame, OutOfRange, mean_of, summed
 from emcli.models.frame import weighed as weighed
 from emcli.models.merging import merged
 from emcli.spill import chunks
@@ -50,6 +53,49 @@ def rows(
     return Rows(fewer.values, fewer.weights, total, tuple(names), frame, merged=fewer.place)
 
 
+def across(
+    total: Total, names: Sequence[str], k: int, common: bool, standardize: bool = False
+) -> tuple[Rows, npt.NDArray[np.bool_]]:
+    """The same for values in parts elsewhere, without them; and which columns (d,) are constant. Raises DataFault."""
+
+    def over(function: Callable[[Array, Array | None], Any]) -> Any:
+        return total(lambda numbers, texts, weights: function(numbers, weights))
+
+    if not names:
+        raise DataFault("no columns are left to fit")
+    try:
+        frame, extent = Frame.across(over, common)
+    except OutOfRange as wrong:
+        raise DataFault(f"column {names[wrong.column]!r}: {wrong}", "rescale the column") from None
+    if k > extent.count:
+        raise DataFault(f"k={k} needs at least {k} rows, got {extent.count}")
+    mean = over(partial(_sum, frame=frame)) / extent.weight
+    spread = over(partial(_products, frame=frame, mean=mean)) / extent.weight
+    if standardize:
+        unit = np.where(extent.low < extent.high, np.sqrt(np.diag(spread)), 1.0)
+        frame, spread = replace(frame, unit=unit), spread / np.outer(unit, unit)
+    return Rows(np.empty((len(names), 0)), None, extent.weight, tuple(names), frame, spread), extent.low == extent.high
+
+
+def placed(numbers: Array, weights: Array | None, like: Rows) -> Rows:
+    """One part of the values (n, d) in the working coordinates of them all."""
+    total = float(len(numbers)) if weights is None else float(weights.sum())
+    return replace(like, values=like.frame.columns(numbers), weights=weights, total=total, cautions=())
+
+
+def _sum(values: Array, weights: Array | None, frame: Frame) -> Array:
+    return summed(lambda some: frame.inward(values[some]), len(values), weights)
+
+
+def _products(values: Array, weights: Array | None, frame: Frame, mean: Array) -> Array:
+    """Sums of products (d, d) around a mean in working coordinates."""
+    products = np.zeros((len(mean), len(mean)))
+    for some in chunks(len(values)):
+        away = frame.inward(values[some]) - mean
+        products += (away if weights is None else away * weights[some, None]).T @ away
+    return products
+
+
 def around(means: Array, sds: Array, common: bool, names: Sequence[str]) -> Frame:
     """Working coordinates for rows that a fit with these means and sds (k, d) is to be applied to."""
     _match(means, names)
@@ -72,7 +118,10 @@ def _match(means: Array, names: Sequence[str]) -> None:
 
 def lopsided(rows: Rows) -> tuple[Caution, ...]:
     """A warning where one column is so much wider than another that it alone decides distances."""
-    sds = rows.frame.sds(rows.values, rows.weights)
+    if rows.spread is not None:
+        sds = rows.frame.stretched(np.sqrt(np.diag(rows.spread)))
+    else:
+        sds = rows.frame.sds(rows.values, rows.weights)
     wide, narrow = int(np.argmax(sds)), int(np.argmin(np.where(sds > 0, sds, np.inf)))
     if not sds[wide] >= LOPSIDED * sds[narrow] > 0:
         return ()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+
 import numpy as np
 
 from emcli import spill
@@ -38,15 +42,26 @@ def spurious(model: Gaussian, effective: Array, rows: Rows) -> str | None:
             f"{100 * smallest[i]:.2g} % of the usual"
         )
     sds = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
-    spacing = np.array([_spacing(column, sd) for column, sd in zip(rows.values, sds.min(axis=0), strict=True)])
+    spacing = np.array([_spacing(rows, j, sd) for j, sd in enumerate(sds.min(axis=0))])
     for i, j in np.argwhere(sds < spacing):
         sd, gap = np.ldexp([sds[i, j], spacing[j]], int(rows.frame.exponent[j]))
         return f"component {i + 1} has an sd of {sd:.3g} in {rows.names[j]!r}, whose values are {gap:.3g} apart"
     return None
 
 
-def _spacing(values: Array, enough: float) -> float:
-    """The smallest difference between different values, or any one that is at most `enough`."""
+def _spacing(rows: Rows, column: int, enough: float) -> float:
+    """The smallest difference between different values of a column, or any one that is at most `enough`."""
+    if rows.here:
+        return _spacing_here(rows.values[column], enough)
+    found = Gaps.of(rows.head(FEW)[column], enough)
+    if found.settled or rows.count <= FEW:
+        return found.smallest
+    seen = rows.mapping(map)(lambda values, _: Gaps.of(values[column], enough), *zip(*rows.batches(), strict=True))
+    every: Gaps = reduce(add, seen)
+    return every.smallest
+
+
+def _spacing_here(values: Array, enough: float) -> float:
     smallest = 0.0
     rounding = 1e-12 * max(1.0, -float(values.min()), float(values.max()))  # values closer than this are not different
     for some in (values[:FEW], values):
@@ -63,6 +78,35 @@ def _spacing(values: Array, enough: float) -> float:
 def _smallest_gap(ordered: Array, rounding: float) -> float:
     gaps = np.diff(ordered)
     return float(np.min(gaps[gaps > rounding], initial=np.inf))
+
+
+@dataclass(frozen=True, eq=False)
+class Gaps:
+    """Different values in ascending order, and the smallest gap between them; `+` pools."""
+
+    values: Array  # none where the gap is as small as need be
+    smallest: float  # 0 where there is none
+    enough: float
+
+    @classmethod
+    def of(cls, values: Array, enough: float) -> Gaps:
+        """Those of some values (n,)."""
+        found = np.sort(values)
+        gaps = np.diff(found)
+        real = gaps > 1e-12 * max(1.0, -float(found[0]), float(found[-1]))  # values closer than this are not different
+        smallest = float(gaps[real].min()) if real.any() else 0.0
+        if 0 < smallest <= enough:
+            return cls(np.empty(0), smallest, enough)
+        return cls(np.concatenate([found[:1], found[1:][real]]), smallest, enough)
+
+    @property
+    def settled(self) -> bool:
+        return 0 < self.smallest <= self.enough
+
+    def __add__(self, other: Gaps) -> Gaps:
+        if self.settled or other.settled:
+            return self if self.settled else other
+        return Gaps.of(np.concatenate([self.values, other.values]), self.enough)
 
 
 def identical(model: Gaussian) -> tuple[int, int] | None:

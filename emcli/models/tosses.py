@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import comb, lgamma, log
 from typing import Any
 
@@ -12,10 +12,11 @@ import numpy as np
 from emcli import spill
 from emcli.em import Array
 from emcli.errors import Caution, quoted
-from emcli.models.family import DataFault, Picked, RowFault, Rows
+from emcli.models.family import DataFault, Picked, RowFault, Rows, Total
 from emcli.models.frame import Frame
 from emcli.spill import chunks
 
+MOST_PAIRS = 10**7  # different pairs that are brought together from parts elsewhere
 LARGEST = 2.0**53  # counts beyond which a double cannot tell neighbours apart
 
 
@@ -60,10 +61,7 @@ def rows(
     n = len(heads)
     tossed = np.concatenate([heads[some] + tails[some] > 0 for some in chunks(n)])
     count = int(np.count_nonzero(tossed))
-    if not count:
-        raise DataFault("no row has any tosses, so the data say nothing about the coins")
-    if settings.k > count:
-        raise DataFault(f"k={settings.k} needs at least {settings.k} rows with tosses, got {count}")
+    _refuse_few(count, settings.k)
     empty = len(heads) - count
     if empty:
         heads, tails = _those(heads, tossed), _those(tails, tossed)
@@ -78,17 +76,64 @@ def rows(
             merged[some] = -1
             merged[some][here] = place[at : at + len(here)]
             at += len(here)
+    return _told(pairs, frequency, empty, names, merged)
+
+
+def across(total: Total, names: Sequence[str], settings: Any) -> Rows:
+    """The same for rows in parts elsewhere: the different pairs, which are far fewer, are had here."""
+    found: Counted = total(lambda numbers, texts, weights: Counted.of(numbers, texts, weights, names, settings))
+    _refuse_few(found.rows, settings.k)
+    return _told(found.pairs, found.frequency, found.empty, names, None)
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """Different pairs of heads and tails of some rows; `+` pools."""
+
+    pairs: Array  # (2, m) in ascending order
+    frequency: Array  # (m,)
+    rows: int  # with tosses
+    empty: int  # rows without
+
+    @classmethod
+    def of(
+        cls, numbers: Array, texts: Sequence[list[str]], weights: Array | None, names: Sequence[str], settings: Any
+    ) -> Counted:
+        """Those of one part. Raises RowFault."""
+        heads, tails = counts(numbers, texts, names, settings.tails, settings.tosses)
+        tossed = heads + tails > 0
+        rows = int(np.count_nonzero(tossed))
+        if not rows:
+            return cls(np.empty((2, 0)), np.empty(0), 0, len(heads))
+        pairs, place = distinct(heads[tossed], tails[tossed])
+        often = np.bincount(place, None if weights is None else weights[tossed]).astype(np.float64)
+        return cls(pairs, often, rows, len(heads) - rows)
+
+    def __add__(self, other: Counted) -> Counted:
+        rows, empty = self.rows + other.rows, self.empty + other.empty
+        if not (self.rows and other.rows):
+            some = self if self.rows else other
+            return Counted(some.pairs, some.frequency, rows, empty)
+        pairs, place = distinct(*np.concatenate([self.pairs, other.pairs], axis=1))
+        if pairs.shape[1] > MOST_PAIRS:
+            what = f"more than {MOST_PAIRS} different pairs of heads and tails"
+            raise DataFault(what, "coins on a cluster bring the different pairs here")
+        often = np.bincount(place, np.concatenate([self.frequency, other.frequency])).astype(np.float64)
+        return Counted(pairs, often, rows, empty)
+
+
+def _refuse_few(count: int, k: int) -> None:
+    """Raise DataFault where there are fewer rows with tosses than coins."""
+    if not count:
+        raise DataFault("no row has any tosses, so the data say nothing about the coins")
+    if k > count:
+        raise DataFault(f"k={k} needs at least {k} rows with tosses, got {count}")
+
+
+def _told(pairs: Array, frequency: Array, empty: int, names: Sequence[str], merged: Any) -> Rows:
     cautions = (Caution("no-tosses", f"rows without tosses say nothing and are left out: {empty}"),) if empty else ()
-    frame = Frame(np.zeros(2), np.zeros(2, dtype=np.int64))
-    return Rows(
-        with_coefficients(pairs),
-        frequency,
-        float(frequency.sum()),
-        tuple(names),
-        frame,
-        merged=merged,
-        cautions=cautions,
-    )
+    frame, total = Frame(np.zeros(2), np.zeros(2, dtype=np.int64)), float(frequency.sum())
+    return Rows(with_coefficients(pairs), frequency, total, tuple(names), frame, merged=merged, cautions=cautions)
 
 
 def unidentified(rows: Rows, k: int, mixing: str) -> str | None:
