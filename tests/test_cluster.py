@@ -18,6 +18,7 @@ from clusters import Processes, cluster, until
 from conftest import ROOT, run
 
 pytest.importorskip("distributed")
+pytestmark = pytest.mark.slow  # a dozen processes each, and deadlines that a busy machine misses
 LONG = ("gmm", "-k", "4", "--restarts", "1", "--solver", "em", "--tol", "1e-13", "--max-iter", "60", "--json")
 
 
