@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
+import os
 from pathlib import Path
 
 import pytest
@@ -138,11 +138,17 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
 }  # fmt: skip
 
 
+def processor_seconds() -> float:
+    """Of this process and those that it waited for: what a busy machine leaves as it is."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
 @rows(CATALOGUE)
 def test_an_experiment_is_refused_in_one_line_for_each_fault(case: Bad, process: bool, tmp_path: Path) -> None:
-    began = time.perf_counter()
+    began = processor_seconds()
     check(case, tmp_path, process)
-    assert time.perf_counter() - began < 30  # on a busy machine
+    assert processor_seconds() - began < 5
     assert not (tmp_path / "owned").exists()
 
 

@@ -144,9 +144,6 @@ class CoinsFamily:
     def across(self, total: Total, names: Sequence[str], settings: Any) -> Rows:
         return tosses.across(total, names, settings)
 
-    def placed(self, numbers: Array, weights: Array | None, like: Rows) -> Rows:
-        raise NotImplementedError  # `across` has them all
-
     def draw(self, rows: Rows, settings: Any, rng: np.random.Generator) -> Iterator[Coins]:
         k, thrown = settings.k, rows.values[0] + rows.values[1]
         rates = rows.values[0] / thrown

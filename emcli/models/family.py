@@ -180,7 +180,7 @@ class Family(Protocol):
         texts and weights. All but `values`, unless the rows that differ are few enough to be had here."""
 
     def placed(self, numbers: Array, weights: Array | None, like: Rows) -> Rows:
-        """One part of the data as rows in the working coordinates that `across` found."""
+        """One part of the data as rows in the working coordinates that `across` found, where it left them scattered."""
 
     def draw(self, rows: Rows, settings: Any, rng: np.random.Generator) -> Iterator[Any]:
         """Endless candidates for a start in working coordinates; the best of some short runs is taken."""
