@@ -15,10 +15,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from emcli import workers
-from emcli.errors import Caution, EmcliError, Exit, Fault, quoted
+from emcli.errors import Caution, EmcliError, Exit, quoted
 from emcli.loading import Dataset, shown_source, unfit
 from emcli.models.family import DataFault, Family, Rows
 from emcli.models.scattered import Scattered, counted
+from emcli.parts import first_difference, parts
 
 PATIENCE = 5  # seconds for a scheduler to answer, and for workers to be there
 GONE = 8  # seconds without any worker after which a fit is given up
@@ -207,16 +208,14 @@ class Elsewhere:
     def __init__(self, cluster: Cluster, source: str, family: Family, settings: Any) -> None:
         self._cluster, self._source = cluster, source
         path = os.path.abspath(source)
-        [paths] = cluster.ended(cluster.begun(workers.parts_of, [path], spread=True))
-        if not paths:
-            raise EmcliError(Exit.DATA, Fault("no parts in this folder", source))
+        [paths] = cluster.ended(cluster.begun(parts, [path], spread=True))
         shown = [os.path.normpath(os.path.join(source, os.path.relpath(each, path))) for each in paths]
         alone, n = _alone(settings), len(paths)
         self._raw = cluster.begun(workers.part, paths, shown, [family] * n, [alone] * n, spread=True)
         self._facts: list[workers.Facts] = cluster.asked(workers.facts, self._raw)
         for fact, name in zip(self._facts, shown, strict=True):
-            if fact.header != self._facts[0].header:
-                raise workers.unlike(fact.header, self._facts[0].header, name, shown[0])
+            if different := first_difference(name, fact.header, self._facts[0].header, 1):
+                raise different
         self.columns = len(self._facts[0].names)
 
     def dataset(self, family: Family, settings: Any) -> Dataset:

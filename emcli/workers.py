@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from emcli import __version__
-from emcli.errors import Caution, EmcliError, Fault
+from emcli.errors import Caution, EmcliError
 from emcli.loading import FRACTIONAL, Raw, digest_of, located, read, unfit
 from emcli.models.family import DataFault, Family, RowFault, Rows
-from emcli.source import refused
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,14 +37,6 @@ class Facts:
 def versions() -> dict[str, str]:
     """Of what must be the same everywhere for the same bytes."""
     return {"Python": "{}.{}".format(*sys.version_info), "numpy": np.__version__, "emcli": __version__}
-
-
-def parts_of(path: str) -> list[str]:
-    """The files of a folder in the order of their names, without those hidden by a dot or an underscore; or a file."""
-    if not os.path.isdir(path):
-        return [path]
-    plain = sorted(name for name in os.listdir(path) if name[0] not in "._")
-    return [full for name in plain if os.path.isfile(full := os.path.join(path, name))]
 
 
 def kept(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -95,13 +85,3 @@ def told(raw: Raw, function: Callable[..., Any]) -> Any:
 def placed(raw: Raw, family: Family, like: Rows) -> Rows:
     """A part's rows in the working coordinates of all."""
     return family.placed(raw.numbers, raw.weights, like)
-
-
-def unlike(header: tuple[str, ...], first: tuple[str, ...], shown: str, shown_first: str) -> EmcliError:
-    """The error for a part whose columns are not those of the first."""
-    wrong = next((i for i, pair in enumerate(zip(header, first, strict=False)) if pair[0] != pair[1]), None)
-    if wrong is None:
-        what = f"{len(header)} columns, but {shown_first} has {len(first)}"
-        return EmcliError(refused("", "").exit_code, Fault(what, shown, 1))
-    what = f"column {wrong + 1} is '{header[wrong]}', but '{first[wrong]}' in {shown_first}"
-    return EmcliError(refused("", "").exit_code, Fault(what, shown, 1, wrong + 1))

@@ -189,7 +189,10 @@ def test_a_part_that_cannot_be_read_is_named_with_its_line(data: Path, tmp_path:
     shutil.copytree(data / "points", tmp_path / "points")
     bad = tmp_path / "points" / "3.csv"
     lines = bad.read_text().splitlines()
-    for i, line, place in ((100, "1.0,abc", ":101:2: cannot read 'abc'"), (0, "x,z", ":1:2: column 2 is 'z', but 'y'")):
+    for i, line, place in (
+        (100, "1.0,abc", ":101:2: cannot read 'abc'"),
+        (0, "x,z", ":1:2: header differs from the first part's: column 2 is 'z', not 'y'"),
+    ):
         bad.write_text("\n".join([*lines[:i], line, *lines[i + 1 :]]))
         done = run("fit", "gmm", "points", "-k", "2", "--scheduler", two.address, cwd=tmp_path)
         assert done.returncode == 3
