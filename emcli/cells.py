@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from math import isfinite
 from typing import Any
@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emcli import csvtext, fastcsv, parquet, spill
+from emcli.ahead import ahead, cores
 from emcli.csvtext import Block
 from emcli.errors import Caution, EmcliError, Exit, Fault, quoted
+from emcli.growing import Growing
 from emcli.memory import require
 from emcli.parquet import Piece
 from emcli.source import refused
@@ -27,7 +29,6 @@ Array = NDArray[np.float64]
 _TYPICAL = 100  # rows that tell how long texts are
 SHOWN = 5  # faults that are told one by one
 _FAST = True  # tests turn it off to compare both ways of reading
-_PLAIN = b"0123456789+-.eE \r\n"
 _MISSING = frozenset({"", "na", "n/a", "null", "none", "-", "?"})
 _HINTS = {
     "missing": "--missing drop leaves out rows with missing values",
@@ -46,6 +47,7 @@ class CsvOptions:
     header: bool | None = None  # detected: there is one if some field of the first row is not numeric
     comment: str | None = None  # lines that begin with it are skipped
     missing: str = "error"  # or "drop"
+    jobs: int | None = None  # threads; None: one for each core
 
 
 @dataclass(frozen=True)
@@ -107,13 +109,8 @@ class Body:
         self.start, self.options = start, options
         self.name, self.header, self.delimiter = start.name, start.header, start.delimiter
         self.numeric, self.text = list(selection.numeric), selection.text
-        self.plain = _PLAIN + self.delimiter.encode()
-        # A comment mark made of digits and the like would go unseen by numpy; without columns it has nothing to do.
-        hidden = options.comment is not None and not options.comment.encode(errors="replace").translate(
-            None, self.plain
-        )
-        self.fast = bool(_FAST and self.numeric and not self.text and not hidden)
-        self.rows = fastcsv.Growing()
+        self.fast = bool(_FAST and self.numeric and not self.text and not self._hides_comments())
+        self.rows = Growing()
         self.size = 0  # bytes read
         self.texts: tuple[list[str], ...] = tuple(column() for _ in self.text)
         self.count = self.dropped = self.underflows = self.fault_count = 0
@@ -125,6 +122,11 @@ class Body:
         self.roomy = False  # was there seen to be room on the disk?
         self.parts: list[tuple[int, str]] = []  # the first row of each, and its name
 
+    def _hides_comments(self) -> bool:
+        """Is the comment mark made of digits and the like? It would go unseen where numbers are read."""
+        mark = self.options.comment
+        return mark is not None and not fastcsv.strange(mark.encode(errors="replace"), self.delimiter)
+
     def begin(self, start: Start) -> None:
         """What is added from now on is of another part; what was detected in the first one holds for it too."""
         self.name, self.next_line = start.name, -1
@@ -134,19 +136,35 @@ class Body:
         """Add all rows of a part."""
         for piece in start.pieces or ():
             self._take(piece)
-        for block in (blocks := start.blocks):
+        for block, numbers in (blocks := self._parsed(start.blocks)):
             self.size += len(block.data)
-            if not block.data.strip(b"\n"):
-                continue
-            numbers = self._by_numpy(block.data) if self.fast else None
+            still = max(self.start.size / self.size, 1.0)
             if numbers is not None:
                 self._place(block.line)
-                self.rows.append(numbers)
                 self.count += len(numbers)
+                self.rows.append(numbers, int(1.02 * still * self.count) if self.start.size else 0)
                 self.next_line = block.line + len(numbers)
-            else:  # quoted text may go on into the next block
-                self._by_row(chain([block], blocks) if b'"' in block.data else [block])
-            self._afford(max(self.start.size / self.size, 1.0))
+            elif b'"' in block.data:  # quoted text may go on into the next block
+                self._by_row(chain([block], (block for block, _ in blocks)))
+            elif block.data.strip(b"\n"):
+                self._by_row([block])
+            self._afford(still)
+
+    def _parsed(self, blocks: Iterator[Block]) -> Iterator[tuple[Block, Array | None]]:
+        """Each block, and its numbers unless it must be read row by row; those of large tables several at a time."""
+        if not self.fast:
+            yield from ((block, None) for block in blocks)
+        plain = partial(fastcsv.parsed, delimiter=self.delimiter, width=len(self.header), columns=self.numeric)
+
+        def large(block: Block) -> Array | None:
+            return plain(block.data, fast=True)
+
+        for block in blocks:
+            size = max(self.start.size, self.size + len(block.data))
+            if size >= fastcsv.LARGE and self.delimiter != " " and fastcsv.arrow():
+                yield from ahead(large, chain([block], blocks), cores(self.options.jobs))
+            else:
+                yield block, plain(block.data)
 
     def _take(self, piece: Piece) -> None:
         """Add rows that are no text, as numbers at once where nothing is wrong with them."""
@@ -180,30 +198,6 @@ class Body:
         if line != self.next_line:
             self.break_rows.append(self.count)
             self.break_lines.append(line)
-
-    def _by_numpy(self, data: bytes) -> Array | None:
-        """The chosen columns of a block, or None where only reading row by row can tell what it holds."""
-        if data.translate(None, self.plain) or (b"\r" in data and data.count(b"\r") != data.count(b"\r\n")):
-            return None
-        data = data.rstrip(b"\r\n")
-        if not data.strip():
-            return None
-        delimiter = None if self.delimiter == " " else self.delimiter
-        numbers = None
-        if delimiter and max(self.size, self.start.size) >= fastcsv.LARGE:
-            numbers = fastcsv.by_polars(data, delimiter, len(self.header))
-        try:
-            if numbers is None:
-                numbers = np.loadtxt(io.BytesIO(data), delimiter=delimiter, ndmin=2, comments=None)
-        except ValueError:
-            return None
-        if numbers.shape != (fastcsv.counted(data, "\n") + 1, len(self.header)):
-            return None  # blank lines, which numpy skips without counting them, or rows of another length
-        if self.numeric != list(range(len(self.header))):
-            numbers = np.ascontiguousarray(numbers[:, self.numeric])
-        if not numbers.all() and any(sign in data for sign in (b"e-", b"E-", b"0" * 300)):
-            return None  # a zero may be a number too small for a double
-        return numbers if np.isfinite(numbers).all() else None
 
     def _by_row(self, blocks: Iterable[Block]) -> None:
         lines = csvtext.lines(blocks, self.name)

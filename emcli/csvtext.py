@@ -14,7 +14,7 @@ from emcli.errors import Caution, EmcliError, Exit, quoted
 from emcli.fastcsv import counted
 from emcli.source import Reader, refused
 
-BLOCK = 4 << 20  # bytes that are read and parsed at a time
+BLOCK = 2 << 20  # bytes that are read and parsed at a time
 SAMPLE = 64 << 10  # bytes from which the delimiter is told
 LONGEST = 16 << 20  # bytes of one line, characters of one quoted field
 DELIMITERS = (",", ";", "\t", "|", " ")
@@ -41,15 +41,17 @@ class Block(NamedTuple):
 def blocks(reader: Reader) -> Iterator[Block]:
     """The stream in blocks of whole lines; only the very last line may lack its newline."""
     line, rest, ended = 1, b"", False
+    size = min(SAMPLE, BLOCK)  # the first block is what the delimiter and the header are told from
     while not ended:
-        piece = reader.read(BLOCK)
-        ended = len(piece) < BLOCK
-        data = rest + piece
-        first_end = data.find(b"\n")  # only a block's first line can be longer than a block
-        if (len(data) if first_end < 0 else first_end) > LONGEST:
+        piece = reader.read(size)
+        ended = len(piece) < size
+        size = BLOCK
+        first_end = piece.find(b"\n")  # only a block's first line can be longer than a block
+        if len(rest) + (len(piece) if first_end < 0 else first_end) > LONGEST:
             raise refused(f"line is longer than {LONGEST} bytes", reader.name, line)
-        cut = len(data) if ended else data.rfind(b"\n") + 1
-        whole, rest = data[:cut], data[cut:]
+        cut = len(piece) if ended else piece.rfind(b"\n") + 1
+        whole = b"".join((rest, memoryview(piece)[:cut])) if cut or ended else b""
+        rest = piece[cut:] if whole else rest + piece
         if whole:
             yield Block(line, whole)
             line += counted(whole, "\n")
@@ -185,8 +187,10 @@ def detect_delimiter(start: bytes, comment: str | None, name: str) -> str:
     counts as delimited by commas.
     """
     end = start.find(b"\n", SAMPLE - 1) + 1
-    numbered = list(lines([Block(1, start[:end] if end else start)], name))
-    counts = {delimiter: _field_counts(numbered, delimiter, comment) for delimiter in DELIMITERS}
+    sample = start[:end] if end else start
+    numbered = list(lines([Block(1, sample)], name))
+    there = [d for d in DELIMITERS if d.encode() in sample or (d == " " and b"\t" in sample)]
+    counts = {d: _field_counts(numbered, d, comment) if d in there else [] for d in DELIMITERS}
     agreement = {d: max(Counter(n for n in c if n > 1).values(), default=0) for d, c in counts.items()}
     by_space = agreement.pop(" ")
     best = max(agreement.values())

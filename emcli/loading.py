@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from emcli import spill
+from emcli.ahead import cores, meanwhile
 from emcli.cells import CsvOptions, Selection, Table
 from emcli.data import find_column, read_table
 from emcli.em import Array
 from emcli.errors import Caution, EmcliError, Exit, Fault
-from emcli.fastcsv import use_threads
 from emcli.memory import require
 from emcli.models.family import BATCH, DataFault, Family, Picked, RowFault, Rows
 
@@ -83,9 +83,8 @@ def read(source: str, family: Family, settings: Any) -> Raw:
         numeric = picked.numeric + ((roles["row_weights"],) if "row_weights" in roles else ())
         return Selection(numeric, picked.text + ((roles["truth"],) if "truth" in roles else ()))
 
-    use_threads(settings.jobs)
     spill.keep_within(settings.memory)
-    options = CsvOptions(settings.delimiter, settings.header, settings.comment, settings.missing)
+    options = CsvOptions(settings.delimiter, settings.header, settings.comment, settings.missing, settings.jobs)
     table = read_table(source, options, choose)
     numbers, weights, texts, labels, kept = _by_role(table, roles)
     return Raw(table, picked, numbers, weights, texts, labels, kept)
@@ -160,14 +159,15 @@ def prepare(
     if not numbers.flags.c_contiguous or numbers.dtype != np.dtype("<f8"):
         numbers = spill.copied(numbers)
     _afford(numbers.shape[0], numbers.shape[1], settings, table.source if table else source)
-    try:
-        rows = family.rows(numbers, texts, weights, names, settings)
-    except RowFault as fault:
-        assert table is not None and picked is not None
-        raise located(fault, table, picked, kept) from None
-    except DataFault as wrong:
-        raise unfit(wrong, table.source if table else source) from None
-    digest = digest_of(numbers, texts, weights)
+    threads = 1 if len(numbers) < BATCH else cores(settings.jobs)
+    with meanwhile(digest_of, numbers, texts, weights, threads=threads) as digest:
+        try:
+            rows = family.rows(numbers, texts, weights, names, settings)
+        except RowFault as fault:
+            assert table is not None and picked is not None
+            raise located(fault, table, picked, kept) from None
+        except DataFault as wrong:
+            raise unfit(wrong, table.source if table else source) from None
     cautions = rows.cautions
     if weights is not None and any(
         (weights[some] != np.floor(weights[some])).any() for some in spill.chunks(len(weights))
@@ -175,7 +175,7 @@ def prepare(
         cautions = (*cautions, Caution("fractional-weights", FRACTIONAL))
     count = len(texts[0]) if texts else len(numbers)
     shown = shown_source(table.source if table else source)
-    return Dataset(rows, shown, count, 0, tuple(names), digest, None, weights, cautions)
+    return Dataset(rows, shown, count, 0, tuple(names), digest(), None, weights, cautions)
 
 
 def located(fault: RowFault, table: Table, picked: Picked, kept: Any) -> EmcliError:

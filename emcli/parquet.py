@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,31 +19,31 @@ class Piece(NamedTuple):
     """Some rows of a file, and the number, from 1, of the first of them."""
 
     line: int
-    frame: Any
+    rows: Any  # a record batch of Arrow
 
 
 def opened(path: str) -> tuple[tuple[str, ...], Iterator[Piece]]:
     """Names of the columns, and the rows in pieces. Raises EmcliError, exit 3."""
     try:
-        import polars
+        import pyarrow
+        import pyarrow.parquet
     except ImportError:
-        raise refused("Parquet needs the Python package polars", path, hint="pip install 'emcli[fast]'") from None
+        raise refused("Parquet needs the Python package pyarrow", path, hint="pip install 'emcli[fast]'") from None
 
     def pieces() -> Iterator[Piece]:
-        for at in count(0, PIECE):
+        line = 1
+        with file:
             try:
-                frame = lazy.slice(at, PIECE).collect()
-            except (polars.exceptions.PolarsError, polars.exceptions.PanicException, OSError) as error:
+                for rows in file.iter_batches(PIECE):
+                    yield Piece(line, rows)
+                    line += len(rows)
+            except (pyarrow.ArrowException, OSError) as error:
                 raise _damaged(path, error) from None
-            if len(frame):
-                yield Piece(at + 1, frame)
-            if len(frame) < PIECE:
-                return
 
     try:
-        lazy = polars.scan_parquet(path, glob=False)
-        names = tuple(lazy.collect_schema().names())
-    except (polars.exceptions.PolarsError, polars.exceptions.PanicException, OSError) as error:
+        file = pyarrow.parquet.ParquetFile(path)
+        names = tuple(file.schema_arrow.names)
+    except (pyarrow.ArrowException, OSError) as error:
         raise _damaged(path, error) from None
     if not names:
         raise refused("Parquet without columns", path)
@@ -58,33 +57,39 @@ def _damaged(path: str, error: BaseException) -> Exception:
 
 def numbers(piece: Piece, columns: Sequence[int], name: str) -> NDArray[np.float64] | None:
     """Columns as doubles (n, columns); None where one is no number, or a value is missing or not finite."""
-    frame = piece.frame
-    found = np.empty((len(frame), len(columns)))
+    import pyarrow
+
+    kinds = pyarrow.types
+    found = np.empty((len(piece.rows), len(columns)))
     for at, column in enumerate(columns):
-        series = frame.to_series(column)
-        if not series.dtype.is_numeric() or series.null_count():
+        cells = piece.rows.column(column)
+        kind = cells.type
+        if cells.null_count or not (kinds.is_integer(kind) or kinds.is_floating(kind)):
             return None
         _exact(piece, column, name)
-        found[:, at] = series.to_numpy()
+        plain = cells.cast(pyarrow.float64())
+        found[:, at] = np.frombuffer(plain.buffers()[1], np.float64, len(plain), 8 * plain.offset)
     return found if np.isfinite(found).all() else None
 
 
 def _exact(piece: Piece, column: int, name: str) -> None:
     """Refuse integers that doubles cannot hold."""
-    series = piece.frame.to_series(column)
-    if not series.dtype.is_integer():
+    import pyarrow
+
+    cells = piece.rows.column(column)
+    if not pyarrow.types.is_integer(cells.type):
         return
-    wrong = ((series > EXACT) | (series < -EXACT)).fill_null(False).arg_true()
-    if len(wrong):
-        row = int(wrong[0])
-        what = f"integer beyond 2^53 in column {quoted(series.name)}, got {quoted(series[row])}"
-        raise refused(what, name, piece.line + row, column + 1)
+    try:
+        cells.cast(pyarrow.float64())
+    except pyarrow.ArrowInvalid:
+        row, value = next((i, v) for i, v in enumerate(cells.to_pylist()) if v is not None and abs(v) > EXACT)
+        what = f"integer beyond 2^53 in column {quoted(piece.rows.schema.names[column])}, got {quoted(value)}"
+        raise refused(what, name, piece.line + row, column + 1) from None
 
 
 def texts(piece: Piece, column: int) -> list[str]:
     """The cells of a column as a CSV would have them; nothing where a value is missing."""
-    values = piece.frame.to_series(column).to_list()
-    return ["" if value is None else _text(value) for value in values]
+    return ["" if value is None else _text(value) for value in piece.rows.column(column).to_pylist()]
 
 
 def _text(value: Any) -> str:
@@ -98,6 +103,6 @@ def records(pieces: Iterator[Piece], numeric: Sequence[int], name: str) -> Itera
     for piece in pieces:
         for column in numeric:
             _exact(piece, column, name)
-        columns = [texts(piece, column) for column in range(piece.frame.width)]
+        columns = [texts(piece, column) for column in range(piece.rows.num_columns)]
         for line, cells in enumerate(zip(*columns, strict=True), piece.line):
             yield line, line, list(cells)

@@ -49,7 +49,7 @@ class Reader:
     def read(self, size: int) -> bytes:
         """Exactly `size` bytes, fewer only at the end."""
         taken, self._ahead = self._ahead[:size], self._ahead[size:]
-        pieces, missing = [taken], size - len(taken)
+        pieces, missing = [taken] * bool(taken), size - len(taken)  # join copies nothing where there is one piece
         while missing and not self._ended:
             piece = self._piece(missing)
             self._ended = not piece

@@ -332,7 +332,7 @@ def test_a_small_fit_imports_only_what_it_needs() -> None:
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True)
     heavy = {
         "scipy",
-        "polars",
+        "pyarrow",
         "matplotlib",
         "pydantic",
         "rich",

@@ -1,4 +1,4 @@
-"""Large CSV: polars reads what numpy reads to the last bit, never more, and the table is all that memory must hold."""
+"""Large CSV: Arrow reads what numpy reads to the last bit, never more, and the table is all that memory must hold."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from test_data import AUTO, DROP, REFUSED, almost_tables, columns, every_column, fault_of, outcome, read
 
-from emcli import csvtext, fastcsv
+from emcli import csvtext, fastcsv, growing
 from emcli.cells import Body, CsvOptions
 from emcli.data import read_table
+from emcli.errors import EmcliError
 from emcli.models.points import rows
 
-pytest.importorskip("polars")
+pytest.importorskip("pyarrow")
 
 bits = st.integers(0, 2**64 - 1).map(lambda word: float(np.uint64(word).view(np.float64))).filter(math.isfinite)
 numerals = st.one_of(
@@ -86,9 +87,9 @@ def test_plain_numbers_do_take_the_fast_path(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.usefixtures("always")
-def test_without_polars_numpy_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_arrow_numpy_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fastcsv, "_engine", None)
-    monkeypatch.setitem(sys.modules, "polars", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert read("x,y\n1,2\n").numbers.tolist() == [[1, 2]]
     assert fastcsv._engine is False
 
@@ -101,7 +102,7 @@ def test_a_large_file_is_known_by_its_size_or_by_what_was_read(
     content = b"x,y\n" + b"1,2\n" * 1000
     path = tmp_path / "x.csv"
     path.write_bytes(gzip.compress(content) if packed else content)
-    monkeypatch.setattr(fastcsv, "by_polars", lambda data, *_: asked.append(len(data)))
+    monkeypatch.setattr(fastcsv, "_by_arrow", lambda data, *_: asked.append(len(data)))
     monkeypatch.setattr(fastcsv, "LARGE", 3000)
     monkeypatch.setattr(csvtext, "BLOCK", 1000)
     monkeypatch.setattr(csvtext, "SAMPLE", 8)
@@ -112,26 +113,42 @@ def test_a_large_file_is_known_by_its_size_or_by_what_was_read(
     assert len(asked) == 2
 
 
-def test_small_files_do_without_polars() -> None:
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_a_large_file_is_the_same_for_any_jobs_and_its_faults_are_where_they_are(jobs: int, tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    values = np.random.default_rng(1).normal(size=(300_000, 2)).round(6)
+    lines = ["x,y", *(f"{x},{y}" for x, y in values.tolist())]
+    path.write_text("\n".join(lines))
+    assert path.stat().st_size > fastcsv.LARGE
+    assert np.array_equal(read_table(str(path), CsvOptions(jobs=jobs), every_column).numbers, values)
+    lines[250_000], lines[280_000] = "1,one", "2"
+    path.write_text("\n".join(lines))
+    with pytest.raises(EmcliError) as caught:
+        read_table(str(path), CsvOptions(jobs=jobs), every_column)
+    assert [str(fault).partition(":")[2][:25] for fault in caught.value.faults] == [
+        "250001:2: cannot read 'on", "280001: 1 field, expected"
+    ]  # fmt: skip
+
+
+def test_small_files_do_without_arrow() -> None:
     script = "import sys; from emcli.cli import main; main(['fit', 'gmm', 'sample_data/faithful.csv', '-k', '1']); "
-    script += "assert 'polars' not in sys.modules"
+    script += "assert 'pyarrow' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
-def test_jobs_bound_the_threads_of_polars() -> None:
-    script = "from emcli import fastcsv; fastcsv.use_threads(1); import polars; print(polars.thread_pool_size())"
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True)
-    assert done.stdout == "1\n"
-
-
-@given(st.lists(st.integers(0, 40), min_size=1, max_size=20), st.integers(0, 3), st.sampled_from([8, 64, 1 << 26]))
-def test_rows_grow_in_place_and_keep_their_order(sizes: list[int], width: int, room: int) -> None:
+@given(
+    st.lists(st.integers(0, 40), min_size=1, max_size=20),
+    st.integers(0, 3),
+    st.sampled_from([8, 64, 1 << 26]),
+    st.sampled_from([0, 1, 30, 10_000]),
+)
+def test_rows_grow_in_place_and_keep_their_order(sizes: list[int], width: int, room: int, expected: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fastcsv, "_ROOM", room)
-        growing, whole = fastcsv.Growing(), np.arange(float(sum(sizes) * width)).reshape(sum(sizes), width)
+        patch.setattr(growing, "_ROOM", room)
+        rows_so_far, whole = growing.Growing(), np.arange(float(sum(sizes) * width)).reshape(sum(sizes), width)
         for piece in np.split(whole, np.cumsum(sizes)[:-1]):
-            growing.append(piece)
-        assert np.array_equal(growing.rows(), whole)
+            rows_so_far.append(piece, expected)
+        assert np.array_equal(rows_so_far.rows(), whole)
 
 
 def test_preparing_rows_takes_little_more_memory_than_the_rows() -> None:

@@ -11,7 +11,7 @@ import pytest
 from conftest import fit, run
 
 from emcli.loading import prepare
-from emcli.models import family_of, merging, tosses
+from emcli.models import family_of, merging, pairing
 from emcli.models.merging import keys, merged
 from emcli.settings import resolve
 
@@ -126,6 +126,6 @@ def test_a_document_and_its_pictures_say_nothing_of_the_merging(model: str, tmp_
 def test_pairs_of_heads_and_tails_are_found_by_table_or_by_search(counts: tuple[int, int]) -> None:
     most, n = counts
     heads, tails = np.random.default_rng(6).integers(0, most, (2, n)).astype(float)
-    pairs, place = tosses.distinct(heads, tails)
+    pairs, place = pairing.distinct(heads, tails)
     np.testing.assert_array_equal(pairs[:, place], [heads, tails])
     np.testing.assert_array_equal(pairs, np.unique(np.stack([heads, tails]), axis=1))

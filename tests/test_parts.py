@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from pathlib import Path
 from typing import Any
 
-import polars
+import pyarrow
+import pyarrow.csv
+import pyarrow.parquet
 import pytest
 from conftest import SAMPLES, fit, run
 
@@ -20,14 +23,21 @@ LINES = (SAMPLES / "faithful.csv").read_text().splitlines()
 HEADER, ROWS = LINES[0], LINES[1:]
 
 
+def write_parquet(text: str, path: Path, kinds: dict[str, Any] | None = None) -> None:
+    """The rows of a CSV as Parquet, of kinds that are told by the text unless they are given."""
+    table = pyarrow.csv.read_csv(
+        io.BytesIO(text.encode()), convert_options=pyarrow.csv.ConvertOptions(column_types=kinds)
+    )
+    pyarrow.parquet.write_table(table, path)
+
+
 def split(folder: Path, kinds: str = "csv") -> Path:
     """The rows of a sample in four parts, one without any rows; what is no part beside them."""
     folder.mkdir()
     for name, rows in (("a", ROWS[:50]), ("b", ROWS[50:120]), ("c", []), ("d", ROWS[120:])):
         text = "\n".join([HEADER, *rows]) + "\n"
         if kinds == "parquet" or (kinds == "mixed" and name == "d"):
-            schema = dict.fromkeys(HEADER.split(","), polars.Float64)
-            polars.read_csv(text.encode(), schema=schema).write_parquet(folder / f"{name}.parquet")
+            write_parquet(text, folder / f"{name}.parquet", dict.fromkeys(HEADER.split(","), pyarrow.float64()))
         elif kinds == "gz" or (kinds == "mixed" and name == "b"):
             (folder / f"{name}.csv.gz").write_bytes(gzip.compress(text.encode()))
         else:
@@ -74,15 +84,15 @@ def test_every_role_of_a_column_is_read_from_parts(
     folder.mkdir()
     (tmp_path / "whole.csv").write_text(text + "\n")
     (folder / "1.csv").write_text("\n".join([header, *rows[:20]]) + "\n")
-    polars.read_csv("\n".join([header, *rows[20:]]).encode()).write_parquet(folder / "2.parquet")
-    polars.read_csv(text.encode()).write_parquet(tmp_path / "whole.parquet")
+    write_parquet("\n".join([header, *rows[20:]]), folder / "2.parquet")
+    write_parquet(text, tmp_path / "whole.parquet")
     whole = without_source(fit(model, tmp_path / "whole.csv", *options))
     assert without_source(fit(model, folder, *options)) == whole
     assert without_source(fit(model, tmp_path / "whole.parquet", *options)) == whole
 
 
 def test_a_parquet_file_gives_the_bytes_of_the_csv(tmp_path: Path) -> None:
-    polars.read_csv(SAMPLES / "faithful.csv").write_parquet(tmp_path / "whole.parquet")
+    write_parquet((SAMPLES / "faithful.csv").read_text(), tmp_path / "whole.parquet")
     whole = fit("kmeans", SAMPLES / "faithful.csv", "-k", 2)
     assert without_source(fit("kmeans", tmp_path / "whole.parquet", "-k", 2)) == without_source(whole)
 
@@ -134,12 +144,12 @@ def test_a_folder_without_parts_and_a_file_that_is_no_part_are_refused(tmp_path:
     ],
 )
 def test_what_a_parquet_cell_cannot_be_is_told_with_its_row(tmp_path: Path, values: list[Any], said: str) -> None:
-    polars.DataFrame({"x": values}).write_parquet(tmp_path / "x.parquet")
+    pyarrow.parquet.write_table(pyarrow.table({"x": values}), tmp_path / "x.parquet")
     assert refusal(tmp_path) == f"emcli: error: {said}"
 
 
 def test_missing_values_of_parquet_are_dropped_where_asked(tmp_path: Path) -> None:
-    polars.DataFrame({"x": [1.5, None, 3.0]}).write_parquet(tmp_path / "x.parquet")
+    pyarrow.parquet.write_table(pyarrow.table({"x": [1.5, None, 3.0]}), tmp_path / "x.parquet")
     table = read_table(str(tmp_path), CsvOptions(missing="drop"), lambda *_: Selection((0,)))
     assert table.numbers.ravel().tolist() == [1.5, 3.0]
     assert table.dropped == 1

@@ -14,7 +14,7 @@ from emcli.em import Array, Degenerate, Stats
 from emcli.errors import Caution
 from emcli.figure import Panel
 from emcli.information import Complete
-from emcli.models import nested, tosses
+from emcli.models import nested, pairing, tosses
 from emcli.models.family import Count, ParameterFault, Picked, Predictor, Rows, Share, Total, first_pair
 from emcli.models.frame import weighed
 from emcli.models.parameters import Given
@@ -238,7 +238,7 @@ class CoinsFamily:
 
         def apply(numbers: Array, texts: Sequence[list[str]]) -> tuple[Array, Array]:
             heads, tails = tosses.counts(numbers, texts, names, settings.get("tails"), settings.get("tosses"))
-            pairs, place = tosses.distinct(heads, tails)
+            pairs, place = pairing.distinct(heads, tails)
             responsibilities, log_density = model.posterior(tosses.with_coefficients(pairs))
             return responsibilities[:, place], log_density[place]
 

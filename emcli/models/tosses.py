@@ -12,12 +12,12 @@ import numpy as np
 from emcli import spill
 from emcli.em import Array
 from emcli.errors import Caution, quoted
+from emcli.models import pairing
 from emcli.models.family import DataFault, Picked, RowFault, Rows, Total
 from emcli.models.frame import Frame
 from emcli.spill import chunks
 
 MOST_PAIRS = 10**7  # different pairs that are brought together from parts elsewhere
-LARGEST = 2.0**53  # counts beyond which a double cannot tell neighbours apart
 
 
 def select(header: Sequence[str], find: Callable[[str], int], settings: Any) -> Picked:
@@ -50,32 +50,21 @@ def counts(
     numbers: Array, texts: Sequence[list[str]], names: Sequence[str], tails: str | None, tosses: str | None
 ) -> tuple[Array, Array]:
     """Heads and tails (n,) of each row. Raises RowFault."""
-    return _counted(texts[0]) if texts else _checked(numbers, names, _by_tails(tails, tosses, names))
+    if not texts:
+        return pairing.checked(numbers, names, _by_tails(tails, tosses, names))
+    heads, other = _counted(texts[0]).T
+    return heads, other
 
 
 def rows(
     numbers: Array, texts: Sequence[list[str]], weights: Array | None, names: Sequence[str], settings: Any
 ) -> Rows:
     """Different pairs of heads and tails with ln of their binomial coefficient, (3, n), and how often each came."""
-    heads, tails = counts(numbers, texts, names, settings.tails, settings.tosses)
-    n = len(heads)
-    tossed = np.concatenate([heads[some] + tails[some] > 0 for some in chunks(n)])
-    count = int(np.count_nonzero(tossed))
-    _refuse_few(count, settings.k)
-    empty = len(heads) - count
-    if empty:
-        heads, tails = _those(heads, tossed), _those(tails, tossed)
-        weights = None if weights is None else _those(weights, tossed)
-    pairs, place = distinct(heads, tails)
-    frequency: Array = np.bincount(place, weights).astype(np.float64)
-    merged = place
-    if empty:
-        merged, at = spill.empty((n,), np.intp), 0
-        for some in chunks(n):
-            here = np.flatnonzero(tossed[some])
-            merged[some] = -1
-            merged[some][here] = place[at : at + len(here)]
-            at += len(here)
+    by_tails = bool(texts) or _by_tails(settings.tails, settings.tosses, names)
+    numbers = _counted(texts[0]) if texts else numbers
+    pairs, frequency, merged = pairing.merged(numbers, weights, names, by_tails)
+    empty = sum(int(np.count_nonzero(merged[some] < 0)) for some in chunks(len(merged)))
+    _refuse_few(len(merged) - empty, settings.k)
     return _told(pairs, frequency, empty, names, merged)
 
 
@@ -105,7 +94,7 @@ class Counted:
         rows = int(np.count_nonzero(tossed))
         if not rows:
             return cls(np.empty((2, 0)), np.empty(0), 0, len(heads))
-        pairs, place = distinct(heads[tossed], tails[tossed])
+        pairs, place = pairing.distinct(heads[tossed], tails[tossed])
         often = np.bincount(place, None if weights is None else weights[tossed]).astype(np.float64)
         return cls(pairs, often, rows, len(heads) - rows)
 
@@ -114,7 +103,7 @@ class Counted:
         if not (self.rows and other.rows):
             some = self if self.rows else other
             return Counted(some.pairs, some.frequency, rows, empty)
-        pairs, place = distinct(*np.concatenate([self.pairs, other.pairs], axis=1))
+        pairs, place = pairing.distinct(*np.concatenate([self.pairs, other.pairs], axis=1))
         if pairs.shape[1] > MOST_PAIRS:
             what = f"more than {MOST_PAIRS} different pairs of heads and tails"
             raise DataFault(what, "coins on a cluster bring the different pairs here")
@@ -175,92 +164,26 @@ def redrawn(rows: Rows, coins: Any, rng: np.random.Generator) -> Rows:
             often = np.ones(count, dtype=np.int64)
         drawn.append(np.stack([heads, n - heads, often])[:, often > 0])
     every = np.concatenate(drawn, axis=1)
-    pairs, place = distinct(every[0], every[1])
+    pairs, place = pairing.distinct(every[0], every[1])
     return replace(
         rows, values=with_coefficients(pairs), weights=np.bincount(place, every[2]).astype(np.float64), merged=None
     )
-
-
-def distinct(heads: Array, tails: Array) -> tuple[Array, Any]:
-    """The different pairs (2, m), sorted, and for each row the place of its pair."""
-    width = float(tails.max()) + 1.0
-    span = width * (float(heads.max()) + 1.0)
-    if span < LARGEST:
-        place = spill.empty(heads.shape, np.intp)
-        if span <= len(heads):  # a table of all pairs is small, and far faster than a search
-            there = np.zeros(int(span), dtype=np.bool_)
-            for some in chunks(len(heads)):
-                there[(heads[some] * width + tails[some]).astype(np.intp)] = True
-            keys, number = np.flatnonzero(there).astype(np.float64), np.cumsum(there) - 1
-            for some in chunks(len(heads)):
-                place[some] = number[(heads[some] * width + tails[some]).astype(np.intp)]
-        else:
-            keys = np.empty(0)
-            for some in chunks(len(heads)):
-                keys = np.unique(np.concatenate([keys, heads[some] * width + tails[some]]))
-            for some in chunks(len(heads)):
-                place[some] = np.searchsorted(keys, heads[some] * width + tails[some])
-        return np.stack([np.floor(keys / width), keys % width]), place
-    pairs, place = np.unique(np.stack([heads, tails]), axis=1, return_inverse=True)
-    return pairs, place.ravel()
-
-
-def _those(values: Array, wanted: Any) -> Array:
-    """The values (n,) for which something holds."""
-    made, at = spill.empty((int(np.count_nonzero(wanted)),)), 0
-    for some in chunks(len(values)):
-        kept = values[some][wanted[some]]
-        made[at : at + len(kept)] = kept
-        at += len(kept)
-    return made
-
-
-def _checked(numbers: Array, names: Sequence[str], by_tails: bool) -> tuple[Array, Array]:
-    """Heads and tails (n,) from counts (n, 2)."""
-    heads, tails = (spill.empty(numbers.shape[:1]) for _ in range(2))
-    for some in chunks(len(numbers)):
-        try:
-            heads[some], tails[some] = _checked_some(numbers[some], names, by_tails)
-        except RowFault as fault:
-            fault.row += some.start
-            raise
-    return heads, tails
-
-
-def _checked_some(numbers: Array, names: Sequence[str], by_tails: bool) -> tuple[Array, Array]:
-    for column in (0, 1):
-        counts = numbers[:, column]
-        for wrong, what in (
-            (counts < 0, "must be at least 0"),
-            (counts != np.floor(counts), "must be a whole number"),
-            (counts > LARGEST, "must be below 2^53"),
-        ):
-            if wrong.any():
-                row = int(np.argmax(wrong))
-                raise RowFault(row, column, f"{names[column]} {what}, got '{counts[row]:g}'")
-    heads, other = numbers.T
-    if by_tails:
-        return heads, other
-    if (heads > other).any():
-        row = int(np.argmax(heads > other))
-        raise RowFault(row, None, f"heads {heads[row]:g} > tosses {other[row]:g}")
-    return heads, other - heads
 
 
 def _is_flips(text: str) -> bool:
     return len(text) > 1 and (set(text) <= set("HT") or set(text) <= set("ht") or set(text) <= set("01"))
 
 
-def _counted(texts: list[str]) -> tuple[Array, Array]:
-    """Heads and tails (n,) of strings such as HTTH or 0110."""
-    heads, tails = (spill.empty((len(texts),)) for _ in range(2))
+def _counted(texts: list[str]) -> Array:
+    """Heads and tails (n, 2) of strings such as HTTH or 0110."""
+    found = spill.empty((len(texts), 2))
     for row, text in enumerate(texts):
         up = text.upper()
-        heads[row] = up.count("H") + up.count("1")
-        tails[row] = len(up) - heads[row]
-        if tails[row] != up.count("T") + up.count("0"):
+        heads, tails = up.count("H") + up.count("1"), up.count("T") + up.count("0")
+        if heads + tails != len(up):
             raise RowFault(row, 0, f"flips must be H and T, or 1 and 0, got {quoted(text)}")
-    return heads, tails
+        found[row] = heads, tails
+    return found
 
 
 def _log_comb(n: int, h: int) -> float:

@@ -54,12 +54,15 @@ def coins(bench: Bench) -> Iterator[Row]:
     racers = [
         Contender(OURS, bench.emcli("fit", "coins", str(csv), "--json"), score=log_likelihood),
         Contender("reading", bench.work("read", by="emcli", path=csv, warm=small)),
+        Contender("numpy.loadtxt", bench.work("read", by="numpy", path=csv, warm=small)),
     ]
     outcomes = bench.race(racers, min(bench.runs, 3))
     row = Row("coins, whole process", outcomes)
     if outcomes[0].seconds and outcomes[1].seconds:
         times = 1 / (ratio(outcomes[1], outcomes[0]) or 1.0)
         row.checks.append(Check("times the cost of reading the file", times, 1.3, at_least=False))
+        times = 1 / (ratio(outcomes[2], outcomes[0]) or 1.0)
+        row.checks.append(Check("times the cost of numpy.loadtxt", times, 1.3, at_least=False))
     yield row
 
 
