@@ -15,7 +15,7 @@ from emcli.em import Degenerate, converge, guard
 from emcli.errors import Caution, EmcliError, Exit, Fault
 from emcli.fitting import Result
 from emcli.loading import Dataset
-from emcli.starts import climb, remaining
+from emcli.starts import affordable, climb
 
 TOO_MANY = 0.05  # share of replicates in another order, or without a fit, from which the errors mean nothing
 LEVELS = (0.025, 0.975)
@@ -74,8 +74,9 @@ def bootstrapped(result: Result, replicates: int) -> Generator[int, None, Result
         drawn = result.model.redrawn(rows, np.random.default_rng([settings.seed, STREAM, number]))
         try:
             spread = drawn.mapping(map)
-            tested = remaining(drawn, result.model, spread)
-            steps = guard(climb(family, result.model, drawn, settings, tested is not None, spread))
+            known = affordable(drawn, result.model, spread)
+            steps = guard(climb(family, result.model, drawn, settings, known, spread))
+            tested = known.decrement if known else None
             *_, last = converge(steps, settings.tol, settings.max_iter, tested, family.fixed_point)
         except Degenerate:
             return None

@@ -21,7 +21,7 @@ from emcli.loading import Dataset
 from emcli.models.family import Family, Rows
 from emcli.screening import screened
 from emcli.spill import chunks
-from emcli.starts import DRAWN_FROM, EXACT, Iteration, Start, remaining, run, start_model, threads
+from emcli.starts import DRAWN_FROM, EXACT, Iteration, Start, run, start_model, threads
 from emcli.verdict import Choice, about_optimum, about_starts, against_one, agreed, choose, same_optimum
 
 
@@ -184,8 +184,9 @@ def _cautions(
 ) -> list[Caution]:
     """All that there is to warn of, from the data to the optimum."""
     rows = data.rows
-    affordable = not family.hard and remaining(rows, model, spread) is not None
-    seen = information(model, rows.batches(), spread) if affordable and len(model.weights) > 1 else None
+    seen, best = None, choice.best
+    if best.known is not None and len(model.weights) > 1:
+        seen = best.known.kept(best.model) or information(model, rows.batches(), spread)
     return [
         *data.cautions,
         *family.cautions(choice.best.model, stats),

@@ -144,3 +144,27 @@ def information(model: Any, batches: Sequence[Batch], map: Map = map, observed: 
         return reduce(add, (Information.of(model.complete(*part), part[1], observed) for part in parts))
 
     return reduce(add, map(one, *zip(*batches, strict=True)))  # type: ignore[no-any-return]
+
+
+class Known:
+    """The information of some rows at one model after another; that at the last one is kept, as several ask for it."""
+
+    def __init__(self, batches: Sequence[Batch], map: Map = map) -> None:
+        self._batches, self._map = batches, map
+        self._last: tuple[Any, Information] | None = None
+
+    def at(self, model: Any) -> Information:
+        """The information at a model; of a single component, which has no other optimum, not the observed one."""
+        found = self.kept(model)
+        if found is None:
+            found = information(model, self._batches, self._map, len(model.weights) > 1)
+            self._last = model, found
+        return found
+
+    def kept(self, model: Any) -> Information | None:
+        """The information at a model if it is the last one that was asked for."""
+        return self._last[1] if self._last is not None and self._last[0] is model else None
+
+    def decrement(self, model: Any) -> float:
+        """The gain of log-likelihood to expect from one more Newton step."""
+        return self.at(model).decrement()

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from emcli.ahead import ahead, cores
 from emcli.models.family import Family, Rows
 from emcli.starts import EXACT, Start, run
 from emcli.verdict import same_optimum
@@ -32,11 +33,15 @@ def screened(begins: Sequence[Begin], family: Family, rows: Rows, settings: Any)
         return list(begins)
     sample = rows.sample(SAMPLE, np.random.default_rng([settings.seed, 0]))
     short = replace(settings, max_iter=min(SHORT, settings.max_iter))
-    climbed: dict[int, Start] = {}
-    for entry, begin in drawn:
-        there = Start(entry.start)
-        for _ in run(there, family, sample, short, begin, map):
+
+    def climb(begun: Begin) -> Start:
+        there = Start(begun[0].start)
+        for _ in run(there, family, sample, short, begun[1], map):
             pass
+        return there
+
+    climbed: dict[int, Start] = {}
+    for (entry, _), there in ahead(climb, drawn, cores(settings.jobs)):
         entry.iterations, entry.reason = there.iterations, there.reason
         entry.status = "screened" if there.finished else "degenerate"
         if there.finished:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from emcli.em import Degenerate, Ending, Map, Step, converge, em, guard, until_fixed
-from emcli.information import information
+from emcli.information import Known
 from emcli.models.family import Family, Rows
 from emcli.models.parameters import has_twins, refuse_symmetric
 from emcli.models.seeding import best_of_short_runs
@@ -37,6 +37,7 @@ class Start:
     scores: list[float] = field(default_factory=list)  # one for each iteration, 0 = the start
     steps: list[str] = field(default_factory=list)  # em | newton, likewise
     model: Any = None  # the last one, in working coordinates
+    known: Known | None = field(default=None, repr=False)  # its information, where that can be had
     symmetric: bool = False  # did it begin with equal components?
     sampled: float | None = None  # its score on the sample on which it was screened
     sample: tuple[int, float | None, float | None] | None = None  # rows, log-likelihood and inertia of that sample
@@ -75,8 +76,9 @@ def run(
     try:
         model = begin()
         entry.symmetric = not family.hard and has_twins(model)
-        tested = None if family.hard else remaining(rows, model, spread)
-        steps = guard(climb(family, model, rows, settings, tested is not None, spread))
+        entry.known = None if family.hard else affordable(rows, model, spread)
+        tested = entry.known.decrement if entry.known else None
+        steps = guard(climb(family, model, rows, settings, entry.known, spread))
         steps_on = (
             until_fixed(steps, settings.max_iter)
             if family.hard
@@ -120,22 +122,24 @@ def start_model(number: int, family: Family, rows: Rows, settings: Any) -> Any:
     return best_of_short_runs(drawn, lambda model: em(model, batches), steps)
 
 
-def climb(family: Family, model: Any, rows: Rows, settings: Any, affordable: bool, spread: Map) -> Iterator[Step]:
+def climb(family: Family, model: Any, rows: Rows, settings: Any, known: Known | None, spread: Map) -> Iterator[Step]:
     """The stream of steps that the settings ask for; else a faster way to what EM reaches, where there is one.
 
-    A family may have one of its own; Newton's steps are taken where their matrices are `affordable` and small.
+    A family may have one of its own; Newton's steps are taken where what they need can be `known`, and is small.
     """
     if family.hard:
         steps: Iterator[Step] = family.steps(model, rows, spread)
         return steps
-    small = affordable and len(model.weights) > 1 and model.parameters_count <= MOST_FOR_NEWTON
+    small = known is not None and len(model.weights) > 1 and model.parameters_count <= MOST_FOR_NEWTON
     chosen = settings.solver or ("newton" if small else "em")
-    return (newton if chosen == "newton" else em)(model, rows.batches(), spread)
+    if chosen == "newton":
+        return newton(model, rows.batches(), spread, known)
+    return em(model, rows.batches(), spread)
 
 
-def remaining(rows: Rows, model: Any, spread: Map) -> Callable[[Any], float] | None:
-    """The function that gives a model's score decrement; None where it would cost too much or has no meaning."""
+def affordable(rows: Rows, model: Any, spread: Map) -> Known | None:
+    """What tells a model's information; None where it would cost too much or has no meaning."""
     p = model.parameters_count
     if p > COSTLY_PARAMETERS or rows.count * p * p > COSTLY_PRODUCT or not rows.has_more_distinct_than(p):
         return None
-    return lambda current: information(current, rows.batches(), spread, False).decrement()
+    return Known(rows.batches(), spread)

@@ -13,15 +13,15 @@ import pytest
 from conftest import REFERENCE, SAMPLES, fit, reference, run, table
 
 import emcli.em
+import emcli.information
 import emcli.newton
-import emcli.starts
 from emcli.em import LogLikelihoodFell, converge, guard, pooled
 from emcli.experiment import read_start
 from emcli.loading import prepare
 from emcli.models import family_of
 from emcli.newton import newton
 from emcli.settings import resolve
-from emcli.starts import remaining, start_model
+from emcli.starts import affordable, start_model
 
 SAXONY = ["coins", REFERENCE / "data" / "coins_saxony8.csv", "--tosses", "n", "--row-weights", "freq"]
 WAITING = REFERENCE / "data" / "faithful_waiting.csv"
@@ -42,14 +42,16 @@ def counted(monkeypatch: pytest.MonkeyPatch, model: str, values: Any, weights: A
 
         return counted
 
-    for module, name in ((emcli.newton, "pooled"), (emcli.newton, "information"), (emcli.starts, "information")):
+    for module, name in ((emcli.newton, "pooled"), (emcli.information, "information")):
         monkeypatch.setattr(module, name, counting(getattr(module, name)))
     found = []
     for number in range(1, 7):
         model_ = start_model(number, family, data.rows, settings)
         passes = 0
-        steps = guard(newton(model_, data.rows.batches()))
-        *_, last = converge(steps, settings.tol, 10_000, remaining(data.rows, model_, map), family.fixed_point)
+        known = affordable(data.rows, model_, map)
+        assert known is not None
+        steps = guard(newton(model_, data.rows.batches(), map, known))
+        *_, last = converge(steps, settings.tol, 10_000, known.decrement, family.fixed_point)
         found.append((passes, family.measures(last.score, data.rows, settings.k)[0]))
     return found
 
