@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from emcli.agreement import matched, reordered
+from emcli.ahead import cores
 from emcli.em import Degenerate, converge, guard
 from emcli.errors import Caution, EmcliError, Exit, Fault
 from emcli.fitting import Result
@@ -84,7 +84,7 @@ def bootstrapped(result: Result, replicates: int) -> Generator[int, None, Result
         return parameters
 
     found = []
-    with ThreadPoolExecutor(settings.jobs or len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(cores(settings.jobs)) as pool:
         for done, parameters in enumerate(pool.map(refitted, range(replicates)), 1):
             found.append(parameters)
             yield done

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from emcli import spill
+from emcli.ahead import cores
 from emcli.em import Array, Degenerate, Map, em, pieces, pooled
 from emcli.errors import Caution, EmcliError, Exit, Fault
 from emcli.information import information
@@ -102,7 +102,7 @@ def continued(
 
 @contextmanager
 def _spread(data: Dataset, settings: Any) -> Iterator[Map]:
-    with threads(settings.jobs or len(os.sched_getaffinity(0)), len(data.rows.batches())) as spread:
+    with threads(cores(settings.jobs), len(data.rows.batches())) as spread:
         yield data.rows.mapping(spread)
 
 
@@ -142,7 +142,7 @@ def _result(
     model = family.inward(family.read(written, settings.document(), settings.k, rows), rows)
     stats = pooled(model, rows.batches(), spread)
     log_likelihood, inertia = family.measures(stats.score, rows, settings.k)
-    uncertainty, assignments = _assignments(model, rows, spread)
+    uncertainty, assignments = _assignments(family, model, rows, spread)
     result = Result(
         family,
         data,
@@ -211,12 +211,15 @@ def bic_of_one(result: Result, spread: Map) -> float | None:
     return float(-2 * (log_likelihood or 0.0) + last.model.parameters_count * np.log(rows.total))
 
 
-def _assignments(model: Any, rows: Rows, spread: Map) -> tuple[float, Array]:
+def _assignments(family: Family, model: Any, rows: Rows, spread: Map) -> tuple[float, Array]:
     """-Σ w ln(max responsibility), and the likeliest component of each row of data."""
 
     def one(values: Array, weights: Array | None) -> tuple[float, Any]:
         total, labels = 0.0, []
         for some, counts in pieces(values, weights):
+            if family.hard:
+                labels.append(model.labels(some).astype(np.int32))
+                continue
             r = model.posterior(some)[0]
             doubt = np.log(r.max(axis=0))
             total -= float(doubt.sum() if counts is None else counts @ doubt)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,7 +43,7 @@ def choose(family: Family, rows: Rows, ledger: Sequence[Any], tol: float, spread
         top = max(entry.scores[-1] for entry in left)
         margin = REACHED_INERTIA * abs(top) if family.hard else tol
         entry = next(entry for entry in left if entry.scores[-1] >= top - margin)
-        why = family.spurious(entry.model, pooled(entry.model, rows.batches(), spread), rows)
+        why = family.spurious(entry.model, partial(pooled, entry.model, rows.batches(), spread), rows)
         if why is None:
             return Choice(entry, *(first or (None, None)))
         first = first or (entry, why)

@@ -244,7 +244,7 @@ class CoinsFamily:
 
         return Predictor(len(names) == 1, apply, len(model.heads), "log_density")
 
-    def spurious(self, model: Coins, stats: Tosses, rows: Rows) -> str | None:
+    def spurious(self, model: Coins, stats: Callable[[], Tosses], rows: Rows) -> str | None:
         return None
 
     def identical(self, model: Coins) -> tuple[int, int] | None:

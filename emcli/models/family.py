@@ -239,8 +239,8 @@ class Family(Protocol):
     def predictor(self, parameters: Mapping[str, Any], settings: Mapping[str, Any], names: Sequence[str]) -> Predictor:
         """What tells new rows' components, from a fit's parameters and the names of its columns."""
 
-    def spurious(self, model: Any, stats: Any, rows: Rows) -> str | None:
-        """What makes a fitted model an artefact of a few rows, with its E-step's stats; None where nothing does."""
+    def spurious(self, model: Any, stats: Callable[[], Any], rows: Rows) -> str | None:
+        """What makes a fitted model an artefact of a few rows; stats() are those of its E-step."""
 
     def identical(self, model: Any) -> tuple[int, int] | None:
         """Two components that are the same for all purposes, if any are."""

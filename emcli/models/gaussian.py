@@ -199,8 +199,8 @@ class GaussianFamily:
 
         return Predictor(False, apply, len(model.means), "log_density")
 
-    def spurious(self, model: Gaussian, stats: Moments, rows: Rows) -> str | None:
-        return slivers.spurious(model.ordered(self.order(model)), stats.rows[self.order(model)], rows)
+    def spurious(self, model: Gaussian, stats: Callable[[], Moments], rows: Rows) -> str | None:
+        return slivers.spurious(model.ordered(self.order(model)), stats().rows[self.order(model)], rows)
 
     def identical(self, model: Gaussian) -> tuple[int, int] | None:
         return slivers.identical(model)

@@ -17,8 +17,9 @@ from emcli.errors import Caution
 from emcli.figure import Panel
 from emcli.models import points
 from emcli.models.family import ParameterFault, Picked, Predictor, Rows, Share, Total, first_pair
+from emcli.models.nearest import assigned, clustered, nearest
 from emcli.models.parameters import Given
-from emcli.models.seeding import far_apart, squared_distances
+from emcli.models.seeding import far_apart
 from emcli.models.spheres import Spheres
 
 KEYS = ("centroids", "sizes", "sd", "scales", "weights")  # scales: what columns were divided by, (d,)
@@ -70,16 +71,13 @@ class KMeans:
         return reduce(add, (self._assignment(*piece) for piece in pieces(rows, weights)))
 
     def _assignment(self, rows: Array, weights: Array | None) -> Assignment:
-        members, nearest = self._assigned(rows)
+        sizes, sums, squares = clustered(rows, weights, self.centroids)
         if weights is None:
-            total, inertia = float(rows.shape[1]), float(nearest.sum())
+            total, inertia = float(rows.shape[1]), float(squares.sum())
         else:
-            total, inertia = float(weights.sum()), float(weights @ nearest)
-            members *= weights
-        far = int(np.argmax(nearest))
-        return Assignment(
-            total, -0.5 * inertia, 0.0, members.sum(axis=1), members @ rows.T, rows[:, far].copy(), float(nearest[far])
-        )
+            total, inertia = float(weights.sum()), float(weights @ squares)
+        far = int(np.argmax(squares))
+        return Assignment(total, -0.5 * inertia, 0.0, sizes, sums, rows[:, far].copy(), float(squares[far]))
 
     def m_step(self, stats: Assignment) -> Self:
         """Centroids are the means of their rows; an emptied cluster takes the row farthest from its centroid."""
@@ -92,16 +90,11 @@ class KMeans:
 
     def posterior(self, rows: Array) -> tuple[Array, Array]:
         """Assignments (k, n), one 1 in each column, and squared distances to the nearest centroid (n,)."""
-        return self._assigned(rows)
+        return assigned(rows, self.centroids)
 
-    def _assigned(self, rows: Array) -> tuple[Array, Array]:
-        distances = squared_distances(rows, self.centroids)
-        nearest = distances.min(axis=0)
-        members = (distances == nearest).astype(np.float64)
-        if np.count_nonzero(members) > len(nearest):
-            members = np.zeros_like(distances)
-            members[distances.argmin(axis=0), np.arange(len(nearest))] = 1.0
-        return members, nearest
+    def labels(self, rows: Array) -> npt.NDArray[np.intp]:
+        """The nearest centroid of each row (n,)."""
+        return nearest(rows, self.centroids)[0]
 
     def ordered(self, order: Any) -> Self:
         return replace(self, centroids=self.centroids[order])
@@ -238,7 +231,7 @@ class KMeansFamily:
 
         return Predictor(False, apply, 0, "distance")
 
-    def spurious(self, model: KMeans, stats: Assignment, rows: Rows) -> str | None:
+    def spurious(self, model: KMeans, stats: Callable[[], Assignment], rows: Rows) -> str | None:
         return None
 
     def identical(self, model: KMeans) -> tuple[int, int] | None:

@@ -14,20 +14,13 @@ from emcli import spill
 from emcli.em import Array, Map, Step, em, pooled, same
 from emcli.models.family import Rows
 from emcli.models.kmeans import KMeans
-from emcli.models.seeding import squared_distances
+from emcli.models.nearest import CHUNK, Index, Screen, Single, chunk, exactly, in_single, screenable
 
 PARTS, PART = 8, 131_072  # at least so many parts, of at most so many rows
 MANY = 0.7  # of the rows of a part due, from which all are looked at
-CHUNK, CELLS = 8_192, 1 << 18  # rows whose distances are held at once, and distances where that makes more rows
 WIDE = 8  # dimensions from which a copy in single precision is kept
-MOST = 4096  # clusters, beyond which labels leave too few digits to the distances
 LOST = 1e-6  # inertia, as a part of the sum of squares, below which differences of sums have too few digits
 WORN = 1e-3  # of its largest weight, below which a cluster's sums are taken anew
-LARGEST = 1e6  # coordinates beyond which float32 is not to be trusted
-UNIT = 2.0**-24  # roundoff of float32
-
-Index = npt.NDArray[np.intp]
-Single = npt.NDArray[np.float32]
 
 
 @dataclass
@@ -49,12 +42,7 @@ class Part:
         x = np.empty((d + 2, len(self.labels[where])), dtype=np.float32)
         for row, out in zip(self.rows, x, strict=False):
             out[:] = row[where] if isinstance(where, slice) else np.take(row, where, mode="clip")
-        x[d] = 1
-        np.einsum("dn,dn->n", x[:d], x[:d], out=x[d + 1])
-        # this keeps distances above 0, so that they sort as integers
-        x[d + 1] *= np.float32(1 + 8 * rounding(d))
-        x[d + 1] += np.float32(1e-30)
-        return x.T
+        return in_single(x)
 
     def keep(self, copy: Single) -> None:
         """Have the copy from now on, in the place given."""
@@ -84,7 +72,7 @@ def bounded(model: KMeans, rows: Rows, spread: Map) -> Iterator[Step]:
     """What em() yields, up to rounding (Hamerly 2010; the bounds are those of float32 distances)."""
     d, n = rows.values.shape
     k = len(model.centroids)
-    if k < 2 or k > MOST or not max(rows.values.max(), -rows.values.min(), np.abs(model.centroids).max()) < LARGEST:
+    if not screenable(rows.values, model.centroids):
         yield from em(model, rows.batches(), spread)
         return
     labels = spill.empty((n,), np.uint8 if k < 256 else np.uint16)
@@ -142,7 +130,7 @@ def assigned(part: Part, screen: Screen, travelled: Array) -> tuple[Array, int]:
     everything = len(due) > MANY * n
     new = np.empty(n if everything else len(due), dtype=np.intp)
     gaps = np.empty(len(new), dtype=np.float32)
-    size = max(CHUNK, CELLS // k)
+    size = chunk(k)
     for i in range(0, len(new), size):
         cut = slice(i, i + size)
         new[cut], gaps[cut] = screen(part.singles(cut if everything else due[cut]))
@@ -161,53 +149,6 @@ def assigned(part: Part, screen: Screen, travelled: Array) -> tuple[Array, int]:
     part.labels[at] = new
     count = len(at) if part.weights is None else int(np.count_nonzero(part.weights[at]))
     return part.counted(at, new, k) - part.counted(at, old, k + 1)[:, :k], count
-
-
-class Screen:
-    """Nearest centroids by float32 distances, decided again in float64 where these are too close to a tie."""
-
-    def __init__(self, centroids: Array) -> None:
-        k, d = centroids.shape
-        self.centroids = centroids
-        self.table = np.empty((k, d + 2), dtype=np.float32)
-        self.table[:, :d] = -2 * centroids
-        self.table[:, d] = (centroids**2).sum(axis=1)
-        self.table[:, d + 1] = 1
-        bits = (k - 1).bit_length()
-        self.mask = np.int32(-1 << bits)
-        self.tags = np.arange(k, dtype=np.int32)[:, None]
-        self.packing = 2.0 ** (bits - 23) + 2 * UNIT
-
-    def __call__(self, x: Single) -> tuple[Index, Single]:
-        """Labels of rows (n, d + 2), and how much farther the second nearest centroid is at least; 0 if unsure."""
-        n, d = len(x), x.shape[1] - 2
-        packed = (self.table @ x.T).view(np.int32)
-        packed &= self.mask
-        packed |= self.tags
-        nearest = packed.min(axis=0)
-        labels = (nearest & ~self.mask).astype(np.intp)
-        packed.reshape(-1)[labels * n + np.arange(n)] = np.iinfo(np.int32).max
-        one, two = nearest.view(np.float32), packed.min(axis=0).view(np.float32)
-        # a distance is off by the packing and at most `rounding` (2 |x| + distance)^2
-        gaps = two - one
-        gaps -= two * np.float32(2 * self.packing + 4 * rounding(d))
-        gaps -= x[:, d + 1] * np.float32(16 * rounding(d))
-        gaps /= np.sqrt(one) + np.sqrt(two)
-        gaps *= np.float32(1 - self.packing - 4 * rounding(d))
-        return labels, np.maximum(gaps, 0.0, out=gaps)
-
-
-def rounding(d: int) -> float:
-    """A bound of the relative rounding of float32 distances in d dimensions."""
-    return (d + 8) * UNIT
-
-
-def exactly(rows: Array, centroids: Array) -> tuple[Index, Array]:
-    """The same by float64 distances, ties to the lowest label."""
-    distances = squared_distances(rows, centroids)
-    one, two = np.partition(distances, 1, axis=0)[:2]
-    gaps = np.maximum(two * (1 - 1e-14) - one, 0.0) / np.maximum(np.sqrt(one) + np.sqrt(two), 1e-300)
-    return distances.argmin(axis=0), gaps * (1 - 1e-6)
 
 
 def squares_of(part: Part) -> float:

@@ -1,0 +1,147 @@
+"""The nearest centroid of each row: by float32 distances, and by exact ones where these are too close to a tie."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from emcli.em import Array
+from emcli.models.seeding import squared_distances
+
+CHUNK, CELLS = 8_192, 1 << 18  # rows whose distances are held at once, and distances where that makes more rows
+MOST = 4096  # clusters, beyond which labels leave too few digits to the distances
+LARGEST = 1e6  # coordinates beyond which float32 is not to be trusted
+UNIT = 2.0**-24  # roundoff of float32
+WIDE = 64  # coordinates of all centroids from which screening repays itself
+
+Index = npt.NDArray[np.intp]
+Single = npt.NDArray[np.float32]
+
+
+def assigned(rows: Array, centroids: Array) -> tuple[Array, Array]:
+    """Memberships (k, n) of rows (d, n), one 1 in each column, and squared distances to the nearest centroid (n,)."""
+    k, n = len(centroids), rows.shape[1]
+    if not _wide(centroids):
+        distances = squared_distances(rows, centroids)
+        squares = distances.min(axis=0)
+        members = (distances == squares).astype(np.float64)
+        if np.count_nonzero(members) == n:
+            return members, squares
+        labels = distances.argmin(axis=0)
+    else:
+        labels, squares = nearest(rows, centroids)
+    members = np.zeros((k, n))
+    members[labels, np.arange(n)] = 1.0
+    return members, squares
+
+
+def clustered(rows: Array, weights: Array | None, centroids: Array) -> tuple[Array, Array, Array]:
+    """Weights (k,) and weighted sums (k, d) of the clusters of rows (d, n), and squared distances (n,)."""
+    if _wide(centroids):
+        k = len(centroids)
+        labels, squares = nearest(rows, centroids)
+        sizes = np.bincount(labels, weights, k).astype(np.float64)
+        return sizes, np.array([np.bincount(labels, x if weights is None else x * weights, k) for x in rows]).T, squares
+    members, squares = assigned(rows, centroids)
+    if weights is not None:
+        members *= weights
+    return members.sum(axis=1), members @ rows.T, squares
+
+
+def _wide(centroids: Array) -> bool:
+    """Are there so many coordinates that exact distances to all centroids (k, d) would cost much?"""
+    return centroids.size >= WIDE and 2 <= len(centroids) <= MOST
+
+
+def screenable(rows: Array, centroids: Array) -> bool:
+    """Do distances of rows (d, n) from centroids (k, d) fit in single precision, and labels beside them?"""
+    largest = max(rows.max(), -rows.min(), np.abs(centroids).max())
+    return 2 <= len(centroids) <= MOST and bool(largest < LARGEST)
+
+
+def nearest(rows: Array, centroids: Array) -> tuple[Index, Array]:
+    """The nearest of centroids (k, d) for each of rows (d, n), ties to the lowest, and the squared distance to it.
+
+    The distances are those of `squared_distances`, bit for bit.
+    """
+    d, n = rows.shape
+    if not screenable(rows, centroids):
+        distances = squared_distances(rows, centroids)
+        return distances.argmin(axis=0), distances.min(axis=0)
+    screen, size = Screen(centroids), chunk(len(centroids))
+    labels, squares = np.empty(n, dtype=np.intp), np.empty(n)
+    for i in range(0, n, size):
+        some = rows[:, i : i + size]
+        x = np.empty((d + 2, some.shape[1]), dtype=np.float32)
+        x[:d] = some
+        found, gaps = screen(in_single(x))
+        close = np.flatnonzero(gaps <= 0)
+        if len(close):
+            found[close] = exactly(some[:, close], centroids)[0]
+        away = some - np.take(centroids.T, found, axis=1)
+        labels[i : i + size] = found
+        np.einsum("dn,dn->n", away, away, out=squares[i : i + size])
+    return labels, squares
+
+
+def chunk(k: int) -> int:
+    """How many rows to look at together."""
+    return max(CHUNK, CELLS // k)
+
+
+def in_single(x: Single) -> Single:
+    """Rows (n, d + 2) of x (d + 2, n), whose last two are filled: with 1 and with the squares of the others."""
+    d = len(x) - 2
+    x[d] = 1
+    np.einsum("dn,dn->n", x[:d], x[:d], out=x[d + 1])
+    # this keeps distances above 0, so that they sort as integers
+    x[d + 1] *= np.float32(1 + 8 * rounding(d))
+    x[d + 1] += np.float32(1e-30)
+    return x.T
+
+
+class Screen:
+    """Nearest centroids by float32 distances, decided again in float64 where these are too close to a tie."""
+
+    def __init__(self, centroids: Array) -> None:
+        k, d = centroids.shape
+        self.centroids = centroids
+        self.table = np.empty((k, d + 2), dtype=np.float32)
+        self.table[:, :d] = -2 * centroids
+        self.table[:, d] = (centroids**2).sum(axis=1)
+        self.table[:, d + 1] = 1
+        bits = (k - 1).bit_length()
+        self.mask = np.int32(-1 << bits)
+        self.tags = np.arange(k, dtype=np.int32)[:, None]
+        self.packing = 2.0 ** (bits - 23) + 2 * UNIT
+
+    def __call__(self, x: Single) -> tuple[Index, Single]:
+        """Labels of rows (n, d + 2), and how much farther the second nearest centroid is at least; 0 if unsure."""
+        n, d = len(x), x.shape[1] - 2
+        packed = (self.table @ x.T).view(np.int32)
+        packed &= self.mask
+        packed |= self.tags
+        nearest = packed.min(axis=0)
+        labels = (nearest & ~self.mask).astype(np.intp)
+        packed.reshape(-1)[labels * n + np.arange(n)] = np.iinfo(np.int32).max
+        one, two = nearest.view(np.float32), packed.min(axis=0).view(np.float32)
+        # a distance is off by the packing and at most `rounding` (2 |x| + distance)^2
+        gaps = two - one
+        gaps -= two * np.float32(2 * self.packing + 4 * rounding(d))
+        gaps -= x[:, d + 1] * np.float32(16 * rounding(d))
+        gaps /= np.sqrt(one) + np.sqrt(two)
+        gaps *= np.float32(1 - self.packing - 4 * rounding(d))
+        return labels, np.maximum(gaps, 0.0, out=gaps)
+
+
+def rounding(d: int) -> float:
+    """A bound of the relative rounding of float32 distances in d dimensions."""
+    return (d + 8) * UNIT
+
+
+def exactly(rows: Array, centroids: Array) -> tuple[Index, Array]:
+    """The same by float64 distances, ties to the lowest label."""
+    distances = squared_distances(rows, centroids)
+    one, two = np.partition(distances, 1, axis=0)[:2]
+    gaps = np.maximum(two * (1 - 1e-14) - one, 0.0) / np.maximum(np.sqrt(one) + np.sqrt(two), 1e-300)
+    return distances.argmin(axis=0), gaps * (1 - 1e-6)
