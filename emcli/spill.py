@@ -24,7 +24,7 @@ CHUNK = 1 << 17  # rows that temporary arrays hold at a time
 SMALL = 1 << 16  # bytes that are not worth a file beside a table that is in one
 FAR = 1024  # rows here and there between which pages are given back: each brings its neighbours, 64 kB
 _SLACK = 100 << 20  # bytes that the program itself takes
-_PERIOD = 0.01  # seconds between looks at how much is resident
+_PERIOD = 0.003  # seconds between looks at how much is resident
 _HINT = "TMPDIR names another folder; a larger --memory needs less of it"
 
 

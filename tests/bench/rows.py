@@ -1,4 +1,4 @@
-"""Seconds per iteration and bytes sent against rows: in memory, and on 1 and 2 workers of a Dask cluster.
+"""Seconds per iteration and bytes sent against rows: in memory, from disk, and on 1 and 2 workers of a Dask cluster.
 
 python -m tests.bench.rows [ROWS...]: sizes such as 1e5 1e6; each is written as 8 CSV parts into a temporary folder.
 """
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
-SIZES = (1e5, 1e6, 1e7)
+SIZES = (1e5, 1e6, 1e7, 3e7)
 PARTS, ITERATIONS = 8, 20
 HOW = ("-k", "3", "--restarts", "1", "--init", "random", "--solver", "em", "--tol", "1e-300")
 
@@ -77,6 +77,7 @@ def main(sizes: list[float]) -> None:
             cases: list[tuple[str, Path, tuple[str, ...]]] = [
                 ("1 thread", one, ("--jobs", "1")),
                 ("2 threads", one, ("--jobs", "2")),
+                ("from disk", one, ("--jobs", "1", "--memory", f"{max(1, int(n) // 31250)}MB")),  # two tables
                 ("1 worker", folder, ("--scheduler", "local:1")),
                 ("2 workers", folder, ("--scheduler", "local:2")),
             ]
