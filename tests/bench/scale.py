@@ -10,7 +10,7 @@ from tests.bench.clusters import inertia
 from tests.bench.mixtures import CORES, log_likelihood
 from tests.bench.racing import OURS, Bench, Check, Contender, Row, faster_than
 
-FIT = {"gmm": ("gaussians", 2, 3, log_likelihood), "kmeans": ("blobs", 2, 3, inertia)}
+FIT = {"gmm": ("gaussians", 2, 3, log_likelihood), "kmeans": ("blobs", 2, 8, inertia)}
 ITERATIONS = 5
 
 
