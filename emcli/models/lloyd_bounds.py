@@ -50,22 +50,28 @@ class Part:
             copy[i : i + CHUNK] = self.singles(slice(i, i + CHUNK))
         self.copy = copy
 
-    def counted(self, at: Index, labels: Index, k: int) -> Array:
-        """Sums (d + 2, k) over the rows at some places, by labels: of w x, of w, and of rows with any weight."""
+    def counted(self, at: Index | slice, labels: Index, k: int, old: Index | None = None) -> Array:
+        """Sums (d + 2, k) over the rows at some places, by labels: of w x, of w, and of rows with any weight.
+
+        Less those by their `old` labels, if these are given.
+        """
+
+        def by_label(x: Array | None) -> Array:
+            found = np.bincount(labels, x, k).astype(np.float64, copy=False)
+            return found if old is None else found - np.bincount(old, x, k + 1)[:k]
+
         w = None if self.weights is None else self.weights[at]
-        whole = len(at) == self.rows.shape[1]
-        counts = np.bincount(labels, None if w is None else w > 0, k)
         sums = np.empty((len(self.rows) + 2, k))
         for row, out in zip(self.rows, sums, strict=False):
-            x = row if whole else np.take(row, at, mode="clip")
-            out[:] = np.bincount(labels, x if w is None else x * w, k)
-        sums[-2] = counts if w is None else np.bincount(labels, w, k)
-        sums[-1] = counts
+            x = row[at] if isinstance(at, slice) else np.take(row, at, mode="clip")
+            out[:] = by_label(x if w is None else x * w)
+        sums[-1] = by_label(None if w is None else (w > 0).astype(np.float64))
+        sums[-2] = sums[-1] if w is None else by_label(w)
         return sums
 
     def recounted(self, k: int) -> Array:
         """The same over all rows, by the labels they have."""
-        return self.counted(np.arange(len(self.labels)), self.labels.astype(np.intp), k)
+        return self.counted(slice(None), self.labels.astype(np.intp), k)
 
 
 def bounded(model: KMeans, rows: Rows, spread: Map) -> Iterator[Step]:
@@ -148,7 +154,8 @@ def assigned(part: Part, screen: Screen, travelled: Array) -> tuple[Array, int]:
     old = part.labels[at].astype(np.intp)
     part.labels[at] = new
     count = len(at) if part.weights is None else int(np.count_nonzero(part.weights[at]))
-    return part.counted(at, new, k) - part.counted(at, old, k + 1)[:, :k], count
+    places: Index | slice = slice(None) if len(at) == n else at
+    return part.counted(places, new, k, old), count
 
 
 def squares_of(part: Part) -> float:

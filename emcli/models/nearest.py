@@ -8,7 +8,7 @@ import numpy.typing as npt
 from emcli.em import Array
 from emcli.models.seeding import squared_distances
 
-CHUNK, CELLS = 8_192, 1 << 18  # rows whose distances are held at once, and distances where that makes more rows
+CHUNK, CELLS = 16_384, 1 << 20  # rows whose distances are held at once, and distances where that makes more rows
 MOST = 4096  # clusters, beyond which labels leave too few digits to the distances
 LARGEST = 1e6  # coordinates beyond which float32 is not to be trusted
 UNIT = 2.0**-24  # roundoff of float32
