@@ -106,6 +106,15 @@ def test_emptied_clusters_are_refilled_as_in_plain_em(d: int) -> None:
     agree(x, None, start)
 
 
+def test_a_cluster_is_empty_although_the_weights_are_rounded_on_the_way() -> None:
+    """All values but few lie at -1 and just short of the first tie, where their weights are added up in two ways."""
+    rng = np.random.default_rng(5)
+    x = np.concatenate([1.0 - 1e-6 * rng.random(150_000), rng.normal(10, 1, 1000)])
+    x[:75_000] -= 2.0
+    rng.shuffle(x)
+    agree(x[:, None], rng.random(len(x)) + 0.1, np.array([[0.0], [2.0 + 1e-9], [10.0]]))
+
+
 @settings(deadline=None, max_examples=100)
 @given(st.data())
 def test_few_small_whole_numbers_end_where_plain_em_may_end(data: st.DataObject) -> None:

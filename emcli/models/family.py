@@ -17,6 +17,7 @@ from emcli.models.frame import Frame
 from emcli.models.merging import distinct, keys
 
 SMALL = 4096  # rows that are told apart sooner without numpy's help
+PLACES = 20  # bits of the number of places by which many different rows are told at once
 BATCH = 65536  # rows; constant, so that every number of threads adds up in the same order
 
 
@@ -120,7 +121,7 @@ class Rows:
         if head.shape[1] < SMALL:
             many = len(set(map(tuple, head.T.tolist()))) > limit
         else:
-            many = _different(head) > limit
+            many = _more_different(head, limit)
         return many or (head.shape != self.values.shape and distinct(self.values, limit) is None)
 
     def of_merged(self, each: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -142,10 +143,15 @@ class Rows:
         return replace(self, values=np.ascontiguousarray(spill.taken(self.values, drawn)), weights=weights, total=total)
 
 
-def _different(values: Array) -> int:
-    """How many different rows there are among (d, n); np.unique would first import numpy.ma."""
-    ordered = np.sort(keys(values))
-    return 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
+def _more_different(values: Array, limit: int) -> bool:
+    """Are there more than `limit` different rows among (d, n)? np.unique would first import numpy.ma."""
+    numbers = keys(values)
+    taken = np.zeros(1 << PLACES, dtype=bool)
+    taken[numbers >> np.uint64(64 - PLACES)] = True
+    if np.count_nonzero(taken) > limit:  # different rows may share a place, equal ones do
+        return True
+    numbers.sort()
+    return int(np.count_nonzero(numbers[1:] != numbers[:-1])) >= limit
 
 
 @dataclass(frozen=True)
