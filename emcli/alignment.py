@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from emcli.agreement import adjusted_rand_index, matched, reordered
@@ -52,7 +53,12 @@ def alignments(candidates: Iterable[Candidate]) -> list[Alignment]:
         if said is not None:
             key = (said["model"], said["k"], *said["data"]["columns"])
             kinds.setdefault(key, []).append(candidate)
-    return [Alignment(first, [_beside(first, other) for other in rest]) for first, *rest in kinds.values() if rest]
+    found = []
+    for first, *rest in kinds.values():
+        if rest:
+            first = replace(first, labels=cache(first.labels))
+            found.append(Alignment(first, [_beside(first, other) for other in rest]))
+    return found
 
 
 def _beside(reference: Candidate, other: Candidate) -> Beside:

@@ -9,13 +9,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import IO, Any
 
-import numpy as np
-
 from emcli.commands import experiment_in, listed, raw_of, refuse_on_cluster, source_of
 from emcli.errors import EmcliError, Exit
 from emcli.experiment import Experiment, read_start
 from emcli.files import refuse_twice
-from emcli.fitting import Events, continued, fit
+from emcli.fitting import Events, assignments, continued, fit
 from emcli.loading import Dataset, read
 from emcli.models import MODELS, family_of
 from emcli.models.family import Family, ParameterFault
@@ -65,15 +63,20 @@ class Cell:
             events = written(events, self.log, self.family, data, self.settings.k, self.name)
         events = watched(events, self.bar, self.family, data, self.settings)
         result = finished(events, self.experiment, self.settings, self.bar)
-        labels = result.assignments.astype(np.int16)  # small, as many candidates are kept
         return Candidate(
             self.name,
             _kind(self.family, self.settings),
             document(result),
             fit_settings=self.settings,
-            labels=lambda: Labels(labels, data.row_weights) if self.settings.scheduler is None else None,
+            labels=partial(self._labels, result.model),
             again=partial(self._again, result.ledger),
         )
+
+    def _labels(self, model: Any) -> Labels | None:
+        if self.settings.scheduler is not None:
+            return None
+        data = self.dataset()
+        return Labels(assignments(self.family, model, data.rows, self.settings.jobs), data.row_weights)
 
 
 def candidates(
@@ -190,7 +193,4 @@ def _labels(said: Mapping[str, Any]) -> Labels | None:
         model = family.inward(family.read(said["parameters"], said, settings.k, data.rows), data.rows)
     except (EmcliError, ParameterFault, KeyError, TypeError, ValueError):
         return None
-    labels = model.posterior(data.rows.values)[0].argmax(axis=0)
-    if data.rows.merged is not None:
-        labels = np.where(data.rows.merged >= 0, labels[data.rows.merged], -1)
-    return Labels(labels, data.row_weights)
+    return Labels(assignments(family, model, data.rows, settings.jobs), data.row_weights)

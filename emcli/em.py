@@ -100,8 +100,9 @@ def em(model: Any, batches: Sequence[Batch], map: Map = map) -> Iterator[Step]:
 
 def same(one: Any, other: Any) -> bool:
     """Have two models exactly the same parameters?"""
-    pairs = zip((one.weights, *one.components()), (other.weights, *other.components()), strict=True)
-    return all(np.array_equal(a, b) for a, b in pairs)
+    if not np.array_equal(one.weights, other.weights):
+        return False
+    return all(np.array_equal(a, b) for a, b in zip(one.components(), other.components(), strict=True))
 
 
 def rounding(step: Step) -> float:

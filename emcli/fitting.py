@@ -40,7 +40,6 @@ class Result:
     log_likelihood: float | None
     inertia: float | None
     uncertainty: float  # -Σ w ln(max responsibility), nats
-    assignments: Array  # (rows,) 0-based component of each row of data; -1 where a row says nothing; none if elsewhere
     cautions: list[Caution]
     certificate: dict[str, Any] | None = None  # what is known for certain of the best there can be
     truth: dict[str, Any] | None = None
@@ -56,6 +55,10 @@ class Result:
             "bic": bic,
             "icl": bic + 2 * self.uncertainty,
         }
+
+    def assignments(self) -> Array:
+        """The component of each row of data (rows,), from 0, as `assignments` below finds it."""
+        return assignments(self.family, self.model, self.data.rows, self.settings.jobs)
 
     def log_likelihoods(self, start: Start) -> list[tuple[float | None, float | None]]:
         """Log-likelihood and inertia of each iteration of a start."""
@@ -142,7 +145,6 @@ def _result(
     model = family.inward(family.read(written, settings.document(), settings.k, rows), rows)
     stats = pooled(model, rows.batches(), spread)
     log_likelihood, inertia = family.measures(stats.score, rows, settings.k)
-    uncertainty, assignments = _assignments(family, model, rows, spread)
     result = Result(
         family,
         data,
@@ -154,8 +156,7 @@ def _result(
         model.parameters_count,
         log_likelihood,
         inertia,
-        uncertainty,
-        assignments,
+        _uncertainty(family, model, rows, spread),
         _cautions(family, data, settings, ledger, choice, model, stats, spread),
     )
     certificate: dict[str, Any] | None = family.certificate(log_likelihood, rows, settings)
@@ -211,32 +212,39 @@ def bic_of_one(result: Result, spread: Map) -> float | None:
     return float(-2 * (log_likelihood or 0.0) + last.model.parameters_count * np.log(rows.total))
 
 
-def _assignments(family: Family, model: Any, rows: Rows, spread: Map) -> tuple[float, Array]:
-    """-Σ w ln(max responsibility), and the likeliest component of each row of data."""
+def _uncertainty(family: Family, model: Any, rows: Rows, spread: Map) -> float:
+    """-Σ w ln(max responsibility)."""
 
-    def one(values: Array, weights: Array | None) -> tuple[float, Any]:
-        total, labels = 0.0, []
+    def one(values: Array, weights: Array | None) -> float:
+        total = 0.0
         for some, counts in pieces(values, weights):
-            if family.hard:
-                labels.append(model.labels(some).astype(np.int32))
-                continue
-            r = model.posterior(some)[0]
-            doubt = np.log(r.max(axis=0))
+            doubt = np.log(model.posterior(some)[0].max(axis=0))
             total -= float(doubt.sum() if counts is None else counts @ doubt)
-            labels.append(r.argmax(axis=0).astype(np.int32))
-        return total, np.concatenate(labels)
+        return total
+
+    return 0.0 if family.hard else sum(spread(one, *zip(*rows.batches(), strict=True)))
+
+
+def assignments(family: Family, model: Any, rows: Rows, jobs: int | None) -> Array:
+    """The likeliest component of each row of data (n,), from 0; -1 where a row says nothing; none if rows are not here.
+
+    The model is one in working coordinates.
+    """
+
+    def one(values: Array, _: Array | None) -> Any:
+        if family.hard:
+            return model.labels(values)
+        return np.concatenate([model.posterior(some)[0].argmax(axis=0) for some, _ in pieces(values, None)])
 
     if not rows.here:  # labels stay where the rows are
-        doubts = spread(lambda values, weights: one(values, weights)[0], *zip(*rows.batches(), strict=True))
-        return sum(doubts), np.empty(0, dtype=np.int32)
-    doubt, at = 0.0, 0
-    labels = spill.empty((rows.values.shape[1],), np.int32)
-    for part, likeliest in spread(one, *zip(*rows.batches(), strict=True)):
-        doubt += part
-        labels[at : at + len(likeliest)] = likeliest
-        at += len(likeliest)
+        return np.empty(0, dtype=np.int32)
+    at, labels, batches = 0, spill.empty((rows.values.shape[1],), np.int32), rows.batches()
+    with threads(cores(jobs), len(batches)) as spread:
+        for found in rows.mapping(spread)(one, *zip(*batches, strict=True)):
+            labels[at : at + len(found)] = found
+            at += len(found)
     if rows.merged is not None:
         once, labels = labels, spill.empty(rows.merged.shape, np.int32)
         for some in chunks(len(labels)):
             labels[some] = np.where(rows.merged[some] >= 0, once[rows.merged[some]], -1)
-    return doubt, labels
+    return labels

@@ -30,7 +30,7 @@ def of_fit(result: Result, history: History) -> Picture:
     order = family.order(end)
     path = [(i, family.outward(model, rows).ordered(order)) for i, model in history.models(best)]
     truth = (result.truth or {}).get("parameters")
-    shown = family.panels(path, rows, result.assignments, truth)
+    shown = family.panels(path, rows, result.assignments(), truth)
     curve = _climb(result)
     # Three moments fill a row; fewer panels leave room beside them.
     panels = [*shown[:-1], [*shown[-1], curve]] if len(shown[-1]) < 3 else [*shown, [curve]]

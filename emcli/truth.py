@@ -24,7 +24,7 @@ def with_truth(result: Result, parameters: dict[str, Any] | None, labels: Any) -
     """
     index = None
     if labels is not None:
-        labels, found, weights = np.asarray(labels), result.assignments, result.data.row_weights
+        labels, found, weights = np.asarray(labels), result.assignments(), result.data.row_weights
         if found.min() < 0:
             known = found >= 0
             found, weights = found[known], None if weights is None else weights[known]

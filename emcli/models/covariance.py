@@ -35,17 +35,17 @@ class Full:
         object.__setattr__(self, "_whitener", whitener)
 
     def _refuse_narrow(self, whitener: npt.NDArray[Any]) -> None:
-        if self.total is not None:
-            # 1 / ‖L⁻¹ R‖² with R Rᵀ the total: the Frobenius norm bounds the spectral one, and is cheap
-            inflation = whitener @ np.linalg.cholesky(self.total)
-            if not np.square(inflation).sum(axis=(1, 2)).max() * FLOOR < 1.0:
-                sunk = ~(np.linalg.norm(inflation, 2, axis=(1, 2)) ** 2 * FLOOR < 1.0)
-                if sunk.any():
-                    raise Degenerate(f"component {int(np.argmax(sunk)) + 1} {SPIKE}")
+        # 1 / ‖L⁻¹ R‖² with R Rᵀ the total: d times its largest row bounds the spectral norm, and is cheap
+        total = self.total
+        if total is not None and not len(total) * np.vecdot(whitener @ total, whitener).max() * FLOOR < 1.0:
+            sunk = ~(np.linalg.norm(whitener @ np.linalg.cholesky(total), 2, axis=(1, 2)) ** 2 * FLOOR < 1.0)
+            if sunk.any():
+                raise Degenerate(f"component {int(np.argmax(sunk)) + 1} {SPIKE}")
         # Variance inflation: what of a column's variance the others leave must outlast the rounding of the matrix.
-        inflated = np.square(self.root).sum(axis=2) * np.square(whitener).sum(axis=1)
-        flat = ~(inflated * FLOOR < 1.0).all(axis=1)
-        if flat.any():
+        columns = whitener.transpose(0, 2, 1)
+        inflated = np.vecdot(self.root, self.root) * np.vecdot(columns, columns)
+        if not inflated.max() * FLOOR < 1.0:
+            flat = ~(inflated * FLOOR < 1.0).all(axis=1)
             raise Degenerate(f"component {int(np.argmax(flat)) + 1} {FLAT}")
 
     @classmethod
@@ -70,7 +70,7 @@ class Full:
         if len(rows) == 1:
             return 0.0
         weighted = rows if weights is None else rows * weights
-        squares = np.einsum("dn,dn->d", weighted, rows)
+        squares = np.vecdot(weighted, rows)
         return float(len(squares) * np.square(self._whitener).max(axis=(0, 1)) @ squares)
 
     def log_det(self) -> Array:

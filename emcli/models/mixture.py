@@ -62,9 +62,9 @@ class Gaussian:
 
     def m_step(self, stats: Moments) -> Self:
         """The maximum likelihood model of the completed rows. Raises Degenerate where a component has sunk."""
-        lost = np.flatnonzero(~(stats.rows > LOST))
-        if lost.size:
-            raise Degenerate(f"component {lost[0] + 1} lost all its rows")
+        kept = stats.rows > LOST
+        if not kept.all():
+            raise Degenerate(f"component {int(np.argmin(kept)) + 1} lost all its rows")
         shift = stats.first / stats.rows[:, None]
         return replace(
             self,

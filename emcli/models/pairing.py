@@ -12,7 +12,7 @@ from emcli.em import Array
 from emcli.models.family import RowFault
 from emcli.spill import chunks
 
-FEW = 1 << 12  # pairs of which a table is small whatever the rows
+PAIRS = 1 << 16  # of two bytes
 LARGEST = 2.0**53  # counts beyond which a double cannot tell neighbours apart
 Merged = tuple[Array, Array, Any]  # different pairs (2, m) in ascending order, how often, and each row's place or -1
 
@@ -26,41 +26,31 @@ def merged(numbers: Array, weights: Array | None, names: Sequence[str], by_tails
 
 
 def _tabled(numbers: Array, weights: Array | None, by_tails: bool) -> Merged | None:
-    """Pairs counted in a table of all that can be, which takes no search; None where there would be too many of them.
-
-    None too where a count is not what it must be: the other way tells which.
-    """
-    n, most, other = len(numbers), 0, 0
+    """Pairs of counts below 256, each a place in one table; None where a count is another, or not what it must be."""
+    codes, often = spill.empty((len(numbers),), np.uint16), np.zeros(PAIRS)
+    there = np.zeros(PAIRS, dtype=np.intp)
     with np.errstate(invalid="ignore"):
-        for some in chunks(n):
-            whole = numbers[some].astype(np.int32)
-            heads, tails = _pair(whole, by_tails)
-            if not np.array_equal(whole, numbers[some]) or whole.min() < 0 or tails.min() < 0:
+        for some in chunks(len(numbers)):
+            counts = numbers[some].astype(np.uint8, order="C")
+            if not np.array_equal(counts, numbers[some]):
                 return None
-            most, other = max(most, int(heads.max())), max(other, int(tails.max()))
-    width, span = other + 1, (most + 1) * (other + 1)
-    if span > max(len(numbers), FEW):
-        return None
-    often, codes = np.zeros(span), spill.empty((n,), np.min_scalar_type(-span))
-    there = np.zeros(span, dtype=np.intp)
-    for some in chunks(n):
-        heads, tails = _pair(numbers[some].astype(np.intp), by_tails)
-        code = heads * width + tails
-        codes[some] = code
-        there += (unweighted := np.bincount(code, minlength=span))
-        often += unweighted if weights is None else np.bincount(code, weights[some], span)
-    there[0] = 0  # no tosses
+            codes[some] = code = counts.view(np.uint16)[:, 0]
+            there += (unweighted := np.bincount(code, minlength=PAIRS))
+            often += unweighted if weights is None else np.bincount(code, weights[some], PAIRS)
     found = np.flatnonzero(there)
-    place = np.full(span, -1, dtype=codes.dtype)
-    place[found] = np.arange(len(found))
-    for some in chunks(n):
-        codes[some] = place[codes[some]]
-    return np.stack([found // width, found % width]).astype(np.float64), often[found], codes
-
-
-def _pair(counts: Any, by_tails: bool) -> tuple[Any, Any]:
-    heads, other = counts.T
-    return heads, other if by_tails else other - heads
+    heads, tails = np.arange(PAIRS, dtype=np.uint16).view(np.uint8).reshape(-1, 2)[found].T.astype(np.float64)
+    if not by_tails:
+        tails -= heads
+    if (tails < 0).any():
+        return None
+    order = np.lexsort((tails, heads))
+    order = order[(heads + tails)[order] > 0]
+    place = np.full(PAIRS, -1, dtype=np.min_scalar_type(-len(order) - 1))
+    place[found[order]] = np.arange(len(order))
+    merged = spill.empty(codes.shape, place.dtype)
+    for some in chunks(len(codes)):
+        merged[some] = np.take(place, codes[some])
+    return np.stack([heads[order], tails[order]]), often[found[order]], merged
 
 
 def _searched(numbers: Array, weights: Array | None, names: Sequence[str], by_tails: bool) -> Merged:
