@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from emcli.memory import free
@@ -57,13 +56,21 @@ def ahead(function: Callable[[Item], Made], items: Iterable[Item], threads: int)
         raise wrong
 
 
-@contextmanager
-def meanwhile(function: Callable[..., Made], *arguments: Any, threads: int) -> Iterator[Callable[[], Made]]:
-    """Have function(*arguments) worked out while the block runs; the call that is given waits for it."""
+def begun(function: Callable[..., Made], *arguments: Any, threads: int) -> Callable[[], Made]:
+    """Begin function(*arguments) beside what follows; the call that is given waits for what it returns."""
     if threads < 2:
-        yield lambda: function(*arguments)
-        return
-    from concurrent.futures import ThreadPoolExecutor
+        made = function(*arguments)
+        return lambda: made
+    from concurrent.futures import Future
+    from threading import Thread
 
-    with ThreadPoolExecutor(1) as pool:
-        yield pool.submit(function, *arguments).result
+    future: Future[Made] = Future()
+
+    def run(function: Callable[..., Made], *arguments: Any) -> None:
+        try:
+            future.set_result(function(*arguments))
+        except BaseException as error:
+            future.set_exception(error)
+
+    Thread(target=run, args=(function, *arguments), daemon=True).start()  # one that an end need not wait for
+    return future.result

@@ -188,7 +188,7 @@ def _labels(said: Mapping[str, Any]) -> Labels | None:
             data = read(source, family, settings).dataset(family, settings)
         else:
             return None
-        if data.digest != said["data"].get("sha256"):
+        if data.digest() != said["data"].get("sha256"):
             return None
         model = family.inward(family.read(said["parameters"], said, settings.k, data.rows), data.rows)
     except (EmcliError, ParameterFault, KeyError, TypeError, ValueError):

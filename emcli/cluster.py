@@ -238,7 +238,7 @@ class Elsewhere:
         digest = sha256("".join(fact.digest for fact in facts).encode()).hexdigest()
         return Dataset(
             rows, shown_source(self._source), sum(fact.count for fact in facts), sum(fact.dropped for fact in facts),
-            names, digest, None, None, (*_said(facts), *rows.cautions),
+            names, lambda: digest, None, None, (*_said(facts), *rows.cautions),
         )  # fmt: skip
 
 

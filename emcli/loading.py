@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from emcli import spill
-from emcli.ahead import cores, meanwhile
+from emcli.ahead import begun, cores
 from emcli.cells import CsvOptions, Selection, Table
 from emcli.data import find_column, read_table
 from emcli.em import Array
@@ -34,7 +34,7 @@ class Dataset:
     count: int  # rows read, without dropped ones
     dropped: int
     columns: tuple[str, ...]
-    digest: str  # sha256 of the values used, little-endian float64, row by row, then the weights
+    digest: Callable[[], str]  # sha256 of the values used, little-endian float64, row by row, then the weights
     labels: Any  # true labels, one for each row: Words, or None
     row_weights: Array | None
     cautions: tuple[Caution, ...]
@@ -160,14 +160,14 @@ def prepare(
         numbers = spill.copied(numbers)
     _afford(numbers.shape[0], numbers.shape[1], settings, table.source if table else source)
     threads = 1 if len(numbers) < BATCH else cores(settings.jobs)
-    with meanwhile(digest_of, numbers, texts, weights, threads=threads) as digest:
-        try:
-            rows = family.rows(numbers, texts, weights, names, settings)
-        except RowFault as fault:
-            assert table is not None and picked is not None
-            raise located(fault, table, picked, kept) from None
-        except DataFault as wrong:
-            raise unfit(wrong, table.source if table else source) from None
+    digest = begun(digest_of, numbers, texts, weights, threads=threads)
+    try:
+        rows = family.rows(numbers, texts, weights, names, settings)
+    except RowFault as fault:
+        assert table is not None and picked is not None
+        raise located(fault, table, picked, kept) from None
+    except DataFault as wrong:
+        raise unfit(wrong, table.source if table else source) from None
     cautions = rows.cautions
     if weights is not None and any(
         (weights[some] != np.floor(weights[some])).any() for some in spill.chunks(len(weights))
@@ -175,7 +175,7 @@ def prepare(
         cautions = (*cautions, Caution("fractional-weights", FRACTIONAL))
     count = len(texts[0]) if texts else len(numbers)
     shown = shown_source(table.source if table else source)
-    return Dataset(rows, shown, count, 0, tuple(names), digest(), None, weights, cautions)
+    return Dataset(rows, shown, count, 0, tuple(names), digest, None, weights, cautions)
 
 
 def located(fault: RowFault, table: Table, picked: Picked, kept: Any) -> EmcliError:

@@ -28,7 +28,7 @@ def document(result: Result) -> dict[str, Any]:
         "weight": _whole(data.rows.total),
         "columns": list(data.columns),
         "dropped": data.dropped,
-        "sha256": data.digest,
+        "sha256": data.digest(),
         **result.family.extras(data.rows),
     }
     said["settings"] = settings

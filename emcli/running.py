@@ -118,5 +118,5 @@ def _beside_truth(result: Result, experiment: Experiment | None, settings: Setti
     assert experiment is not None
     drawn = drawn_from(experiment, None, None)
     truth = result.family.write(result.family.read(drawn.parameters, {}))
-    same = as_dataset(drawn, experiment, result.family, settings).digest == result.data.digest
+    same = as_dataset(drawn, experiment, result.family, settings).digest() == result.data.digest()
     return with_truth(result, truth, drawn.labels if same else None)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from emcli.ahead import ahead, meanwhile
+from emcli.ahead import ahead, begun
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
@@ -62,9 +62,14 @@ def test_only_a_few_are_taken_ahead_and_at_most_so_many_work_at_once() -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_meanwhile_gives_the_result_or_the_error(threads: int) -> None:
-    with meanwhile(pow, 2, 5, threads=threads) as result:
-        pass
-    assert result() == 32
-    with pytest.raises(ZeroDivisionError), meanwhile(divmod, 1, 0, threads=threads) as result:
-        result()
+def test_what_was_begun_gives_the_result_or_the_error(threads: int) -> None:
+    assert begun(pow, 2, 5, threads=threads)() == 32
+    with pytest.raises(ZeroDivisionError):
+        begun(divmod, 1, 0, threads=threads)()
+
+
+def test_what_was_begun_runs_beside_what_follows() -> None:
+    opened = threading.Event()
+    waited = begun(opened.wait, 30, threads=2)
+    opened.set()
+    assert waited()

@@ -46,10 +46,12 @@ class Coins:
     _log_weights: Array = field(init=False, repr=False)  # (k, 1)
 
     def __post_init__(self) -> None:
+        log_odds = np.ones((len(self.heads), 3))
         with np.errstate(divide="ignore"):
-            logs = np.column_stack([np.log(self.heads), np.log1p(-self.heads), np.ones(len(self.heads))])
+            np.log(self.heads, out=log_odds[:, 0])
+            np.log1p(-self.heads, out=log_odds[:, 1])
             object.__setattr__(self, "_log_weights", np.maximum(np.log(self.weights), IMPOSSIBLE)[:, None])
-        object.__setattr__(self, "_log_odds", np.maximum(logs, IMPOSSIBLE))
+        object.__setattr__(self, "_log_odds", np.maximum(log_odds, IMPOSSIBLE, out=log_odds))
 
     @property
     def parameters_count(self) -> int:
@@ -74,8 +76,8 @@ class Coins:
 
     def m_step(self, stats: Tosses) -> Self:
         """P(heads) is heads over tosses; a coin that has lost all its rows stays as it is."""
-        tosses = stats.heads + stats.tails
-        heads = np.where(tosses > 0, stats.heads / np.where(tosses > 0, tosses, 1.0), self.heads)
+        tosses, heads = stats.heads + stats.tails, self.heads.copy()
+        np.divide(stats.heads, tosses, out=heads, where=tosses > 0)
         return replace(self, heads=heads, weights=stats.rows / stats.weight if self.free else self.weights)
 
     def posterior(self, rows: Array) -> tuple[Array, Array]:
