@@ -15,13 +15,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from emcli.em import Array, Step, em, guard
-from emcli.models import points
+from emcli.models import lloyd_bounds, points
 from emcli.models.family import Rows
 from emcli.models.kmeans import KMeans
 from emcli.models.lloyd import steps
-from emcli.models.lloyd_bounds import bounded
+from emcli.models.lloyd_bounds import Part, bounded
 from emcli.models.lloyd_line import on_a_line
+from emcli.models.nearest import Screen
 from emcli.models.seeding import squared_distances
+from emcli.models.travel import Travel
 
 MOST = 60  # iterations
 
@@ -86,6 +88,26 @@ def drawn(seed: int, n: int, d: int, k: int, kind: str) -> tuple[Array, Array]:
 def test_every_step_is_that_of_plain_em(n: int, d: int, k: int, kind: str) -> None:
     x, start = drawn(0, n, d, k, kind)
     agree(x, None, start)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_fast_centroids_are_looked_at_alone_and_every_step_is_that_of_plain_em(
+    monkeypatch: pytest.MonkeyPatch, weighted: bool
+) -> None:
+    """Most centroids have come to rest while a few still travel far."""
+    looks: list[int] = []
+    original = lloyd_bounds.compared
+
+    def counted(part: Part, screen: Screen, travel: Travel) -> None:
+        looks.append(len(travel.fast))
+        original(part, screen, travel)
+
+    monkeypatch.setattr(lloyd_bounds, "compared", counted)
+    rng = np.random.default_rng(3)
+    middles = rng.normal(size=(60, 32)) * 0.7
+    x = middles[rng.integers(60, size=6000)] + rng.normal(size=(6000, 32))
+    agree(x, rng.integers(0, 3, 6000) + 0.5 if weighted else None, x[rng.choice(6000, 60, replace=False)])
+    assert len(looks) > 8 and set(looks) == {7}
 
 
 @pytest.mark.parametrize("d", [1, 2, 9])

@@ -15,11 +15,15 @@ from emcli.em import Array, Map, Step, em, pooled, same
 from emcli.models.family import Rows
 from emcli.models.kmeans import KMeans
 from emcli.models.nearest import CHUNK, Index, Screen, Single, chunk, exactly, in_single, screenable
+from emcli.models.travel import Travel
 
 PARTS, PART = 8, 131_072  # at least so many parts, of at most so many rows
 MANY = 0.7  # of the rows of a part due, from which all are looked at
 WIDE = 8  # dimensions from which a copy in single precision is kept
+DEAR = 1500  # coordinates of all centroids from which it may repay to look at the fast ones alone
 LOST = 1e-6  # inertia, as a part of the sum of squares, below which differences of sums have too few digits
+SAMPLE = 1 << 16  # rows that tell whether it repays to call centroids fast
+ROUNDING = np.float32(2.0**-21)  # of a few sums in single precision, as a part of what is summed
 WORN = 1e-3  # of its largest weight, below which a cluster's sums are taken anew
 
 
@@ -30,8 +34,8 @@ class Part:
     rows: Array  # (d, n)
     weights: Array | None
     labels: npt.NDArray[Any]  # (n,)
-    until: Single  # (n,) how far the centroids may travel in all before the label can change
-
+    until: Single  # (n,) what joint travel of its cluster may be reached before the label can change
+    begun: Single | None = None  # (n,) distance to the nearest centroid, less what that one had travelled then
     copy: Single | None = None  # (n, d + 2) the rows as `singles` gives them, where that is worth its memory
 
     def singles(self, where: slice | Index) -> Single:
@@ -84,21 +88,23 @@ def bounded(model: KMeans, rows: Rows, spread: Map) -> Iterator[Step]:
     labels = spill.empty((n,), np.uint8 if k < 256 else np.uint16)
     until = spill.empty((n,), np.float32)
     labels[:], until[:] = k, -np.inf
+    begun = spill.empty((n,), np.float32) if k * d >= DEAR else None
     copies = spill.empty((n, d + 2), np.float32) if d >= WIDE else None
     size = min(PART, -(-n // PARTS))
     cuts = [slice(i, i + size) for i in range(0, n, size)]
-    parts = [
-        Part(rows.values[:, cut], None if rows.weights is None else rows.weights[cut], labels[cut], until[cut])
-        for cut in cuts
-    ]
+    weights = rows.weights
+    parts = [Part(rows.values[:, i], weights if weights is None else weights[i], labels[i], until[i]) for i in cuts]
+    if begun is not None:
+        for part, cut in zip(parts, cuts, strict=True):
+            part.begun = begun[cut]
     squares = float(sum(spread(squares_of, parts)))
     if copies is not None:
         list(spread(Part.keep, parts, [copies[cut] for cut in cuts]))
-    travelled = np.zeros(k)
+    travel, some = Travel(np.zeros(k), np.zeros(k), np.empty(0, np.intp)), slice(None, None, 1 + n // SAMPLE)
     sums = np.zeros((d + 2, k))  # of w x, of w, and rows of any weight
     most = np.zeros(k)  # weight each cluster has had since the sums were taken of all rows
     while True:
-        found = list(spread(partial(assigned, screen=Screen(model.centroids), travelled=travelled), parts))
+        found = list(spread(partial(assigned, screen=Screen(model.centroids), travel=travel), parts))
         sums += reduce(np.add, (change for change, _ in found))
         changed = sum(count for _, count in found)
         if (sums[d] < WORN * most).any():  # what is left of them are rounding errors of what was
@@ -123,30 +129,57 @@ def bounded(model: KMeans, rows: Rows, spread: Map) -> Iterator[Step]:
             improved = replace(model, centroids=(sums[:d] / sums[d]).T)
             yield Step(model, -0.5 * inertia, rows.total)
         drift = np.sqrt(((improved.centroids - model.centroids) ** 2).sum(axis=1)) * (1 + 1e-12)
-        second, first = np.sort(drift)[-2:]
-        travelled += drift + np.where(drift == first, second, first)
+        travel = travel.on(drift, until[some], labels[some].astype(np.intp), begun is not None)
         model = improved
 
 
-def assigned(part: Part, screen: Screen, travelled: Array) -> tuple[Array, int]:
+def compared(part: Part, screen: Screen, travel: Travel) -> None:
+    """Compare all rows with the fast centroids, and see that their labels hold no longer than these allow.
+
+    Rows that belong to a fast one are nearer to it than they were known to be, and so become due.
+    """
+    assert part.begun is not None
+    walked, joint = travel.own.astype(np.float32), travel.joint.astype(np.float32)
+    slack = ROUNDING * np.float32(travel.own.max() + travel.joint.max())
+    for i in range(0, len(part.labels), CHUNK):
+        cut = slice(i, i + CHUNK)
+        labels = part.labels[cut]
+        away, own = screen.beyond(part.singles(cut), travel.fast), part.begun[cut] + np.take(walked, labels)
+        until = away - own
+        own += away
+        own *= ROUNDING
+        until -= own
+        until += np.take(joint, labels)
+        until -= slack
+        np.minimum(part.until[cut], until, out=part.until[cut])
+
+
+def assigned(part: Part, screen: Screen, travel: Travel) -> tuple[Array, int]:
     """Bring the labels up to date; return the change of the sums (d + 2, k), and how many rows with weight changed."""
     n, k = len(part.labels), len(screen.centroids)
-    upper = np.nextafter(travelled.astype(np.float32), np.float32(np.inf))
+    if len(travel.fast):
+        compared(part, screen, travel)
+    joint = travel.joint.astype(np.float32)
+    upper = np.nextafter(joint, np.float32(np.inf))
     due = np.flatnonzero(part.until <= np.take(upper, part.labels, mode="clip"))
     everything = len(due) > MANY * n
     new = np.empty(n if everything else len(due), dtype=np.intp)
-    gaps = np.empty(len(new), dtype=np.float32)
+    gaps, away = np.empty((2, len(new)), dtype=np.float32)
     size = chunk(k)
     for i in range(0, len(new), size):
         cut = slice(i, i + size)
-        new[cut], gaps[cut] = screen(part.singles(cut if everything else due[cut]))
+        new[cut], gaps[cut], away[cut] = screen(part.singles(cut if everything else due[cut]))
     close = np.flatnonzero(gaps <= 0)
     if len(close):
-        new[close], gaps[close] = exactly(part.rows[:, close if everything else due[close]], screen.centroids)
-    gaps += np.take(np.nextafter(travelled.astype(np.float32), np.float32(-np.inf)), new)
+        at = close if everything else due[close]
+        new[close], gaps[close], away[close] = exactly(part.rows[:, at], screen.centroids)
+    gaps += np.take(np.nextafter(joint, np.float32(-np.inf)), new)
     where: Any = slice(None) if everything else due
     np.nextafter(gaps, np.float32(-np.inf), out=gaps)
     part.until[where] = gaps
+    if part.begun is not None:
+        away -= np.take(travel.own.astype(np.float32), new)
+        part.begun[where] = away
     changed = np.flatnonzero(new != part.labels[where])
     if not len(changed):
         return np.zeros((len(part.rows) + 2, k)), 0
@@ -155,7 +188,7 @@ def assigned(part: Part, screen: Screen, travelled: Array) -> tuple[Array, int]:
     part.labels[at] = new
     count = len(at) if part.weights is None else int(np.count_nonzero(part.weights[at]))
     places: Index | slice = slice(None) if len(at) == n else at
-    return part.counted(places, new, k, old), count
+    return part.counted(places, new, k, None if old.min() == k else old), count
 
 
 def squares_of(part: Part) -> float:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from typing import Any, NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
 from emcli.em import Array
 from emcli.models.seeding import squared_distances
 
-CHUNK, CELLS = 16_384, 1 << 20  # rows whose distances are held at once, and distances where that makes more rows
+CHUNK, CELLS = 16_400, 1 << 20  # rows whose distances are held at once, and distances where that makes more rows
+SHIFT = 16  # numbers that keep the rows of a matrix from sharing places of a cache, as those 2^12 bytes apart do
 MOST = 4096  # clusters, beyond which labels leave too few digits to the distances
 LARGEST = 1e6  # coordinates beyond which float32 is not to be trusted
 UNIT = 2.0**-24  # roundoff of float32
@@ -74,10 +78,10 @@ def nearest(rows: Array, centroids: Array) -> tuple[Index, Array]:
         some = rows[:, i : i + size]
         x = np.empty((d + 2, some.shape[1]), dtype=np.float32)
         x[:d] = some
-        found, gaps = screen(in_single(x))
+        found, gaps, _ = screen(in_single(x))
         close = np.flatnonzero(gaps <= 0)
         if len(close):
-            found[close] = exactly(some[:, close], centroids)[0]
+            found[close] = exactly(some[:, close], centroids).labels
         away = some - np.take(centroids.T, found, axis=1)
         labels[i : i + size] = found
         np.einsum("dn,dn->n", away, away, out=squares[i : i + size])
@@ -86,7 +90,7 @@ def nearest(rows: Array, centroids: Array) -> tuple[Index, Array]:
 
 def chunk(k: int) -> int:
     """How many rows to look at together."""
-    return max(CHUNK, CELLS // k)
+    return max(CHUNK, CELLS // k | SHIFT)
 
 
 def in_single(x: Single) -> Single:
@@ -98,6 +102,14 @@ def in_single(x: Single) -> Single:
     x[d + 1] *= np.float32(1 + 8 * rounding(d))
     x[d + 1] += np.float32(1e-30)
     return x.T
+
+
+class Seen(NamedTuple):
+    """What is known of rows, (n,) each."""
+
+    labels: Index  # the nearest centroid
+    gaps: Any  # how much farther the second nearest is at least
+    distances: Any  # how far the nearest is at most
 
 
 class Screen:
@@ -115,8 +127,8 @@ class Screen:
         self.tags = np.arange(k, dtype=np.int32)[:, None]
         self.packing = 2.0 ** (bits - 23) + 2 * UNIT
 
-    def __call__(self, x: Single) -> tuple[Index, Single]:
-        """Labels of rows (n, d + 2), and how much farther the second nearest centroid is at least; 0 if unsure."""
+    def __call__(self, x: Single) -> Seen:
+        """Of rows (n, d + 2); a gap of 0 where the label is unsure."""
         n, d = len(x), x.shape[1] - 2
         packed = (self.table @ x.T).view(np.int32)
         packed &= self.mask
@@ -125,13 +137,24 @@ class Screen:
         labels = (nearest & ~self.mask).astype(np.intp)
         packed.reshape(-1)[labels * n + np.arange(n)] = np.iinfo(np.int32).max
         one, two = nearest.view(np.float32), packed.min(axis=0).view(np.float32)
-        # a distance is off by the packing and at most `rounding` (2 |x| + distance)^2
+        # a squared distance is off by the packing and at most `rounding` (2 |x| + distance)^2
+        relative, absolute = np.float32(2 * self.packing + 4 * rounding(d)), x[:, d + 1] * np.float32(16 * rounding(d))
         gaps = two - one
-        gaps -= two * np.float32(2 * self.packing + 4 * rounding(d))
-        gaps -= x[:, d + 1] * np.float32(16 * rounding(d))
+        gaps -= two * relative
+        gaps -= absolute
         gaps /= np.sqrt(one) + np.sqrt(two)
-        gaps *= np.float32(1 - self.packing - 4 * rounding(d))
-        return labels, np.maximum(gaps, 0.0, out=gaps)
+        gaps *= 1 - relative
+        absolute += one * (1 + relative)
+        return Seen(labels, np.maximum(gaps, 0.0, out=gaps), np.sqrt(absolute, out=absolute))
+
+    def beyond(self, x: Single, some: Index) -> Single:
+        """How far at least the nearest of some centroids is from rows (n, d + 2)."""
+        d = x.shape[1] - 2
+        found = x @ self.table[some].T
+        squares: Single = reduce(np.minimum, found.T)
+        squares *= np.float32(1 - 4 * rounding(d))
+        squares -= x[:, d + 1] * np.float32(16 * rounding(d)) + np.float32(1e-30)
+        return np.sqrt(np.maximum(squares, 0.0, out=squares), out=squares)
 
 
 def rounding(d: int) -> float:
@@ -139,9 +162,9 @@ def rounding(d: int) -> float:
     return (d + 8) * UNIT
 
 
-def exactly(rows: Array, centroids: Array) -> tuple[Index, Array]:
-    """The same by float64 distances, ties to the lowest label."""
+def exactly(rows: Array, centroids: Array) -> Seen:
+    """Of rows (d, n) by float64 distances, ties to the lowest label."""
     distances = squared_distances(rows, centroids)
     one, two = np.partition(distances, 1, axis=0)[:2]
     gaps = np.maximum(two * (1 - 1e-14) - one, 0.0) / np.maximum(np.sqrt(one) + np.sqrt(two), 1e-300)
-    return distances.argmin(axis=0), gaps * (1 - 1e-6)
+    return Seen(distances.argmin(axis=0), gaps * (1 - 1e-6), np.sqrt(one) * (1 + 1e-6))

@@ -1,0 +1,47 @@
+"""How far centroids have come since rows were last looked at, and which of them are too fast for a common bound."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from emcli.em import Array
+from emcli.models.nearest import Index, Single
+
+FAST = 8  # of so many centroids one may be called fast
+COST = 0.25  # of a look at all rows, which it costs to compare all rows with the fast centroids
+
+
+class Travel(NamedTuple):
+    """What the clusters' centroids have travelled since the first of their models, (k,) each."""
+
+    own: Array  # each of them
+    joint: Array  # each, and in each step the farthest of the others that were not fast in it
+    fast: Index  # those that were, in the last step
+
+    def on(self, drift: Array, until: Single, labels: Index, comparable: bool) -> Travel:
+        """After a step in which the centroids drift so far (k,); some rows tell whether it repays to call any fast.
+
+        Of these rows we know `until` what joint travel their labels hold.
+        """
+        together = self.joint + _joint(drift)
+        if not comparable:
+            return Travel(self.own + drift, together, self.fast)
+        fast = np.argsort(drift)[-max(1, len(drift) // FAST) :]
+        slow = drift.copy()
+        slow[fast] = 0.0
+        apart = self.joint + _joint(slow)
+        apart[fast] = np.inf
+        due, still_due = (np.count_nonzero(until <= joint[labels]) for joint in (together, apart))
+        if still_due + COST * len(until) >= due:
+            return Travel(self.own + drift, together, fast[:0])
+        apart[fast] = together[fast]
+        return Travel(self.own + drift, apart, fast)
+
+
+def _joint(drift: Array) -> Array:
+    """How far each cluster and the farthest of the others went."""
+    second, first = np.sort(drift)[-2:]
+    others: Array = np.where(drift == first, second, first)
+    return drift + others
