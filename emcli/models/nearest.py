@@ -11,7 +11,7 @@ import numpy.typing as npt
 from emcli.em import Array
 from emcli.models.seeding import squared_distances
 
-CHUNK, CELLS = 16_400, 1 << 20  # rows whose distances are held at once, and distances where that makes more rows
+CHUNK, CELLS = 16_400, 1 << 19  # rows whose distances are held at once, and distances where that makes more rows
 SHIFT = 16  # numbers that keep the rows of a matrix from sharing places of a cache, as those 2^12 bytes apart do
 MOST = 4096  # clusters, beyond which labels leave too few digits to the distances
 LARGEST = 1e6  # coordinates beyond which float32 is not to be trusted
