@@ -85,7 +85,12 @@ def drawn(seed: int, n: int, d: int, k: int, kind: str) -> tuple[Array, Array]:
         (500, 5, 300),
     ],
 )
-def test_every_step_is_that_of_plain_em(n: int, d: int, k: int, kind: str) -> None:
+@pytest.mark.parametrize("little", [0, 1 << 17])
+def test_every_step_is_that_of_plain_em(
+    n: int, d: int, k: int, kind: str, little: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether rows that are due are looked at part by part or, where they are few, together."""
+    monkeypatch.setattr(lloyd_bounds, "LITTLE", little)
     x, start = drawn(0, n, d, k, kind)
     agree(x, None, start)
 

@@ -18,9 +18,11 @@ from emcli.models.nearest import CHUNK, Index, Screen, Single, chunk, exactly, i
 from emcli.models.travel import Travel
 
 PARTS, PART = 8, 131_072  # at least so many parts, of at most so many rows
+FEW, AHEAD = 1 / 16, 8  # of the rows due, from which on those are noted that will be in so many steps like the last
 MANY = 0.7  # of the rows of a part due, from which all are looked at
 WIDE = 8  # dimensions from which a copy in single precision is kept
 DEAR = 1500  # coordinates of all centroids from which it may repay to look at the fast ones alone
+LITTLE = 1 << 20  # products that are soon over, so that all rows due are looked at together
 LOST = 1e-6  # inertia, as a part of the sum of squares, below which differences of sums have too few digits
 SAMPLE = 1 << 16  # rows that tell whether it repays to call centroids fast
 ROUNDING = np.float32(2.0**-21)  # of a few sums in single precision, as a part of what is summed
@@ -37,22 +39,46 @@ class Part:
     until: Single  # (n,) what joint travel of its cluster may be reached before the label can change
     begun: Single | None = None  # (n,) distance to the nearest centroid, less what that one had travelled then
     copy: Single | None = None  # (n, d + 2) the rows as `singles` gives them, where that is worth its memory
+    soon: Index | None = None  # places of the rows that a joint travel of `horizon` (k,) makes due, if there are few
+    horizon: Any = None
 
     def singles(self, where: slice | Index) -> Single:
         """Some of the rows (m, d + 2) in single precision, with 1 and their squares behind."""
         if self.copy is not None:
             return self.copy[where] if isinstance(where, slice) else np.take(self.copy, where, axis=0)
+        return self._singles(where)
+
+    def _singles(self, where: slice | Index) -> Single:
         d = len(self.rows)
         x = np.empty((d + 2, len(self.labels[where])), dtype=np.float32)
         for row, out in zip(self.rows, x, strict=False):
             out[:] = row[where] if isinstance(where, slice) else np.take(row, where, mode="clip")
         return in_single(x)
 
-    def keep(self, copy: Single) -> None:
-        """Have the copy from now on, in the place given."""
-        for i in range(0, len(copy), CHUNK):
-            copy[i : i + CHUNK] = self.singles(slice(i, i + CHUNK))
-        self.copy = copy
+    def part(self, cut: slice) -> Part:
+        """Some of the rows, in the same places."""
+        rest = (None if x is None else x[cut] for x in (self.weights, self.labels, self.until, self.begun, self.copy))
+        return Part(self.rows[:, cut], *rest)  # type: ignore[arg-type]
+
+    def keep(self) -> None:
+        """Write the copy, if there is a place for one."""
+        if self.copy is not None:
+            for i in range(0, len(self.labels), CHUNK):
+                self.copy[i : i + CHUNK] = self._singles(slice(i, i + CHUNK))
+
+    def due(self, travel: Travel) -> Index:
+        """Places of the rows whose labels may have changed."""
+        joint = travel.joint.astype(np.float32)
+        np.nextafter(joint, np.float32(np.inf), out=joint)
+        if self.soon is not None and (joint <= self.horizon).all():
+            until, labels = np.take(self.until, self.soon), np.take(self.labels, self.soon)
+            return self.soon[until <= np.take(joint, labels)]
+        due = np.flatnonzero(self.until <= np.take(joint, self.labels, mode="clip"))
+        self.soon = None
+        if len(due) < FEW * len(self.labels):
+            self.horizon = joint + np.float32(AHEAD) * travel.stride.astype(np.float32)
+            self.soon = np.flatnonzero(self.until <= np.take(self.horizon, self.labels))
+        return due
 
     def counted(self, at: Index | slice, labels: Index, k: int, old: Index | None = None) -> Array:
         """Sums (d + 2, k) over the rows at some places, by labels: of w x, of w, and of rows with any weight.
@@ -92,21 +118,24 @@ def bounded(model: KMeans, rows: Rows, spread: Map) -> Iterator[Step]:
     copies = spill.empty((n, d + 2), np.float32) if d >= WIDE else None
     size = min(PART, -(-n // PARTS))
     cuts = [slice(i, i + size) for i in range(0, n, size)]
-    weights = rows.weights
-    parts = [Part(rows.values[:, i], weights if weights is None else weights[i], labels[i], until[i]) for i in cuts]
-    if begun is not None:
-        for part, cut in zip(parts, cuts, strict=True):
-            part.begun = begun[cut]
+    whole = Part(rows.values, rows.weights, labels, until, begun, copies)
+    parts = [whole.part(cut) for cut in cuts]
     squares = float(sum(spread(squares_of, parts)))
-    if copies is not None:
-        list(spread(Part.keep, parts, [copies[cut] for cut in cuts]))
-    travel, some = Travel(np.zeros(k), np.zeros(k), np.empty(0, np.intp)), slice(None, None, 1 + n // SAMPLE)
+    list(spread(Part.keep, parts))
+    travel = Travel(np.zeros(k), np.zeros(k), np.zeros(k), np.empty(0, np.intp))
+    some = slice(None, None, 1 + n // SAMPLE)
     sums = np.zeros((d + 2, k))  # of w x, of w, and rows of any weight
+    looked = n  # rows that were due
     most = np.zeros(k)  # weight each cluster has had since the sums were taken of all rows
     while True:
-        found = list(spread(partial(assigned, screen=Screen(model.centroids), travel=travel), parts))
-        sums += reduce(np.add, (change for change, _ in found))
-        changed = sum(count for _, count in found)
+        screen = Screen(model.centroids)
+        if looked * model.centroids.size > LITTLE or len(travel.fast):
+            found = list(spread(partial(assigned, screen=screen, travel=travel), parts))
+        else:
+            due = np.concatenate([part.due(travel) + cut.start for part, cut in zip(parts, cuts, strict=True)])
+            found = [assigned(whole, screen, travel, due)]
+        sums += reduce(np.add, (change for change, _, _ in found))
+        changed, looked = sum(count for _, count, _ in found), sum(count for _, _, count in found)
         if (sums[d] < WORN * most).any():  # what is left of them are rounding errors of what was
             sums, most = reduce(np.add, spread(partial(Part.recounted, k=k), parts)), np.zeros(k)
         most = np.maximum(most, sums[d])
@@ -152,16 +181,18 @@ def compared(part: Part, screen: Screen, travel: Travel) -> None:
         until += np.take(joint, labels)
         until -= slack
         np.minimum(part.until[cut], until, out=part.until[cut])
+    part.soon = None
 
 
-def assigned(part: Part, screen: Screen, travel: Travel) -> tuple[Array, int]:
-    """Bring the labels up to date; return the change of the sums (d + 2, k), and how many rows with weight changed."""
+def assigned(part: Part, screen: Screen, travel: Travel, due: Index | None = None) -> tuple[Array, int, int]:
+    """Bring the labels up to date, those of the rows `due` if these are known.
+
+    Return the change of the sums (d + 2, k), and how many rows with weight changed, and how many were looked at.
+    """
     n, k = len(part.labels), len(screen.centroids)
     if len(travel.fast):
         compared(part, screen, travel)
-    joint = travel.joint.astype(np.float32)
-    upper = np.nextafter(joint, np.float32(np.inf))
-    due = np.flatnonzero(part.until <= np.take(upper, part.labels, mode="clip"))
+    due = part.due(travel) if due is None else due
     everything = len(due) > MANY * n
     new = np.empty(n if everything else len(due), dtype=np.intp)
     gaps, away = np.empty((2, len(new)), dtype=np.float32)
@@ -173,7 +204,7 @@ def assigned(part: Part, screen: Screen, travel: Travel) -> tuple[Array, int]:
     if len(close):
         at = close if everything else due[close]
         new[close], gaps[close], away[close] = exactly(part.rows[:, at], screen.centroids)
-    gaps += np.take(np.nextafter(joint, np.float32(-np.inf)), new)
+    gaps += np.take(np.nextafter(travel.joint.astype(np.float32), np.float32(-np.inf)), new)
     where: Any = slice(None) if everything else due
     np.nextafter(gaps, np.float32(-np.inf), out=gaps)
     part.until[where] = gaps
@@ -182,13 +213,13 @@ def assigned(part: Part, screen: Screen, travel: Travel) -> tuple[Array, int]:
         part.begun[where] = away
     changed = np.flatnonzero(new != part.labels[where])
     if not len(changed):
-        return np.zeros((len(part.rows) + 2, k)), 0
+        return np.zeros((len(part.rows) + 2, k)), 0, len(due)
     at, new = changed if everything else due[changed], new[changed]
     old = part.labels[at].astype(np.intp)
     part.labels[at] = new
     count = len(at) if part.weights is None else int(np.count_nonzero(part.weights[at]))
     places: Index | slice = slice(None) if len(at) == n else at
-    return part.counted(places, new, k, None if old.min() == k else old), count
+    return part.counted(places, new, k, None if old.min() == k else old), count, len(due)
 
 
 def squares_of(part: Part) -> float:

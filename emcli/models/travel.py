@@ -18,6 +18,7 @@ class Travel(NamedTuple):
 
     own: Array  # each of them
     joint: Array  # each, and in each step the farthest of the others that were not fast in it
+    stride: Array  # what the last step added to that
     fast: Index  # those that were, in the last step
 
     def on(self, drift: Array, until: Single, labels: Index, comparable: bool) -> Travel:
@@ -25,9 +26,10 @@ class Travel(NamedTuple):
 
         Of these rows we know `until` what joint travel their labels hold.
         """
-        together = self.joint + _joint(drift)
+        stride = _joint(drift)
+        together = self.joint + stride
         if not comparable:
-            return Travel(self.own + drift, together, self.fast)
+            return Travel(self.own + drift, together, stride, self.fast)
         fast = np.argsort(drift)[-max(1, len(drift) // FAST) :]
         slow = drift.copy()
         slow[fast] = 0.0
@@ -35,9 +37,9 @@ class Travel(NamedTuple):
         apart[fast] = np.inf
         due, still_due = (np.count_nonzero(until <= joint[labels]) for joint in (together, apart))
         if still_due + COST * len(until) >= due:
-            return Travel(self.own + drift, together, fast[:0])
+            return Travel(self.own + drift, together, stride, fast[:0])
         apart[fast] = together[fast]
-        return Travel(self.own + drift, apart, fast)
+        return Travel(self.own + drift, apart, stride, fast)
 
 
 def _joint(drift: Array) -> Array:
