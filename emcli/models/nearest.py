@@ -15,7 +15,7 @@ CHUNK, CELLS = 16_400, 1 << 19  # rows whose distances are held at once, and dis
 SHIFT = 16  # numbers that keep the rows of a matrix from sharing places of a cache, as those 2^12 bytes apart do
 MOST = 4096  # clusters, beyond which labels leave too few digits to the distances
 LARGEST = 1e6  # coordinates beyond which float32 is not to be trusted
-UNIT = 2.0**-24  # roundoff of float32
+UNIT, UNIT_OF_DOUBLES = 2.0**-24, 2.0**-53  # roundoff
 WIDE = 64  # coordinates of all centroids from which screening repays itself
 
 Index = npt.NDArray[np.intp]
@@ -157,14 +157,26 @@ class Screen:
         return np.sqrt(np.maximum(squares, 0.0, out=squares), out=squares)
 
 
-def rounding(d: int) -> float:
-    """A bound of the relative rounding of float32 distances in d dimensions."""
-    return (d + 8) * UNIT
+def rounding(d: int, unit: float = UNIT) -> float:
+    """A bound of the relative rounding of distances in d dimensions."""
+    return (d + 8) * unit
 
 
 def exactly(rows: Array, centroids: Array) -> Seen:
-    """Of rows (d, n) by float64 distances, ties to the lowest label."""
-    distances = squared_distances(rows, centroids)
-    one, two = np.partition(distances, 1, axis=0)[:2]
-    gaps = np.maximum(two * (1 - 1e-14) - one, 0.0) / np.maximum(np.sqrt(one) + np.sqrt(two), 1e-300)
-    return Seen(distances.argmin(axis=0), gaps * (1 - 1e-6), np.sqrt(one) * (1 + 1e-6))
+    """Of rows (d, n), ties to the lowest label: by products in float64, and by differences where these are too close."""
+    d, n = rows.shape
+    squares = np.einsum("dn,dn->n", rows, rows)
+    distances = rows.T @ (-2 * centroids.T)
+    distances += (centroids**2).sum(axis=1)
+    distances += squares[:, None]
+    labels, every = distances.argmin(axis=1), np.arange(n)
+    one = distances[every, labels]
+    distances[every, labels] = np.inf
+    two = distances.min(axis=1)
+    off = rounding(d, UNIT_OF_DOUBLES) * (16 * squares + 4 * two)  # as in `Screen`
+    close = np.flatnonzero(two - one <= off)
+    if len(close):
+        differences = squared_distances(rows[:, close], centroids)
+        labels[close] = differences.argmin(axis=0)
+    gaps = np.maximum(two - one - off, 0.0) / (np.sqrt(np.maximum(one, 0.0) + off) + np.sqrt(two + off) + 1e-300)
+    return Seen(labels, gaps * (1 - 1e-6), np.sqrt(np.maximum(one, 0.0) + off) * (1 + 1e-6))

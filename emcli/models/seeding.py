@@ -11,9 +11,14 @@ import numpy.typing as npt
 
 from emcli.em import Array, Degenerate, Step
 
+FEW = 1 << 18  # differences that are soon taken together
+
 
 def squared_distances(rows: Array, centres: Array) -> Array:
     """Squared Euclidean distances (k, n) of rows (d, n) to centres (k, d), by differences: ties stay ties."""
+    if rows.size * len(centres) <= FEW:
+        apart = rows - centres[:, :, None]
+        return np.einsum("kdn,kdn->kn", apart, apart)
     out = np.empty((len(centres), rows.shape[1]))
     for centre, line in zip(centres, out, strict=True):
         away = rows - centre[:, None]
