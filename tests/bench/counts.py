@@ -56,7 +56,7 @@ def coins(bench: Bench) -> Iterator[Row]:
         Contender("reading", bench.work("read", by="emcli", path=csv, warm=small)),
         Contender("numpy.loadtxt", bench.work("read", by="numpy", path=csv, warm=small)),
     ]
-    outcomes = bench.race(racers, min(bench.runs, 3))
+    outcomes = bench.race(racers)
     row = Row("coins, whole process", outcomes)
     if outcomes[0].seconds and outcomes[1].seconds:
         times = 1 / (ratio(outcomes[1], outcomes[0]) or 1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -170,14 +171,18 @@ class Bench:
         return said["seconds"] if contender.inside else seconds, spent, usage.ru_maxrss / 1024, said
 
     def race(self, contenders: Sequence[Contender], runs: int | None = None) -> list[Outcome]:
-        """Run them by turns. Only who came near its group's best in the first round runs in the others."""
+        """Run them by turns. Only who came near its group's best in the first round runs in the others.
+
+        These go in an order drawn anew each time: who runs after a long single thread finds a core asleep.
+        """
         outcomes = {c.name: Outcome(c.name, c.group) for c in contenders}
-        running = list(contenders)
+        running, rng = list(contenders), random.Random(0)
         for turn in range(runs or self.runs):
             for contender in running:
                 self._run(contender, outcomes)
             if turn == 0:
                 running = [c for c in contenders if _near(outcomes[c.name], outcomes.values())]
+            rng.shuffle(running)
         return list(outcomes.values())
 
     def _run(self, contender: Contender, outcomes: Mapping[str, Outcome]) -> None:
