@@ -21,7 +21,8 @@ from emcli.loading import Dataset
 from emcli.models.family import Family, Rows
 from emcli.screening import screened
 from emcli.spill import chunks
-from emcli.starts import DRAWN_FROM, EXACT, Iteration, Start, run, start_model, threads
+from emcli.starts import DRAWN_FROM, EXACT, Iteration, Start, run, start_model
+from emcli.threads import threads
 from emcli.verdict import Choice, about_optimum, about_starts, against_one, agreed, choose, same_optimum
 
 

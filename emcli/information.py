@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from emcli.em import Array, Batch, Map, pieces
 
-ROOM = 4096  # rows whose scores stay in a core's own cache
+ROOM, FEWEST = 1 << 19, 4096  # scores that a core keeps close by, and rows from which NumPy's calls repay themselves
 LONGEST = 0.5
 NO_SCORE, NO_CURVE = 1e-9, 1e-5  # eigenvalues below which there is none that rounding does not explain
 
@@ -140,7 +140,7 @@ def information(model: Any, batches: Sequence[Batch], map: Map = map, observed: 
     """Score and information of all rows at the model; the observed one costs as much again."""
 
     def one(rows: Array, weights: Array | None) -> Information:
-        parts = pieces(rows, weights, ROOM)
+        parts = pieces(rows, weights, max(FEWEST, ROOM // model.parameters_count))
         return reduce(add, (Information.of(model.complete(*part), part[1], observed) for part in parts))
 
     return reduce(add, map(one, *zip(*batches, strict=True)))  # type: ignore[no-any-return]

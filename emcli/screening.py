@@ -17,6 +17,7 @@ from emcli.verdict import same_optimum
 MANY_ROWS = 50_000  # from which on starts are screened
 SAMPLE = 20_000  # rows of the sample, drawn from the seed
 FINISHED = 3  # different optima of the sample that are finished on all rows
+WIDE = 16  # coordinates of all components below which two threads would wait for each other more than they gain
 SHORT = 1000  # iterations of a start on the sample
 
 Begin = tuple[Start, Callable[[], Any]]
@@ -40,8 +41,10 @@ def screened(begins: Sequence[Begin], family: Family, rows: Rows, settings: Any)
             pass
         return there
 
+    wide = not family.hard and settings.k * len(sample.values) >= WIDE
+    side_by_side = cores(settings.jobs) if wide else 1
     climbed: dict[int, Start] = {}
-    for (entry, _), there in ahead(climb, drawn, cores(settings.jobs)):
+    for (entry, _), there in ahead(climb, drawn, side_by_side):
         entry.iterations, entry.reason = there.iterations, there.reason
         entry.status = "screened" if there.finished else "degenerate"
         if there.finished:

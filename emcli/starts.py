@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -55,18 +54,6 @@ class Iteration:
     iteration: int
     step: Step
     gain: float | None
-
-
-@contextmanager
-def threads(jobs: int, batches: int) -> Iterator[Map]:
-    """A map over batches with that many threads; order, and so every bit, is the same for any number."""
-    if jobs < 2 or batches < 2:
-        yield map
-        return
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(min(jobs, batches)) as pool:
-        yield pool.map
 
 
 def run(

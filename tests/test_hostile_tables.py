@@ -134,6 +134,16 @@ def test_i27_a_fit_of_coins_is_right_or_refused(name: str, values: np.ndarray, k
     outcome(values, {**options, "restarts": 2})
 
 
+@pytest.mark.parametrize("sure", [1, 3])
+def test_i27_one_tail_in_as_many_tosses_as_can_be_told(sure: int) -> None:
+    """P(heads) is then 1 - 2^-53, the number below 1, or nearer to 1: no likelihood may be lost by rounding it."""
+    most = float(2**53)
+    values = np.array([[most, most]] * (sure - 1) + [[most - 1, most], [2.0, 2.0], [0.0, 1e6]])
+    said = outcome(values, {"model": "coins", "k": 2, "restarts": 2})
+    if sure == 1:
+        assert said is not None and max(said["parameters"]["heads"]) == 1 - 2.0**-53
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COINS)
 @settings(max_examples=1000, **LIMITS)

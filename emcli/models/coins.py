@@ -75,9 +75,16 @@ class Coins:
         return Tosses(total, score, squares, r.sum(axis=1), heads, tails)
 
     def m_step(self, stats: Tosses) -> Self:
-        """P(heads) is heads over tosses; a coin that has lost all its rows stays as it is."""
+        """P(heads) is heads over tosses; a coin that has lost all its rows stays as it is.
+
+        Raises Degenerate where it is nearer to 1 than numbers can tell, but a tail was seen.
+        """
         tosses, heads = stats.heads + stats.tails, self.heads.copy()
         np.divide(stats.heads, tosses, out=heads, where=tosses > 0)
+        if heads.max() == 1.0:
+            np.subtract(1.0, stats.tails / np.maximum(tosses, 1.0), out=heads, where=(heads == 1.0) & (tosses > 1.0))
+            if ((heads == 1.0) & (stats.tails > 0.5)).any():
+                raise Degenerate("P(heads) of a coin is nearer to 1 than double precision can tell")
         return replace(self, heads=heads, weights=stats.rows / stats.weight if self.free else self.weights)
 
     def posterior(self, rows: Array) -> tuple[Array, Array]:

@@ -17,7 +17,8 @@ from emcli.models.kmeans import KMeans
 from emcli.models.nearest import CHUNK, Index, Screen, Single, chunk, exactly, in_single, screenable
 from emcli.models.travel import Travel
 
-PARTS, PART = 8, 131_072  # at least so many parts, of at most so many rows
+PARTS, PART = 8, 262_144  # at least so many parts, of at most so many rows
+LEAST = 1 << 23  # products of a part, below which its calls are too short for two threads
 FEW, AHEAD = 1 / 16, 8  # of the rows due, from which on those are noted that will be in so many steps like the last
 MANY = 0.7  # of the rows of a part due, from which all are looked at
 WIDE = 8  # dimensions from which a copy in single precision is kept
@@ -116,7 +117,7 @@ def bounded(model: KMeans, rows: Rows, spread: Map) -> Iterator[Step]:
     labels[:], until[:] = k, -np.inf
     begun = spill.empty((n,), np.float32) if k * d >= DEAR else None
     copies = spill.empty((n, d + 2), np.float32) if d >= WIDE else None
-    size = min(PART, -(-n // PARTS))
+    size = min(PART, max(-(-n // PARTS), LEAST // model.centroids.size))
     cuts = [slice(i, i + size) for i in range(0, n, size)]
     whole = Part(rows.values, rows.weights, labels, until, begun, copies)
     parts = [whole.part(cut) for cut in cuts]

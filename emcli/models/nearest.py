@@ -163,7 +163,7 @@ def rounding(d: int, unit: float = UNIT) -> float:
 
 
 def exactly(rows: Array, centroids: Array) -> Seen:
-    """Of rows (d, n), ties to the lowest label: by products in float64, and by differences where these are too close."""
+    """Of rows (d, n), ties to the lowest: by products in float64, and by differences where these are too close."""
     d, n = rows.shape
     squares = np.einsum("dn,dn->n", rows, rows)
     distances = rows.T @ (-2 * centroids.T)

@@ -16,10 +16,11 @@ FEW = 1 << 18  # differences that are soon taken together
 
 def squared_distances(rows: Array, centres: Array) -> Array:
     """Squared Euclidean distances (k, n) of rows (d, n) to centres (k, d), by differences: ties stay ties."""
+    out = np.empty((len(centres), rows.shape[1]))
     if rows.size * len(centres) <= FEW:
         apart = rows - centres[:, :, None]
-        return np.einsum("kdn,kdn->kn", apart, apart)
-    out = np.empty((len(centres), rows.shape[1]))
+        np.einsum("kdn,kdn->kn", apart, apart, out=out)
+        return out
     for centre, line in zip(centres, out, strict=True):
         away = rows - centre[:, None]
         np.einsum("dn,dn->n", away, away, out=line)
