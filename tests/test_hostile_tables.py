@@ -134,14 +134,17 @@ def test_i27_a_fit_of_coins_is_right_or_refused(name: str, values: np.ndarray, k
     outcome(values, {**options, "restarts": 2})
 
 
-@pytest.mark.parametrize("sure", [1, 3])
-def test_i27_one_tail_in_as_many_tosses_as_can_be_told(sure: int) -> None:
-    """P(heads) is then 1 - 2^-53, the number below 1, or nearer to 1: no likelihood may be lost by rounding it."""
+@pytest.mark.parametrize("mixing", ["equal", "free"])
+@pytest.mark.parametrize("tails", [1, 2, 3, 50])
+@pytest.mark.parametrize("sure", [0, 1, 3])
+def test_i27_few_tails_in_as_many_tosses_as_can_be_told(sure: int, tails: int, mixing: str) -> None:
+    """P(heads) has but few digits below 1 there, and the log-likelihood knows no more."""
     most = float(2**53)
-    values = np.array([[most, most]] * (sure - 1) + [[most - 1, most], [2.0, 2.0], [0.0, 1e6]])
-    said = outcome(values, {"model": "coins", "k": 2, "restarts": 2})
-    if sure == 1:
-        assert said is not None and max(said["parameters"]["heads"]) == 1 - 2.0**-53
+    values = np.array([[most, most]] * sure + [[most - tails, most], [2.0, 2.0], [0.0, 2.0], [0.0, 1e6]])
+    for k in (1, 2, 3):
+        said = outcome(values, {"model": "coins", "k": k, "restarts": 2, "mixing": mixing})
+        if not sure and k == 2:
+            assert said is not None and max(said["parameters"]["heads"]) == 1 - tails * 2.0**-53
 
 
 @pytest.mark.slow
