@@ -18,6 +18,7 @@ from emcli.em import Array, Degenerate, Map, em, pieces, pooled
 from emcli.errors import Caution, EmcliError, Exit, Fault
 from emcli.information import information
 from emcli.loading import Dataset
+from emcli.memory import keep_freed
 from emcli.models.family import Family, Rows
 from emcli.screening import screened
 from emcli.spill import chunks
@@ -106,6 +107,7 @@ def continued(
 
 @contextmanager
 def _spread(data: Dataset, settings: Any) -> Iterator[Map]:
+    keep_freed()
     with threads(cores(settings.jobs), len(data.rows.batches())) as spread:
         yield data.rows.mapping(spread)
 

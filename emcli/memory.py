@@ -26,6 +26,16 @@ def free() -> int | None:
     return max(min(found), 0) if found else None
 
 
+def keep_freed() -> None:
+    """Have the C library keep what is freed for what is asked for next: fresh pages cost as much as the arithmetic.
+
+    glibc keeps twice as much as the largest block that was ever given back, up to 32 MB (mallopt(3), M_MMAP_THRESHOLD).
+    """
+    import numpy as np
+
+    np.empty(31 << 20, dtype=np.uint8)  # given back at once, and never touched
+
+
 def _number(path: str) -> int:
     with open(path) as file:
         return int(file.read().split()[0])

@@ -12,6 +12,7 @@ import numpy as np
 from emcli import __version__
 from emcli.errors import Caution, EmcliError
 from emcli.loading import FRACTIONAL, Raw, digest_of, located, read, unfit
+from emcli.memory import keep_freed
 from emcli.models.family import DataFault, Family, RowFault, Rows
 
 
@@ -52,6 +53,7 @@ def kept(function: Callable[..., Any], *arguments: Any) -> Any:
 
 def part(path: str, shown: str, family: Family, settings: Any) -> Raw:
     """One part read. Raises EmcliError, in which the part is called as `shown`."""
+    keep_freed()
     try:
         raw = read(path, family, settings)
     except EmcliError as error:
