@@ -22,7 +22,8 @@ from emcli.memory import free, shown
 COPIES = 3  # of the table, at the peak of fitting it in memory
 CHUNK = 1 << 17  # rows that temporary arrays hold at a time
 SMALL = 1 << 16  # bytes that are not worth a file beside a table that is in one
-FAR = 1024  # rows here and there between which pages are given back: each brings its neighbours, 64 kB
+NEAR = 1 << 21  # bytes of the pages that may come with one
+ONCE = 1 << 26  # bytes of pages, after which they are given back
 _SLACK = 100 << 20  # bytes that the program itself takes
 _PERIOD = 0.003  # seconds between looks at how much is resident
 _HINT = "TMPDIR names another folder; a larger --memory needs less of it"
@@ -31,6 +32,7 @@ _HINT = "TMPDIR names another folder; a larger --memory needs less of it"
 class _State:
     limit: int | None = None  # bytes; None: no table is too large
     spilled = False
+    touched = 0  # bytes of pages that came with rows here and there since pages were given back
     keeper: threading.Thread | None = None
 
 
@@ -70,13 +72,26 @@ def copied(values: npt.NDArray[np.float64], kept: npt.NDArray[np.intp] | None = 
 
 
 def taken(values: npt.NDArray[np.float64], places: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
-    """Rows of values (d, n) at some places, in memory."""
-    if not _maps:
+    """Columns of values (d, n) at some places, in memory."""
+    if not _State.spilled:
         return values[:, places]
-    made = np.empty((len(values), len(places)))
-    for column, out in zip(values, made, strict=True):
-        for start in range(0, len(places), FAR):
-            out[start : start + FAR] = column[places[start : start + FAR]]
+    return np.array([picked(row, places) for row in values])
+
+
+def picked(values: npt.NDArray[Any], places: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
+    """Rows of values (n,) or (n, d) at some places, which are there, in memory."""
+    made = np.empty((len(places), *values.shape[1:]), values.dtype)
+    if not _State.spilled:
+        return np.take(values, places, axis=0, out=made, mode="clip")
+    if not len(places):
+        return made
+    each = min(NEAR, int(np.ptp(places)) * values.strides[0] // len(places) + 1)  # bytes that come with one
+    step = ONCE // each
+    for start in range(0, len(places), step):
+        np.take(values, places[start : start + step], axis=0, out=made[start : start + step], mode="clip")
+        _State.touched += each * min(step, len(places) - start)
+        if _State.touched > ONCE:
+            _State.touched = 0
             release()
     return made
 

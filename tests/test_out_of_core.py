@@ -193,3 +193,24 @@ def test_memory_stays_within_the_limit_and_200_mb(tmp_path: Path, model: str) ->
         capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert int(done.stdout) * 1024 < 400e6
+
+
+@pytest.mark.parametrize("shape", [(5000,), (5000, 3)])
+def test_rows_here_and_there_are_taken_few_at_a_time(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may bring pages of up to 2 MB with it, so that pages must be given back between them."""
+    given_back = []
+    monkeypatch.setattr(spill._State, "limit", 1000)
+    monkeypatch.setattr(spill._State, "spilled", False)
+    monkeypatch.setattr(spill._State, "touched", 0)
+    values = spill.empty(shape)
+    values[:] = np.random.default_rng(0).random(shape)
+    monkeypatch.setattr(spill, "release", lambda: given_back.append(1))
+    monkeypatch.setattr(spill, "NEAR", 512)
+    monkeypatch.setattr(spill, "ONCE", 8192)
+    here_and_there = np.arange(0, 5000, 100)
+    for places in (here_and_there, here_and_there[::-1], here_and_there[:1], here_and_there[:0], np.arange(4000)):
+        np.testing.assert_array_equal(spill.picked(values, places), values[places])
+    np.testing.assert_array_equal(
+        spill.taken(values.T.reshape(-1, 5000), places), values.T.reshape(-1, 5000)[:, places]
+    )
+    assert len(given_back) > 50 * 2 * 512 / 8192

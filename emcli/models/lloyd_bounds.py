@@ -46,14 +46,14 @@ class Part:
     def singles(self, where: slice | Index) -> Single:
         """Some of the rows (m, d + 2) in single precision, with 1 and their squares behind."""
         if self.copy is not None:
-            return self.copy[where] if isinstance(where, slice) else np.take(self.copy, where, axis=0)
+            return self.copy[where] if isinstance(where, slice) else spill.picked(self.copy, where)
         return self._singles(where)
 
     def _singles(self, where: slice | Index) -> Single:
         d = len(self.rows)
         x = np.empty((d + 2, len(self.labels[where])), dtype=np.float32)
         for row, out in zip(self.rows, x, strict=False):
-            out[:] = row[where] if isinstance(where, slice) else np.take(row, where, mode="clip")
+            out[:] = row[where] if isinstance(where, slice) else spill.picked(row, where)
         return in_single(x)
 
     def part(self, cut: slice) -> Part:
@@ -94,7 +94,7 @@ class Part:
         w = None if self.weights is None else self.weights[at]
         sums = np.empty((len(self.rows) + 2, k))
         for row, out in zip(self.rows, sums, strict=False):
-            x = row[at] if isinstance(at, slice) else np.take(row, at, mode="clip")
+            x = row[at] if isinstance(at, slice) else spill.picked(row, at)
             out[:] = by_label(x if w is None else x * w)
         sums[-1] = by_label(None if w is None else (w > 0).astype(np.float64))
         sums[-2] = sums[-1] if w is None else by_label(w)
@@ -204,7 +204,7 @@ def assigned(part: Part, screen: Screen, travel: Travel, due: Index | None = Non
     close = np.flatnonzero(gaps <= 0)
     if len(close):
         at = close if everything else due[close]
-        new[close], gaps[close], away[close] = exactly(part.rows[:, at], screen.centroids)
+        new[close], gaps[close], away[close] = exactly(spill.taken(part.rows, at), screen.centroids)
     gaps += np.take(np.nextafter(travel.joint.astype(np.float32), np.float32(-np.inf)), new)
     where: Any = slice(None) if everything else due
     np.nextafter(gaps, np.float32(-np.inf), out=gaps)
