@@ -42,9 +42,9 @@ def screened(begins: Sequence[Begin], family: Family, rows: Rows, settings: Any)
         return there
 
     wide = not family.hard and settings.k * len(sample.values) >= WIDE
-    side_by_side = cores(settings.jobs) if wide else 1
+    jobs = cores(settings.jobs) if wide else 1
     climbed: dict[int, Start] = {}
-    for (entry, _), there in ahead(climb, drawn, side_by_side):
+    for (entry, _), there in ahead(climb, drawn, jobs):
         entry.iterations, entry.reason = there.iterations, there.reason
         entry.status = "screened" if there.finished else "degenerate"
         if there.finished:

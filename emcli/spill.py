@@ -73,7 +73,7 @@ def copied(values: npt.NDArray[np.float64], kept: npt.NDArray[np.intp] | None = 
 
 def taken(values: npt.NDArray[np.float64], places: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
     """Columns of values (d, n) at some places, in memory."""
-    if not _State.spilled:
+    if not _maps:
         return values[:, places]
     return np.array([picked(row, places) for row in values])
 
@@ -81,7 +81,7 @@ def taken(values: npt.NDArray[np.float64], places: npt.NDArray[np.intp]) -> npt.
 def picked(values: npt.NDArray[Any], places: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
     """Rows of values (n,) or (n, d) at some places, which are there, in memory."""
     made = np.empty((len(places), *values.shape[1:]), values.dtype)
-    if not _State.spilled:
+    if not _maps:
         return np.take(values, places, axis=0, out=made, mode="clip")
     if not len(places):
         return made

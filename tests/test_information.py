@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from emcli.information import information
-from emcli.models.coins import Coins
+from emcli.models.binomial import Coins
 from emcli.models.covariance import SHAPES
 from emcli.models.mixture import Gaussian
 from emcli.models.tosses import with_coefficients

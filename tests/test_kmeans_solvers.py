@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice, product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +27,12 @@ from emcli.models.seeding import squared_distances
 from emcli.models.travel import Travel
 
 MOST = 60  # iterations
+
+
+@pytest.fixture(autouse=True)
+def several_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few the rows, so that what is put together from parts is tested too."""
+    monkeypatch.setattr(lloyd_bounds, "LEAST", 1)
 
 
 def rows_of(x: Array, weights: Array | None, k: int) -> Rows:
@@ -95,19 +102,29 @@ def test_every_step_is_that_of_plain_em(
     agree(x, None, start)
 
 
+@pytest.mark.parametrize("noted", [(lloyd_bounds.FEW, lloyd_bounds.AHEAD), (1.0, 1.0), (1.0, 2.0)])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_fast_centroids_are_looked_at_alone_and_every_step_is_that_of_plain_em(
-    monkeypatch: pytest.MonkeyPatch, weighted: bool
+    monkeypatch: pytest.MonkeyPatch, weighted: bool, noted: tuple[float, float]
 ) -> None:
-    """Most centroids have come to rest while a few still travel far."""
+    """Most centroids have come to rest while a few still travel far. No row that is due is missed among those noted."""
     looks: list[int] = []
-    original = lloyd_bounds.compared
+    original, from_notes = lloyd_bounds.compared, Part.due
 
     def counted(part: Part, screen: Screen, travel: Travel) -> None:
         looks.append(len(travel.fast))
         original(part, screen, travel)
 
+    def due(part: Part, travel: Travel) -> Any:
+        found = from_notes(part, travel)
+        upper = np.nextafter(travel.joint.astype(np.float32), np.float32(np.inf))
+        assert np.array_equal(found, np.flatnonzero(part.until <= np.take(upper, part.labels, mode="clip")))
+        return found
+
     monkeypatch.setattr(lloyd_bounds, "compared", counted)
+    monkeypatch.setattr(Part, "due", due)
+    monkeypatch.setattr(lloyd_bounds, "FEW", noted[0])
+    monkeypatch.setattr(lloyd_bounds, "AHEAD", noted[1])
     rng = np.random.default_rng(3)
     middles = rng.normal(size=(60, 32)) * 0.7
     x = middles[rng.integers(60, size=6000)] + rng.normal(size=(6000, 32))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emcli.models.nearest import assigned, clustered, nearest
+from emcli.models import seeding
+from emcli.models.nearest import assigned, clustered, exactly, nearest
 from emcli.models.seeding import squared_distances
 
 
@@ -32,6 +33,37 @@ def test_labels_and_distances_are_those_of_exact_distances(d: int, k: int, seed:
     sizes, sums, _ = clustered(rows, weights, centroids)
     assert np.array_equal(sizes, (members * weights).sum(axis=1))
     np.testing.assert_allclose(sums, (members * weights) @ rows.T, rtol=1e-12, atol=1e-10 * np.abs(rows).max())
+
+
+@pytest.mark.parametrize("kind", ["normal", "grid", "far"])
+@pytest.mark.parametrize(("d", "k"), [(1, 2), (3, 5), (64, 100)])
+@pytest.mark.parametrize("n", [1, 2, 300])
+def test_gaps_and_distances_that_are_called_sure_are(n: int, d: int, k: int, kind: str) -> None:
+    rng = np.random.default_rng([n, d, k])
+    rows, centroids = rng.normal(size=(d, n)), rng.normal(size=(k, d))
+    if kind == "grid":
+        rows, centroids = np.round(rows), np.round(centroids)
+    elif kind == "far":
+        rows, centroids = rows * 1e-3 + 300, centroids * 1e-3 + 300
+    one, two = np.sqrt(np.sort(squared_distances(rows, centroids), axis=0)[:2])
+    seen = exactly(rows, centroids)
+    assert np.array_equal(seen.labels, squared_distances(rows, centroids).argmin(axis=0))
+    assert (seen.gaps >= 0).all() and (seen.gaps <= two - one).all()
+    assert (seen.distances >= one).all()
+    if kind == "normal":  # and hardly less or more than they are
+        np.testing.assert_allclose(seen.gaps, two - one, rtol=1e-5, atol=1e-10)
+        np.testing.assert_allclose(seen.distances, one, rtol=1e-5)
+
+
+def test_few_differences_taken_at_once_are_bit_for_bit_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    for n, d, k in [(1, 64, 100), (2, 1, 3), (7, 3, 5), (33, 17, 8), (400, 2, 8)]:
+        rows, centroids = rng.normal(size=(d, n)) * 10.0 ** rng.normal(size=(d, 1)), rng.normal(size=(k, d))
+        assert n * d * k <= seeding.FEW
+        together = squared_distances(rows, centroids)
+        with monkeypatch.context() as patch:
+            patch.setattr(seeding, "FEW", 0)
+            assert np.array_equal(squared_distances(rows, centroids), together)
 
 
 def test_coordinates_too_large_for_single_precision_are_compared_exactly() -> None:

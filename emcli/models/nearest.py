@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from emcli.em import Array
+from emcli.em import UNIT_ROUNDOFF, Array
 from emcli.models.seeding import squared_distances
 
 CHUNK, CELLS = 16_400, 1 << 19  # rows whose distances are held at once, and distances where that makes more rows
 SHIFT = 16  # numbers that keep the rows of a matrix from sharing places of a cache, as those 2^12 bytes apart do
 MOST = 4096  # clusters, beyond which labels leave too few digits to the distances
 LARGEST = 1e6  # coordinates beyond which float32 is not to be trusted
-UNIT, UNIT_OF_DOUBLES = 2.0**-24, 2.0**-53  # roundoff
+UNIT = 2.0**-24  # roundoff of float32
 WIDE = 64  # coordinates of all centroids from which screening repays itself
 
 Index = npt.NDArray[np.intp]
@@ -173,7 +173,7 @@ def exactly(rows: Array, centroids: Array) -> Seen:
     one = distances[every, labels]
     distances[every, labels] = np.inf
     two = distances.min(axis=1)
-    off = rounding(d, UNIT_OF_DOUBLES) * (16 * squares + 4 * two)  # as in `Screen`
+    off = rounding(d, UNIT_ROUNDOFF) * (16 * squares + 4 * two)  # as in `Screen`
     close = np.flatnonzero(two - one <= off)
     if len(close):
         differences = squared_distances(rows[:, close], centroids)
