@@ -20,6 +20,7 @@ from emcli.information import information
 from emcli.loading import Dataset
 from emcli.memory import keep_freed
 from emcli.models.family import Family, Rows
+from emcli.processes import side_by_side
 from emcli.screening import screened
 from emcli.spill import chunks
 from emcli.starts import DRAWN_FROM, EXACT, Iteration, Start, run, start_model
@@ -108,7 +109,7 @@ def continued(
 @contextmanager
 def _spread(data: Dataset, settings: Any) -> Iterator[Map]:
     keep_freed()
-    with threads(cores(settings.jobs), len(data.rows.batches())) as spread:
+    with side_by_side(cores(settings.jobs), len(data.rows.batches())) as spread:
         yield data.rows.mapping(spread)
 
 
@@ -217,15 +218,15 @@ def bic_of_one(result: Result, spread: Map) -> float | None:
 
 def _uncertainty(family: Family, model: Any, rows: Rows, spread: Map) -> float:
     """-Σ w ln(max responsibility)."""
+    return 0.0 if family.hard else sum(spread(partial(_doubt, model), *zip(*rows.batches(), strict=True)))
 
-    def one(values: Array, weights: Array | None) -> float:
-        total = 0.0
-        for some, counts in pieces(values, weights):
-            doubt = np.log(model.posterior(some)[0].max(axis=0))
-            total -= float(doubt.sum() if counts is None else counts @ doubt)
-        return total
 
-    return 0.0 if family.hard else sum(spread(one, *zip(*rows.batches(), strict=True)))
+def _doubt(model: Any, values: Array, weights: Array | None) -> float:
+    total = 0.0
+    for some, counts in pieces(values, weights):
+        doubt = np.log(model.posterior(some)[0].max(axis=0))
+        total -= float(doubt.sum() if counts is None else counts @ doubt)
+    return total
 
 
 def assignments(family: Family, model: Any, rows: Rows, jobs: int | None) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from typing import Any, Self
 
@@ -138,12 +138,13 @@ def _hidden(complete: Complete, weights: Array | None, own: int) -> Array:
 
 def information(model: Any, batches: Sequence[Batch], map: Map = map, observed: bool = True) -> Information:
     """Score and information of all rows at the model; the observed one costs as much again."""
-
-    def one(rows: Array, weights: Array | None) -> Information:
-        parts = pieces(rows, weights, max(FEWEST, ROOM // model.parameters_count))
-        return reduce(add, (Information.of(model.complete(*part), part[1], observed) for part in parts))
-
+    one = partial(_of_batch, model, observed)
     return reduce(add, map(one, *zip(*batches, strict=True)))  # type: ignore[no-any-return]
+
+
+def _of_batch(model: Any, observed: bool, rows: Array, weights: Array | None) -> Information:
+    parts = pieces(rows, weights, max(FEWEST, ROOM // model.parameters_count))
+    return reduce(add, (Information.of(model.complete(*part), part[1], observed) for part in parts))
 
 
 class Known:

@@ -51,6 +51,11 @@ def too_large(size: int) -> bool:
     return _State.limit is not None and (COPIES * size > _State.limit or (_State.spilled and size > SMALL))
 
 
+def spilled() -> bool:
+    """Is any array on disk?"""
+    return _State.spilled
+
+
 def empty(shape: tuple[int, ...], dtype: Any = np.float64) -> npt.NDArray[Any]:
     """An array to be filled. Raises EmcliError, exit 5, where it belongs on disk and there is no room."""
     kind = np.dtype(dtype)

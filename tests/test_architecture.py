@@ -37,6 +37,7 @@ LAYERS = [
     ["sketch"],
     ["certificate", "figure", "newton", "canvas"],
     ["information"],
+    ["processes"],
     ["threads"],
     ["em"],
     ["data"],

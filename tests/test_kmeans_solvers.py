@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice, product
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,8 @@ from emcli.models.lloyd_line import on_a_line
 from emcli.models.nearest import Screen
 from emcli.models.seeding import squared_distances
 from emcli.models.travel import Travel
+from emcli.processes import side_by_side
+from emcli.threads import threads
 
 MOST = 60  # iterations
 
@@ -92,12 +93,12 @@ def drawn(seed: int, n: int, d: int, k: int, kind: str) -> tuple[Array, Array]:
         (500, 5, 300),
     ],
 )
-@pytest.mark.parametrize("little", [0, 1 << 17])
+@pytest.mark.parametrize("least", [1, 1 << 30])
 def test_every_step_is_that_of_plain_em(
-    n: int, d: int, k: int, kind: str, little: int, monkeypatch: pytest.MonkeyPatch
+    n: int, d: int, k: int, kind: str, least: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether rows that are due are looked at part by part or, where they are few, together."""
-    monkeypatch.setattr(lloyd_bounds, "LITTLE", little)
+    """In several parts, or in one."""
+    monkeypatch.setattr(lloyd_bounds, "LEAST", least)
     x, start = drawn(0, n, d, k, kind)
     agree(x, None, start)
 
@@ -208,15 +209,16 @@ def test_exact_ties_go_to_the_lowest_label(d: int) -> None:
         agree(x, None, centroids)
 
 
-@pytest.mark.parametrize("d", [1, 2, 10])
-def test_threads_change_no_bit(d: int) -> None:
-    x, start = drawn(3, 150_000, d, 7, "blobs")
-    rows = rows_of(x, None, 7)
+@pytest.mark.parametrize("shared_out", [threads, side_by_side])
+@pytest.mark.parametrize(("d", "k"), [(1, 7), (2, 7), (10, 7), (40, 40)])
+def test_neither_threads_nor_processes_change_a_bit(d: int, k: int, shared_out: Any) -> None:
+    x, start = drawn(3, 150_000 if d < 40 else 20_000, d, k, "blobs")
+    rows = rows_of(x, None, k)
     model = KMeans(rows.frame.inward(start))
     alone = list(islice(steps(model, rows, map), 20))
     for jobs in (2, 4):
-        with ThreadPoolExecutor(jobs) as pool:
-            for one, other in zip(alone, islice(steps(model, rows, pool.map), 20), strict=True):
+        with shared_out(jobs, 8) as spread:
+            for one, other in zip(alone, islice(steps(model, rows, spread), 20), strict=True):
                 assert one.score == other.score
                 assert np.array_equal(one.model.centroids, other.model.centroids)
 

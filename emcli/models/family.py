@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emcli import spill
-from emcli.em import Array, Batch, Map, Step
+from emcli.em import PIECE, Array, Batch, Map, Step, pieces
 from emcli.errors import Caution
 from emcli.figure import Panel
 from emcli.models.frame import Frame
@@ -18,7 +18,7 @@ from emcli.models.merging import distinct, keys
 
 SMALL = 4096  # rows that are told apart sooner without numpy's help
 PLACES = 20  # bits of the number of places by which many different rows are told at once
-BATCH = 65536  # rows; constant, so that every number of threads adds up in the same order
+BATCH, BATCHES = 65536, 16  # rows; batches of fewer rows, by whole pieces, as long as there are not so many of them
 
 
 Total = Callable[[Callable[[Array, Sequence[list[str]], Array | None], Any]], Any]
@@ -107,13 +107,10 @@ class Rows:
         return drawn
 
     def batches(self) -> list[Batch]:
-        """The rows in slices of a fixed size."""
-        n = self.values.shape[1]
-        starts = range(0, n, BATCH)
-        return [
-            (self.values[:, i : i + BATCH], None if self.weights is None else self.weights[i : i + BATCH])
-            for i in starts
-        ]
+        """The rows in slices whose size depends on nothing else: whoever adds them up, the sums are the same."""
+        n = self.count
+        size = BATCH if n <= BATCH else min(BATCH, -(-n // (BATCHES * PIECE)) * PIECE)
+        return list(pieces(self.values, self.weights, size))
 
     def has_more_distinct_than(self, limit: int) -> bool:
         """Are there more than `limit` different rows?"""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial, reduce
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from emcli.models.family import Rows
 from emcli.models.kmeans import KMeans
 from emcli.models.nearest import CHUNK, Index, Screen, Single, chunk, exactly, in_single, screenable
 from emcli.models.travel import Travel
+from emcli.processes import kept
 
 PARTS, PART = 8, 262_144  # at least so many parts, of at most so many rows
 LEAST = 1 << 23  # products of a part, below which its calls are too short for two threads
@@ -23,9 +24,8 @@ FEW, AHEAD = 1 / 16, 8  # of the rows due, from which on those are noted that wi
 MANY = 0.7  # of the rows of a part due, from which all are looked at
 WIDE = 8  # dimensions from which a copy in single precision is kept
 DEAR = 1500  # coordinates of all centroids from which it may repay to look at the fast ones alone
-LITTLE = 1 << 20  # products that are soon over, so that all rows due are looked at together
 LOST = 1e-6  # inertia, as a part of the sum of squares, below which differences of sums have too few digits
-SAMPLE = 1 << 16  # rows that tell whether it repays to call centroids fast
+SAMPLE = 16  # of so many rows one tells whether it repays to call centroids fast
 ROUNDING = np.float32(2.0**-21)  # of a few sums in single precision, as a part of what is summed
 WORN = 1e-3  # of its largest weight, below which a cluster's sums are taken anew
 
@@ -100,6 +100,10 @@ class Part:
         sums[-2] = sums[-1] if w is None else by_label(w)
         return sums
 
+    def some(self) -> tuple[Single, Index] | None:
+        """Of every SAMPLE-th row what travel its label holds, and that; None where nobody asks."""
+        return None if self.begun is None else (self.until[::SAMPLE], self.labels[::SAMPLE].astype(np.intp))
+
     def recounted(self, k: int) -> Array:
         """The same over all rows, by the labels they have."""
         return self.counted(slice(None), self.labels.astype(np.intp), k)
@@ -118,27 +122,24 @@ def bounded(model: KMeans, rows: Rows, spread: Map) -> Iterator[Step]:
     begun = spill.empty((n,), np.float32) if k * d >= DEAR else None
     copies = spill.empty((n, d + 2), np.float32) if d >= WIDE else None
     size = min(PART, max(-(-n // PARTS), LEAST // model.centroids.size))
-    cuts = [slice(i, i + size) for i in range(0, n, size)]
     whole = Part(rows.values, rows.weights, labels, until, begun, copies)
-    parts = [whole.part(cut) for cut in cuts]
-    squares = float(sum(spread(squares_of, parts)))
-    list(spread(Part.keep, parts))
+    with kept(spread, [whole.part(slice(i, i + size)) for i in range(0, n, size)]) as each:
+        yield from _lloyd(model, rows, spread, each)
+
+
+def _lloyd(model: KMeans, rows: Rows, spread: Map, each: Callable[..., list[Any]]) -> Iterator[Step]:
+    """The steps, with `each` the map over the parts of the rows."""
+    k, d = model.centroids.shape
+    squares = float(sum(each(squares_of)))
+    each(Part.keep)
     travel = Travel(np.zeros(k), np.zeros(k), np.zeros(k), np.empty(0, np.intp))
-    some = slice(None, None, 1 + n // SAMPLE)
     sums = np.zeros((d + 2, k))  # of w x, of w, and rows of any weight
-    looked = n  # rows that were due
     most = np.zeros(k)  # weight each cluster has had since the sums were taken of all rows
     while True:
-        screen = Screen(model.centroids)
-        if looked * model.centroids.size > LITTLE or len(travel.fast):
-            found = list(spread(partial(assigned, screen=screen, travel=travel), parts))
-        else:
-            due = np.concatenate([part.due(travel) + cut.start for part, cut in zip(parts, cuts, strict=True)])
-            found = [assigned(whole, screen, travel, due)]
-        sums += reduce(np.add, (change for change, _, _ in found))
-        changed, looked = sum(count for _, count, _ in found), sum(count for _, _, count in found)
+        found = each(partial(assigned, screen=Screen(model.centroids), travel=travel))
+        sums += reduce(np.add, (part.change for part in found))
         if (sums[d] < WORN * most).any():  # what is left of them are rounding errors of what was
-            sums, most = reduce(np.add, spread(partial(Part.recounted, k=k), parts)), np.zeros(k)
+            sums, most = reduce(np.add, each(partial(Part.recounted, k=k))), np.zeros(k)
         most = np.maximum(most, sums[d])
         inertia = squares + float(
             (sums[d] * (model.centroids**2).sum(axis=1)).sum() - 2 * (model.centroids.T * sums[:d]).sum()
@@ -152,14 +153,14 @@ def bounded(model: KMeans, rows: Rows, spread: Map) -> Iterator[Step]:
             yield Step(model, stats.score, rows.total)
             if same(model, improved):
                 return
-        elif not changed:
-            yield polished(model, parts, sums[d], rows.total, spread)
+        elif not any(part.changed for part in found):
+            yield polished(model, sums[d], rows.total, each)
             return
         else:
             improved = replace(model, centroids=(sums[:d] / sums[d]).T)
             yield Step(model, -0.5 * inertia, rows.total)
         drift = np.sqrt(((improved.centroids - model.centroids) ** 2).sum(axis=1)) * (1 + 1e-12)
-        travel = travel.on(drift, until[some], labels[some].astype(np.intp), begun is not None)
+        travel = travel.on(drift, [part.some for part in found])
         model = improved
 
 
@@ -185,15 +186,20 @@ def compared(part: Part, screen: Screen, travel: Travel) -> None:
     part.soon = None
 
 
-def assigned(part: Part, screen: Screen, travel: Travel, due: Index | None = None) -> tuple[Array, int, int]:
-    """Bring the labels up to date, those of the rows `due` if these are known.
+class News(NamedTuple):
+    """What bringing the labels of a part up to date has shown."""
 
-    Return the change of the sums (d + 2, k), and how many rows with weight changed, and how many were looked at.
-    """
+    change: Array  # of the sums (d + 2, k)
+    changed: int  # rows with weight that did
+    some: tuple[Single, Index] | None  # of a few rows, what joint travel they hold and their labels
+
+
+def assigned(part: Part, screen: Screen, travel: Travel) -> News:
+    """Bring the labels up to date."""
     n, k = len(part.labels), len(screen.centroids)
     if len(travel.fast):
         compared(part, screen, travel)
-    due = part.due(travel) if due is None else due
+    due = part.due(travel)
     everything = len(due) > MANY * n
     new = np.empty(n if everything else len(due), dtype=np.intp)
     gaps, away = np.empty((2, len(new)), dtype=np.float32)
@@ -214,13 +220,13 @@ def assigned(part: Part, screen: Screen, travel: Travel, due: Index | None = Non
         part.begun[where] = away
     changed = np.flatnonzero(new != part.labels[where])
     if not len(changed):
-        return np.zeros((len(part.rows) + 2, k)), 0, len(due)
+        return News(np.zeros((len(part.rows) + 2, k)), 0, part.some())
     at, new = changed if everything else due[changed], new[changed]
     old = part.labels[at].astype(np.intp)
     part.labels[at] = new
     count = len(at) if part.weights is None else int(np.count_nonzero(part.weights[at]))
     places: Index | slice = slice(None) if len(at) == n else at
-    return part.counted(places, new, k, None if old.min() == k else old), count, len(due)
+    return News(part.counted(places, new, k, None if old.min() == k else old), count, part.some())
 
 
 def squares_of(part: Part) -> float:
@@ -229,9 +235,9 @@ def squares_of(part: Part) -> float:
     return float(squares.sum() if part.weights is None else squares @ part.weights)
 
 
-def polished(model: KMeans, parts: list[Part], sizes: Array, total: float, spread: Map) -> Step:
+def polished(model: KMeans, sizes: Array, total: float, each: Callable[..., list[Any]]) -> Step:
     """The last step: means and inertia by differences from the centroids, in one pass over the rows."""
-    found = list(spread(partial(residuals, centroids=model.centroids), parts))
+    found = each(partial(residuals, centroids=model.centroids))
     inertia = float(sum(part for part, _ in found))
     shifts = reduce(np.add, (shift for _, shift in found)) / sizes
     return Step(replace(model, centroids=model.centroids + shifts.T), -0.5 * inertia, total)

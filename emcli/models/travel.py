@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,15 +22,17 @@ class Travel(NamedTuple):
     stride: Array  # what the last step added to that
     fast: Index  # those that were, in the last step
 
-    def on(self, drift: Array, until: Single, labels: Index, comparable: bool) -> Travel:
+    def on(self, drift: Array, some: Sequence[tuple[Single, Index] | None]) -> Travel:
         """After a step in which the centroids drift so far (k,); some rows tell whether it repays to call any fast.
 
-        Of these rows we know `until` what joint travel their labels hold.
+        Of these we know until what joint travel their labels hold, and those.
         """
         stride = _joint(drift)
         together = self.joint + stride
-        if not comparable:
+        known = [part for part in some if part is not None]
+        if not known:
             return Travel(self.own + drift, together, stride, self.fast)
+        until, labels = (np.concatenate(parts) for parts in zip(*known, strict=True))
         fast = np.argsort(drift)[-max(1, len(drift) // FAST) :]
         slow = drift.copy()
         slow[fast] = 0.0

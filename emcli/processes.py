@@ -1,0 +1,180 @@
+"""A map shared out among processes: threads lose half of what a second core gives to the interpreter's lock."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, BinaryIO, NamedTuple, NoReturn
+
+import numpy as np
+
+from emcli import spill
+from emcli.em import Map
+from emcli.errors import EmcliError, Exit
+from emcli.threads import threads
+
+Item = tuple[Any, ...]  # arguments of one call
+
+
+class Child(NamedTuple):
+    """Another process: what it is told, and what it answers."""
+
+    pid: int
+    told: BinaryIO
+    answers: BinaryIO
+
+
+class Group:
+    """Items shared out among this process and its children: each keeps its own as they were, and as they become."""
+
+    def __init__(self, items: Sequence[Item], count: int):
+        self.items, self.count = items, min(count, len(items))
+        self.children: list[Child] = []
+        try:
+            for number in range(1, self.count):
+                self.children.append(self._forked(number))
+        except OSError:  # no more processes are to be had
+            self.close()
+            self.count = 1
+
+    def __call__(self, function: Callable[..., Any]) -> list[Any]:
+        """function(*item) of all, in order. Raises what the first call that failed raised."""
+        message = pickle.dumps(function, pickle.HIGHEST_PROTOCOL)
+        try:
+            for child in self.children:
+                child.told.write(message)
+                child.told.flush()
+            shares = [_applied(function, self._share(0))]
+            shares += [pickle.load(child.answers) for child in self.children]
+        except (EOFError, BrokenPipeError):
+            what = "a process that shared the work was ended from outside, perhaps for want of memory"
+            raise EmcliError(Exit.DATA, what, hint="--jobs 1 works in one process") from None
+        found: list[Any] = [None] * len(self.items)
+        for number, (results, _) in enumerate(shares):
+            found[number : number + len(results) * self.count : self.count] = results
+        failures = [(len(done) * self.count + i, error) for i, (done, error) in enumerate(shares) if error]
+        if failures:
+            raise min(failures, key=lambda failure: failure[0])[1]
+        return found
+
+    def close(self) -> None:
+        """End the children, who have nothing to save."""
+        for child in self.children:
+            os.kill(child.pid, signal.SIGKILL)
+        for child in self.children:
+            os.waitpid(child.pid, 0)
+            child.answers.close()
+            with suppress(OSError):  # what it was not told any more
+                child.told.close()
+        self.children = []
+
+    def _share(self, number: int) -> Sequence[Item]:
+        return self.items[number :: self.count]
+
+    def _forked(self, number: int) -> Child:
+        told, tell, answers, answer = ends = (*os.pipe(), *os.pipe())
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # other threads' locks: none of them is needed
+                pid = os.fork()
+        except OSError:
+            for end in ends:
+                os.close(end)
+            raise
+        if pid:
+            os.close(told)
+            os.close(answer)
+            return Child(pid, open(tell, "wb"), open(answers, "rb"))
+        try:  # the child, which never returns
+            for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(ending, signal.SIG_IGN)  # who tells it what to do also ends it
+            for end in (tell, answers, *(end.fileno() for other in self.children for end in other[1:])):
+                os.close(end)  # so that it sees when nobody is left to tell it anything
+            with open(told, "rb") as orders, open(answer, "wb") as results:
+                _serve(self._share(number), orders, results)
+        finally:
+            os._exit(0)
+
+
+def _serve(items: Sequence[Item], told: BinaryIO, answers: BinaryIO) -> NoReturn:
+    """Apply what this is told to its items, until the one who tells it is gone."""
+    while True:
+        answer = _applied(pickle.load(told), items)
+        try:
+            message = pickle.dumps(answer, pickle.HIGHEST_PROTOCOL)
+        except Exception as wrong:
+            message = pickle.dumps(([], RuntimeError(f"{wrong!r}, of {answer[1]!r}")))
+        answers.write(message)
+        answers.flush()
+
+
+def _applied(function: Callable[..., Any], items: Sequence[Item]) -> tuple[list[Any], Exception | None]:
+    """The results up to the first call that fails, and its error."""
+    results: list[Any] = []
+    try:
+        for item in items:
+            results.append(function(*item))  # noqa: PERF401 - those before a failure count
+    except Exception as error:
+        return results, error
+    return results, None
+
+
+class Processes:
+    """A map over items that are mostly the same: those of the last call are with the processes already."""
+
+    def __init__(self, count: int):
+        self.count = count
+        self._group: Group | None = None
+        self._places: list[list[Any]] = []
+
+    def __call__(self, function: Callable[..., Any], *sequences: Sequence[Any]) -> list[Any]:
+        items = list(zip(*sequences, strict=True))
+        if len(items) < 2:
+            return [function(*item) for item in items]
+        places = [[_place(x) for x in item] for item in items]
+        if self._group is None or places != self._places:
+            self.close()
+            self._group, self._places = Group(items, self.count), places
+        return self._group(function)
+
+    def close(self) -> None:
+        if self._group is not None:
+            self._group.close()
+            self._group = None
+
+
+def _place(x: Any) -> Any:
+    """Where an array lies, which a group that holds it keeps from others; else what it is."""
+    return x.__array_interface__ if isinstance(x, np.ndarray) else id(x)
+
+
+@contextmanager
+def side_by_side(count: int, items: int) -> Iterator[Map]:
+    """A map by up to so many processes; by threads where there can be none, or where the table is on disk."""
+    if min(count, items) < 2 or not sys.platform.startswith("linux") or spill.spilled():
+        with threads(count, items) as spread:
+            yield spread
+        return
+    spread = Processes(count)
+    try:
+        yield spread
+    finally:
+        spread.close()
+
+
+@contextmanager
+def kept(spread: Map, items: Sequence[Any]) -> Iterator[Callable[[Callable[[Any], Any]], list[Any]]]:
+    """What applies functions to items that these may change: each item stays in the process that has it."""
+    if not isinstance(spread, Processes) or len(items) < 2:
+        yield lambda function: list(spread(function, items))
+        return
+    group = Group([(item,) for item in items], spread.count)
+    try:
+        yield group
+    finally:
+        group.close()
