@@ -21,6 +21,7 @@ from emcli.memory import free, shown
 
 COPIES = 3  # of the table, at the peak of fitting it in memory
 CHUNK = 1 << 17  # rows that temporary arrays hold at a time
+BLOCK = 1 << 16  # numbers of a table that stay in a core's cache while they are worked on
 SMALL = 1 << 16  # bytes that are not worth a file beside a table that is in one
 NEAR = 1 << 21  # bytes of the pages that may come with one
 ONCE = 1 << 26  # bytes of pages, after which they are given back
@@ -104,6 +105,12 @@ def picked(values: npt.NDArray[Any], places: npt.NDArray[np.intp]) -> npt.NDArra
 def chunks(n: int) -> Iterator[slice]:
     """n rows in slices, so that what is worked out of them takes little memory at a time."""
     return (slice(start, start + CHUNK) for start in range(0, n, CHUNK))
+
+
+def blocks(n: int, d: int) -> Iterator[slice]:
+    """n rows of d numbers in slices that are soon worked through."""
+    size = max(BLOCK // d, 1 << 8)
+    return (slice(start, start + size) for start in range(0, n, size))
 
 
 class File:

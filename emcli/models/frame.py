@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from emcli import spill
 from emcli.em import Array
-from emcli.spill import chunks
+from emcli.spill import blocks
 
 Total = Callable[[Callable[[Array, Array | None], Any]], Any]  # what a function says of all rows (n, d), added up
+ORDINARY = 1000  # binary exponents below which a power of two is neither infinite nor subnormal
 LARGEST_SD = 150  # decimal exponent beyond which a variance leaves the range of float64
 
 
@@ -97,9 +98,16 @@ class Frame:
 
     def columns(self, values: Array) -> Array:
         """Values (n, d) in the user's units as working coordinates (d, n)."""
-        made = spill.empty(values.shape[::-1])
-        for rows in chunks(len(values)):
-            made[:, rows] = self.inward(values[rows]).T
+        made: Array = spill.empty(values.shape[::-1])
+        for rows in blocks(*values.shape):
+            self.into(made[:, rows], values[rows])
+        return made
+
+    def into(self, made: Array, values: Array) -> Array:
+        """The same for rows that are written to a place (d, n) at hand."""
+        _scaled(np.subtract(values.T, self.centre[:, None], out=made), -self.exponent, made)
+        if self.unit is not None:
+            made /= self.unit[:, None]
         return made
 
     def outward(self, values: Array) -> Array:
@@ -132,36 +140,48 @@ def weighed(members: Array, weights: Array | None) -> Array:
     return made
 
 
-def summed(of: Callable[[slice], Array], n: int, weights: Array | None) -> Array:
-    """The sum over n rows of what `of` tells of some of them, (rows, …)."""
+def summed(of: Callable[[slice], Array], shape: tuple[int, ...], weights: Array | None) -> Array:
+    """The sums (d,) over rows of a table (n, d) of what `of` tells of some of them, (d, rows)."""
     if weights is None:
-        total: Array = np.asarray(sum(of(rows).sum(axis=0) for rows in chunks(n)))
-    else:
-        total = np.asarray(sum((of(rows) * weights[rows, None]).sum(axis=0) for rows in chunks(n)))
-    return total
-
-
-def _average(of: Callable[[slice], Array], n: int, weights: Array | None) -> Array:
-    """Weighted mean (d,) of what `of` makes, (rows, d), of n rows."""
-    return summed(of, n, weights) / (np.float64(n) if weights is None else weights.sum())
+        return np.asarray(sum(of(rows).sum(axis=1) for rows in blocks(*shape)))
+    return np.asarray(sum((of(rows) * weights[rows]).sum(axis=1) for rows in blocks(*shape)))
 
 
 def mean_of(values: Array, weights: Array | None) -> Array:
     """Weighted mean (d,) of values (d, n)."""
     if weights is None:
         return np.asarray(values.mean(axis=1))
-    return _average(lambda rows: values[:, rows].T, values.shape[1], weights)
+    return _average(lambda rows: values[:, rows], values, weights)
 
 
-def _lifted(values: Array, weights: Array | None, lift: npt.NDArray[np.int64]) -> Array:
-    return summed(lambda rows: np.ldexp(values[rows], -lift), len(values), weights)
-
-
-def _squares(values: Array, weights: Array | None, lift: npt.NDArray[np.int64], mean: Array) -> Array:
-    with np.errstate(over="ignore", under="ignore"):
-        return summed(lambda rows: (np.ldexp(values[rows], -lift) - mean) ** 2, len(values), weights)
+def _average(of: Callable[[slice], Array], values: Array, weights: Array | None) -> Array:
+    """Weighted mean (d,) of what `of` makes, (d, rows), of values (d, n)."""
+    d, n = values.shape
+    return summed(of, (n, d), weights) / (np.float64(n) if weights is None else weights.sum())
 
 
 def _sds(values: Array, weights: Array | None) -> Array:
-    mean = mean_of(values, weights)
-    return np.sqrt(_average(lambda rows: ((values[:, rows] - mean[:, None]) ** 2).T, values.shape[1], weights))
+    mean = mean_of(values, weights)[:, None]
+    return np.sqrt(_average(lambda rows: (values[:, rows] - mean) ** 2, values, weights))
+
+
+def _lifted(values: Array, weights: Array | None, lift: npt.NDArray[np.int64]) -> Array:
+    return summed(lambda rows: _scaled(values[rows].T, -lift), values.shape, weights)
+
+
+def _squares(values: Array, weights: Array | None, lift: npt.NDArray[np.int64], mean: Array) -> Array:
+    def squares(rows: slice) -> Array:
+        away = _scaled(values[rows].T, -lift)
+        away -= mean[:, None]
+        return np.square(away, out=away)
+
+    with np.errstate(over="ignore", under="ignore"):
+        return summed(squares, values.shape, weights)
+
+
+def _scaled(values: Array, exponent: npt.NDArray[np.int64], made: Array | None = None) -> Array:
+    """values (d, n) · 2^exponent (d,), in rows of their own; the quick way where the factors are ordinary numbers."""
+    made = np.empty(values.shape) if made is None else made
+    if (np.abs(exponent) < ORDINARY).all():
+        return np.multiply(values, np.ldexp(1.0, exponent)[:, None], out=made)
+    return np.ldexp(values, exponent[:, None], out=made)

@@ -14,6 +14,7 @@ from emcli.spill import chunks
 FEWEST = 16_384  # rows below which merging saves nothing worth having
 SAMPLE = 65_536  # rows that show whether there are equal ones
 REPEATED = 0.75  # share of different rows in the sample from which it is not tried
+FIRST = 4  # columns that mostly tell rows apart
 SHRUNK = 0.5  # share of all rows that may be left
 MIX, FOLD = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)  # 2⁶⁴ over the golden ratio: Fibonacci hashing (Knuth 6.4)
 
@@ -44,8 +45,9 @@ def merged(values: Array, weights: Array | None) -> Merged | None:
         return None
     if n > SAMPLE:
         drawn = np.random.default_rng(0).choice(n, SAMPLE, replace=False)
-        if len(np.unique(keys(spill.taken(values, drawn)))) > REPEATED * SAMPLE:
-            return None
+        for columns in (values[:FIRST], values):  # rows that differ in a few columns differ
+            if len(np.unique(keys(spill.taken(columns, drawn)))) > REPEATED * SAMPLE:
+                return None
     different = distinct(values, int(SHRUNK * n))
     if different is None or len(different) <= len(values) + 1:
         return None

@@ -16,7 +16,7 @@ from emcli.models.family import DataFault, ParameterFault, Picked, Rows, Total
 from emcli.models.frame import Frame, OutOfRange, mean_of, summed
 from emcli.models.frame import weighed as weighed
 from emcli.models.merging import merged
-from emcli.spill import chunks
+from emcli.spill import blocks
 
 LOPSIDED = 100  # ratio of two columns' sds from which the wider one decides alone
 
@@ -84,15 +84,15 @@ def placed(numbers: Array, weights: Array | None, like: Rows) -> Rows:
 
 
 def _sum(values: Array, weights: Array | None, frame: Frame) -> Array:
-    return summed(lambda some: frame.inward(values[some]), len(values), weights)
+    return summed(lambda some: frame.columns(values[some]), values.shape, weights)
 
 
 def _products(values: Array, weights: Array | None, frame: Frame, mean: Array) -> Array:
     """Sums of products (d, d) around a mean in working coordinates."""
     products = np.zeros((len(mean), len(mean)))
-    for some in chunks(len(values)):
-        away = frame.inward(values[some]) - mean
-        products += (away if weights is None else away * weights[some, None]).T @ away
+    for some in blocks(*values.shape):
+        away = frame.columns(values[some]) - mean[:, None]
+        products += (away if weights is None else away * weights[some]) @ away.T
     return products
 
 
@@ -134,7 +134,7 @@ def spread(rows: Rows) -> Array:
     """Covariance (d, d) of all rows in working coordinates."""
     mean = mean_of(rows.values, rows.weights)
     products = np.zeros((len(mean), len(mean)))
-    for some in chunks(rows.values.shape[1]):
+    for some in blocks(rows.count, len(mean)):
         away = rows.values[:, some] - mean[:, None]
         weighted = away if rows.weights is None else away * rows.weights[some]
         products += weighted @ away.T
