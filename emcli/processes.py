@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, BinaryIO, NamedTuple, NoReturn
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -101,14 +101,15 @@ class Group:
             os._exit(0)
 
 
-def _serve(items: Sequence[Item], told: BinaryIO, answers: BinaryIO) -> NoReturn:
+def _serve(items: Sequence[Item], told: BinaryIO, answers: BinaryIO) -> None:
     """Apply what this is told to its items, until the one who tells it is gone."""
     while True:
-        answer = _applied(pickle.load(told), items)
         try:
-            message = pickle.dumps(answer, pickle.HIGHEST_PROTOCOL)
+            message = pickle.dumps(_applied(pickle.load(told), items), pickle.HIGHEST_PROTOCOL)
+        except EOFError:
+            return
         except Exception as wrong:
-            message = pickle.dumps(([], RuntimeError(f"{wrong!r}, of {answer[1]!r}")))
+            message = pickle.dumps(([], RuntimeError(f"not to be sent from process to process: {wrong}")))
         answers.write(message)
         answers.flush()
 

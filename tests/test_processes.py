@@ -96,7 +96,7 @@ def test_items_keep_what_is_done_to_them(count: int) -> None:
 
 
 def test_what_cannot_be_sent_is_said() -> None:
-    with closing(Processes(2)) as spread, pytest.raises(RuntimeError, match="pickle"):
+    with closing(Processes(2)) as spread, pytest.raises(RuntimeError, match="not to be sent"):
         spread(unsendable, range(2))
 
 

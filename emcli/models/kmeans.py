@@ -35,6 +35,16 @@ class Assignment(Stats):
     farthest: Array  # (d,)
     farthest_distance: float  # squared
 
+    @classmethod
+    def of(cls, rows: Array, weights: Array | None, sizes: Array, sums: Array, squares: Array) -> Self:
+        """From what was summed over rows (d, n) by cluster, and their squared distances (n,)."""
+        if weights is None:
+            total, inertia = float(rows.shape[1]), float(squares.sum())
+        else:
+            total, inertia = float(weights.sum()), float(weights @ squares)
+        far = int(np.argmax(squares))
+        return cls(total, -0.5 * inertia, 0.0, sizes, sums, rows[:, far].copy(), float(squares[far]))
+
     def __add__(self, other: Self) -> Self:
         far = self if self.farthest_distance >= other.farthest_distance else other
         return type(self)(
@@ -72,12 +82,7 @@ class KMeans:
 
     def _assignment(self, rows: Array, weights: Array | None) -> Assignment:
         sizes, sums, squares = clustered(rows, weights, self.centroids)
-        if weights is None:
-            total, inertia = float(rows.shape[1]), float(squares.sum())
-        else:
-            total, inertia = float(weights.sum()), float(weights @ squares)
-        far = int(np.argmax(squares))
-        return Assignment(total, -0.5 * inertia, 0.0, sizes, sums, rows[:, far].copy(), float(squares[far]))
+        return Assignment.of(rows, weights, sizes, sums, squares)
 
     def m_step(self, stats: Assignment) -> Self:
         """Centroids are the means of their rows; an emptied cluster takes the row farthest from its centroid."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial, reduce
+from operator import add
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from emcli import spill
-from emcli.em import Array, Map, Step, em, pooled, same
+from emcli.em import Array, Map, Step, em, same
 from emcli.models.family import Rows
-from emcli.models.kmeans import KMeans
-from emcli.models.nearest import CHUNK, Index, Screen, Single, chunk, exactly, in_single, screenable
+from emcli.models.kmeans import Assignment, KMeans
+from emcli.models.nearest import CHUNK, Index, Screen, Single, chunk, exactly, in_single, screenable, squares_to
 from emcli.models.travel import Travel
 from emcli.processes import kept
 
@@ -23,6 +24,7 @@ LEAST = 1 << 23  # products of a part, below which its calls are too short for t
 FEW, AHEAD = 1 / 16, 8  # of the rows due, from which on those are noted that will be in so many steps like the last
 MANY = 0.7  # of the rows of a part due, from which all are looked at
 WIDE = 8  # dimensions from which a copy in single precision is kept
+TOGETHER = 1000  # rows up to which all their columns are added up in one call
 DEAR = 1500  # coordinates of all centroids from which it may repay to look at the fast ones alone
 LOST = 1e-6  # inertia, as a part of the sum of squares, below which differences of sums have too few digits
 SAMPLE = 16  # of so many rows one tells whether it repays to call centroids fast
@@ -93,9 +95,14 @@ class Part:
 
         w = None if self.weights is None else self.weights[at]
         sums = np.empty((len(self.rows) + 2, k))
-        for row, out in zip(self.rows, sums, strict=False):
-            x = row[at] if isinstance(at, slice) else spill.picked(row, at)
-            out[:] = by_label(x if w is None else x * w)
+        if not isinstance(at, slice) and len(at) <= TOGETHER and len(self.rows) >= WIDE:
+            x = spill.taken(self.rows, at)
+            x = x if w is None else x * w
+            sums[:-2] = tallied(x, labels, k) if old is None else tallied(x, labels, k) - tallied(x, old, k + 1)[:, :k]
+        else:
+            for row, out in zip(self.rows, sums, strict=False):
+                x = row[at] if isinstance(at, slice) else spill.picked(row, at)
+                out[:] = by_label(x if w is None else x * w)
         sums[-1] = by_label(None if w is None else (w > 0).astype(np.float64))
         sums[-2] = sums[-1] if w is None else by_label(w)
         return sums
@@ -148,7 +155,7 @@ def _lloyd(model: KMeans, rows: Rows, spread: Map, each: Callable[..., list[Any]
             yield from em(model, rows.batches(), spread)
             return
         if (sums[d + 1] == 0).any():
-            stats = pooled(model, rows.batches(), spread)
+            stats = reduce(add, each(partial(accounted, centroids=model.centroids)))
             improved = model.m_step(stats)
             yield Step(model, stats.score, rows.total)
             if same(model, improved):
@@ -229,10 +236,25 @@ def assigned(part: Part, screen: Screen, travel: Travel) -> News:
     return News(part.counted(places, new, k, None if old.min() == k else old), count, part.some())
 
 
+def tallied(x: Array, labels: Index, k: int) -> Array:
+    """Sums (d, k) of few columns of x (d, m) by labels (m,), in one call."""
+    d = len(x)
+    places = np.arange(0, d * k, k)[:, None] + labels
+    return np.bincount(places.ravel(), x.ravel(), d * k).astype(np.float64, copy=False).reshape(d, k)
+
+
 def squares_of(part: Part) -> float:
     """The weighted sum of squares of some rows."""
     squares = np.einsum("dn,dn->n", part.rows, part.rows)
     return float(squares.sum() if part.weights is None else squares @ part.weights)
+
+
+def accounted(part: Part, centroids: Array) -> Assignment:
+    """What the E-step says of some rows whose labels are up to date."""
+    labels = part.labels.astype(np.intp)
+    squares = squares_to(part.rows, centroids, labels)
+    *sums, sizes, _ = part.counted(slice(None), labels, len(centroids))
+    return Assignment.of(part.rows, part.weights, sizes, np.array(sums).T, squares)
 
 
 def polished(model: KMeans, sizes: Array, total: float, each: Callable[..., list[Any]]) -> Step:

@@ -12,6 +12,7 @@ from emcli.em import UNIT_ROUNDOFF, Array
 from emcli.models.seeding import squared_distances
 
 CHUNK, CELLS = 16_400, 1 << 19  # rows whose distances are held at once, and distances where that makes more rows
+CACHED = 1 << 18  # numbers that a core's cache holds
 SHIFT = 16  # numbers that keep the rows of a matrix from sharing places of a cache, as those 2^12 bytes apart do
 MOST = 4096  # clusters, beyond which labels leave too few digits to the distances
 LARGEST = 1e6  # coordinates beyond which float32 is not to be trusted
@@ -73,7 +74,7 @@ def nearest(rows: Array, centroids: Array) -> tuple[Index, Array]:
         distances = squared_distances(rows, centroids)
         return distances.argmin(axis=0), distances.min(axis=0)
     screen, size = Screen(centroids), chunk(len(centroids))
-    labels, squares = np.empty(n, dtype=np.intp), np.empty(n)
+    labels = np.empty(n, dtype=np.intp)
     for i in range(0, n, size):
         some = rows[:, i : i + size]
         x = np.empty((d + 2, some.shape[1]), dtype=np.float32)
@@ -82,10 +83,19 @@ def nearest(rows: Array, centroids: Array) -> tuple[Index, Array]:
         close = np.flatnonzero(gaps <= 0)
         if len(close):
             found[close] = exactly(some[:, close], centroids).labels
-        away = some - np.take(centroids.T, found, axis=1)
         labels[i : i + size] = found
+    return labels, squares_to(rows, centroids, labels)
+
+
+def squares_to(rows: Array, centroids: Array, labels: Index) -> Array:
+    """Squared distances (n,) of rows (d, n), each to the centroid of its label, as `squared_distances` has them."""
+    d, n = rows.shape
+    places, squares, size = np.ascontiguousarray(centroids.T), np.empty(n), max(CACHED // d, 1 << 10)
+    for i in range(0, n, size):
+        away = np.take(places, labels[i : i + size], axis=1)
+        np.subtract(rows[:, i : i + size], away, out=away)
         np.einsum("dn,dn->n", away, away, out=squares[i : i + size])
-    return labels, squares
+    return squares
 
 
 def chunk(k: int) -> int:

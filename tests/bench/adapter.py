@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import wraps
 from itertools import pairwise
 from typing import Any
 
@@ -44,7 +45,7 @@ class Prepared:
                 last = time.perf_counter()
                 scores.append(event.step.score)
                 model = event.step.model
-                counted = counted or Passes(type(model), self.data.rows.values.shape[1])
+                counted = counted or Passes(type(model), self.data.rows.values)
             elif counted is not None:
                 counted.stop()  # the start has ended; what follows is the verdict
         done = time.perf_counter()
@@ -62,28 +63,28 @@ class Prepared:
 
 
 class Passes:
-    """Counts E-steps of all rows from now on, the one just done included: plain ones and those for derivatives."""
+    """Counts E-steps of all rows from now on, the one just done included: plain ones and those for derivatives.
 
-    def __init__(self, model: type, rows: int):
-        self.rows, self.seen, self.counting = rows, rows, True
+    The first row tells: it is always looked at in this process.
+    """
+
+    def __init__(self, model: type, rows: Any):
+        self.first, self.passes, self.counting = rows.ctypes.data, 1, True
         for name in ("e_step", "complete"):
             if hasattr(model, name):
                 setattr(model, name, self._counted(getattr(model, name)))
 
     def _counted(self, method: Any) -> Any:
+        @wraps(method)
         def wrapped(model: Any, rows: Any, *rest: Any, **more: Any) -> Any:
-            if self.counting:
-                self.seen += rows.shape[1]
+            if self.counting and rows.ctypes.data == self.first:
+                self.passes += 1
             return method(model, rows, *rest, **more)
 
         return wrapped
 
     def stop(self) -> None:
         self.counting = False
-
-    @property
-    def passes(self) -> float:
-        return self.seen / self.rows
 
 
 def read(path: str) -> Any:
