@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,10 +14,12 @@ from emcli.em import Degenerate, converge, guard
 from emcli.errors import Caution, EmcliError, Exit, Fault
 from emcli.fitting import Result
 from emcli.loading import Dataset
+from emcli.processes import called, side_by_side
 from emcli.starts import affordable, climb
 
 TOO_MANY = 0.05  # share of replicates in another order, or without a fit, from which the errors mean nothing
 LEVELS = (0.025, 0.975)
+TOLD, AT_LEAST = 20, 8  # how often progress is told; replicates that each process makes meanwhile
 STREAM = 1  # keeps the replicates' random numbers apart from those of the starts
 
 
@@ -66,7 +67,7 @@ def bootstrapped(result: Result, replicates: int) -> Generator[int, None, Result
     """The result with a bootstrap of that many replicates (Efron & Tibshirani 1993, section 6.5).
 
     Yields how many are done. Each draws as many rows as the weights sum to and is fitted from the fit itself on; same
-    bytes for any number of threads.
+    bytes for any number of processes.
     """
     family, rows, settings = result.family, result.data.rows, result.settings
 
@@ -83,11 +84,15 @@ def bootstrapped(result: Result, replicates: int) -> Generator[int, None, Result
         parameters: dict[str, Any] = family.write(family.outward(last.model, drawn))
         return parameters
 
-    found = []
-    with ThreadPoolExecutor(cores(settings.jobs)) as pool:
-        for done, parameters in enumerate(pool.map(refitted, range(replicates)), 1):
-            found.append(parameters)
-            yield done
+    found: list[dict[str, Any] | None] = []
+    jobs = cores(settings.jobs)
+    step = max(AT_LEAST * jobs, -(-replicates // TOLD))
+    with side_by_side(jobs, replicates) as spread:
+        for first in range(0, replicates, step):
+            numbers = range(first, min(first + step, replicates))
+            for parameters in spread(called, [refitted] * len(numbers), numbers):
+                found.append(parameters)
+                yield len(found)
     kept = [parameters for parameters in found if parameters is not None]
     orders = [matched(family.apart(result.parameters, parameters)).tolist() for parameters in kept]
     aligned = [reordered(parameters, order) for parameters, order in zip(kept, orders, strict=True)]

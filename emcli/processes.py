@@ -7,6 +7,7 @@ import pickle
 import signal
 import sys
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, NamedTuple
@@ -19,6 +20,7 @@ from emcli.errors import EmcliError, Exit
 from emcli.threads import threads
 
 Item = tuple[Any, ...]  # arguments of one call
+MOST_TURNS = 1 << 15  # items whose numbers a pipe holds
 
 
 class Child(NamedTuple):
@@ -30,39 +32,51 @@ class Child(NamedTuple):
 
 
 class Group:
-    """Items shared out among this process and its children: each keeps its own as they were, and as they become."""
+    """Items shared out among this process and its children: whoever is free takes the next.
 
-    def __init__(self, items: Sequence[Item], count: int):
+    Where they are `kept`, each stays with one of them, as it was and as it becomes.
+    """
+
+    def __init__(self, items: Sequence[Item], count: int, kept: bool):
         self.items, self.count = items, min(count, len(items))
+        self.turns = None if kept or len(items) > MOST_TURNS else os.pipe()
         self.children: list[Child] = []
+        if self.turns:
+            os.set_blocking(self.turns[0], False)
         try:
             for number in range(1, self.count):
                 self.children.append(self._forked(number))
         except OSError:  # no more processes are to be had
-            self.close()
+            self._end()
             self.count = 1
 
     def __call__(self, function: Callable[..., Any]) -> list[Any]:
         """function(*item) of all, in order. Raises what the first call that failed raised."""
         message = pickle.dumps(function, pickle.HIGHEST_PROTOCOL)
+        if self.turns:
+            os.write(self.turns[1], np.arange(len(self.items), dtype=np.uint16).tobytes())
         try:
             for child in self.children:
                 child.told.write(message)
                 child.told.flush()
-            shares = [_applied(function, self._share(0))]
+            shares = [self._work(function, 0)]
             shares += [pickle.load(child.answers) for child in self.children]
         except (EOFError, BrokenPipeError):
             what = "a process that shared the work was ended from outside, perhaps for want of memory"
             raise EmcliError(Exit.DATA, what, hint="--jobs 1 works in one process") from None
-        found: list[Any] = [None] * len(self.items)
-        for number, (results, _) in enumerate(shares):
-            found[number : number + len(results) * self.count : self.count] = results
-        failures = [(len(done) * self.count + i, error) for i, (done, error) in enumerate(shares) if error]
-        if failures:
-            raise min(failures, key=lambda failure: failure[0])[1]
-        return found
+        failed = {i: error for _, errors in shares for i, error in errors.items()}
+        if failed:
+            deque(self._turns(0), 0)  # those that nobody took any more
+            raise failed[min(failed)]
+        found = {i: result for results, _ in shares for i, result in results.items()}
+        return [found[i] for i in range(len(self.items))]
 
     def close(self) -> None:
+        self._end()
+        for end in self.turns or ():
+            os.close(end)
+
+    def _end(self) -> None:
         """End the children, who have nothing to save."""
         for child in self.children:
             os.kill(child.pid, signal.SIGKILL)
@@ -73,8 +87,24 @@ class Group:
                 child.told.close()
         self.children = []
 
-    def _share(self, number: int) -> Sequence[Item]:
-        return self.items[number :: self.count]
+    def _work(self, function: Callable[..., Any], number: int) -> tuple[dict[int, Any], dict[int, Exception]]:
+        """The results by item, up to the first that fails, and its error."""
+        results: dict[int, Any] = {}
+        for i in self._turns(number):
+            try:
+                results[i] = function(*self.items[i])
+            except Exception as error:
+                return results, {i: error}
+        return results, {}
+
+    def _turns(self, number: int) -> Iterator[int]:
+        """What a process is to do: its own items, or one after the other what is next of all."""
+        if not self.turns:
+            yield from range(number, len(self.items), self.count)
+            return
+        with suppress(BlockingIOError):
+            while True:
+                yield int.from_bytes(os.read(self.turns[0], 2), sys.byteorder)
 
     def _forked(self, number: int) -> Child:
         told, tell, answers, answer = ends = (*os.pipe(), *os.pipe())
@@ -96,33 +126,21 @@ class Group:
             for end in (tell, answers, *(end.fileno() for other in self.children for end in other[1:])):
                 os.close(end)  # so that it sees when nobody is left to tell it anything
             with open(told, "rb") as orders, open(answer, "wb") as results:
-                _serve(self._share(number), orders, results)
+                self._serve(number, orders, results)
         finally:
             os._exit(0)
 
-
-def _serve(items: Sequence[Item], told: BinaryIO, answers: BinaryIO) -> None:
-    """Apply what this is told to its items, until the one who tells it is gone."""
-    while True:
-        try:
-            message = pickle.dumps(_applied(pickle.load(told), items), pickle.HIGHEST_PROTOCOL)
-        except EOFError:
-            return
-        except Exception as wrong:
-            message = pickle.dumps(([], RuntimeError(f"not to be sent from process to process: {wrong}")))
-        answers.write(message)
-        answers.flush()
-
-
-def _applied(function: Callable[..., Any], items: Sequence[Item]) -> tuple[list[Any], Exception | None]:
-    """The results up to the first call that fails, and its error."""
-    results: list[Any] = []
-    try:
-        for item in items:
-            results.append(function(*item))  # noqa: PERF401 - those before a failure count
-    except Exception as error:
-        return results, error
-    return results, None
+    def _serve(self, number: int, told: BinaryIO, answers: BinaryIO) -> None:
+        """Do what this is told, until the one who tells it is gone."""
+        while True:
+            try:
+                message = pickle.dumps(self._work(pickle.load(told), number), pickle.HIGHEST_PROTOCOL)
+            except EOFError:
+                return
+            except Exception as wrong:
+                message = pickle.dumps(({}, {0: RuntimeError(f"not to be sent from process to process: {wrong}")}))
+            answers.write(message)
+            answers.flush()
 
 
 class Processes:
@@ -140,7 +158,7 @@ class Processes:
         places = [[_place(x) for x in item] for item in items]
         if self._group is None or places != self._places:
             self.close()
-            self._group, self._places = Group(items, self.count), places
+            self._group, self._places = Group(items, self.count, kept=False), places
         return self._group(function)
 
     def close(self) -> None:
@@ -154,10 +172,20 @@ def _place(x: Any) -> Any:
     return x.__array_interface__ if isinstance(x, np.ndarray) else id(x)
 
 
+def called(function: Callable[..., Any], *arguments: Any) -> Any:
+    """function(*arguments), for functions that cannot be sent: as part of an item they are with the processes."""
+    return function(*arguments)
+
+
+def possible() -> bool:
+    """Can this process be forked, and will its children do as it does? Pages of tables on disk have one keeper."""
+    return sys.platform.startswith("linux") and not spill.spilled()
+
+
 @contextmanager
 def side_by_side(count: int, items: int) -> Iterator[Map]:
     """A map by up to so many processes; by threads where there can be none, or where the table is on disk."""
-    if min(count, items) < 2 or not sys.platform.startswith("linux") or spill.spilled():
+    if min(count, items) < 2 or not possible():
         with threads(count, items) as spread:
             yield spread
         return
@@ -174,7 +202,7 @@ def kept(spread: Map, items: Sequence[Any]) -> Iterator[Callable[[Callable[[Any]
     if not isinstance(spread, Processes) or len(items) < 2:
         yield lambda function: list(spread(function, items))
         return
-    group = Group([(item,) for item in items], spread.count)
+    group = Group([(item,) for item in items], spread.count, kept=True)
     try:
         yield group
     finally:

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from emcli.ahead import ahead, cores
+from emcli.ahead import cores
 from emcli.models.family import Family, Rows
+from emcli.processes import called, possible, side_by_side
 from emcli.starts import EXACT, Start, run
 from emcli.verdict import same_optimum
 
@@ -39,12 +40,14 @@ def screened(begins: Sequence[Begin], family: Family, rows: Rows, settings: Any)
         there = Start(begun[0].start)
         for _ in run(there, family, sample, short, begun[1], map):
             pass
-        return there
+        return replace(there, known=None)  # which would bring the sample with it
 
     wide = not family.hard and settings.k * len(sample.values) >= WIDE
-    jobs = cores(settings.jobs) if wide else 1
+    jobs = cores(settings.jobs) if wide or possible() else 1
     climbed: dict[int, Start] = {}
-    for (entry, _), there in ahead(climb, drawn, jobs):
+    with side_by_side(jobs, len(drawn)) as spread:
+        seen = list(spread(called, [climb] * len(drawn), drawn))
+    for (entry, _), there in zip(drawn, seen, strict=True):
         entry.iterations, entry.reason = there.iterations, there.reason
         entry.status = "screened" if there.finished else "degenerate"
         if there.finished:

@@ -35,6 +35,7 @@ def fails(i: int) -> int:
 
 
 def who(_: int) -> int:
+    time.sleep(0.03)  # so that each has a turn
     return os.getpid()
 
 
@@ -48,7 +49,8 @@ def grown(item: list[int], by: int) -> int:
 
 
 def unsendable(i: int) -> Any:
-    return (lambda: i) if i else i
+    time.sleep(0.03)
+    return lambda: i
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 8])
@@ -64,6 +66,10 @@ def test_as_many_processes_work_as_were_asked_for_and_none_is_left() -> None:
         pids = set(spread(who, range(9)))
         assert len(pids) == 3 and os.getpid() in pids
         assert set(spread(who, range(9))) == pids
+        with kept(spread, range(9)) as each:
+            others = each(who)
+            assert each(who) == others and len(set(others)) == 3 and set(others) & pids == {os.getpid()}
+    pids |= set(others)
     for pid in pids - {os.getpid()}:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
@@ -75,7 +81,9 @@ def test_the_first_failure_in_order_is_raised(count: int) -> None:
         for _ in range(5):
             with pytest.raises(ValueError, match="20"):
                 list(spread(fails, range(60)))
-        assert list(spread(slow, range(60), range(60))) == [101 * i for i in range(60)]
+            assert list(spread(slow, range(60), range(60))) == [101 * i for i in range(60)]
+        with kept(spread, range(60)) as each, pytest.raises(ValueError, match="20"):
+            each(fails)
 
 
 def test_arrays_in_other_places_are_other_items() -> None:
