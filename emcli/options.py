@@ -169,7 +169,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("header", "--header/--no-header", None, "", "data", "is the first row a header (default: detected)",
            boolean, typed=True),
     Option("comment", "--comment", None, "C", "data", "character that begins a comment line", comment),
-    Option("jobs", "--jobs", None, "N", "starts", "threads; never changes a byte of the result", integer(1, 1024),
+    Option("jobs", "--jobs", None, "N", "starts", "cores to use; never changes a byte of the result", integer(1, 1024),
            typed=True, in_yaml=False),
     Option("memory", "--memory", None, "SIZE", "data", "larger tables go to disk (500MB, 2GB; default: half)", size,
            in_yaml=False),

@@ -19,7 +19,7 @@ from emcli.models.nearest import CHUNK, Index, Screen, Single, chunk, exactly, i
 from emcli.models.travel import Travel
 from emcli.processes import kept
 
-PARTS, PART = 8, 262_144  # at least so many parts, of at most so many rows
+PARTS, PART = 8, 1 << 19  # at least so many parts, of at most so many rows
 LEAST = 1 << 23  # products of a part, below which its calls are too short for two threads
 FEW, AHEAD = 1 / 16, 8  # of the rows due, from which on those are noted that will be in so many steps like the last
 MANY = 0.7  # of the rows of a part due, from which all are looked at
@@ -207,6 +207,8 @@ def assigned(part: Part, screen: Screen, travel: Travel) -> News:
     if len(travel.fast):
         compared(part, screen, travel)
     due = part.due(travel)
+    if not len(due):
+        return News(np.zeros((len(part.rows) + 2, k)), 0, part.some())
     everything = len(due) > MANY * n
     new = np.empty(n if everything else len(due), dtype=np.intp)
     gaps, away = np.empty((2, len(new)), dtype=np.float32)
