@@ -21,6 +21,7 @@ CASES = {
     "gmm-diag": mixtures.gmm_diag,
     "gmm-full": mixtures.gmm_full,
     **clusters.KMEANS,
+    "kmeans-apart": clusters.kmeans_apart,
     "kmeans-1d": clusters.kmeans_1d,
     "kmeans-best": clusters.kmeans_best,
     "gmm-best": mixtures.gmm_best,
@@ -31,7 +32,7 @@ CASES = {
     "growth": scale.growth,
 }
 LONG = {"kmeans-3d", "kmeans-16d"}  # like the others of their kind: --quick leaves them out unless asked for
-GROUPS = {"kmeans": list(clusters.KMEANS)}
+GROUPS = {"kmeans": [*clusters.KMEANS, "kmeans-apart"]}
 PEERS = {"sklearn": "scikit-learn", "mlpack": "mlpack", "faiss": "faiss-cpu", "polars": "polars", "numpy": "numpy"}
 
 

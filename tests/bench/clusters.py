@@ -22,8 +22,10 @@ def inertia(document: dict[str, float]) -> float | None:
     return document.get("inertia")
 
 
-def same_start(bench: Bench, n: int, d: int, k: int, target: float, others: bool = True, iterations: int = 100) -> Row:
-    data = bench.data("blobs", bench.n(n), d, k)
+def same_start(
+    bench: Bench, n: int, d: int, k: int, target: float, others: bool = True, iterations: int = 100, kind: str = "blobs"
+) -> Row:
+    data = bench.data(kind, bench.n(n), d, k)
     options = {"k": k, "max_iter": iterations, "jobs": CORES}
     racers = [Contender(OURS, bench.work("emcli", data=data, model="kmeans", options=options), inside=True)]
     if has("sklearn"):
@@ -40,7 +42,7 @@ def same_start(bench: Bench, n: int, d: int, k: int, target: float, others: bool
             racers.append(Contender("mlpack", argv, algorithm, CORES, inside=True, only_faster=True))
     outcomes = bench.race(racers)
     targets = {"scikit-learn": target, "mlpack": 1.0, "faiss": 1.0}
-    case = f"kmeans {bench.n(n):.0e} x {d}, k={k}".replace("e+0", "e")
+    case = f"kmeans {bench.n(n):.0e} x {d}, k={k}{', apart' if kind == 'apart' else ''}".replace("e+0", "e")
     row = Row(case, outcomes, faster_than(outcomes, targets))
     row.notes += around(outcomes[0])
     if outcomes[0].said:
@@ -66,6 +68,11 @@ def kmeans(n: int, d: int, k: int, target: float) -> Callable[[Bench], Iterator[
 
 
 KMEANS = {f"kmeans-{d}d": kmeans(n, d, k, target) for n, d, k, target in SHAPES}
+
+
+def kmeans_apart(bench: Bench) -> Iterator[Row]:
+    n, d, k, target = SHAPES[-1]
+    yield same_start(bench, n, d, k, target, kind="apart")
 
 
 def kmeans_1d(bench: Bench) -> Iterator[Row]:

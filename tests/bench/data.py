@@ -39,6 +39,14 @@ def blobs(n: int, d: int, k: int) -> tuple[Any, Any]:
     return x, {"centroids": x[rng.choice(n, k, replace=False)].tolist()}
 
 
+def apart(n: int, d: int, k: int) -> tuple[Any, Any]:
+    """Round clusters with centres anywhere in a cube, far apart in many dimensions; the start: rows."""
+    rng = np.random.default_rng([6, d, k])
+    centres = rng.uniform(-10.0, 10.0, size=(k, d))
+    x = centres[rng.integers(k, size=n)] + rng.normal(size=(n, d))
+    return x, {"centroids": x[rng.choice(n, k, replace=False)].tolist()}
+
+
 def tosses(n: int) -> tuple[Any, Any]:
     rng = np.random.default_rng(4)
     p = np.array([0.8, 0.45])[rng.integers(2, size=n)]
@@ -64,7 +72,7 @@ def write_csv(path: Path, x: Any) -> None:
 
 def main() -> None:
     path, kind, csv, *args = sys.argv[1:]
-    make = {f.__name__: f for f in (mixture_1d, gaussians, blobs, tosses, three_normals)}[kind]
+    make = {f.__name__: f for f in (mixture_1d, gaussians, blobs, apart, tosses, three_normals)}[kind]
     x, start = make(*map(int, args))
     x = x if x.dtype.kind == "i" else np.round(x, 6)
     Path(path).with_suffix(".json").write_text(json.dumps(start))
