@@ -20,6 +20,7 @@ from emcli.errors import EmcliError, Exit
 from emcli.threads import threads
 
 Item = tuple[Any, ...]  # arguments of one call
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MOST_TURNS = 1 << 15  # items whose numbers a pipe holds
 
 
@@ -39,11 +40,12 @@ class Group:
 
     def __init__(self, items: Sequence[Item], count: int, kept: bool):
         self.items, self.count = items, min(count, len(items))
-        self.turns = None if kept or len(items) > MOST_TURNS else os.pipe()
+        self.turns: tuple[int, int] | None = None
         self.children: list[Child] = []
-        if self.turns:
-            os.set_blocking(self.turns[0], False)
         try:
+            if not kept and len(items) <= MOST_TURNS:
+                self.turns = os.pipe()
+                os.set_blocking(self.turns[0], False)
             for number in range(1, self.count):
                 self.children.append(self._forked(number))
         except OSError:  # no more processes are to be had
@@ -107,22 +109,29 @@ class Group:
                 yield int.from_bytes(os.read(self.turns[0], 2), sys.byteorder)
 
     def _forked(self, number: int) -> Child:
-        told, tell, answers, answer = ends = (*os.pipe(), *os.pipe())
+        ends: list[int] = []
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
         try:
+            ends += os.pipe()
+            ends += os.pipe()
+            told, tell, answers, answer = ends
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # other threads' locks: none of them is needed
                 pid = os.fork()
+            if not pid:
+                for ending in ENDINGS:
+                    signal.signal(ending, signal.SIG_IGN)  # who tells it what to do also ends it
         except OSError:
             for end in ends:
                 os.close(end)
             raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if pid:
             os.close(told)
             os.close(answer)
             return Child(pid, open(tell, "wb"), open(answers, "rb"))
         try:  # the child, which never returns
-            for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(ending, signal.SIG_IGN)  # who tells it what to do also ends it
             for end in (tell, answers, *(end.fileno() for other in self.children for end in other[1:])):
                 os.close(end)  # so that it sees when nobody is left to tell it anything
             with open(told, "rb") as orders, open(answer, "wb") as results:
