@@ -72,6 +72,7 @@ class Result:
         return agreed(self.family, self.ledger, self.best)
 
 
+WORTH = 1 << 20  # products of rows, columns and components from which several processes repay themselves
 Begin = tuple[Start, Callable[[], Any]]
 Events = Generator[Iteration | Start, None, Result]
 
@@ -109,7 +110,8 @@ def continued(
 @contextmanager
 def _spread(data: Dataset, settings: Any) -> Iterator[Map]:
     keep_freed()
-    with side_by_side(cores(settings.jobs), len(data.rows.batches())) as spread:
+    products = data.rows.count * len(data.rows.values) * settings.k
+    with side_by_side(cores(settings.jobs) if products >= WORTH else 1) as spread:
         yield data.rows.mapping(spread)
 
 
@@ -243,7 +245,7 @@ def assignments(family: Family, model: Any, rows: Rows, jobs: int | None) -> Arr
     if not rows.here:  # labels stay where the rows are
         return np.empty(0, dtype=np.int32)
     at, labels, batches = 0, spill.empty((rows.values.shape[1],), np.int32), rows.batches()
-    with threads(cores(jobs), len(batches)) as spread:
+    with threads(min(cores(jobs), len(batches))) as spread:
         for found in rows.mapping(spread)(one, *zip(*batches, strict=True)):
             labels[at : at + len(found)] = found
             at += len(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pickle
 import signal
@@ -21,6 +22,7 @@ from emcli.threads import threads
 
 Item = tuple[Any, ...]  # arguments of one call
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ROOM = 1 << 20  # bytes of an answer
 MOST_TURNS = 1 << 15  # items whose numbers a pipe holds
 
 
@@ -115,6 +117,8 @@ class Group:
             ends += os.pipe()
             ends += os.pipe()
             told, tell, answers, answer = ends
+            with suppress(OSError):  # so that an answer need not wait until it is read
+                fcntl.fcntl(answer, fcntl.F_SETPIPE_SZ, ROOM)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # other threads' locks: none of them is needed
                 pid = os.fork()
@@ -192,10 +196,10 @@ def possible() -> bool:
 
 
 @contextmanager
-def side_by_side(count: int, items: int) -> Iterator[Map]:
+def side_by_side(count: int) -> Iterator[Map]:
     """A map by up to so many processes; by threads where there can be none, or where the table is on disk."""
-    if min(count, items) < 2 or not possible():
-        with threads(count, items) as spread:
+    if count < 2 or not possible():
+        with threads(count) as spread:
             yield spread
         return
     spread = Processes(count)

@@ -45,7 +45,7 @@ def screened(begins: Sequence[Begin], family: Family, rows: Rows, settings: Any)
     wide = not family.hard and settings.k * len(sample.values) >= WIDE
     jobs = cores(settings.jobs) if wide or possible() else 1
     climbed: dict[int, Start] = {}
-    with side_by_side(jobs, len(drawn)) as spread:
+    with side_by_side(jobs) as spread:
         seen = list(spread(called, [climb] * len(drawn), drawn))
     for (entry, _), there in zip(drawn, seen, strict=True):
         entry.iterations, entry.reason = there.iterations, there.reason

@@ -13,9 +13,8 @@ WAVE = 16  # items for each thread whose results are held at once
 
 
 @contextmanager
-def threads(count: int, items: int) -> Iterator[Map]:
+def threads(count: int) -> Iterator[Map]:
     """A map with up to so many threads, this one among them: a thread that only waits costs the others time."""
-    count = min(count, items)
     if count < 2:
         yield map
         return

@@ -217,7 +217,7 @@ def test_neither_threads_nor_processes_change_a_bit(d: int, k: int, shared_out: 
     model = KMeans(rows.frame.inward(start))
     alone = list(islice(steps(model, rows, map), 20))
     for jobs in (2, 4):
-        with shared_out(jobs, 8) as spread:
+        with shared_out(jobs) as spread:
             for one, other in zip(alone, islice(steps(model, rows, spread), 20), strict=True):
                 assert one.score == other.score
                 assert np.array_equal(one.model.centroids, other.model.centroids)

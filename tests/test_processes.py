@@ -55,14 +55,14 @@ def unsendable(i: int) -> Any:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 8])
 def test_results_come_in_order_whoever_is_slow(count: int) -> None:
-    with side_by_side(count, 150) as spread:
+    with side_by_side(count) as spread:
         assert list(spread(slow, range(150), range(150))) == [101 * i for i in range(150)]
         assert list(spread(slow, range(1), range(1))) == [0]
         assert list(spread(slow, [], [])) == []
 
 
 def test_as_many_processes_work_as_were_asked_for_and_none_is_left() -> None:
-    with side_by_side(3, 9) as spread:
+    with side_by_side(3) as spread:
         pids = set(spread(who, range(9)))
         assert len(pids) == 3 and os.getpid() in pids
         assert set(spread(who, range(9))) == pids
@@ -77,7 +77,7 @@ def test_as_many_processes_work_as_were_asked_for_and_none_is_left() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_the_first_failure_in_order_is_raised(count: int) -> None:
-    with side_by_side(count, 60) as spread:
+    with side_by_side(count) as spread:
         for _ in range(5):
             with pytest.raises(ValueError, match="20"):
                 list(spread(fails, range(60)))
@@ -88,7 +88,7 @@ def test_the_first_failure_in_order_is_raised(count: int) -> None:
 
 def test_arrays_in_other_places_are_other_items() -> None:
     x, w = np.arange(12.0), np.ones(12)
-    with side_by_side(2, 4) as spread:
+    with side_by_side(2) as spread:
         for y, v in ((x, w), (x, None), (x[::-1], w), (2 * x, 3 * w), (x.copy(), w), (x, w)):
             parts = [y[i : i + 3] for i in range(0, 12, 3)]
             weights = [None if v is None else v[i : i + 3] for i in range(0, 12, 3)]
@@ -97,7 +97,7 @@ def test_arrays_in_other_places_are_other_items() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_items_keep_what_is_done_to_them(count: int) -> None:
-    with side_by_side(count, 5) as spread, kept(spread, [[i] for i in range(5)]) as each:
+    with side_by_side(count) as spread, kept(spread, [[i] for i in range(5)]) as each:
         assert list(spread(slow, range(5), range(5))) == [101 * i for i in range(5)]  # others in between
         assert each(partial(grown, by=1)) == [1, 2, 3, 4, 5]
         assert each(partial(grown, by=2)) == [3, 4, 5, 6, 7]
@@ -123,7 +123,7 @@ def test_one_process_does_it_all_where_there_can_be_no_other(monkeypatch: pytest
 
     monkeypatch.setattr(os, "fork", refuse)
     before = len(os.listdir("/proc/self/fd"))
-    with side_by_side(3, 4) as spread:
+    with side_by_side(3) as spread:
         assert list(spread(slow, range(4), range(4))) == [0, 101, 202, 303]
     assert len(os.listdir("/proc/self/fd")) == before
 

@@ -16,7 +16,7 @@ def test_results_come_in_order_whoever_is_slow(count: int) -> None:
         time.sleep(0.002 if i % 3 == 0 else 0)
         return 100 * i + j
 
-    with threads(count, 150) as spread:
+    with threads(count) as spread:
         assert list(spread(slow, range(150), range(150))) == [101 * i for i in range(150)]
         assert list(spread(slow, range(1), range(1))) == [0]
         assert list(spread(slow, [], [])) == []
@@ -24,7 +24,7 @@ def test_results_come_in_order_whoever_is_slow(count: int) -> None:
 
 def test_as_many_threads_work_as_were_asked_for() -> None:
     meeting = threading.Barrier(3, timeout=20)  # broken unless three are in it at once
-    with threads(3, 9) as spread:
+    with threads(3) as spread:
         assert len(set(spread(lambda _: (meeting.wait(), threading.get_ident())[1], range(9)))) == 3
 
 
@@ -37,7 +37,7 @@ def test_the_first_failure_in_order_is_raised(count: int) -> None:
             raise ValueError(i)
         return i
 
-    with threads(count, 60) as spread:
+    with threads(count) as spread:
         for _ in range(5):
             with pytest.raises(ValueError, match="20"):
                 list(spread(fails, range(60)))
@@ -53,6 +53,6 @@ def test_what_comes_after_an_interrupt_is_not_begun() -> None:
         if threading.current_thread() is threading.main_thread():
             raise KeyboardInterrupt
 
-    with threads(2, 30) as spread, pytest.raises(KeyboardInterrupt):
+    with threads(2) as spread, pytest.raises(KeyboardInterrupt):
         list(spread(interrupted, range(30)))
     assert len(begun) < 10

@@ -109,7 +109,7 @@ class Rows:
     def batches(self) -> list[Batch]:
         """The rows in slices whose size depends on nothing else: whoever adds them up, the sums are the same."""
         n = self.count
-        size = BATCH if n <= BATCH else min(BATCH, -(-n // (BATCHES * PIECE)) * PIECE)
+        size = min(BATCH, max(1, -(-n // (BATCHES * PIECE))) * PIECE)
         return list(pieces(self.values, self.weights, size))
 
     def has_more_distinct_than(self, limit: int) -> bool:
