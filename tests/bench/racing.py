@@ -189,7 +189,7 @@ class Bench:
         outcome, ours = outcomes[contender.name], outcomes.get(OURS)
         rivals = [o for o in outcomes.values() if o.group == contender.group or contender.only_faster]
         fastest = min((t for o in rivals for t in o.seconds), default=self.limit)
-        limit = OUR_LIMIT if contender.group == OURS else min(self.limit, 5 + 3 * fastest)
+        limit = OUR_LIMIT if contender.group == OURS else min(self.limit, (1 if self.quick else 5) + 3 * fastest)
         iterations = ours.said.get("iterations") if ours and contender.iterations_like_ours else None
         try:
             seconds, spent, peak, said = self.once(contender, limit, iterations)
