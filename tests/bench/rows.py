@@ -75,8 +75,8 @@ def main(sizes: list[float]) -> None:
                 for part in sorted(folder.iterdir()):
                     whole.write(part.read_bytes().split(b"\n", 1)[1])
             cases: list[tuple[str, Path, tuple[str, ...]]] = [
-                ("1 thread", one, ("--jobs", "1")),
-                ("2 threads", one, ("--jobs", "2")),
+                ("jobs 1", one, ("--jobs", "1")),
+                ("jobs 2", one, ("--jobs", "2")),
                 ("from disk", one, ("--jobs", "1", "--memory", f"{max(1, int(n) // 31250)}MB")),  # two tables
                 ("1 worker", folder, ("--scheduler", "local:1")),
                 ("2 workers", folder, ("--scheduler", "local:2")),
