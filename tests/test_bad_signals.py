@@ -65,7 +65,7 @@ def test_g15_g17_a_signal_while_a_file_waits_to_be_opened(number: signal.Signals
 
 @each_signal
 def test_g15_g17_a_signal_in_fitting(number: signal.Signals, tmp_path: Path) -> None:
-    line = "fit gmm x.csv -k 2 --restarts 1000000 --trace t.jsonl -o out.json"
+    line = "fit gmm x.csv -k 2 --restarts 50000 --trace t.jsonl -o out.json"
     with started(line, tmp_path) as process:
         trace = tmp_path / "t.jsonl"
         while not trace.exists() or not trace.stat().st_size:
