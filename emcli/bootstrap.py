@@ -87,7 +87,7 @@ def bootstrapped(result: Result, replicates: int) -> Generator[int, None, Result
     found: list[dict[str, Any] | None] = []
     jobs = cores(settings.jobs)
     step = max(AT_LEAST * jobs, -(-replicates // TOLD))
-    with side_by_side(jobs) as spread:
+    with side_by_side(jobs, rows.here) as spread:
         for first in range(0, replicates, step):
             numbers = range(first, min(first + step, replicates))
             for parameters in spread(called, [refitted] * len(numbers), numbers):

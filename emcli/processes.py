@@ -196,9 +196,12 @@ def possible() -> bool:
 
 
 @contextmanager
-def side_by_side(count: int) -> Iterator[Map]:
-    """A map by up to so many processes; by threads where there can be none, or where the table is on disk."""
-    if count < 2 or not possible():
+def side_by_side(count: int, forked: bool = True) -> Iterator[Map]:
+    """A map by up to so many processes; by threads where there can be none, or they are not to be `forked`.
+
+    That is so where the work asks for rows elsewhere: the connection to these has one end only.
+    """
+    if count < 2 or not forked or not possible():
         with threads(count) as spread:
             yield spread
         return

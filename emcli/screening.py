@@ -43,9 +43,10 @@ def screened(begins: Sequence[Begin], family: Family, rows: Rows, settings: Any)
         return replace(there, known=None)  # which would bring the sample with it
 
     wide = not family.hard and settings.k * len(sample.values) >= WIDE
-    jobs = cores(settings.jobs) if wide or possible() else 1
+    forked = rows.here and possible()
+    jobs = cores(settings.jobs) if wide or forked else 1
     climbed: dict[int, Start] = {}
-    with side_by_side(jobs) as spread:
+    with side_by_side(jobs, forked) as spread:
         seen = list(spread(called, [climb] * len(drawn), drawn))
     for (entry, _), there in zip(drawn, seen, strict=True):
         entry.iterations, entry.reason = there.iterations, there.reason
