@@ -21,7 +21,7 @@ def roomy() -> bool:
 
 
 def cores(jobs: int | None) -> int:
-    """How many threads to use: so many, or one for each core; one where memory is short."""
+    """How many threads or processes to use: so many, or one for each core; one where memory is short."""
     return (jobs or len(os.sched_getaffinity(0))) if roomy() else 1
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pickle
 import signal
@@ -22,8 +21,7 @@ from emcli.threads import threads
 
 Item = tuple[Any, ...]  # arguments of one call
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-ROOM = 1 << 20  # bytes of an answer
-MOST_TURNS = 1 << 15  # items whose numbers a pipe holds
+MOST_TURNS = 1 << 11  # items whose numbers any pipe holds, be it of one page
 
 
 class Child(NamedTuple):
@@ -117,8 +115,6 @@ class Group:
             ends += os.pipe()
             ends += os.pipe()
             told, tell, answers, answer = ends
-            with suppress(OSError):  # so that an answer need not wait until it is read
-                fcntl.fcntl(answer, fcntl.F_SETPIPE_SZ, ROOM)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # other threads' locks: none of them is needed
                 pid = os.fork()

@@ -100,14 +100,10 @@ class Frame:
         """Values (n, d) in the user's units as working coordinates (d, n)."""
         made: Array = spill.empty(values.shape[::-1])
         for rows in blocks(*values.shape):
-            self.into(made[:, rows], values[rows])
-        return made
-
-    def into(self, made: Array, values: Array) -> Array:
-        """The same for rows that are written to a place (d, n) at hand."""
-        _scaled(np.subtract(values.T, self.centre[:, None], out=made), -self.exponent, made)
-        if self.unit is not None:
-            made /= self.unit[:, None]
+            some = np.subtract(values[rows].T, self.centre[:, None], out=made[:, rows])
+            _scaled(some, -self.exponent, out=some)
+            if self.unit is not None:
+                some /= self.unit[:, None]
         return made
 
     def outward(self, values: Array) -> Array:
@@ -179,9 +175,9 @@ def _squares(values: Array, weights: Array | None, lift: npt.NDArray[np.int64], 
         return summed(squares, values.shape, weights)
 
 
-def _scaled(values: Array, exponent: npt.NDArray[np.int64], made: Array | None = None) -> Array:
-    """values (d, n) · 2^exponent (d,), in rows of their own; the quick way where the factors are ordinary numbers."""
-    made = np.empty(values.shape) if made is None else made
+def _scaled(values: Array, exponent: npt.NDArray[np.int64], out: Array | None = None) -> Array:
+    """values (d, n) · 2^exponent (d,), column after column; the quick way where the factors are ordinary numbers."""
+    out = np.empty(values.shape) if out is None else out
     if (np.abs(exponent) < ORDINARY).all():
-        return np.multiply(values, np.ldexp(1.0, exponent)[:, None], out=made)
-    return np.ldexp(values, exponent[:, None], out=made)
+        return np.multiply(values, np.ldexp(1.0, exponent)[:, None], out=out)
+    return np.ldexp(values, exponent[:, None], out=out)

@@ -16,7 +16,7 @@ from emcli.em import Array, Map, Step, em, same
 from emcli.models.family import Rows
 from emcli.models.kmeans import Assignment, KMeans
 from emcli.models.nearest import CHUNK, Index, Screen, Single, chunk, exactly, in_single, screenable, squares_to
-from emcli.models.travel import Travel
+from emcli.models.travel import Some, Travel
 from emcli.processes import kept
 
 PARTS, PART = 8, 1 << 19  # at least so many parts, of at most so many rows
@@ -107,9 +107,9 @@ class Part:
         sums[-2] = sums[-1] if w is None else by_label(w)
         return sums
 
-    def some(self) -> tuple[Single, Index] | None:
+    def some(self) -> Some | None:
         """Of every SAMPLE-th row what travel its label holds, and that; None where nobody asks."""
-        return None if self.begun is None else (self.until[::SAMPLE], self.labels[::SAMPLE].astype(np.intp))
+        return None if self.begun is None else (self.until[::SAMPLE], self.labels[::SAMPLE])
 
     def recounted(self, k: int) -> Array:
         """The same over all rows, by the labels they have."""
@@ -196,19 +196,23 @@ def compared(part: Part, screen: Screen, travel: Travel) -> None:
 class News(NamedTuple):
     """What bringing the labels of a part up to date has shown."""
 
-    change: Array  # of the sums (d + 2, k)
+    change: Any  # of the sums (d + 2, k); 0 where there is none
     changed: int  # rows with weight that did
-    some: tuple[Single, Index] | None  # of a few rows, what joint travel they hold and their labels
+    some: Some | None  # of a few rows, what joint travel they hold and their labels
 
 
 def assigned(part: Part, screen: Screen, travel: Travel) -> News:
     """Bring the labels up to date."""
-    n, k = len(part.labels), len(screen.centroids)
     if len(travel.fast):
         compared(part, screen, travel)
     due = part.due(travel)
-    if not len(due):
-        return News(np.zeros((len(part.rows) + 2, k)), 0, part.some())
+    change, changed = relabelled(part, screen, travel, due) if len(due) else (0.0, 0)
+    return News(change, changed, part.some())
+
+
+def relabelled(part: Part, screen: Screen, travel: Travel, due: Index) -> tuple[Any, int]:
+    """Look at the rows due: the change of the sums, and how many rows with weight changed."""
+    n, k = len(part.labels), len(screen.centroids)
     everything = len(due) > MANY * n
     new = np.empty(n if everything else len(due), dtype=np.intp)
     gaps, away = np.empty((2, len(new)), dtype=np.float32)
@@ -229,13 +233,13 @@ def assigned(part: Part, screen: Screen, travel: Travel) -> News:
         part.begun[where] = away
     changed = np.flatnonzero(new != part.labels[where])
     if not len(changed):
-        return News(np.zeros((len(part.rows) + 2, k)), 0, part.some())
+        return 0.0, 0
     at, new = changed if everything else due[changed], new[changed]
     old = part.labels[at].astype(np.intp)
     part.labels[at] = new
     count = len(at) if part.weights is None else int(np.count_nonzero(part.weights[at]))
     places: Index | slice = slice(None) if len(at) == n else at
-    return News(part.counted(places, new, k, None if old.min() == k else old), count, part.some())
+    return part.counted(places, new, k, None if old.min() == k else old), count
 
 
 def tallied(x: Array, labels: Index, k: int) -> Array:

@@ -45,8 +45,8 @@ def merged(values: Array, weights: Array | None) -> Merged | None:
         return None
     if n > SAMPLE:
         drawn = np.random.default_rng(0).choice(n, SAMPLE, replace=False)
-        for columns in (values[:FIRST], values):  # rows that differ in a few columns differ
-            if len(np.unique(keys(spill.taken(columns, drawn)))) > REPEATED * SAMPLE:
+        for d in sorted({min(FIRST, len(values)), len(values)}):  # rows that differ in a few columns differ
+            if len(np.unique(keys(spill.taken(values[:d], drawn)))) > REPEATED * SAMPLE:
                 return None
     different = distinct(values, int(SHRUNK * n))
     if different is None or len(different) <= len(values) + 1:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from emcli.em import Array
 from emcli.models.nearest import Index, Single
 
 FAST = 8  # of so many centroids one may be called fast
 COST = 0.25  # of a look at all rows, which it costs to compare all rows with the fast centroids
+
+
+Some = tuple[Single, npt.NDArray[Any]]  # of some rows: until what joint travel their labels hold, and those
 
 
 class Travel(NamedTuple):
@@ -22,10 +26,10 @@ class Travel(NamedTuple):
     stride: Array  # what the last step added to that
     fast: Index  # those that were, in the last step
 
-    def on(self, drift: Array, some: Sequence[tuple[Single, Index] | None]) -> Travel:
+    def on(self, drift: Array, some: Sequence[Some | None]) -> Travel:
         """After a step in which the centroids drift so far (k,); some rows tell whether it repays to call any fast.
 
-        Of these we know until what joint travel their labels hold, and those.
+        Nothing is known of rows where that cannot be.
         """
         stride = _joint(drift)
         together = self.joint + stride

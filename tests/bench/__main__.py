@@ -31,14 +31,14 @@ CASES = {
     "memory": scale.memory,
     "growth": scale.growth,
 }
-LONG = {
+LONG = {  # --quick leaves them out unless asked for
     "kmeans-3d",
     "kmeans-8d",
     "kmeans-16d",
     "kmeans-apart",
     "kmeans-best",
     "slow-em",
-}  # --quick leaves them out unless asked for
+}
 GROUPS = {"kmeans": [*clusters.KMEANS, "kmeans-apart"]}
 PEERS = {"sklearn": "scikit-learn", "mlpack": "mlpack", "faiss": "faiss-cpu", "polars": "polars", "numpy": "numpy"}
 
