@@ -13,7 +13,7 @@ if not sys.warnoptions:
 
 def main() -> int:
     """Run the program on the arguments of the process and return its exit code."""
-    from emcli.cli import main
+    from emcli.cli.app import main
 
     return main()
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emcli.em import em, pooled
-from emcli.fitting import Result, fit
-from emcli.loading import Dataset, prepare
+from emcli.config.resolve import resolve
+from emcli.data.dataset import Dataset, prepare
+from emcli.inference.em import em, pooled
+from emcli.inference.fit import Result, fit
+from emcli.inference.result import document
 from emcli.models import family_of
-from emcli.result import document
-from emcli.settings import resolve
 
 Options = dict[str, Any]
 SHAPES = ("full", "tied", "diag", "spherical")

@@ -77,7 +77,7 @@ def as_process(words: Sequence[str | bytes], folder: Path, stdin: bytes = b"", *
 
 def in_process(words: Sequence[str], folder: Path, stdin: bytes = b"") -> Done:
     """Run the program here, with streams of its own: for hundreds of inputs."""
-    from emcli.cli import main
+    from emcli.cli.app import main
 
     class Stdin(io.TextIOWrapper):
         def isatty(self) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from emcli.ahead import ahead, begun
+from emcli.compute.prefetch import ahead, begun
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])

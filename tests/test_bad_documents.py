@@ -180,6 +180,6 @@ def test_h19_names_are_escaped_and_cut(tmp_path: Path) -> None:
 
 
 def test_h1_a_document_that_never_ends_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emcli.saved.LARGEST", 1 << 20)
+    monkeypatch.setattr("emcli.config.saved_fit.LARGEST", 1 << 20)
     check(bad("predict /dev/zero x.csv", 3, "/dev/zero: larger than 1 MiB"), tmp_path, False)
     check(bad("predict f.json x.csv", 3, "f.json: larger than 1 MiB", f__json=" " * (1 << 21)), tmp_path, False)

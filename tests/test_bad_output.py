@@ -219,13 +219,13 @@ def test_g11_b23_whatever_fails_the_rules_hold(line: str, kind: str, tmp_path: P
 
 def under(faults: Faults, line: str, folder: Path) -> tuple[int, str]:
     """The exit code, and what is said on standard error, with a fault on its way."""
-    from emcli.cli import main
+    from emcli.cli.app import main
 
     before, err = Path.cwd(), io.StringIO()
     try:
         os.chdir(folder)
         with (
-            patch("signal.signal"), patch("sys.unraisablehook"), patch("emcli.shell._forget"),
+            patch("signal.signal"), patch("sys.unraisablehook"), patch("emcli.cli.guard._forget"),
             patch.object(sys, "stderr", err), injected(faults, str(folder / "stdout")),
         ):  # fmt: skip
             return main(line.split()), err.getvalue()

@@ -112,7 +112,10 @@ def test_g13_a_kill_leaves_the_old_file_and_a_temporary_one_that_shows_what_it_i
     assert (tmp_path / "out.json").read_text() == OLD and list(tmp_path.glob(".*")) == there
 
 
-@pytest.mark.parametrize("module", ["emcli", "emcli.cli", "inspect", "emcli.shell", "typer", "numpy", "emcli.fitting"])
+EARLY = ["emcli", "emcli.cli.app", "emcli.cli.guard", "inspect"]  # before the guard stands: without a word
+
+
+@pytest.mark.parametrize("module", [*EARLY, "typer", "numpy", "emcli.inference.fit"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_g15_a_signal_in_starting_shows_no_traceback(module: str, number: signal.Signals, tmp_path: Path) -> None:
     lay(tmp_path, Bad("fit", 0))
@@ -121,7 +124,7 @@ def test_g15_a_signal_in_starting_shows_no_traceback(module: str, number: signal
         ["fit", "gmm", "x.csv", "-k", "1", "-o", "out.json"], tmp_path,
         PYTHONPATH=SITE, EMCLI_TEST_SIGNAL=f"{module}={int(number)}",
     )  # fmt: skip
-    early = module in ("emcli", "emcli.cli", "emcli.shell", "inspect")  # before the guard stands: without a word
+    early = module in EARLY
     if not (module == "emcli" and number == signal.SIGINT):  # Python itself is not ready for it
         assert done.err == ("" if early else f"emcli: {SIGNALS[number]}; nothing written\n")
         assert (done.code, done.out) == (-number, "")

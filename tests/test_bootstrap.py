@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import SAMPLES, fit, run, table
 
-from emcli.bootstrap import Bootstrap
+from emcli.inference.bootstrap import Bootstrap
 
 Write = Callable[[str, str], Path]
 

@@ -9,7 +9,7 @@ import pytest
 from conftest import REFERENCE, SAMPLES, reference, table
 from scipy.special import gammaln, logsumexp, xlog1py, xlogy
 
-from emcli.certificate import Certificate, npmle
+from emcli.models.coins.npmle import Certificate, npmle
 
 PATHS = {"thumbtacks": SAMPLES / "thumbtacks.csv", "saxony8": REFERENCE / "data" / "coins_saxony8.csv"}
 CASES = ["thumbtacks", "saxony8", "mixed"]

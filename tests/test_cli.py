@@ -327,7 +327,8 @@ def test_the_version_is_one_line_and_needs_no_numpy() -> None:
 
 
 def test_a_small_fit_imports_only_what_it_needs() -> None:
-    script = "import sys; from emcli.cli import main; main(['fit', 'gmm', 'sample_data/faithful.csv', '-k2', '--json'])"
+    script = "import sys; from emcli.cli.app import main; "
+    script += "main(['fit', 'gmm', 'sample_data/faithful.csv', '-k2', '--json'])"
     script += "; print(*sys.modules, file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True)
     heavy = {
@@ -339,7 +340,7 @@ def test_a_small_fit_imports_only_what_it_needs() -> None:
         "yaml",
         "numpy.ma",
         "concurrent.futures",
-        "emcli.truth",
+        "emcli.inference.truth",
     }
     assert heavy.isdisjoint(done.stderr.split())
 

@@ -18,9 +18,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from emcli import cells as rows_of_cells
-from emcli import csvtext, source
-from emcli.data import CsvOptions, Selection, Table, find_column, format_csv, read_table, write_csv
+from emcli.data.table import csv_reader, source
+from emcli.data.table import table_builder as rows_of_cells
+from emcli.data.table.read import CsvOptions, Selection, Table, find_column, format_csv, read_table, write_csv
 from emcli.errors import EmcliError, Exit
 
 AUTO = CsvOptions()
@@ -289,8 +289,8 @@ def test_line_numbers_of_large_files_take_no_memory_per_row() -> None:
 
 @pytest.mark.parametrize("limit", [1, 7, 64, 4 << 20])
 def test_block_size_changes_nothing(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csvtext, "BLOCK", limit)
-    monkeypatch.setattr(csvtext, "SAMPLE", 8)
+    monkeypatch.setattr(csv_reader, "BLOCK", limit)
+    monkeypatch.setattr(csv_reader, "SAMPLE", 8)
     table = read('x,"y\n2"\r\n1,2\n\n3,4\n5,"6\n"\n7,8\n1e-400,9', choose=columns(0))
     assert table.header == ("x", "y\n2")
     assert table.numbers.tolist() == [[1], [3], [5], [7], [0]]
@@ -299,8 +299,8 @@ def test_block_size_changes_nothing(limit: int, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("content", ["x\n" + "1" * 200 + "\n", 'x\n"' + "1\n" * 100 + '"\n', "1" * 200])
 def test_endless_lines_and_fields_are_refused(content: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csvtext, "BLOCK", 32)
-    monkeypatch.setattr(csvtext, "LONGEST", 100)
+    monkeypatch.setattr(csv_reader, "BLOCK", 32)
+    monkeypatch.setattr(csv_reader, "LONGEST", 100)
     assert "is longer than 100" in str(fault_of(content))
 
 
@@ -564,7 +564,7 @@ def test_i29_both_ways_of_reading_agree_for_every_size_of_block(
         by_row = outcome(content, options, choose)
         patch.setattr(rows_of_cells, "_FAST", True)
         assert outcome(content, options, choose) == by_row
-        patch.setattr(csvtext, "BLOCK", block)
+        patch.setattr(csv_reader, "BLOCK", block)
         assert outcome(content, options, choose) == by_row
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emcli.em import Degenerate
-from emcli.models.covariance import SHAPES
-from emcli.models.expectation import FAINT
-from emcli.models.mixture import Gaussian
+from emcli.inference.em import Degenerate
+from emcli.models.gmm.covariance import SHAPES
+from emcli.models.gmm.e_step import FAINT
+from emcli.models.gmm.mixture import Gaussian
 
 Wide = np.longdouble
 WEIGHTS = np.array([0.2, 0.5, 0.3])
@@ -125,13 +125,13 @@ def test_a_row_beyond_all_densities_is_a_degenerate_start_not_a_warning() -> Non
 
 
 def test_a_piece_of_any_size_leaves_the_same_sums(monkeypatch: pytest.MonkeyPatch) -> None:
-    from emcli.models import expectation
+    from emcli.models.gmm import e_step
 
     rows, weights, means, matrices = drawn("close", 3)
     model = Gaussian(WEIGHTS, means, SHAPES["full"].of(matrices, None))
     whole = model.e_step(rows, weights)
-    monkeypatch.setattr(expectation, "PIECE", 1000)
-    monkeypatch.setattr(expectation, "WIDE", 1)
+    monkeypatch.setattr(e_step, "PIECE", 1000)
+    monkeypatch.setattr(e_step, "WIDE", 1)
     pieces = model.e_step(rows, weights)
     for name in vars(whole):
         np.testing.assert_allclose(getattr(pieces, name), getattr(whole, name), rtol=1e-12, atol=1e-9, err_msg=name)

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from emcli import experiment as module
+from emcli.config import experiment as module
+from emcli.config.experiment import Recipe, read_experiment, read_start
 from emcli.errors import EmcliError, Exit
-from emcli.experiment import Recipe, read_experiment, read_start
 
 MODELS = ("kmeans", "coins", "gmm")
 ROOT = Path(__file__).resolve().parent.parent

@@ -18,11 +18,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from test_data import AUTO, DROP, REFUSED, almost_tables, columns, every_column, fault_of, outcome, read
 
-from emcli import csvtext, fastcsv, growing
-from emcli.cells import Body, CsvOptions
-from emcli.data import read_table
+from emcli.compute import growing
+from emcli.data.points import rows
+from emcli.data.table import csv_reader, numeric_blocks
+from emcli.data.table.read import read_table
+from emcli.data.table.table_builder import Body, CsvOptions
 from emcli.errors import EmcliError
-from emcli.models.points import rows
 
 pytest.importorskip("pyarrow")
 
@@ -36,13 +37,13 @@ numerals = st.one_of(
 
 @pytest.fixture
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fastcsv, "LARGE", 0)
+    monkeypatch.setattr(numeric_blocks, "LARGE", 0)
 
 
 def both(content: bytes, options: CsvOptions, choose: Any) -> tuple[Any, Any]:
     with pytest.MonkeyPatch.context() as patch:
         slow = outcome(content, options, choose)
-        patch.setattr(fastcsv, "LARGE", 0)
+        patch.setattr(numeric_blocks, "LARGE", 0)
         return outcome(content, options, choose), slow
 
 
@@ -60,7 +61,7 @@ def both(content: bytes, options: CsvOptions, choose: Any) -> tuple[Any, Any]:
 @example(b"a,b\n1,2\n\xef\xbb\xbf3,4\n", AUTO, 5, every_column)
 def test_both_ways_of_reading_agree(content: bytes, options: CsvOptions, block: int, choose: Any) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csvtext, "BLOCK", block)
+        patch.setattr(csv_reader, "BLOCK", block)
         fast, slow = both(content, options, choose)
         assert fast == slow
 
@@ -88,10 +89,10 @@ def test_plain_numbers_do_take_the_fast_path(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.usefixtures("always")
 def test_without_arrow_numpy_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fastcsv, "_engine", None)
+    monkeypatch.setattr(numeric_blocks, "_engine", None)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert read("x,y\n1,2\n").numbers.tolist() == [[1, 2]]
-    assert fastcsv._engine is False
+    assert numeric_blocks._engine is False
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -102,10 +103,10 @@ def test_a_large_file_is_known_by_its_size_or_by_what_was_read(
     content = b"x,y\n" + b"1,2\n" * 1000
     path = tmp_path / "x.csv"
     path.write_bytes(gzip.compress(content) if packed else content)
-    monkeypatch.setattr(fastcsv, "_by_arrow", lambda data, *_: asked.append(len(data)))
-    monkeypatch.setattr(fastcsv, "LARGE", 3000)
-    monkeypatch.setattr(csvtext, "BLOCK", 1000)
-    monkeypatch.setattr(csvtext, "SAMPLE", 8)
+    monkeypatch.setattr(numeric_blocks, "_by_arrow", lambda data, *_: asked.append(len(data)))
+    monkeypatch.setattr(numeric_blocks, "LARGE", 3000)
+    monkeypatch.setattr(csv_reader, "BLOCK", 1000)
+    monkeypatch.setattr(csv_reader, "SAMPLE", 8)
     assert len(read_table(str(path), AUTO, every_column).numbers) == 1000
     assert len(asked) == (2 if packed else 5)
     asked.clear()
@@ -119,7 +120,7 @@ def test_a_large_file_is_the_same_for_any_jobs_and_its_faults_are_where_they_are
     values = np.random.default_rng(1).normal(size=(300_000, 2)).round(6)
     lines = ["x,y", *(f"{x},{y}" for x, y in values.tolist())]
     path.write_text("\n".join(lines))
-    assert path.stat().st_size > fastcsv.LARGE
+    assert path.stat().st_size > numeric_blocks.LARGE
     assert np.array_equal(read_table(str(path), CsvOptions(jobs=jobs), every_column).numbers, values)
     lines[250_000], lines[280_000] = "1,one", "2"
     path.write_text("\n".join(lines))
@@ -131,7 +132,7 @@ def test_a_large_file_is_the_same_for_any_jobs_and_its_faults_are_where_they_are
 
 
 def test_small_files_do_without_arrow() -> None:
-    script = "import sys; from emcli.cli import main; main(['fit', 'gmm', 'sample_data/faithful.csv', '-k', '1']); "
+    script = "import sys; from emcli.cli.app import main; main(['fit', 'gmm', 'sample_data/faithful.csv', '-k', '1']); "
     script += "assert 'pyarrow' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from rules import TOSSES, hold, in_process
 from test_bad_documents import COINS, GMM
 
-from emcli import cells, csvtext
-from emcli.cells import CsvOptions, Selection
-from emcli.data import read_table
+from emcli.config.experiment import read_experiment
+from emcli.config.yaml import load
+from emcli.data.table import csv_reader, table_builder
+from emcli.data.table.read import read_table
+from emcli.data.table.table_builder import CsvOptions, Selection
 from emcli.errors import EmcliError, Exit
-from emcli.experiment import read_experiment
 from emcli.models import MODELS
-from emcli.yaml import load
 
 MANY = int(os.environ.get("EMCLI_FUZZ", "3000"))
 CORPUS = ROOT / "tests" / "corpus"
@@ -101,7 +101,7 @@ def outcome(content: bytes, options: CsvOptions, fast: bool, block: int) -> Any:
     def choose(header: tuple[str, ...], source: str, has_header: bool) -> Selection:
         return Selection(tuple(range(len(header))))
 
-    with patch.object(cells, "_FAST", fast), patch.object(csvtext, "BLOCK", block):
+    with patch.object(table_builder, "_FAST", fast), patch.object(csv_reader, "BLOCK", block):
         try:
             table = read_table("-", options, choose, io.BytesIO(content))
         except EmcliError as error:

@@ -32,7 +32,7 @@ from inprocess import (
 )
 
 from emcli.errors import EmcliError, Exit
-from emcli.result import dumps
+from emcli.inference.result import dumps
 
 FLOOR = 1e-12
 LIMITS = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}

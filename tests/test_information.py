@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emcli.information import information
-from emcli.models.binomial import Coins
-from emcli.models.covariance import SHAPES
-from emcli.models.mixture import Gaussian
-from emcli.models.tosses import with_coefficients
+from emcli.data.trials import with_coefficients
+from emcli.inference.information import information
+from emcli.models.coins.mixture import Coins
+from emcli.models.gmm.covariance import SHAPES
+from emcli.models.gmm.mixture import Gaussian
 
 
 def gaussian(shape: str, free: bool, d: int) -> tuple[Any, Any, Any]:

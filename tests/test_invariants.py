@@ -30,9 +30,9 @@ from inprocess import (
     tosses,
 )
 
-from emcli.em import UNIT_ROUNDOFF, em, rounding
-from emcli.models import family
-from emcli.result import dumps
+from emcli.inference.em import UNIT_ROUNDOFF, em, rounding
+from emcli.inference.result import dumps
+from emcli.models import base
 
 FREE = [name for name in GMM if name.endswith("free")]
 
@@ -106,7 +106,7 @@ def test_i16_the_size_of_a_batch_changes_nothing(name: str, table: str, monkeypa
     options["start"] = start_of(values, options)
     found = []
     for size in (len(values), 1, 7, 65536):
-        monkeypatch.setattr(family, "BATCH", size)
+        monkeypatch.setattr(base, "BATCH", size)
         found.append(fitted(values, options))
     for other in found[1:]:
         assert gap(found[0]["parameters"], other["parameters"], values, options) <= 1e-12 * LOST.get(table, 1.0)

@@ -14,18 +14,19 @@ from conftest import run
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from emcli.em import Array, Step, em, guard
-from emcli.models import lloyd_bounds, points
-from emcli.models.family import Rows
-from emcli.models.kmeans import KMeans
-from emcli.models.lloyd import steps
-from emcli.models.lloyd_bounds import Part, bounded
-from emcli.models.lloyd_line import on_a_line
-from emcli.models.nearest import Screen
+from emcli.compute.processes import side_by_side
+from emcli.compute.threads import threads
+from emcli.data import points
+from emcli.inference.em import Array, Step, em, guard
+from emcli.models.base import Rows
+from emcli.models.kmeans import lloyd_bounds
+from emcli.models.kmeans.assignment import Screen
+from emcli.models.kmeans.centroid_drift import Travel
+from emcli.models.kmeans.lloyd import steps
+from emcli.models.kmeans.lloyd_1d import on_a_line
+from emcli.models.kmeans.lloyd_bounds import Part, bounded
+from emcli.models.kmeans.model import KMeans
 from emcli.models.seeding import squared_distances
-from emcli.models.travel import Travel
-from emcli.processes import side_by_side
-from emcli.threads import threads
 
 MOST = 60  # iterations
 

@@ -130,9 +130,9 @@ def test_the_number_of_threads_changes_no_byte(case: tuple[str, list[Any]], tmp_
 
 @every_model
 def test_the_statistics_of_parts_add_up_to_those_of_the_whole(case: tuple[str, list[Any]]) -> None:
-    from emcli.loading import load
+    from emcli.config.resolve import resolve
+    from emcli.data.dataset import load
     from emcli.models import family_of
-    from emcli.settings import resolve
 
     model = family_of(case[1][0])
     flags = {"k": ["3"]} if "-k" not in case[1] else {"k": [str(case[1][case[1].index("-k") + 1])]}

@@ -12,7 +12,7 @@ from conftest import ROOT
 FAULTS = """
 import resource
 import numpy as np
-from emcli.memory import keep_freed
+from emcli.compute.memory import keep_freed
 keep_freed()
 for turn in range(41):
     if turn == 1:

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from conftest import fit, run
 
-from emcli.loading import prepare
-from emcli.models import family_of, merging, pairing
-from emcli.models.merging import keys, merged
-from emcli.settings import resolve
+from emcli.config.resolve import resolve
+from emcli.data import duplicates, trial_counts
+from emcli.data.dataset import prepare
+from emcli.data.duplicates import keys, merged
+from emcli.models import family_of
 
 N = 20_000
 
@@ -64,7 +65,7 @@ def test_rows_that_differ_are_left_alone() -> None:
 
 
 def test_rows_with_the_same_key_by_chance_are_not_taken_for_equal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merging, "keys", lambda values: keys(np.floor(values / 2)))
+    monkeypatch.setattr(duplicates, "keys", lambda values: keys(np.floor(values / 2)))
     assert merged(heights().T.copy(), None) is None
 
 
@@ -83,16 +84,16 @@ def test_whether_there_are_more_different_rows_than_a_limit(d: int) -> None:
 def test_a_fit_to_merged_rows_is_the_fit_to_the_rows(
     model: str, d: int, weighted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from emcli.em import em
-    from emcli.models.family import Rows
+    from emcli.inference.em import em
+    from emcli.models.base import Rows
 
     values, names = heights(d), ["x", "y"][:d]
     weights = np.random.default_rng(4).integers(1, 9, N) / 4 if weighted else None
     family, settings = family_of(model), settings_of(model, 2)
     means = [[160.0, 160.0][:d], [180.0, 181.0][:d]]
     steps = []
-    for fewest in (merging.FEWEST, N):
-        monkeypatch.setattr(merging, "FEWEST", fewest)
+    for fewest in (duplicates.FEWEST, N):
+        monkeypatch.setattr(duplicates, "FEWEST", fewest)
         rows: Rows = prepare(family, values, [], weights, names, settings).rows
         given = {"centroids": means} if model == "kmeans" else {"means": means}
         start = family.inward(family.read(given, settings.document(), 2, rows), rows)
@@ -126,6 +127,6 @@ def test_a_document_and_its_pictures_say_nothing_of_the_merging(model: str, tmp_
 def test_pairs_of_heads_and_tails_are_found_by_table_or_by_search(counts: tuple[int, int]) -> None:
     most, n = counts
     heads, tails = np.random.default_rng(6).integers(0, most, (2, n)).astype(float)
-    pairs, place = pairing.distinct(heads, tails)
+    pairs, place = trial_counts.distinct(heads, tails)
     np.testing.assert_array_equal(pairs[:, place], [heads, tails])
     np.testing.assert_array_equal(pairs, np.unique(np.stack([heads, tails]), axis=1))

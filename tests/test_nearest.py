@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emcli.models import seeding
-from emcli.models.nearest import assigned, clustered, exactly, nearest
+from emcli.models.kmeans.assignment import assigned, clustered, exactly, nearest
 from emcli.models.seeding import squared_distances
 
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from conftest import SAMPLES, run, table
 
-from emcli.em import em, pooled
-from emcli.experiment import read_start
-from emcli.fitting import fit
-from emcli.loading import prepare
+from emcli.config.experiment import read_start
+from emcli.config.resolve import resolve
+from emcli.data.dataset import prepare
+from emcli.inference.em import em, pooled
+from emcli.inference.fit import fit
 from emcli.models import family_of
-from emcli.settings import resolve
 
 TACKS = [SAMPLES / "thumbtacks.csv", "--tosses", "n", "--row-weights", "freq"]
 

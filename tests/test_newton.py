@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 from conftest import REFERENCE, SAMPLES, fit, reference, run, table
 
-import emcli.em
-import emcli.information
-import emcli.newton
-from emcli.em import LogLikelihoodFell, converge, guard, pooled
-from emcli.experiment import read_start
-from emcli.loading import prepare
+import emcli.inference.em
+import emcli.inference.information
+import emcli.inference.newton
+from emcli.config.experiment import read_start
+from emcli.config.resolve import resolve
+from emcli.data.dataset import prepare
+from emcli.inference.em import LogLikelihoodFell, converge, guard, pooled
+from emcli.inference.newton import newton
+from emcli.inference.starts import affordable, start_model
 from emcli.models import family_of
-from emcli.newton import newton
-from emcli.settings import resolve
-from emcli.starts import affordable, start_model
 
 SAXONY = ["coins", REFERENCE / "data" / "coins_saxony8.csv", "--tosses", "n", "--row-weights", "freq"]
 WAITING = REFERENCE / "data" / "faithful_waiting.csv"
@@ -42,7 +42,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, model: str, values: Any, weights: A
 
         return counted
 
-    for module, name in ((emcli.newton, "pooled"), (emcli.information, "information")):
+    for module, name in ((emcli.inference.newton, "pooled"), (emcli.inference.information, "information")):
         monkeypatch.setattr(module, name, counting(getattr(module, name)))
     found = []
     for number in range(1, 7):
@@ -120,7 +120,7 @@ def test_a_step_that_would_fall_is_not_taken() -> None:
         model = start_model(number, family, data.rows, settings)
         try:
             scores = [step.score for _, step in zip(range(40), guard(newton(model, data.rows.batches())), strict=False)]
-        except emcli.em.Degenerate:
+        except emcli.inference.em.Degenerate:
             continue
         except LogLikelihoodFell:
             pytest.fail("it fell")

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from emcli.config.resolve import resolve
+from emcli.config.settings import BY_KEY, OPTIONS, Settings
+from emcli.config.yaml import load
 from emcli.errors import EmcliError, Exit
-from emcli.options import BY_KEY, OPTIONS, Settings
-from emcli.settings import resolve
-from emcli.yaml import load
 
 FAMILIES: dict[str, dict[str, object]] = {
     "gmm": {"covariance": "full", "mixing": "free", "init": "k-means++"},

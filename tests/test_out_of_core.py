@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from conftest import ROOT, SAMPLES, run
 
-from emcli import spill
+from emcli.compute import arrays
+from emcli.config.settings import size
 from emcli.errors import EmcliError
-from emcli.options import size
 
 ROWS = 20_000  # several batches, and enough for equal rows to be merged
 
@@ -102,9 +102,9 @@ def test_what_is_no_size_is_refused_in_one_line(text: str) -> None:
 
 
 def test_a_folder_that_cannot_be_used_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spill._State, "limit", 1)
+    monkeypatch.setattr(arrays._State, "limit", 1)
     with pytest.raises(EmcliError) as caught:
-        spill.empty((2**50,))
+        arrays.empty((2**50,))
     assert caught.value.exit_code == 5
     said = caught.value.lines()
     assert "cannot keep the table on disk: it takes" in said[0]
@@ -112,14 +112,14 @@ def test_a_folder_that_cannot_be_used_is_one_line(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_map_whose_pages_are_given_back_keeps_what_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spill._State, "limit", 1)
-    monkeypatch.setattr(spill._State, "spilled", False)
-    made = spill.empty((7, 9000))
+    monkeypatch.setattr(arrays._State, "limit", 1)
+    monkeypatch.setattr(arrays._State, "spilled", False)
+    made = arrays.empty((7, 9000))
     made[:] = np.arange(made.size).reshape(made.shape)
-    spill.release()
+    arrays.release()
     assert np.array_equal(made, np.arange(made.size).reshape(made.shape))
     places = np.arange(0, 9000, 7)
-    assert np.array_equal(spill.taken(made, places), made[:, places])
+    assert np.array_equal(arrays.taken(made, places), made[:, places])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
@@ -199,18 +199,18 @@ def test_memory_stays_within_the_limit_and_200_mb(tmp_path: Path, model: str) ->
 def test_rows_here_and_there_are_taken_few_at_a_time(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     """Each may bring pages of up to 2 MB with it, so that pages must be given back between them."""
     given_back = []
-    monkeypatch.setattr(spill._State, "limit", 1000)
-    monkeypatch.setattr(spill._State, "spilled", False)
-    monkeypatch.setattr(spill._State, "touched", 0)
-    values = spill.empty(shape)
+    monkeypatch.setattr(arrays._State, "limit", 1000)
+    monkeypatch.setattr(arrays._State, "spilled", False)
+    monkeypatch.setattr(arrays._State, "touched", 0)
+    values = arrays.empty(shape)
     values[:] = np.random.default_rng(0).random(shape)
-    monkeypatch.setattr(spill, "release", lambda: given_back.append(1))
-    monkeypatch.setattr(spill, "NEAR", 512)
-    monkeypatch.setattr(spill, "ONCE", 8192)
+    monkeypatch.setattr(arrays, "release", lambda: given_back.append(1))
+    monkeypatch.setattr(arrays, "NEAR", 512)
+    monkeypatch.setattr(arrays, "ONCE", 8192)
     here_and_there = np.arange(0, 5000, 100)
     for places in (here_and_there, here_and_there[::-1], here_and_there[:1], here_and_there[:0], np.arange(4000)):
-        np.testing.assert_array_equal(spill.picked(values, places), values[places])
+        np.testing.assert_array_equal(arrays.picked(values, places), values[places])
     np.testing.assert_array_equal(
-        spill.taken(values.T.reshape(-1, 5000), places), values.T.reshape(-1, 5000)[:, places]
+        arrays.taken(values.T.reshape(-1, 5000), places), values.T.reshape(-1, 5000)[:, places]
     )
     assert len(given_back) > 50 * 2 * 512 / 8192

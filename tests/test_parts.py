@@ -14,10 +14,10 @@ import pyarrow.parquet
 import pytest
 from conftest import SAMPLES, fit, run
 
-from emcli.cells import CsvOptions, Selection
-from emcli.data import read_table
+from emcli.data.table.partitions import parts
+from emcli.data.table.read import read_table
+from emcli.data.table.table_builder import CsvOptions, Selection
 from emcli.errors import EmcliError
-from emcli.parts import parts
 
 LINES = (SAMPLES / "faithful.csv").read_text().splitlines()
 HEADER, ROWS = LINES[0], LINES[1:]

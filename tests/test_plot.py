@@ -14,18 +14,19 @@ import pytest
 from conftest import ROOT, SAMPLES, fit, run
 from test_cli import refused
 
-from emcli.experiment import read_experiment, read_start
-from emcli.figure import Panel, Picture, Series, described
-from emcli.fitting import Result
-from emcli.fitting import fit as start_all
-from emcli.history import EARLY, History
-from emcli.history import Path as Steps
-from emcli.loading import load, prepare
-from emcli.models import MODELS, bins, family_of
-from emcli.pictures import of_fit
-from emcli.plot import rendered
-from emcli.settings import resolve
-from emcli.truth import with_truth
+from emcli.config.experiment import read_experiment, read_start
+from emcli.config.resolve import resolve
+from emcli.data.dataset import load, prepare
+from emcli.inference.fit import Result
+from emcli.inference.fit import fit as start_all
+from emcli.inference.truth import with_truth
+from emcli.models import MODELS, family_of
+from emcli.output.plots import histogram
+from emcli.output.plots.figure import Panel, Picture, Series, described
+from emcli.output.plots.fit_figure import of_fit
+from emcli.output.plots.history import EARLY, History
+from emcli.output.plots.history import Path as Steps
+from emcli.output.plots.matplotlib_renderer import rendered
 
 FIGURES = ROOT / "docs" / "figures"
 FAITHFUL = SAMPLES / "faithful.csv"
@@ -233,8 +234,8 @@ def test_bins_are_round_and_hold_every_row_however_far_from_zero() -> None:
     rng = np.random.default_rng(2)
     for values in (rng.standard_normal(500), 1e9 + 1e-3 * rng.standard_normal(500), np.array([3.0, 3.0]),
                    np.r_[rng.standard_normal(50), 1e6], np.arange(12.0)):  # fmt: skip
-        edges = bins.edges(values, None)
-        assert bins.counts(values, None, edges).sum() == len(values)
+        edges = histogram.edges(values, None)
+        assert histogram.counts(values, None, edges).sum() == len(values)
         assert 2 <= len(edges) < 300
 
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
+from emcli.compute.processes import Processes, kept, side_by_side
 from emcli.errors import EmcliError
-from emcli.processes import Processes, kept, side_by_side
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere threads share out the work")
 

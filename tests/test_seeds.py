@@ -10,10 +10,10 @@ import pytest
 from conftest import SAMPLES, reference
 from test_references import GMM, KMEANS, SAXONY, SHAPES
 
-from emcli.fitting import Result, fit
-from emcli.loading import load
+from emcli.config.resolve import resolve
+from emcli.data.dataset import load
+from emcli.inference.fit import Result, fit
 from emcli.models import family_of
-from emcli.settings import resolve
 
 pytestmark = pytest.mark.slow
 SEEDS = range(50)

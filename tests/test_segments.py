@@ -11,7 +11,7 @@ from conftest import REFERENCE, SAMPLES, reference, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emcli.models.segments import best_segments
+from emcli.models.kmeans.exact_1d import best_segments
 
 PATHS = {"galaxies": SAMPLES / "galaxies.csv", "faithful_waiting": REFERENCE / "data" / "faithful_waiting.csv"}
 numbers = st.lists(st.integers(-30, 30).map(lambda i: i / 4), min_size=1, max_size=9)

@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 from conftest import ROOT, run
 
-from emcli.figure import Panel, Picture, Series
-from emcli.progress import Progress, time_left
-from emcli.sketch import curve, drawn
-from emcli.ticks import axis, labels, ticks
+from emcli.output.plots.figure import Panel, Picture, Series
+from emcli.output.plots.terminal_renderer import curve, drawn
+from emcli.output.plots.ticks import axis, labels, ticks
+from emcli.output.progress import Progress, time_left
 
 FAITHFUL = "sample_data/faithful.csv"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")

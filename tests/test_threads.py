@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from emcli.threads import threads
+from emcli.compute.threads import threads
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 8])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emcli import yaml
+from emcli.config import yaml
 from emcli.errors import EmcliError, Exit, Fault
 
 

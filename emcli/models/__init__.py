@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from emcli.models.family import Family
+    from emcli.models.base import Family
 
 MODELS = {
-    "kmeans": "emcli.models.kmeans:KMeansFamily",
-    "coins": "emcli.models.coins:CoinsFamily",
-    "gmm": "emcli.models.gaussian:GaussianFamily",
+    "kmeans": "emcli.models.kmeans.model:KMeansFamily",
+    "coins": "emcli.models.coins.family:CoinsFamily",
+    "gmm": "emcli.models.gmm.family:GaussianFamily",
 }
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from emcli.em import Array
 from emcli.errors import quoted, suggestion
-from emcli.models.family import ParameterFault
+from emcli.inference.em import Array
+from emcli.models.base import ParameterFault
 
 
 class Given:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emcli.em import Array, Degenerate, Step
+from emcli.inference.em import Array, Degenerate, Step
 
 FEW = 1 << 18  # differences that are soon taken together
 

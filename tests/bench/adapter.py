@@ -13,9 +13,9 @@ class Prepared:
     """A fit that can be timed: model's name, values (n, d), weights (n,) or None, options as on the command line."""
 
     def __init__(self, name: str, values: Any, weights: Any, start: Mapping[str, Any] | None, options: dict[str, Any]):
-        from emcli.loading import prepare
+        from emcli.config.resolve import available, resolve
+        from emcli.data.dataset import prepare
         from emcli.models import family_of
-        from emcli.settings import available, resolve
 
         self.family = family_of(name)
         has = available(self.family.options)  # what this emcli does not have yet is left out
@@ -30,7 +30,7 @@ class Prepared:
 
     def run(self) -> dict[str, Any]:
         """Seconds to the last iteration and to the end of all, the score then, iterations, passes over the rows."""
-        from emcli.fitting import fit
+        from emcli.inference.fit import fit
 
         events = fit(self.family, self.data, self.settings)
         scores: list[float] = []
@@ -89,8 +89,8 @@ class Passes:
 
 def read(path: str) -> Any:
     """The numbers of a CSV, (n, d), as emcli reads them."""
-    from emcli.cells import CsvOptions, Selection
-    from emcli.data import read_table
+    from emcli.data.table.read import read_table
+    from emcli.data.table.table_builder import CsvOptions, Selection
 
     def every(header: tuple[str, ...], source: str, has_header: bool) -> Selection:
         return Selection(tuple(range(len(header))), ())

@@ -1,0 +1,1 @@
+"""Several fits beside each other: ranked, nested, aligned."""

@@ -1,0 +1,73 @@
+"""Fits of one model and k side by side: which component of one goes with which of the other, and how far they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from emcli.comparison.ranking import Candidate, differences
+from emcli.inference.agreement import adjusted_rand_index, matched, reordered
+from emcli.models import family_of
+
+
+@dataclass(frozen=True)
+class Beside:
+    """One fit beside the reference, its components in the reference's order."""
+
+    candidate: Candidate
+    order: list[int]  # 0-based component that goes with each of the reference's
+    parameters: dict[str, Any]
+    adjusted_rand_index: float | None = None  # of the two fits' assignments; None where the data are not at hand
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Fits of one model and k, all matched to the components of the first."""
+
+    reference: Candidate
+    others: list[Beside]
+
+    def document(self) -> dict[str, Any]:
+        """As plain values; components count from 1."""
+        parameters = self.reference.document["parameters"]
+        fits = [
+            {
+                "name": other.candidate.name,
+                "order": [i + 1 for i in other.order],
+                "differences": differences(other.parameters, parameters),
+                "adjusted_rand_index": other.adjusted_rand_index,
+            }
+            for other in self.others
+        ]
+        kind = {key: self.reference.settings[key] for key in ("model", "k")}
+        return {**kind, "reference": self.reference.name, "fits": fits}
+
+
+def alignments(candidates: Iterable[Candidate]) -> list[Alignment]:
+    """The fits of each model, k and columns that there are two of or more; the first is the reference."""
+    kinds: dict[tuple[Any, ...], list[Candidate]] = {}
+    for candidate in candidates:
+        said = candidate.document
+        if said is not None:
+            key = (said["model"], said["k"], *said["data"]["columns"])
+            kinds.setdefault(key, []).append(candidate)
+    found = []
+    for first, *rest in kinds.values():
+        if rest:
+            first = replace(first, labels=cache(first.labels))
+            found.append(Alignment(first, [_beside(first, other) for other in rest]))
+    return found
+
+
+def _beside(reference: Candidate, other: Candidate) -> Beside:
+    parameters = other.document["parameters"]
+    family = family_of(reference.document["model"])
+    order = matched(family.apart(reference.document["parameters"], parameters)).tolist()
+    index = None
+    if reference.document["data"].get("sha256") == other.document["data"].get("sha256"):
+        one, two = reference.labels(), other.labels()
+        if one is not None and two is not None:
+            index = adjusted_rand_index(one.labels, two.labels, one.weights)
+    return Beside(other, order, reordered(parameters, order), index)

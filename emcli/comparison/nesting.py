@@ -1,0 +1,93 @@
+"""The nesting check: no fit may end lower than one that it holds as a special case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from emcli.comparison.ranking import Candidate, same_scale
+from emcli.inference.em import Map, em
+from emcli.models import family_of
+from emcli.models.base import Family, Rows
+from emcli.models.seeding import best_of_short_runs
+
+STEPS = (0.5, 0.1)  # sds by which a component is split either way, to find the most promising one
+SHORT = 8  # EM iterations in which it shows itself
+CLOSEST = 1e-4  # sds by which a split cannot lower the score by more than rounding, at an optimum
+INERTIA = 1e-9  # part of an inertia that is no difference
+
+
+def settled(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The candidates, those that ended below a smaller one that they hold gone on with from there.
+
+    The larger model starts from the smaller fit, one component split along its longest axis: the most promising of some
+    wide splits first, then one so small that EM cannot end lower. Where that does not help either, because the data are
+    not at hand or the optimum is an artefact, the candidate gets the warning `nesting`.
+    """
+    done = list(candidates)
+    fitted = [i for i, candidate in enumerate(done) if candidate.document is not None]
+    for i in sorted(fitted, key=lambda i: _size(done[i])):
+        for closest in (False, True):
+            small, again = _above(done, i), done[i].again
+            if small is not None and again is not None:
+                family = family_of(small.document["model"])
+                done[i] = again(small.name, partial(_grown, family, small.document, done[i].fit_settings, closest))
+        if (small := _above(done, i)) is not None:
+            done[i] = _flagged(done[i], small)
+    return done
+
+
+def _size(candidate: Candidate) -> tuple[int, int]:
+    return candidate.document["parameters_count"], candidate.document["k"]
+
+
+def _above(candidates: Sequence[Candidate], i: int) -> Candidate | None:
+    """The highest of the candidates that this one holds, if that is higher than itself."""
+    large = candidates[i]
+    family: Family = family_of(large.document["model"])
+    held = [
+        small
+        for j, small in enumerate(candidates)
+        if j != i
+        and small.document is not None
+        and same_scale(small, large)
+        and small.document["model"] == large.document["model"]
+        and dict(small.settings) != dict(large.settings)
+        and family.within(small.settings, large.settings)
+    ]
+    best = max(held, key=_score, default=None)
+    return best if best is not None and _score(best) > _score(large) + _margin(best, large) else None
+
+
+def _score(candidate: Candidate) -> float:
+    document = candidate.document
+    return float(-document["inertia"] if "inertia" in document else document["log_likelihood"])
+
+
+def _margin(small: Candidate, large: Candidate) -> float:
+    """What two fits may differ by and still be equal: what each may have left to gain."""
+    if "inertia" in large.document:
+        return INERTIA * float(small.document["inertia"])
+    tolerances = [float((each.document.get("settings") or {}).get("tol", 0.0)) for each in (small, large)]
+    return 2 * sum(tolerances) + 1e-13 * abs(_score(small))
+
+
+def _grown(family: Family, small: Mapping[str, Any], settings: Any, closest: bool, rows: Rows, spread: Map) -> Any:
+    model = family.inward(family.read(small["parameters"], settings.document()), rows)  # of the larger one's shape
+    if closest:
+        return next(iter(family.grown(model, settings, rows, CLOSEST)))
+    candidates = (grown for step in STEPS for grown in family.grown(model, settings, rows, step))
+    batches = rows.batches()
+    return best_of_short_runs(candidates, lambda each: em(each, batches, spread), SHORT)
+
+
+def _flagged(large: Candidate, small: Candidate) -> Candidate:
+    what = "inertia" if "inertia" in large.document else "log-likelihood"
+    message = (
+        f"its {what} {abs(_score(large)):.6g} is worse than the {abs(_score(small)):.6g} of {small.name}, a special "
+        "case of it: its best optimum was not found, or was set aside as an artefact; try more --restarts"
+    )
+    said = {"slug": "nesting", "message": message}
+    return replace(large, document={**large.document, "warnings": [*(large.document.get("warnings") or []), said]})

@@ -1,0 +1,1 @@
+"""What the machine offers: cores, processes, memory, and arrays larger than memory."""

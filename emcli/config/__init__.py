@@ -1,0 +1,1 @@
+"""What is asked for: settings, YAML, experiment files and saved fits."""

@@ -1,0 +1,215 @@
+"""From a CSV to the rows that a model fits, with every fault located in the file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from functools import partial
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from emcli.compute import arrays
+from emcli.compute.memory import require
+from emcli.compute.prefetch import begun, cores
+from emcli.data.table.read import find_column, read_table
+from emcli.data.table.table_builder import CsvOptions, Selection, Table
+from emcli.errors import Caution, EmcliError, Exit, Fault
+from emcli.inference.em import Array
+from emcli.models.base import BATCH, DataFault, Family, Picked, RowFault, Rows
+
+FRACTIONAL = "row weights are not whole numbers: the criteria take their sum as the number of rows"
+HEAVIEST = 1e15  # rows that weights may stand for: beyond, a double no longer counts every one
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Rows to fit and what the result document says of them."""
+
+    rows: Rows
+    source: str  # as shown: a path as typed if relative, its base name if absolute
+    count: int  # rows read, without dropped ones
+    dropped: int
+    columns: tuple[str, ...]
+    digest: Callable[[], str]  # sha256 of the values used, little-endian float64, row by row, then the weights
+    labels: Any  # true labels, one for each row: Words, or None
+    row_weights: Array | None
+    cautions: tuple[Caution, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Raw:
+    """What was read for a model, before any settings shape it: one reading serves a whole grid."""
+
+    table: Table
+    picked: Picked
+    numbers: Array  # (n, d) without rows of weight 0
+    weights: Array | None
+    texts: list[Any]
+    labels: Any
+    kept: Any  # which rows of the table these are
+
+    @property
+    def columns(self) -> int:
+        """How many columns the model reads as numbers."""
+        return int(self.numbers.shape[1])
+
+    def dataset(self, family: Family, settings: Any) -> Dataset:
+        """The rows as a fit with these settings works on them. Raises EmcliError."""
+        table, picked = self.table, self.picked
+        names = [table.header[i] for i in picked.numeric + picked.text]
+        made = prepare(family, self.numbers, self.texts, self.weights, names, settings, table, picked, self.kept)
+        return replace(made, labels=self.labels, dropped=table.dropped, cautions=table.cautions + made.cautions)
+
+
+def load(source: str, family: Family, settings: Any) -> Dataset:
+    """Read the columns that the settings name. Raises EmcliError."""
+    return read(source, family, settings).dataset(family, settings)
+
+
+def read(source: str, family: Family, settings: Any) -> Raw:
+    """Read the columns that the settings name, once. Raises EmcliError."""
+    roles: dict[str, int] = {}
+    picked = Picked(())
+
+    def choose(header: tuple[str, ...], shown: str, has_header: bool) -> Selection:
+        nonlocal picked
+        find = partial(find_column, header, source=shown)
+        roles.update({key: find(getattr(settings, key)) for key in ("row_weights", "truth") if getattr(settings, key)})
+        picked = pick(family, header, shown, settings, set(roles.values()))
+        numeric = picked.numeric + ((roles["row_weights"],) if "row_weights" in roles else ())
+        return Selection(numeric, picked.text + ((roles["truth"],) if "truth" in roles else ()))
+
+    arrays.keep_within(settings.memory)
+    options = CsvOptions(settings.delimiter, settings.header, settings.comment, settings.missing, settings.jobs)
+    table = read_table(source, options, choose)
+    numbers, weights, texts, labels, kept = _by_role(table, roles)
+    return Raw(table, picked, numbers, weights, texts, labels, kept)
+
+
+def pick(
+    family: Family, header: Sequence[str], shown: str, settings: Any, taken: AbstractSet[int] = frozenset()
+) -> Picked:
+    """The columns that the model reads, apart from those `taken`. Raises EmcliError."""
+    try:
+        return family.select(header, lambda name: find_column(tuple(header), name, shown), set(taken), settings)
+    except DataFault as fault:
+        raise EmcliError(Exit.DATA, Fault(str(fault), shown), hint=fault.hint) from None
+
+
+def _by_role(table: Table, roles: dict[str, int]) -> tuple[Array, Array | None, list[Any], Any, Any]:
+    """Values (n, d), weights (n,), texts and labels without rows of weight 0, and which rows of the table these are."""
+    numbers, texts = table.numbers, list[Any](table.texts)
+    labels = texts.pop() if "truth" in roles else None
+    if "row_weights" not in roles:
+        return numbers, None, texts, labels, None
+    numbers, weights = numbers[:, :-1], numbers[:, -1]
+    for some in arrays.chunks(len(weights)):
+        wrong = weights[some] < 0
+        if not wrong.any():
+            continue
+        row = some.start + int(np.argmax(wrong))
+        fault = table.fault(row, roles["row_weights"], f"weights must be at least 0, got '{weights[row]:g}'")
+        raise EmcliError(Exit.DATA, fault)
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    if not 0 < total <= HEAVIEST:
+        what = "all weights are zero" if not weights.any() else f"the weights sum to {total:g}, more than 1e15"
+        raise EmcliError(
+            Exit.DATA, Fault(what, table.source, None), hint="weights must be finite, >= 0 and not all zero"
+        )
+    kept = _where(weights)
+    texts = [column.only(kept) for column in texts]
+    return (
+        arrays.copied(numbers, kept),
+        arrays.copied(weights, kept),
+        texts,
+        None if labels is None else labels.only(kept),
+        kept,
+    )
+
+
+def _where(weights: Array) -> Any:
+    """The rows of any weight."""
+    count = sum(int(np.count_nonzero(weights[some])) for some in arrays.chunks(len(weights)))
+    kept, at = arrays.empty((count,), np.intp), 0
+    for some in arrays.chunks(len(weights)):
+        found = np.flatnonzero(weights[some])
+        kept[at : at + len(found)] = found + some.start
+        at += len(found)
+    return kept
+
+
+def prepare(
+    family: Family,
+    numbers: Array,
+    texts: Sequence[list[str]],
+    weights: Array | None,
+    names: Sequence[str],
+    settings: Any,
+    table: Table | None = None,
+    picked: Picked | None = None,
+    kept: Any = None,
+    source: str = "",
+) -> Dataset:
+    """A dataset of values (n, d) at hand; the table and the columns picked from it locate faults."""
+    if not numbers.flags.c_contiguous or numbers.dtype != np.dtype("<f8"):
+        numbers = arrays.copied(numbers)
+    _afford(numbers.shape[0], numbers.shape[1], settings, table.source if table else source)
+    threads = 1 if len(numbers) < BATCH else cores(settings.jobs)
+    digest = begun(digest_of, numbers, texts, weights, threads=threads)
+    try:
+        rows = family.rows(numbers, texts, weights, names, settings)
+    except RowFault as fault:
+        assert table is not None and picked is not None
+        raise located(fault, table, picked, kept) from None
+    except DataFault as wrong:
+        raise unfit(wrong, table.source if table else source) from None
+    cautions = rows.cautions
+    if weights is not None and any(
+        (weights[some] != np.floor(weights[some])).any() for some in arrays.chunks(len(weights))
+    ):
+        cautions = (*cautions, Caution("fractional-weights", FRACTIONAL))
+    count = len(texts[0]) if texts else len(numbers)
+    shown = shown_source(table.source if table else source)
+    return Dataset(rows, shown, count, 0, tuple(names), digest, None, weights, cautions)
+
+
+def located(fault: RowFault, table: Table, picked: Picked, kept: Any) -> EmcliError:
+    """The error for a row that the model cannot read, at its place in the file."""
+    row = fault.row if kept is None else int(kept[fault.row])
+    column = None if fault.column is None else (picked.numeric + picked.text)[fault.column]
+    return EmcliError(Exit.DATA, table.fault(row, column, fault.what), hint=fault.hint)
+
+
+def unfit(fault: DataFault, source: str) -> EmcliError:
+    """The error for data that cannot be fitted."""
+    return EmcliError(Exit.DATA if fault.unusable else Exit.NO_FIT, Fault(str(fault), source), hint=fault.hint)
+
+
+def digest_of(numbers: Array, texts: Sequence[list[str]], weights: Array | None) -> str:
+    """The sha256 of values (n, d), texts and weights (n,)."""
+    digest = sha256(np.ascontiguousarray(numbers, dtype="<f8").reshape(-1))  # type: ignore[arg-type]  # its bytes
+    for text in texts:
+        for some in arrays.chunks(len(text)):
+            digest.update(("\n" * (some.start > 0) + "\n".join(text[some])).encode())
+    if weights is not None:
+        digest.update(np.ascontiguousarray(weights, dtype="<f8"))  # type: ignore[arg-type]
+    return digest.hexdigest()
+
+
+def _afford(n: int, d: int, settings: Any, source: str) -> None:
+    """Refuse a fit whose matrices would not fit in memory: a batch for each thread, and covariances."""
+    batch = min(n, BATCH) * min(settings.k, n) * (d + 2)
+    matrices = (settings.k + 4) * d * d if settings.covariance in ("full", "tied") else 0
+    table = 0 if arrays.too_large(8 * n * d) else 2 * n * d
+    need = 8 * (3 * batch * max(1, min(settings.jobs or 1, n // BATCH)) + matrices + table)
+    require(need, f"k={settings.k} components of {d} columns", source)
+
+
+def shown_source(path: str) -> str:
+    """A path as typed if relative, its base name if absolute: results name no folder of a machine."""
+    return os.path.basename(path) if os.path.isabs(path) else path

@@ -1,0 +1,1 @@
+"""Tables that lie in parts on the workers of a Dask cluster."""

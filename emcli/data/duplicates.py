@@ -1,0 +1,85 @@
+"""Equal rows as one with their frequency: heights in whole centimetres are a hundred rows, however many people."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from emcli.compute import arrays
+from emcli.compute.arrays import chunks
+from emcli.inference.em import Array
+
+FEWEST = 16_384  # rows below which merging saves nothing worth having
+SAMPLE = 65_536  # rows that show whether there are equal ones
+REPEATED = 0.75  # share of different rows in the sample from which it is not tried
+FIRST = 4  # columns that mostly tell rows apart
+SHRUNK = 0.5  # share of all rows that may be left
+MIX, FOLD = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)  # 2⁶⁴ over the golden ratio: Fibonacci hashing (Knuth 6.4)
+
+
+class Merged(NamedTuple):
+    """Different rows (d, m) in ascending order, their frequencies (m,), and for each row of data its place."""
+
+    values: Array
+    weights: Array
+    place: npt.NDArray[np.intp]  # (n,)
+
+
+def keys(values: Array) -> npt.NDArray[np.uint64]:
+    """A number (n,) for each row of values (d, n); equal rows have equal ones, others almost surely not."""
+    found = np.zeros(values.shape[1], dtype=np.uint64)
+    for column in values:
+        found ^= (column + 0.0).view(np.uint64)  # 0.0 makes one zero of -0 and 0
+        found *= MIX
+        found ^= found >> FOLD
+        found *= MIX
+    return found
+
+
+def merged(values: Array, weights: Array | None) -> Merged | None:
+    """Equal rows of values (d, n) merged, their weights added; None where that would not shrink the table a lot."""
+    n = values.shape[1]
+    if n <= FEWEST:
+        return None
+    if n > SAMPLE:
+        drawn = np.random.default_rng(0).choice(n, SAMPLE, replace=False)
+        for d in sorted({min(FIRST, len(values)), len(values)}):  # rows that differ in a few columns differ
+            if len(np.unique(keys(arrays.taken(values[:d], drawn)))) > REPEATED * SAMPLE:
+                return None
+    different = distinct(values, int(SHRUNK * n))
+    if different is None or len(different) <= len(values) + 1:
+        return None
+    place = arrays.empty((n,), np.intp)
+    one = np.empty(len(different), dtype=np.intp)
+    for some in chunks(n):
+        place[some] = np.searchsorted(different, keys(values[:, some]))
+        one[place[some]] = np.arange(some.start, min(some.stop, n))
+    own = arrays.taken(values, one)
+    for some in chunks(n):
+        if not np.array_equal(own[:, place[some]], values[:, some]):
+            return None  # two rows with the same key
+    order = np.lexsort(own[::-1])
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    for some in chunks(n):
+        place[some] = rank[place[some]]
+    often = np.bincount(place, weights, len(order)).astype(np.float64)
+    return Merged(np.ascontiguousarray(own[:, order]), often, place)
+
+
+def distinct(values: Array, most: int) -> npt.NDArray[np.uint64] | None:
+    """The keys of different rows, ascending; None where there are more than so many."""
+    found = np.empty(0, dtype=np.uint64)
+    fresh: list[npt.NDArray[np.uint64]] = []
+    waiting = 0
+    for some in chunks(values.shape[1]):
+        fresh.append(np.unique(keys(values[:, some])))
+        waiting += len(fresh[-1])
+        if waiting > len(found):
+            found, fresh, waiting = np.unique(np.concatenate([found, *fresh])), [], 0
+            if len(found) > most:
+                return None
+    found = np.unique(np.concatenate([found, *fresh]))
+    return found if len(found) <= most else None

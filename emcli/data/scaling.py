@@ -1,0 +1,183 @@
+"""The coordinates a fit works in: columns centred and scaled by exact powers of two, so that no unit costs a digit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from emcli.compute import arrays
+from emcli.compute.arrays import blocks
+from emcli.inference.em import Array
+
+Total = Callable[[Callable[[Array, Array | None], Any]], Any]  # what a function says of all rows (n, d), added up
+ORDINARY = 1000  # binary exponents below which a power of two is neither infinite nor subnormal
+LARGEST_SD = 150  # decimal exponent beyond which a variance leaves the range of float64
+
+
+class OutOfRange(ValueError):
+    """A column's spread, or its values, cannot be squared in float64; `column` is its 0-based number."""
+
+    def __init__(self, column: int, spread: float):
+        self.column = column
+        super().__init__(f"standard deviation {spread:.3g} is outside 1e-{LARGEST_SD} to 1e{LARGEST_SD}")
+
+
+@dataclass(frozen=True, eq=False)
+class Extent:
+    """How far rows reach; `+` pools."""
+
+    count: int
+    weight: float
+    low: Array  # (d,)
+    high: Array  # (d,)
+    first: Array  # (d,) the first row, which tells 0 from -0
+
+    @classmethod
+    def of(cls, values: Array, weights: Array | None) -> Self:
+        """That of values (n, d)."""
+        weight = float(len(values)) if weights is None else float(weights.sum())
+        return cls(len(values), weight, np.min(values, axis=0), np.max(values, axis=0), values[0].copy())
+
+    def __add__(self, other: Extent) -> Extent:
+        low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
+        return Extent(self.count + other.count, self.weight + other.weight, low, high, self.first)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Working coordinates z = (x - centre) · 2^-exponent / unit, column by column."""
+
+    centre: Array  # (d,) in the user's units
+    exponent: npt.NDArray[np.int64]  # (d,)
+    unit: Array | None = None  # (d,) what makes every column count the same; None: a power of two is all
+
+    @classmethod
+    def of(cls, values: Array, weights: Array | None, common: bool) -> Self:
+        """Centre and scale of values (n, d): sds of about 1, by one factor for all columns where `common`.
+
+        The centre is the mean rounded coarsely, to a multiple of 16 to 32 sds: data near zero keep every bit, and ties
+        stay ties, while columns far from it lose their offset.
+        Raises OutOfRange where a spread is beyond 1e±150.
+        """
+        return cls.across(lambda function: function(values, weights), common)[0]
+
+    @classmethod
+    def across(cls, total: Total, common: bool) -> tuple[Self, Extent]:
+        """The same for rows in parts, and their extent; `total` adds up what a function says of each."""
+        extent: Extent = total(Extent.of)
+        low, high = extent.low, extent.high
+        with np.errstate(over="ignore", under="ignore"):
+            largest = np.maximum(-low, high)
+            lift = np.frexp(np.where(largest > 0, largest, 1.0))[1].astype(np.int64)
+            mean = total(partial(_lifted, lift=lift)) / extent.weight
+            sd = np.sqrt(total(partial(_squares, lift=lift, mean=mean)) / extent.weight)
+        varies = low < high
+        for column in np.flatnonzero(varies):
+            decimal = np.log10(max(sd[column], 1e-300)) + float(lift[column]) * np.log10(2.0)
+            if abs(decimal) > LARGEST_SD:
+                raise OutOfRange(int(column), float(np.ldexp(sd[column], lift[column])))
+        exponent = np.where(varies, np.frexp(sd)[1] + lift, lift)
+        if common:
+            top = np.max(exponent[varies], initial=np.iinfo(np.int64).min) if varies.any() else np.max(lift)
+            exponent = np.full_like(exponent, top)
+        grain = exponent + 4
+        centre = np.ldexp(np.round(np.ldexp(mean, lift - grain)), grain)
+        plain = np.where(varies, np.ldexp(mean, lift), extent.first)
+        centre = np.where(varies & (np.abs(lift - grain) < 50), centre, plain)
+        return cls(centre, exponent), extent
+
+    def inward(self, values: Array) -> Array:
+        """Values (…, d) in the user's units as working coordinates."""
+        scaled = np.ldexp(values - self.centre, -self.exponent)
+        return scaled if self.unit is None else scaled / self.unit
+
+    def columns(self, values: Array) -> Array:
+        """Values (n, d) in the user's units as working coordinates (d, n)."""
+        made: Array = arrays.empty(values.shape[::-1])
+        for rows in blocks(*values.shape):
+            some = np.subtract(values[rows].T, self.centre[:, None], out=made[:, rows])
+            _scaled(some, -self.exponent, out=some)
+            if self.unit is not None:
+                some /= self.unit[:, None]
+        return made
+
+    def outward(self, values: Array) -> Array:
+        """Working coordinates (…, d) in the user's units."""
+        return np.ldexp(values if self.unit is None else values * self.unit, self.exponent) + self.centre
+
+    def standardized(self, values: Array, weights: Array | None) -> Self:
+        """The same for working coordinates (d, n), with columns of sd 1; constant ones stay as they are."""
+        return replace(self, unit=np.where(np.ptp(values, axis=1) > 0, _sds(values, weights), 1.0))
+
+    def sds(self, values: Array, weights: Array | None) -> Array:
+        """Standard deviations (d,) in the user's units, of working coordinates (d, n)."""
+        return self.stretched(_sds(values, weights))
+
+    def stretched(self, sds: Array) -> Array:
+        """Standard deviations (d,) in working coordinates in the user's units."""
+        return np.ldexp(sds if self.unit is None else sds * self.unit, self.exponent)
+
+    def log_density_shift(self) -> float:
+        """What to add to a log-density in working coordinates to have it per unit of the user's."""
+        return float(-np.sum(self.exponent) * np.log(2.0))
+
+
+def weighed(members: Array, weights: Array | None) -> Array:
+    """Memberships (k, n) times the weights of the rows."""
+    if weights is None:
+        return members
+    made: Array = arrays.empty(members.shape)
+    np.multiply(members, weights, out=made)
+    return made
+
+
+def summed(of: Callable[[slice], Array], shape: tuple[int, ...], weights: Array | None) -> Array:
+    """The sums (d,) over rows of a table (n, d) of what `of` tells of some of them, (d, rows)."""
+    if weights is None:
+        return np.asarray(sum(of(rows).sum(axis=1) for rows in blocks(*shape)))
+    return np.asarray(sum((of(rows) * weights[rows]).sum(axis=1) for rows in blocks(*shape)))
+
+
+def mean_of(values: Array, weights: Array | None) -> Array:
+    """Weighted mean (d,) of values (d, n)."""
+    if weights is None:
+        return np.asarray(values.mean(axis=1))
+    return _average(lambda rows: values[:, rows], values, weights)
+
+
+def _average(of: Callable[[slice], Array], values: Array, weights: Array | None) -> Array:
+    """Weighted mean (d,) of what `of` makes, (d, rows), of values (d, n)."""
+    d, n = values.shape
+    return summed(of, (n, d), weights) / (np.float64(n) if weights is None else weights.sum())
+
+
+def _sds(values: Array, weights: Array | None) -> Array:
+    mean = mean_of(values, weights)[:, None]
+    return np.sqrt(_average(lambda rows: (values[:, rows] - mean) ** 2, values, weights))
+
+
+def _lifted(values: Array, weights: Array | None, lift: npt.NDArray[np.int64]) -> Array:
+    return summed(lambda rows: _scaled(values[rows].T, -lift), values.shape, weights)
+
+
+def _squares(values: Array, weights: Array | None, lift: npt.NDArray[np.int64], mean: Array) -> Array:
+    def squares(rows: slice) -> Array:
+        away = _scaled(values[rows].T, -lift)
+        away -= mean[:, None]
+        return np.square(away, out=away)
+
+    with np.errstate(over="ignore", under="ignore"):
+        return summed(squares, values.shape, weights)
+
+
+def _scaled(values: Array, exponent: npt.NDArray[np.int64], out: Array | None = None) -> Array:
+    """values (d, n) · 2^exponent (d,), column after column; the quick way where the factors are ordinary numbers."""
+    out = np.empty(values.shape) if out is None else out
+    if (np.abs(exponent) < ORDINARY).all():
+        return np.multiply(values, np.ldexp(1.0, exponent)[:, None], out=out)
+    return np.ldexp(values, exponent[:, None], out=out)

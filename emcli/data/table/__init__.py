@@ -1,0 +1,1 @@
+"""Bytes to a table, with the place of every fault."""

@@ -1,0 +1,141 @@
+"""Heads and tails of many rows: checked, and equal pairs merged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from emcli.compute import arrays
+from emcli.compute.arrays import chunks
+from emcli.inference.em import Array
+from emcli.models.base import RowFault
+
+PAIRS = 1 << 16  # of two bytes
+LARGEST = 2.0**53  # counts beyond which a double cannot tell neighbours apart
+Merged = tuple[Array, Array, Any]  # different pairs (2, m) in ascending order, how often, and each row's place or -1
+
+
+def merged(numbers: Array, weights: Array | None, names: Sequence[str], by_tails: bool) -> Merged:
+    """Rows of heads and tails, or of heads and tosses, (n, 2), merged; those without tosses are left out.
+
+    Raises RowFault where a count is not a whole number, or there are more heads than tosses.
+    """
+    return _tabled(numbers, weights, by_tails) or _searched(numbers, weights, names, by_tails)
+
+
+def _tabled(numbers: Array, weights: Array | None, by_tails: bool) -> Merged | None:
+    """Pairs of counts below 256, each a place in one table; None where a count is another, or not what it must be."""
+    codes, often = arrays.empty((len(numbers),), np.uint16), np.zeros(PAIRS)
+    there = np.zeros(PAIRS, dtype=np.intp)
+    with np.errstate(invalid="ignore"):
+        for some in chunks(len(numbers)):
+            counts = numbers[some].astype(np.uint8, order="C")
+            if not np.array_equal(counts, numbers[some]):
+                return None
+            codes[some] = code = counts.view(np.uint16)[:, 0]
+            there += (unweighted := np.bincount(code, minlength=PAIRS))
+            often += unweighted if weights is None else np.bincount(code, weights[some], PAIRS)
+    found = np.flatnonzero(there)
+    heads, tails = np.arange(PAIRS, dtype=np.uint16).view(np.uint8).reshape(-1, 2)[found].T.astype(np.float64)
+    if not by_tails:
+        tails -= heads
+    if (tails < 0).any():
+        return None
+    order = np.lexsort((tails, heads))
+    order = order[(heads + tails)[order] > 0]
+    place = np.full(PAIRS, -1, dtype=np.min_scalar_type(-len(order) - 1))
+    place[found[order]] = np.arange(len(order))
+    merged = arrays.empty(codes.shape, place.dtype)
+    for some in chunks(len(codes)):
+        merged[some] = np.take(place, codes[some])
+    return np.stack([heads[order], tails[order]]), often[found[order]], merged
+
+
+def _searched(numbers: Array, weights: Array | None, names: Sequence[str], by_tails: bool) -> Merged:
+    """The same for any counts. Raises RowFault."""
+    heads, tails = checked(numbers, names, by_tails)
+    n = len(heads)
+    tossed = np.concatenate([heads[some] + tails[some] > 0 for some in chunks(n)])
+    count = int(np.count_nonzero(tossed))
+    if count < n:
+        heads, tails = _those(heads, tossed), _those(tails, tossed)
+        weights = None if weights is None else _those(weights, tossed)
+    pairs, place = distinct(heads, tails) if count else (np.empty((2, 0)), np.empty(0, dtype=np.intp))
+    frequency: Array = np.bincount(place, weights).astype(np.float64)
+    if count == n:
+        return pairs, frequency, place
+    merged, at = arrays.empty((n,), np.intp), 0
+    for some in chunks(n):
+        here = np.flatnonzero(tossed[some])
+        merged[some] = -1
+        merged[some][here] = place[at : at + len(here)]
+        at += len(here)
+    return pairs, frequency, merged
+
+
+def distinct(heads: Array, tails: Array) -> tuple[Array, Any]:
+    """The different pairs (2, m), sorted, and for each row the place of its pair."""
+    width = float(tails.max()) + 1.0
+    span = width * (float(heads.max()) + 1.0)
+    if span < LARGEST:
+        place = arrays.empty(heads.shape, np.intp)
+        if span <= len(heads):  # a table of all pairs is small, and far faster than a search
+            there = np.zeros(int(span), dtype=np.bool_)
+            for some in chunks(len(heads)):
+                there[(heads[some] * width + tails[some]).astype(np.intp)] = True
+            keys, number = np.flatnonzero(there).astype(np.float64), np.cumsum(there) - 1
+            for some in chunks(len(heads)):
+                place[some] = number[(heads[some] * width + tails[some]).astype(np.intp)]
+        else:
+            keys = np.empty(0)
+            for some in chunks(len(heads)):
+                keys = np.unique(np.concatenate([keys, heads[some] * width + tails[some]]))
+            for some in chunks(len(heads)):
+                place[some] = np.searchsorted(keys, heads[some] * width + tails[some])
+        return np.stack([np.floor(keys / width), keys % width]), place
+    pairs, place = np.unique(np.stack([heads, tails]), axis=1, return_inverse=True)
+    return pairs, place.ravel()
+
+
+def _those(values: Array, wanted: Any) -> Array:
+    """The values (n,) for which something holds."""
+    made, at = arrays.empty((int(np.count_nonzero(wanted)),)), 0
+    for some in chunks(len(values)):
+        kept = values[some][wanted[some]]
+        made[at : at + len(kept)] = kept
+        at += len(kept)
+    return made
+
+
+def checked(numbers: Array, names: Sequence[str], by_tails: bool) -> tuple[Array, Array]:
+    """Heads and tails (n,) from counts (n, 2)."""
+    heads, tails = (arrays.empty(numbers.shape[:1]) for _ in range(2))
+    for some in chunks(len(numbers)):
+        try:
+            heads[some], tails[some] = _checked_some(numbers[some], names, by_tails)
+        except RowFault as fault:
+            fault.row += some.start
+            raise
+    return heads, tails
+
+
+def _checked_some(numbers: Array, names: Sequence[str], by_tails: bool) -> tuple[Array, Array]:
+    for column in (0, 1):
+        counts = numbers[:, column]
+        for wrong, what in (
+            (counts < 0, "must be at least 0"),
+            (counts != np.floor(counts), "must be a whole number"),
+            (counts > LARGEST, "must be below 2^53"),
+        ):
+            if wrong.any():
+                row = int(np.argmax(wrong))
+                raise RowFault(row, column, f"{names[column]} {what}, got '{counts[row]:g}'")
+    heads, other = numbers.T
+    if by_tails:
+        return heads, other
+    if (heads > other).any():
+        row = int(np.argmax(heads > other))
+        raise RowFault(row, None, f"heads {heads[row]:g} > tosses {other[row]:g}")
+    return heads, other - heads

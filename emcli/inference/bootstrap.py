@@ -1,0 +1,104 @@
+"""The parametric bootstrap: how far the parameters would scatter if the fit were the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from emcli.compute.prefetch import cores
+from emcli.compute.processes import called, side_by_side
+from emcli.data.dataset import Dataset
+from emcli.errors import Caution, EmcliError, Exit, Fault
+from emcli.inference.agreement import matched, reordered
+from emcli.inference.em import Degenerate, converge, guard
+from emcli.inference.fit import Result
+from emcli.inference.starts import affordable, climb
+
+TOO_MANY = 0.05  # share of replicates in another order, or without a fit, from which the errors mean nothing
+LEVELS = (0.025, 0.975)
+TOLD, AT_LEAST = 20, 8  # how often progress is told; replicates that each process makes meanwhile
+STREAM = 1  # keeps the replicates' random numbers apart from those of the starts
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Refits of data drawn from a fit."""
+
+    replicates: int  # how many were asked for
+    failed: int  # how many of them have no fit
+    another_order: int  # how many match the fit's components in another order
+    parameters: list[dict[str, Any]]  # of each that has a fit, its components in the fit's order
+
+    @property
+    def refused(self) -> str | None:
+        """Why errors of the parameters would mean nothing, where that is so."""
+        for count, what in (
+            (self.another_order, "match the components in another order, so they are too close to be told apart"),
+            (self.failed, "have no fit"),
+        ):
+            if count > TOO_MANY * self.replicates:
+                return f"{count} of {self.replicates} replicates {what}"
+        return None if len(self.parameters) > 1 else "errors need two replicates or more"
+
+    def document(self) -> dict[str, Any]:
+        """Standard errors and 95 % percentile intervals, each of the form of the parameters."""
+        said: dict[str, Any] = {"replicates": self.replicates, "failed": self.failed, "reordered": self.another_order}
+        if self.refused:
+            return {**said, "refused": self.refused}
+        stacked = {key: np.array([each[key] for each in self.parameters]) for key in self.parameters[0]}
+        low, high = ({key: np.quantile(v, level, axis=0).tolist() for key, v in stacked.items()} for level in LEVELS)
+        errors = {key: values.std(axis=0, ddof=1).tolist() for key, values in stacked.items()}
+        return {**said, "standard_errors": errors, "low": low, "high": high}
+
+
+def refuse(data: Dataset) -> None:
+    """Raise EmcliError (exit 3) for data that cannot be drawn again, because their weights are not whole rows."""
+    weights = data.rows.weights
+    fractional = any(caution.slug == "fractional-weights" for caution in data.cautions)
+    if fractional or (weights is not None and (weights != np.floor(weights)).any()):
+        what = "--bootstrap draws as many rows as the weights sum to, and they are not whole numbers"
+        raise EmcliError(Exit.DATA, Fault(what, data.source), hint="leave --bootstrap out, or scale the weights")
+
+
+def bootstrapped(result: Result, replicates: int) -> Generator[int, None, Result]:
+    """The result with a bootstrap of that many replicates (Efron & Tibshirani 1993, section 6.5).
+
+    Yields how many are done. Each draws as many rows as the weights sum to and is fitted from the fit itself on; same
+    bytes for any number of processes.
+    """
+    family, rows, settings = result.family, result.data.rows, result.settings
+
+    def refitted(number: int) -> dict[str, Any] | None:
+        drawn = result.model.redrawn(rows, np.random.default_rng([settings.seed, STREAM, number]))
+        try:
+            spread = drawn.mapping(map)
+            known = affordable(drawn, result.model, spread)
+            steps = guard(climb(family, result.model, drawn, settings, known, spread))
+            tested = known.decrement if known else None
+            *_, last = converge(steps, settings.tol, settings.max_iter, tested, family.fixed_point)
+        except Degenerate:
+            return None
+        parameters: dict[str, Any] = family.write(family.outward(last.model, drawn))
+        return parameters
+
+    found: list[dict[str, Any] | None] = []
+    jobs = cores(settings.jobs)
+    step = max(AT_LEAST * jobs, -(-replicates // TOLD))
+    with side_by_side(jobs, rows.here) as spread:
+        for first in range(0, replicates, step):
+            numbers = range(first, min(first + step, replicates))
+            for parameters in spread(called, [refitted] * len(numbers), numbers):
+                found.append(parameters)
+                yield len(found)
+    kept = [parameters for parameters in found if parameters is not None]
+    orders = [matched(family.apart(result.parameters, parameters)).tolist() for parameters in kept]
+    aligned = [reordered(parameters, order) for parameters, order in zip(kept, orders, strict=True)]
+    another = sum(order != sorted(order) for order in orders)
+    made = Bootstrap(replicates, replicates - len(kept), another, aligned)
+    cautions = result.cautions
+    if made.refused:
+        cautions = [*cautions, Caution("bootstrap-refused", f"no standard errors: {made.refused}")]
+    return replace(result, bootstrap=made, cautions=cautions)

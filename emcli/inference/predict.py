@@ -1,0 +1,91 @@
+"""A fit applied to new rows: their columns as they are, then the component, its probabilities and the log-density."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from emcli.data.table.csv_reader import format_csv
+from emcli.data.table.read import find_column, read_pieces
+from emcli.data.table.table_builder import CsvOptions, Selection, Table
+from emcli.errors import Caution, EmcliError, Exit, Fault, quoted
+from emcli.models import family_of
+from emcli.models.base import ParameterFault, Predictor, RowFault
+
+PIECE = 16384  # rows held at a time
+
+
+class Part(NamedTuple):
+    """What comes next is of this file."""
+
+    name: str
+
+
+def predictions(
+    said: Mapping[str, Any], fit: str, source: str, options: CsvOptions, apart: bool = False
+) -> Iterator[str | Caution | Part]:
+    """CSV text, a header and then some whole lines at a time, and what there is to warn of. Raises EmcliError.
+
+    `said` is a fit's document, `fit` what its file is called. Each part of a table is announced; with `apart` each has
+    a header of its own.
+    """
+    family, names = family_of(said["model"]), _names(said, fit)
+    try:
+        predictor = family.predictor(said["parameters"], said.get("settings") or {}, names)
+    except ParameterFault as fault:
+        raise EmcliError(Exit.DATA, Fault(f"parameters: {fault}", fit)) from None
+    titles = ["component", *(f"p_{j + 1}" for j in range(predictor.components)), predictor.measure]
+    used: tuple[int, ...] = ()
+
+    def choose(header: tuple[str, ...], shown: str, has_header: bool) -> Selection:
+        nonlocal used
+        used = _used(names, header, shown, has_header)
+        for name in header:
+            if name in titles:
+                raise EmcliError(Exit.DATA, Fault(f"there is a column {quoted(name)} already", shown))
+        everything = tuple(range(len(header)))
+        return Selection(() if predictor.textual else used, everything)
+
+    before = None
+    cautions: dict[str, Caution] = {}
+    for table in read_pieces(source, options, choose, PIECE):
+        cautions |= {caution.slug: caution for caution in table.cautions if caution.slug != "dropped-rows"}
+        if table.dropped:
+            yield Caution("dropped-rows", f"{table.dropped} rows with missing values left out")
+        if table.source != before:
+            yield Part(table.source)
+        if before is None or (apart and table.source != before):
+            yield from format_csv([*table.header, *titles], [])
+        if table.texts[0]:
+            yield from format_csv([], [*table.texts, *_found(table, used, predictor)])
+        before = table.source
+    yield from cautions.values()
+
+
+def _names(said: Mapping[str, Any], fit: str) -> list[str]:
+    names = said["data"].get("columns")
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise EmcliError(Exit.DATA, Fault("not an emcli result (no names in 'data.columns')", fit))
+    return names
+
+
+def _used(names: Sequence[str], header: tuple[str, ...], shown: str, has_header: bool) -> tuple[int, ...]:
+    """The fit's columns in new data: by name, or by position where there are no names."""
+    if has_header:
+        return tuple(find_column(header, name, shown, Exit.DATA) for name in names)
+    if len(header) < len(names):
+        raise EmcliError(Exit.DATA, Fault(f"the fit has {len(names)} columns, these data {len(header)}", shown))
+    return tuple(range(len(names)))
+
+
+def _found(table: Table, used: tuple[int, ...], predictor: Predictor) -> list[Any]:
+    """The new columns of some rows."""
+    texts = [table.texts[used[0]]] if predictor.textual else []
+    try:
+        responsibilities, measure = predictor.apply(table.numbers, texts)
+    except RowFault as fault:
+        column = None if fault.column is None else used[fault.column]
+        raise EmcliError(Exit.DATA, table.fault(fault.row, column, fault.what), hint=fault.hint) from None
+    component = responsibilities.argmax(axis=0) + 1
+    probabilities = list(responsibilities[: predictor.components])
+    return [component, *probabilities, measure]

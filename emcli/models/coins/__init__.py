@@ -1,0 +1,1 @@
+"""Binomial mixtures: coins."""

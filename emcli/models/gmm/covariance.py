@@ -1,0 +1,297 @@
+"""The four shapes of covariances, as values: they whiten rows, and take up the moments of whitened rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from emcli.inference.em import Array, Degenerate
+
+Exponents = npt.NDArray[np.int64]
+
+FLOOR = 1e-12  # a variance below this part of the data's own is a spike
+SPIKE = "shrank to a spike: its variance fell below 1e-12 of the data's"
+FLAT = "became flat: in it one column follows from the others"
+
+
+@dataclass(frozen=True, eq=False)
+class Full:
+    """Each component has its own covariance matrix, kept as its factor: the narrowest direction loses no digit."""
+
+    root: Array  # (k, d, d) lower Cholesky factors L
+    total: Array | None  # (d, d) covariance of all rows, which says what is too small; None: not asked
+    _whitener: Array = field(init=False, repr=False)  # (k, d, d) L⁻¹
+
+    def __post_init__(self) -> None:
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):  # what is too narrow for that is a spike
+                whitener = np.linalg.inv(self.root)
+                self._refuse_narrow(whitener)
+        except np.linalg.LinAlgError:
+            raise Degenerate(f"a component {SPIKE}") from None
+        object.__setattr__(self, "_whitener", whitener)
+
+    def _refuse_narrow(self, whitener: npt.NDArray[Any]) -> None:
+        # 1 / ‖L⁻¹ R‖² with R Rᵀ the total: d times its largest row bounds the spectral norm, and is cheap
+        total = self.total
+        if total is not None and not len(total) * np.vecdot(whitener @ total, whitener).max() * FLOOR < 1.0:
+            sunk = ~(np.linalg.norm(whitener @ np.linalg.cholesky(total), 2, axis=(1, 2)) ** 2 * FLOOR < 1.0)
+            if sunk.any():
+                raise Degenerate(f"component {int(np.argmax(sunk)) + 1} {SPIKE}")
+        # Variance inflation: what of a column's variance the others leave must outlast the rounding of the matrix.
+        columns = whitener.transpose(0, 2, 1)
+        inflated = np.vecdot(self.root, self.root) * np.vecdot(columns, columns)
+        if not inflated.max() * FLOOR < 1.0:
+            flat = ~(inflated * FLOOR < 1.0).all(axis=1)
+            raise Degenerate(f"component {int(np.argmax(flat)) + 1} {FLAT}")
+
+    @classmethod
+    def of(cls, matrices: Array, total: Array | None) -> Self:
+        """From (k, d, d) matrices; `total` (d, d) is the covariance of all rows."""
+        return cls(_factor(matrices), total)
+
+    @staticmethod
+    def parameters_count(k: int, d: int) -> int:
+        return k * d * (d + 1) // 2
+
+    def full(self) -> Array:
+        """As (k, d, d)."""
+        return _symmetric(self.root @ self.root.transpose(0, 2, 1))
+
+    def roots(self) -> Array:
+        """Lower triangular L with L Lᵀ = Σ, (k, d, d)."""
+        return self.root
+
+    def cancelled(self, rows: Array, weights: Array | None) -> float:
+        """Bound on Σ w t² of the terms t of whitened rows (d, n), which cancel where columns are correlated."""
+        if len(rows) == 1:
+            return 0.0
+        weighted = rows if weights is None else rows * weights
+        squares = np.vecdot(weighted, rows)
+        return float(len(squares) * np.square(self._whitener).max(axis=(0, 1)) @ squares)
+
+    def log_det(self) -> Array:
+        """ln |Σ|, (k,)."""
+        return 2.0 * np.log(np.diagonal(self.root, axis1=1, axis2=2)).sum(axis=1)  # type: ignore[no-any-return]
+
+    def whiten(self, rows: Array, means: Array) -> Array:
+        """L⁻¹ (x - mean) of rows (d, n) for each component: (k, d, n)."""
+        return np.matmul(self._whitener, rows - means[:, :, None])  # type: ignore[no-any-return]
+
+    @property
+    def slopes(self) -> Array:
+        """What each of the squares that `project` gives adds to ln of a density, (k, d)."""
+        return np.full(self.root.shape[:2], -0.5)
+
+    def project(self, rows: Array, means: Array, y: Array, squares: Array) -> None:
+        """Coordinates of rows (d, n) for `moments` into y (k, d, n), and their squares."""
+        np.subtract(rows, means[:, :, None], out=squares)  # first: L⁻¹ x - L⁻¹ mean would cost digits
+        if len(rows) == 1:
+            np.multiply(self._whitener, squares, out=y)
+        else:
+            np.matmul(self._whitener, squares, out=y)
+        np.square(y, out=squares)
+
+    def moments(self, y: Array, squares: Array, r: Array) -> tuple[Array, Array]:
+        """Σ r y (k, d) and Σ r y yᵀ (k, d, d) of whitened rows, from what `project` gave; `squares` is used up."""
+        first = np.matmul(y, r[:, :, None])
+        if y.shape[1] == 1:
+            return first[:, :, 0], np.matmul(squares, r[:, :, None])
+        np.multiply(y, r[:, None, :], out=squares)
+        return first[:, :, 0], np.matmul(squares, y.transpose(0, 2, 1))
+
+    def unwhiten(self, shift: Array) -> Array:
+        """L y of one whitened vector per component, (k, d)."""
+        return np.matmul(self.root, shift[:, :, None])[:, :, 0]  # type: ignore[no-any-return]
+
+    def updated(self, rows: Array, shift: Array, second: Array) -> Self:
+        """From effective rows (k,), whitened mean shifts (k, d) and second moments around the old means."""
+        inner = second / rows[:, None, None] - shift[:, :, None] * shift[:, None, :]
+        return type(self)(self.root @ _factor(inner), self.total)
+
+    shared = False  # do all components have the same parameters?
+
+    def scores(self, y: Array) -> tuple[Array, Array]:
+        """Scores (k, m, n) of whitened rows in the m natural parameters of a covariance, and their variances (m,)."""
+        i, j = np.triu_indices(y.shape[1])
+        found = np.empty((len(y), len(i), y.shape[2]))
+        for place, (one, other) in enumerate(zip(i, j, strict=True)):
+            np.multiply(y[:, one], y[:, other], out=found[:, place])
+        found[:, i == j] -= 1.0
+        return found, 1.0 + (i == j)
+
+    def moved(self, first: Array, second: Array) -> tuple[Array, Self]:
+        """Shifts of the means (k, d) and covariances after a step in the natural parameters (k, d) and (k, m).
+
+        Raises Degenerate where a precision would not be positive definite.
+        """
+        k, d = first.shape
+        i, j = np.triu_indices(d)
+        precision = np.zeros((k, d, d))
+        precision[:, i, j] = -second
+        precision += precision.transpose(0, 2, 1) + np.eye(d)
+        if not np.linalg.eigvalsh(precision)[:, 0].min() > 0:
+            raise Degenerate("a step beyond the positive definite matrices")
+        inner = np.asarray(np.linalg.inv(precision), dtype=np.float64)
+        covariances = type(self)(self.root @ _factor(inner), self.total)
+        return self.unwhiten(np.matmul(inner, first[:, :, None])[:, :, 0]), covariances
+
+    def rescaled(self, exponent: Exponents, total: Array | None) -> Self:
+        """In coordinates multiplied by 2^exponent, column by column, where all rows have the covariance `total`."""
+        return type(self)(np.ldexp(self.root, exponent[:, None]), total)
+
+    def ordered(self, order: npt.NDArray[np.intp]) -> Self:
+        """The components in another order."""
+        return type(self)(self.root[order], self.total)
+
+
+class Tied(Full):
+    """All components share one covariance matrix."""
+
+    shared = True
+
+    @classmethod
+    def of(cls, matrices: Array, total: Array | None) -> Self:
+        return cls(np.broadcast_to(_factor(matrices.mean(axis=0)), matrices.shape).copy(), total)
+
+    @staticmethod
+    def parameters_count(k: int, d: int) -> int:
+        return d * (d + 1) // 2
+
+    def updated(self, rows: Array, shift: Array, second: Array) -> Self:
+        pooled = (second.sum(axis=0) - (rows[:, None] * shift).T @ shift) / rows.sum()
+        return type(self)(self.root @ _factor(_symmetric(pooled)), self.total)
+
+
+@dataclass(frozen=True, eq=False)
+class Diagonal:
+    """Each component has its own variance in each column, and no correlation."""
+
+    shared = False
+    variances: Array  # (k, d)
+    total: Array | None  # (d,) variances of all rows, which say what is too small; None: not asked
+    _scale: Array = field(init=False, repr=False)  # (k, d) standard deviations
+
+    def __post_init__(self) -> None:
+        sunk = ~(self.variances >= FLOOR * (0.0 if self.total is None else self.total)).all(axis=1)
+        if sunk.any():
+            raise Degenerate(f"component {int(np.argmax(sunk)) + 1} {SPIKE}")
+        object.__setattr__(self, "_scale", np.sqrt(self.variances))
+
+    @classmethod
+    def of(cls, matrices: Array, total: Array | None) -> Self:
+        return cls(np.diagonal(matrices, axis1=1, axis2=2).copy(), None if total is None else np.diagonal(total).copy())
+
+    @staticmethod
+    def parameters_count(k: int, d: int) -> int:
+        return k * d
+
+    def full(self) -> Array:
+        k, d = self.variances.shape
+        matrices = np.zeros((k, d, d))
+        matrices[:, range(d), range(d)] = self.variances
+        return matrices
+
+    def roots(self) -> Array:
+        return np.sqrt(self.full())
+
+    def cancelled(self, rows: Array, weights: Array | None) -> float:
+        return 0.0
+
+    def log_det(self) -> Array:
+        return 2.0 * np.log(self._scale).sum(axis=1)  # type: ignore[no-any-return]
+
+    def whiten(self, rows: Array, means: Array) -> Array:
+        y = rows - means[:, :, None]
+        y /= self._scale[:, :, None]
+        return y
+
+    @property
+    def slopes(self) -> Array:
+        return -0.5 / self.variances
+
+    def project(self, rows: Array, means: Array, y: Array, squares: Array) -> None:
+        """Differences from the means do: what they are divided by can wait for the sums."""
+        np.subtract(rows, means[:, :, None], out=y)
+        np.square(y, out=squares)
+
+    def moments(self, y: Array, squares: Array, r: Array) -> tuple[Array, Array]:
+        first, second = np.matmul(y, r[:, :, None]), np.matmul(squares, r[:, :, None])
+        return first[:, :, 0] / self._scale, second[:, :, 0] / self.variances
+
+    def unwhiten(self, shift: Array) -> Array:
+        return shift * self._scale
+
+    def updated(self, rows: Array, shift: Array, second: Array) -> Self:
+        return type(self)(self.variances * (second / rows[:, None] - shift * shift), self.total)
+
+    def scores(self, y: Array) -> tuple[Array, Array]:
+        return y * y - 1.0, np.full(y.shape[1], 2.0)
+
+    def moved(self, first: Array, second: Array) -> tuple[Array, Self]:
+        precision = 1.0 - 2.0 * second
+        if not precision.min() > 0:
+            raise Degenerate("a step beyond the positive variances")
+        return self.unwhiten(first / precision), type(self)(self.variances / precision, self.total)
+
+    def rescaled(self, exponent: Exponents, total: Array | None) -> Self:
+        scaled = type(self)(np.ldexp(self.variances, 2 * exponent), None)
+        return type(self).of(scaled.full(), total)
+
+    def ordered(self, order: npt.NDArray[np.intp]) -> Self:
+        return type(self)(self.variances[order], self.total)
+
+
+class Spherical(Diagonal):
+    """Each component has one variance, the same in every column."""
+
+    @classmethod
+    def of(cls, matrices: Array, total: Array | None) -> Self:
+        variances = np.diagonal(matrices, axis1=1, axis2=2)
+        spread = None if total is None else np.full(len(total), np.trace(total) / len(total))
+        return cls(np.broadcast_to(variances.mean(axis=1, keepdims=True), variances.shape).copy(), spread)
+
+    @staticmethod
+    def parameters_count(k: int, d: int) -> int:
+        return k
+
+    def updated(self, rows: Array, shift: Array, second: Array) -> Self:
+        factor = (second / rows[:, None] - shift * shift).mean(axis=1, keepdims=True)
+        return type(self)(self.variances * factor, self.total)
+
+    def scores(self, y: Array) -> tuple[Array, Array]:
+        return (y * y).sum(axis=1, keepdims=True) - y.shape[1], np.array([2.0 * y.shape[1]])
+
+
+def is_covariance(matrix: Array) -> bool:
+    """Is it symmetric and positive definite, whatever the units of its columns?"""
+    variances = np.diag(matrix)
+    if not np.all(variances > 0):
+        return False
+    sds = np.sqrt(variances)
+    correlations = matrix / sds / sds[:, None]
+    return bool(np.abs(correlations - correlations.T).max() < 1e-9 and np.linalg.eigvalsh(correlations)[0] > 0)
+
+
+def _factor(matrices: Array) -> Array:
+    """Lower Cholesky factors of (…, d, d). Raises Degenerate."""
+    try:
+        return np.linalg.cholesky(matrices)  # type: ignore[return-value]
+    except np.linalg.LinAlgError:
+        raise Degenerate(f"a component {SPIKE}") from None
+
+
+def _symmetric(matrices: Array) -> Array:
+    return 0.5 * (matrices + np.swapaxes(matrices, -1, -2))
+
+
+Covariances = Full | Tied | Diagonal | Spherical
+SHAPES: dict[str, type[Full] | type[Diagonal]] = {
+    "full": Full,
+    "tied": Tied,
+    "diag": Diagonal,
+    "spherical": Spherical,
+}

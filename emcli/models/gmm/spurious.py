@@ -1,0 +1,122 @@
+"""Gaussian components that are artefacts: too few rows, too narrow, narrower than the data can show; or twins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+
+import numpy as np
+
+from emcli.compute import arrays
+from emcli.compute.arrays import chunks
+from emcli.inference.em import Array
+from emcli.models.base import Rows, first_pair
+from emcli.models.gmm.mixture import Gaussian
+
+FEW = 1 << 16  # rows whose spacing mostly settles the question, without sorting all
+NARROW = 0.02  # smallest eigenvalue relative to the pooled within covariance
+
+
+def spurious(model: Gaussian, effective: Array, rows: Rows) -> str | None:
+    """Why one of the components is an artefact (McLachlan & Peel 2000, section 3.10), None where none is.
+
+    effective: (k,) rows of each component. A component is spurious with fewer than d + 1.5 rows; or with fewer than
+    10 (d + 1) and an eigenvalue below 0.02 of the pooled within covariance; or with an sd below the spacing of values.
+    """
+    d = model.means.shape[1]
+    matrices = model.covariances.full()
+    few = np.flatnonzero(effective < d + 1.5)
+    if len(effective) == 1:
+        return None
+    if few.size:
+        i = int(few[0])
+        return f"component {i + 1} rests on {effective[i]:.1f} rows"
+    root = np.linalg.inv(np.linalg.cholesky(np.einsum("k,kij->ij", effective / effective.sum(), matrices)))
+    smallest = np.linalg.eigvalsh(root @ matrices @ root.T)[:, 0]
+    narrow = np.flatnonzero((effective < 10 * (d + 1)) & (smallest < NARROW))
+    if narrow.size:
+        i = int(narrow[0])
+        return (
+            f"component {i + 1}, of {effective[i]:.1f} rows, is a sliver: in one direction its variance is "
+            f"{100 * smallest[i]:.2g} % of the usual"
+        )
+    sds = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
+    spacing = np.array([_spacing(rows, j, sd) for j, sd in enumerate(sds.min(axis=0))])
+    for i, j in np.argwhere(sds < spacing):
+        sd, gap = np.ldexp([sds[i, j], spacing[j]], int(rows.frame.exponent[j]))
+        return f"component {i + 1} has an sd of {sd:.3g} in {rows.names[j]!r}, whose values are {gap:.3g} apart"
+    return None
+
+
+def _spacing(rows: Rows, column: int, enough: float) -> float:
+    """The smallest difference between different values of a column, or any one that is at most `enough`."""
+    if rows.here:
+        return _spacing_here(rows.values[column], enough)
+    found = Gaps.of(rows.head(FEW)[column], enough)
+    if found.settled or rows.count <= FEW:
+        return found.smallest
+    seen = rows.mapping(map)(lambda values, _: Gaps.of(values[column], enough), *zip(*rows.batches(), strict=True))
+    every: Gaps = reduce(add, seen)
+    return every.smallest
+
+
+def _spacing_here(values: Array, enough: float) -> float:
+    smallest = 0.0
+    rounding = 1e-12 * max(1.0, -float(values.min()), float(values.max()))  # values closer than this are not different
+    for some in (values[:FEW], values):
+        ordered = arrays.empty(some.shape)
+        ordered[:] = some
+        ordered.sort()
+        smallest = min(_smallest_gap(ordered[cut.start : cut.stop + 1], rounding) for cut in chunks(len(some)))
+        smallest = smallest if smallest < np.inf else 0.0
+        if 0 < smallest <= enough or len(some) == len(values):
+            break
+    return smallest
+
+
+def _smallest_gap(ordered: Array, rounding: float) -> float:
+    gaps = np.diff(ordered)
+    return float(np.min(gaps[gaps > rounding], initial=np.inf))
+
+
+@dataclass(frozen=True, eq=False)
+class Gaps:
+    """Different values in ascending order, and the smallest gap between them; `+` pools."""
+
+    values: Array  # none where the gap is as small as need be
+    smallest: float  # 0 where there is none
+    enough: float
+
+    @classmethod
+    def of(cls, values: Array, enough: float) -> Gaps:
+        """Those of some values (n,)."""
+        found = np.sort(values)
+        gaps = np.diff(found)
+        real = gaps > 1e-12 * max(1.0, -float(found[0]), float(found[-1]))  # values closer than this are not different
+        smallest = float(gaps[real].min()) if real.any() else 0.0
+        if 0 < smallest <= enough:
+            return cls(np.empty(0), smallest, enough)
+        return cls(np.concatenate([found[:1], found[1:][real]]), smallest, enough)
+
+    @property
+    def settled(self) -> bool:
+        return 0 < self.smallest <= self.enough
+
+    def __add__(self, other: Gaps) -> Gaps:
+        if self.settled or other.settled:
+            return self if self.settled else other
+        return Gaps.of(np.concatenate([self.values, other.values]), self.enough)
+
+
+def identical(model: Gaussian) -> tuple[int, int] | None:
+    """Two components whose means and covariances differ by less than a thousandth of their spread."""
+    matrices = model.covariances.full()
+    sds = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
+
+    def alike(i: int, j: int) -> bool:
+        scale = np.maximum(sds[i], sds[j])
+        apart = np.abs(model.means[i] - model.means[j]) / scale
+        return bool(apart.max() < 1e-3 and np.all(np.abs(matrices[i] - matrices[j]) < 1e-3 * np.outer(scale, scale)))
+
+    return first_pair(alike, len(sds))

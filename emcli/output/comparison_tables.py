@@ -1,0 +1,115 @@
+"""A comparison as tables for people: the ranking, fits of one k side by side, and fits beside the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import IO, Any
+
+from emcli.comparison.alignment import Alignment
+from emcli.comparison.ranking import Candidate, Group
+from emcli.errors import escaped
+from emcli.output.aligned_tables import against_truth, side_by_side
+from emcli.output.fit_tables import as_text, number, table
+from emcli.output.plots.terminal_renderer import curve
+from emcli.output.terminal import columns, is_terminal
+
+FOOTERS = {
+    "likelihood": "{criterion}: smaller is better. reached: how many of the candidate's starts found its best optimum.",
+    "inertia": "K-means: criteria are of its mixture form, equal round clusters with every row assigned whole.",
+}
+CURVES, LONGEST = 10, 20  # how many are shown, and of how many characters
+# What a narrow terminal goes without, the least needed first.
+SPARED = ("mixing", "model", "iterations", "parameters_count", "icl", "aic", "status", "delta_bic", "bic",
+          "adjusted_rand_index", "reached", "covariance", "warnings", "log_likelihood")  # fmt: skip
+
+
+def print_comparison(groups: Sequence[Group], aligned: Sequence[Alignment], criterion: str, stream: IO[str]) -> None:
+    """Print each group's ranking, best first, then what fits of one k, and the truth, have in common."""
+    blocks: list[Any] = []
+    for group in groups:
+        if group.reason:
+            blocks.append(escaped(group.reason, 200))
+        rows = [_shown(row) for row in group.rows()]
+        titles, spared = _fitting(_titles(rows), rows, criterion, stream)
+        blocks.append(table(list(titles.values()), [[_cell(row.get(key)) for key in titles] for row in rows]))
+        if spared:
+            blocks.append(f"Left out of {columns(stream)} columns: {', '.join(spared)}.")
+        blocks += [f"{row['name']}: {row['reason']}" for row in rows if row.get("reason")]
+        blocks += _curves(group.candidates, stream)
+    for alignment in aligned:
+        blocks += side_by_side(alignment)
+    for group in groups:
+        blocks += against_truth(group.candidates)
+    lines = [FOOTERS["likelihood"].format(criterion=criterion.upper())]
+    if any("inertia" in row for group in groups for row in group.rows()):
+        lines.append(FOOTERS["inertia"])
+    stream.write(as_text(blocks, lines, stream))
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "reached": f"{row['reached']} of {row['starts']}"} if row.get("starts") else row
+
+
+def _titles(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Which columns there is anything to show in."""
+    every = {
+        "model": "model", "k": "k", "covariance": "covariance", "mixing": "mixing", "parameters_count": "parameters",
+        "log_likelihood": "log-likelihood", "inertia": "inertia", "aic": "AIC", "bic": "BIC", "delta_bic": "delta BIC",
+        "icl": "ICL", "iterations": "iterations", "status": "status", "reached": "reached",
+        "adjusted_rand_index": "ARI", "warnings": "warnings",
+    }  # fmt: skip
+    kinds = {tuple(row.get(key) for key in ("model", "k", "covariance", "mixing")) for row in rows}
+    named = {"name": "name"} if len(kinds) < len(rows) else {}
+    return named | {key: title for key, title in every.items() if any(row.get(key) not in (None, []) for row in rows)}
+
+
+def _fitting(
+    titles: dict[str, str], rows: Sequence[dict[str, Any]], criterion: str, stream: IO[str]
+) -> tuple[dict[str, str], list[str]]:
+    """The columns that a terminal has room for, and the titles of the others; a pipe has room for all."""
+    spared: list[str] = []
+    widths = {
+        key: max(len(title), *(len(_cell(row.get(key))) for row in rows)) if rows else len(title)
+        for key, title in titles.items()
+    }
+    same = [key for key in ("mixing", "model", "covariance") if len({row.get(key) for row in rows}) == 1]
+    for key in (*same, *(key for key in SPARED if key not in ("mixing", "model", "covariance")), *SPARED):
+        if not is_terminal(stream) or sum(widths[kept] + 3 for kept in titles) - 3 <= columns(stream):
+            break
+        if key in titles and key != criterion:
+            spared.append(titles[key] + (f" ({_cell(rows[0].get(key))})" if key in same else ""))
+            titles = {kept: title for kept, title in titles.items() if kept != key}
+    return titles, spared
+
+
+def _curves(candidates: Sequence[Candidate], stream: IO[str]) -> list[str]:
+    """The climb of each of the best candidates, one line each and each on its own scale."""
+    climbs = []
+    for candidate in candidates:
+        trace = (candidate.document or {}).get("trace")
+        lines = [line for line in trace if isinstance(line, dict)] if isinstance(trace, list) else []
+        what = "inertia" if lines and "inertia" in lines[0] else "log_likelihood"
+        values = [float(line[what]) for line in lines if isinstance(line.get(what), int | float)]
+        if values:
+            climbs.append((escaped(candidate.name), what, values))
+    if not climbs:
+        return []
+    shown = climbs[:CURVES]
+    name, end = max(len(climb[0]) for climb in shown), max(len(number(values[-1])) for *_, values in shown)
+    room = min(LONGEST, max(6, columns(stream) - name - end - 25)) if is_terminal(stream) else LONGEST
+    said = [f"{'Inertia' if shown[0][1] == 'inertia' else 'Log-likelihood'} by iteration, each on its own scale:"]
+    for label, _, values in shown:
+        steps = len(values) - 1
+        drawn = curve(values, room, stream).ljust(room)
+        said.append(f"  {label:{name}}  {drawn}  {number(values[-1]):>{end}} in {steps} iteration{'s' * (steps != 1)}")
+    if len(climbs) > len(shown):
+        said.append(f"  and {len(climbs) - len(shown)} more")
+    return ["\n".join(said)]
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(value)
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return "" if value is None else escaped(str(value))

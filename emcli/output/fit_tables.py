@@ -1,0 +1,269 @@
+"""A fit as tables for people: parameters, iterations, the ledger in one line, a verdict and the criteria."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import IO, Any
+
+import numpy as np
+
+from emcli.errors import escaped
+from emcli.inference.bootstrap import LEVELS
+from emcli.inference.diagnostics import found_once, same_optimum
+from emcli.inference.fit import Result
+from emcli.inference.starts import Start
+from emcli.models.base import Count, Share
+from emcli.output.plots.terminal_renderer import curve
+from emcli.output.terminal import is_terminal, sayable
+
+HEAD, TAIL = 12, 8  # iterations shown at either end of a long fit
+CERTAIN = 1e-4  # nats by which a certified fit may be short of the best of all
+PIPED = 100  # characters of a table of parameters in a pipe above which it is turned
+LONGEST = 20  # characters of the curve of a fit
+WIDEST = 6  # columns of the data up to which whole covariance matrices are shown
+
+
+def print_fit(result: Result, stream: IO[str], verbose: bool) -> None:
+    """Print the tables of a fit."""
+    console = _console(stream)
+    widest = console.width if is_terminal(stream) else PIPED
+    blocks = (_title(result), _parameters(result, widest), _covariances(result), _iterations(result, verbose))
+    lines = (
+        climb(result, stream),
+        ledger(result),
+        *_bootstrapped(result),
+        verdict(result),
+        criteria(result),
+        *_agreement(result),
+    )
+    stream.write(_rendered(console, blocks, lines))
+
+
+def as_text(blocks: Sequence[Any], lines: Sequence[str], stream: IO[str]) -> str:
+    """Tables and texts with an empty line after each, then lines, as wide as the stream is."""
+    return _rendered(_console(stream), blocks, lines)
+
+
+def _console(stream: IO[str]) -> Any:
+    from rich.console import Console
+
+    console = Console(file=stream, highlight=False, markup=False, emoji=False)
+    if not is_terminal(stream):
+        console.width = 1000  # nothing is cut or folded in a pipe
+    return console
+
+
+def _rendered(console: Any, blocks: Sequence[Any], lines: Sequence[str]) -> str:
+    with console.capture() as captured:
+        for block in blocks:
+            if block is not None:
+                console.print(block)
+                console.print()
+        for line in lines:
+            console.print(line)
+    said = "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+    return sayable(said, console.file)
+
+
+def number(value: Any) -> str:
+    """A number for a table: six significant digits; whole numbers whole; shares in per cent."""
+    if isinstance(value, Share):
+        return f"{100 * value:.1f} %"
+    if isinstance(value, Count):
+        return f"{value:.1f}"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return f"{value:.0f}" if value == int(value) and abs(value) < 1e6 else f"{value:.6g}"
+    return str(value)
+
+
+def _title(result: Result) -> str:
+    settings, data = result.settings.document(), result.data
+    kind = "".join(f", {settings[key]} {key}" for key in ("covariance", "mixing") if key in settings)
+    weight = "" if data.row_weights is None else f" of total weight {data.rows.total:g}"
+    columns = ", ".join(escaped(name) for name in data.columns)
+    rows = f"{escaped(data.source, 200)}, {data.count} rows{weight} ({columns})"
+    return f"{result.family.name}, k={settings['k']}{kind}: {rows}"
+
+
+def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
+    """A table of right-aligned cells, of the look that all tables have."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for heading in titles:
+        table.add_column(escaped(heading), justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(escaped(cell, 80) for cell in row))
+    return table
+
+
+def _parameters(result: Result, widest: int) -> Any:
+    """Fitted components, each followed by the true one it matches where that is known; turned where it is too wide."""
+    fitted = result.family.table(result.parameters, result.data.columns, result.data.rows.total)
+    rows = [[str(i + 1), *map(number, cells)] for i, cells in enumerate(zip(*(c for _, c in fitted), strict=True))]
+    true = result.truth and result.truth["parameters"]
+    if true:
+        known = dict(result.family.table(true, result.data.columns, result.data.rows.total))
+        blank = [known.get(title) for title, _ in fitted]
+        count = max(len(cells) for cells in known.values())
+        lines = [["true", *(number(cells[i]) if cells else "" for cells in blank)] for i in range(count)]
+        if count == len(rows):
+            rows = [line for pair in zip(rows, lines, strict=True) for line in pair]
+        else:
+            rows += lines
+    rows = _with_errors(result, rows)
+    titles = ["component", *(title for title, _ in fitted)]
+    columns = [[title, *cells] for title, *cells in zip(titles, *rows, strict=True)]
+    if sum(max(map(len, column)) + 3 for column in columns) > widest:
+        return table([str(cell) for cell in columns[0]], columns[1:])
+    return table(titles, rows)
+
+
+def _with_errors(result: Result, rows: list[list[str]]) -> list[list[str]]:
+    """Below each component its standard errors and the ends of its 95 % intervals, where there is a bootstrap."""
+    if result.bootstrap is None or result.bootstrap.refused:
+        return rows
+    tables = [result.family.table(p, result.data.columns, result.data.rows.total) for p in result.bootstrap.parameters]
+    kinds = [type(cells[0]) for _, cells in tables[0]]
+    cells = np.array([[column for _, column in each] for each in tables], dtype=np.float64)  # (replicates, columns, k)
+    ends = np.quantile(cells, LEVELS, axis=0)
+    shown = {"std. error": cells.std(axis=0, ddof=1), "2.5 %": ends[0], "97.5 %": ends[1]}
+    lines: list[list[str]] = []
+    component = 0
+    for row in rows:
+        lines.append(row)
+        if row[0] == str(component + 1):
+            for label, values in shown.items():
+                told = [number(kind(value)) for kind, value in zip(kinds, values[:, component], strict=True)]
+                lines.append([label, *told])
+            component += 1
+    return lines
+
+
+def _covariances(result: Result) -> Any:
+    """Whole covariance matrices where they hold more than the standard deviations in the table above."""
+    names, shape = result.data.columns, result.settings.document().get("covariance")
+    if "covariances" not in result.parameters or shape not in ("full", "tied") or not 1 < len(names) <= WIDEST:
+        return None
+    matrices = result.parameters["covariances"]
+    shown = [("all", matrices[0])] if shape == "tied" else [(str(i + 1), m) for i, m in enumerate(matrices)]
+    rows = [
+        [label if j == 0 else "", escaped(name), *map(number, matrix[j])]
+        for label, matrix in shown
+        for j, name in enumerate(names)
+    ]
+    return table(["component", "covariance of", *names], rows)
+
+
+def _iterations(result: Result, verbose: bool) -> Any:
+    """Log-likelihood (K-means: inertia) of each iteration of the best start, and what it gained."""
+    pairs = result.log_likelihoods(result.best)
+    hard = result.inertia is not None
+    values = [pair[1] if hard else pair[0] for pair in pairs]
+    title = "inertia" if hard else "log-likelihood"
+    rows = []
+    for i, value in enumerate(values):
+        change = 0.0 if i == 0 else (value or 0.0) - (values[i - 1] or 0.0)
+        gain = "" if i == 0 else f"{change:+.3f}" if abs(change) >= 1 else f"{change:+.3g}"
+        rows.append([str(i), f"{value:.6f}" if value is not None else "", gain, result.best.steps[i] if i else ""])
+    if len(rows) > HEAD + TAIL + 2 and not verbose:
+        rows = [*rows[:HEAD], ["…", f"{len(rows) - HEAD - TAIL} more, see -v", "", ""], *rows[-TAIL:]]
+    titles = ["iteration", title, "change" if hard else "gain", "step"]
+    shown = len(titles) - ("newton" not in result.best.steps)
+    return table(titles[:shown], [row[:shown] for row in rows])
+
+
+def climb(result: Result, stream: IO[str]) -> str:
+    """The best start's log-likelihood (K-means: inertia) at every iteration, as a curve in one line."""
+    pairs, hard = result.log_likelihoods(result.best), result.inertia is not None
+    values = [(inertia if hard else log_likelihood) or 0.0 for log_likelihood, inertia in pairs]
+    steps = len(values) - 1
+    ends = f"from {number(values[0])} to {number(values[-1])} in {steps} iteration{'s' * (steps != 1)}"
+    return f"{'inertia' if hard else 'log-likelihood'} {curve(values, LONGEST, stream)} {ends}"
+
+
+def _score(result: Result, start: Start) -> float:
+    log_likelihood, inertia = result.family.measures(start.scores[-1], result.data.rows, result.settings.k)
+    return inertia if inertia is not None else (log_likelihood or 0.0)
+
+
+def ledger(result: Result) -> str:
+    """How many starts reached the best, and how bad the worst was."""
+    finished = [start for start in result.ledger if start.finished]
+    what = "inertia" if result.inertia is not None else "log-likelihood"
+    best = _score(result, result.best)
+    line = f"{result.reached()} of {len(result.ledger)} start{'s' * (len(result.ledger) > 1)} reached {what} {best:.3f}"
+    worst = min(finished, key=lambda start: start.scores[-1])
+    if not same_optimum(result.family, worst.scores[-1], result.best.scores[-1]):
+        line += f"; worst {_score(result, worst):.3f}"
+    screened = [start for start in result.ledger if start.status == "screened"]
+    degenerate = len(result.ledger) - len(finished) - len(screened)
+    line += f"; {degenerate} degenerated (see restarts in --json)" if degenerate else ""
+    if result.best.sample is not None:
+        line += f"; all were tried on a sample of {result.best.sample[0]} rows, and {len(finished)} finished on all"
+    if result.certificate is not None:
+        return f"{line}\n{certified(result)}"
+    once, starts = found_once(result.family, result.ledger)
+    if starts < 2 or result.best.status == "max_iter":
+        return line
+    chance = f"about {100 * once / starts:.0f} %" if once else f"below {100 / starts:.0f} %"
+    return f"{line}\nChance that one more start finds a new optimum: {chance} ({once} found once, in {starts} starts)"
+
+
+def certified(result: Result) -> str:
+    """What is known for certain of the best fit there can be."""
+    known = result.certificate or {}
+    if "optimum" in known:
+        if known["reached"]:
+            return "Certified: no clusters of this number have a smaller inertia (exact in one dimension)."
+        return f"Not the best: the smallest inertia of this many clusters is {known['optimum']:.6g}."
+    gap, rows = known["gap"], result.data.rows.total
+    bound = gap + rows * float(np.log1p(known["D"] / rows))
+    if bound < CERTAIN:
+        return "Certified: no mixture of any number of coins is better."
+    return (
+        f"With any number of coins the log-likelihood could rise by at most {bound:.3g} nats; this does not say that "
+        "it could with so few."
+    )
+
+
+def verdict(result: Result) -> str:
+    """How the best start ended, in a sentence."""
+    best = result.best
+    left = "" if best.decrement is None else f" (expected remaining gain {best.decrement:.1e} nats)"
+    steps = f"{best.iterations} iteration{'s' * (best.iterations != 1)}"
+    return {
+        "projected": f"Converged in {steps}{left}.",
+        "rounding": f"Converged in {steps}, to where rounding hides any further gain{left}.",
+        "assignments": f"Converged in {steps}: no assignment changes any more.",
+        "max_iter": f"NOT converged: stopped after {steps}, at --max-iter{left}.",
+    }[str(best.stop)]
+
+
+def _bootstrapped(result: Result) -> list[str]:
+    made = result.bootstrap
+    if made is None or made.refused:
+        return []
+    return [f"Standard errors and 95 % intervals: from {len(made.parameters)} refits of data drawn from this fit."]
+
+
+def criteria(result: Result) -> str:
+    """Log-likelihood, number of parameters and information criteria."""
+    values = result.criteria()
+    if result.log_likelihood is None:
+        return f"{result.parameters_count} parameters; no criteria: the log-likelihood is unbounded at inertia 0"
+    listed = ", ".join(f"{name.upper()} {value:.3f}" for name, value in values.items())
+    kind = "Classification log-likelihood" if result.inertia is not None else "Log-likelihood"
+    count = f"{result.parameters_count} parameter{'s' * (result.parameters_count != 1)}"
+    return f"{kind} {result.log_likelihood:.6f}, {count}; {listed} (smaller is better)"
+
+
+def _agreement(result: Result) -> list[str]:
+    if result.truth is None or result.truth["adjusted_rand_index"] is None:
+        return []
+    return [
+        f"Adjusted Rand index {result.truth['adjusted_rand_index']:.4f} against the true labels (1: the same groups)"
+    ]

@@ -1,0 +1,64 @@
+"""What a picture shows, before anything is drawn: panels of series in the units of the data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from emcli.inference.em import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """Something to draw in a panel. `colour` is a component's 0-based number; None is neutral ink."""
+
+    kind: str  # points | line | bars | density
+    x: Array  # (n,); bars: the edges (n + 1,); density: the edges of the columns
+    y: Array  # (n,); bars: the heights; density: the edges of the rows
+    label: str | None = None  # for the legend
+    colour: int | None = None
+    stroke: str = "normal"  # thin | normal | bold | dashed; points: a ring, a dot, a cross
+    z: Array | None = None  # density: counts (rows, columns)
+    mark: str | None = None  # a word or two at the last point
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One pair of axes."""
+
+    title: str
+    x_label: str
+    y_label: str
+    series: Sequence[Series]
+    whole: bool = False  # does the horizontal axis count in whole numbers?
+    x_range: tuple[float, float] | None = None  # what to show; None: all
+    y_range: tuple[float, float] | None = None
+    note: str = ""  # a sentence to stand below
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """Panels that belong together, in rows."""
+
+    title: str  # data, model and k
+    panels: Sequence[Sequence[Panel]]
+
+
+def described(picture: Picture) -> str:
+    """What is in a picture, as JSON: for each panel its labels, and how much of what lies from where to where."""
+    panels = [
+        {"title": panel.title, "x": panel.x_label, "y": panel.y_label, "series": [*map(_measured, panel.series)]}
+        for row in picture.panels
+        for panel in row
+    ]
+    return json.dumps({"title": picture.title, "panels": panels})
+
+
+def _measured(series: Series) -> dict[str, object]:
+    stretches = {
+        name: [float(f"{value:.6g}") for value in (at.min(), at.max(), at[-1])] if len(at) else []
+        for name, at in (("x", series.x), ("y", series.y))
+    }
+    counts = {} if series.z is None else {"sum": float(series.z.sum())}
+    return {"kind": series.kind, "label": series.label, "count": len(series.x), **stretches, **counts}

@@ -1,0 +1,191 @@
+"""What a picture of a fit shows of each model: K-means, coins and Gaussians, iteration by iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from emcli.inference.em import Array
+from emcli.models.base import Rows
+from emcli.output.plots import histogram
+from emcli.output.plots.figure import Panel, Series
+from emcli.output.plots.projection import Plane, dots, frame
+
+FEW = 5  # iterations after which the middle picture is taken
+Path = Sequence[tuple[int, Any]]  # iterations and models in the user's units; the last is the fit
+Panels = list[list[Panel]]
+
+
+def of_clusters(path: Path, rows: Rows, assignments: Array) -> Panels:
+    """The rows by cluster, the centroids, and the way that each took."""
+    assignments = rows.of_merged(assignments)
+    tracks = np.stack([model.centroids for _, model in path])  # (t, k, d)
+    if len(rows.names) == 1:
+        return [[_strip(tracks[:, :, 0], [i for i, _ in path], rows, assignments)]]
+    plane = Plane.of(rows, common=True)
+    at, ways = plane.rows(rows), plane.place(tracks)  # (2, n) and (2, t, k)
+    k = tracks.shape[1]
+    series = dots(at, assignments, k, rows.weights, "cluster")
+    if len(path) > 1:
+        series += [Series("line", ways[0, :, j], ways[1, :, j], "path" if j == 0 else None, j) for j in range(k)]
+        series.append(Series("points", ways[0, 0], ways[1, 0], "start", None, "thin"))
+    series.append(Series("points", ways[0, -1], ways[1, -1], "centroid", None, "bold"))
+    x_range, y_range = (frame(at[i], ways[i].ravel()) for i in (0, 1))
+    title = f"Clusters after {_times(path[-1][0])}"
+    return [[Panel(title, *plane.labels, series, x_range=x_range, y_range=y_range, note=plane.note)]]
+
+
+def _strip(tracks: Array, iterations: Sequence[int], rows: Rows, assignments: Array) -> Panel:
+    """One column: a histogram of each cluster, and above it time going up with each centroid's way."""
+    values = rows.frame.outward(rows.values.T)[:, 0]
+    edges = histogram.edges(values, rows.weights)
+    k = tracks.shape[1]
+    heights = []
+    for j in range(k):
+        mine = assignments == j
+        heights.append(histogram.counts(values[mine], None if rows.weights is None else rows.weights[mine], edges))
+    top = float(np.sum(heights, axis=0).max())
+    series = [Series("bars", edges, height, f"cluster {j + 1}", j) for j, height in enumerate(heights)]
+    if len(iterations) > 1:
+        level = top * (1.08 + 0.4 * (1 - np.asarray(iterations) / max(iterations[-1], 1)))
+        series += [Series("line", tracks[:, j], level, "path, downwards" if j == 0 else None, j) for j in range(k)]
+        series.append(Series("points", tracks[0], np.full(k, level[0]), "start", None, "thin"))
+    series.append(Series("points", tracks[-1], np.full(k, 1.08 * top), "centroid", None, "bold"))
+    title = f"Clusters after {_times(iterations[-1])}"
+    y_range = (0.0, top * (1.55 if len(iterations) > 1 else 1.2))
+    x_range = frame(edges, tracks.ravel())
+    return Panel(title, rows.names[0], _per_bin(edges), series, x_range=x_range, y_range=y_range)
+
+
+def of_coins(path: Path, rows: Rows, truth: Mapping[str, Any] | None) -> Panels:
+    """Each coin's P(heads) against the iteration, and the rows beside what the fitted mixture expects."""
+    iterations = np.array([i for i, _ in path], dtype=np.float64)
+    heads = np.stack([model.heads for _, model in path])  # (t, k)
+    k = heads.shape[1]
+    stroke = "normal" if len(path) > 1 else "bold"
+    series = [
+        Series(
+            "line" if len(path) > 1 else "points",
+            iterations,
+            heads[:, j],
+            f"coin {j + 1}",
+            j,
+            stroke,
+            mark=f"{heads[-1, j]:.3g}",
+        )
+        for j in range(k)
+    ]
+    known = list((truth or {}).get("heads", ()))
+    ends = np.array([0.0, max(iterations[-1], 1.0)])
+    series += [
+        Series("line", ends, np.full(2, p), "truth" if j == 0 else None, j if len(known) == k else None, "dashed")
+        for j, p in enumerate(known)
+    ]
+    first = Panel("Coins, iteration by iteration", "iteration", "P(heads)", series, whole=True, y_range=(0.0, 1.0))
+    return [[first, _tossed(path[-1][1], rows)]]
+
+
+def _tossed(model: Any, rows: Rows) -> Panel:
+    """How many rows had that many heads, or that share of heads where the number of tosses differs."""
+    from scipy.special import bdtr
+
+    heads, tosses = rows.values[0], rows.values[0] + rows.values[1]
+    weights = np.ones(len(heads)) if rows.weights is None else rows.weights
+    distinct, place = np.unique(tosses, return_inverse=True)
+    often = np.bincount(place.ravel(), weights)
+    if len(distinct) == 1:
+        reach = float(distinct[0]) + 1
+        width = max(1.0, histogram.round_width(reach / 60))
+        edges = np.arange(int(np.ceil(reach / width)) + 1, dtype=np.float64) * np.float64(width) - 0.5
+        limit, values, x_label = edges, heads, f"heads in {distinct[0]:g} tosses"
+        y_label = "rows" if width == 1 else f"rows in {width:g} counts of heads"
+    else:
+        edges = np.arange(21, dtype=np.float64) / 20
+        limit, values, x_label, y_label = edges - 1e-9, heads / tosses, "heads / tosses", "rows in a bin of 0.05"
+        limit[-1] += 1.0
+    below = np.ceil(limit[:, None] * (1.0 if len(distinct) == 1 else distinct)) - 1  # (edges, tosses)
+    middle: Array = (edges[1:] + edges[:-1]) / 2
+    expected = []
+    for p in model.heads:
+        reached = np.where(below < 0, 0.0, bdtr(np.clip(below, 0, distinct), distinct.astype(np.int64), p))
+        expected.append(np.diff(reached @ often))
+    each = model.weights[:, None] * np.array(expected)  # (k, bins)
+    series = [Series("bars", edges, histogram.counts(values, weights, limit), "rows")]
+    series.append(Series("line", middle, each.sum(axis=0), "sum", None, "bold"))
+    series += [Series("line", middle, y, f"coin {j + 1}", j) for j, y in enumerate(each)]
+    whole = len(distinct) == 1
+    return Panel("Rows, and what the coins expect", x_label, y_label, series, whole=whole)
+
+
+def of_gaussians(path: Path, rows: Rows, groups: Sequence[Array], common: bool) -> Panels:
+    """The mixture at the start, after a few iterations and at the end; groups: the likeliest components then."""
+    if len(rows.names) == 1:
+        return [_curves(path, rows)]
+    plane = Plane.of(rows, common)
+    at = plane.rows(rows)
+    last = path[-1][1]
+    outlines = [plane.ellipse(*pair, 2.0) for pair in zip(last.means, last.covariances.full(), strict=True)]
+    centres = [plane.place(model.means) for _, model in path]
+    x_range, y_range = (frame(at[i], np.concatenate([o[i] for o in (*outlines, *centres)])) for i in (0, 1))
+    panels = []
+    for (iteration, model), group in zip(path, groups, strict=True):
+        k = len(model.means)
+        series = dots(at, group, k, rows.weights, "component")
+        for j, (mean, matrix) in enumerate(zip(model.means, model.covariances.full(), strict=True)):
+            one, two = plane.ellipse(mean, matrix, 1.0), plane.ellipse(mean, matrix, 2.0)
+            series.append(Series("line", one[0], one[1], "1 sd" if j == 0 else None, j, "bold"))
+            series.append(Series("line", two[0], two[1], "2 sd" if j == 0 else None, j, "normal"))
+        centres_now = plane.place(model.means)
+        series.append(Series("points", centres_now[0], centres_now[1], "mean", None, "bold"))
+        title = _moment(iteration, path[-1][0])
+        panels.append(Panel(title, *plane.labels, series, x_range=x_range, y_range=y_range, note=plane.note))
+    return [panels]
+
+
+def moments(path: Path) -> Path:
+    """The start, a few iterations later, and the end."""
+    total = path[-1][0]
+    few = min(FEW, total // 2)
+    return [step for step in path if step[0] in (0, few, total)]
+
+
+def _curves(path: Path, rows: Rows) -> list[Panel]:
+    values = rows.frame.outward(rows.values.T)[:, 0]
+    edges = histogram.edges(values, rows.weights)
+    heights = histogram.counts(values, rows.weights, edges)
+    width = edges[1] - edges[0]
+    shown = []
+    for _, model in path:
+        means, sds = model.means[:, 0], np.sqrt(model.covariances.full()[:, 0, 0])
+        near = (means + sds * np.linspace(-4, 4, 49)[:, None]).ravel()
+        x = np.unique(np.concatenate([np.linspace(edges[0], edges[-1], 161), near]).clip(edges[0], edges[-1]))
+        z = (x - means[:, None]) / sds[:, None]
+        density = np.exp(-0.5 * z * z) / (sds[:, None] * np.sqrt(2 * np.pi))
+        shown.append((x, rows.total * width * model.weights[:, None] * density))
+    top = max(float(heights.max()), float(shown[-1][1].sum(axis=0).max()))
+    most = min(max(float(each.sum(axis=0).max()) for _, each in shown), 1.6 * top)
+    y_range = (0.0, 1.06 * max(top, most))
+    panels = []
+    for (iteration, _), (x, each) in zip(path, shown, strict=True):
+        series = [Series("bars", edges, heights, "rows")]
+        series.append(Series("line", x, each.sum(axis=0), "sum", None, "bold"))  # first: the components lie on it
+        series += [Series("line", x, y, f"component {j + 1}", j) for j, y in enumerate(each)]
+        title = _moment(iteration, path[-1][0])
+        panels.append(Panel(title, rows.names[0], _per_bin(edges), series, y_range=y_range))
+    return panels
+
+
+def _per_bin(edges: Array) -> str:
+    return f"rows in a bin of {edges[1] - edges[0]:.3g}"
+
+
+def _moment(iteration: int, total: int) -> str:
+    if iteration == 0:
+        return "Start" if total else "Start and end: no iteration"
+    return f"End, after {_times(iteration)}" if iteration == total else f"After {_times(iteration)}"
+
+
+def _times(iterations: int) -> str:
+    return f"{iterations} iteration{'' if iterations == 1 else 's'}"

@@ -1,0 +1,114 @@
+"""Rows in a plane: two columns as they are, more on their two leading principal axes; dots, or a density of many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from emcli.inference.em import Array
+from emcli.models.base import Rows
+from emcli.output.plots.figure import Series
+
+MOST_DOTS = 20_000  # rows beyond which a density is shown
+CELLS = 160  # of a density, in each direction
+TURN = np.linspace(0.0, 2 * np.pi, 73)
+CIRCLE = np.stack([np.cos(TURN), np.sin(TURN)])  # (2, m)
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """Where rows stand on paper: axes · (x - origin), x in the user's units."""
+
+    axes: Array  # (2, d)
+    origin: Array  # (d,)
+    labels: tuple[str, str]
+    note: str = ""
+
+    @classmethod
+    def of(cls, rows: Rows, common: bool) -> Plane:
+        """Two columns as they are; else the axes of the largest variance, of columns of unit sd unless `common`."""
+        d = len(rows.names)
+        common = common and rows.frame.unit is None
+        if d == 2:
+            return cls(np.eye(2), np.zeros(2), (rows.names[0], rows.names[1]))
+        mean = np.average(rows.values, axis=1, weights=rows.weights)
+        away = rows.values - mean[:, None]
+        spread = (away if rows.weights is None else away * rows.weights) @ away.T / rows.total
+        sd = np.sqrt(np.diag(spread))
+        unit = np.full(d, 1.0) if common else np.where(sd > 0, sd, 1.0)
+        variances, directions = np.linalg.eigh(spread / np.outer(unit, unit))
+        leading = directions[:, ::-1][:, :2].T
+        leading = leading * np.sign(leading[np.arange(2), np.abs(leading).argmax(axis=1)])[:, None]
+        shares = variances[::-1][:2] / max(float(variances.sum()), 1e-300)
+        axes = leading if common else leading / (unit * _scale(rows))
+        scaled = "" if common else "; columns scaled to unit sd"
+        note = "\n".join(f"axis {i + 1} = {_sum(axis, rows.names)}" for i, axis in enumerate(leading)) + scaled
+        labels = [f"principal axis {i + 1} ({100 * share:.0f} % of variance)" for i, share in enumerate(shares)]
+        return cls(axes, rows.frame.outward(mean), (labels[0], labels[1]), note)
+
+    def place(self, points: Array) -> Array:
+        """Points (…, d) on paper, (2, …)."""
+        return np.moveaxis((points - self.origin) @ self.axes.T, -1, 0)
+
+    def rows(self, rows: Rows) -> Array:
+        """All rows on paper, (2, n)."""
+        if len(rows.names) == 2:
+            return rows.frame.outward(rows.values.T).T
+        slope = self.axes * _scale(rows)
+        return slope @ (rows.values - rows.frame.inward(self.origin)[:, None])
+
+    def ellipse(self, mean: Array, covariance: Array, sds: float) -> Array:
+        """The outline (2, m) of a Gaussian at that many standard deviations."""
+        variances, directions = np.linalg.eigh(self.axes @ covariance @ self.axes.T)
+        root = directions * np.sqrt(np.maximum(variances, 0.0))
+        outline: Array = self.place(mean)[:, None] + sds * root @ CIRCLE
+        return outline
+
+
+def _scale(rows: Rows) -> Array:
+    """The user's units in one of the working coordinates, (d,)."""
+    unit = np.ones(len(rows.names)) if rows.frame.unit is None else rows.frame.unit
+    return np.ldexp(unit, rows.frame.exponent)
+
+
+def _sum(axis: Array, names: Sequence[str]) -> str:
+    """The largest terms of an axis in words."""
+    largest = sorted(np.argsort(-np.abs(axis), kind="stable")[:4].tolist())
+    said = " ".join(f"{'−' if axis[j] < 0 else '+'} {abs(axis[j]):.2f} {names[j]}" for j in largest)
+    return said.removeprefix("+ ") + (" + …" if len(names) > len(largest) else "")
+
+
+def dots(at: Array, groups: Array, k: int, weights: Array | None, noun: str) -> list[Series]:
+    """Rows at (2, n), a series for each of k groups: dots, or where they are too many the counts in cells."""
+    if at.shape[1] <= MOST_DOTS:
+        return [
+            Series("points", at[0, mine], at[1, mine], f"{noun} {j + 1}", j)
+            for j in range(k)
+            for mine in (groups == j,)
+        ]
+    x, y = (np.linspace(*_span(values), CELLS + 1) for values in at)
+    cell = [
+        np.clip(((v - e[0]) / (e[-1] - e[0]) * CELLS).astype(np.intp), 0, CELLS - 1)
+        for v, e in zip(at, (x, y), strict=True)
+    ]
+    place = (groups * CELLS + cell[1]) * CELLS + cell[0]
+    z = np.bincount(place, weights, k * CELLS * CELLS).astype(np.float64).reshape(k, CELLS, CELLS)
+    return [Series("density", x, y, f"{noun} {j + 1}", j, z=z[j]) for j in range(k)]
+
+
+def frame(values: Array, others: Array) -> tuple[float, float]:
+    """The stretch that shows all values and, unless they are far away, the others."""
+    low, high = _span(values)
+    reach = high - low
+    low = max(min(low, float(others.min(initial=low))), low - reach)
+    high = min(max(high, float(others.max(initial=high))), high + reach)
+    margin = 0.04 * (high - low)
+    return low - margin, high + margin
+
+
+def _span(values: Array) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    half = max(abs(low) * 1e-6, 0.5)
+    return (low, high) if high > low else (low - half, high + half)

@@ -1,0 +1,81 @@
+"""The option --plot: asked for before the work, recorded during it, drawn after it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from emcli.errors import EmcliError, Exit, quoted
+from emcli.files import Output
+
+if TYPE_CHECKING:
+    from emcli.comparison.ranking import Group
+    from emcli.inference.fit import Events, Result
+    from emcli.output.plots.figure import Picture
+
+
+class Plot:
+    """Where a picture goes: a file, the terminal ('-'), or nowhere (None). Raises EmcliError before any work."""
+
+    def __init__(self, path: str | None, given: Mapping[str, Any], inputs: tuple[str, ...] = ()):
+        self.path = path
+        self._sink: Output | None = None
+        self._history: Any = None
+        if path is None:
+            return
+        others = {flag: (given.get(key) or [None])[0] for flag, key in (("-o", "output"), ("--trace", "trace"))}
+        if path == "-":
+            for flag, other in (
+                ("--json", given["json"] and "-"),
+                *((f"{flag} -", other) for flag, other in others.items()),
+            ):
+                if other == "-":
+                    what = f"{flag} and --plot - would both be written to standard output"
+                    raise EmcliError(Exit.USAGE, what)
+            return
+        from emcli.output.plots.matplotlib_renderer import format_of, need_matplotlib
+
+        self._format = format_of(path)
+        for flag, other in others.items():
+            if other is not None and os.path.realpath(other) == os.path.realpath(path):
+                raise EmcliError(Exit.USAGE, f"{flag} and --plot would both be written to {quoted(path, 200)}")
+        self._sink = Output(path, inputs)
+        need_matplotlib(path)
+
+    def recorded(self, events: Events) -> Events:
+        """A fit's events passed through, so that they can be drawn."""
+        if self.path is None:
+            return events
+        from emcli.output.plots.history import History
+
+        self._history = History()
+        recorded: Events = self._history.recorded(events)
+        return recorded
+
+    def fit(self, result: Result) -> str:
+        """Draw a fit: the file is written; what the terminal shall show is returned."""
+        if self.path is None:
+            return ""
+        from emcli.output.plots.fit_figure import of_fit
+
+        return self._put(of_fit(result, self._history))
+
+    def comparison(self, groups: Sequence[Group], criterion: str) -> str:
+        """Draw a comparison: the file is written; what the terminal shall show is returned."""
+        if self.path is None:
+            return ""
+        from emcli.output.plots.fit_figure import of_comparison
+
+        return self._put(of_comparison(groups, criterion))
+
+    def _put(self, picture: Picture) -> str:
+        if self._sink is None:
+            from emcli.output.plots.terminal_renderer import drawn
+
+            return "\n" + drawn(picture, sys.stdout)
+        from emcli.output.plots.matplotlib_renderer import rendered
+
+        self._sink.write(rendered(picture, self._format))
+        return ""
