@@ -11,10 +11,11 @@ import pytest
 
 from emcli.config.resolve import resolve
 from emcli.data.dataset import Dataset, prepare
-from emcli.inference.em import em, pooled
+from emcli.inference.em import em
 from emcli.inference.fit import Result, fit
 from emcli.inference.result import document
 from emcli.models import family_of
+from emcli.models.base import pooled_e_step
 
 Options = dict[str, Any]
 SHAPES = ("full", "tied", "diag", "spherical")
@@ -82,7 +83,7 @@ def stepped(values: Any, options: Options, steps: int, seed: int = 1, weights: A
 
 def statistics(model: Any, rows: Any) -> Any:
     """The E-step of all rows."""
-    return pooled(model, rows.batches())
+    return pooled_e_step(model, rows.batches())
 
 
 def clusters(n: int = 120, d: int = 2, seed: int = 1) -> np.ndarray:

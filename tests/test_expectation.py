@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emcli.inference.em import Degenerate
+from emcli.models.base import Degenerate
 from emcli.models.gmm.covariance import SHAPES
 from emcli.models.gmm.e_step import FAINT
 from emcli.models.gmm.mixture import Gaussian

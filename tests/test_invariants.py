@@ -30,9 +30,10 @@ from inprocess import (
     tosses,
 )
 
-from emcli.inference.em import UNIT_ROUNDOFF, em, rounding
+from emcli.inference.em import em, rounding
 from emcli.inference.result import dumps
 from emcli.models import base
+from emcli.models.base import UNIT_ROUNDOFF
 
 FREE = [name for name in GMM if name.endswith("free")]
 

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from emcli.compute.processes import side_by_side
 from emcli.compute.threads import threads
 from emcli.data import points
-from emcli.inference.em import Array, Step, em, guard
-from emcli.models.base import Rows
+from emcli.data.rows import Rows
+from emcli.inference.em import em, guard
+from emcli.models.base import Step
 from emcli.models.kmeans import lloyd_bounds
 from emcli.models.kmeans.assignment import Screen
 from emcli.models.kmeans.centroid_drift import Travel
@@ -27,6 +28,7 @@ from emcli.models.kmeans.lloyd_1d import on_a_line
 from emcli.models.kmeans.lloyd_bounds import Part, bounded
 from emcli.models.kmeans.model import KMeans
 from emcli.models.seeding import squared_distances
+from emcli.types import Array
 
 MOST = 60  # iterations
 

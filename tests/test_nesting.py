@@ -15,9 +15,10 @@ from conftest import SAMPLES, run, table
 from emcli.config.experiment import read_start
 from emcli.config.resolve import resolve
 from emcli.data.dataset import prepare
-from emcli.inference.em import em, pooled
+from emcli.inference.em import em
 from emcli.inference.fit import fit
 from emcli.models import family_of
+from emcli.models.base import pooled_e_step
 
 TACKS = [SAMPLES / "thumbtacks.csv", "--tosses", "n", "--row-weights", "freq"]
 
@@ -64,7 +65,7 @@ def test_a_model_that_holds_another_begins_where_that_one_ends(model: str) -> No
         wanted = settings_of(family, **large)
         rows = prepare(family, numbers, [], None, ["heads", "tosses"], wanted).rows
         begun = family.inward(family.read(result.parameters, large), rows)
-        score = pooled(next(family.grown(begun, wanted, rows, 0.0)), rows.batches()).score
+        score = pooled_e_step(next(family.grown(begun, wanted, rows, 0.0)), rows.batches()).score
         log_likelihood, _ = family.measures(score, rows, large["k"])
         assert log_likelihood == pytest.approx(result.log_likelihood, rel=1e-11), (small, large)
         wide = max(

@@ -8,10 +8,12 @@ from functools import partial
 from typing import Any
 
 from emcli.comparison.ranking import Candidate, same_scale
-from emcli.inference.em import Map, em
+from emcli.data.rows import Rows
+from emcli.inference.em import em
 from emcli.models import family_of
-from emcli.models.base import Family, Rows
+from emcli.models.base import Family
 from emcli.models.seeding import best_of_short_runs
+from emcli.types import Mapper
 
 STEPS = (0.5, 0.1)  # sds by which a component is split either way, to find the most promising one
 SHORT = 8  # EM iterations in which it shows itself
@@ -74,7 +76,7 @@ def _margin(small: Candidate, large: Candidate) -> float:
     return 2 * sum(tolerances) + 1e-13 * abs(_score(small))
 
 
-def _grown(family: Family, small: Mapping[str, Any], settings: Any, closest: bool, rows: Rows, spread: Map) -> Any:
+def _grown(family: Family, small: Mapping[str, Any], settings: Any, closest: bool, rows: Rows, spread: Mapper) -> Any:
     model = family.inward(family.read(small["parameters"], settings.document()), rows)  # of the larger one's shape
     if closest:
         return next(iter(family.grown(model, settings, rows, CLOSEST)))

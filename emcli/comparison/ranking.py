@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emcli import __version__
-from emcli.inference.em import Array
+from emcli.types import Array
 
 SCHEMA = "emcli.compare/1"
 CRITERIA = ("bic", "aic", "icl")

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from emcli.compute.memory import free, shown
 from emcli.errors import EmcliError, Exit, Fault
 from emcli.files import reason
+from emcli.types import IndexArray
 
 COPIES = 3  # of the table, at the peak of fitting it in memory
 CHUNK = 1 << 17  # rows that temporary arrays hold at a time
@@ -68,7 +69,7 @@ def empty(shape: tuple[int, ...], dtype: Any = np.float64) -> npt.NDArray[Any]:
         return file.array(shape, kind)
 
 
-def copied(values: npt.NDArray[np.float64], kept: npt.NDArray[np.intp] | None = None) -> npt.NDArray[np.float64]:
+def copied(values: npt.NDArray[np.float64], kept: IndexArray | None = None) -> npt.NDArray[np.float64]:
     """Rows in an array of their own, those `kept` or all."""
     n = len(values) if kept is None else len(kept)
     made = empty((n, *values.shape[1:]))
@@ -77,14 +78,14 @@ def copied(values: npt.NDArray[np.float64], kept: npt.NDArray[np.intp] | None = 
     return made
 
 
-def taken(values: npt.NDArray[np.float64], places: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+def taken(values: npt.NDArray[np.float64], places: IndexArray) -> npt.NDArray[np.float64]:
     """Columns of values (d, n) at some places, in memory."""
     if not _maps:
         return values[:, places]
     return np.array([picked(row, places) for row in values])
 
 
-def picked(values: npt.NDArray[Any], places: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
+def picked(values: npt.NDArray[Any], places: IndexArray) -> npt.NDArray[Any]:
     """Rows of values (n,) or (n, d) at some places, which are there, in memory."""
     made = np.empty((len(places), *values.shape[1:]), values.dtype)
     if not _maps:

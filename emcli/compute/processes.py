@@ -17,7 +17,7 @@ import numpy as np
 from emcli.compute import arrays
 from emcli.compute.threads import threads
 from emcli.errors import EmcliError, Exit
-from emcli.inference.em import Map
+from emcli.types import Mapper
 
 Item = tuple[Any, ...]  # arguments of one call
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -192,7 +192,7 @@ def possible() -> bool:
 
 
 @contextmanager
-def side_by_side(count: int, forked: bool = True) -> Iterator[Map]:
+def side_by_side(count: int, forked: bool = True) -> Iterator[Mapper]:
     """A map by up to so many processes; by threads where there can be none, or they are not to be `forked`.
 
     That is so where the work asks for rows elsewhere: the connection to these has one end only.
@@ -209,7 +209,7 @@ def side_by_side(count: int, forked: bool = True) -> Iterator[Map]:
 
 
 @contextmanager
-def kept(spread: Map, items: Sequence[Any]) -> Iterator[Callable[[Callable[[Any], Any]], list[Any]]]:
+def kept(spread: Mapper, items: Sequence[Any]) -> Iterator[Callable[[Callable[[Any], Any]], list[Any]]]:
     """What applies functions to items that these may change: each item stays in the process that has it."""
     if not isinstance(spread, Processes) or len(items) < 2:
         yield lambda function: list(spread(function, items))

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from emcli.inference.em import Map
+from emcli.types import Mapper
 
 WAVE = 16  # items for each thread whose results are held at once
 
 
 @contextmanager
-def threads(count: int) -> Iterator[Map]:
+def threads(count: int) -> Iterator[Mapper]:
     """A map with up to so many threads, this one among them: a thread that only waits costs the others time."""
     if count < 2:
         yield map

@@ -15,11 +15,12 @@ import numpy as np
 from emcli.compute import arrays
 from emcli.compute.memory import require
 from emcli.compute.prefetch import begun, cores
+from emcli.data.rows import BATCH, DataFault, Picked, RowFault, Rows
 from emcli.data.table.read import find_column, read_table
 from emcli.data.table.table_builder import CsvOptions, Selection, Table
 from emcli.errors import Caution, EmcliError, Exit, Fault
-from emcli.inference.em import Array
-from emcli.models.base import BATCH, DataFault, Family, Picked, RowFault, Rows
+from emcli.models.base import Family
+from emcli.types import Array
 
 FRACTIONAL = "row weights are not whole numbers: the criteria take their sum as the number of rows"
 HEAVIEST = 1e15  # rows that weights may stand for: beyond, a double no longer counts every one

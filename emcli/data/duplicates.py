@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from emcli.compute import arrays
 from emcli.compute.arrays import chunks
-from emcli.inference.em import Array
+from emcli.types import Array, IndexArray
 
 FEWEST = 16_384  # rows below which merging saves nothing worth having
 SAMPLE = 65_536  # rows that show whether there are equal ones
@@ -24,7 +24,7 @@ class Merged(NamedTuple):
 
     values: Array
     weights: Array
-    place: npt.NDArray[np.intp]  # (n,)
+    place: IndexArray  # (n,)
 
 
 def keys(values: Array) -> npt.NDArray[np.uint64]:

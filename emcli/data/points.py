@@ -12,11 +12,12 @@ import numpy.typing as npt
 
 from emcli.compute.arrays import blocks
 from emcli.data.duplicates import merged
+from emcli.data.rows import DataFault, Picked, Rows, Total
 from emcli.data.scaling import Frame, OutOfRange, mean_of, summed
 from emcli.data.scaling import weighed as weighed
 from emcli.errors import Caution, quoted
-from emcli.inference.em import Array
-from emcli.models.base import DataFault, ParameterFault, Picked, Rows, Total
+from emcli.models.base import ParameterFault
+from emcli.types import Array
 
 LOPSIDED = 100  # ratio of two columns' sds from which the wider one decides alone
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from emcli.compute import arrays
 from emcli.compute.arrays import blocks
-from emcli.inference.em import Array
+from emcli.types import Array
 
 Total = Callable[[Callable[[Array, Array | None], Any]], Any]  # what a function says of all rows (n, d), added up
 ORDINARY = 1000  # binary exponents below which a power of two is neither infinite nor subnormal

@@ -9,8 +9,8 @@ import numpy as np
 
 from emcli.compute import arrays
 from emcli.compute.arrays import chunks
-from emcli.inference.em import Array
-from emcli.models.base import RowFault
+from emcli.data.rows import RowFault
+from emcli.types import Array
 
 PAIRS = 1 << 16  # of two bytes
 LARGEST = 2.0**53  # counts beyond which a double cannot tell neighbours apart

@@ -12,10 +12,10 @@ import numpy as np
 from emcli.compute import arrays
 from emcli.compute.arrays import chunks
 from emcli.data import trial_counts
+from emcli.data.rows import DataFault, Picked, RowFault, Rows, Total
 from emcli.data.scaling import Frame
 from emcli.errors import Caution, quoted
-from emcli.inference.em import Array
-from emcli.models.base import DataFault, Picked, RowFault, Rows, Total
+from emcli.types import Array
 
 MOST_PAIRS = 10**7  # different pairs that are brought together from parts elsewhere
 

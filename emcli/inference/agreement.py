@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emcli.compute.arrays import chunks
-from emcli.inference.em import Array
+from emcli.types import Array, IndexArray
 
 SMALL = 1 << 12  # labels up to which a table of all pairs of them is nothing
 SHARED = ("scales",)  # lists of parameters that have one value for each column
@@ -44,9 +43,9 @@ def _pairs(count: Any) -> Any:
     return count * (count - 1) / 2
 
 
-def matched(distances: Array) -> npt.NDArray[np.intp]:
+def matched(distances: Array) -> IndexArray:
     """For each row of a square matrix of distances the column that goes with it in the best one-to-one matching."""
-    nearest: npt.NDArray[np.intp] = distances.argmin(axis=1)
+    nearest: IndexArray = distances.argmin(axis=1)
     if len(set(nearest.tolist())) == len(nearest):
         return nearest  # every row has its own nearest column: no matching can be closer
     from scipy.optimize import linear_sum_assignment

@@ -13,9 +13,10 @@ from emcli.compute.processes import called, side_by_side
 from emcli.data.dataset import Dataset
 from emcli.errors import Caution, EmcliError, Exit, Fault
 from emcli.inference.agreement import matched, reordered
-from emcli.inference.em import Degenerate, converge, guard
+from emcli.inference.em import converge, guard
 from emcli.inference.fit import Result
 from emcli.inference.starts import affordable, climb
+from emcli.models.base import Degenerate
 
 TOO_MANY = 0.05  # share of replicates in another order, or without a fit, from which the errors mean nothing
 LEVELS = (0.025, 0.975)

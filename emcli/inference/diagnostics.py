@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from emcli.data.rows import Rows
 from emcli.errors import Caution
-from emcli.inference.em import Map, pooled
 from emcli.inference.information import Information
 from emcli.inference.starts import EXACT
-from emcli.models.base import Family, Rows
+from emcli.models.base import Family, pooled_e_step
+from emcli.types import Mapper
 
 REACHED = 1e-4  # nats from another score that count as the same optimum
 REACHED_INERTIA = 1e-9  # part of the inertia, for hard assignments
@@ -32,7 +33,7 @@ def same_optimum(family: Family, one: float, other: float) -> bool:
     return abs(one - other) <= (REACHED_INERTIA * max(abs(one), abs(other)) if family.hard else REACHED)
 
 
-def choose(family: Family, rows: Rows, ledger: Sequence[Any], tol: float, spread: Map) -> Choice | None:
+def choose(family: Family, rows: Rows, ledger: Sequence[Any], tol: float, spread: Mapper) -> Choice | None:
     """The highest optimum that is not spurious, else the highest; of equals within `tol` the lowest-numbered start."""
     finished = [entry for entry in ledger if entry.finished]
     if not finished:
@@ -43,7 +44,7 @@ def choose(family: Family, rows: Rows, ledger: Sequence[Any], tol: float, spread
         top = max(entry.scores[-1] for entry in left)
         margin = REACHED_INERTIA * abs(top) if family.hard else tol
         entry = next(entry for entry in left if entry.scores[-1] >= top - margin)
-        why = family.spurious(entry.model, partial(pooled, entry.model, rows.batches(), spread), rows)
+        why = family.spurious(entry.model, partial(pooled_e_step, entry.model, rows.batches(), spread), rows)
         if why is None:
             return Choice(entry, *(first or (None, None)))
         first = first or (entry, why)

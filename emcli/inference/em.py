@@ -3,80 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
-from functools import reduce
 from math import sqrt
-from operator import add
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
-Batch = tuple[Array, Array | None]  # rows as the model lays them out, (d, n); their weights (n,), None when all are 1
-Map = Callable[..., Iterable[Any]]
+from emcli.models.base import UNIT_ROUNDOFF, Step, pooled_e_step, same_parameters
+from emcli.types import Array, Batch, Mapper
 
-PIECE = 16384  # rows
-UNIT_ROUNDOFF = 2.0**-53
 SETTLED = 0.01  # a mixing weight that changes by more than this a step has not converged
 RETEST = 50  # iterations between tests of the score decrement
 HIDDEN = 5  # successive gains below rounding, or projections below tol, that end a fit
 
 
-class Degenerate(Exception):
-    """The likelihood has no maximum here: a component sank onto too few points, or lost all of them."""
-
-
 class LogLikelihoodFell(Exception):
     """EM made the fit worse by more than rounding: a bug, never the data."""
-
-
-@dataclass(frozen=True)
-class Stats:
-    """What the E-step learned from some rows; `+` pools it with what it learned from others."""
-
-    weight: float
-    score: float  # what EM climbs: the log-likelihood, or minus half the inertia
-    squares: float  # Σ w t², where terms as large as t cancel in a row's part of the score; 0 where none do
-
-    def __add__(self, other: Self) -> Self:
-        return type(self)(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
-
-
-class Model(Protocol):
-    """A latent-variable model: an immutable value of arrays."""
-
-    def e_step(self, rows: Array, weights: Array | None) -> Stats: ...
-
-    def m_step(self, stats: Any) -> Self: ...
-
-    def components(self) -> tuple[Array, ...]:
-        """The parameters but the weights, each (k, …)."""
-
-    @property
-    def weights(self) -> Array:
-        """Mixing weights (k,)."""
-
-
-class Step(NamedTuple):
-    """One iteration: a model, the score that this very model has, and the total weight of the rows."""
-
-    model: Any
-    score: float
-    weight: float
-    squares: float = 0.0  # of the terms that cancel in the score
-    how: str = "em"  # em | newton
-
-
-def pieces(rows: Array, weights: Array | None, size: int = PIECE) -> Iterator[Batch]:
-    """Parts of a batch, for work that needs a lot of room for each row."""
-    for start in range(0, rows.shape[1], size):
-        yield rows[:, start : start + size], None if weights is None else weights[start : start + size]
-
-
-def pooled(model: Any, batches: Sequence[Batch], map: Map = map) -> Any:
-    """The E-step of all rows, added up in order."""
-    return reduce(add, map(model.e_step, *zip(*batches, strict=True)))
 
 
 class Ending(NamedTuple):
@@ -87,22 +28,15 @@ class Ending(NamedTuple):
     decrement: float | None  # nats still to gain by the score decrement; None where it is not computed
 
 
-def em(model: Any, batches: Sequence[Batch], map: Map = map) -> Iterator[Step]:
+def em(model: Any, batches: Sequence[Batch], map: Mapper = map) -> Iterator[Step]:
     """Yield the model, then each improvement; end only where the M-step changes nothing any more."""
     while True:
-        stats = pooled(model, batches, map)
+        stats = pooled_e_step(model, batches, map)
         yield Step(model, stats.score, stats.weight, stats.squares)
         improved = model.m_step(stats)
-        if same(model, improved):
+        if same_parameters(model, improved):
             return
         model = improved
-
-
-def same(one: Any, other: Any) -> bool:
-    """Have two models exactly the same parameters?"""
-    if not np.array_equal(one.weights, other.weights):
-        return False
-    return all(np.array_equal(a, b) for a, b in zip(one.components(), other.components(), strict=True))
 
 
 def rounding(step: Step) -> float:

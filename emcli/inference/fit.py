@@ -19,13 +19,15 @@ from emcli.compute.prefetch import cores
 from emcli.compute.processes import side_by_side
 from emcli.compute.threads import threads
 from emcli.data.dataset import Dataset
+from emcli.data.rows import Rows, pieces
 from emcli.errors import Caution, EmcliError, Exit, Fault
 from emcli.inference.diagnostics import Choice, about_optimum, about_starts, against_one, agreed, choose, same_optimum
-from emcli.inference.em import Array, Degenerate, Map, em, pieces, pooled
+from emcli.inference.em import em
 from emcli.inference.information import information
 from emcli.inference.screening import screened
 from emcli.inference.starts import DRAWN_FROM, EXACT, Iteration, Start, run, start_model
-from emcli.models.base import Family, Rows
+from emcli.models.base import Degenerate, Family, pooled_e_step
+from emcli.types import Array, Mapper
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +100,7 @@ def continued(
     settings: Any,
     ledger: Sequence[Start],
     origin: str,
-    begin: Callable[[Rows, Map], Any],
+    begin: Callable[[Rows, Mapper], Any],
 ) -> Events:
     """Go on with a finished fit of the same data: one more start, from the model that `begin` gives."""
     with _spread(data, settings) as spread:
@@ -108,7 +110,7 @@ def continued(
 
 
 @contextmanager
-def _spread(data: Dataset, settings: Any) -> Iterator[Map]:
+def _spread(data: Dataset, settings: Any) -> Iterator[Mapper]:
     keep_freed()
     products = data.rows.count * len(data.rows.values) * settings.k
     with side_by_side(cores(settings.jobs) if products >= WORTH else 1) as spread:
@@ -122,7 +124,7 @@ def _all(
     data: Dataset,
     settings: Any,
     exact: Any,
-    spread: Map,
+    spread: Mapper,
 ) -> Events:
     ledger = list(before)
     for entry, begin in begins if before else screened(begins, family, data.rows, settings):
@@ -142,14 +144,14 @@ def _all(
 
 
 def _result(
-    family: Family, data: Dataset, settings: Any, ledger: list[Start], choice: Choice, exact: Any, spread: Map
+    family: Family, data: Dataset, settings: Any, ledger: list[Start], choice: Choice, exact: Any, spread: Mapper
 ) -> Result:
     rows, best = data.rows, choice.best
     outward = family.outward(best.model, rows)
     outward = outward.ordered(family.order(outward))
     written = family.write(outward)
     model = family.inward(family.read(written, settings.document(), settings.k, rows), rows)
-    stats = pooled(model, rows.batches(), spread)
+    stats = pooled_e_step(model, rows.batches(), spread)
     log_likelihood, inertia = family.measures(stats.score, rows, settings.k)
     result = Result(
         family,
@@ -167,7 +169,7 @@ def _result(
     )
     certificate: dict[str, Any] | None = family.certificate(log_likelihood, rows, settings)
     if exact is not None:
-        top = pooled(exact, rows.batches(), spread).score
+        top = pooled_e_step(exact, rows.batches(), spread).score
         certificate = {
             "optimum": family.measures(top, rows, settings.k)[1],
             "reached": same_optimum(family, top, best.scores[-1]),
@@ -187,7 +189,7 @@ def _cautions(
     choice: Choice,
     model: Any,
     stats: Any,
-    spread: Map,
+    spread: Mapper,
 ) -> list[Caution]:
     """All that there is to warn of, from the data to the optimum."""
     rows = data.rows
@@ -202,7 +204,7 @@ def _cautions(
     ]
 
 
-def bic_of_one(result: Result, spread: Map) -> float | None:
+def bic_of_one(result: Result, spread: Mapper) -> float | None:
     """BIC of a single component; None for hard assignments, which it says nothing of."""
     family, rows = result.family, result.data.rows
     if family.hard:
@@ -218,7 +220,7 @@ def bic_of_one(result: Result, spread: Map) -> float | None:
     return float(-2 * (log_likelihood or 0.0) + last.model.parameters_count * np.log(rows.total))
 
 
-def _uncertainty(family: Family, model: Any, rows: Rows, spread: Map) -> float:
+def _uncertainty(family: Family, model: Any, rows: Rows, spread: Mapper) -> float:
     """-Σ w ln(max responsibility)."""
     return 0.0 if family.hard else sum(spread(partial(_doubt, model), *zip(*rows.batches(), strict=True)))
 

@@ -11,7 +11,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from emcli.inference.em import Array, Batch, Map, pieces
+from emcli.data.rows import pieces
+from emcli.types import Array, Batch, IndexArray, Mapper
 
 ROOM, FEWEST = 1 << 19, 4096  # scores that a core keeps close by, and rows from which NumPy's calls repay themselves
 LONGEST = 0.5
@@ -29,7 +30,7 @@ class Complete:
     responsibilities: Array  # (k, n)
     scores: Array  # (k, m, n) of each row, if it came from that component
     information: Array  # (k, m, m) of the complete data, summed over the rows with their weights and responsibilities
-    places: npt.NDArray[np.intp]  # (k, m) where the m stand among the p; mixing weights come after them
+    places: IndexArray  # (k, m) where the m stand among the p; mixing weights come after them
     mixing: Array | None  # (k,) mixing weights, None where they are not estimated
 
 
@@ -136,7 +137,7 @@ def _hidden(complete: Complete, weights: Array | None, own: int) -> Array:
     return found
 
 
-def information(model: Any, batches: Sequence[Batch], map: Map = map, observed: bool = True) -> Information:
+def information(model: Any, batches: Sequence[Batch], map: Mapper = map, observed: bool = True) -> Information:
     """Score and information of all rows at the model; the observed one costs as much again."""
     one = partial(_of_batch, model, observed)
     return reduce(add, map(one, *zip(*batches, strict=True)))  # type: ignore[no-any-return]
@@ -150,7 +151,7 @@ def _of_batch(model: Any, observed: bool, rows: Array, weights: Array | None) ->
 class Known:
     """The information of some rows at one model after another; that at the last one is kept, as several ask for it."""
 
-    def __init__(self, batches: Sequence[Batch], map: Map = map) -> None:
+    def __init__(self, batches: Sequence[Batch], map: Mapper = map) -> None:
         self._batches, self._map = batches, map
         self._last: tuple[Any, Information] | None = None
 

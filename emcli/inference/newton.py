@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from emcli.inference.em import Batch, Degenerate, Map, Step, pooled, rounding, same
+from emcli.inference.em import rounding
 from emcli.inference.information import Known
+from emcli.models.base import Degenerate, Step, pooled_e_step, same_parameters
+from emcli.types import Batch, Mapper
 
 WARM_UP = 20  # plain EM steps first: they find the neighbourhood of an optimum, and are enough where EM is fast
 SHRINK = (1.0, 0.5, 0.1)  # parts of a step that are tried before EM steps in
 RISE = 1e-4  # part of the rise that the slope promises which a step must bring
 
 
-def newton(model: Any, batches: Sequence[Batch], map: Map = map, known: Known | None = None) -> Iterator[Step]:
+def newton(model: Any, batches: Sequence[Batch], map: Mapper = map, known: Known | None = None) -> Iterator[Step]:
     """Yield the model, then each improvement: EM steps first, then steps with the observed information (Louis 1982).
 
     A step that would not raise the log-likelihood is shortened, and replaced by an EM step if that does not help. Ends
     only where an EM step changes nothing any more. known: the information that others ask for too.
     """
     known = known or Known(batches, map)
-    stats = pooled(model, batches, map)
+    stats = pooled_e_step(model, batches, map)
     yield Step(model, stats.score, stats.weight, stats.squares)
     taken = 0
     while True:
@@ -28,15 +30,15 @@ def newton(model: Any, batches: Sequence[Batch], map: Map = map, known: Known | 
         how = "em" if ahead is None else "newton"
         if ahead is None:
             improved = model.m_step(stats)
-            if same(model, improved):
+            if same_parameters(model, improved):
                 return
-            ahead = improved, pooled(improved, batches, map)
+            ahead = improved, pooled_e_step(improved, batches, map)
         model, stats = ahead
         taken += 1
         yield Step(model, stats.score, stats.weight, stats.squares, how)
 
 
-def _ahead(model: Any, stats: Any, known: Known, batches: Sequence[Batch], map: Map) -> tuple[Any, Any] | None:
+def _ahead(model: Any, stats: Any, known: Known, batches: Sequence[Batch], map: Mapper) -> tuple[Any, Any] | None:
     """A better model and its E-step's statistics by a Newton step; None where there is none to be had."""
     step, slope = known.at(model).ascent()
     if slope <= rounding(Step(model, stats.score, stats.weight, stats.squares)):
@@ -44,7 +46,7 @@ def _ahead(model: Any, stats: Any, known: Known, batches: Sequence[Batch], map: 
     for part in SHRINK:
         try:
             moved = model.moved(part * step)
-            seen = pooled(moved, batches, map)
+            seen = pooled_e_step(moved, batches, map)
         except Degenerate:
             continue
         if seen.score >= stats.score + RISE * part * slope:

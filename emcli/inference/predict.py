@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from emcli.data.rows import RowFault
 from emcli.data.table.csv_reader import format_csv
 from emcli.data.table.read import find_column, read_pieces
 from emcli.data.table.table_builder import CsvOptions, Selection, Table
 from emcli.errors import Caution, EmcliError, Exit, Fault, quoted
 from emcli.models import family_of
-from emcli.models.base import ParameterFault, Predictor, RowFault
+from emcli.models.base import ParameterFault, Predictor
 
 PIECE = 16384  # rows held at a time
 

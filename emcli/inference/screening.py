@@ -11,9 +11,10 @@ import numpy as np
 
 from emcli.compute.prefetch import cores
 from emcli.compute.processes import called, possible, side_by_side
+from emcli.data.rows import Rows
 from emcli.inference.diagnostics import same_optimum
 from emcli.inference.starts import EXACT, Start, run
-from emcli.models.base import Family, Rows
+from emcli.models.base import Family
 
 MANY_ROWS = 50_000  # from which on starts are screened
 SAMPLE = 20_000  # rows of the sample, drawn from the seed

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emcli.compute.memory import require
-from emcli.inference.em import Array
 from emcli.models.base import Family, ParameterFault
+from emcli.types import Array, IndexArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +19,7 @@ class Drawn:
 
     names: tuple[str, ...]
     values: Any  # (n, d) float64, or int64 for counts
-    labels: npt.NDArray[np.intp]  # (n,) 0-based
+    labels: IndexArray  # (n,) 0-based
     parameters: dict[str, Any]  # what they were drawn from, with every weight
 
 

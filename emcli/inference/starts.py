@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from emcli.inference.em import Degenerate, Ending, Map, Step, converge, em, guard, until_fixed
+from emcli.data.rows import Rows
+from emcli.inference.em import Ending, converge, em, guard, until_fixed
 from emcli.inference.information import Known
 from emcli.inference.newton import newton
-from emcli.models.base import Family, Rows
+from emcli.models.base import Degenerate, Family, Step
 from emcli.models.parameters import has_twins, refuse_symmetric
 from emcli.models.seeding import best_of_short_runs
+from emcli.types import Mapper
 
 DRAWN_FROM = 4096  # rows of the seeded sample on which starts are drawn and tried
 MOST_FOR_NEWTON = 200  # parameters up to which Newton's steps are taken unless told otherwise
@@ -57,7 +59,7 @@ class Iteration:
 
 
 def run(
-    entry: Start, family: Family, rows: Rows, settings: Any, begin: Callable[[], Any], spread: Map
+    entry: Start, family: Family, rows: Rows, settings: Any, begin: Callable[[], Any], spread: Mapper
 ) -> Iterator[Iteration]:
     """Run one start from the model that `begin` gives, write it into the ledger, and yield its iterations."""
     try:
@@ -109,7 +111,7 @@ def start_model(number: int, family: Family, rows: Rows, settings: Any) -> Any:
     return best_of_short_runs(drawn, lambda model: em(model, batches), steps)
 
 
-def climb(family: Family, model: Any, rows: Rows, settings: Any, known: Known | None, spread: Map) -> Iterator[Step]:
+def climb(family: Family, model: Any, rows: Rows, settings: Any, known: Known | None, spread: Mapper) -> Iterator[Step]:
     """The stream of steps that the settings ask for; else a faster way to what EM reaches, where there is one.
 
     A family may have one of its own; Newton's steps are taken where what they need can be `known`, and is small.
@@ -124,7 +126,7 @@ def climb(family: Family, model: Any, rows: Rows, settings: Any, known: Known | 
     return em(model, rows.batches(), spread)
 
 
-def affordable(rows: Rows, model: Any, spread: Map) -> Known | None:
+def affordable(rows: Rows, model: Any, spread: Mapper) -> Known | None:
     """What tells a model's information; None where it would cost too much or has no meaning."""
     p = model.parameters_count
     if p > COSTLY_PARAMETERS or rows.count * p * p > COSTLY_PRODUCT or not rows.has_more_distinct_than(p):

@@ -10,7 +10,7 @@ import numpy as np
 from emcli.compute import arrays
 from emcli.compute.arrays import chunks
 from emcli.inference.agreement import adjusted_rand_index, matched, reordered
-from emcli.inference.em import Array
+from emcli.types import Array
 
 if TYPE_CHECKING:
     from emcli.inference.fit import Result

@@ -3,25 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, fields
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import numpy as np
-import numpy.typing as npt
 
-from emcli.compute import arrays
-from emcli.data.duplicates import distinct, keys
-from emcli.data.scaling import Frame
+from emcli.data.rows import Picked, Rows, Total
 from emcli.errors import Caution
-from emcli.inference.em import PIECE, Array, Batch, Map, Step, pieces
-from emcli.output.plots.figure import Panel
+from emcli.types import Array, Batch, IndexArray, Mapper
 
-SMALL = 4096  # rows that are told apart sooner without numpy's help
-PLACES = 20  # bits of the number of places by which many different rows are told at once
-BATCH, BATCHES = 65536, 16  # rows; batches of fewer rows, by whole pieces, as long as there are not so many of them
+if TYPE_CHECKING:
+    from emcli.output.plots.figure import Panel
+
+UNIT_ROUNDOFF = 2.0**-53
 
 
-Total = Callable[[Callable[[Array, Sequence[list[str]], Array | None], Any]], Any]
+class Degenerate(Exception):
+    """The likelihood has no maximum here: a component sank onto too few points, or lost all of them."""
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What the E-step learned from some rows; `+` pools it with what it learned from others."""
+
+    weight: float
+    score: float  # what EM climbs: the log-likelihood, or minus half the inertia
+    squares: float  # Σ w t², where terms as large as t cancel in a row's part of the score; 0 where none do
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+
+class Step(NamedTuple):
+    """One iteration: a model, the score that this very model has, and the total weight of the rows."""
+
+    model: Any
+    score: float
+    weight: float
+    squares: float = 0.0  # of the terms that cancel in the score
+    how: str = "em"  # em | newton
+
+
+def pooled_e_step(model: Any, batches: Sequence[Batch], map: Mapper = map) -> Any:
+    """The E-step of all rows, added up in order."""
+    return reduce(add, map(model.e_step, *zip(*batches, strict=True)))
+
+
+def same_parameters(one: Any, other: Any) -> bool:
+    """Have two models exactly the same parameters?"""
+    if not np.array_equal(one.weights, other.weights):
+        return False
+    return all(np.array_equal(a, b) for a, b in zip(one.components(), other.components(), strict=True))
 
 
 class Share(float):
@@ -40,116 +74,6 @@ class ParameterFault(ValueError):
         self.what = what
         self.place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
         super().__init__(f"{self.place}: {what}" if path else what)
-
-
-class RowFault(ValueError):
-    """A row that this model cannot read: 0-based row, and which of the picked columns is to blame (None: the row)."""
-
-    def __init__(self, row: int, column: int | None, what: str, hint: str | None = None):
-        self.row, self.column, self.what, self.hint = row, column, what, hint
-        super().__init__(what)
-
-
-class DataFault(ValueError):
-    """Data that cannot be fitted: `unusable` where they are invalid, else no fit of this model exists."""
-
-    def __init__(self, what: str, hint: str | None = None, unusable: bool = True):
-        self.hint, self.unusable = hint, unusable
-        super().__init__(what)
-
-
-@dataclass(frozen=True)
-class Picked:
-    """0-based columns of the file that a model reads, as numbers and as text."""
-
-    numeric: tuple[int, ...]
-    text: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Data as a fit works on them; equal rows may be merged, with their frequency as weight."""
-
-    values: Array  # (d, n) in working coordinates, one column of numbers a row of data
-    weights: Array | None  # (n,); None when all are 1
-    total: float  # sum of the weights
-    names: tuple[str, ...]
-    frame: Frame
-    spread: Array | None = None  # (d, d) covariance of all rows in working coordinates, where the model needs it
-    merged: npt.NDArray[np.intp] | None = None  # for each row of data its place in `values`; None: as they are
-    cautions: tuple[Caution, ...] = ()
-
-    @property
-    def count(self) -> int:
-        """How many rows there are, equal ones that are merged once."""
-        return int(self.values.shape[1])
-
-    @property
-    def here(self) -> bool:
-        """Are the rows in this process, so that `values` holds them all?"""
-        return True
-
-    def mapping(self, map: Map) -> Map:
-        """The map to use over `batches`: the one at hand, unless the rows are elsewhere."""
-        return map
-
-    def head(self, size: int) -> Array:
-        """The first rows (d, up to size)."""
-        return self.values[:, :size]
-
-    def at_hand(self) -> Rows | None:
-        """The rows in this process; None where they are elsewhere and too many."""
-        return self
-
-    def redrawn(self, model: Any, rng: np.random.Generator) -> Rows:
-        """As many rows drawn from a model, where these are."""
-        drawn: Rows = model.redrawn(self, rng)
-        return drawn
-
-    def batches(self) -> list[Batch]:
-        """The rows in slices whose size depends on nothing else: whoever adds them up, the sums are the same."""
-        n = self.count
-        size = min(BATCH, max(1, -(-n // (BATCHES * PIECE))) * PIECE)
-        return list(pieces(self.values, self.weights, size))
-
-    def has_more_distinct_than(self, limit: int) -> bool:
-        """Are there more than `limit` different rows?"""
-        head = self.values[:, : 2 * (limit + 1)]
-        if head.shape[1] < SMALL:
-            many = len(set(map(tuple, head.T.tolist()))) > limit
-        else:
-            many = _more_different(head, limit)
-        return many or (head.shape != self.values.shape and distinct(self.values, limit) is None)
-
-    def of_merged(self, each: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """What is the same for equal rows of data (n,), once for each column of `values`."""
-        if self.merged is None:
-            return each
-        once = np.empty(self.values.shape[1], dtype=each.dtype)
-        known = self.merged >= 0
-        once[self.merged[known]] = each[known]
-        return once
-
-    def sample(self, size: int, rng: np.random.Generator) -> Rows:
-        """Some of the rows, with their weights; all of them where there are no more than `size`."""
-        if self.count <= size:
-            return self
-        drawn = np.sort(rng.choice(self.count, size, replace=False))
-        weights = None if self.weights is None else arrays.taken(self.weights[None], drawn)[0]
-        total = float(size) if weights is None else float(weights.sum())
-        values = np.ascontiguousarray(arrays.taken(self.values, drawn))
-        return replace(self, values=values, weights=weights, total=total)
-
-
-def _more_different(values: Array, limit: int) -> bool:
-    """Are there more than `limit` different rows among (d, n)? np.unique would first import numpy.ma."""
-    numbers = keys(values)
-    taken = np.zeros(1 << PLACES, dtype=bool)
-    taken[numbers >> np.uint64(64 - PLACES)] = True
-    if np.count_nonzero(taken) > limit:  # different rows may share a place, equal ones do
-        return True
-    numbers.sort()
-    return int(np.count_nonzero(numbers[1:] != numbers[:-1])) >= limit
 
 
 @dataclass(frozen=True)
@@ -189,7 +113,7 @@ class Family(Protocol):
     def draw(self, rows: Rows, settings: Any, rng: np.random.Generator) -> Iterator[Any]:
         """Endless candidates for a start in working coordinates; the best of some short runs is taken."""
 
-    def steps(self, model: Any, rows: Rows, spread: Map) -> Iterator[Step]:
+    def steps(self, model: Any, rows: Rows, spread: Mapper) -> Iterator[Step]:
         """A stream of steps as em() gives, where rows are assigned whole."""
 
     def short_runs(self, settings: Any) -> tuple[int, int]:
@@ -215,7 +139,7 @@ class Family(Protocol):
     def outward(self, model: Any, rows: Rows) -> Any:
         """The model in the user's units."""
 
-    def order(self, model: Any) -> npt.NDArray[np.intp]:
+    def order(self, model: Any) -> IndexArray:
         """The canonical order of the components of a model in the user's units."""
 
     def measures(self, score: float, rows: Rows, k: int) -> tuple[float | None, float | None]:

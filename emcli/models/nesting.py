@@ -6,15 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from emcli.inference.em import Array
+from emcli.types import Array, IndexArray
 
 
 class Parts(NamedTuple):
     """What each of k components is a part of."""
 
-    parents: npt.NDArray[np.intp]  # (k,) component of the smaller mixture
+    parents: IndexArray  # (k,) component of the smaller mixture
     offsets: Array  # (k,) in [-1, 1] along the parent's longest axis; 0 for one that stays whole
     weights: Array  # (k,) mixing weights
 
@@ -43,7 +42,7 @@ def parted(weights: Array, k: int, free: bool) -> Iterator[Parts]:
         yield _parts(weights, counts)
 
 
-def _parts(weights: Array, counts: npt.NDArray[np.intp]) -> Parts:
+def _parts(weights: Array, counts: IndexArray) -> Parts:
     parents = np.repeat(np.arange(len(weights)), counts)
     offsets = np.concatenate([np.linspace(-1, 1, count) if count > 1 else np.zeros(1) for count in counts])
     return Parts(parents, offsets, (weights / counts)[parents])

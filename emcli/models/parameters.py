@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from emcli.errors import quoted, suggestion
-from emcli.inference.em import Array
 from emcli.models.base import ParameterFault
+from emcli.types import Array
 
 
 class Given:

@@ -7,9 +7,9 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from emcli.inference.em import Array, Degenerate, Step
+from emcli.models.base import Degenerate, Step
+from emcli.types import Array, IndexArray
 
 FEW = 1 << 18  # differences that are soon taken together
 
@@ -27,7 +27,7 @@ def squared_distances(rows: Array, centres: Array) -> Array:
     return out
 
 
-def far_apart(rows: Array, weights: Array | None, k: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+def far_apart(rows: Array, weights: Array | None, k: int, rng: np.random.Generator) -> IndexArray:
     """Indices of k rows (d, n), each drawn with probability proportional to its squared distance from those before.
 
     Of 2 + ln k candidates the one that lowers the inertia most is taken (greedy k-means++, Arthur & Vassilvitskii 2007,
@@ -47,9 +47,9 @@ def far_apart(rows: Array, weights: Array | None, k: int, rng: np.random.Generat
     return chosen
 
 
-def _drawn(mass: Array, count: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+def _drawn(mass: Array, count: int, rng: np.random.Generator) -> IndexArray:
     reach = np.cumsum(mass)
-    drawn: npt.NDArray[np.intp] = np.searchsorted(reach, rng.random(count) * reach[-1], side="right")
+    drawn: IndexArray = np.searchsorted(reach, rng.random(count) * reach[-1], side="right")
     return np.minimum(drawn, len(mass) - 1)
 
 

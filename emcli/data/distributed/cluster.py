@@ -17,9 +17,10 @@ from typing import Any
 from emcli.data.dataset import Dataset, shown_source, unfit
 from emcli.data.distributed import worker
 from emcli.data.distributed.rows import Scattered, counted
+from emcli.data.rows import DataFault, Rows
 from emcli.data.table.partitions import first_difference, parts
 from emcli.errors import Caution, EmcliError, Exit, quoted
-from emcli.models.base import DataFault, Family, Rows
+from emcli.models.base import Family
 
 PATIENCE = 5  # seconds for a scheduler to answer, and for workers to be there
 GONE = 8  # seconds without any worker after which a fit is given up

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from emcli.data.duplicates import FEWEST, REPEATED, SAMPLE, SHRUNK, keys
+from emcli.data.rows import Rows
 from emcli.data.scaling import Frame
-from emcli.inference.em import Array, Batch, Map
-from emcli.models.base import Rows
+from emcli.types import Array, Batch, IndexArray, Mapper
 
 MOST = 10**6  # different rows that are brought together
 
@@ -56,7 +56,7 @@ class Scattered(Rows):
     def here(self) -> bool:
         return False
 
-    def mapping(self, map: Map) -> Map:
+    def mapping(self, map: Mapper) -> Mapper:
         def spread(function: Callable[..., Any], handles: Sequence[Any], weights: Any = None) -> Iterable[Any]:
             return self.parts.each(partial(added, function), handles)  # type: ignore[no-any-return]
 
@@ -181,6 +181,6 @@ def counted(rows: Rows) -> int:
     return rows.count
 
 
-def taken(rows: Rows, places: npt.NDArray[np.intp]) -> tuple[Array, Array | None]:
+def taken(rows: Rows, places: IndexArray) -> tuple[Array, Array | None]:
     """Some rows (d, m) of a part and their weights."""
     return rows.values[:, places], None if rows.weights is None else rows.weights[places]

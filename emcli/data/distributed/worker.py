@@ -12,8 +12,9 @@ import numpy as np
 from emcli import __version__
 from emcli.compute.memory import keep_freed
 from emcli.data.dataset import FRACTIONAL, Raw, digest_of, located, read, unfit
+from emcli.data.rows import DataFault, RowFault, Rows
 from emcli.errors import Caution, EmcliError
-from emcli.models.base import DataFault, Family, RowFault, Rows
+from emcli.models.base import Family
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,6 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emcli.compute import arrays
 from emcli.compute.growing import Growing
@@ -24,8 +23,7 @@ from emcli.data.table.csv_reader import Block
 from emcli.data.table.parquet import Piece
 from emcli.data.table.source import refused
 from emcli.errors import Caution, EmcliError, Exit, Fault, quoted
-
-Array = NDArray[np.float64]
+from emcli.types import Array
 
 _TYPICAL = 100  # rows that tell how long texts are
 SHOWN = 5  # faults that are told one by one

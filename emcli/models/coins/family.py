@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from emcli.data import trial_counts, trials
+from emcli.data.rows import Picked, Rows, Total
 from emcli.data.scaling import weighed
 from emcli.errors import Caution
-from emcli.inference.em import Array
 from emcli.models import nesting
-from emcli.models.base import Count, ParameterFault, Picked, Predictor, Rows, Share, Total, first_pair
+from emcli.models.base import Count, ParameterFault, Predictor, Share, first_pair
 from emcli.models.coins.mixture import Coins, Tosses
 from emcli.models.coins.purse import Purse
 from emcli.models.parameters import Given
 from emcli.models.seeding import far_apart
 from emcli.output.plots.figure import Panel
+from emcli.types import Array, IndexArray
 
 LARGEST_CERTIFIED = 10_000  # different rows up to which the certificate is worked out
 
@@ -99,7 +99,7 @@ class CoinsFamily:
     def outward(self, model: Coins, rows: Rows) -> Coins:
         return model
 
-    def order(self, model: Coins) -> npt.NDArray[np.intp]:
+    def order(self, model: Coins) -> IndexArray:
         return np.lexsort((model.weights, model.heads))
 
     def measures(self, score: float, rows: Rows, k: int) -> tuple[float | None, float | None]:

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
 from emcli.data import trials
-from emcli.inference.em import UNIT_ROUNDOFF, Array, Degenerate, Stats
+from emcli.data.rows import Rows
 from emcli.inference.information import Complete
-from emcli.models.base import Rows
+from emcli.models.base import UNIT_ROUNDOFF, Degenerate, Stats
 from emcli.models.posterior import normalise, tilted
+from emcli.types import Array, IndexArray
 
 MANY = 2.0**40  # tosses of a coin from which the rounding of its P(heads) can be told
 IMPOSSIBLE = -1e200  # stands for ln 0: a count of 0 times it is 0, any other count leaves no likelihood
@@ -114,7 +114,7 @@ class Coins:
         """As many rows as the weights of these sum to, each with as many tosses, drawn from the mixture."""
         return trials.redrawn(rows, self, rng)
 
-    def ordered(self, order: npt.NDArray[np.intp]) -> Self:
+    def ordered(self, order: IndexArray) -> Self:
         return replace(self, weights=self.weights[order], heads=self.heads[order])
 
 

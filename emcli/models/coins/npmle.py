@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from emcli.inference.em import Array
+from emcli.types import Array
 
 TOLERANCE = 1e-7  # nats that D may leave
 ENTRIES = 2e7  # bound on rows times grid points

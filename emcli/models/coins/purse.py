@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emcli.inference.em import Array
+from emcli.types import Array
 
 
 @dataclass(frozen=True, eq=False)

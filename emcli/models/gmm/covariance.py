@@ -8,7 +8,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from emcli.inference.em import Array, Degenerate
+from emcli.models.base import Degenerate
+from emcli.types import Array, IndexArray
 
 Exponents = npt.NDArray[np.int64]
 
@@ -143,7 +144,7 @@ class Full:
         """In coordinates multiplied by 2^exponent, column by column, where all rows have the covariance `total`."""
         return type(self)(np.ldexp(self.root, exponent[:, None]), total)
 
-    def ordered(self, order: npt.NDArray[np.intp]) -> Self:
+    def ordered(self, order: IndexArray) -> Self:
         """The components in another order."""
         return type(self)(self.root[order], self.total)
 
@@ -241,7 +242,7 @@ class Diagonal:
         scaled = type(self)(np.ldexp(self.variances, 2 * exponent), None)
         return type(self).of(scaled.full(), total)
 
-    def ordered(self, order: npt.NDArray[np.intp]) -> Self:
+    def ordered(self, order: IndexArray) -> Self:
         return type(self)(self.variances[order], self.total)
 
 

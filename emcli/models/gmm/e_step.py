@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emcli.inference.em import Array
 from emcli.models.gmm.covariance import Covariances
 from emcli.models.posterior import normalise
+from emcli.types import Array
 
 PIECE = 262_144  # numbers in one buffer that a core keeps close by
 WIDE = 5_000  # rows: NumPy broadcasts rows of fewer than 4,100 twice as slowly

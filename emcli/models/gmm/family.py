@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from emcli.data import points
+from emcli.data.rows import DataFault, Picked, Rows, Total
 from emcli.data.scaling import weighed
 from emcli.errors import Caution
-from emcli.inference.em import Array
 from emcli.models import nesting
-from emcli.models.base import Count, DataFault, ParameterFault, Picked, Predictor, Rows, Share, Total
+from emcli.models.base import Count, ParameterFault, Predictor, Share
 from emcli.models.gmm import spurious
 from emcli.models.gmm.covariance import SHAPES, is_covariance
 from emcli.models.gmm.initialization import cluster_moments, from_members, of_all_sizes
@@ -23,6 +23,7 @@ from emcli.models.gmm.mixture import Gaussian, Moments
 from emcli.models.parameters import Given
 from emcli.models.seeding import far_apart, squared_distances
 from emcli.output.plots.figure import Panel
+from emcli.types import Array, IndexArray
 
 COLLINEAR = 1e-12  # smallest eigenvalue of the correlations below which one column follows from the others
 
@@ -129,7 +130,7 @@ class GaussianFamily:
         covariances = model.covariances.rescaled(rows.frame.exponent, None)
         return replace(model, means=rows.frame.outward(model.means), covariances=covariances)
 
-    def order(self, model: Gaussian) -> npt.NDArray[np.intp]:
+    def order(self, model: Gaussian) -> IndexArray:
         spreads = np.diagonal(model.covariances.full(), axis1=1, axis2=2)
         return np.lexsort(np.column_stack([model.means, spreads, model.weights]).T[::-1])
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from emcli.compute.arrays import chunks
-from emcli.inference.em import Array
-from emcli.models.base import Rows
+from emcli.data.rows import Rows
 from emcli.models.gmm.covariance import SHAPES
 from emcli.models.gmm.mixture import Gaussian
+from emcli.types import Array
 
 SMALLEST = 0.02  # sd of a narrow component at the start, as a part of that of all rows
 

@@ -7,14 +7,14 @@ from math import log, pi
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
-from emcli.inference.em import Array, Degenerate, Stats
+from emcli.data.rows import Rows
 from emcli.inference.information import Complete
-from emcli.models.base import Rows
+from emcli.models.base import Degenerate, Stats
 from emcli.models.gmm.covariance import Covariances
 from emcli.models.gmm.e_step import moments
 from emcli.models.posterior import normalise, tilted
+from emcli.types import Array, IndexArray
 
 LOST = 1e-30  # effective rows below which a component has none
 
@@ -128,7 +128,7 @@ class Gaussian:
         values = np.ascontiguousarray(self.sample(labels, rng).T)
         return replace(rows, values=values, weights=None, merged=None)
 
-    def ordered(self, order: npt.NDArray[np.intp]) -> Self:
+    def ordered(self, order: IndexArray) -> Self:
         """The components in another order."""
         return replace(
             self, weights=self.weights[order], means=self.means[order], covariances=self.covariances.ordered(order)

@@ -10,9 +10,10 @@ import numpy as np
 
 from emcli.compute import arrays
 from emcli.compute.arrays import chunks
-from emcli.inference.em import Array
-from emcli.models.base import Rows, first_pair
+from emcli.data.rows import Rows
+from emcli.models.base import first_pair
 from emcli.models.gmm.mixture import Gaussian
+from emcli.types import Array
 
 FEW = 1 << 16  # rows whose spacing mostly settles the question, without sorting all
 NARROW = 0.02  # smallest eigenvalue relative to the pooled within covariance

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from emcli.inference.em import UNIT_ROUNDOFF, Array
+from emcli.models.base import UNIT_ROUNDOFF
 from emcli.models.seeding import squared_distances
+from emcli.types import Array, IndexArray
 
 CHUNK, CELLS = 16_400, 1 << 19  # rows whose distances are held at once, and distances where that makes more rows
 CACHED = 1 << 18  # numbers that a core's cache holds
@@ -19,7 +20,6 @@ LARGEST = 1e6  # coordinates beyond which float32 is not to be trusted
 UNIT = 2.0**-24  # roundoff of float32
 WIDE = 64  # coordinates of all centroids from which screening repays itself
 
-Index = npt.NDArray[np.intp]
 Single = npt.NDArray[np.float32]
 
 
@@ -64,7 +64,7 @@ def screenable(rows: Array, centroids: Array) -> bool:
     return 2 <= len(centroids) <= MOST and bool(largest < LARGEST)
 
 
-def nearest(rows: Array, centroids: Array) -> tuple[Index, Array]:
+def nearest(rows: Array, centroids: Array) -> tuple[IndexArray, Array]:
     """The nearest of centroids (k, d) for each of rows (d, n), ties to the lowest, and the squared distance to it.
 
     The distances are those of `squared_distances`, bit for bit.
@@ -87,7 +87,7 @@ def nearest(rows: Array, centroids: Array) -> tuple[Index, Array]:
     return labels, squares_to(rows, centroids, labels)
 
 
-def squares_to(rows: Array, centroids: Array, labels: Index) -> Array:
+def squares_to(rows: Array, centroids: Array, labels: IndexArray) -> Array:
     """Squared distances (n,) of rows (d, n), each to the centroid of its label, as `squared_distances` has them."""
     d, n = rows.shape
     places, squares, size = np.ascontiguousarray(centroids.T), np.empty(n), max(CACHED // d, 1 << 10)
@@ -117,7 +117,7 @@ def in_single(x: Single) -> Single:
 class Seen(NamedTuple):
     """What is known of rows, (n,) each."""
 
-    labels: Index  # the nearest centroid
+    labels: IndexArray  # the nearest centroid
     gaps: Any  # how much farther the second nearest is at least
     distances: Any  # how far the nearest is at most
 
@@ -157,7 +157,7 @@ class Screen:
         absolute += one * (1 + relative)
         return Seen(labels, np.maximum(gaps, 0.0, out=gaps), np.sqrt(absolute, out=absolute))
 
-    def beyond(self, x: Single, some: Index) -> Single:
+    def beyond(self, x: Single, some: IndexArray) -> Single:
         """How far at least the nearest of some centroids is from rows (n, d + 2)."""
         d = x.shape[1] - 2
         found = x @ self.table[some].T

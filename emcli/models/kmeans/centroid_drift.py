@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from emcli.inference.em import Array
-from emcli.models.kmeans.assignment import Index, Single
+from emcli.models.kmeans.assignment import Single
+from emcli.types import Array, IndexArray
 
 FAST = 8  # of so many centroids one may be called fast
 COST = 0.25  # of a look at all rows, which it costs to compare all rows with the fast centroids
@@ -24,7 +24,7 @@ class Travel(NamedTuple):
     own: Array  # each of them
     joint: Array  # each, and in each step the farthest of the others that were not fast in it
     stride: Array  # what the last step added to that
-    fast: Index  # those that were, in the last step
+    fast: IndexArray  # those that were, in the last step
 
     def on(self, drift: Array, some: Sequence[Some | None]) -> Travel:
         """After a step in which the centroids drift so far (k,); some rows tell whether it repays to call any fast.

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from emcli.inference.em import Array
-
-Index = npt.NDArray[np.intp]
+from emcli.types import Array, IndexArray
 
 
 class Spread:
@@ -42,7 +40,7 @@ class Spread:
                 left = np.cumsum(terms[:, half - 1 :: -1], axis=1)[:, ::-1]
                 table[level] = np.concatenate([left, right], axis=1).ravel()[:n]
 
-    def __call__(self, first: Index, last: Index) -> Array:
+    def __call__(self, first: IndexArray, last: IndexArray) -> Array:
         """Sums of squares (m,) of the segments from `first` to `last`, both (m,) and inclusive."""
         row = np.maximum(self._level[first ^ last], 0) * self._n
         one, two = row + first, row + last

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from emcli.inference.em import Map, Step, em
-from emcli.models.base import Rows
+from emcli.data.rows import Rows
+from emcli.inference.em import em
+from emcli.models.base import Step
 from emcli.models.kmeans.model import KMeans
+from emcli.types import Mapper
 
 FEW = 4096  # rows, below which nothing is worth a detour
 
 
-def steps(model: KMeans, rows: Rows, spread: Map) -> Iterator[Step]:
+def steps(model: KMeans, rows: Rows, spread: Mapper) -> Iterator[Step]:
     """A stream of steps from a model, to the same fixed point as em()."""
     d, n = rows.values.shape
     if n <= FEW:

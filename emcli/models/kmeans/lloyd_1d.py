@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from emcli.compute import arrays
-from emcli.inference.em import Array, Map, Step, pooled
-from emcli.models.base import Rows
+from emcli.data.rows import Rows
+from emcli.models.base import Step, pooled_e_step
 from emcli.models.kmeans.model import KMeans
+from emcli.types import Array, IndexArray, Mapper
 
 BUCKETS = 16_384  # few enough for uint16, by which numpy sorts in linear time, and for tables that stay in the cache
 MANY = 1 << 16  # values that are looked at, and dealt out to their buckets, at a time
@@ -20,10 +21,9 @@ NEAR = 2.0**-45  # rounding of a midpoint, as a part of the largest number invol
 EMPTY = 1e-12  # of all weight, below which rounding may be all that a cluster has
 LOST = 1e-6  # inertia, as a part of the sum of squares, below which differences of sums have too few digits
 
-Index = npt.NDArray[np.intp]
 
 
-def on_a_line(model: KMeans, rows: Rows, spread: Map) -> Iterator[Step]:
+def on_a_line(model: KMeans, rows: Rows, spread: Mapper) -> Iterator[Step]:
     """What em() yields from a model of rows (1, n), up to rounding."""
     line = Line(rows.values[0], rows.weights)
     while True:
@@ -38,7 +38,7 @@ def on_a_line(model: KMeans, rows: Rows, spread: Map) -> Iterator[Step]:
             centroids[labels, 0] = first / mass
             improved = replace(model, centroids=centroids)
         else:
-            stats = pooled(model, rows.batches(), spread)
+            stats = pooled_e_step(model, rows.batches(), spread)
             score, improved = stats.score, model.m_step(stats)
         if np.array_equal(model.centroids, improved.centroids):
             inertia, shifts = line.about(points, cuts)
@@ -57,9 +57,9 @@ def _slices(start: int, stop: int) -> Iterator[slice]:
 class Cuts(NamedTuple):
     """Where values pass from one centroid to the next, (m,) each."""
 
-    first: Index  # places from which
-    last: Index  # and before which the values need looking at
-    ends: Index  # where the values would pass, were they in order
+    first: IndexArray  # places from which
+    last: IndexArray  # and before which the values need looking at
+    ends: IndexArray  # where the values would pass, were they in order
 
 
 class Line:
@@ -104,11 +104,11 @@ class Line:
     def _numbers(self, values: Array) -> npt.NDArray[np.uint16]:
         return ((values - self.low) * self.scale).astype(np.uint16)
 
-    def bucket(self, points: Array) -> Index:
+    def bucket(self, points: Array) -> IndexArray:
         """Which bucket some points are in, or nearest to; never falling as they rise."""
         return np.clip((points - self.low) * self.scale, 0, BUCKETS - 1).astype(np.intp)
 
-    def divided(self, points: Array, labels: Index) -> tuple[Cuts, npt.NDArray[np.longdouble]]:
+    def divided(self, points: Array, labels: IndexArray) -> tuple[Cuts, npt.NDArray[np.longdouble]]:
         """Where values pass from each of the ascending points (m,) to the next, and sums up to there (3, m + 1).
 
         The values near are decided as in the E-step: by their squared distances, ties to the lower label.
@@ -136,7 +136,7 @@ class Line:
         upto[2, 1:-1] += np.bincount(which, weighted * x, len(first))
         return Cuts(first, last, first + counts), upto
 
-    def _together(self, values: Array, first: Index, last: Index) -> Array:
+    def _together(self, values: Array, first: IndexArray, last: IndexArray) -> Array:
         found = [values[i:j] for i, j in zip(first.tolist(), last.tolist(), strict=True)]
         return np.concatenate(found) if found else np.empty(0)
 

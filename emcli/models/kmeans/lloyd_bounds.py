@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from emcli.compute import arrays
 from emcli.compute.processes import kept
-from emcli.inference.em import Array, Map, Step, em, same
-from emcli.models.base import Rows
+from emcli.data.rows import Rows
+from emcli.inference.em import em
+from emcli.models.base import Step, same_parameters
 from emcli.models.kmeans.assignment import (
     CHUNK,
-    Index,
     Screen,
     Single,
     chunk,
@@ -28,6 +28,7 @@ from emcli.models.kmeans.assignment import (
 )
 from emcli.models.kmeans.centroid_drift import Some, Travel
 from emcli.models.kmeans.model import Assignment, KMeans
+from emcli.types import Array, IndexArray, Mapper
 
 PARTS, PART = 8, 1 << 19  # at least so many parts, of at most so many rows
 LEAST = 1 << 23  # products of a part, below which its calls are too short for two threads
@@ -52,16 +53,16 @@ class Part:
     until: Single  # (n,) what joint travel of its cluster may be reached before the label can change
     begun: Single | None = None  # (n,) distance to the nearest centroid, less what that one had travelled then
     copy: Single | None = None  # (n, d + 2) the rows as `singles` gives them, where that is worth its memory
-    soon: Index | None = None  # places of the rows that a joint travel of `horizon` (k,) makes due, if there are few
+    soon: IndexArray | None = None  # places of the rows that a joint travel of `horizon` (k,) makes due, if few
     horizon: Any = None
 
-    def singles(self, where: slice | Index) -> Single:
+    def singles(self, where: slice | IndexArray) -> Single:
         """Some of the rows (m, d + 2) in single precision, with 1 and their squares behind."""
         if self.copy is not None:
             return self.copy[where] if isinstance(where, slice) else arrays.picked(self.copy, where)
         return self._singles(where)
 
-    def _singles(self, where: slice | Index) -> Single:
+    def _singles(self, where: slice | IndexArray) -> Single:
         d = len(self.rows)
         x = np.empty((d + 2, len(self.labels[where])), dtype=np.float32)
         for row, out in zip(self.rows, x, strict=False):
@@ -79,7 +80,7 @@ class Part:
             for i in range(0, len(self.labels), CHUNK):
                 self.copy[i : i + CHUNK] = self._singles(slice(i, i + CHUNK))
 
-    def due(self, travel: Travel) -> Index:
+    def due(self, travel: Travel) -> IndexArray:
         """Places of the rows whose labels may have changed."""
         joint = travel.joint.astype(np.float32)
         np.nextafter(joint, np.float32(np.inf), out=joint)
@@ -93,7 +94,7 @@ class Part:
             self.soon = np.flatnonzero(self.until <= np.take(self.horizon, self.labels))
         return due
 
-    def counted(self, at: Index | slice, labels: Index, k: int, old: Index | None = None) -> Array:
+    def counted(self, at: IndexArray | slice, labels: IndexArray, k: int, old: IndexArray | None = None) -> Array:
         """Sums (d + 2, k) over the rows at some places, by labels: of w x, of w, and of rows with any weight.
 
         Less those by their `old` labels, if these are given.
@@ -126,7 +127,7 @@ class Part:
         return self.counted(slice(None), self.labels.astype(np.intp), k)
 
 
-def bounded(model: KMeans, rows: Rows, spread: Map) -> Iterator[Step]:
+def bounded(model: KMeans, rows: Rows, spread: Mapper) -> Iterator[Step]:
     """What em() yields, up to rounding (Hamerly 2010; the bounds are those of float32 distances)."""
     d, n = rows.values.shape
     k = len(model.centroids)
@@ -144,7 +145,7 @@ def bounded(model: KMeans, rows: Rows, spread: Map) -> Iterator[Step]:
         yield from _lloyd(model, rows, spread, each)
 
 
-def _lloyd(model: KMeans, rows: Rows, spread: Map, each: Callable[..., list[Any]]) -> Iterator[Step]:
+def _lloyd(model: KMeans, rows: Rows, spread: Mapper, each: Callable[..., list[Any]]) -> Iterator[Step]:
     """The steps, with `each` the map over the parts of the rows."""
     k, d = model.centroids.shape
     squares = float(sum(each(squares_of)))
@@ -168,7 +169,7 @@ def _lloyd(model: KMeans, rows: Rows, spread: Map, each: Callable[..., list[Any]
             stats = reduce(add, each(partial(accounted, centroids=model.centroids)))
             improved = model.m_step(stats)
             yield Step(model, stats.score, rows.total)
-            if same(model, improved):
+            if same_parameters(model, improved):
                 return
         elif not any(part.changed for part in found):
             yield polished(model, sums[d], rows.total, each)
@@ -220,7 +221,7 @@ def assigned(part: Part, screen: Screen, travel: Travel) -> News:
     return News(change, changed, part.some())
 
 
-def relabelled(part: Part, screen: Screen, travel: Travel, due: Index) -> tuple[Any, int]:
+def relabelled(part: Part, screen: Screen, travel: Travel, due: IndexArray) -> tuple[Any, int]:
     """Look at the rows due: the change of the sums, and how many rows with weight changed."""
     n, k = len(part.labels), len(screen.centroids)
     everything = len(due) > MANY * n
@@ -248,11 +249,11 @@ def relabelled(part: Part, screen: Screen, travel: Travel, due: Index) -> tuple[
     old = part.labels[at].astype(np.intp)
     part.labels[at] = new
     count = len(at) if part.weights is None else int(np.count_nonzero(part.weights[at]))
-    places: Index | slice = slice(None) if len(at) == n else at
+    places: IndexArray | slice = slice(None) if len(at) == n else at
     return part.counted(places, new, k, None if old.min() == k else old), count
 
 
-def tallied(x: Array, labels: Index, k: int) -> Array:
+def tallied(x: Array, labels: IndexArray, k: int) -> Array:
     """Sums (d, k) of few columns of x (d, m) by labels (m,), in one call."""
     d = len(x)
     places = np.arange(0, d * k, k)[:, None] + labels

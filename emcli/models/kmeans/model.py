@@ -10,17 +10,17 @@ from operator import add
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from emcli.data import points
+from emcli.data.rows import Picked, Rows, Total, pieces
 from emcli.errors import Caution
-from emcli.inference.em import Array, Map, Stats, Step, pieces, pooled
-from emcli.models.base import ParameterFault, Picked, Predictor, Rows, Share, Total, first_pair
+from emcli.models.base import ParameterFault, Predictor, Share, Stats, Step, first_pair, pooled_e_step
 from emcli.models.kmeans.assignment import assigned, clustered, nearest
 from emcli.models.kmeans.spheres import Spheres
 from emcli.models.parameters import Given
 from emcli.models.seeding import far_apart
 from emcli.output.plots.figure import Panel
+from emcli.types import Array, IndexArray, Mapper
 
 KEYS = ("centroids", "sizes", "sd", "scales", "weights")  # scales: what columns were divided by, (d,)
 EXACT = 100_000  # different values on a line up to which the best clusters of all are found
@@ -97,7 +97,7 @@ class KMeans:
         """Assignments (k, n), one 1 in each column, and squared distances to the nearest centroid (n,)."""
         return assigned(rows, self.centroids)
 
-    def labels(self, rows: Array) -> npt.NDArray[np.intp]:
+    def labels(self, rows: Array) -> IndexArray:
         """The nearest centroid of each row (n,)."""
         return nearest(rows, self.centroids)[0]
 
@@ -140,7 +140,7 @@ class KMeansFamily:
     def short_runs(self, settings: Any) -> tuple[int, int]:
         return (1, 0) if settings.init == "random" else (8, 3)
 
-    def steps(self, model: KMeans, rows: Rows, spread: Map) -> Iterator[Step]:
+    def steps(self, model: KMeans, rows: Rows, spread: Mapper) -> Iterator[Step]:
         """em() by the fastest way for rows of this shape."""
         from emcli.models.kmeans import lloyd
 
@@ -178,7 +178,7 @@ class KMeansFamily:
     def outward(self, model: KMeans, rows: Rows) -> KMeans:
         return replace(model, centroids=rows.frame.outward(model.centroids))
 
-    def order(self, model: KMeans) -> npt.NDArray[np.intp]:
+    def order(self, model: KMeans) -> IndexArray:
         return np.lexsort(model.centroids.T[::-1])
 
     def measures(self, score: float, rows: Rows, k: int) -> tuple[float | None, float | None]:
@@ -201,7 +201,7 @@ class KMeansFamily:
         """The row farthest from its centroid becomes one of its own, until there are enough: the inertia only falls."""
         centroids = model.centroids
         while len(centroids) < settings.k:
-            stats = pooled(KMeans(centroids), rows.batches(), rows.mapping(map))
+            stats = pooled_e_step(KMeans(centroids), rows.batches(), rows.mapping(map))
             centroids = np.concatenate([centroids, stats.farthest[None, :]])
         yield KMeans(centroids)
 

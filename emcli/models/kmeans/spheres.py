@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from emcli.inference.em import Array
+from emcli.types import Array
 
 
 @dataclass(frozen=True, eq=False)

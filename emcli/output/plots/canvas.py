@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from emcli.inference.em import Array
+from emcli.types import Array, IndexArray
 
-Dots = npt.NDArray[np.intp]
+Dots = IndexArray
 
 BITS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])  # of the dot (row, column) in U+2800
 SHADES = np.array([[0, 4], [6, 2], [1, 5], [7, 3]]) / 8 + 1 / 16  # ordered dither of one cell

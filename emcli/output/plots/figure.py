@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from emcli.inference.em import Array
+from emcli.types import Array
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emcli.inference.em import Array
 from emcli.output.plots.figure import Panel, Picture, Series
+from emcli.types import Array
 
 if TYPE_CHECKING:
     from emcli.comparison.ranking import Candidate, Group

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emcli.inference.em import Array
+from emcli.types import Array
 
 MOST = 80  # bins of a histogram
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from emcli.inference.em import Array
-from emcli.models.base import Rows
+from emcli.data.rows import Rows
 from emcli.output.plots import histogram
 from emcli.output.plots.figure import Panel, Series
 from emcli.output.plots.projection import Plane, dots, frame
+from emcli.types import Array
 
 FEW = 5  # iterations after which the middle picture is taken
 Path = Sequence[tuple[int, Any]]  # iterations and models in the user's units; the last is the fit

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emcli.inference.em import Array
-from emcli.models.base import Rows
+from emcli.data.rows import Rows
 from emcli.output.plots.figure import Series
+from emcli.types import Array
 
 MOST_DOTS = 20_000  # rows beyond which a density is shown
 CELLS = 160  # of a density, in each direction

@@ -8,11 +8,11 @@ from typing import IO
 
 import numpy as np
 
-from emcli.inference.em import Array
 from emcli.output.plots.canvas import SHADES, Canvas, Dots, ink, mark, styled
 from emcli.output.plots.figure import Panel, Picture, Series
 from emcli.output.plots.ticks import Axis, axis, labels, ticks
 from emcli.output.terminal import columns, holds, is_dumb, rows, sayable, takes_colour
+from emcli.types import Array
 
 BLOCKS, STEPS = "▁▂▃▄▅▆▇█", "_.-=+*#%"
 SLIM = 36  # columns that a panel needs at least, to stand beside another

@@ -1,0 +1,141 @@
+"""The rows that a model is fitted to, in batches whose sums add up to the same bits whoever adds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emcli.compute import arrays
+from emcli.data.duplicates import distinct, keys
+from emcli.data.scaling import Frame
+from emcli.errors import Caution
+from emcli.types import Array, Batch, IndexArray, Mapper
+
+PIECE = 16384  # rows
+SMALL = 4096  # rows that are told apart sooner without numpy's help
+PLACES = 20  # bits of the number of places by which many different rows are told at once
+BATCH, BATCHES = 65536, 16  # rows; batches of fewer rows, by whole pieces, as long as there are not so many of them
+
+Total = Callable[[Callable[[Array, Sequence[list[str]], Array | None], Any]], Any]
+
+
+class RowFault(ValueError):
+    """A row that this model cannot read: 0-based row, and which of the picked columns is to blame (None: the row)."""
+
+    def __init__(self, row: int, column: int | None, what: str, hint: str | None = None):
+        self.row, self.column, self.what, self.hint = row, column, what, hint
+        super().__init__(what)
+
+
+class DataFault(ValueError):
+    """Data that cannot be fitted: `unusable` where they are invalid, else no fit of this model exists."""
+
+    def __init__(self, what: str, hint: str | None = None, unusable: bool = True):
+        self.hint, self.unusable = hint, unusable
+        super().__init__(what)
+
+
+@dataclass(frozen=True)
+class Picked:
+    """0-based columns of the file that a model reads, as numbers and as text."""
+
+    numeric: tuple[int, ...]
+    text: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Data as a fit works on them; equal rows may be merged, with their frequency as weight."""
+
+    values: Array  # (d, n) in working coordinates, one column of numbers a row of data
+    weights: Array | None  # (n,); None when all are 1
+    total: float  # sum of the weights
+    names: tuple[str, ...]
+    frame: Frame
+    spread: Array | None = None  # (d, d) covariance of all rows in working coordinates, where the model needs it
+    merged: IndexArray | None = None  # for each row of data its place in `values`; None: as they are
+    cautions: tuple[Caution, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many rows there are, equal ones that are merged once."""
+        return int(self.values.shape[1])
+
+    @property
+    def here(self) -> bool:
+        """Are the rows in this process, so that `values` holds them all?"""
+        return True
+
+    def mapping(self, map: Mapper) -> Mapper:
+        """The map to use over `batches`: the one at hand, unless the rows are elsewhere."""
+        return map
+
+    def head(self, size: int) -> Array:
+        """The first rows (d, up to size)."""
+        return self.values[:, :size]
+
+    def at_hand(self) -> Rows | None:
+        """The rows in this process; None where they are elsewhere and too many."""
+        return self
+
+    def redrawn(self, model: Any, rng: np.random.Generator) -> Rows:
+        """As many rows drawn from a model, where these are."""
+        drawn: Rows = model.redrawn(self, rng)
+        return drawn
+
+    def batches(self) -> list[Batch]:
+        """The rows in slices whose size depends on nothing else: whoever adds them up, the sums are the same."""
+        n = self.count
+        size = min(BATCH, max(1, -(-n // (BATCHES * PIECE))) * PIECE)
+        return list(pieces(self.values, self.weights, size))
+
+    def has_more_distinct_than(self, limit: int) -> bool:
+        """Are there more than `limit` different rows?"""
+        head = self.values[:, : 2 * (limit + 1)]
+        if head.shape[1] < SMALL:
+            many = len(set(map(tuple, head.T.tolist()))) > limit
+        else:
+            many = _more_different(head, limit)
+        return many or (head.shape != self.values.shape and distinct(self.values, limit) is None)
+
+    def of_merged(self, each: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What is the same for equal rows of data (n,), once for each column of `values`."""
+        if self.merged is None:
+            return each
+        once = np.empty(self.values.shape[1], dtype=each.dtype)
+        known = self.merged >= 0
+        once[self.merged[known]] = each[known]
+        return once
+
+    def sample(self, size: int, rng: np.random.Generator) -> Rows:
+        """Some of the rows, with their weights; all of them where there are no more than `size`."""
+        if self.count <= size:
+            return self
+        drawn = np.sort(rng.choice(self.count, size, replace=False))
+        weights = None if self.weights is None else arrays.taken(self.weights[None], drawn)[0]
+        total = float(size) if weights is None else float(weights.sum())
+        values = np.ascontiguousarray(arrays.taken(self.values, drawn))
+        return replace(self, values=values, weights=weights, total=total)
+
+
+def _more_different(values: Array, limit: int) -> bool:
+    """Are there more than `limit` different rows among (d, n)? np.unique would first import numpy.ma."""
+    numbers = keys(values)
+    taken = np.zeros(1 << PLACES, dtype=bool)
+    taken[numbers >> np.uint64(64 - PLACES)] = True
+    if np.count_nonzero(taken) > limit:  # different rows may share a place, equal ones do
+        return True
+    numbers.sort()
+    return int(np.count_nonzero(numbers[1:] != numbers[:-1])) >= limit
+
+
+
+
+def pieces(rows: Array, weights: Array | None, size: int = PIECE) -> Iterator[Batch]:
+    """Parts of a batch, for work that needs a lot of room for each row."""
+    for start in range(0, rows.shape[1], size):
+        yield rows[:, start : start + size], None if weights is None else weights[start : start + size]

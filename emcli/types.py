@@ -1,0 +1,15 @@
+"""Names for the types that every package shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+IndexArray = npt.NDArray[np.intp]
+Batch = tuple[Array, Array | None]  # rows as the model lays them out, (d, n); their weights (n,), None when all are 1
+Mapper = Callable[..., Iterable[Any]]  # map() or its like: what a function gives for each item, in order
+JSON = str | int | float | bool | None | list["JSON"] | dict[str, "JSON"]
