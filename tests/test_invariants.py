@@ -30,9 +30,9 @@ from inprocess import (
     tosses,
 )
 
+from emcli.data import rows as data_rows
 from emcli.inference.em import em, rounding
 from emcli.inference.result import dumps
-from emcli.models import base
 from emcli.models.base import UNIT_ROUNDOFF
 
 FREE = [name for name in GMM if name.endswith("free")]
@@ -107,7 +107,7 @@ def test_i16_the_size_of_a_batch_changes_nothing(name: str, table: str, monkeypa
     options["start"] = start_of(values, options)
     found = []
     for size in (len(values), 1, 7, 65536):
-        monkeypatch.setattr(base, "BATCH", size)
+        monkeypatch.setattr(data_rows, "BATCH", size)
         found.append(fitted(values, options))
     for other in found[1:]:
         assert gap(found[0]["parameters"], other["parameters"], values, options) <= 1e-12 * LOST.get(table, 1.0)

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from conftest import REFERENCE, SAMPLES, fit, reference, run, table
 
-import emcli.inference.em
 import emcli.inference.information
 import emcli.inference.newton
 from emcli.config.experiment import read_start
@@ -22,7 +21,7 @@ from emcli.inference.em import LogLikelihoodFell, converge, guard
 from emcli.inference.newton import newton
 from emcli.inference.starts import affordable, start_model
 from emcli.models import family_of
-from emcli.models.base import pooled_e_step
+from emcli.models.base import Degenerate, pooled_e_step
 
 SAXONY = ["coins", REFERENCE / "data" / "coins_saxony8.csv", "--tosses", "n", "--row-weights", "freq"]
 WAITING = REFERENCE / "data" / "faithful_waiting.csv"
@@ -121,7 +120,7 @@ def test_a_step_that_would_fall_is_not_taken() -> None:
         model = start_model(number, family, data.rows, settings)
         try:
             scores = [step.score for _, step in zip(range(40), guard(newton(model, data.rows.batches())), strict=False)]
-        except emcli.inference.em.Degenerate:
+        except Degenerate:
             continue
         except LogLikelihoodFell:
             pytest.fail("it fell")
