@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
-from typing import Any
 
 
 class Exit(IntEnum):
@@ -22,7 +21,7 @@ class Exit(IntEnum):
 
 
 @dataclass(frozen=True)
-class Fault:
+class Problem:
     """One thing that is wrong, and its place: physical 1-based line; column is the field number in a CSV."""
 
     what: str
@@ -36,22 +35,22 @@ class Fault:
 
 
 class EmcliError(Exception):
-    """Faults that end the program with one exit code; at most one hint. Shown one line each, never as a traceback."""
+    """Problems that end the program with one exit code; at most one hint. Shown one line each, never as a traceback."""
 
-    def __init__(self, exit_code: Exit, *faults: Fault | str, hint: str | None = None, unsaid: int = 0):
+    def __init__(self, exit_code: Exit, *problems: Problem | str, hint: str | None = None, unsaid: int = 0):
         self.exit_code = exit_code
-        self.faults = tuple(Fault(fault) if isinstance(fault, str) else fault for fault in faults)
+        self.problems = tuple(Problem(problem) if isinstance(problem, str) else problem for problem in problems)
         self.hint = hint
-        self.unsaid = unsaid  # how many more faults of the same kind were found than are listed
-        super().__init__("; ".join(map(str, self.faults)))
+        self.unsaid = unsaid  # how many more problems of the same kind were found than are listed
+        super().__init__("; ".join(map(str, self.problems)))
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[partial[EmcliError], tuple[Exit | Problem, ...]]:
         """A worker's error is raised again here, whole."""
-        return partial(type(self), hint=self.hint, unsaid=self.unsaid), (self.exit_code, *self.faults)
+        return partial(type(self), hint=self.hint, unsaid=self.unsaid), (self.exit_code, *self.problems)
 
     def lines(self) -> list[str]:
         """The lines for standard error, without newlines."""
-        said = [f"emcli: error: {fault}" for fault in self.faults]
+        said = [f"emcli: error: {problem}" for problem in self.problems]
         if self.unsaid:
             said.append(f"emcli: error: and {self.unsaid} more")
         if self.hint:
@@ -60,7 +59,7 @@ class EmcliError(Exception):
 
 
 @dataclass(frozen=True)
-class Caution:
+class FitWarning:
     """A warning: its slug stands in the result document, its sentence is also said on standard error."""
 
     slug: str

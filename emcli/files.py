@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import IO, Any, BinaryIO
 
-from emcli.errors import EmcliError, Exit, Fault, quoted, suggestion
+from emcli.errors import EmcliError, Exit, Problem, quoted, suggestion
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
@@ -30,16 +30,16 @@ def read_bytes(path: str, exit_code: Exit, limit: int) -> bytes:
             with open(path, "rb") as file:
                 raw = file.read(limit + 1)
     except (OSError, ValueError) as wrong:
-        raise EmcliError(exit_code, Fault(why_unreadable(path, wrong), name)) from None
+        raise EmcliError(exit_code, Problem(why_unreadable(path, wrong), name)) from None
     if len(raw) > limit:
-        raise EmcliError(exit_code, Fault(f"larger than {limit >> 20} MiB", name))
+        raise EmcliError(exit_code, Problem(f"larger than {limit >> 20} MiB", name))
     return raw
 
 
 def standard_input(exit_code: Exit) -> BinaryIO:
     """The bytes of standard input. Raises EmcliError where it is closed."""
     if sys.stdin is None or sys.stdin.closed:
-        raise EmcliError(exit_code, Fault("standard input is closed", "<stdin>"))
+        raise EmcliError(exit_code, Problem("standard input is closed", "<stdin>"))
     return sys.stdin.buffer
 
 
@@ -191,7 +191,7 @@ class OutputFolder:
         try:
             place = os.open(os.path.join(self._temporary, name), _NEW, 0o666)
         except FileExistsError:
-            raise EmcliError(Exit.OUTPUT, Fault(f"two parts would be written to {quoted(name)}", self.path)) from None
+            raise EmcliError(Exit.OUTPUT, Problem(f"two parts would be written to {quoted(name)}", self.path)) from None
         self._file = open(place, **_mode("w", False))  # noqa: SIM115 - closed when the next one begins
         return self._file
 
@@ -245,7 +245,7 @@ def _checked(path: str, inputs: Sequence[str]) -> int | None:
         raise PermissionError(0, "permission denied")
     for source in inputs:
         if stat.S_ISREG(there.st_mode) and _is_same(there, source):
-            raise EmcliError(Exit.USAGE, Fault(f"output would overwrite the input {quoted(shown_name(source), 200)}"))
+            raise EmcliError(Exit.USAGE, Problem(f"output would overwrite the input {quoted(shown_name(source), 200)}"))
     return there.st_mode
 
 
@@ -255,7 +255,7 @@ def refuse_endless(inputs: Sequence[str]) -> None:
         there = os.fstat(1)
         for source in inputs:
             if stat.S_ISREG(there.st_mode) and _is_same(there, source):
-                raise EmcliError(Exit.USAGE, Fault(f"the input {quoted(shown_name(source), 200)} is also the output"))
+                raise EmcliError(Exit.USAGE, Problem(f"the input {quoted(shown_name(source), 200)} is also the output"))
 
 
 def refuse_shared(json: bool, output: str | None, trace: str | None) -> None:
@@ -289,4 +289,4 @@ def _sync(stream: IO[str]) -> None:
 
 def _unwritable(path: str, wrong: OSError | ValueError) -> EmcliError:
     what = reason(wrong) if isinstance(wrong, OSError) else "not a possible file name"
-    return EmcliError(Exit.OUTPUT, Fault(f"cannot write: {what}", path or "''"))
+    return EmcliError(Exit.OUTPUT, Problem(f"cannot write: {what}", path or "''"))

@@ -148,21 +148,21 @@ def test_refuses(content: bytes, line: str, hint: str | None, fast: bool, monkey
     monkeypatch.setattr(rows_of_cells, "_FAST", fast)
     error = fault_of(content)
     assert error.exit_code == Exit.DATA
-    assert [str(fault) for fault in error.faults] == [line]
+    assert [str(fault) for fault in error.problems] == [line]
     if hint:
         assert hint in (error.hint or "")
 
 
 def test_five_faults_are_told_and_the_others_counted() -> None:
     error = fault_of("x,y,z\n" + "1,a,2\n" * 8 + "1,2\n")
-    assert [fault.line for fault in error.faults] == [2, 3, 4, 5, 6]
+    assert [fault.line for fault in error.problems] == [2, 3, 4, 5, 6]
     assert error.unsaid == 4
     assert error.hint == "--columns x,z"
 
 
 def test_c22_a_bad_cell_far_down_is_found_on_its_line() -> None:
     error = fault_of("x,y\n" + "1,2\n" * 1_000_000 + "1,abc\n")
-    assert str(error.faults[0]) == "<stdin>:1000002:2: cannot read 'abc' as a number in column 'y'"
+    assert str(error.problems[0]) == "<stdin>:1000002:2: cannot read 'abc' as a number in column 'y'"
 
 
 def test_rows_with_missing_values_are_dropped_if_told_so() -> None:
@@ -180,7 +180,7 @@ def test_dropping_every_row_is_an_error() -> None:
 
 def test_dropping_does_not_hide_text_or_nan() -> None:
     error = fault_of("x,y\nNA,abc\n1,nan\n", DROP)
-    assert [(fault.line, fault.column) for fault in error.faults] == [(2, 2), (3, 2)]
+    assert [(fault.line, fault.column) for fault in error.problems] == [(2, 2), (3, 2)]
 
 
 @pytest.mark.parametrize("literal", ["1e-400", "0." + "0" * 400 + "1", "-1E-999"])

@@ -76,7 +76,7 @@ def test_every_spelling_of_a_number_has_the_same_bits_or_the_same_fault(cells: l
 @pytest.mark.usefixtures("always")
 @pytest.mark.parametrize(("content", "line"), [case[1:3] for case in REFUSED], ids=[case[0] for case in REFUSED])
 def test_nothing_is_corrected(content: bytes, line: str) -> None:
-    assert [str(fault) for fault in fault_of(content).faults] == [line]
+    assert [str(fault) for fault in fault_of(content).problems] == [line]
 
 
 @pytest.mark.usefixtures("always")
@@ -126,7 +126,7 @@ def test_a_large_file_is_the_same_for_any_jobs_and_its_faults_are_where_they_are
     path.write_text("\n".join(lines))
     with pytest.raises(EmcliError) as caught:
         read_table(str(path), CsvOptions(jobs=jobs), every_column)
-    assert [str(fault).partition(":")[2][:25] for fault in caught.value.faults] == [
+    assert [str(fault).partition(":")[2][:25] for fault in caught.value.problems] == [
         "250001:2: cannot read 'on", "280001: 1 field, expected"
     ]  # fmt: skip
 

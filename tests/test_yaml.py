@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emcli.config import yaml
-from emcli.errors import EmcliError, Exit, Fault
+from emcli.errors import EmcliError, Exit, Problem
 
 
 def lines(text: bytes, file: str = "fit.yaml") -> list[str]:
@@ -64,8 +64,8 @@ def test_any_bytes_are_a_mapping_or_an_error_with_a_place(text: bytes) -> None:
         assert isinstance(yaml.load(text, "f").value, dict)
     except EmcliError as error:
         assert error.exit_code == Exit.USAGE
-        assert error.faults
-        assert all(fault.file == "f" and "\n" not in fault.what for fault in error.faults)
+        assert error.problems
+        assert all(fault.file == "f" and "\n" not in fault.what for fault in error.problems)
 
 
 TEXT = b"""# a comment
@@ -220,7 +220,7 @@ def test_numbers_are_looked_for_at_every_depth() -> None:
 
 
 def test_a_document_without_places_has_faults_without_lines() -> None:
-    assert yaml.Document("f.json", {"a": 1}).fault(("a",), "bad") == Fault("bad", "f.json")
+    assert yaml.Document("f.json", {"a": 1}).fault(("a",), "bad") == Problem("bad", "f.json")
 
 
 def test_names_of_keys_are_escaped_in_messages() -> None:

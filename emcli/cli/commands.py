@@ -14,7 +14,7 @@ from emcli.cli.running import as_dataset, bar_for, check, drawn_from, finished
 from emcli.config.experiment import Experiment, read_experiment, read_start
 from emcli.config.resolve import reading, resolve
 from emcli.config.settings import OPTIONS, Settings
-from emcli.errors import Caution, EmcliError, Exit, Fault, quoted, suggestion
+from emcli.errors import EmcliError, Exit, FitWarning, Problem, quoted, suggestion
 from emcli.files import Output, open_log, refuse_endless, refuse_shared, refuse_twice
 from emcli.models import MODELS, family_of
 from emcli.output.plots.target import Plot
@@ -114,7 +114,7 @@ def predict(saved: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
         for piece in pieces:
             if isinstance(piece, str):
                 stream.write(piece)
-            elif isinstance(piece, Caution):
+            elif isinstance(piece, FitWarning):
                 if not given["quiet"]:
                     warn(piece.slug, piece.message)
             elif folder is not None:
@@ -204,7 +204,7 @@ def _drawn_from_fit(source: str, rows: int | None, seed: int | None) -> Drawn:
             options=said["data"],
         )
     except ParameterFault as fault:
-        raise EmcliError(Exit.DATA, Fault(str(fault), source)) from None
+        raise EmcliError(Exit.DATA, Problem(str(fault), source)) from None
 
 
 def _fitted(

@@ -12,7 +12,7 @@ from emcli.cli.commands import given_once
 from emcli.cli.guard import warn
 from emcli.cli.running import bar_for
 from emcli.comparison.ranking import CRITERIA, Candidate, Group, as_document, grouped
-from emcli.errors import EmcliError, Exit, Fault, quoted
+from emcli.errors import EmcliError, Exit, Problem, quoted
 from emcli.files import Output, open_log, refuse_shared
 from emcli.models import MODELS
 from emcli.output.plots.target import Plot
@@ -40,7 +40,7 @@ def compare(words: Sequence[str], given: Mapping[str, Any]) -> int:
     sink = Output(output, tuple(words)) if output is not None and output != "-" else None
     plot = Plot(given_once(given, "plot", "--plot"), given, tuple(words))
     if folder is not None and not os.path.isdir(folder):
-        raise EmcliError(Exit.OUTPUT, Fault("no such directory", folder), hint=f"mkdir -p {folder}")
+        raise EmcliError(Exit.OUTPUT, Problem("no such directory", folder), hint=f"mkdir -p {folder}")
     with ExitStack() as opened:
         log = None
         if trace is not None:
@@ -48,7 +48,7 @@ def compare(words: Sequence[str], given: Mapping[str, Any]) -> int:
         bar = opened.enter_context(bar_for(trace, given["quiet"]))
         candidates = settled(list(fitted(words, given, log, bar, opened)))
     if all(candidate.document is None for candidate in candidates):
-        reasons = [Fault(f"{candidate.name}: {candidate.reason}") for candidate in candidates]
+        reasons = [Problem(f"{candidate.name}: {candidate.reason}") for candidate in candidates]
         raise EmcliError(Exit.NO_FIT, *reasons[:10], unsaid=max(0, len(reasons) - 10))
     groups = grouped(candidates, criterion)
     if folder is not None:

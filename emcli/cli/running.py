@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from emcli.config.experiment import Experiment
 from emcli.config.settings import Settings
 from emcli.config.yaml import dotted
-from emcli.errors import EmcliError, Exit, Fault
+from emcli.errors import EmcliError, Exit, Problem
 from emcli.models import family_of
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def drawn_from(experiment: Experiment, rows: int | None, seed: int | None) -> Dr
 
     recipe = experiment.generate
     if recipe is None:
-        raise EmcliError(Exit.USAGE, Fault("nothing to draw from: no 'generate:'", experiment.file))
+        raise EmcliError(Exit.USAGE, Problem("nothing to draw from: no 'generate:'", experiment.file))
     sizes = recipe.sizes if rows is None else None
     weights = {} if recipe.sizes is None else {"weights": [n / sum(recipe.sizes) for n in recipe.sizes]}
     try:
@@ -92,12 +92,12 @@ def finished(events: Events, experiment: Experiment | None, settings: Settings, 
         bar.show(f"replicate {done} of {settings.bootstrap}{left}")
 
 
-def _start_fault(fault: Any, settings: Settings, experiment: Experiment | None) -> Fault:
+def _start_fault(fault: Any, settings: Settings, experiment: Experiment | None) -> Problem:
     """What is wrong with given start values, at its place where they stand in the experiment."""
     if experiment is not None and settings.start_source == experiment.file:
         path = ("fit", "start", *fault.path)
         return experiment.fault(path, f"{dotted(path)}: {fault.what}")
-    return Fault(f"start: {fault}", settings.start_source)
+    return Problem(f"start: {fault}", settings.start_source)
 
 
 def bar_for(trace: str | None, quiet: bool) -> Progress:

@@ -52,7 +52,7 @@ class Cell:
         except EmcliError as error:
             if error.exit_code not in (Exit.DATA, Exit.NO_FIT):
                 raise
-            return Candidate(self.name, _kind(self.family, self.settings), reason=error.faults[0].what)
+            return Candidate(self.name, _kind(self.family, self.settings), reason=error.problems[0].what)
 
     def _again(self, before: Sequence[Start], origin: str, begin: Any) -> Candidate:
         data = self.dataset()

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emcli.compute.memory import free, shown
-from emcli.errors import EmcliError, Exit, Fault
+from emcli.errors import EmcliError, Exit, Problem
 from emcli.files import reason
 from emcli.types import IndexArray
 
@@ -187,4 +187,4 @@ def _keep() -> None:
 
 
 def _refused(what: str, folder: str | None = None) -> EmcliError:
-    return EmcliError(Exit.OUTPUT, Fault(f"cannot keep the table on disk: {what}", folder), hint=_HINT)
+    return EmcliError(Exit.OUTPUT, Problem(f"cannot keep the table on disk: {what}", folder), hint=_HINT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from emcli.errors import EmcliError, Exit, Fault
+from emcli.errors import EmcliError, Exit, Problem
 
 
 def free() -> int | None:
@@ -48,7 +48,7 @@ def require(size: int, what: str, source: str | None = None) -> None:
     there = free()
     if there is not None and size > there:
         said = f"not enough memory for {what}: it takes {shown(size)}, and {shown(there)} are free"
-        raise EmcliError(Exit.DATA, Fault(said, source))
+        raise EmcliError(Exit.DATA, Problem(said, source))
 
 
 def shown(size: int) -> str:

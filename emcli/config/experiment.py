@@ -12,7 +12,7 @@ from emcli.config.saved_fit import check_schema, parse
 from emcli.config.saved_fit import refuse as refuse_document
 from emcli.config.settings import BY_KEY, Parse, columns, integer, must
 from emcli.config.yaml import MAX_BYTES, Document, Path, load, not_numbers, odd_numbers, refuse
-from emcli.errors import EmcliError, Exit, Fault, quoted, suggestion
+from emcli.errors import EmcliError, Exit, Problem, quoted, suggestion
 from emcli.files import read_bytes, shown_name
 
 MAX_ROWS = 10**9
@@ -71,7 +71,7 @@ class Experiment:
         """The `fit:` mapping as it stands in the file."""
         return self.document.value.get("fit", {})  # type: ignore[no-any-return]
 
-    def fault(self, path: Path, what: str) -> Fault:
+    def fault(self, path: Path, what: str) -> Problem:
         """A fault at the line and column of a path such as ("generate", "parameters", "means", 0)."""
         return self.document.fault(path, what)
 
@@ -148,10 +148,10 @@ def _fit_json(text: bytes, path: str) -> dict[str, Any] | None:
     return dict(said["parameters"])
 
 
-def _fields(document: Document, path: Path, table: Mapping[str, Parse]) -> tuple[dict[str, Any], list[Fault]]:
+def _fields(document: Document, path: Path, table: Mapping[str, Parse]) -> tuple[dict[str, Any], list[Problem]]:
     """The good values of a mapping that has these keys and no others, and what is wrong with the others."""
     values: dict[str, Any] = {}
-    faults: list[Fault] = []
+    faults: list[Problem] = []
     for key, raw in document.get(path).items():
         here = (*path, key)
         if key not in table:
@@ -164,7 +164,7 @@ def _fields(document: Document, path: Path, table: Mapping[str, Parse]) -> tuple
     return values, faults
 
 
-def _recipe(document: Document) -> tuple[Recipe | None, list[Fault]]:
+def _recipe(document: Document) -> tuple[Recipe | None, list[Problem]]:
     """What `generate:` says, and what is wrong with it."""
     here = ("generate",)
     given = document.value["generate"]

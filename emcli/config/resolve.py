@@ -11,7 +11,7 @@ from typing import Any
 
 from emcli.config.settings import BY_KEY, EXCLUDES, OPTIONS, Option, Settings
 from emcli.config.yaml import Document, Path, dotted, not_numbers, refuse, scalar
-from emcli.errors import Fault, escaped, quoted, suggestion
+from emcli.errors import Problem, escaped, quoted, suggestion
 
 RANGE = re.compile("([0-9]{1,9})-([0-9]{1,9})")
 
@@ -46,8 +46,8 @@ class Asked:
         text = isinstance(self.raw, str) and ("," in self.raw or RANGE.fullmatch(self.raw))
         return self.option.listable and (bool(text) or isinstance(self.raw, list))
 
-    def fault(self, what: str) -> Fault:
-        return self.document.fault(self.path, what) if self.document else Fault(what)
+    def fault(self, what: str) -> Problem:
+        return self.document.fault(self.path, what) if self.document else Problem(what)
 
     def items(self) -> list[tuple[Path, str, Any]]:
         """Each of the values: its path, what was typed, what that means."""
@@ -59,7 +59,7 @@ class Asked:
             return [(self.path, part, meaning(part.strip())) for part in self.raw.split(",")]
         return [(self.path, self.shown, self.raw if self.document else meaning(self.raw))]
 
-    def values(self, faults: list[Fault]) -> list[Any]:
+    def values(self, faults: list[Problem]) -> list[Any]:
         """What is asked for, in order; what is wrong with it joins the faults."""
         values: list[Any] = []
         choices = self.option.choices
@@ -71,7 +71,7 @@ class Asked:
                 faults.append(
                     self.document.fault(path, f"{dotted(path)}: {error}{got}")
                     if self.document
-                    else Fault(f"{quoted(self.name)} {error}{got}")
+                    else Problem(f"{quoted(self.name)} {error}{got}")
                 )
         if self.document and isinstance(self.raw, dict):
             faults += not_numbers(self.document, self.path)
@@ -98,11 +98,11 @@ def available(family_options: Mapping[str, object]) -> set[str]:
     return {option.key for option in OPTIONS if option.common or option in own} - less
 
 
-def config_faults(document: Document) -> list[Fault]:
+def config_faults(document: Document) -> list[Problem]:
     """What is wrong in the `fit:` of an experiment whatever the model: unknown keys, types and ranges."""
     known = {option.key: option for option in OPTIONS if option.in_yaml}
     called = {option.flag.removeprefix("--"): option.key for option in known.values()}  # components is k
-    faults: list[Fault] = []
+    faults: list[Problem] = []
     for key, raw in (document.value.get("fit") or {}).items():
         if key in known:
             Asked(known[key], raw, document).values(faults)
@@ -126,7 +126,7 @@ def resolve(
     A flag beats the experiment, which beats the family's default, which beats the option's. One Settings, or with
     `grid` the cross product, k fastest. EmcliError (exit 2) lists all that is wrong.
     """
-    faults: list[Fault] = []
+    faults: list[Problem] = []
     chosen: dict[str, Asked] = {}
     values: dict[str, list[Any]] = {}
     overridden = []
@@ -162,7 +162,7 @@ def resolve(
 
 def reading(flags: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """How to read a CSV, from flags alone: delimiter, header, comment and missing."""
-    faults: list[Fault] = []
+    faults: list[Problem] = []
     chosen: dict[str, Any] = {}
     for key in ("delimiter", "header", "comment", "missing"):
         asked = _asked(BY_KEY[key], flags.get(key, ()), None, faults)
@@ -172,10 +172,10 @@ def reading(flags: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     return {key: values[0] for key, values in chosen.items()}
 
 
-def _asked(option: Option, texts: Sequence[str], document: Document | None, faults: list[Fault]) -> list[Asked]:
+def _asked(option: Option, texts: Sequence[str], document: Document | None, faults: list[Problem]) -> list[Asked]:
     """What the command line asks of an option, then what the experiment does."""
     if len(texts) > 1:
-        faults.append(Fault(f"{quoted(option.name)} given twice ({', '.join(map(escaped, texts))})"))
+        faults.append(Problem(f"{quoted(option.name)} given twice ({', '.join(map(escaped, texts))})"))
     asked = [Asked(option, text) for text in texts[:1]]
     config = (document.value.get("fit") or {}) if document else {}
     if option.in_yaml and option.key in config:
@@ -183,8 +183,8 @@ def _asked(option: Option, texts: Sequence[str], document: Document | None, faul
     return asked
 
 
-def _conflicts(chosen: Mapping[str, Asked], values: Mapping[str, list[Any]], grid: bool) -> list[Fault]:
-    faults = [] if values["k"] != [None] else [Fault("missing '-k': how many components?")]
+def _conflicts(chosen: Mapping[str, Asked], values: Mapping[str, list[Any]], grid: bool) -> list[Problem]:
+    faults = [] if values["k"] != [None] else [Problem("missing '-k': how many components?")]
     for one, other in EXCLUDES:
         if one in chosen and other in chosen:
             faults.append(

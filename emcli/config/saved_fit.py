@@ -9,7 +9,7 @@ from typing import Any
 
 from emcli.config.settings import BY_KEY, Parse, integer, must
 from emcli.config.yaml import MAX_FAULTS, Path, dotted
-from emcli.errors import EmcliError, Exit, Fault, escaped, quoted
+from emcli.errors import EmcliError, Exit, Problem, escaped, quoted
 from emcli.files import read_bytes, shown_name
 
 SCHEMA = "emcli.fit/1"
@@ -132,10 +132,12 @@ def parse(text: bytes, file: str) -> tuple[str, Any]:
     except json.JSONDecodeError as error:
         raise _not_json(characters, file, error) from None
     except RecursionError:
-        raise EmcliError(Exit.DATA, Fault("invalid JSON: nested too deeply", file)) from None
+        raise EmcliError(Exit.DATA, Problem("invalid JSON: nested too deeply", file)) from None
     if odd:
         name, what = odd[0]
-        raise EmcliError(Exit.DATA, Fault(f"invalid JSON: {what} {quoted(name)}", file, *_odd_place(characters, name)))
+        raise EmcliError(
+            Exit.DATA, Problem(f"invalid JSON: {what} {quoted(name)}", file, *_odd_place(characters, name))
+        )
     return characters, value
 
 
@@ -143,9 +145,9 @@ def check_schema(text: str, said: Any, file: str) -> None:
     """Refuse what is no fit's document, or one of a later major version."""
     schema = said.get("schema") if isinstance(said, dict) else None
     if isinstance(said, dict) and schema is None and isinstance(said.get("type"), str):
-        raise EmcliError(Exit.DATA, Fault("not an emcli result but JSON lines", file), hint=_TRACE)
+        raise EmcliError(Exit.DATA, Problem("not an emcli result but JSON lines", file), hint=_TRACE)
     if schema is None:
-        raise EmcliError(Exit.DATA, Fault("not an emcli result (no 'schema')", file), hint=_ONE_OF_OURS)
+        raise EmcliError(Exit.DATA, Problem("not an emcli result (no 'schema')", file), hint=_ONE_OF_OURS)
     if not isinstance(schema, str) or not re.fullmatch(r"emcli\.fit/1(\.[0-9]{1,9})?", schema):
         refuse(text, file, [(("schema",), f"schema must be {SCHEMA}, got {quoted(schema)}")])
 
@@ -153,7 +155,7 @@ def check_schema(text: str, said: Any, file: str) -> None:
 def refuse(text: str, file: str, wrong: list[tuple[Path, str]]) -> None:
     """Raise EmcliError (exit 3) for faults at paths of a document."""
     places = _places(text, [path for path, _ in wrong[:MAX_FAULTS]])
-    faults = [Fault(what, file, *places[path]) for path, what in wrong[:MAX_FAULTS]]
+    faults = [Problem(what, file, *places[path]) for path, what in wrong[:MAX_FAULTS]]
     raise EmcliError(Exit.DATA, *faults, unsaid=len(wrong) - len(faults))
 
 
@@ -180,25 +182,25 @@ def _wrong(said: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
 
 def _decoded(text: bytes, file: str) -> str:
     if not text.strip():
-        raise EmcliError(Exit.DATA, Fault("invalid JSON: file is empty", file))
+        raise EmcliError(Exit.DATA, Problem("invalid JSON: file is empty", file))
     try:
         return text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         at = error.start + 3 * text.startswith(b"\xef\xbb\xbf")
         line, byte = text.count(b"\n", 0, at) + 1, at - text.rfind(b"\n", 0, at)
         what = f"not valid UTF-8 at byte {byte} (0x{text[at]:02x})"
-        raise EmcliError(Exit.DATA, Fault(what, file, line)) from None
+        raise EmcliError(Exit.DATA, Problem(what, file, line)) from None
 
 
 def _not_json(text: str, file: str, error: json.JSONDecodeError) -> EmcliError:
     line, column = error.lineno, error.colno
     if error.msg == "Extra data" and '"type"' in text.lstrip().partition("\n")[0]:
-        return EmcliError(Exit.DATA, Fault("not an emcli result but JSON lines", file, line, column), hint=_TRACE)
+        return EmcliError(Exit.DATA, Problem("not an emcli result but JSON lines", file, line, column), hint=_TRACE)
     # An unclosed text is told where it begins, however much follows.
     cut = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated")
     said = error.msg[:1].lower() + error.msg[1:]
     truncated = " (file truncated?)" if cut else ""
-    return EmcliError(Exit.DATA, Fault(f"invalid JSON: {said}{truncated}", file, line, column))
+    return EmcliError(Exit.DATA, Problem(f"invalid JSON: {said}{truncated}", file, line, column))
 
 
 def _place(text: str, offset: int) -> tuple[int, int]:

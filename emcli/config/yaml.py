@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from emcli.errors import EmcliError, Exit, Fault, escaped, quoted
+from emcli.errors import EmcliError, Exit, Problem, escaped, quoted
 
 Path = tuple[str | int, ...]  # keys and 0-based list indices, from the top
 
@@ -63,11 +63,11 @@ class Document:
         """The value at a path as it was typed, for messages."""
         return self.excerpts.get(path) or KINDS.get(type(self.get(path))) or str(self.get(path))
 
-    def fault(self, path: Path, what: str) -> Fault:
+    def fault(self, path: Path, what: str) -> Problem:
         """A fault at the place of a path."""
-        return Fault(what, self.file, *self.place(path)) if self.places else Fault(what, self.file)
+        return Problem(what, self.file, *self.place(path)) if self.places else Problem(what, self.file)
 
-    def wrong(self, path: Path, message: str) -> Fault:
+    def wrong(self, path: Path, message: str) -> Problem:
         """The fault that the value at a path is not what the message says: `fit.k: must be ..., got 'three'`."""
         return self.fault(path, f"{dotted(path)}: {message}, got {quoted(self.excerpt(path))}")
 
@@ -77,7 +77,7 @@ def dotted(path: Path) -> str:
     return "".join(f"[{step}]" if isinstance(step, int) else f".{escaped(step)}" for step in path).removeprefix(".")
 
 
-def not_numbers(document: Document, path: Path) -> Iterator[Fault]:
+def not_numbers(document: Document, path: Path) -> Iterator[Problem]:
     """A fault for each place at or under a path of lists and mappings that is not a finite number."""
     return (document.wrong(odd, "must be a finite number") for odd in odd_numbers(document, path))
 
@@ -94,7 +94,7 @@ def odd_numbers(document: Document, path: Path) -> Iterator[Path]:
             yield path
 
 
-def refuse(faults: Sequence[Fault], hint: str | None = None) -> NoReturn:
+def refuse(faults: Sequence[Problem], hint: str | None = None) -> NoReturn:
     """Ends with all of the faults of an experiment or command line: at most ten are said, the others counted."""
     raise EmcliError(Exit.USAGE, *faults[:MAX_FAULTS], hint=hint, unsaid=max(0, len(faults) - MAX_FAULTS))
 
@@ -122,7 +122,7 @@ def load(text: bytes, file: str) -> Document:
         builder.note("number out of range", loader.get_mark())
     if not builder.faults and not isinstance(builder.top, dict):
         what = f"expected a mapping, got {KINDS.get(type(builder.top), 'a scalar')}"
-        builder.faults.append(Fault(what, file, *builder.places.get((), ())))
+        builder.faults.append(Problem(what, file, *builder.places.get((), ())))
     if builder.faults:
         refuse(builder.faults)
     return Document(file, builder.top, builder.places, builder.excerpts)
@@ -131,17 +131,17 @@ def load(text: bytes, file: str) -> Document:
 def _decoded(text: bytes, file: str) -> str:
     """The characters of a text that is UTF-8 without control characters and not too long."""
     if len(text) > MAX_BYTES:
-        refuse([Fault(f"larger than {MAX_BYTES >> 20} MiB", file)])
+        refuse([Problem(f"larger than {MAX_BYTES >> 20} MiB", file)])
     if text.startswith((b"\xff\xfe", b"\xfe\xff")):
-        refuse([Fault("not UTF-8 (looks like UTF-16)", file, 1, 1)])
+        refuse([Problem("not UTF-8 (looks like UTF-16)", file, 1, 1)])
     try:
         decoded = text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         at = error.start + 3 * text.startswith(b"\xef\xbb\xbf")  # the error counts from behind the mark
         what = f"not valid UTF-8 at byte {at + 1} (0x{text[at]:02x})"
-        refuse([Fault(what, file, *_place(text[:at].decode("utf-8-sig")))])
+        refuse([Problem(what, file, *_place(text[:at].decode("utf-8-sig")))])
     if found := CONTROL.search(decoded):
-        refuse([Fault(f"control character U+{ord(found[0]):04X}", file, *_place(decoded[: found.start()]))])
+        refuse([Problem(f"control character U+{ord(found[0]):04X}", file, *_place(decoded[: found.start()]))])
     return decoded
 
 
@@ -176,12 +176,12 @@ def _spot(mark: Any) -> tuple[int, int]:
     return mark.line + 1, mark.column + 1
 
 
-def _problem(error: Any, file: str) -> Fault:
+def _problem(error: Any, file: str) -> Problem:
     """What PyYAML found wrong, on one line."""
     said = error.problem
     if error.context and error.context_mark:
         said += f" {error.context} that begins on line {error.context_mark.line + 1}"
-    return Fault(escaped(said, 200), file, *_spot(error.problem_mark))
+    return Problem(escaped(said, 200), file, *_spot(error.problem_mark))
 
 
 @dataclass
@@ -201,14 +201,14 @@ class _Builder:
     file: str
     text: str
     top: Any = None
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[Problem] = field(default_factory=list)
     places: dict[Path, tuple[int, int]] = field(default_factory=dict)
     excerpts: dict[Path, str] = field(default_factory=dict)
     stack: list[_Frame] = field(default_factory=list)
     nodes: int = 0
 
     def note(self, what: str, mark: Any) -> None:
-        self.faults.append(Fault(what, self.file, *_spot(mark)))
+        self.faults.append(Problem(what, self.file, *_spot(mark)))
 
     def take(self, event: Any) -> None:
         """One event of the parser; what makes going on pointless (depth, size, a second document) ends it."""

@@ -18,7 +18,7 @@ from emcli.compute.prefetch import begun, cores
 from emcli.data.rows import BATCH, DataFault, Picked, RowFault, Rows
 from emcli.data.table.read import find_column, read_table
 from emcli.data.table.table_builder import CsvOptions, Selection, Table
-from emcli.errors import Caution, EmcliError, Exit, Fault
+from emcli.errors import EmcliError, Exit, FitWarning, Problem
 from emcli.models.base import Family
 from emcli.types import Array
 
@@ -38,7 +38,7 @@ class Dataset:
     digest: Callable[[], str]  # sha256 of the values used, little-endian float64, row by row, then the weights
     labels: Any  # true labels, one for each row: Words, or None
     row_weights: Array | None
-    cautions: tuple[Caution, ...]
+    cautions: tuple[FitWarning, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +98,7 @@ def pick(
     try:
         return family.select(header, lambda name: find_column(tuple(header), name, shown), set(taken), settings)
     except DataFault as fault:
-        raise EmcliError(Exit.DATA, Fault(str(fault), shown), hint=fault.hint) from None
+        raise EmcliError(Exit.DATA, Problem(str(fault), shown), hint=fault.hint) from None
 
 
 def _by_role(table: Table, roles: dict[str, int]) -> tuple[Array, Array | None, list[Any], Any, Any]:
@@ -120,7 +120,7 @@ def _by_role(table: Table, roles: dict[str, int]) -> tuple[Array, Array | None, 
     if not 0 < total <= HEAVIEST:
         what = "all weights are zero" if not weights.any() else f"the weights sum to {total:g}, more than 1e15"
         raise EmcliError(
-            Exit.DATA, Fault(what, table.source, None), hint="weights must be finite, >= 0 and not all zero"
+            Exit.DATA, Problem(what, table.source, None), hint="weights must be finite, >= 0 and not all zero"
         )
     kept = _where(weights)
     texts = [column.only(kept) for column in texts]
@@ -173,7 +173,7 @@ def prepare(
     if weights is not None and any(
         (weights[some] != np.floor(weights[some])).any() for some in arrays.chunks(len(weights))
     ):
-        cautions = (*cautions, Caution("fractional-weights", FRACTIONAL))
+        cautions = (*cautions, FitWarning("fractional-weights", FRACTIONAL))
     count = len(texts[0]) if texts else len(numbers)
     shown = shown_source(table.source if table else source)
     return Dataset(rows, shown, count, 0, tuple(names), digest, None, weights, cautions)
@@ -188,7 +188,7 @@ def located(fault: RowFault, table: Table, picked: Picked, kept: Any) -> EmcliEr
 
 def unfit(fault: DataFault, source: str) -> EmcliError:
     """The error for data that cannot be fitted."""
-    return EmcliError(Exit.DATA if fault.unusable else Exit.NO_FIT, Fault(str(fault), source), hint=fault.hint)
+    return EmcliError(Exit.DATA if fault.unusable else Exit.NO_FIT, Problem(str(fault), source), hint=fault.hint)
 
 
 def digest_of(numbers: Array, texts: Sequence[list[str]], weights: Array | None) -> str:

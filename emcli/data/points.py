@@ -15,7 +15,7 @@ from emcli.data.duplicates import merged
 from emcli.data.rows import DataFault, Picked, Rows, Total
 from emcli.data.scaling import Frame, OutOfRange, mean_of, summed
 from emcli.data.scaling import weighed as weighed
-from emcli.errors import Caution, quoted
+from emcli.errors import FitWarning, quoted
 from emcli.models.base import ParameterFault
 from emcli.types import Array
 
@@ -117,7 +117,7 @@ def _match(means: Array, names: Sequence[str]) -> None:
         raise ParameterFault((), f"they are of {means.shape[1]} columns, but data.columns names {len(names)}")
 
 
-def lopsided(rows: Rows) -> tuple[Caution, ...]:
+def lopsided(rows: Rows) -> tuple[FitWarning, ...]:
     """A warning where one column is so much wider than another that it alone decides distances."""
     if rows.spread is not None:
         sds = rows.frame.stretched(np.sqrt(np.diag(rows.spread)))
@@ -128,7 +128,7 @@ def lopsided(rows: Rows) -> tuple[Caution, ...]:
         return ()
     what = f"the sd of {quoted(rows.names[wide])} is {sds[wide] / sds[narrow]:.3g} times that of "
     what += f"{quoted(rows.names[narrow])}, which hardly counts; --standardize makes all columns count the same"
-    return (Caution("scale", what),)
+    return (FitWarning("scale", what),)
 
 
 def spread(rows: Rows) -> Array:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from emcli.compute import arrays
 from emcli.data.duplicates import distinct, keys
 from emcli.data.scaling import Frame
-from emcli.errors import Caution
+from emcli.errors import FitWarning
 from emcli.types import Array, Batch, IndexArray, Mapper
 
 PIECE = 16384  # rows
@@ -58,7 +58,7 @@ class Rows:
     frame: Frame
     spread: Array | None = None  # (d, d) covariance of all rows in working coordinates, where the model needs it
     merged: IndexArray | None = None  # for each row of data its place in `values`; None: as they are
-    cautions: tuple[Caution, ...] = ()
+    cautions: tuple[FitWarning, ...] = ()
 
     @property
     def count(self) -> int:

@@ -14,7 +14,7 @@ from emcli.compute.arrays import chunks
 from emcli.data import trial_counts
 from emcli.data.rows import DataFault, Picked, RowFault, Rows, Total
 from emcli.data.scaling import Frame
-from emcli.errors import Caution, quoted
+from emcli.errors import FitWarning, quoted
 from emcli.types import Array
 
 MOST_PAIRS = 10**7  # different pairs that are brought together from parts elsewhere
@@ -120,7 +120,7 @@ def _refuse_few(count: int, k: int) -> None:
 
 
 def _told(pairs: Array, frequency: Array, empty: int, names: Sequence[str], merged: Any) -> Rows:
-    cautions = (Caution("no-tosses", f"rows without tosses say nothing and are left out: {empty}"),) if empty else ()
+    cautions = (FitWarning("no-tosses", f"rows without tosses say nothing and are left out: {empty}"),) if empty else ()
     frame, total = Frame(np.zeros(2), np.zeros(2, dtype=np.int64)), float(frequency.sum())
     return Rows(with_coefficients(pairs), frequency, total, tuple(names), frame, merged=merged, cautions=cautions)
 

@@ -11,7 +11,7 @@ import numpy as np
 from emcli.compute.prefetch import cores
 from emcli.compute.processes import called, side_by_side
 from emcli.data.dataset import Dataset
-from emcli.errors import Caution, EmcliError, Exit, Fault
+from emcli.errors import EmcliError, Exit, FitWarning, Problem
 from emcli.inference.agreement import matched, reordered
 from emcli.inference.em import converge, guard
 from emcli.inference.fit import Result
@@ -61,7 +61,7 @@ def refuse(data: Dataset) -> None:
     fractional = any(caution.slug == "fractional-weights" for caution in data.cautions)
     if fractional or (weights is not None and (weights != np.floor(weights)).any()):
         what = "--bootstrap draws as many rows as the weights sum to, and they are not whole numbers"
-        raise EmcliError(Exit.DATA, Fault(what, data.source), hint="leave --bootstrap out, or scale the weights")
+        raise EmcliError(Exit.DATA, Problem(what, data.source), hint="leave --bootstrap out, or scale the weights")
 
 
 def bootstrapped(result: Result, replicates: int) -> Generator[int, None, Result]:
@@ -101,5 +101,5 @@ def bootstrapped(result: Result, replicates: int) -> Generator[int, None, Result
     made = Bootstrap(replicates, replicates - len(kept), another, aligned)
     cautions = result.cautions
     if made.refused:
-        cautions = [*cautions, Caution("bootstrap-refused", f"no standard errors: {made.refused}")]
+        cautions = [*cautions, FitWarning("bootstrap-refused", f"no standard errors: {made.refused}")]
     return replace(result, bootstrap=made, cautions=cautions)

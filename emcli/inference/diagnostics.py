@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from emcli.data.rows import Rows
-from emcli.errors import Caution
+from emcli.errors import FitWarning
 from emcli.inference.information import Information
 from emcli.inference.starts import EXACT
 from emcli.models.base import Family, pooled_e_step
@@ -87,7 +87,7 @@ def found_once(family: Family, ledger: Sequence[Any]) -> tuple[int, int]:
     return sum(len(group) == 1 for group in groups), len(scores)
 
 
-def about_starts(family: Family, ledger: Sequence[Any], choice: Choice, settings: Any) -> list[Caution]:
+def about_starts(family: Family, ledger: Sequence[Any], choice: Choice, settings: Any) -> list[FitWarning]:
     """What the ledger says of the optimum that is returned."""
     said = []
     finished = [entry for entry in ledger if entry.finished]
@@ -100,50 +100,50 @@ def about_starts(family: Family, ledger: Sequence[Any], choice: Choice, settings
         and not any(entry.origin == EXACT for entry in finished)
     ):
         message = f"only one of {tried} starts found this optimum, so a better one may well exist"
-        said.append(Caution("found-once", f"{message}; try --restarts {10 * len(ledger)}"))
+        said.append(FitWarning("found-once", f"{message}; try --restarts {10 * len(ledger)}"))
     if choice.best.symmetric:
         said.append(
-            Caution("symmetric-start", "the start had equal components, which EM can never tell apart: draw others "
+            FitWarning("symmetric-start", "the start had equal components, which EM can never tell apart: draw others "
                     "with another --seed, or use a smaller -k")
         )  # fmt: skip
     if choice.aside is not None:
         said.append(
-            Caution("spurious-component", f"a higher optimum, of start {choice.aside.start}, was set aside as an "
+            FitWarning("spurious-component", f"a higher optimum, of start {choice.aside.start}, was set aside as an "
                     f"artefact: {choice.why}")
         )  # fmt: skip
     elif choice.why is not None:
         said.append(
-            Caution("spurious-component", f"probably an artefact: {choice.why}; no other optimum was found, try a "
+            FitWarning("spurious-component", f"probably an artefact: {choice.why}; no other optimum was found, try a "
                     "smaller -k or a simpler --covariance")
         )  # fmt: skip
     if choice.best.status == "max_iter":
         left = "" if choice.best.decrement is None else f" with about {choice.best.decrement:.2g} nats still to gain"
-        said.append(Caution("slow", f"stopped at --max-iter {settings.max_iter}{left}; raise it to go on"))
+        said.append(FitWarning("slow", f"stopped at --max-iter {settings.max_iter}{left}; raise it to go on"))
     return said
 
 
-def about_optimum(family: Family, model: Any, rows: Rows, settings: Any, seen: Information | None) -> list[Caution]:
+def about_optimum(family: Family, model: Any, rows: Rows, settings: Any, seen: Information | None) -> list[FitWarning]:
     """What the fitted model says of itself; `seen` is the information at it, where that can be had."""
     said = []
     if twins := family.identical(model):
         message = f"components {twins[0] + 1} and {twins[1] + 1} are the same: the data do not need them both"
-        said.append(Caution("identical-components", f"{message}; use a smaller -k"))
+        said.append(FitWarning("identical-components", f"{message}; use a smaller -k"))
     if reason := family.unidentified(rows, settings):
-        said.append(Caution("not-identifiable", reason))
+        said.append(FitWarning("not-identifiable", reason))
     elif seen is not None and seen.deficient():
         message = "some change of the parameters leaves the likelihood as it is, so these values are one choice of many"
-        said.append(Caution("not-identifiable", f"{message}; use a smaller -k"))
+        said.append(FitWarning("not-identifiable", f"{message}; use a smaller -k"))
     if seen is not None and seen.saddle():
         message = "this is a saddle, not a maximum: a small change of the parameters would raise the log-likelihood"
-        said.append(Caution("saddle", f"{message}; start elsewhere, with --restarts or another --start"))
+        said.append(FitWarning("saddle", f"{message}; start elsewhere, with --restarts or another --start"))
     return said
 
 
-def against_one(bic: float, bic_of_one: float, total: float) -> list[Caution]:
+def against_one(bic: float, bic_of_one: float, total: float) -> list[FitWarning]:
     """Do the data support more than one component at all? By BIC, smaller is better."""
     difference = bic - bic_of_one
     if difference <= 0:
         return []
     strength = next(word for limit, word in STRENGTH if difference < limit)
     message = f"BIC does not support more than one component (difference {difference:.1f}: {strength}; {total:g} rows)"
-    return [Caution("one-component-suffices", message)]
+    return [FitWarning("one-component-suffices", message)]

@@ -20,7 +20,7 @@ from emcli.compute.processes import side_by_side
 from emcli.compute.threads import threads
 from emcli.data.dataset import Dataset
 from emcli.data.rows import Rows, pieces
-from emcli.errors import Caution, EmcliError, Exit, Fault
+from emcli.errors import EmcliError, Exit, FitWarning, Problem
 from emcli.inference.diagnostics import Choice, about_optimum, about_starts, against_one, agreed, choose, same_optimum
 from emcli.inference.em import em
 from emcli.inference.information import information
@@ -45,7 +45,7 @@ class Result:
     log_likelihood: float | None
     inertia: float | None
     uncertainty: float  # -Σ w ln(max responsibility), nats
-    cautions: list[Caution]
+    cautions: list[FitWarning]
     certificate: dict[str, Any] | None = None  # what is known for certain of the best there can be
     truth: dict[str, Any] | None = None
     bootstrap: Any = None
@@ -139,7 +139,7 @@ def _all(
         hint = "try a smaller -k or another --covariance" if "covariance" in family.options else None
         if any(caution.slug == "header-guess" for caution in data.cautions):
             hint = "the first row was read as data: if it is a header, add --header"
-        raise EmcliError(Exit.NO_FIT, Fault(what, data.source), hint=hint)
+        raise EmcliError(Exit.NO_FIT, Problem(what, data.source), hint=hint)
     return _result(family, data, settings, ledger, choice, exact, spread)
 
 
@@ -190,7 +190,7 @@ def _cautions(
     model: Any,
     stats: Any,
     spread: Mapper,
-) -> list[Caution]:
+) -> list[FitWarning]:
     """All that there is to warn of, from the data to the optimum."""
     rows = data.rows
     seen, best = None, choice.best

@@ -9,7 +9,7 @@ from emcli.data.rows import RowFault
 from emcli.data.table.csv_reader import format_csv
 from emcli.data.table.read import find_column, read_pieces
 from emcli.data.table.table_builder import CsvOptions, Selection, Table
-from emcli.errors import Caution, EmcliError, Exit, Fault, quoted
+from emcli.errors import EmcliError, Exit, FitWarning, Problem, quoted
 from emcli.models import family_of
 from emcli.models.base import ParameterFault, Predictor
 
@@ -24,7 +24,7 @@ class Part(NamedTuple):
 
 def predictions(
     said: Mapping[str, Any], fit: str, source: str, options: CsvOptions, apart: bool = False
-) -> Iterator[str | Caution | Part]:
+) -> Iterator[str | FitWarning | Part]:
     """CSV text, a header and then some whole lines at a time, and what there is to warn of. Raises EmcliError.
 
     `said` is a fit's document, `fit` what its file is called. Each part of a table is announced; with `apart` each has
@@ -34,7 +34,7 @@ def predictions(
     try:
         predictor = family.predictor(said["parameters"], said.get("settings") or {}, names)
     except ParameterFault as fault:
-        raise EmcliError(Exit.DATA, Fault(f"parameters: {fault}", fit)) from None
+        raise EmcliError(Exit.DATA, Problem(f"parameters: {fault}", fit)) from None
     titles = ["component", *(f"p_{j + 1}" for j in range(predictor.components)), predictor.measure]
     used: tuple[int, ...] = ()
 
@@ -43,16 +43,16 @@ def predictions(
         used = _used(names, header, shown, has_header)
         for name in header:
             if name in titles:
-                raise EmcliError(Exit.DATA, Fault(f"there is a column {quoted(name)} already", shown))
+                raise EmcliError(Exit.DATA, Problem(f"there is a column {quoted(name)} already", shown))
         everything = tuple(range(len(header)))
         return Selection(() if predictor.textual else used, everything)
 
     before = None
-    cautions: dict[str, Caution] = {}
+    cautions: dict[str, FitWarning] = {}
     for table in read_pieces(source, options, choose, PIECE):
         cautions |= {caution.slug: caution for caution in table.cautions if caution.slug != "dropped-rows"}
         if table.dropped:
-            yield Caution("dropped-rows", f"{table.dropped} rows with missing values left out")
+            yield FitWarning("dropped-rows", f"{table.dropped} rows with missing values left out")
         if table.source != before:
             yield Part(table.source)
         if before is None or (apart and table.source != before):
@@ -66,7 +66,7 @@ def predictions(
 def _names(said: Mapping[str, Any], fit: str) -> list[str]:
     names = said["data"].get("columns")
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        raise EmcliError(Exit.DATA, Fault("not an emcli result (no names in 'data.columns')", fit))
+        raise EmcliError(Exit.DATA, Problem("not an emcli result (no names in 'data.columns')", fit))
     return names
 
 
@@ -75,7 +75,7 @@ def _used(names: Sequence[str], header: tuple[str, ...], shown: str, has_header:
     if has_header:
         return tuple(find_column(header, name, shown, Exit.DATA) for name in names)
     if len(header) < len(names):
-        raise EmcliError(Exit.DATA, Fault(f"the fit has {len(names)} columns, these data {len(header)}", shown))
+        raise EmcliError(Exit.DATA, Problem(f"the fit has {len(names)} columns, these data {len(header)}", shown))
     return tuple(range(len(names)))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 import numpy as np
 
 from emcli.data.rows import Picked, Rows, Total
-from emcli.errors import Caution
+from emcli.errors import FitWarning
 from emcli.types import Array, Batch, IndexArray, Mapper
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class Family(Protocol):
     def certificate(self, log_likelihood: float | None, rows: Rows, settings: Any) -> dict[str, float] | None:
         """What is known for certain of the best fit there can be, against a fit's log-likelihood."""
 
-    def cautions(self, model: Any, stats: Any) -> list[Caution]:
+    def cautions(self, model: Any, stats: Any) -> list[FitWarning]:
         """What to say about the best fit."""
 
     def panels(

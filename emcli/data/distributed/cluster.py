@@ -19,7 +19,7 @@ from emcli.data.distributed import worker
 from emcli.data.distributed.rows import Scattered, counted
 from emcli.data.rows import DataFault, Rows
 from emcli.data.table.partitions import first_difference, parts
-from emcli.errors import Caution, EmcliError, Exit, quoted
+from emcli.errors import EmcliError, Exit, FitWarning, quoted
 from emcli.models.base import Family
 
 PATIENCE = 5  # seconds for a scheduler to answer, and for workers to be there
@@ -250,7 +250,7 @@ def _alone(settings: Any) -> Any:
     return replace(settings, jobs=1)
 
 
-def _said(facts: Sequence[worker.Facts]) -> list[Caution]:
+def _said(facts: Sequence[worker.Facts]) -> list[FitWarning]:
     """The parts' cautions, each kind once, in the words of the first part that has it."""
     first: dict[str, str] = {}
     for fact in facts:
@@ -259,4 +259,4 @@ def _said(facts: Sequence[worker.Facts]) -> list[Caution]:
     dropped = sum(fact.dropped for fact in facts)
     if dropped:
         first["dropped-rows"] = f"{dropped} row{'s' * (dropped > 1)} with missing values left out"
-    return [Caution(slug, message) for slug, message in first.items()]
+    return [FitWarning(slug, message) for slug, message in first.items()]

@@ -13,7 +13,7 @@ from emcli import __version__
 from emcli.compute.memory import keep_freed
 from emcli.data.dataset import FRACTIONAL, Raw, digest_of, located, read, unfit
 from emcli.data.rows import DataFault, RowFault, Rows
-from emcli.errors import Caution, EmcliError
+from emcli.errors import EmcliError, FitWarning
 from emcli.models.base import Family
 
 
@@ -33,7 +33,7 @@ class Facts:
     header: tuple[str, ...]
     names: tuple[str, ...]  # of the columns used
     digest: str
-    cautions: tuple[Caution, ...]
+    cautions: tuple[FitWarning, ...]
 
 
 def versions() -> dict[str, str]:
@@ -58,7 +58,7 @@ def part(path: str, shown: str, family: Family, settings: Any) -> Raw:
     try:
         raw = read(path, family, settings)
     except EmcliError as error:
-        faults = [replace(fault, file=shown) if fault.file == path else fault for fault in error.faults]
+        faults = [replace(fault, file=shown) if fault.file == path else fault for fault in error.problems]
         raise EmcliError(error.exit_code, *faults, hint=error.hint, unsaid=error.unsaid) from None
     return replace(raw, table=replace(raw.table, source=shown))
 
@@ -68,7 +68,7 @@ def facts(raw: Raw) -> Facts:
     table, picked, weights = raw.table, raw.picked, raw.weights
     cautions = table.cautions
     if weights is not None and (weights != np.floor(weights)).any():
-        cautions = (*cautions, Caution("fractional-weights", FRACTIONAL))
+        cautions = (*cautions, FitWarning("fractional-weights", FRACTIONAL))
     names = tuple(table.header[i] for i in picked.numeric + picked.text)
     count = len(raw.texts[0]) if raw.texts else len(raw.numbers)
     digest = digest_of(raw.numbers, raw.texts, weights)

@@ -12,7 +12,7 @@ import numpy as np
 
 from emcli.data.table.numeric_blocks import counted
 from emcli.data.table.source import Reader, refused
-from emcli.errors import Caution, EmcliError, Exit, quoted
+from emcli.errors import EmcliError, Exit, FitWarning, quoted
 
 BLOCK = 2 << 20  # bytes that are read and parsed at a time
 SAMPLE = 64 << 10  # bytes from which the delimiter is told
@@ -210,23 +210,23 @@ def _field_counts(numbered: list[tuple[int, str]], delimiter: str, comment: str 
     return counts
 
 
-def told_header(first: list[str], others: Iterator[Record], said: bool | None) -> tuple[bool, tuple[Caution, ...]]:
+def told_header(first: list[str], others: Iterator[Record], said: bool | None) -> tuple[bool, tuple[FitWarning, ...]]:
     """Whether the first row is the header, and a caution if the answer is not obvious."""
     if said is not None:
         return said, ()
     numeric = [cell for cell in first if is_number(cell) or is_not_finite(cell)]
     if not all(map(is_number, first)):
         what = f"first row has {quoted(numeric[0])} but also text, read as column names" if numeric else ""
-        return True, (Caution("header-guess", what),) if what else ()
+        return True, (FitWarning("header-guess", what),) if what else ()
     doubtful = False
     if all(map(_is_integer, first)):
         second = next(others, (0, 0, [""]))[2]
         years = all(map(_is_year, first)) and not all(map(_is_year, second))
         doubtful = years or any(is_number(cell) and not _is_integer(cell) for cell in second)
-    return False, (Caution("header-guess", "first row is numeric, read as data"),) if doubtful else ()
+    return False, (FitWarning("header-guess", "first row is numeric, read as data"),) if doubtful else ()
 
 
-def column_names(first: list[str], has_header: bool) -> tuple[tuple[str, ...], tuple[Caution, ...]]:
+def column_names(first: list[str], has_header: bool) -> tuple[tuple[str, ...], tuple[FitWarning, ...]]:
     if not has_header:
         return tuple(str(number) for number in range(1, len(first) + 1)), ()
     names = tuple(name or str(number) for number, name in enumerate(first, 1))
@@ -234,7 +234,7 @@ def column_names(first: list[str], has_header: bool) -> tuple[tuple[str, ...], t
     if not unnamed:
         return names, ()
     listed = ", ".join(unnamed[:5]) + (", …" if len(unnamed) > 5 else "")
-    return names, (Caution("unnamed-column", f"columns without a name are called by their numbers: {listed}"),)
+    return names, (FitWarning("unnamed-column", f"columns without a name are called by their numbers: {listed}"),)
 
 
 def format_csv(header: Sequence[str], columns: Sequence[Any]) -> Iterator[str]:

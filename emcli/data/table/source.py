@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from emcli.errors import EmcliError, Exit, Fault
+from emcli.errors import EmcliError, Exit, Problem
 from emcli.files import reason, shown_name, standard_input, why_unreadable
 
 _CONVERT, _DECOMPRESS = "save it as CSV first", "decompress it first"
@@ -30,7 +30,7 @@ _HARMLESS, _BOMB = 1 << 26, 500  # bytes that may come of nothing; how many time
 
 def refused(what: str, name: str, *place: int, hint: str | None = None) -> EmcliError:
     """The error for data that cannot be read; its place is a line, or a line and a field number."""
-    return EmcliError(Exit.DATA, Fault(what, name, *place), hint=hint)
+    return EmcliError(Exit.DATA, Problem(what, name, *place), hint=hint)
 
 
 class Reader:

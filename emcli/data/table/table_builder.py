@@ -22,7 +22,7 @@ from emcli.data.table import csv_reader, numeric_blocks, parquet
 from emcli.data.table.csv_reader import Block
 from emcli.data.table.parquet import Piece
 from emcli.data.table.source import refused
-from emcli.errors import Caution, EmcliError, Exit, Fault, quoted
+from emcli.errors import EmcliError, Exit, FitWarning, Problem, quoted
 from emcli.types import Array
 
 _TYPICAL = 100  # rows that tell how long texts are
@@ -68,7 +68,7 @@ class Table:
     numbers: Array  # (n, columns of Selection.numeric)
     texts: tuple[list[str], ...]  # n strings for each column of Selection.text
     dropped: int  # rows left out because of missing cells
-    cautions: tuple[Caution, ...]
+    cautions: tuple[FitWarning, ...]
     # Lines of most files are consecutive, so only the breaks are kept: from the row on, lines count up from the line.
     break_rows: array[int] = field(default_factory=lambda: array("q", [0]), repr=False)
     break_lines: array[int] = field(default_factory=lambda: array("q", [1]), repr=False)
@@ -79,11 +79,11 @@ class Table:
         at = bisect_right(self.break_rows, row) - 1
         return self.break_lines[at] + row - self.break_rows[at]
 
-    def fault(self, row: int, column: int | None, what: str) -> Fault:
+    def fault(self, row: int, column: int | None, what: str) -> Problem:
         """A fault of a row, or of its cell in a column of the file; both from 0."""
         at = bisect_right(self.parts, row, key=lambda part: part[0]) - 1
         name = self.parts[at][1] if self.parts else self.source
-        return Fault(what, name, self.line(row), None if column is None else column + 1)
+        return Problem(what, name, self.line(row), None if column is None else column + 1)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Start:
     header: tuple[str, ...]
     has_header: bool
     header_line: int | None
-    cautions: tuple[Caution, ...]
+    cautions: tuple[FitWarning, ...]
     blocks: Iterator[Block]
     size: int = 0  # bytes of the whole table, if that is known
     pieces: Iterator[Piece] | None = None  # the rows, where the file is no CSV
@@ -113,7 +113,7 @@ class Body:
         self.size = 0  # bytes read
         self.texts: tuple[list[str], ...] = tuple(column() for _ in self.text)
         self.count = self.dropped = self.underflows = self.fault_count = 0
-        self.faults: list[Fault] = []
+        self.faults: list[Problem] = []
         self.first_kind = ""  # of fault, which decides the hint
         self.bad_columns: set[int] = set()
         self.break_rows, self.break_lines = array("q"), array("q")
@@ -253,7 +253,7 @@ class Body:
         if column is not None:
             self.bad_columns.add(column)
         if len(self.faults) < SHOWN:
-            self.faults.append(Fault(what, self.name, line, None if column is None else column + 1))
+            self.faults.append(Problem(what, self.name, line, None if column is None else column + 1))
 
     def check(self, empty: bool = False) -> None:
         """Raise EmcliError for all faults found, or for the want of rows unless it may be `empty`."""
@@ -282,10 +282,10 @@ class Body:
         cautions = self.start.cautions
         if self.dropped:
             said = f"{self.dropped} row{'s' * (self.dropped > 1)} with missing values left out"
-            cautions = (*cautions, Caution("dropped-rows", said))
+            cautions = (*cautions, FitWarning("dropped-rows", said))
         if self.underflows:
             said = f"numbers too small for a double, read as 0: {self.underflows}"
-            cautions = (*cautions, Caution("underflow", said))
+            cautions = (*cautions, FitWarning("underflow", said))
         return Table(
             self.name, self.header, self.start.has_header, self.delimiter, self.rows.rows(), self.texts, self.dropped,
             cautions, self.break_rows, self.break_lines, tuple(self.parts),

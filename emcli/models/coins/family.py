@@ -11,7 +11,7 @@ import numpy as np
 from emcli.data import trial_counts, trials
 from emcli.data.rows import Picked, Rows, Total
 from emcli.data.scaling import weighed
-from emcli.errors import Caution
+from emcli.errors import FitWarning
 from emcli.models import nesting
 from emcli.models.base import Count, ParameterFault, Predictor, Share, first_pair
 from emcli.models.coins.mixture import Coins, Tosses
@@ -179,7 +179,7 @@ class CoinsFamily:
             return None
         return {"npmle_log_likelihood": best.log_likelihood, "gap": best.log_likelihood - log_likelihood, "D": best.D}
 
-    def cautions(self, model: Coins, stats: Tosses) -> list[Caution]:
+    def cautions(self, model: Coins, stats: Tosses) -> list[FitWarning]:
         return []
 
     def panels(

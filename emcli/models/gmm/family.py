@@ -13,7 +13,7 @@ import numpy.typing as npt
 from emcli.data import points
 from emcli.data.rows import DataFault, Picked, Rows, Total
 from emcli.data.scaling import weighed
-from emcli.errors import Caution
+from emcli.errors import FitWarning
 from emcli.models import nesting
 from emcli.models.base import Count, ParameterFault, Predictor, Share
 from emcli.models.gmm import spurious
@@ -217,7 +217,7 @@ class GaussianFamily:
     def certificate(self, log_likelihood: float | None, rows: Rows, settings: Any) -> dict[str, float] | None:
         return None
 
-    def cautions(self, model: Gaussian, stats: Moments) -> list[Caution]:
+    def cautions(self, model: Gaussian, stats: Moments) -> list[FitWarning]:
         return []
 
     def panels(

@@ -13,7 +13,7 @@ import numpy as np
 
 from emcli.data import points
 from emcli.data.rows import Picked, Rows, Total, pieces
-from emcli.errors import Caution
+from emcli.errors import FitWarning
 from emcli.models.base import ParameterFault, Predictor, Share, Stats, Step, first_pair, pooled_e_step
 from emcli.models.kmeans.assignment import assigned, clustered, nearest
 from emcli.models.kmeans.spheres import Spheres
@@ -256,12 +256,12 @@ class KMeansFamily:
     def certificate(self, log_likelihood: float | None, rows: Rows, settings: Any) -> dict[str, float] | None:
         return None
 
-    def cautions(self, model: KMeans, stats: Assignment) -> list[Caution]:
+    def cautions(self, model: KMeans, stats: Assignment) -> list[FitWarning]:
         """What to say about the best fit."""
         said = []
         if model.refilled:
             said.append(
-                Caution(
+                FitWarning(
                     "empty-cluster",
                     f"a cluster lost all its rows {model.refilled} times on the way, and "
                     "took the row farthest from its centroid each time",
@@ -269,7 +269,7 @@ class KMeansFamily:
             )
         if stats.score == 0:
             said.append(
-                Caution(
+                FitWarning(
                     "zero-inertia",
                     "every row lies exactly on its centroid: as many clusters as different "
                     "rows, so there is nothing left to explain; use a smaller k",
