@@ -17,7 +17,7 @@ from test_cli import refused
 from emcli.config.experiment import read_experiment, read_start
 from emcli.config.resolve import resolve
 from emcli.data.dataset import load, prepare
-from emcli.inference.fit import Result
+from emcli.inference.fit import Result, observe
 from emcli.inference.fit import fit as start_all
 from emcli.inference.truth import with_truth
 from emcli.models import MODELS, family_of
@@ -56,13 +56,8 @@ def fitted(model: str, data: Any, **flags: Any) -> tuple[Result, Picture]:
         names = ["heads", "tosses"] if "tosses" in family.options else list("abcdefgh"[: data.shape[1]])
         dataset = prepare(family, data, [], None, names, settings, source="drawn.csv")
     history = History()
-    events = history.recorded(start_all(family, dataset, settings))
-    while True:
-        try:
-            next(events)
-        except StopIteration as end:
-            result: Result = end.value
-            return result, of_fit(result, history)
+    result = observe(start_all(family, dataset, settings), history)
+    return result, of_fit(result, history)
 
 
 def panels(picture: Picture) -> list[Panel]:

@@ -218,18 +218,19 @@ def _fitted(
     inputs: Sequence[str],
 ) -> Result:
     from emcli.inference.fit import fit as start_all
-    from emcli.output.progress import watched
+    from emcli.output.progress import fit_progress
 
     check(dataset, settings)
     with ExitStack() as opened:
-        events = plot.recorded(start_all(model, dataset, settings))
+        observers = plot.observers()
         if trace is not None:
-            from emcli.output.trace import written
+            from emcli.output.trace import tracing
 
             stream = sys.stdout if trace == "-" else opened.enter_context(open_log(trace, inputs))
-            events = written(events, stream, model, dataset, settings.k)
+            observers.append(opened.enter_context(tracing(stream, model, dataset.rows, settings.k)))
         bar = opened.enter_context(bar_for(trace, quiet))
-        return finished(watched(events, bar, model, dataset, settings), experiment, settings, bar)
+        observers.append(fit_progress(bar, model, dataset.rows, settings.k, settings.restarts))
+        return finished(start_all(model, dataset, settings), observers, experiment, settings, bar)
 
 
 def _deliver(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from emcli.config.experiment import Experiment
@@ -13,7 +14,7 @@ from emcli.models import family_of
 
 if TYPE_CHECKING:
     from emcli.data.dataset import Dataset
-    from emcli.inference.fit import Events, Result
+    from emcli.inference.fit import Events, Observer, Result
     from emcli.inference.simulate import Drawn
     from emcli.output.progress import Progress
 
@@ -65,31 +66,24 @@ def check(dataset: Dataset, settings: Settings) -> None:
         refuse(dataset)
 
 
-def finished(events: Events, experiment: Experiment | None, settings: Settings, bar: Progress) -> Result:
+def finished(
+    events: Events, observers: Sequence[Observer], experiment: Experiment | None, settings: Settings, bar: Progress
+) -> Result:
     """The result of a fit's events, beside the truth where that is known, and with its bootstrap."""
+    from emcli.inference.fit import observe
     from emcli.models.base import ParameterFault
 
-    while True:
-        try:
-            next(events)
-        except StopIteration as end:
-            result: Result = _beside_truth(end.value, experiment, settings)
-            break
-        except ParameterFault as fault:
-            raise EmcliError(Exit.USAGE, _start_fault(fault, settings, experiment)) from None
+    try:
+        fitted = observe(events, *observers)
+    except ParameterFault as fault:
+        raise EmcliError(Exit.USAGE, _start_fault(fault, settings, experiment)) from None
+    result = _beside_truth(fitted, experiment, settings)
     if settings.bootstrap is None:
         return result
     from emcli.inference.bootstrap import bootstrapped
-    from emcli.output.progress import time_left
+    from emcli.output.progress import replicate_progress
 
-    replicates, before = bootstrapped(result, settings.bootstrap), bar.elapsed
-    while True:
-        try:
-            done = next(replicates)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
-        left = time_left(done, settings.bootstrap, bar.elapsed - before)
-        bar.show(f"replicate {done} of {settings.bootstrap}{left}")
+    return observe(bootstrapped(result, settings.bootstrap), replicate_progress(bar, settings.bootstrap))
 
 
 def _start_fault(fault: Any, settings: Settings, experiment: Experiment | None) -> Problem:

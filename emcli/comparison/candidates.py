@@ -25,8 +25,8 @@ from emcli.inference.result import document
 from emcli.inference.starts import Start
 from emcli.models import MODELS, family_of
 from emcli.models.base import Family, ParameterFault
-from emcli.output.progress import Progress, time_left, watched
-from emcli.output.trace import written
+from emcli.output.progress import Progress, fit_progress, time_left
+from emcli.output.trace import tracing
 
 DOCUMENTS = (".yaml", ".yml", ".json")
 
@@ -59,10 +59,12 @@ class Cell:
         return self._drained(continued(self.family, data, self.settings, before, origin, begin), data)
 
     def _drained(self, events: Events, data: Dataset) -> Candidate:
-        if self.log is not None:
-            events = written(events, self.log, self.family, data, self.settings.k, self.name)
-        events = watched(events, self.bar, self.family, data, self.settings)
-        result = finished(events, self.experiment, self.settings, self.bar)
+        rows, k = data.rows, self.settings.k
+        observers = [fit_progress(self.bar, self.family, rows, k, self.settings.restarts)]
+        with ExitStack() as traced:
+            if self.log is not None:
+                observers.append(traced.enter_context(tracing(self.log, self.family, rows, k, self.name)))
+            result = finished(events, observers, self.experiment, self.settings, self.bar)
         return Candidate(
             self.name,
             _kind(self.family, self.settings),

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -76,7 +76,23 @@ class Result:
 
 WORTH = 1 << 20  # products of rows, columns and components from which several processes repay themselves
 Begin = tuple[Start, Callable[[], Any]]
-Events = Generator[Iteration | Start, None, Result]
+Event = Iteration | Start
+Events = Generator[Event, None, Result]
+Observer = Callable[[Event], object]
+E = TypeVar("E")
+R = TypeVar("R")
+
+
+def observe(events: Generator[E, None, R], *observers: Callable[[E], object]) -> R:
+    """Run a stream of events to its end, show each event to every observer in turn, and return the stream's result."""
+    while True:
+        try:
+            event = next(events)
+        except StopIteration as end:
+            result: R = end.value
+            return result
+        for observer in observers:
+            observer(event)
 
 
 def fit(family: Family, data: Dataset, settings: Any) -> Events:

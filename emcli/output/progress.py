@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Callable
 from contextlib import suppress
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Self
 
 from emcli.output.terminal import columns, is_dumb, is_terminal, sayable
+
+if TYPE_CHECKING:
+    from emcli.data.rows import Rows
+    from emcli.inference.fit import Event, Observer
+    from emcli.models.base import Family
 
 PATIENCE, PAUSE = 0.5, 0.1  # seconds before the first showing, and between two
 
@@ -72,22 +77,26 @@ def time_left(done: int, total: int, elapsed: float) -> str:
     return f", about {round(seconds / 60)} min left" if seconds < 5400 else f", about {seconds / 3600:.1f} h left"
 
 
-def watched(events: Generator[Any, None, Any], bar: Progress, family: Any, data: Any, settings: Any) -> Any:
-    """Pass a fit's events through, showing the start, its iteration and its log-likelihood."""
+def fit_progress(bar: Progress, family: Family, rows: Rows, k: int, restarts: int) -> Observer:
+    """An observer of a fit that shows the start, its iteration and its log-likelihood, or inertia."""
     from emcli.inference.starts import Iteration
 
-    while True:
-        try:
-            event = next(events)
-        except StopIteration as end:
-            return end.value
-        if isinstance(event, Iteration) and bar.due:
-            bar.show(_said(event, family, data, settings, "" if bar.prefix else "log-likelihood "))
-        yield event
+    def show(event: Event) -> None:
+        if not (isinstance(event, Iteration) and bar.due):
+            return
+        log_likelihood, inertia = family.measures(event.step.score, rows, k)
+        what = "" if bar.prefix else "log-likelihood "
+        score = f"inertia {inertia:.6g}" if inertia is not None else f"{what}{log_likelihood or 0.0:.8g}"
+        bar.show(f"start {event.start} of {max(event.start, restarts)}, iteration {event.iteration}, {score}")
+
+    return show
 
 
-def _said(event: Any, family: Any, data: Any, settings: Any, what: str) -> str:
-    log_likelihood, inertia = family.measures(event.step.score, data.rows, settings.k)
-    score = f"inertia {inertia:.6g}" if inertia is not None else f"{what}{log_likelihood or 0.0:.8g}"
-    start = f"start {event.start} of {max(event.start, settings.restarts)}"
-    return f"{start}, iteration {event.iteration}, {score}"
+def replicate_progress(bar: Progress, replicates: int) -> Callable[[int], None]:
+    """An observer of a bootstrap that shows how many of its replicates are done."""
+    before = bar.elapsed
+
+    def show(done: int) -> None:
+        bar.show(f"replicate {done} of {replicates}{time_left(done, replicates, bar.elapsed - before)}")
+
+    return show

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from emcli.inference.fit import Events, Result
+from emcli.inference.fit import Event
 from emcli.inference.starts import Iteration, Start
 
 EARLY = 5  # iterations that are kept of every start, beside its last
@@ -43,20 +43,13 @@ class History:
 
     paths: dict[int, Path] = field(default_factory=dict)
 
-    def recorded(self, events: Events) -> Events:
-        """Pass a fit's events through, keeping the models that a picture may need."""
-        while True:
-            try:
-                event = next(events)
-            except StopIteration as end:
-                result: Result = end.value
-                return result
-            if isinstance(event, Iteration):
-                path = self.paths.setdefault(event.start, Path(event.start))
-                path.add(event.iteration, event.step.model, event.step.score)
-            else:
-                self._ended(event)
-            yield event
+    def __call__(self, event: Event) -> None:
+        """Keep what a picture may need of an event."""
+        if isinstance(event, Iteration):
+            path = self.paths.setdefault(event.start, Path(event.start))
+            path.add(event.iteration, event.step.model, event.step.score)
+        else:
+            self._ended(event)
 
     def models(self, best: Start) -> Iterator[tuple[int, Any]]:
         """Iterations and models of the best start in order, in working coordinates; the last is where it ended."""

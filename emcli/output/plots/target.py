@@ -12,7 +12,7 @@ from emcli.files import Output
 
 if TYPE_CHECKING:
     from emcli.comparison.ranking import Group
-    from emcli.inference.fit import Events, Result
+    from emcli.inference.fit import Observer, Result
     from emcli.output.plots.figure import Picture
 
 
@@ -44,15 +44,14 @@ class Plot:
         self._sink = Output(path, inputs)
         need_matplotlib(path)
 
-    def recorded(self, events: Events) -> Events:
-        """A fit's events passed through, so that they can be drawn."""
+    def observers(self) -> list[Observer]:
+        """What must see a fit's events so that they can be drawn; nothing where nothing is."""
         if self.path is None:
-            return events
+            return []
         from emcli.output.plots.history import History
 
         self._history = History()
-        recorded: Events = self._history.recorded(events)
-        return recorded
+        return [self._history]
 
     def fit(self, result: Result) -> str:
         """Draw a fit: the file is written; what the terminal shall show is returned."""
