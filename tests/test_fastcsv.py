@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from test_data import AUTO, DROP, REFUSED, almost_tables, columns, every_column, fault_of, outcome, read
 
-from emcli.compute import growing
+from emcli.compute import arrays
 from emcli.data.points import rows
 from emcli.data.table import csv_reader, numeric_blocks
 from emcli.data.table.read import read_table
@@ -144,12 +144,11 @@ def test_small_files_do_without_arrow() -> None:
     st.sampled_from([0, 1, 30, 10_000]),
 )
 def test_rows_grow_in_place_and_keep_their_order(sizes: list[int], width: int, room: int, expected: int) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(growing, "_ROOM", room)
-        rows_so_far, whole = growing.Growing(), np.arange(float(sum(sizes) * width)).reshape(sum(sizes), width)
-        for piece in np.split(whole, np.cumsum(sizes)[:-1]):
-            rows_so_far.append(piece, expected)
-        assert np.array_equal(rows_so_far.rows(), whole)
+    rows_so_far = arrays.GrowingArray(room)
+    whole = np.arange(float(sum(sizes) * width)).reshape(sum(sizes), width)
+    for piece in np.split(whole, np.cumsum(sizes)[:-1]):
+        rows_so_far.append(piece, expected)
+    assert np.array_equal(rows_so_far.rows(), whole)
 
 
 def test_preparing_rows_takes_little_more_memory_than_the_rows() -> None:

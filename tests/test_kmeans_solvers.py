@@ -14,8 +14,8 @@ from conftest import run
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from emcli.compute.processes import side_by_side
-from emcli.compute.threads import threads
+from emcli.compute.processes import process_map
+from emcli.compute.threads import thread_map
 from emcli.data import points
 from emcli.data.rows import Rows
 from emcli.inference.em import em, guard
@@ -212,7 +212,7 @@ def test_exact_ties_go_to_the_lowest_label(d: int) -> None:
         agree(x, None, centroids)
 
 
-@pytest.mark.parametrize("shared_out", [threads, side_by_side])
+@pytest.mark.parametrize("shared_out", [thread_map, process_map])
 @pytest.mark.parametrize(("d", "k"), [(1, 7), (2, 7), (10, 7), (40, 40)])
 def test_neither_threads_nor_processes_change_a_bit(d: int, k: int, shared_out: Any) -> None:
     x, start = drawn(3, 150_000 if d < 40 else 20_000, d, k, "blobs")

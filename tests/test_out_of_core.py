@@ -119,7 +119,7 @@ def test_a_map_whose_pages_are_given_back_keeps_what_was_written(monkeypatch: py
     arrays.release()
     assert np.array_equal(made, np.arange(made.size).reshape(made.shape))
     places = np.arange(0, 9000, 7)
-    assert np.array_equal(arrays.taken(made, places), made[:, places])
+    assert np.array_equal(arrays.take_columns(made, places), made[:, places])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
@@ -209,8 +209,8 @@ def test_rows_here_and_there_are_taken_few_at_a_time(shape: tuple[int, ...], mon
     monkeypatch.setattr(arrays, "ONCE", 8192)
     here_and_there = np.arange(0, 5000, 100)
     for places in (here_and_there, here_and_there[::-1], here_and_there[:1], here_and_there[:0], np.arange(4000)):
-        np.testing.assert_array_equal(arrays.picked(values, places), values[places])
+        np.testing.assert_array_equal(arrays.take_rows(values, places), values[places])
     np.testing.assert_array_equal(
-        arrays.taken(values.T.reshape(-1, 5000), places), values.T.reshape(-1, 5000)[:, places]
+        arrays.take_columns(values.T.reshape(-1, 5000), places), values.T.reshape(-1, 5000)[:, places]
     )
     assert len(given_back) > 50 * 2 * 512 / 8192

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from emcli.compute.processes import Processes, kept, side_by_side
+from emcli.compute.processes import Processes, process_map, sticky_workers
 from emcli.errors import EmcliError
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere threads share out the work")
@@ -55,7 +55,7 @@ def unsendable(i: int) -> Any:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 8])
 def test_results_come_in_order_whoever_is_slow(count: int) -> None:
-    with side_by_side(count) as spread:
+    with process_map(count) as spread:
         assert list(spread(slow, range(150), range(150))) == [101 * i for i in range(150)]
         assert list(spread(slow, range(1), range(1))) == [0]
         assert list(spread(pow, range(3000), [1] * 3000)) == list(range(3000))
@@ -63,11 +63,11 @@ def test_results_come_in_order_whoever_is_slow(count: int) -> None:
 
 
 def test_as_many_processes_work_as_were_asked_for_and_none_is_left() -> None:
-    with side_by_side(3) as spread:
+    with process_map(3) as spread:
         pids = set(spread(who, range(9)))
         assert len(pids) == 3 and os.getpid() in pids
         assert set(spread(who, range(9))) == pids
-        with kept(spread, range(9)) as each:
+        with sticky_workers(spread, range(9)) as each:
             others = each(who)
             assert each(who) == others and len(set(others)) == 3 and set(others) & pids == {os.getpid()}
     pids |= set(others)
@@ -78,18 +78,18 @@ def test_as_many_processes_work_as_were_asked_for_and_none_is_left() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_the_first_failure_in_order_is_raised(count: int) -> None:
-    with side_by_side(count) as spread:
+    with process_map(count) as spread:
         for _ in range(5):
             with pytest.raises(ValueError, match="20"):
                 list(spread(fails, range(60)))
             assert list(spread(slow, range(60), range(60))) == [101 * i for i in range(60)]
-        with kept(spread, range(60)) as each, pytest.raises(ValueError, match="20"):
+        with sticky_workers(spread, range(60)) as each, pytest.raises(ValueError, match="20"):
             each(fails)
 
 
 def test_arrays_in_other_places_are_other_items() -> None:
     x, w = np.arange(12.0), np.ones(12)
-    with side_by_side(2) as spread:
+    with process_map(2) as spread:
         for y, v in ((x, w), (x, None), (x[::-1], w), (2 * x, 3 * w), (x.copy(), w), (x, w)):
             parts = [y[i : i + 3] for i in range(0, 12, 3)]
             weights = [None if v is None else v[i : i + 3] for i in range(0, 12, 3)]
@@ -98,7 +98,7 @@ def test_arrays_in_other_places_are_other_items() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_items_keep_what_is_done_to_them(count: int) -> None:
-    with side_by_side(count) as spread, kept(spread, [[i] for i in range(5)]) as each:
+    with process_map(count) as spread, sticky_workers(spread, [[i] for i in range(5)]) as each:
         assert list(spread(slow, range(5), range(5))) == [101 * i for i in range(5)]  # others in between
         assert each(partial(grown, by=1)) == [1, 2, 3, 4, 5]
         assert each(partial(grown, by=2)) == [3, 4, 5, 6, 7]
@@ -124,7 +124,7 @@ def test_one_process_does_it_all_where_there_can_be_no_other(monkeypatch: pytest
 
     monkeypatch.setattr(os, "fork", refuse)
     before = len(os.listdir("/proc/self/fd"))
-    with side_by_side(3) as spread:
+    with process_map(3) as spread:
         assert list(spread(slow, range(4), range(4))) == [0, 101, 202, 303]
     assert len(os.listdir("/proc/self/fd")) == before
 

@@ -64,28 +64,28 @@ def empty(shape: tuple[int, ...], dtype: Any = np.float64) -> npt.NDArray[Any]:
     size = prod(shape) * kind.itemsize
     if not size or not too_large(size):
         return np.empty(shape, kind)
-    with File() as file:
+    with MappedFile() as file:
         file.reserve(size)
         return file.array(shape, kind)
 
 
-def copied(values: npt.NDArray[np.float64], kept: IndexArray | None = None) -> npt.NDArray[np.float64]:
+def copy_rows(values: npt.NDArray[np.float64], kept: IndexArray | None = None) -> npt.NDArray[np.float64]:
     """Rows in an array of their own, those `kept` or all."""
     n = len(values) if kept is None else len(kept)
     made = empty((n, *values.shape[1:]))
-    for some in chunks(n):
+    for some in row_chunks(n):
         made[some] = values[some if kept is None else kept[some]]
     return made
 
 
-def taken(values: npt.NDArray[np.float64], places: IndexArray) -> npt.NDArray[np.float64]:
+def take_columns(values: npt.NDArray[np.float64], places: IndexArray) -> npt.NDArray[np.float64]:
     """Columns of values (d, n) at some places, in memory."""
     if not _maps:
         return values[:, places]
-    return np.array([picked(row, places) for row in values])
+    return np.array([take_rows(row, places) for row in values])
 
 
-def picked(values: npt.NDArray[Any], places: IndexArray) -> npt.NDArray[Any]:
+def take_rows(values: npt.NDArray[Any], places: IndexArray) -> npt.NDArray[Any]:
     """Rows of values (n,) or (n, d) at some places, which are there, in memory."""
     made = np.empty((len(places), *values.shape[1:]), values.dtype)
     if not _maps:
@@ -103,18 +103,18 @@ def picked(values: npt.NDArray[Any], places: IndexArray) -> npt.NDArray[Any]:
     return made
 
 
-def chunks(n: int) -> Iterator[slice]:
+def row_chunks(n: int) -> Iterator[slice]:
     """n rows in slices, so that what is worked out of them takes little memory at a time."""
     return (slice(start, start + CHUNK) for start in range(0, n, CHUNK))
 
 
-def blocks(n: int, d: int) -> Iterator[slice]:
+def cache_chunks(n: int, d: int) -> Iterator[slice]:
     """n rows of d numbers in slices that are soon worked through."""
     size = max(BLOCK // d, 1 << 8)
     return (slice(start, start + size) for start in range(0, n, size))
 
 
-class File:
+class MappedFile:
     """A file without a name in the temporary folder: it is gone when the process is, however that ends."""
 
     def __init__(self) -> None:
@@ -124,7 +124,7 @@ class File:
         except OSError as wrong:
             raise _refused(reason(wrong)) from None
 
-    def __enter__(self) -> File:
+    def __enter__(self) -> MappedFile:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -166,6 +166,55 @@ class File:
             _State.keeper = threading.Thread(target=_keep, daemon=True)
             _State.keeper.start()
         return np.frombuffer(mapped, kind).reshape(shape)
+
+
+class GrowingArray:
+    """Rows that come in pieces, in an array that grows in place: joining pieces at the end would need twice the memory.
+
+    Beyond the limit of memory the rows go to a file.
+    """
+
+    def __init__(self, room: int = 1 << 26) -> None:
+        """`room`: bytes set aside at first where nobody knows how many rows will come."""
+        self._room = room
+        self.file: MappedFile | None = None
+        self._count = 0
+        self._pieces = 0
+        self._rows: npt.NDArray[np.float64] = np.empty((0, 0))
+
+    def append(self, piece: npt.NDArray[np.float64], expected: int = 0) -> None:
+        """Add rows (n, d), d always the same; about `expected` rows will be there in the end, if that is known.
+
+        Memory that is set aside and never written costs nothing.
+        """
+        end, width = self._count + len(piece), piece.shape[1]
+        self._pieces += 1
+        if self.file is None and too_large(8 * max(end, expected) * width):
+            self.file = MappedFile()
+            self.file.append(self._rows[: self._count])
+            self._rows = np.empty((0, width))
+        if self.file is not None:
+            self.file.append(piece)
+        elif self._pieces == 1:
+            self._rows = piece
+        else:
+            if self._pieces == 2:
+                first = self._rows
+                self._rows = np.empty((max(end, expected or self._room // (8 * max(width, 1))), width))
+                self._rows[: self._count] = first
+            elif end > len(self._rows):
+                self._rows.resize((end + end // 8, width), refcheck=False)
+            self._rows[self._count : end] = piece
+        self._count = end
+
+    def rows(self) -> npt.NDArray[np.float64]:
+        """All rows, which are no longer added to."""
+        if self.file is not None:
+            with self.file as file:
+                return file.array((self._count, self._rows.shape[1]), np.dtype(np.float64))
+        if self._pieces > 1:
+            self._rows.resize((self._count, self._rows.shape[1]), refcheck=False)
+        return self._rows
 
 
 def release() -> None:

@@ -7,6 +7,8 @@ from contextlib import suppress
 
 from emcli.errors import EmcliError, Exit, Problem
 
+AMPLE = 1 << 30  # bytes of memory, or of addresses
+
 
 def free() -> int | None:
     """Bytes that this process can still take, where the system tells: of the machine, its group and its own limit."""
@@ -24,6 +26,12 @@ def free() -> int | None:
         if limit != resource.RLIM_INFINITY:
             found.append(limit - _number("/proc/self/statm") * os.sysconf("SC_PAGE_SIZE"))
     return max(min(found), 0) if found else None
+
+
+def is_ample() -> bool:
+    """Is there memory for the heaps of threads and for large libraries?"""
+    there = free()
+    return there is None or there >= AMPLE
 
 
 def keep_freed() -> None:

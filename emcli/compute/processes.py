@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from emcli.compute import arrays
-from emcli.compute.threads import threads
+from emcli.compute.threads import thread_map
 from emcli.errors import EmcliError, Exit
 from emcli.types import Mapper
 
@@ -181,24 +181,24 @@ def _place(x: Any) -> Any:
     return x.__array_interface__ if isinstance(x, np.ndarray) else id(x)
 
 
-def called(function: Callable[..., Any], *arguments: Any) -> Any:
+def call(function: Callable[..., Any], *arguments: Any) -> Any:
     """function(*arguments), for functions that cannot be sent: as part of an item they are with the processes."""
     return function(*arguments)
 
 
-def possible() -> bool:
+def can_fork() -> bool:
     """Can this process be forked, and will its children do as it does? Pages of tables on disk have one keeper."""
     return sys.platform.startswith("linux") and not arrays.spilled()
 
 
 @contextmanager
-def side_by_side(count: int, forked: bool = True) -> Iterator[Mapper]:
+def process_map(count: int, forked: bool = True) -> Iterator[Mapper]:
     """A map by up to so many processes; by threads where there can be none, or they are not to be `forked`.
 
     That is so where the work asks for rows elsewhere: the connection to these has one end only.
     """
-    if count < 2 or not forked or not possible():
-        with threads(count) as spread:
+    if count < 2 or not forked or not can_fork():
+        with thread_map(count) as spread:
             yield spread
         return
     spread = Processes(count)
@@ -209,7 +209,7 @@ def side_by_side(count: int, forked: bool = True) -> Iterator[Mapper]:
 
 
 @contextmanager
-def kept(spread: Mapper, items: Sequence[Any]) -> Iterator[Callable[[Callable[[Any], Any]], list[Any]]]:
+def sticky_workers(spread: Mapper, items: Sequence[Any]) -> Iterator[Callable[[Callable[[Any], Any]], list[Any]]]:
     """What applies functions to items that these may change: each item stays in the process that has it."""
     if not isinstance(spread, Processes) or len(items) < 2:
         yield lambda function: list(spread(function, items))

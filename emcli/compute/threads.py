@@ -1,68 +1,105 @@
-"""A map over batches by several threads: order, and so every bit, is the same for any number of them."""
+"""Maps by several threads whose results come in order: every bit is the same for any number of threads."""
 
 from __future__ import annotations
 
+import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from emcli.compute.memory import is_ample
 from emcli.types import Mapper
 
-WAVE = 16  # items for each thread whose results are held at once
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def usable_cores(jobs: int | None) -> int:
+    """How many threads or processes to use: `jobs`, by default one for each core; one where memory is short."""
+    return (jobs or len(os.sched_getaffinity(0))) if is_ample() else 1
 
 
 @contextmanager
-def threads(count: int) -> Iterator[Mapper]:
-    """A map with up to so many threads, this one among them: a thread that only waits costs the others time."""
+def thread_map(count: int) -> Iterator[Mapper]:
+    """A map() by `count` threads. It raises the failure of the first item that failed."""
     if count < 2:
         yield map
         return
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(count - 1) as pool:
+    pool = ThreadPoolExecutor(count)
 
-        def spread(function: Callable[..., Any], *sequences: Sequence[Any]) -> Iterator[Any]:
-            items = list(zip(*sequences, strict=True))
-            for start in range(0, len(items), WAVE * count):
-                some = items[start : start + WAVE * count]
-                work = Work(function, some)
-                others = [pool.submit(work.share) for _ in range(min(count, len(some)) - 1)]
-                try:
-                    work.share()
-                finally:
-                    work.left.clear()
-                    for other in others:
-                        other.result()
-                yield from work.results()
+    def mapper(function: Callable[..., Result], *sequences: Sequence[Any]) -> Iterator[Result]:
+        items = zip(*sequences, strict=True)
+        return (result for _, result in _in_order(pool, lambda item: function(*item), items, 2 * count))
 
-        yield spread
+    try:
+        yield mapper
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-class Work:
-    """Calls of a function that are shared out, one by one and in order."""
+def prefetch(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[tuple[Item, Result]]:
+    """Each item with function(item), in order; threads work on the next few items meanwhile.
 
-    def __init__(self, function: Callable[..., Any], items: Sequence[tuple[Any, ...]]) -> None:
-        self.function, self.items = function, items
-        self.left = deque(range(len(items)))
-        self.found: list[Any] = [None] * len(items)
-        self.failed: dict[int, Exception] = {}
+    An error of `function`, or of `items` itself, is raised in its turn.
+    """
+    if threads < 2:
+        yield from ((item, function(item)) for item in items)
+        return
+    from concurrent.futures import ThreadPoolExecutor
 
-    def share(self) -> None:
-        """Take calls until none is left, or one fails: those before it have been taken by then."""
-        while True:
+    pool = ThreadPoolExecutor(threads)
+    try:
+        yield from _in_order(pool, function, items, threads + 1)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _in_order(
+    pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], ahead: int
+) -> Iterator[tuple[Item, Result]]:
+    """Each item with its result; at most `ahead` items are with the pool at a time."""
+    waiting: deque[tuple[Item, Future[Result]]] = deque()
+    incoming = iter(items)
+    failed: Exception | None = None
+    more = True
+    while more or waiting:
+        while more and len(waiting) < ahead:
             try:
-                i = self.left.popleft()
-            except IndexError:
-                return
-            try:
-                self.found[i] = self.function(*self.items[i])
+                item = next(incoming)
+            except StopIteration:
+                more = False
             except Exception as error:
-                self.failed[i] = error
-                return
+                failed, more = error, False
+            else:
+                waiting.append((item, pool.submit(function, item)))
+        if waiting:
+            item, future = waiting.popleft()
+            yield item, future.result()
+    if failed is not None:
+        raise failed
 
-    def results(self) -> list[Any]:
-        """In order. Raises what the first call that failed raised."""
-        if self.failed:
-            raise self.failed[min(self.failed)]
-        return self.found
+
+def in_background(function: Callable[..., Result], *arguments: Any, threads: int) -> Callable[[], Result]:
+    """Start function(*arguments) in a thread; the callable that is returned waits for its result or its error."""
+    if threads < 2:
+        result = function(*arguments)
+        return lambda: result
+    from concurrent.futures import Future
+    from threading import Thread
+
+    future: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(function(*arguments))
+        except BaseException as error:
+            future.set_exception(error)
+
+    Thread(target=run, daemon=True).start()  # a daemon: the program can end without waiting for it
+    return future.result

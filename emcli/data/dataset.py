@@ -14,7 +14,7 @@ import numpy as np
 
 from emcli.compute import arrays
 from emcli.compute.memory import require
-from emcli.compute.prefetch import begun, cores
+from emcli.compute.threads import in_background, usable_cores
 from emcli.data.rows import BATCH, DataFault, Picked, RowFault, Rows
 from emcli.data.table.read import find_column, read_table
 from emcli.data.table.table_builder import CsvOptions, Selection, Table
@@ -108,7 +108,7 @@ def _by_role(table: Table, roles: dict[str, int]) -> tuple[Array, Array | None, 
     if "row_weights" not in roles:
         return numbers, None, texts, labels, None
     numbers, weights = numbers[:, :-1], numbers[:, -1]
-    for some in arrays.chunks(len(weights)):
+    for some in arrays.row_chunks(len(weights)):
         wrong = weights[some] < 0
         if not wrong.any():
             continue
@@ -125,8 +125,8 @@ def _by_role(table: Table, roles: dict[str, int]) -> tuple[Array, Array | None, 
     kept = _where(weights)
     texts = [column.only(kept) for column in texts]
     return (
-        arrays.copied(numbers, kept),
-        arrays.copied(weights, kept),
+        arrays.copy_rows(numbers, kept),
+        arrays.copy_rows(weights, kept),
         texts,
         None if labels is None else labels.only(kept),
         kept,
@@ -135,9 +135,9 @@ def _by_role(table: Table, roles: dict[str, int]) -> tuple[Array, Array | None, 
 
 def _where(weights: Array) -> Any:
     """The rows of any weight."""
-    count = sum(int(np.count_nonzero(weights[some])) for some in arrays.chunks(len(weights)))
+    count = sum(int(np.count_nonzero(weights[some])) for some in arrays.row_chunks(len(weights)))
     kept, at = arrays.empty((count,), np.intp), 0
-    for some in arrays.chunks(len(weights)):
+    for some in arrays.row_chunks(len(weights)):
         found = np.flatnonzero(weights[some])
         kept[at : at + len(found)] = found + some.start
         at += len(found)
@@ -158,10 +158,10 @@ def prepare(
 ) -> Dataset:
     """A dataset of values (n, d) at hand; the table and the columns picked from it locate faults."""
     if not numbers.flags.c_contiguous or numbers.dtype != np.dtype("<f8"):
-        numbers = arrays.copied(numbers)
+        numbers = arrays.copy_rows(numbers)
     _afford(numbers.shape[0], numbers.shape[1], settings, table.source if table else source)
-    threads = 1 if len(numbers) < BATCH else cores(settings.jobs)
-    digest = begun(digest_of, numbers, texts, weights, threads=threads)
+    threads = 1 if len(numbers) < BATCH else usable_cores(settings.jobs)
+    digest = in_background(digest_of, numbers, texts, weights, threads=threads)
     try:
         rows = family.rows(numbers, texts, weights, names, settings)
     except RowFault as fault:
@@ -171,7 +171,7 @@ def prepare(
         raise unfit(wrong, table.source if table else source) from None
     cautions = rows.cautions
     if weights is not None and any(
-        (weights[some] != np.floor(weights[some])).any() for some in arrays.chunks(len(weights))
+        (weights[some] != np.floor(weights[some])).any() for some in arrays.row_chunks(len(weights))
     ):
         cautions = (*cautions, FitWarning("fractional-weights", FRACTIONAL))
     count = len(texts[0]) if texts else len(numbers)
@@ -195,7 +195,7 @@ def digest_of(numbers: Array, texts: Sequence[list[str]], weights: Array | None)
     """The sha256 of values (n, d), texts and weights (n,)."""
     digest = sha256(np.ascontiguousarray(numbers, dtype="<f8").reshape(-1))  # type: ignore[arg-type]  # its bytes
     for text in texts:
-        for some in arrays.chunks(len(text)):
+        for some in arrays.row_chunks(len(text)):
             digest.update(("\n" * (some.start > 0) + "\n".join(text[some])).encode())
     if weights is not None:
         digest.update(np.ascontiguousarray(weights, dtype="<f8"))  # type: ignore[arg-type]

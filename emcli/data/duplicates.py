@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emcli.compute import arrays
-from emcli.compute.arrays import chunks
+from emcli.compute.arrays import row_chunks
 from emcli.types import Array, IndexArray
 
 FEWEST = 16_384  # rows below which merging saves nothing worth having
@@ -46,24 +46,24 @@ def merged(values: Array, weights: Array | None) -> Merged | None:
     if n > SAMPLE:
         drawn = np.random.default_rng(0).choice(n, SAMPLE, replace=False)
         for d in sorted({min(FIRST, len(values)), len(values)}):  # rows that differ in a few columns differ
-            if len(np.unique(keys(arrays.taken(values[:d], drawn)))) > REPEATED * SAMPLE:
+            if len(np.unique(keys(arrays.take_columns(values[:d], drawn)))) > REPEATED * SAMPLE:
                 return None
     different = distinct(values, int(SHRUNK * n))
     if different is None or len(different) <= len(values) + 1:
         return None
     place = arrays.empty((n,), np.intp)
     one = np.empty(len(different), dtype=np.intp)
-    for some in chunks(n):
+    for some in row_chunks(n):
         place[some] = np.searchsorted(different, keys(values[:, some]))
         one[place[some]] = np.arange(some.start, min(some.stop, n))
-    own = arrays.taken(values, one)
-    for some in chunks(n):
+    own = arrays.take_columns(values, one)
+    for some in row_chunks(n):
         if not np.array_equal(own[:, place[some]], values[:, some]):
             return None  # two rows with the same key
     order = np.lexsort(own[::-1])
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    for some in chunks(n):
+    for some in row_chunks(n):
         place[some] = rank[place[some]]
     often = np.bincount(place, weights, len(order)).astype(np.float64)
     return Merged(np.ascontiguousarray(own[:, order]), often, place)
@@ -74,7 +74,7 @@ def distinct(values: Array, most: int) -> npt.NDArray[np.uint64] | None:
     found = np.empty(0, dtype=np.uint64)
     fresh: list[npt.NDArray[np.uint64]] = []
     waiting = 0
-    for some in chunks(values.shape[1]):
+    for some in row_chunks(values.shape[1]):
         fresh.append(np.unique(keys(values[:, some])))
         waiting += len(fresh[-1])
         if waiting > len(found):

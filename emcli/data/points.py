@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emcli.compute.arrays import blocks
+from emcli.compute.arrays import cache_chunks
 from emcli.data.duplicates import merged
 from emcli.data.rows import DataFault, Picked, Rows, Total
 from emcli.data.scaling import Frame, OutOfRange, mean_of, summed
@@ -91,7 +91,7 @@ def _sum(values: Array, weights: Array | None, frame: Frame) -> Array:
 def _products(values: Array, weights: Array | None, frame: Frame, mean: Array) -> Array:
     """Sums of products (d, d) around a mean in working coordinates."""
     products = np.zeros((len(mean), len(mean)))
-    for some in blocks(*values.shape):
+    for some in cache_chunks(*values.shape):
         away = frame.columns(values[some]) - mean[:, None]
         products += (away if weights is None else away * weights[some]) @ away.T
     return products
@@ -135,7 +135,7 @@ def spread(rows: Rows) -> Array:
     """Covariance (d, d) of all rows in working coordinates."""
     mean = mean_of(rows.values, rows.weights)
     products = np.zeros((len(mean), len(mean)))
-    for some in blocks(rows.count, len(mean)):
+    for some in cache_chunks(rows.count, len(mean)):
         away = rows.values[:, some] - mean[:, None]
         weighted = away if rows.weights is None else away * rows.weights[some]
         products += weighted @ away.T

@@ -116,9 +116,9 @@ class Rows:
         if self.count <= size:
             return self
         drawn = np.sort(rng.choice(self.count, size, replace=False))
-        weights = None if self.weights is None else arrays.taken(self.weights[None], drawn)[0]
+        weights = None if self.weights is None else arrays.take_columns(self.weights[None], drawn)[0]
         total = float(size) if weights is None else float(weights.sum())
-        values = np.ascontiguousarray(arrays.taken(self.values, drawn))
+        values = np.ascontiguousarray(arrays.take_columns(self.values, drawn))
         return replace(self, values=values, weights=weights, total=total)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emcli.compute import arrays
-from emcli.compute.arrays import blocks
+from emcli.compute.arrays import cache_chunks
 from emcli.types import Array
 
 Total = Callable[[Callable[[Array, Array | None], Any]], Any]  # what a function says of all rows (n, d), added up
@@ -99,7 +99,7 @@ class Frame:
     def columns(self, values: Array) -> Array:
         """Values (n, d) in the user's units as working coordinates (d, n)."""
         made: Array = arrays.empty(values.shape[::-1])
-        for rows in blocks(*values.shape):
+        for rows in cache_chunks(*values.shape):
             some = np.subtract(values[rows].T, self.centre[:, None], out=made[:, rows])
             _scaled(some, -self.exponent, out=some)
             if self.unit is not None:
@@ -139,8 +139,8 @@ def weighed(members: Array, weights: Array | None) -> Array:
 def summed(of: Callable[[slice], Array], shape: tuple[int, ...], weights: Array | None) -> Array:
     """The sums (d,) over rows of a table (n, d) of what `of` tells of some of them, (d, rows)."""
     if weights is None:
-        return np.asarray(sum(of(rows).sum(axis=1) for rows in blocks(*shape)))
-    return np.asarray(sum((of(rows) * weights[rows]).sum(axis=1) for rows in blocks(*shape)))
+        return np.asarray(sum(of(rows).sum(axis=1) for rows in cache_chunks(*shape)))
+    return np.asarray(sum((of(rows) * weights[rows]).sum(axis=1) for rows in cache_chunks(*shape)))
 
 
 def mean_of(values: Array, weights: Array | None) -> Array:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from emcli.compute import arrays
-from emcli.compute.arrays import chunks
+from emcli.compute.arrays import row_chunks
 from emcli.data.rows import RowFault
 from emcli.types import Array
 
@@ -30,7 +30,7 @@ def _tabled(numbers: Array, weights: Array | None, by_tails: bool) -> Merged | N
     codes, often = arrays.empty((len(numbers),), np.uint16), np.zeros(PAIRS)
     there = np.zeros(PAIRS, dtype=np.intp)
     with np.errstate(invalid="ignore"):
-        for some in chunks(len(numbers)):
+        for some in row_chunks(len(numbers)):
             counts = numbers[some].astype(np.uint8, order="C")
             if not np.array_equal(counts, numbers[some]):
                 return None
@@ -48,7 +48,7 @@ def _tabled(numbers: Array, weights: Array | None, by_tails: bool) -> Merged | N
     place = np.full(PAIRS, -1, dtype=np.min_scalar_type(-len(order) - 1))
     place[found[order]] = np.arange(len(order))
     merged = arrays.empty(codes.shape, place.dtype)
-    for some in chunks(len(codes)):
+    for some in row_chunks(len(codes)):
         merged[some] = np.take(place, codes[some])
     return np.stack([heads[order], tails[order]]), often[found[order]], merged
 
@@ -57,7 +57,7 @@ def _searched(numbers: Array, weights: Array | None, names: Sequence[str], by_ta
     """The same for any counts. Raises RowFault."""
     heads, tails = checked(numbers, names, by_tails)
     n = len(heads)
-    tossed = np.concatenate([heads[some] + tails[some] > 0 for some in chunks(n)])
+    tossed = np.concatenate([heads[some] + tails[some] > 0 for some in row_chunks(n)])
     count = int(np.count_nonzero(tossed))
     if count < n:
         heads, tails = _those(heads, tossed), _those(tails, tossed)
@@ -67,7 +67,7 @@ def _searched(numbers: Array, weights: Array | None, names: Sequence[str], by_ta
     if count == n:
         return pairs, frequency, place
     merged, at = arrays.empty((n,), np.intp), 0
-    for some in chunks(n):
+    for some in row_chunks(n):
         here = np.flatnonzero(tossed[some])
         merged[some] = -1
         merged[some][here] = place[at : at + len(here)]
@@ -83,16 +83,16 @@ def distinct(heads: Array, tails: Array) -> tuple[Array, Any]:
         place = arrays.empty(heads.shape, np.intp)
         if span <= len(heads):  # a table of all pairs is small, and far faster than a search
             there = np.zeros(int(span), dtype=np.bool_)
-            for some in chunks(len(heads)):
+            for some in row_chunks(len(heads)):
                 there[(heads[some] * width + tails[some]).astype(np.intp)] = True
             keys, number = np.flatnonzero(there).astype(np.float64), np.cumsum(there) - 1
-            for some in chunks(len(heads)):
+            for some in row_chunks(len(heads)):
                 place[some] = number[(heads[some] * width + tails[some]).astype(np.intp)]
         else:
             keys = np.empty(0)
-            for some in chunks(len(heads)):
+            for some in row_chunks(len(heads)):
                 keys = np.unique(np.concatenate([keys, heads[some] * width + tails[some]]))
-            for some in chunks(len(heads)):
+            for some in row_chunks(len(heads)):
                 place[some] = np.searchsorted(keys, heads[some] * width + tails[some])
         return np.stack([np.floor(keys / width), keys % width]), place
     pairs, place = np.unique(np.stack([heads, tails]), axis=1, return_inverse=True)
@@ -102,7 +102,7 @@ def distinct(heads: Array, tails: Array) -> tuple[Array, Any]:
 def _those(values: Array, wanted: Any) -> Array:
     """The values (n,) for which something holds."""
     made, at = arrays.empty((int(np.count_nonzero(wanted)),)), 0
-    for some in chunks(len(values)):
+    for some in row_chunks(len(values)):
         kept = values[some][wanted[some]]
         made[at : at + len(kept)] = kept
         at += len(kept)
@@ -112,7 +112,7 @@ def _those(values: Array, wanted: Any) -> Array:
 def checked(numbers: Array, names: Sequence[str], by_tails: bool) -> tuple[Array, Array]:
     """Heads and tails (n,) from counts (n, 2)."""
     heads, tails = (arrays.empty(numbers.shape[:1]) for _ in range(2))
-    for some in chunks(len(numbers)):
+    for some in row_chunks(len(numbers)):
         try:
             heads[some], tails[some] = _checked_some(numbers[some], names, by_tails)
         except RowFault as fault:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from emcli.compute import arrays
-from emcli.compute.arrays import chunks
+from emcli.compute.arrays import row_chunks
 from emcli.data import trial_counts
 from emcli.data.rows import DataFault, Picked, RowFault, Rows, Total
 from emcli.data.scaling import Frame
@@ -63,7 +63,7 @@ def rows(
     by_tails = bool(texts) or _by_tails(settings.tails, settings.tosses, names)
     numbers = _counted(texts[0]) if texts else numbers
     pairs, frequency, merged = trial_counts.merged(numbers, weights, names, by_tails)
-    empty = sum(int(np.count_nonzero(merged[some] < 0)) for some in chunks(len(merged)))
+    empty = sum(int(np.count_nonzero(merged[some] < 0)) for some in row_chunks(len(merged)))
     _refuse_few(len(merged) - empty, settings.k)
     return _told(pairs, frequency, empty, names, merged)
 

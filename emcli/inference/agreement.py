@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from emcli.compute.arrays import chunks
+from emcli.compute.arrays import row_chunks
 from emcli.types import Array, IndexArray
 
 SMALL = 1 << 12  # labels up to which a table of all pairs of them is nothing
@@ -21,7 +21,7 @@ def adjusted_rand_index(one: Any, other: Any, weights: Array | None = None) -> f
     """
     first, second = (_numbered(np.asarray(labels)) for labels in (one, other))
     table = np.zeros((int(first.max()) + 1, int(second.max()) + 1))
-    for some in chunks(len(first)):
+    for some in row_chunks(len(first)):
         np.add.at(table, (first[some], second[some]), 1.0 if weights is None else weights[some])
     table = table[table.any(axis=1)][:, table.any(axis=0)]
     together = _pairs(table).sum()

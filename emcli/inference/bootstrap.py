@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from emcli.compute.prefetch import cores
-from emcli.compute.processes import called, side_by_side
+from emcli.compute.processes import call, process_map
+from emcli.compute.threads import usable_cores
 from emcli.data.dataset import Dataset
 from emcli.errors import EmcliError, Exit, FitWarning, Problem
 from emcli.inference.agreement import matched, reordered
@@ -86,12 +86,12 @@ def bootstrapped(result: Result, replicates: int) -> Generator[int, None, Result
         return parameters
 
     found: list[dict[str, Any] | None] = []
-    jobs = cores(settings.jobs)
+    jobs = usable_cores(settings.jobs)
     step = max(AT_LEAST * jobs, -(-replicates // TOLD))
-    with side_by_side(jobs, rows.here) as spread:
+    with process_map(jobs, rows.here) as spread:
         for first in range(0, replicates, step):
             numbers = range(first, min(first + step, replicates))
-            for parameters in spread(called, [refitted] * len(numbers), numbers):
+            for parameters in spread(call, [refitted] * len(numbers), numbers):
                 found.append(parameters)
                 yield len(found)
     kept = [parameters for parameters in found if parameters is not None]

@@ -13,11 +13,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from emcli.compute import arrays
-from emcli.compute.arrays import chunks
+from emcli.compute.arrays import row_chunks
 from emcli.compute.memory import keep_freed
-from emcli.compute.prefetch import cores
-from emcli.compute.processes import side_by_side
-from emcli.compute.threads import threads
+from emcli.compute.processes import process_map
+from emcli.compute.threads import thread_map, usable_cores
 from emcli.data.dataset import Dataset
 from emcli.data.rows import Rows, pieces
 from emcli.errors import EmcliError, Exit, FitWarning, Problem
@@ -129,7 +128,7 @@ def continued(
 def _spread(data: Dataset, settings: Any) -> Iterator[Mapper]:
     keep_freed()
     products = data.rows.count * len(data.rows.values) * settings.k
-    with side_by_side(cores(settings.jobs) if products >= WORTH else 1) as spread:
+    with process_map(usable_cores(settings.jobs) if products >= WORTH else 1) as spread:
         yield data.rows.mapping(spread)
 
 
@@ -263,12 +262,12 @@ def assignments(family: Family, model: Any, rows: Rows, jobs: int | None) -> Arr
     if not rows.here:  # labels stay where the rows are
         return np.empty(0, dtype=np.int32)
     at, labels, batches = 0, arrays.empty((rows.values.shape[1],), np.int32), rows.batches()
-    with threads(min(cores(jobs), len(batches))) as spread:
+    with thread_map(min(usable_cores(jobs), len(batches))) as spread:
         for found in rows.mapping(spread)(one, *zip(*batches, strict=True)):
             labels[at : at + len(found)] = found
             at += len(found)
     if rows.merged is not None:
         once, labels = labels, arrays.empty(rows.merged.shape, np.int32)
-        for some in chunks(len(labels)):
+        for some in row_chunks(len(labels)):
             labels[some] = np.where(rows.merged[some] >= 0, once[rows.merged[some]], -1)
     return labels

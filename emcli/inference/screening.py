@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from emcli.compute.prefetch import cores
-from emcli.compute.processes import called, possible, side_by_side
+from emcli.compute.processes import call, can_fork, process_map
+from emcli.compute.threads import usable_cores
 from emcli.data.rows import Rows
 from emcli.inference.diagnostics import same_optimum
 from emcli.inference.starts import EXACT, Start, run
@@ -44,11 +44,11 @@ def screened(begins: Sequence[Begin], family: Family, rows: Rows, settings: Any)
         return replace(there, known=None)  # which would bring the sample with it
 
     wide = not family.hard and settings.k * len(sample.values) >= WIDE
-    forked = rows.here and possible()
-    jobs = cores(settings.jobs) if wide or forked else 1
+    forked = rows.here and can_fork()
+    jobs = usable_cores(settings.jobs) if wide or forked else 1
     climbed: dict[int, Start] = {}
-    with side_by_side(jobs, forked) as spread:
-        seen = list(spread(called, [climb] * len(drawn), drawn))
+    with process_map(jobs, forked) as spread:
+        seen = list(spread(call, [climb] * len(drawn), drawn))
     for (entry, _), there in zip(drawn, seen, strict=True):
         entry.iterations, entry.reason = there.iterations, there.reason
         entry.status = "screened" if there.finished else "degenerate"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emcli.compute import arrays
-from emcli.compute.arrays import chunks
+from emcli.compute.arrays import row_chunks
 from emcli.inference.agreement import adjusted_rand_index, matched, reordered
 from emcli.types import Array
 
@@ -40,12 +40,12 @@ def _memberships(result: Result, labels: Any) -> Array:
     rows = result.data.rows
     n, merged = rows.values.shape[1], rows.merged
     seen: set[int] = set()
-    for some in chunks(len(labels)):
+    for some in row_chunks(len(labels)):
         seen.update(np.unique(labels[some] if merged is None else labels[some][merged[some] >= 0]).tolist())
     groups = np.array(sorted(seen))
     members = arrays.empty((len(groups), n))
     members[:] = 0.0
-    for some in chunks(len(labels)):
+    for some in row_chunks(len(labels)):
         index, place = np.searchsorted(groups, labels[some]), np.arange(some.start, min(some.stop, len(labels)))
         if merged is None:
             members[index, place] = 1.0

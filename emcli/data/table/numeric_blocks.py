@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emcli.compute.prefetch import roomy
+from emcli.compute.memory import is_ample
 
 LARGE = 4 << 20  # bytes of a table from which Arrow repays its import
 _PLAIN = b"0123456789+-.eE \r\n"
@@ -25,7 +25,7 @@ def arrow() -> Any:
     """Arrow's CSV reader, or False where it is not installed, or memory is too short for its libraries and heaps."""
     global _engine
     if _engine is None:
-        if not roomy():
+        if not is_ample():
             return False
         try:
             import pyarrow

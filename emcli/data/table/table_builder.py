@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 
 from emcli.compute import arrays
-from emcli.compute.growing import Growing
 from emcli.compute.memory import require
-from emcli.compute.prefetch import ahead, cores
+from emcli.compute.threads import prefetch, usable_cores
 from emcli.data.table import csv_reader, numeric_blocks, parquet
 from emcli.data.table.csv_reader import Block
 from emcli.data.table.parquet import Piece
@@ -109,7 +108,7 @@ class Body:
         self.name, self.header, self.delimiter = start.name, start.header, start.delimiter
         self.numeric, self.text = list(selection.numeric), selection.text
         self.fast = bool(_FAST and self.numeric and not self.text and not self._hides_comments())
-        self.rows = Growing()
+        self.rows = arrays.GrowingArray()
         self.size = 0  # bytes read
         self.texts: tuple[list[str], ...] = tuple(column() for _ in self.text)
         self.count = self.dropped = self.underflows = self.fault_count = 0
@@ -161,7 +160,7 @@ class Body:
         for block in blocks:
             size = max(self.start.size, self.size + len(block.data))
             if size >= numeric_blocks.LARGE and self.delimiter != " " and numeric_blocks.arrow():
-                yield from ahead(large, chain([block], blocks), cores(self.options.jobs))
+                yield from prefetch(large, chain([block], blocks), usable_cores(self.options.jobs))
             else:
                 yield block, plain(block.data)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from emcli.compute.arrays import chunks
+from emcli.compute.arrays import row_chunks
 from emcli.data.rows import Rows
 from emcli.models.gmm.covariance import SHAPES
 from emcli.models.gmm.mixture import Gaussian
@@ -22,7 +22,7 @@ def cluster_moments(values: Array, weighted: Array) -> tuple[Array, Array, Array
     scatter = np.empty((len(sizes), len(values), len(values)))
     for j, mean in enumerate(means):
         scatter[j] = 0.0
-        for some in chunks(values.shape[1]):
+        for some in row_chunks(values.shape[1]):
             away = values[:, some] - mean[:, None]
             scatter[j] += (away * weighted[j, some]) @ away.T
     return sizes, means, scatter

@@ -9,7 +9,7 @@ from operator import add
 import numpy as np
 
 from emcli.compute import arrays
-from emcli.compute.arrays import chunks
+from emcli.compute.arrays import row_chunks
 from emcli.data.rows import Rows
 from emcli.models.base import first_pair
 from emcli.models.gmm.mixture import Gaussian
@@ -69,7 +69,7 @@ def _spacing_here(values: Array, enough: float) -> float:
         ordered = arrays.empty(some.shape)
         ordered[:] = some
         ordered.sort()
-        smallest = min(_smallest_gap(ordered[cut.start : cut.stop + 1], rounding) for cut in chunks(len(some)))
+        smallest = min(_smallest_gap(ordered[cut.start : cut.stop + 1], rounding) for cut in row_chunks(len(some)))
         smallest = smallest if smallest < np.inf else 0.0
         if 0 < smallest <= enough or len(some) == len(values):
             break

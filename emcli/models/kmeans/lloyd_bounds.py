@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emcli.compute import arrays
-from emcli.compute.processes import kept
+from emcli.compute.processes import sticky_workers
 from emcli.data.rows import Rows
 from emcli.inference.em import em
 from emcli.models.base import Step, same_parameters
@@ -59,14 +59,14 @@ class Part:
     def singles(self, where: slice | IndexArray) -> Single:
         """Some of the rows (m, d + 2) in single precision, with 1 and their squares behind."""
         if self.copy is not None:
-            return self.copy[where] if isinstance(where, slice) else arrays.picked(self.copy, where)
+            return self.copy[where] if isinstance(where, slice) else arrays.take_rows(self.copy, where)
         return self._singles(where)
 
     def _singles(self, where: slice | IndexArray) -> Single:
         d = len(self.rows)
         x = np.empty((d + 2, len(self.labels[where])), dtype=np.float32)
         for row, out in zip(self.rows, x, strict=False):
-            out[:] = row[where] if isinstance(where, slice) else arrays.picked(row, where)
+            out[:] = row[where] if isinstance(where, slice) else arrays.take_rows(row, where)
         return in_single(x)
 
     def part(self, cut: slice) -> Part:
@@ -107,12 +107,12 @@ class Part:
         w = None if self.weights is None else self.weights[at]
         sums = np.empty((len(self.rows) + 2, k))
         if not isinstance(at, slice) and len(at) <= TOGETHER and len(self.rows) >= WIDE:
-            x = arrays.taken(self.rows, at)
+            x = arrays.take_columns(self.rows, at)
             x = x if w is None else x * w
             sums[:-2] = tallied(x, labels, k) if old is None else tallied(x, labels, k) - tallied(x, old, k + 1)[:, :k]
         else:
             for row, out in zip(self.rows, sums, strict=False):
-                x = row[at] if isinstance(at, slice) else arrays.picked(row, at)
+                x = row[at] if isinstance(at, slice) else arrays.take_rows(row, at)
                 out[:] = by_label(x if w is None else x * w)
         sums[-1] = by_label(None if w is None else (w > 0).astype(np.float64))
         sums[-2] = sums[-1] if w is None else by_label(w)
@@ -141,7 +141,7 @@ def bounded(model: KMeans, rows: Rows, spread: Mapper) -> Iterator[Step]:
     copies = arrays.empty((n, d + 2), np.float32) if d >= WIDE else None
     size = min(PART, max(-(-n // PARTS), LEAST // model.centroids.size))
     whole = Part(rows.values, rows.weights, labels, until, begun, copies)
-    with kept(spread, [whole.part(slice(i, i + size)) for i in range(0, n, size)]) as each:
+    with sticky_workers(spread, [whole.part(slice(i, i + size)) for i in range(0, n, size)]) as each:
         yield from _lloyd(model, rows, spread, each)
 
 
@@ -234,7 +234,7 @@ def relabelled(part: Part, screen: Screen, travel: Travel, due: IndexArray) -> t
     close = np.flatnonzero(gaps <= 0)
     if len(close):
         at = close if everything else due[close]
-        new[close], gaps[close], away[close] = exactly(arrays.taken(part.rows, at), screen.centroids)
+        new[close], gaps[close], away[close] = exactly(arrays.take_columns(part.rows, at), screen.centroids)
     gaps += np.take(np.nextafter(travel.joint.astype(np.float32), np.float32(-np.inf)), new)
     where: Any = slice(None) if everything else due
     np.nextafter(gaps, np.float32(-np.inf), out=gaps)
