@@ -36,7 +36,8 @@ def settings_of(options: Options) -> Any:
     flags.setdefault("k", ["2"])
     made = resolve(family.name, family.options, flags, read_start=dict)[0]
     if "start" in options:
-        made = replace(made, start=options["start"], restarts=int(options.get("restarts", 1)))
+        search = replace(made.search, start=options["start"], restarts=int(options.get("restarts", 1)))
+        made = replace(made, search=search)
     return made
 
 

@@ -145,9 +145,9 @@ def test_i22_the_stored_log_likelihood_is_that_of_the_stored_parameters(name: st
     said = fitted(values, options)
     model_family, data, settings = dataset(values, options)
     assert dumps(said) == dumps(json.loads(dumps(said)))
-    model = model_family.read(said["parameters"], settings.document(), settings.k, data.rows)
+    model = model_family.read(said["parameters"], settings.document(), settings.model.k, data.rows)
     score = statistics(model_family.inward(model, data.rows), data.rows).score
-    log_likelihood, inertia = model_family.measures(score, data.rows, settings.k)
+    log_likelihood, inertia = model_family.measures(score, data.rows, settings.model.k)
     assert (log_likelihood, inertia) == (said["log_likelihood"], said.get("inertia"))
 
 

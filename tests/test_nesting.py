@@ -56,7 +56,7 @@ def test_a_model_that_holds_another_begins_where_that_one_ends(model: str) -> No
             continue
         chosen = settings_of(family, **small, restarts=1)
         data = prepare(family, numbers, [], None, ["heads", "tosses"], chosen)
-        events = fit(family, data, replace(chosen, tol=1e-3))
+        events = fit(family, data, replace(chosen, search=replace(chosen.search, tol=1e-3)))
         try:
             while True:
                 next(events)

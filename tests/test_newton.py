@@ -51,8 +51,8 @@ def counted(monkeypatch: pytest.MonkeyPatch, model: str, values: Any, weights: A
         known = affordable(data.rows, model_, map)
         assert known is not None
         steps = guard(newton(model_, data.rows.batches(), map, known))
-        *_, last = converge(steps, settings.tol, 10_000, known.decrement, family.fixed_point)
-        found.append((passes, family.measures(last.score, data.rows, settings.k)[0]))
+        *_, last = converge(steps, settings.search.tol, 10_000, known.decrement, family.fixed_point)
+        found.append((passes, family.measures(last.score, data.rows, settings.model.k)[0]))
     return found
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from emcli.config.options import BY_KEY, OPTIONS
 from emcli.config.resolve import resolve
-from emcli.config.settings import BY_KEY, OPTIONS, Settings
+from emcli.config.settings import DOCUMENT_KEYS, DataSettings, ModelSettings, SearchSettings, Settings
 from emcli.config.yaml import load
 from emcli.errors import EmcliError, Exit
 
@@ -42,8 +43,9 @@ def said(*args: Any, **how: Any) -> list[str]:
 
 
 def test_every_option_is_a_field_of_the_settings_and_its_flag_is_its_key() -> None:
-    own = [field.name for field in fields(Settings) if field.name not in ("start_source", "origins", "overridden")]
-    assert own == [option.key for option in OPTIONS]
+    groups = (ModelSettings, DataSettings, SearchSettings)
+    assert {each.name for group in groups for each in fields(group)} == {option.key for option in OPTIONS}
+    assert [option.key for option in OPTIONS if option.in_yaml] == list(DOCUMENT_KEYS)
     dashed = {option.flag.split("/")[0]: option.key.replace("_", "-") for option in OPTIONS if option.key != "k"}
     assert all(flag == f"--{key}" for flag, key in dashed.items())
     assert all(option.help and "\n" not in option.help and len(option.help) < 60 for option in OPTIONS)
@@ -109,8 +111,8 @@ def test_a_wrong_value_in_an_experiment_is_refused_at_its_place(typed: str, mess
 
 @pytest.mark.parametrize(("text", "value"), [("1e-300", 1e-300), ("1", 1.0), (".5", 0.5), ("1e-6", 1e-6)])
 def test_tol_is_a_number_in_flags_and_in_experiments_F4(text: str, value: float) -> None:
-    assert settle(k="2", tol=text)[0].tol == settle(config=f"k: 2\ntol: {text}")[0].tol == value
-    assert isinstance(settle(k="2", tol=text)[0].tol, float)
+    assert settle(k="2", tol=text)[0].search.tol == settle(config=f"k: 2\ntol: {text}")[0].search.tol == value
+    assert isinstance(settle(k="2", tol=text)[0].search.tol, float)
 
 
 def test_a_mistyped_word_is_refused_with_the_choices_A11() -> None:
@@ -126,22 +128,22 @@ def test_an_option_given_twice_is_refused_A12(texts: list[str]) -> None:
 
 def test_a_flag_beats_the_experiment_and_says_so_A13() -> None:
     (settings,) = settle(config="k: 3\nseed: 7", k="4", seed="7")
-    assert (settings.k, settings.seed) == (4, 7)
-    assert settings.overridden == ("k=4 from -k (fit.yaml:2 says 3)",)
+    assert (settings.model.k, settings.search.seed) == (4, 7)
+    assert settings.provenance.overridden == ("k=4 from -k (fit.yaml:2 says 3)",)
 
 
 def test_settings_know_where_they_come_from() -> None:
     (settings,) = settle(config="k: 3\nseed: 7", k="4")
-    assert dict(settings.origins) == {"k": "-k", "seed": "fit.yaml:3"}
+    assert dict(settings.provenance.origins) == {"k": "-k", "seed": "fit.yaml:3"}
 
 
 def test_the_experiment_beats_the_family_and_the_family_the_option() -> None:
-    assert settle("coins")[0].k == 2
-    assert settle("coins", "k: 3")[0].k == 3
-    assert settle("coins", "k: 3", k="4")[0].k == 4
-    mixings = [settle(family, k="1")[0].mixing for family in ("coins", "gmm", "kmeans")]
+    assert settle("coins")[0].model.k == 2
+    assert settle("coins", "k: 3")[0].model.k == 3
+    assert settle("coins", "k: 3", k="4")[0].model.k == 4
+    mixings = [settle(family, k="1")[0].model.mixing for family in ("coins", "gmm", "kmeans")]
     assert mixings == ["equal", "free", None]
-    assert resolve("gmm", {"seed": 5}, {"k": ["1"]}, read_start=never)[0].seed == 5
+    assert resolve("gmm", {"seed": 5}, {"k": ["1"]}, read_start=never)[0].search.seed == 5
     assert BY_KEY["seed"].default == 0
 
 
@@ -177,7 +179,7 @@ def test_two_ways_to_name_the_counts_exclude_each_other(one: str, other: str) ->
     [("A,B", ("A", "B")), ('A,"B,C"', ("A", "B,C")), (" 1 , 2", ("1", "2")), ("01", ("01",)), ("no", ("no",))],
 )
 def test_columns_are_names_or_numbers_with_commas_between(text: str, value: tuple[str, ...]) -> None:
-    assert settle(k="2", columns=text)[0].columns == value
+    assert settle(k="2", columns=text)[0].data.columns == value
 
 
 @pytest.mark.parametrize("text", ["", ",", "a,,b", "a,a", '"a'])
@@ -188,8 +190,8 @@ def test_columns_that_name_nothing_or_one_twice_are_refused(text: str) -> None:
 
 def test_columns_in_an_experiment_are_one_value_not_a_grid() -> None:
     (settings,) = settle(config="k: 1\ncolumns: [a, 'b,c', 3]")
-    assert settings.columns == ("a", "b,c", "3")
-    assert settle(config="k: 1\ncolumns: a,b")[0].columns == ("a", "b")
+    assert settings.data.columns == ("a", "b,c", "3")
+    assert settle(config="k: 1\ncolumns: a,b")[0].data.columns == ("a", "b")
 
 
 @pytest.mark.parametrize(
@@ -200,7 +202,7 @@ def test_columns_in_an_experiment_are_one_value_not_a_grid() -> None:
     ],
 )  # fmt: skip
 def test_a_delimiter_is_a_character_or_its_name(text: str, value: str) -> None:
-    assert settle(k="2", delimiter=text)[0].delimiter == value
+    assert settle(k="2", delimiter=text)[0].data.delimiter == value
 
 
 @pytest.mark.parametrize("text", ["", "tabs", ";;", "1", "e", ".", "-", '"', "\n"])
@@ -210,8 +212,8 @@ def test_a_delimiter_is_no_part_of_a_number(text: str) -> None:
 
 
 def test_a_header_is_true_or_false() -> None:
-    assert [settle(k="2", header=text)[0].header for text in ("true", "false")] == [True, False]
-    assert settle(k="2")[0].header is None
+    assert [settle(k="2", header=text)[0].data.header for text in ("true", "false")] == [True, False]
+    assert settle(k="2")[0].data.header is None
 
 
 GRIDS = [("1-3", [1, 2, 3]), ("1,3,5", [1, 3, 5]), ("4-5,2", [4, 5, 2]), ("3", [3]), ("2-2", [2])]
@@ -219,14 +221,14 @@ GRIDS = [("1-3", [1, 2, 3]), ("1,3,5", [1, 3, 5]), ("4-5,2", [4, 5, 2]), ("3", [
 
 @pytest.mark.parametrize(("text", "ks"), GRIDS)
 def test_a_grid_of_k_is_a_range_or_a_list(text: str, ks: list[int]) -> None:
-    assert [each.k for each in settle(k=text, grid=True)] == ks
-    assert [each.k for each in settle(config=f"k: {text}", grid=True)] == ks
-    assert [each.k for each in settle(config=f"k: [{text}]", grid=True)] == ks
+    assert [each.model.k for each in settle(k=text, grid=True)] == ks
+    assert [each.model.k for each in settle(config=f"k: {text}", grid=True)] == ks
+    assert [each.model.k for each in settle(config=f"k: [{text}]", grid=True)] == ks
 
 
 def test_a_grid_is_the_cross_product_and_k_varies_fastest() -> None:
     grid = settle(config="covariance: [full, tied]", k="1-2", mixing="free,equal", grid=True)
-    assert [(each.covariance, each.mixing, each.k) for each in grid] == [
+    assert [(each.model.covariance, each.model.mixing, each.model.k) for each in grid] == [
         (covariance, mixing, k) for covariance in ("full", "tied") for mixing in ("free", "equal") for k in (1, 2)
     ]
 
@@ -249,16 +251,16 @@ def test_fit_takes_no_grid() -> None:
     assert said(config="k: 2\ncovariance: [full]") == [
         "fit.yaml:3:3: fit takes one value of covariance; compare takes a grid"
     ]
-    assert settle(config="k: [2, 3]", k="4")[0].k == 4
+    assert settle(config="k: [2, 3]", k="4")[0].model.k == 4
     assert said(config="k: 2\nseed: [1, 2]", grid=True)[0].startswith("fit.yaml:3:3: fit.seed: must be an integer")
 
 
 def test_a_start_is_the_only_one_unless_restarts_are_asked_for() -> None:
     start = "start: {means: [[1], [2]]}"
-    assert [settle(config=f"k: 2\n{start}")[0].restarts, settle(config="k: 2")[0].restarts] == [1, 10]
-    assert settle(config=f"k: 2\n{start}\nrestarts: 10")[0].restarts == 10
-    assert settle(config=f"k: 2\n{start}", restarts="5")[0].restarts == 5
-    assert settle(config=f"k: 2\n{start}")[0].start == {"means": [[1], [2]]}
+    assert [settle(config=f"k: 2\n{start}")[0].search.restarts, settle(config="k: 2")[0].search.restarts] == [1, 10]
+    assert settle(config=f"k: 2\n{start}\nrestarts: 10")[0].search.restarts == 10
+    assert settle(config=f"k: 2\n{start}", restarts="5")[0].search.restarts == 5
+    assert settle(config=f"k: 2\n{start}")[0].search.start == {"means": [[1], [2]]}
 
 
 def test_a_start_file_in_an_experiment_is_relative_to_it() -> None:
@@ -270,7 +272,7 @@ def test_a_start_file_in_an_experiment_is_relative_to_it() -> None:
 
     document = load(b"fit: {k: 1, start: a.json}", "configs/fit.yaml")
     (settings,) = resolve("gmm", FAMILIES["gmm"], {}, document, read_start=read)
-    assert settings.start == {"means": [[1.0]]}
+    assert settings.search.start == {"means": [[1.0]]}
     resolve("gmm", FAMILIES["gmm"], {"start": ["a.json"]}, document, read_start=read)
     assert asked == ["configs/a.json", "a.json"]
 

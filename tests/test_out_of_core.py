@@ -16,7 +16,7 @@ import pytest
 from conftest import ROOT, SAMPLES, run
 
 from emcli.compute import arrays
-from emcli.config.settings import size
+from emcli.config.options import size
 from emcli.errors import EmcliError
 
 ROWS = 20_000  # several batches, and enough for equal rows to be merged

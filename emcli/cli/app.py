@@ -156,7 +156,7 @@ def build() -> Any:
 
 
 def _fit_parameters() -> dict[str, Any]:
-    from emcli.config.settings import OPTIONS
+    from emcli.config.options import OPTIONS
 
     options = {option.key: _from_table(option) for option in sorted(OPTIONS, key=lambda option: option.switch)}
     return {
@@ -193,7 +193,7 @@ def _generate_parameters() -> dict[str, Any]:
 
 
 def _predict_parameters() -> dict[str, Any]:
-    from emcli.config.settings import BY_KEY
+    from emcli.config.options import BY_KEY
 
     return {
         "fit": _word("FIT", "a fit's JSON"),

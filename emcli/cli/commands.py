@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from emcli.cli.guard import note, warn
 from emcli.cli.running import as_dataset, bar_for, check, drawn_from, finished
 from emcli.config.experiment import Experiment, read_experiment, read_start
+from emcli.config.options import OPTIONS
 from emcli.config.resolve import reading, resolve
-from emcli.config.settings import OPTIONS, Settings
+from emcli.config.settings import Settings
 from emcli.errors import EmcliError, Exit, FitWarning, Problem, quoted, suggestion
 from emcli.files import Output, open_log, refuse_endless, refuse_shared, refuse_twice
 from emcli.models import MODELS, family_of
@@ -45,7 +46,7 @@ def fit(target: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
     settings = resolve(model.name, model.options, flags, document, read_start=read_start)[0]
     refuse_on_cluster(settings, source, bool(given["plot"]))
     _say_decisions(given, settings)
-    inputs = tuple(path for path in (source, target if experiment else None, settings.start_source) if path)
+    inputs = tuple(path for path in (source, target if experiment else None, settings.provenance.start_source) if path)
     sink = Output(output, inputs) if output is not None and output != "-" else None
     plot = Plot(given_once(given, "plot", "--plot"), given, inputs)
     with ExitStack() as held:
@@ -158,20 +159,20 @@ def raw_of(source: str, model: Any, settings: Settings, held: ExitStack) -> Any:
     """What was read, here or on a cluster that is let go when `held` ends; its `dataset` serves any settings."""
     from emcli.data.dataset import read
 
-    if settings.scheduler is None:
+    if settings.data.scheduler is None:
         return read(source, model, settings)
     from emcli.data.distributed.cluster import Elsewhere, connected
 
-    return Elsewhere(held.enter_context(connected(settings.scheduler)), source, model, settings)
+    return Elsewhere(held.enter_context(connected(settings.data.scheduler)), source, model, settings)
 
 
 def refuse_on_cluster(settings: Settings, source: str | None, plot: bool = False) -> None:
     """Raise EmcliError (exit 2) for what needs all rows here."""
-    if settings.scheduler is None:
+    if settings.data.scheduler is None:
         return
     if source is None or source == "-":
         raise EmcliError(Exit.USAGE, "'--scheduler' needs DATA that its workers can read: a file, or a folder of parts")
-    for asked, name in ((plot, "--plot"), (settings.truth, "--truth")):
+    for asked, name in ((plot, "--plot"), (settings.data.truth, "--truth")):
         if asked:
             raise EmcliError(Exit.USAGE, f"'{name}' and '--scheduler' exclude each other")
 
@@ -227,9 +228,9 @@ def _fitted(
             from emcli.output.trace import tracing
 
             stream = sys.stdout if trace == "-" else opened.enter_context(open_log(trace, inputs))
-            observers.append(opened.enter_context(tracing(stream, model, dataset.rows, settings.k)))
+            observers.append(opened.enter_context(tracing(stream, model, dataset.rows, settings.model.k)))
         bar = opened.enter_context(bar_for(trace, quiet))
-        observers.append(fit_progress(bar, model, dataset.rows, settings.k, settings.restarts))
+        observers.append(fit_progress(bar, model, dataset.rows, settings.model.k, settings.search.restarts))
         return finished(start_all(model, dataset, settings), observers, experiment, settings, bar)
 
 
@@ -257,7 +258,7 @@ def _deliver(
 
 def _say_decisions(given: Mapping[str, Any], settings: Settings) -> None:
     if given["verbose"]:
-        for line in settings.overridden:
+        for line in settings.provenance.overridden:
             note(line)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
-from emcli.config.settings import BY_KEY
+from emcli.config.options import BY_KEY
 
 SECTIONS = ("model", "data", "starts", "output", "messages")
 SPOKEN = ("quiet", "verbose", "debug", "help")

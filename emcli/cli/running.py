@@ -60,7 +60,7 @@ def drawn_from(experiment: Experiment, rows: int | None, seed: int | None) -> Dr
 
 def check(dataset: Dataset, settings: Settings) -> None:
     """Refuse, before the fit, data that cannot be used as the settings want. Raises EmcliError (exit 3)."""
-    if settings.bootstrap is not None:
+    if settings.search.bootstrap is not None:
         from emcli.inference.bootstrap import refuse
 
         refuse(dataset)
@@ -78,20 +78,20 @@ def finished(
     except ParameterFault as fault:
         raise EmcliError(Exit.USAGE, _start_fault(fault, settings, experiment)) from None
     result = _beside_truth(fitted, experiment, settings)
-    if settings.bootstrap is None:
+    if settings.search.bootstrap is None:
         return result
     from emcli.inference.bootstrap import bootstrapped
     from emcli.output.progress import replicate_progress
 
-    return observe(bootstrapped(result, settings.bootstrap), replicate_progress(bar, settings.bootstrap))
+    return observe(bootstrapped(result, settings.search.bootstrap), replicate_progress(bar, settings.search.bootstrap))
 
 
 def _start_fault(fault: Any, settings: Settings, experiment: Experiment | None) -> Problem:
     """What is wrong with given start values, at its place where they stand in the experiment."""
-    if experiment is not None and settings.start_source == experiment.file:
+    if experiment is not None and settings.provenance.start_source == experiment.file:
         path = ("fit", "start", *fault.path)
         return experiment.fault(path, f"{dotted(path)}: {fault.what}")
-    return Problem(f"start: {fault}", settings.start_source)
+    return Problem(f"start: {fault}", settings.provenance.start_source)
 
 
 def bar_for(trace: str | None, quiet: bool) -> Progress:

@@ -13,9 +13,10 @@ from emcli.cli.commands import experiment_in, listed, raw_of, refuse_on_cluster,
 from emcli.cli.running import as_dataset, check, drawn_from, finished
 from emcli.comparison.ranking import Candidate, Labels
 from emcli.config.experiment import Experiment, read_start
+from emcli.config.options import OPTIONS
 from emcli.config.resolve import resolve
 from emcli.config.saved_fit import read_fit
-from emcli.config.settings import OPTIONS, Settings
+from emcli.config.settings import Settings
 from emcli.config.yaml import Document
 from emcli.data.dataset import Dataset, read
 from emcli.errors import EmcliError, Exit
@@ -59,8 +60,8 @@ class Cell:
         return self._drained(continued(self.family, data, self.settings, before, origin, begin), data)
 
     def _drained(self, events: Events, data: Dataset) -> Candidate:
-        rows, k = data.rows, self.settings.k
-        observers = [fit_progress(self.bar, self.family, rows, k, self.settings.restarts)]
+        rows, k = data.rows, self.settings.model.k
+        observers = [fit_progress(self.bar, self.family, rows, k, self.settings.search.restarts)]
         with ExitStack() as traced:
             if self.log is not None:
                 observers.append(traced.enter_context(tracing(self.log, self.family, rows, k, self.name)))
@@ -75,10 +76,10 @@ class Cell:
         )
 
     def _labels(self, model: Any) -> Labels | None:
-        if self.settings.scheduler is not None:
+        if self.settings.data.scheduler is not None:
             return None
         data = self.dataset()
-        return Labels(assignments(self.family, model, data.rows, self.settings.jobs), data.row_weights)
+        return Labels(assignments(self.family, model, data.rows, self.settings.search.jobs), data.row_weights)
 
 
 def candidates(
@@ -118,7 +119,12 @@ def _stem(path: str) -> str:
 
 
 def _kind(family: Family, settings: Settings) -> dict[str, Any]:
-    return {"model": family.name, "k": settings.k, "covariance": settings.covariance, "mixing": settings.mixing}
+    return {
+        "model": family.name,
+        "k": settings.model.k,
+        "covariance": settings.model.covariance,
+        "mixing": settings.model.mixing,
+    }
 
 
 def _saved(path: str) -> Candidate:
@@ -162,18 +168,18 @@ def _different(grid: Sequence[Settings], columns: int | None) -> Iterator[Settin
     """The settings, without those that are another's twin: in one dimension diag and spherical equal full."""
     seen = set()
     for settings in grid:
-        shape = settings.covariance
+        shape = settings.model.covariance
         if columns == 1 and shape in ("diag", "spherical"):
             shape = "full"
-        key = (settings.k, shape, settings.mixing, settings.init)
+        key = (settings.model.k, shape, settings.model.mixing, settings.search.init)
         if key not in seen:
             seen.add(key)
             yield settings
 
 
 def _name(settings: Settings, model: str) -> str:
-    parts = (model, f"k{settings.k}", settings.covariance, settings.mixing)
-    return "-".join(part for part in parts if part) + ("-random" if settings.init == "random" else "")
+    parts = (model, f"k{settings.model.k}", settings.model.covariance, settings.model.mixing)
+    return "-".join(part for part in parts if part) + ("-random" if settings.search.init == "random" else "")
 
 
 def _labels(said: Mapping[str, Any]) -> Labels | None:
@@ -192,7 +198,7 @@ def _labels(said: Mapping[str, Any]) -> Labels | None:
             return None
         if data.digest() != said["data"].get("sha256"):
             return None
-        model = family.inward(family.read(said["parameters"], said, settings.k, data.rows), data.rows)
+        model = family.inward(family.read(said["parameters"], said, settings.model.k, data.rows), data.rows)
     except (EmcliError, ParameterFault, KeyError, TypeError, ValueError):
         return None
-    return Labels(assignments(family, model, data.rows, settings.jobs), data.row_weights)
+    return Labels(assignments(family, model, data.rows, settings.search.jobs), data.row_weights)

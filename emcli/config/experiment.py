@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from emcli.config.options import BY_KEY, Parse, columns, integer, must
 from emcli.config.resolve import config_faults
 from emcli.config.saved_fit import check_schema, parse
 from emcli.config.saved_fit import refuse as refuse_document
-from emcli.config.settings import BY_KEY, Parse, columns, integer, must
 from emcli.config.yaml import MAX_BYTES, Document, Path, load, not_numbers, odd_numbers, refuse
 from emcli.errors import EmcliError, Exit, Problem, quoted, suggestion
 from emcli.files import read_bytes, shown_name

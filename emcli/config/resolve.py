@@ -9,7 +9,8 @@ from itertools import product
 from os import path as paths
 from typing import Any
 
-from emcli.config.settings import BY_KEY, EXCLUDES, OPTIONS, Option, Settings
+from emcli.config.options import BY_KEY, EXCLUDES, OPTIONS, Option
+from emcli.config.settings import Provenance, Settings
 from emcli.config.yaml import Document, Path, dotted, not_numbers, refuse, scalar
 from emcli.errors import Problem, escaped, quoted, suggestion
 
@@ -151,11 +152,10 @@ def resolve(
     if parameters is not None and "restarts" not in chosen:
         values["restarts"] = [1]
     origins = {key: each.origin for key, each in chosen.items()}
-    rest = {"start": parameters, "start_source": source, "origins": origins, "overridden": tuple(overridden)}
+    provenance = Provenance(source, origins, tuple(overridden))
     keys = sorted(values, key=lambda key: key == "k")  # the last one varies fastest
-    absent = dict.fromkeys(BY_KEY)
     return [
-        Settings(**{**absent, **dict(zip(keys, each, strict=True)), **rest})
+        Settings.of({**dict(zip(keys, each, strict=True)), "start": parameters}, provenance)
         for each in product(*(values[key] for key in keys))
     ]
 

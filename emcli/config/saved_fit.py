@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from emcli.config.settings import BY_KEY, Parse, integer, must
+from emcli.config.options import BY_KEY, Parse, integer, must
 from emcli.config.yaml import MAX_FAULTS, Path, dotted
 from emcli.errors import EmcliError, Exit, Problem, escaped, quoted
 from emcli.files import read_bytes, shown_name

@@ -79,13 +79,20 @@ def read(source: str, family: Family, settings: Any) -> Raw:
     def choose(header: tuple[str, ...], shown: str, has_header: bool) -> Selection:
         nonlocal picked
         find = partial(find_column, header, source=shown)
-        roles.update({key: find(getattr(settings, key)) for key in ("row_weights", "truth") if getattr(settings, key)})
+        named = {"row_weights": settings.data.row_weights, "truth": settings.data.truth}
+        roles.update({key: find(name) for key, name in named.items() if name})
         picked = pick(family, header, shown, settings, set(roles.values()))
         numeric = picked.numeric + ((roles["row_weights"],) if "row_weights" in roles else ())
         return Selection(numeric, picked.text + ((roles["truth"],) if "truth" in roles else ()))
 
-    arrays.keep_within(settings.memory)
-    options = CsvOptions(settings.delimiter, settings.header, settings.comment, settings.missing, settings.jobs)
+    arrays.keep_within(settings.data.memory)
+    options = CsvOptions(
+        settings.data.delimiter,
+        settings.data.header,
+        settings.data.comment,
+        settings.data.missing,
+        settings.search.jobs,
+    )
     table = read_table(source, options, choose)
     numbers, weights, texts, labels, kept = _by_role(table, roles)
     return Raw(table, picked, numbers, weights, texts, labels, kept)
@@ -160,7 +167,7 @@ def prepare(
     if not numbers.flags.c_contiguous or numbers.dtype != np.dtype("<f8"):
         numbers = arrays.copy_rows(numbers)
     _afford(numbers.shape[0], numbers.shape[1], settings, table.source if table else source)
-    threads = 1 if len(numbers) < BATCH else usable_cores(settings.jobs)
+    threads = 1 if len(numbers) < BATCH else usable_cores(settings.search.jobs)
     digest = in_background(digest_of, numbers, texts, weights, threads=threads)
     try:
         rows = family.rows(numbers, texts, weights, names, settings)
@@ -204,11 +211,11 @@ def digest_of(numbers: Array, texts: Sequence[list[str]], weights: Array | None)
 
 def _afford(n: int, d: int, settings: Any, source: str) -> None:
     """Refuse a fit whose matrices would not fit in memory: a batch for each thread, and covariances."""
-    batch = min(n, BATCH) * min(settings.k, n) * (d + 2)
-    matrices = (settings.k + 4) * d * d if settings.covariance in ("full", "tied") else 0
+    batch = min(n, BATCH) * min(settings.model.k, n) * (d + 2)
+    matrices = (settings.model.k + 4) * d * d if settings.model.covariance in ("full", "tied") else 0
     table = 0 if arrays.too_large(8 * n * d) else 2 * n * d
-    need = 8 * (3 * batch * max(1, min(settings.jobs or 1, n // BATCH)) + matrices + table)
-    require(need, f"k={settings.k} components of {d} columns", source)
+    need = 8 * (3 * batch * max(1, min(settings.search.jobs or 1, n // BATCH)) + matrices + table)
+    require(need, f"k={settings.model.k} components of {d} columns", source)
 
 
 def shown_source(path: str) -> str:

@@ -24,8 +24,8 @@ LOPSIDED = 100  # ratio of two columns' sds from which the wider one decides alo
 
 def select(header: Sequence[str], find: Callable[[str], int], taken: set[int], settings: Any) -> Picked:
     """The columns named, or all that have no other role."""
-    if settings.columns:
-        return Picked(tuple(find(name) for name in settings.columns))
+    if settings.data.columns:
+        return Picked(tuple(find(name) for name in settings.data.columns))
     return Picked(tuple(i for i in range(len(header)) if i not in taken))
 
 

@@ -22,15 +22,15 @@ MOST_PAIRS = 10**7  # different pairs that are brought together from parts elsew
 
 def select(header: Sequence[str], find: Callable[[str], int], settings: Any) -> Picked:
     """The columns named; else `heads` with `tosses`, or with `tails`; else `flips`."""
-    named = settings.heads or settings.tosses or settings.tails
-    flips = settings.flips or ("flips" if not named and "flips" in header and "heads" not in header else None)
+    named = settings.data.heads or settings.data.tosses or settings.data.tails
+    flips = settings.data.flips or ("flips" if not named and "flips" in header and "heads" not in header else None)
     if flips:
         column = find(flips)
         if _is_flips(header[column]):
             raise DataFault(f"the first row, {quoted(header[column])}, was taken for a header", "add --no-header")
         return Picked((), (column,))
-    second = "tails" if _by_tails(settings.tails, settings.tosses, header) else "tosses"
-    wanted = {"heads": settings.heads, second: getattr(settings, second)}
+    second = "tails" if _by_tails(settings.data.tails, settings.data.tosses, header) else "tosses"
+    wanted = {"heads": settings.data.heads, second: getattr(settings.data, second)}
     for default, given in wanted.items():
         if not given and default not in header:
             what = f"no column {quoted(default)} (has: {', '.join(map(quoted, header[:6]))})"
@@ -60,18 +60,18 @@ def rows(
     numbers: Array, texts: Sequence[list[str]], weights: Array | None, names: Sequence[str], settings: Any
 ) -> Rows:
     """Different pairs of heads and tails with ln of their binomial coefficient, (3, n), and how often each came."""
-    by_tails = bool(texts) or _by_tails(settings.tails, settings.tosses, names)
+    by_tails = bool(texts) or _by_tails(settings.data.tails, settings.data.tosses, names)
     numbers = _counted(texts[0]) if texts else numbers
     pairs, frequency, merged = trial_counts.merged(numbers, weights, names, by_tails)
     empty = sum(int(np.count_nonzero(merged[some] < 0)) for some in row_chunks(len(merged)))
-    _refuse_few(len(merged) - empty, settings.k)
+    _refuse_few(len(merged) - empty, settings.model.k)
     return _told(pairs, frequency, empty, names, merged)
 
 
 def across(total: Total, names: Sequence[str], settings: Any) -> Rows:
     """The same for rows in parts elsewhere: the different pairs, which are far fewer, are had here."""
     found: Counted = total(lambda numbers, texts, weights: Counted.of(numbers, texts, weights, names, settings))
-    _refuse_few(found.rows, settings.k)
+    _refuse_few(found.rows, settings.model.k)
     return _told(found.pairs, found.frequency, found.empty, names, None)
 
 
@@ -89,7 +89,7 @@ class Counted:
         cls, numbers: Array, texts: Sequence[list[str]], weights: Array | None, names: Sequence[str], settings: Any
     ) -> Counted:
         """Those of one part. Raises RowFault."""
-        heads, tails = counts(numbers, texts, names, settings.tails, settings.tosses)
+        heads, tails = counts(numbers, texts, names, settings.data.tails, settings.data.tosses)
         tossed = heads + tails > 0
         rows = int(np.count_nonzero(tossed))
         if not rows:

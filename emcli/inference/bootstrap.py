@@ -73,20 +73,20 @@ def bootstrapped(result: Result, replicates: int) -> Generator[int, None, Result
     family, rows, settings = result.family, result.data.rows, result.settings
 
     def refitted(number: int) -> dict[str, Any] | None:
-        drawn = result.model.redrawn(rows, np.random.default_rng([settings.seed, STREAM, number]))
+        drawn = result.model.redrawn(rows, np.random.default_rng([settings.search.seed, STREAM, number]))
         try:
             spread = drawn.mapping(map)
             known = affordable(drawn, result.model, spread)
             steps = guard(climb(family, result.model, drawn, settings, known, spread))
             tested = known.decrement if known else None
-            *_, last = converge(steps, settings.tol, settings.max_iter, tested, family.fixed_point)
+            *_, last = converge(steps, settings.search.tol, settings.search.max_iter, tested, family.fixed_point)
         except Degenerate:
             return None
         parameters: dict[str, Any] = family.write(family.outward(last.model, drawn))
         return parameters
 
     found: list[dict[str, Any] | None] = []
-    jobs = usable_cores(settings.jobs)
+    jobs = usable_cores(settings.search.jobs)
     step = max(AT_LEAST * jobs, -(-replicates // TOLD))
     with process_map(jobs, rows.here) as spread:
         for first in range(0, replicates, step):

@@ -118,7 +118,7 @@ def about_starts(family: Family, ledger: Sequence[Any], choice: Choice, settings
         )  # fmt: skip
     if choice.best.status == "max_iter":
         left = "" if choice.best.decrement is None else f" with about {choice.best.decrement:.2g} nats still to gain"
-        said.append(FitWarning("slow", f"stopped at --max-iter {settings.max_iter}{left}; raise it to go on"))
+        said.append(FitWarning("slow", f"stopped at --max-iter {settings.search.max_iter}{left}; raise it to go on"))
     return said
 
 

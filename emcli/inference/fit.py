@@ -62,11 +62,11 @@ class Result:
 
     def assignments(self) -> Array:
         """The component of each row of data (rows,), from 0, as `assignments` below finds it."""
-        return assignments(self.family, self.model, self.data.rows, self.settings.jobs)
+        return assignments(self.family, self.model, self.data.rows, self.settings.search.jobs)
 
     def log_likelihoods(self, start: Start) -> list[tuple[float | None, float | None]]:
         """Log-likelihood and inertia of each iteration of a start."""
-        return [self.family.measures(score, self.data.rows, self.settings.k) for score in start.scores]
+        return [self.family.measures(score, self.data.rows, self.settings.model.k) for score in start.scores]
 
     def reached(self) -> int:
         """How many starts reached the best; those that were screened, on the sample."""
@@ -102,10 +102,11 @@ def fit(family: Family, data: Dataset, settings: Any) -> Events:
     with _spread(data, settings) as spread:
         exact = family.exact(data.rows, settings)
         begins: list[Begin] = [
-            (Start(i), partial(start_model, i, family, data.rows, settings)) for i in range(1, settings.restarts + 1)
+            (Start(i), partial(start_model, i, family, data.rows, settings))
+            for i in range(1, settings.search.restarts + 1)
         ]
-        if exact is not None and settings.start is None:
-            begins.append((Start(settings.restarts + 1, EXACT), lambda: exact))
+        if exact is not None and settings.search.start is None:
+            begins.append((Start(settings.search.restarts + 1, EXACT), lambda: exact))
         return (yield from _all(begins, [], family, data, settings, exact, spread))
 
 
@@ -127,8 +128,8 @@ def continued(
 @contextmanager
 def _spread(data: Dataset, settings: Any) -> Iterator[Mapper]:
     keep_freed()
-    products = data.rows.count * len(data.rows.values) * settings.k
-    with process_map(usable_cores(settings.jobs) if products >= WORTH else 1) as spread:
+    products = data.rows.count * len(data.rows.values) * settings.model.k
+    with process_map(usable_cores(settings.search.jobs) if products >= WORTH else 1) as spread:
         yield data.rows.mapping(spread)
 
 
@@ -147,7 +148,7 @@ def _all(
         if entry.status == "running":
             yield from run(entry, family, data.rows, settings, begin, spread)
         yield entry
-    choice = choose(family, data.rows, ledger, settings.tol, spread)
+    choice = choose(family, data.rows, ledger, settings.search.tol, spread)
     if choice is None:
         reason, _ = Counter(entry.reason for entry in ledger).most_common(1)[0]
         what = f"no fit: all {len(ledger)} starts degenerated ({reason})"
@@ -165,9 +166,9 @@ def _result(
     outward = family.outward(best.model, rows)
     outward = outward.ordered(family.order(outward))
     written = family.write(outward)
-    model = family.inward(family.read(written, settings.document(), settings.k, rows), rows)
+    model = family.inward(family.read(written, settings.document(), settings.model.k, rows), rows)
     stats = pooled_e_step(model, rows.batches(), spread)
-    log_likelihood, inertia = family.measures(stats.score, rows, settings.k)
+    log_likelihood, inertia = family.measures(stats.score, rows, settings.model.k)
     result = Result(
         family,
         data,
@@ -186,11 +187,11 @@ def _result(
     if exact is not None:
         top = pooled_e_step(exact, rows.batches(), spread).score
         certificate = {
-            "optimum": family.measures(top, rows, settings.k)[1],
+            "optimum": family.measures(top, rows, settings.model.k)[1],
             "reached": same_optimum(family, top, best.scores[-1]),
         }
     result = replace(result, certificate=certificate)
-    one, bic = bic_of_one(result, spread) if settings.k > 1 else None, result.criteria()["bic"]
+    one, bic = bic_of_one(result, spread) if settings.model.k > 1 else None, result.criteria()["bic"]
     if one is not None and bic is not None:
         result.cautions.extend(against_one(bic, one, rows.total))
     return result
@@ -224,7 +225,7 @@ def bic_of_one(result: Result, spread: Mapper) -> float | None:
     family, rows = result.family, result.data.rows
     if family.hard:
         return None
-    settings = replace(result.settings, k=1, start=None, restarts=1)
+    settings = replace(result.settings, model=replace(result.settings.model, k=1))
     rng = np.random.default_rng(0)
     drawn = next(iter(family.draw(rows.sample(DRAWN_FROM, rng), settings, rng)))  # one M-step mends any start
     try:

@@ -61,7 +61,7 @@ def ledger_line(result: Result, start: Start) -> dict[str, Any]:
     if start.sample is not None:
         line["sample"] = {"rows": start.sample[0], **_measured(*start.sample[1:])}
     if start.finished:
-        measures = result.family.measures(start.scores[-1], result.data.rows, result.settings.k)
+        measures = result.family.measures(start.scores[-1], result.data.rows, result.settings.model.k)
         return line | _measured(*measures)
     line["log_likelihood"] = None
     return line if start.status == "screened" else line | {"reason": start.reason}

@@ -31,11 +31,13 @@ def screened(begins: Sequence[Begin], family: Family, rows: Rows, settings: Any)
     Each runs on a sample of the rows (Biernacki, Celeux & Govaert 2003, section 3), and the ledger keeps its score
     there. A start that was given, and the best clusters of all on a line, are always finished.
     """
-    drawn = [begin for begin in begins if begin[0].origin != EXACT and not (settings.start and begin[0].start == 1)]
+    drawn = [
+        begin for begin in begins if begin[0].origin != EXACT and not (settings.search.start and begin[0].start == 1)
+    ]
     if rows.count < MANY_ROWS or len(drawn) <= FINISHED:
         return list(begins)
-    sample = rows.sample(SAMPLE, np.random.default_rng([settings.seed, 0]))
-    short = replace(settings, max_iter=min(SHORT, settings.max_iter))
+    sample = rows.sample(SAMPLE, np.random.default_rng([settings.search.seed, 0]))
+    short = replace(settings, search=replace(settings.search, max_iter=min(SHORT, settings.search.max_iter)))
 
     def climb(begun: Begin) -> Start:
         there = Start(begun[0].start)
@@ -43,9 +45,9 @@ def screened(begins: Sequence[Begin], family: Family, rows: Rows, settings: Any)
             pass
         return replace(there, known=None)  # which would bring the sample with it
 
-    wide = not family.hard and settings.k * len(sample.values) >= WIDE
+    wide = not family.hard and settings.model.k * len(sample.values) >= WIDE
     forked = rows.here and can_fork()
-    jobs = usable_cores(settings.jobs) if wide or forked else 1
+    jobs = usable_cores(settings.search.jobs) if wide or forked else 1
     climbed: dict[int, Start] = {}
     with process_map(jobs, forked) as spread:
         seen = list(spread(call, [climb] * len(drawn), drawn))
@@ -55,7 +57,7 @@ def screened(begins: Sequence[Begin], family: Family, rows: Rows, settings: Any)
         if there.finished:
             climbed[entry.start] = there
             entry.sampled = there.scores[-1]
-            entry.sample = (SAMPLE, *family.measures(entry.sampled, sample, settings.k))
+            entry.sample = (SAMPLE, *family.measures(entry.sampled, sample, settings.model.k))
     resumed: dict[int, Callable[[], Any]] = {}
     scores: list[float] = []
     for there in sorted(climbed.values(), key=lambda there: -there.scores[-1]):

@@ -69,9 +69,9 @@ def run(
         tested = entry.known.decrement if entry.known else None
         steps = guard(climb(family, model, rows, settings, entry.known, spread))
         steps_on = (
-            until_fixed(steps, settings.max_iter)
+            until_fixed(steps, settings.search.max_iter)
             if family.hard
-            else converge(steps, settings.tol, settings.max_iter, tested, family.fixed_point)
+            else converge(steps, settings.search.tol, settings.search.max_iter, tested, family.fixed_point)
         )
         ending = yield from _recorded(entry, steps_on)
         entry.status, entry.stop, entry.decrement = ending
@@ -97,11 +97,11 @@ def _recorded(entry: Start, run: Generator[Step, None, Ending]) -> Generator[Ite
 
 def start_model(number: int, family: Family, rows: Rows, settings: Any) -> Any:
     """The model that a start begins with, in working coordinates: given, or drawn from the seed and its number."""
-    if settings.start is not None and number == 1:
-        model = family.read(settings.start, settings.document(), settings.k, rows)
+    if settings.search.start is not None and number == 1:
+        model = family.read(settings.search.start, settings.document(), settings.model.k, rows)
         refuse_symmetric(model)
         return family.inward(model, rows)
-    rng = np.random.default_rng([settings.seed, number])
+    rng = np.random.default_rng([settings.search.seed, number])
     sample = rows.sample(DRAWN_FROM, rng)
     candidates, steps = family.short_runs(settings)
     batches = sample.batches()
@@ -120,7 +120,7 @@ def climb(family: Family, model: Any, rows: Rows, settings: Any, known: Known | 
         steps: Iterator[Step] = family.steps(model, rows, spread)
         return steps
     small = known is not None and len(model.weights) > 1 and model.parameters_count <= MOST_FOR_NEWTON
-    chosen = settings.solver or ("newton" if small else "em")
+    chosen = settings.search.solver or ("newton" if small else "em")
     if chosen == "newton":
         return newton(model, rows.batches(), spread, known)
     return em(model, rows.batches(), spread)

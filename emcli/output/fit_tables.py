@@ -186,7 +186,7 @@ def climb(result: Result, stream: IO[str]) -> str:
 
 
 def _score(result: Result, start: Start) -> float:
-    log_likelihood, inertia = result.family.measures(start.scores[-1], result.data.rows, result.settings.k)
+    log_likelihood, inertia = result.family.measures(start.scores[-1], result.data.rows, result.settings.model.k)
     return inertia if inertia is not None else (log_likelihood or 0.0)
 
 

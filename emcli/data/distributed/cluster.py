@@ -247,7 +247,7 @@ def _alone(settings: Any) -> Any:
     """The settings with which a worker reads: in one thread."""
     from dataclasses import replace
 
-    return replace(settings, jobs=1)
+    return replace(settings, search=replace(settings.search, jobs=1))
 
 
 def _said(facts: Sequence[worker.Facts]) -> list[FitWarning]:

@@ -54,18 +54,18 @@ class CoinsFamily:
         return trials.across(total, names, settings)
 
     def draw(self, rows: Rows, settings: Any, rng: np.random.Generator) -> Iterator[Coins]:
-        k, thrown = settings.k, rows.values[0] + rows.values[1]
+        k, thrown = settings.model.k, rows.values[0] + rows.values[1]
         rates = rows.values[0] / thrown
         while True:
             heads = rng.uniform(rates.min(), rates.max(), k)
-            if settings.init != "random":
+            if settings.search.init != "random":
                 chosen = far_apart(rates[None, :], rows.weights, k, rng)
                 drawn = (rows.values[0, chosen] + 0.5) / (thrown[chosen] + 1.0)
                 heads = np.where([rate in rates[chosen[:i]] for i, rate in enumerate(rates[chosen])], heads, drawn)
-            yield Coins(np.full(k, 1.0 / k), heads, settings.mixing == "free")
+            yield Coins(np.full(k, 1.0 / k), heads, settings.model.mixing == "free")
 
     def short_runs(self, settings: Any) -> tuple[int, int]:
-        return (1, 0) if settings.init == "random" or settings.k == 1 else (4, 8)
+        return (1, 0) if settings.search.init == "random" or settings.model.k == 1 else (4, 8)
 
     def read(
         self, parameters: Mapping[str, Any], settings: Mapping[str, Any], k: int | None = None, rows: Rows | None = None
@@ -114,9 +114,12 @@ class CoinsFamily:
         return nesting.within(small, large)
 
     def grown(self, model: Coins, settings: Any, rows: Rows, step: float) -> Iterator[Coins]:
-        free, tosses = settings.mixing == "free", float(np.average(rows.values[:2].sum(axis=0), weights=rows.weights))
+        free, tosses = (
+            settings.model.mixing == "free",
+            float(np.average(rows.values[:2].sum(axis=0), weights=rows.weights)),
+        )
         sds = np.sqrt(np.maximum(model.heads * (1 - model.heads), 0.5 / tosses) / tosses)
-        for parents, offsets, weights in nesting.parted(model.weights, settings.k, free):
+        for parents, offsets, weights in nesting.parted(model.weights, settings.model.k, free):
             yield Coins(weights, np.clip(model.heads[parents] + step * offsets * sds[parents], 0.0, 1.0), free)
 
     def table(self, parameters: Mapping[str, Any], names: Sequence[str], total: float) -> list[tuple[str, list[Any]]]:
@@ -161,14 +164,14 @@ class CoinsFamily:
         return first_pair(lambda i, j: abs(model.heads[i] - model.heads[j]) <= 1e-4 * sd[[i, j]].max(), len(sd))
 
     def unidentified(self, rows: Rows, settings: Any) -> str | None:
-        return trials.unidentified(rows, settings.k, settings.mixing)
+        return trials.unidentified(rows, settings.model.k, settings.model.mixing)
 
     def exact(self, rows: Rows, settings: Any) -> None:
         return None
 
     def certificate(self, log_likelihood: float | None, rows: Rows, settings: Any) -> dict[str, float] | None:
         """Lindsay (1983): no mixture of any number of coins is more than gap + N ln(1 + D/N) nats better."""
-        if settings.mixing != "free" or log_likelihood is None or rows.values.shape[1] > LARGEST_CERTIFIED:
+        if settings.model.mixing != "free" or log_likelihood is None or rows.values.shape[1] > LARGEST_CERTIFIED:
             return None
         from emcli.models.coins.npmle import npmle
 

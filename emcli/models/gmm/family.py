@@ -48,27 +48,27 @@ class GaussianFamily:
     def rows(
         self, numbers: Array, texts: Sequence[list[str]], weights: Array | None, names: Sequence[str], settings: Any
     ) -> Rows:
-        spherical = settings.covariance == "spherical"
-        rows = points.rows(numbers, weights, names, settings.k, common=spherical)
+        spherical = settings.model.covariance == "spherical"
+        rows = points.rows(numbers, weights, names, settings.model.k, common=spherical)
         rows = replace(rows, spread=points.spread(rows))
         flat = np.ptp(rows.values, axis=1) == 0
-        _refuse_flat(rows, rows.count, flat, spherical, settings.covariance in ("full", "tied"))
+        _refuse_flat(rows, rows.count, flat, spherical, settings.model.covariance in ("full", "tied"))
         return rows
 
     def across(self, total: Total, names: Sequence[str], settings: Any) -> Rows:
-        spherical = settings.covariance == "spherical"
-        rows, flat = points.across(total, names, settings.k, common=spherical)
-        _refuse_flat(rows, int(rows.total), flat, spherical, settings.covariance in ("full", "tied"))
+        spherical = settings.model.covariance == "spherical"
+        rows, flat = points.across(total, names, settings.model.k, common=spherical)
+        _refuse_flat(rows, int(rows.total), flat, spherical, settings.model.covariance in ("full", "tied"))
         return rows
 
     def placed(self, numbers: Array, weights: Array | None, like: Rows) -> Rows:
         return points.placed(numbers, weights, like)
 
     def draw(self, rows: Rows, settings: Any, rng: np.random.Generator) -> Iterator[Gaussian]:
-        k, d, shape = settings.k, len(rows.values), SHAPES[settings.covariance]
+        k, d, shape = settings.model.k, len(rows.values), SHAPES[settings.model.covariance]
         assert rows.spread is not None
-        free = settings.mixing == "free"
-        if settings.init == "random":
+        free = settings.model.mixing == "free"
+        if settings.search.init == "random":
             extent = np.ptp(rows.values, axis=1)
             while True:
                 means = points.uniform(rows, k, rng)
@@ -92,7 +92,7 @@ class GaussianFamily:
             yield from_members(rows, members, shape, free, int(rng.integers(3)))
 
     def short_runs(self, settings: Any) -> tuple[int, int]:
-        return (1, 0) if settings.init == "random" or settings.k == 1 else (8, 8)
+        return (1, 0) if settings.search.init == "random" or settings.model.k == 1 else (8, 8)
 
     def read(
         self, parameters: Mapping[str, Any], settings: Mapping[str, Any], k: int | None = None, rows: Rows | None = None
@@ -151,12 +151,12 @@ class GaussianFamily:
         return nesting.within(small, large) and (shaped or (small["k"] == 1 and shapes[1] == "tied"))
 
     def grown(self, model: Gaussian, settings: Any, rows: Rows, step: float) -> Iterator[Gaussian]:
-        matrices, free = model.covariances.full(), settings.mixing == "free"
+        matrices, free = model.covariances.full(), settings.model.mixing == "free"
         variances, vectors = np.linalg.eigh(matrices)
         axes = np.sqrt(variances[:, -1:]) * vectors[:, :, -1]
-        for parents, offsets, weights in nesting.parted(model.weights, settings.k, free):
+        for parents, offsets, weights in nesting.parted(model.weights, settings.model.k, free):
             means = model.means[parents] + step * offsets[:, None] * axes[parents]
-            yield Gaussian(weights, means, SHAPES[settings.covariance].of(matrices[parents], rows.spread), free)
+            yield Gaussian(weights, means, SHAPES[settings.model.covariance].of(matrices[parents], rows.spread), free)
 
     def table(self, parameters: Mapping[str, Any], names: Sequence[str], total: float) -> list[tuple[str, list[Any]]]:
         means, matrices = np.asarray(parameters["means"]), np.asarray(parameters["covariances"])

@@ -22,7 +22,6 @@ EMPTY = 1e-12  # of all weight, below which rounding may be all that a cluster h
 LOST = 1e-6  # inertia, as a part of the sum of squares, below which differences of sums have too few digits
 
 
-
 def on_a_line(model: KMeans, rows: Rows, spread: Mapper) -> Iterator[Step]:
     """What em() yields from a model of rows (1, n), up to rounding."""
     line = Line(rows.values[0], rows.weights)

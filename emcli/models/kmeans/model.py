@@ -119,26 +119,30 @@ class KMeansFamily:
     def rows(
         self, numbers: Array, texts: Sequence[list[str]], weights: Array | None, names: Sequence[str], settings: Any
     ) -> Rows:
-        rows = points.rows(numbers, weights, names, settings.k, not settings.standardize, settings.standardize)
-        return rows if settings.standardize else replace(rows, cautions=points.lopsided(rows))
+        rows = points.rows(
+            numbers, weights, names, settings.model.k, not settings.model.standardize, settings.model.standardize
+        )
+        return rows if settings.model.standardize else replace(rows, cautions=points.lopsided(rows))
 
     def across(self, total: Total, names: Sequence[str], settings: Any) -> Rows:
-        rows, _ = points.across(total, names, settings.k, not settings.standardize, settings.standardize)
-        return replace(rows, cautions=() if settings.standardize else points.lopsided(rows))
+        rows, _ = points.across(
+            total, names, settings.model.k, not settings.model.standardize, settings.model.standardize
+        )
+        return replace(rows, cautions=() if settings.model.standardize else points.lopsided(rows))
 
     def placed(self, numbers: Array, weights: Array | None, like: Rows) -> Rows:
         return points.placed(numbers, weights, like)
 
     def draw(self, rows: Rows, settings: Any, rng: np.random.Generator) -> Iterator[KMeans]:
         while True:
-            if settings.init == "random":
-                yield KMeans(points.uniform(rows, settings.k, rng))
+            if settings.search.init == "random":
+                yield KMeans(points.uniform(rows, settings.model.k, rng))
             else:
-                chosen = far_apart(rows.values, rows.weights, settings.k, rng)
+                chosen = far_apart(rows.values, rows.weights, settings.model.k, rng)
                 yield KMeans(rows.values[:, chosen].T.copy())
 
     def short_runs(self, settings: Any) -> tuple[int, int]:
-        return (1, 0) if settings.init == "random" else (8, 3)
+        return (1, 0) if settings.search.init == "random" else (8, 3)
 
     def steps(self, model: KMeans, rows: Rows, spread: Mapper) -> Iterator[Step]:
         """em() by the fastest way for rows of this shape."""
@@ -200,7 +204,7 @@ class KMeansFamily:
     def grown(self, model: KMeans, settings: Any, rows: Rows, step: float) -> Iterator[KMeans]:
         """The row farthest from its centroid becomes one of its own, until there are enough: the inertia only falls."""
         centroids = model.centroids
-        while len(centroids) < settings.k:
+        while len(centroids) < settings.model.k:
             stats = pooled_e_step(KMeans(centroids), rows.batches(), rows.mapping(map))
             centroids = np.concatenate([centroids, stats.farthest[None, :]])
         yield KMeans(centroids)
@@ -251,7 +255,9 @@ class KMeansFamily:
         from emcli.models.kmeans.exact_1d import best_segments
 
         seen = rows.at_hand()
-        return None if seen is None else KMeans(best_segments(seen.values[0], seen.weights, settings.k)[0][:, None])
+        return (
+            None if seen is None else KMeans(best_segments(seen.values[0], seen.weights, settings.model.k)[0][:, None])
+        )
 
     def certificate(self, log_likelihood: float | None, rows: Rows, settings: Any) -> dict[str, float] | None:
         return None
