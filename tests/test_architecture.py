@@ -19,13 +19,10 @@ WRONG: set[tuple[str, str]] = {
     ("data/distributed/cluster.py", "models"),
     ("data/distributed/worker.py", "models"),
     ("data/points.py", "models"),
-    ("models/coins/family.py", "output"),
     ("models/coins/mixture.py", "inference"),
-    ("models/gmm/family.py", "output"),
     ("models/gmm/mixture.py", "inference"),
     ("models/kmeans/lloyd.py", "inference"),
     ("models/kmeans/lloyd_bounds.py", "inference"),
-    ("models/kmeans/model.py", "output"),
 }
 
 

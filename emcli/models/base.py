@@ -6,16 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import reduce
 from operator import add
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
 from emcli.data.rows import Picked, Rows, Total
 from emcli.errors import FitWarning
 from emcli.types import Array, Batch, IndexArray, Mapper
-
-if TYPE_CHECKING:
-    from emcli.output.plots.figure import Panel
 
 UNIT_ROUNDOFF = 2.0**-53
 
@@ -184,12 +181,6 @@ class Family(Protocol):
 
     def cautions(self, model: Any, stats: Any) -> list[FitWarning]:
         """What to say about the best fit."""
-
-    def panels(
-        self, path: Sequence[tuple[int, Any]], rows: Rows, assignments: Array, truth: Mapping[str, Any] | None
-    ) -> list[list[Panel]]:
-        """The rows and the model in pictures: `path` is iterations and models in the user's units, the last the fit;
-        assignments (n,) are each row's component in it."""
 
 
 def first_pair(alike: Callable[[int, int], Any], k: int) -> tuple[int, int] | None:

@@ -18,7 +18,6 @@ from emcli.models.coins.mixture import Coins, Tosses
 from emcli.models.coins.purse import Purse
 from emcli.models.parameters import Given
 from emcli.models.seeding import far_apart
-from emcli.output.plots.figure import Panel
 from emcli.types import Array, IndexArray
 
 LARGEST_CERTIFIED = 10_000  # different rows up to which the certificate is worked out
@@ -184,10 +183,3 @@ class CoinsFamily:
 
     def cautions(self, model: Coins, stats: Tosses) -> list[FitWarning]:
         return []
-
-    def panels(
-        self, path: Sequence[tuple[int, Any]], rows: Rows, assignments: Array, truth: Mapping[str, Any] | None
-    ) -> list[list[Panel]]:
-        from emcli.output.plots.model_panels import of_coins
-
-        return of_coins(path, rows, truth)

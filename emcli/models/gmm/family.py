@@ -22,7 +22,6 @@ from emcli.models.gmm.initialization import cluster_moments, from_members, of_al
 from emcli.models.gmm.mixture import Gaussian, Moments
 from emcli.models.parameters import Given
 from emcli.models.seeding import far_apart, squared_distances
-from emcli.output.plots.figure import Panel
 from emcli.types import Array, IndexArray
 
 COLLINEAR = 1e-12  # smallest eigenvalue of the correlations below which one column follows from the others
@@ -219,20 +218,6 @@ class GaussianFamily:
 
     def cautions(self, model: Gaussian, stats: Moments) -> list[FitWarning]:
         return []
-
-    def panels(
-        self, path: Sequence[tuple[int, Any]], rows: Rows, assignments: Array, truth: Mapping[str, Any] | None
-    ) -> list[list[Panel]]:
-        from emcli.output.plots.model_panels import moments, of_gaussians
-
-        shown = moments(path)
-        groups = [_likeliest(self.inward(model, rows), rows) for _, model in shown[:-1]] if len(rows.names) > 1 else []
-        common = bool(np.ptp(rows.frame.exponent) == 0) and isinstance(path[-1][1].covariances, SHAPES["spherical"])
-        return of_gaussians(shown, rows, [*groups, rows.of_merged(assignments)], common)
-
-
-def _likeliest(model: Gaussian, rows: Rows) -> Array:
-    return np.concatenate([model.posterior(values)[0].argmax(axis=0) for values, _ in rows.batches()])
 
 
 def _refuse_flat(rows: Rows, n: int, flat: npt.NDArray[np.bool_], spherical: bool, correlated: bool) -> None:

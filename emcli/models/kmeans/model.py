@@ -19,7 +19,6 @@ from emcli.models.kmeans.assignment import assigned, clustered, nearest
 from emcli.models.kmeans.spheres import Spheres
 from emcli.models.parameters import Given
 from emcli.models.seeding import far_apart
-from emcli.output.plots.figure import Panel
 from emcli.types import Array, IndexArray, Mapper
 
 KEYS = ("centroids", "sizes", "sd", "scales", "weights")  # scales: what columns were divided by, (d,)
@@ -282,13 +281,6 @@ class KMeansFamily:
                 )
             )
         return said
-
-    def panels(
-        self, path: Sequence[tuple[int, Any]], rows: Rows, assignments: Array, truth: Mapping[str, Any] | None
-    ) -> list[list[Panel]]:
-        from emcli.output.plots.model_panels import of_clusters
-
-        return of_clusters(path, rows, assignments)
 
 
 def _scales(given: Given, d: int) -> Array:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emcli.output.plots.figure import Panel, Picture, Series
+from emcli.output.plots.model_panels import Snapshot, panels_of
 from emcli.types import Array
 
 if TYPE_CHECKING:
@@ -28,9 +29,12 @@ def of_fit(result: Result, history: History) -> Picture:
     family, rows, best = result.family, result.data.rows, result.best
     end = family.outward(best.model, rows)
     order = family.order(end)
-    path = [(i, family.outward(model, rows).ordered(order)) for i, model in history.models(best)]
+    path = [
+        Snapshot(i, family.outward(model, rows).ordered(order), model.ordered(order))
+        for i, model in history.models(best)
+    ]
     truth = (result.truth or {}).get("parameters")
-    shown = family.panels(path, rows, result.assignments(), truth)
+    shown = panels_of(path[-1].model, path, rows, result.assignments(), truth)
     curve = _climb(result)
     # Three moments fill a row; fewer panels leave room beside them.
     panels = [*shown[:-1], [*shown[-1], curve]] if len(shown[-1]) < 3 else [*shown, [curve]]

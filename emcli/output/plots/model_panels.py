@@ -3,27 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import singledispatch
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from emcli.data.rows import Rows
+from emcli.models.coins.mixture import Coins
+from emcli.models.gmm.covariance import Spherical
+from emcli.models.gmm.mixture import Gaussian
+from emcli.models.kmeans.model import KMeans
 from emcli.output.plots import histogram
 from emcli.output.plots.figure import Panel, Series
 from emcli.output.plots.projection import Plane, dots, frame
 from emcli.types import Array
 
 FEW = 5  # iterations after which the middle picture is taken
-Path = Sequence[tuple[int, Any]]  # iterations and models in the user's units; the last is the fit
 Panels = list[list[Panel]]
+Truth = Mapping[str, Any] | None  # the true parameters, where they are known
 
 
-def of_clusters(path: Path, rows: Rows, assignments: Array) -> Panels:
+class Snapshot(NamedTuple):
+    """A model that the fit went through."""
+
+    iteration: int
+    model: Any  # in the user's units
+    working: Any  # the same in the units of the rows' values
+
+
+Path = Sequence[Snapshot]  # in order; the last is the fit
+
+
+@singledispatch
+def panels_of(model: Any, path: Path, rows: Rows, assignments: Array, truth: Truth) -> Panels:
+    """What to show of a model, the last of its path, and of the rows (n,) with their components: rows of panels.
+
+    Of a model that has no panels of its own, the rows by component.
+    """
+    k, title = len(model.weights), f"Rows by component, after {_times(path[-1].iteration)}"
+    groups = rows.of_merged(assignments)
+    if len(rows.names) == 1:
+        edges, bars = _stacked(rows, groups, k, "component")
+        return [[Panel(title, rows.names[0], _per_bin(edges), bars, y_range=(0.0, 1.06 * _top(bars)))]]
+    plane = Plane.of(rows, common=False)
+    return [
+        [Panel(title, *plane.labels, dots(plane.rows(rows), groups, k, rows.weights, "component"), note=plane.note)]
+    ]
+
+
+@panels_of.register
+def _(model: KMeans, path: Path, rows: Rows, assignments: Array, truth: Truth) -> Panels:
     """The rows by cluster, the centroids, and the way that each took."""
     assignments = rows.of_merged(assignments)
-    tracks = np.stack([model.centroids for _, model in path])  # (t, k, d)
+    tracks = np.stack([snapshot.model.centroids for snapshot in path])  # (t, k, d)
     if len(rows.names) == 1:
-        return [[_strip(tracks[:, :, 0], [i for i, _ in path], rows, assignments)]]
+        return [[_strip(tracks[:, :, 0], [snapshot.iteration for snapshot in path], rows, assignments)]]
     plane = Plane.of(rows, common=True)
     at, ways = plane.rows(rows), plane.place(tracks)  # (2, n) and (2, t, k)
     k = tracks.shape[1]
@@ -33,21 +67,15 @@ def of_clusters(path: Path, rows: Rows, assignments: Array) -> Panels:
         series.append(Series("points", ways[0, 0], ways[1, 0], "start", None, "thin"))
     series.append(Series("points", ways[0, -1], ways[1, -1], "centroid", None, "bold"))
     x_range, y_range = (frame(at[i], ways[i].ravel()) for i in (0, 1))
-    title = f"Clusters after {_times(path[-1][0])}"
+    title = f"Clusters after {_times(path[-1].iteration)}"
     return [[Panel(title, *plane.labels, series, x_range=x_range, y_range=y_range, note=plane.note)]]
 
 
 def _strip(tracks: Array, iterations: Sequence[int], rows: Rows, assignments: Array) -> Panel:
     """One column: a histogram of each cluster, and above it time going up with each centroid's way."""
-    values = rows.frame.outward(rows.values.T)[:, 0]
-    edges = histogram.edges(values, rows.weights)
     k = tracks.shape[1]
-    heights = []
-    for j in range(k):
-        mine = assignments == j
-        heights.append(histogram.counts(values[mine], None if rows.weights is None else rows.weights[mine], edges))
-    top = float(np.sum(heights, axis=0).max())
-    series = [Series("bars", edges, height, f"cluster {j + 1}", j) for j, height in enumerate(heights)]
+    edges, series = _stacked(rows, assignments, k, "cluster")
+    top = _top(series)
     if len(iterations) > 1:
         level = top * (1.08 + 0.4 * (1 - np.asarray(iterations) / max(iterations[-1], 1)))
         series += [Series("line", tracks[:, j], level, "path, downwards" if j == 0 else None, j) for j in range(k)]
@@ -59,10 +87,27 @@ def _strip(tracks: Array, iterations: Sequence[int], rows: Rows, assignments: Ar
     return Panel(title, rows.names[0], _per_bin(edges), series, x_range=x_range, y_range=y_range)
 
 
-def of_coins(path: Path, rows: Rows, truth: Mapping[str, Any] | None) -> Panels:
+def _stacked(rows: Rows, groups: Array, k: int, noun: str) -> tuple[Array, list[Series]]:
+    """The edges of a histogram of one column, and the bars of each of k groups of rows."""
+    values = rows.frame.outward(rows.values.T)[:, 0]
+    edges = histogram.edges(values, rows.weights)
+    heights = []
+    for j in range(k):
+        mine = groups == j
+        heights.append(histogram.counts(values[mine], None if rows.weights is None else rows.weights[mine], edges))
+    return edges, [Series("bars", edges, height, f"{noun} {j + 1}", j) for j, height in enumerate(heights)]
+
+
+def _top(bars: Sequence[Series]) -> float:
+    """How high the bars stand on each other."""
+    return float(np.sum([one.y for one in bars], axis=0).max())
+
+
+@panels_of.register
+def _(model: Coins, path: Path, rows: Rows, assignments: Array, truth: Truth) -> Panels:
     """Each coin's P(heads) against the iteration, and the rows beside what the fitted mixture expects."""
-    iterations = np.array([i for i, _ in path], dtype=np.float64)
-    heads = np.stack([model.heads for _, model in path])  # (t, k)
+    iterations = np.array([snapshot.iteration for snapshot in path], dtype=np.float64)
+    heads = np.stack([snapshot.model.heads for snapshot in path])  # (t, k)
     k = heads.shape[1]
     stroke = "normal" if len(path) > 1 else "bold"
     series = [
@@ -84,10 +129,10 @@ def of_coins(path: Path, rows: Rows, truth: Mapping[str, Any] | None) -> Panels:
         for j, p in enumerate(known)
     ]
     first = Panel("Coins, iteration by iteration", "iteration", "P(heads)", series, whole=True, y_range=(0.0, 1.0))
-    return [[first, _tossed(path[-1][1], rows)]]
+    return [[first, _tossed(model, rows)]]
 
 
-def _tossed(model: Any, rows: Rows) -> Panel:
+def _tossed(model: Coins, rows: Rows) -> Panel:
     """How many rows had that many heads, or that share of heads where the number of tosses differs."""
     from scipy.special import bdtr
 
@@ -119,36 +164,37 @@ def _tossed(model: Any, rows: Rows) -> Panel:
     return Panel("Rows, and what the coins expect", x_label, y_label, series, whole=whole)
 
 
-def of_gaussians(path: Path, rows: Rows, groups: Sequence[Array], common: bool) -> Panels:
-    """The mixture at the start, after a few iterations and at the end; groups: the likeliest components then."""
+@panels_of.register
+def _(model: Gaussian, path: Path, rows: Rows, assignments: Array, truth: Truth) -> Panels:
+    """The mixture at the start, after a few iterations and at the end, with the rows by their likeliest component."""
+    last = path[-1].iteration
+    path = [snapshot for snapshot in path if snapshot.iteration in (0, min(FEW, last // 2), last)]
     if len(rows.names) == 1:
         return [_curves(path, rows)]
+    common = bool(np.ptp(rows.frame.exponent) == 0) and isinstance(model.covariances, Spherical)
+    groups = [*(_likeliest(snapshot.working, rows) for snapshot in path[:-1]), rows.of_merged(assignments)]
     plane = Plane.of(rows, common)
     at = plane.rows(rows)
-    last = path[-1][1]
-    outlines = [plane.ellipse(*pair, 2.0) for pair in zip(last.means, last.covariances.full(), strict=True)]
-    centres = [plane.place(model.means) for _, model in path]
+    outlines = [plane.ellipse(*pair, 2.0) for pair in zip(model.means, model.covariances.full(), strict=True)]
+    centres = [plane.place(snapshot.model.means) for snapshot in path]
     x_range, y_range = (frame(at[i], np.concatenate([o[i] for o in (*outlines, *centres)])) for i in (0, 1))
     panels = []
-    for (iteration, model), group in zip(path, groups, strict=True):
-        k = len(model.means)
-        series = dots(at, group, k, rows.weights, "component")
-        for j, (mean, matrix) in enumerate(zip(model.means, model.covariances.full(), strict=True)):
+    for snapshot, group, centre in zip(path, groups, centres, strict=True):
+        means = snapshot.model.means
+        series = dots(at, group, len(means), rows.weights, "component")
+        for j, (mean, matrix) in enumerate(zip(means, snapshot.model.covariances.full(), strict=True)):
             one, two = plane.ellipse(mean, matrix, 1.0), plane.ellipse(mean, matrix, 2.0)
             series.append(Series("line", one[0], one[1], "1 sd" if j == 0 else None, j, "bold"))
             series.append(Series("line", two[0], two[1], "2 sd" if j == 0 else None, j, "normal"))
-        centres_now = plane.place(model.means)
-        series.append(Series("points", centres_now[0], centres_now[1], "mean", None, "bold"))
-        title = _moment(iteration, path[-1][0])
+        series.append(Series("points", centre[0], centre[1], "mean", None, "bold"))
+        title = _when(snapshot.iteration, last)
         panels.append(Panel(title, *plane.labels, series, x_range=x_range, y_range=y_range, note=plane.note))
     return [panels]
 
 
-def moments(path: Path) -> Path:
-    """The start, a few iterations later, and the end."""
-    total = path[-1][0]
-    few = min(FEW, total // 2)
-    return [step for step in path if step[0] in (0, few, total)]
+def _likeliest(working: Gaussian, rows: Rows) -> Array:
+    """The likeliest component of each of the rows' values (n,)."""
+    return np.concatenate([working.posterior(values)[0].argmax(axis=0) for values, _ in rows.batches()])
 
 
 def _curves(path: Path, rows: Rows) -> list[Panel]:
@@ -157,22 +203,22 @@ def _curves(path: Path, rows: Rows) -> list[Panel]:
     heights = histogram.counts(values, rows.weights, edges)
     width = edges[1] - edges[0]
     shown = []
-    for _, model in path:
-        means, sds = model.means[:, 0], np.sqrt(model.covariances.full()[:, 0, 0])
+    for snapshot in path:
+        means, sds = snapshot.model.means[:, 0], np.sqrt(snapshot.model.covariances.full()[:, 0, 0])
         near = (means + sds * np.linspace(-4, 4, 49)[:, None]).ravel()
         x = np.unique(np.concatenate([np.linspace(edges[0], edges[-1], 161), near]).clip(edges[0], edges[-1]))
         z = (x - means[:, None]) / sds[:, None]
         density = np.exp(-0.5 * z * z) / (sds[:, None] * np.sqrt(2 * np.pi))
-        shown.append((x, rows.total * width * model.weights[:, None] * density))
+        shown.append((x, rows.total * width * snapshot.model.weights[:, None] * density))
     top = max(float(heights.max()), float(shown[-1][1].sum(axis=0).max()))
     most = min(max(float(each.sum(axis=0).max()) for _, each in shown), 1.6 * top)
     y_range = (0.0, 1.06 * max(top, most))
     panels = []
-    for (iteration, _), (x, each) in zip(path, shown, strict=True):
+    for snapshot, (x, each) in zip(path, shown, strict=True):
         series = [Series("bars", edges, heights, "rows")]
         series.append(Series("line", x, each.sum(axis=0), "sum", None, "bold"))  # first: the components lie on it
         series += [Series("line", x, y, f"component {j + 1}", j) for j, y in enumerate(each)]
-        title = _moment(iteration, path[-1][0])
+        title = _when(snapshot.iteration, path[-1].iteration)
         panels.append(Panel(title, rows.names[0], _per_bin(edges), series, y_range=y_range))
     return panels
 
@@ -181,7 +227,7 @@ def _per_bin(edges: Array) -> str:
     return f"rows in a bin of {edges[1] - edges[0]:.3g}"
 
 
-def _moment(iteration: int, total: int) -> str:
+def _when(iteration: int, total: int) -> str:
     if iteration == 0:
         return "Start" if total else "Start and end: no iteration"
     return f"End, after {_times(iteration)}" if iteration == total else f"After {_times(iteration)}"
