@@ -37,10 +37,10 @@ test: $(READY)  ## set up if needed and run the tests
 	@$(BIN)/python -m pytest
 
 test-slow: $(READY)  ## the long properties: fifty seeds, every reference
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest -m slow --hypothesis-profile explore
 
 fuzz: $(READY)  ## random inputs for parsers and fits; EMCLI_FUZZ=20000 of each instead of 3000
-	@$(BIN)/python -m pytest -m fuzz tests/test_fuzz.py
+	@$(BIN)/python -m pytest -m fuzz --hypothesis-profile explore tests/test_fuzz.py
 
 lint: $(READY)  ## ruff and mypy --strict
 	@$(BIN)/ruff check emcli tests

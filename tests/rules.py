@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from unittest.mock import patch
 
 import pytest
-from conftest import ROOT
+from conftest import run_here, run_process
 
 POINTS = "x,y\n" + "".join(f"{i % 7}.5,{i * i % 11}\n" for i in range(20))
 TOSSES = "heads,tosses\n5,10\n9,10\n8,10\n4,10\n7,10\n"
@@ -63,39 +59,14 @@ def lay(folder: Path, case: Bad) -> list[str]:
 
 def as_process(words: Sequence[str | bytes], folder: Path, stdin: bytes = b"", **env: str) -> Done:
     """Run the program as a user would."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "emcli", *words],
-        input=stdin,
-        capture_output=True,
-        cwd=folder,
-        timeout=60,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **env},
-    )
-    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+    done = run_process(words, folder, stdin, **env)
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 def in_process(words: Sequence[str], folder: Path, stdin: bytes = b"") -> Done:
-    """Run the program here, with streams of its own: for hundreds of inputs."""
-    from emcli.cli.app import main
-
-    class Stdin(io.TextIOWrapper):
-        def isatty(self) -> bool:
-            return False
-
-    before, out, err = Path.cwd(), io.StringIO(), io.StringIO()
-    try:
-        os.chdir(folder)
-        streams: Any = (
-            patch.object(sys, "stdin", Stdin(io.BytesIO(stdin))),
-            patch.object(sys, "stdout", out),
-            patch.object(sys, "stderr", err),
-        )
-        with streams[0], streams[1], streams[2], patch("signal.signal"), patch("sys.unraisablehook"):
-            code = main(list(words))
-    finally:
-        os.chdir(before)
-    return Done(int(code), out.getvalue(), err.getvalue())
+    """Run the program here: for hundreds of inputs."""
+    done = run_here(words, folder, stdin)
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 def snapshot(folder: Path) -> dict[str, tuple[Any, ...]]:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
-import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, run_here
 
 FROZEN = ROOT / "tests" / "frozen"
 RECORD = os.environ.get("EMCLI_FREEZE") == "1"
@@ -101,11 +100,11 @@ def outputs(name: str, folder: Path) -> dict[str, bytes]:
     said = b""
     for line in CASES[name].replace("\\\n", "").strip().splitlines():
         words = [word.replace("TMP", str(folder)).replace("JOBS", jobs) for word in shlex.split(line)]
-        command = [sys.executable, "-m", "emcli", *words]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, cwd=ROOT, env=env, check=False)
-        assert done.returncode == 0, done.stderr.decode()
+        with patch.dict(os.environ, env, clear=True):
+            done = run_here(words, ROOT)
+        assert done.returncode == 0, done.stderr
         said += f"$ emcli {shlex.join(shlex.split(line))}\n".encode()
-        said += b"--- stdout\n" + done.stdout + b"--- stderr\n" + done.stderr
+        said += b"--- stdout\n" + done.stdout.encode() + b"--- stderr\n" + done.stderr.encode()
     files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
     return {key: value.replace(str(folder).encode(), b"TMP") for key, value in {"txt": said, **files}.items()}
 

@@ -28,9 +28,7 @@ from emcli.models import MODELS
 
 MANY = int(os.environ.get("EMCLI_FUZZ", "3000"))
 CORPUS = ROOT / "tests" / "corpus"
-long = settings(
-    max_examples=MANY, deadline=None, derandomize=False, suppress_health_check=list(HealthCheck), print_blob=True
-)
+long = settings(max_examples=MANY, suppress_health_check=list(HealthCheck))
 
 CELLS = st.sampled_from(
     [
