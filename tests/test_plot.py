@@ -304,12 +304,15 @@ def test_a_plot_that_cannot_be_is_refused_before_the_fit(tmp_path: Path) -> None
     assert data.read_bytes() == FAITHFUL.read_bytes()
 
 
-def test_without_matplotlib_one_line_names_the_extra(tmp_path: Path) -> None:
-    (tmp_path / "matplotlib").mkdir()
-    (tmp_path / "matplotlib" / "__init__.py").write_text("raise ImportError('No module named matplotlib')\n")
+@pytest.mark.parametrize(
+    ("library", "target", "what"), [("matplotlib", "p.png", "'p.png'"), ("uniplot", "-", "in the terminal")]
+)
+def test_without_its_library_one_line_names_the_extra(library: str, target: str, what: str, tmp_path: Path) -> None:
+    (tmp_path / library).mkdir()
+    (tmp_path / library / "__init__.py").write_text(f"raise ImportError('No module named {library}')\n")
     env = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
-    done = run("fit", "gmm", FAITHFUL, "-k", 9, "--restarts", 100000, "--plot", "p.png", env=env)
-    refused(done, 2, "drawing 'p.png' needs matplotlib: pip install 'emcli[plot]'")
+    done = run("fit", "gmm", FAITHFUL, "-k", 9, "--restarts", 100000, "--plot", target, env=env)
+    refused(done, 2, f"drawing {what} needs {library}: pip install 'emcli[plot]'")
     assert len(done.stderr.splitlines()) == 1
     assert run("fit", "gmm", FAITHFUL, "-k", 2, env=env).returncode == 0
 

@@ -10,8 +10,7 @@ from emcli.comparison.ranking import Candidate, Group
 from emcli.errors import escaped
 from emcli.output.aligned_tables import against_truth, side_by_side
 from emcli.output.fit_tables import as_text, number, table
-from emcli.output.plots.terminal_renderer import curve
-from emcli.output.terminal import columns, is_terminal
+from emcli.output.terminal import columns, curve, is_terminal, takes_unicode
 
 FOOTERS = {
     "likelihood": "{criterion}: smaller is better. reached: how many of the candidate's starts found its best optimum.",
@@ -100,7 +99,7 @@ def _curves(candidates: Sequence[Candidate], stream: IO[str]) -> list[str]:
     said = [f"{'Inertia' if shown[0][1] == 'inertia' else 'Log-likelihood'} by iteration, each on its own scale:"]
     for label, _, values in shown:
         steps = len(values) - 1
-        drawn = curve(values, room, stream).ljust(room)
+        drawn = curve(values, room, takes_unicode(stream)).ljust(room)
         said.append(f"  {label:{name}}  {drawn}  {number(values[-1]):>{end}} in {steps} iteration{'s' * (steps != 1)}")
     if len(climbs) > len(shown):
         said.append(f"  and {len(climbs) - len(shown)} more")

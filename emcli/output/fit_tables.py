@@ -13,8 +13,7 @@ from emcli.inference.diagnostics import found_once, same_optimum
 from emcli.inference.fit import Result
 from emcli.inference.starts import Start
 from emcli.models.base import Count, Share
-from emcli.output.plots.terminal_renderer import curve
-from emcli.output.terminal import is_terminal, sayable
+from emcli.output.terminal import console, curve, is_terminal, sayable, takes_unicode
 
 HEAD, TAIL = 12, 8  # iterations shown at either end of a long fit
 CERTAIN = 1e-4  # nats by which a certified fit may be short of the best of all
@@ -45,12 +44,10 @@ def as_text(blocks: Sequence[Any], lines: Sequence[str], stream: IO[str]) -> str
 
 
 def _console(stream: IO[str]) -> Any:
-    from rich.console import Console
-
-    console = Console(file=stream, highlight=False, markup=False, emoji=False)
+    made = console(stream)
     if not is_terminal(stream):
-        console.width = 1000  # nothing is cut or folded in a pipe
-    return console
+        made.width = 1000  # nothing is cut or folded in a pipe
+    return made
 
 
 def _rendered(console: Any, blocks: Sequence[Any], lines: Sequence[str]) -> str:
@@ -182,7 +179,7 @@ def climb(result: Result, stream: IO[str]) -> str:
     values = [(inertia if hard else log_likelihood) or 0.0 for log_likelihood, inertia in pairs]
     steps = len(values) - 1
     ends = f"from {number(values[0])} to {number(values[-1])} in {steps} iteration{'s' * (steps != 1)}"
-    return f"{'inertia' if hard else 'log-likelihood'} {curve(values, LONGEST, stream)} {ends}"
+    return f"{'inertia' if hard else 'log-likelihood'} {curve(values, LONGEST, takes_unicode(stream))} {ends}"
 
 
 def _score(result: Result, start: Start) -> float:

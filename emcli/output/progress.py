@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Self
 
-from emcli.output.terminal import columns, is_dumb, is_terminal, sayable
+from emcli.output.terminal import console, is_terminal
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from emcli.data.rows import Rows
     from emcli.inference.fit import Event, Observer
     from emcli.models.base import Family
@@ -23,18 +24,18 @@ class Progress:
 
     def __init__(self, stream: IO[str], quiet: bool = False):
         self._stream = stream
-        shared = "jobserver" in os.environ.get("MAKEFLAGS", "")  # under make -j others write to the same terminal
-        self._wanted = not (quiet or shared or is_dumb()) and is_terminal(stream)
+        self._wanted = not quiet and is_terminal(stream)
         self._begun = time.monotonic()
         self._next = self._begun + PATIENCE
-        self._shown = False
+        self._console: Console | None = None  # once something was shown
         self.prefix = ""  # said before what is shown: which of many pieces of work this is
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.clear()
+        if self._console is not None:
+            self._draw(self._console, "")
 
     @property
     def due(self) -> bool:
@@ -50,21 +51,24 @@ class Progress:
         """Draw the line, cut to the terminal, unless it is too early to draw again."""
         if not self.due:
             return
-        room = columns(self._stream) - 1  # the last column would begin a new line
-        self._shown = True  # before it is: a signal may come in between
-        self._write("\r" + sayable(self.prefix + text, self._stream)[:room] + "\x1b[K")
+        if self._console is None:
+            seen = console(self._stream)
+            self._wanted = not seen.is_dumb_terminal
+            self._console = seen if self._wanted else None  # before it is drawn: a signal may come in between
+        if self._console is not None:
+            self._draw(self._console, self.prefix + text)
         self._next = time.monotonic() + PAUSE
 
-    def clear(self) -> None:
-        """Leave the line as if nothing had been there, for what is printed next."""
-        if self._shown:
-            self._write("\r\x1b[K")
-            self._shown = False
+    def _draw(self, seen: Console, text: str) -> None:
+        """Begin the line anew, with a text or with none. Doing so twice, after a signal, is doing so once."""
+        from rich.control import Control
+        from rich.segment import ControlType
+        from rich.text import Text
 
-    def _write(self, text: str) -> None:
+        line = Text(text, end="")
+        line.truncate(seen.width - 1, overflow="ellipsis")  # the last column would begin a new line
         with suppress(OSError, ValueError):
-            self._stream.write(text)
-            self._stream.flush()
+            seen.print(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)), line, sep="", end="")
 
 
 def time_left(done: int, total: int, elapsed: float) -> str:

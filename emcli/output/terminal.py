@@ -1,14 +1,18 @@
-"""What a stream can show: how wide it is, and whether it takes colours and more than ASCII."""
+"""What a stream can show: how wide it is, whether it takes colours and more than ASCII; and a curve in one line."""
 
 from __future__ import annotations
 
-import os
-from typing import IO
+import json
+from collections.abc import Sequence
+from typing import IO, TYPE_CHECKING
 
-USUAL = 80  # columns where nobody says
-LEAST = 20
+if TYPE_CHECKING:
+    from rich.console import Console
+
+LEAST = 20  # columns
+BLOCKS, STEPS = "▁▂▃▄▅▆▇█", "_.-=+*#%"
 # Drawing characters for which ASCII has a stand-in; the rest is escaped.
-STAND_INS = str.maketrans(dict(zip("─━│└┤┴×·½²", "--|+++x.?2", strict=True)) | {"…": "...", "Σ": "sum"})
+STAND_INS = str.maketrans(dict(zip("─━│└┘┌┐┤┴×·½²", "--|++++++x.?2", strict=True)) | {"…": "...", "Σ": "sum"})
 
 
 def is_terminal(stream: IO[str] | None) -> bool:
@@ -19,66 +23,67 @@ def is_terminal(stream: IO[str] | None) -> bool:
         return False
 
 
-def is_dumb() -> bool:
-    """Does the terminal only ever write at its end?"""
-    return os.environ.get("TERM", "") in ("dumb", "unknown")
+def console(stream: IO[str]) -> Console:
+    """The stream as rich sees it: COLUMNS, NO_COLOR, FORCE_COLOR and TERM are heeded; a text is never markup."""
+    from rich.console import Console
+
+    return Console(file=stream, highlight=False, markup=False, emoji=False)
 
 
 def columns(stream: IO[str]) -> int:
     """Width in characters: COLUMNS, else the terminal's, else 80."""
-    said = os.environ.get("COLUMNS", "")
-    if said.isascii() and said.isdigit() and int(said) > 0:
-        return max(LEAST, int(said))
-    try:
-        seen = os.get_terminal_size(stream.fileno()).columns if is_terminal(stream) else 0
-    except (OSError, ValueError):
-        seen = 0
-    return max(LEAST, seen) if seen else USUAL
-
-
-def rows(stream: IO[str]) -> int:
-    """Height in lines, 24 where there is no terminal."""
-    try:
-        return (os.get_terminal_size(stream.fileno()).lines if is_terminal(stream) else 0) or 24
-    except (OSError, ValueError):
-        return 24
+    return max(LEAST, console(stream).width)
 
 
 def takes_colour(stream: IO[str]) -> bool:
     """NO_COLOR wins over FORCE_COLOR, and that over what the stream is."""
-    if os.environ.get("NO_COLOR"):
-        return False
-    return bool(os.environ.get("FORCE_COLOR")) or (is_terminal(stream) and not is_dumb())
+    seen = console(stream)
+    return seen.color_system is not None and not seen.no_color
 
 
-def holds(stream: IO[str] | None, text: str) -> bool:
-    """Can the stream's encoding say this, and can the terminal that it may be?"""
-    if is_terminal(stream) and is_dumb():
-        return text.isascii()
-    try:
-        text.encode(getattr(stream, "encoding", None) or "utf-8")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
+def takes_unicode(stream: IO[str]) -> bool:
+    """Can the stream's encoding say more than ASCII, and can the terminal that it may be?"""
+    seen = console(stream)
+    return not (seen.options.ascii_only or seen.is_dumb_terminal)
 
 
 def sayable(text: str, stream: IO[str]) -> str:
     """The text as the stream's encoding can say it: as it is, or with stand-ins and escapes of the same meaning."""
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
+    if not _holds(stream, text):
         text = text.replace("  …", "...").translate(STAND_INS)  # a right-aligned cell keeps its width
-        return text.encode(encoding, "backslashreplace").decode(encoding)
+        return text.encode(_encoding(stream), "backslashreplace").decode(_encoding(stream))
     return text
 
 
 def json_for(stream: IO[str], text: str) -> str:
     """JSON as the stream's encoding can say it: what it cannot hold becomes an escape, which means the same."""
-    try:
-        text.encode(getattr(stream, "encoding", None) or "utf-8")
-    except UnicodeEncodeError:
-        import json
-
+    if not _holds(stream, text):
         return "".join(char if char.isascii() else json.dumps(char)[1:-1] for char in text)
     return text
+
+
+def _encoding(stream: IO[str]) -> str:
+    return getattr(stream, "encoding", None) or "utf-8"
+
+
+def _holds(stream: IO[str], text: str) -> bool:
+    try:
+        text.encode(_encoding(stream))
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def curve(values: Sequence[float], width: int, unicode: bool = True) -> str:
+    """Values as one line of characters, low to high, at most `width`."""
+    steps = BLOCKS if unicode else STEPS
+    if len(values) > width:
+        stride = (len(values) - 1) / (width - 1)
+        values = [values[round(i * stride)] for i in range(width)]
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    if not high > low:
+        return steps[3] * len(values)
+    levels = ((value / 2 - low / 2) / (high / 2 - low / 2) for value in values)  # halves, so that nothing overflows
+    return "".join(steps[round(level * (len(steps) - 1))] for level in levels)

@@ -34,6 +34,9 @@ class Plot:
                 if other == "-":
                     what = f"{flag} and --plot - would both be written to standard output"
                     raise EmcliError(Exit.USAGE, what)
+            from emcli.output.plots.terminal_renderer import need_uniplot
+
+            need_uniplot()
             return
         from emcli.output.plots.matplotlib_renderer import format_of, need_matplotlib
 
