@@ -79,14 +79,14 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         *each(" \n", "f.json: invalid JSON: file is empty"),
         *each("not JSON", "f.json:1:1: invalid JSON: expecting value"),
         *each(WHOLE + "}", "invalid JSON: extra data"),
-        *each(WHOLE.replace("-50.5", "NaN", 1), ":34:20: invalid JSON: not JSON 'NaN'"),
+        *each(WHOLE.replace("-50.5", "NaN", 1), "f.json: invalid JSON: not JSON 'NaN'"),
         *each(WHOLE.replace("123.0", "-Infinity"), "invalid JSON: not JSON '-Infinity'"),
         *each(WHOLE.replace('"aic"', '"bic"'), "invalid JSON: duplicate key 'bic'"),
         *each("[" * 200_000, "f.json: invalid JSON: nested too deeply"),
         *each('{"a":' * 200_000, "f.json: invalid JSON: nested too deeply"),
-        *each(WHOLE.encode()[:30] + b"\xff" + WHOLE.encode()[30:], "f.json:3: not valid UTF-8 at byte 3 (0xff)"),
-        *each(WHOLE.encode("utf-16"), "f.json:1: not valid UTF-8"),
-        *each(b"\x89PNG\r\n\x1a\n", "f.json:1: not valid UTF-8 at byte 1 (0x89)"),
+        *each(WHOLE.encode()[:30] + b"\xff" + WHOLE.encode()[30:], "f.json:3:3: not valid UTF-8 at byte 3 (0xff)"),
+        *each(WHOLE.encode("utf-16"), "f.json:1:1: not UTF-8 (looks like UTF-16)"),
+        *each(b"\x89PNG\r\n\x1a\n", "f.json:1:1: not valid UTF-8 at byte 1 (0x89)"),
         *each(WHOLE.replace("x.csv", "x\0csv"), "invalid JSON: invalid control character"),
     ],
     "H2": [
@@ -94,16 +94,16 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         *each("[1, 2]", "not an emcli result"),
         *each("3", "not an emcli result"),
         *each('"x"', "not an emcli result"),
-        *each('{"schema": 3}', "f.json:1:2: schema must be emcli.fit/1, got '3'"),
+        *each('{"schema": 3}', "f.json: schema must be emcli.fit/1, got '3'"),
         *each('{"schema": "emcli.compare/1"}', "schema must be emcli.fit/1, got 'emcli.compare/1'"),
         *each('{"schema": "emcli.fit/1"}', "missing 'model'", "missing 'parameters'"),
     ],
     "H3": [
-        *each(changed("schema", "emcli.fit/2"), "f.json:2:2: schema must be emcli.fit/1, got 'emcli.fit/2'"),
+        *each(changed("schema", "emcli.fit/2"), "f.json: schema must be emcli.fit/1, got 'emcli.fit/2'"),
         *each(changed("schema", "emcli.fit/1.x"), "schema must be"),
         *each(changed("schema", "emcli.fit/01"), "schema must be"),
     ],
-    "H5": each(changed("model", "poisson"), "f.json:4:2: no such model 'poisson'"),
+    "H5": each(changed("model", "poisson"), "f.json: model: no such model 'poisson'"),
     "H17": [
         *each(LINE * 3, "f.json:2:1: not an emcli result but JSON lines", "the result document is what -o FILE"),
         *each(LINE, "not an emcli result but JSON lines", "this is a trace"),
@@ -180,6 +180,6 @@ def test_h19_names_are_escaped_and_cut(tmp_path: Path) -> None:
 
 
 def test_h1_a_document_that_never_ends_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emcli.config.saved_fit.LARGEST", 1 << 20)
+    monkeypatch.setattr("emcli.config.saved_fit.MAX_BYTES", 1 << 20)
     check(bad("predict /dev/zero x.csv", 3, "/dev/zero: larger than 1 MiB"), tmp_path, False)
     check(bad("predict f.json x.csv", 3, "f.json: larger than 1 MiB", f__json=" " * (1 << 21)), tmp_path, False)

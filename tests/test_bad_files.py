@@ -68,7 +68,7 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         bad(FIT, 3, "UTF-16 text", x__csv="x,y\n1,2\n".encode("utf-16")),
         bad(FIT, 3, "not valid UTF-8", x__csv=b"x\n1\xed\xa0\x80\n"),
         bad(FIT, 3, "not valid UTF-8", x__csv=b"x\n\xc0\xb1\n"),
-        bad("predict f.json x.csv", 3, "f.json:2: not valid UTF-8 at byte 5 (0xe9)", f__json=b'{\n "ab\xe9": 1}'),
+        bad("predict f.json x.csv", 3, "f.json:2:5: not valid UTF-8 at byte 5 (0xe9)", f__json=b'{\n "ab\xe9": 1}'),
         bad("generate e.yaml", 2, "e.yaml:2:5: not valid UTF-8", e__yaml=b"model: gmm\na: b\xe9\n"),
     ],
     "B16": [

@@ -11,14 +11,15 @@ from emcli.config.checks import Check
 
 CASES: dict[str, tuple[Check[object], list[object], list[object]]] = {
     "an integer from 1 to 9": (checks.integer(1, 9), [1, 9], [0, 10, 3.0, True, "3", None, 10**400]),
-    "a finite number": (checks.number, [0, -1.5, 10**300], [True, "1", math.nan, math.inf, 10**400, None, [1]]),
+    "a finite number": (checks.number, [0, -1.5, 10**299], [True, "1", 1e300, math.nan, math.inf, 10**400, None, [1]]),
     "a finite number above 0": (checks.positive, [1, 5e-324], [0, -1, True, math.inf, "1"]),
     "one of a, b": (checks.one_of(("a", "b")), ["a"], ["c", "", None, ["a"]]),
     "true or false": (checks.boolean, [True], [1, "true", None]),
     "a text": (checks.text, ["", "x"], [3, None]),
     "a mapping": (checks.mapping, [{}, {"a": 1}], [[], None]),
     "two digits": (checks.matching("two digits", "[0-9]{2}"), ["12"], ["1", "123", "12\n", 12]),
-    "integers": (checks.list_of(checks.integer(1, 9), "integers"), [[1, 2]], [[], [0], 1, (1,), ["1"]]),
+    "a list": (checks.sequence, [[], [1]], [{}, (1,), "1"]),
+    "a finite number or null": (checks.or_null(checks.number), [None, 1], ["", math.nan]),
 }
 
 

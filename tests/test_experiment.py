@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from emcli.config import experiment as module
-from emcli.config.experiment import Recipe, read_experiment, read_start
+from emcli.config.experiment import Simulation, read_experiment, start_values
 from emcli.errors import EmcliError, Exit
 
 MODELS = ("kmeans", "coins", "gmm")
@@ -56,17 +56,17 @@ def test_an_experiment_is_what_its_file_says(here: Path) -> None:
     )
     read = read_experiment("fit.yaml", MODELS)
     parameters = {"weights": [0.5, 0.5], "means": [[1, 2], [3, 4]]}
-    assert read.generate == Recipe(parameters, rows=10, seed=7, columns=("a", "b"))
-    assert (read.file, read.model, read.data, read.fit) == ("fit.yaml", "gmm", None, {"k": 2})
-    fault = read.fault(("generate", "parameters", "means", 1), "too long")
-    assert str(fault) == "fit.yaml:6:53: too long"
+    assert read.generate == Simulation(parameters, rows=10, seed=7, columns=("a", "b"))
+    assert (read.file, read.model, read.data) == ("fit.yaml", "gmm", None)
+    assert read.document.value["fit"] == {"k": 2}
+    problem = read.problem(("generate", "parameters", "means", 1), "too long")
+    assert str(problem) == "fit.yaml:6:53: too long"
 
 
 def test_sizes_stand_in_for_rows_and_the_seed_is_0(here: Path) -> None:
     Path("fit.yaml").write_text("model: coins\ngenerate: {sizes: [2, 3], tosses: 10, parameters: {heads: [0.5, 1]}}")
     read = read_experiment("fit.yaml", MODELS)
-    assert read.generate == Recipe({"heads": [0.5, 1]}, sizes=(2, 3), tosses=10)
-    assert read.fit == {}
+    assert read.generate == Simulation({"heads": [0.5, 1]}, sizes=(2, 3), tosses=10)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_data_are_relative_to_the_experiment_F23(here: Path, typed: str, path: s
 
 def test_a_json_experiment_is_accepted_F24(here: Path) -> None:
     Path("fit.json").write_text(json.dumps({"model": "gmm", "fit": {"k": 2}}, indent="\t"))
-    assert read_experiment("fit.json", MODELS).fit == {"k": 2}
+    assert read_experiment("fit.json", MODELS).document.value["fit"] == {"k": 2}
 
 
 LOW = "must be an integer from 1 to"
@@ -148,7 +148,7 @@ def test_all_faults_are_said_at_once_in_the_order_of_the_file(here: Path) -> Non
     assert [line.split(" ")[0] for line in lines] == [f"fit.yaml:{place}:" for place in places]
 
 
-@pytest.mark.parametrize("reader", [lambda path: read_experiment(path, MODELS), read_start])
+@pytest.mark.parametrize("reader", [lambda path: read_experiment(path, MODELS), start_values])
 def test_a_file_that_cannot_be_read_is_exit_2(here: Path, reader: Callable[[str], Any]) -> None:
     Path("fit.yaml").touch()
     Path("folder").mkdir()
@@ -202,28 +202,28 @@ FIT = {"schema": "emcli.fit/1", "model": "gmm", "parameters": {"weights": [1.0],
     ids=["bare", "parameters", "fit", "indented fit", "bare JSON", "byte order mark", "2 MB of trace"],
 )  # fmt: skip
 def test_start_values_are_read_from_parameters_and_from_fits(write: Write, text: str) -> None:
-    assert read_start(str(write("start.json", text))) == FIT["parameters"]
+    assert start_values(str(write("start.json", text))) == FIT["parameters"]
 
 
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ('{"schema": "emcli.compare/1"}', "1:2: schema must be emcli.fit/1, got 'emcli.compare/1'"),
+        ('{"schema": "emcli.compare/1"}', "start.json: schema must be emcli.fit/1, got 'emcli.compare/1'"),
         ('{"schema": "emcli.fit/2", "parameters": {}}', "schema must be emcli.fit/1, got 'emcli.fit/2'"),
         ('{"schema": "emcli.fit/1"}', "no mapping of parameters in this fit"),
         ('{"schema": "emcli.fit/1", "parameters": {"means": [[1', ":1:54: invalid JSON: "),
-        ('{"schema": "emcli.fit/1", "parameters": {"means": [[NaN]]}}', "1:53: invalid JSON: not JSON 'NaN'"),
+        ('{"schema": "emcli.fit/1", "parameters": {"means": [[NaN]]}}', "start.json: invalid JSON: not JSON 'NaN'"),
         ('{"schema": "emcli.fit/1", "parameters": {"means":\n [[1, "2"]]}}',
-         "2:7: parameters.means[0][1]: must be a finite number, got '2'"),
+         "start.json: parameters.means[0][1]: must be a finite number, got '2'"),
         ('{"type": "iteration"}\n{"type": "end"}\n', ":2:1: not an emcli result but JSON lines"),
-        ('{"schema": "emcli.fit/1", "parameters": []}', "1:27: no mapping of parameters in this fit"),
+        ('{"schema": "emcli.fit/1", "parameters": []}', "start.json: no mapping of parameters in this fit"),
         ('{"a": ' + "[" * 100_000, "invalid JSON: nested too deeply"),
         ('{"schema": "emcli.fit/1", "parameters": {"means": [[1]], "means": [[2]]}}',
-         "1:58: invalid JSON: duplicate key 'means'"),
+         "start.json: invalid JSON: duplicate key 'means'"),
     ],
 )  # fmt: skip
 def test_a_fit_that_cannot_be_started_from_is_refused(write: Write, text: str, what: str) -> None:
-    (line, *_) = said(lambda: read_start(str(write("start.json", text))), Exit.DATA)
+    (line, *_) = said(lambda: start_values(str(write("start.json", text))), Exit.DATA)
     assert what in line
 
 
@@ -238,16 +238,16 @@ def test_a_fit_that_cannot_be_started_from_is_refused(write: Write, text: str, w
     ],
 )  # fmt: skip
 def test_start_values_that_cannot_be_used_are_refused(write: Write, text: str, what: str) -> None:
-    (line,) = said(lambda: read_start(str(write("start.yaml", text))))
+    (line,) = said(lambda: start_values(str(write("start.yaml", text))))
     assert what in line
 
 
 def test_a_truncated_fit_is_guessed_to_be_one(write: Write) -> None:
-    (line,) = said(lambda: read_start(str(write("start.json", json.dumps(FIT)[:-2]))), Exit.DATA)
+    (line,) = said(lambda: start_values(str(write("start.json", json.dumps(FIT)[:-2]))), Exit.DATA)
     assert line.endswith("(file truncated?)")
 
 
 def test_a_fit_that_is_too_long_is_refused(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_FIT", 1 << 20)
-    (line,) = said(lambda: read_start(str(write("start.json", " " * (1 << 20) + "{}"))))
+    (line,) = said(lambda: start_values(str(write("start.json", " " * (1 << 20) + "{}"))))
     assert line.endswith("larger than 1 MiB")

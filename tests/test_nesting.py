@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from conftest import SAMPLES, run, table
 
-from emcli.config.experiment import read_start
+from emcli.config.experiment import start_values
 from emcli.config.resolve import resolve
 from emcli.data.dataset import prepare
 from emcli.inference.em import em
@@ -32,7 +32,7 @@ def compared(*arguments: Any) -> list[dict[str, Any]]:
 
 def settings_of(family: Any, **chosen: Any) -> Any:
     flags = {key: [str(value)] for key, value in chosen.items() if value is not None}
-    return resolve(family.name, family.options, flags, read_start=read_start)[0]
+    return resolve(family.name, family.options, flags, read_start=start_values)[0]
 
 
 def kinds(model: str, largest: int) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT, SAMPLES, fit, run
 from test_cli import refused
 
-from emcli.config.experiment import read_experiment, read_start
+from emcli.config.experiment import read_experiment, start_values
 from emcli.config.resolve import resolve
 from emcli.data.dataset import load, prepare
 from emcli.inference.fit import Result, observe
@@ -49,7 +49,7 @@ def fitted(model: str, data: Any, **flags: Any) -> tuple[Result, Picture]:
     """A fit of a file, or of values (n, d) under the names a, b, ..., and its picture."""
     family = family_of(model)
     given = {key: [str(value)] for key, value in flags.items()}
-    settings = resolve(family.name, family.options, given, None, read_start=read_start)[0]
+    settings = resolve(family.name, family.options, given, None, read_start=start_values)[0]
     if isinstance(data, Path):
         dataset = load(str(data), family, settings)
     else:

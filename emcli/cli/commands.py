@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from emcli.cli.guard import note, warn
 from emcli.cli.running import as_dataset, bar_for, check, drawn_from, finished
-from emcli.config.experiment import Experiment, read_experiment, read_start
+from emcli.config.experiment import Experiment, read_experiment, start_values
 from emcli.config.options import OPTIONS
 from emcli.config.resolve import reading, resolve
 from emcli.config.settings import Settings
@@ -43,7 +43,7 @@ def fit(target: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
     document = experiment.document if experiment else None
     source = source_of(data[0] if data else None, experiment)
     refuse_twice(target, source, *flags.get("start", ()))
-    settings = resolve(model.name, model.options, flags, document, read_start=read_start)[0]
+    settings = resolve(model.name, model.options, flags, document, read_start=start_values)[0]
     refuse_on_cluster(settings, source, bool(given["plot"]))
     _say_decisions(given, settings)
     inputs = tuple(path for path in (source, target if experiment else None, settings.provenance.start_source) if path)
@@ -86,11 +86,11 @@ def generate(source: str, given: Mapping[str, Any]) -> int:
 
 def predict(saved: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
     """Apply a saved fit to new rows and print them as CSV; returns the exit code. Raises EmcliError."""
-    from emcli.config.saved_fit import read_fit
     from emcli.data.table.partitions import csv_name, is_folder, parts
     from emcli.data.table.table_builder import CsvOptions
     from emcli.files import OutputFolder
     from emcli.inference.predict import predictions
+    from emcli.inference.result import read_fit
 
     if len(data) > 1:
         raise EmcliError(Exit.USAGE, f"one data file expected, got {len(data)}")
@@ -190,7 +190,7 @@ def _dataset(
 
 
 def _drawn_from_fit(source: str, rows: int | None, seed: int | None) -> Drawn:
-    from emcli.config.saved_fit import read_fit
+    from emcli.inference.result import read_fit
     from emcli.inference.simulate import draw
     from emcli.models.base import ParameterFault
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from emcli.config.experiment import Experiment
+from emcli.config.places import dotted
 from emcli.config.settings import Settings
-from emcli.config.yaml import dotted
 from emcli.errors import EmcliError, Exit, Problem
 from emcli.models import family_of
 
@@ -54,7 +54,7 @@ def drawn_from(experiment: Experiment, rows: int | None, seed: int | None) -> Dr
         else:
             path = fault.path if first in (("columns",), ("tosses",)) else ("parameters", *fault.path)
         raise EmcliError(
-            Exit.USAGE, experiment.fault(("generate", *path), f"generate.{dotted(path)}: {fault.what}")
+            Exit.USAGE, experiment.problem(("generate", *path), f"generate.{dotted(path)}: {fault.what}")
         ) from None
 
 
@@ -90,7 +90,7 @@ def _start_fault(fault: Any, settings: Settings, experiment: Experiment | None) 
     """What is wrong with given start values, at its place where they stand in the experiment."""
     if experiment is not None and settings.provenance.start_source == experiment.file:
         path = ("fit", "start", *fault.path)
-        return experiment.fault(path, f"{dotted(path)}: {fault.what}")
+        return experiment.problem(path, f"{dotted(path)}: {fault.what}")
     return Problem(f"start: {fault}", settings.provenance.start_source)
 
 

@@ -12,17 +12,16 @@ from typing import IO, Any
 from emcli.cli.commands import experiment_in, listed, raw_of, refuse_on_cluster, source_of
 from emcli.cli.running import as_dataset, check, drawn_from, finished
 from emcli.comparison.ranking import Candidate, Labels
-from emcli.config.experiment import Experiment, read_start
+from emcli.config.experiment import Experiment, start_values
 from emcli.config.options import OPTIONS
+from emcli.config.places import Document
 from emcli.config.resolve import resolve
-from emcli.config.saved_fit import read_fit
 from emcli.config.settings import Settings
-from emcli.config.yaml import Document
 from emcli.data.dataset import Dataset, read
 from emcli.errors import EmcliError, Exit
 from emcli.files import refuse_twice
 from emcli.inference.fit import Events, assignments, continued, fit
-from emcli.inference.result import document
+from emcli.inference.result import document, read_fit
 from emcli.inference.starts import Start
 from emcli.models import MODELS, family_of
 from emcli.models.base import Family, ParameterFault
@@ -143,7 +142,7 @@ def _grid(
         family.options,
         flags,
         experiment.document if experiment else None,
-        read_start=read_start,
+        read_start=start_values,
         grid=True,
     )
     source = source_of(data, experiment)
@@ -187,7 +186,7 @@ def _labels(said: Mapping[str, Any]) -> Labels | None:
     family, source = family_of(said["model"]), str(said["data"].get("source"))
     try:
         settings = resolve(
-            family.name, family.options, {}, Document(source, {"fit": dict(said["settings"])}), read_start=read_start
+            family.name, family.options, {}, Document(source, {"fit": dict(said["settings"])}), read_start=start_values
         )[0]
         if _is_yaml(source):
             experiment = experiment_in(source)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar, cast
@@ -12,6 +11,7 @@ from emcli.types import JSON
 
 T = TypeVar("T")
 Parser = Callable[[object], T]  # a value, checked and perhaps converted; ValueError("must be …") where it is wrong
+LARGEST = 1e300  # of a number, so that sums and differences of a few are finite too
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Check(Generic[T]):
 
 
 def is_number(value: object) -> bool:
-    """Is it an int or float that a float can hold? true, infinity and not-a-number are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    """Is it an int or float below 1e300? true, infinity and not-a-number are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
 
 
 def integer(low: int, high: int) -> Check[int]:
@@ -61,12 +61,12 @@ def matching(be: str, pattern: str) -> Check[str]:
     )
 
 
-def list_of(check: Check[T], be: str) -> Check[list[T]]:
-    """A list of at least one value, each of which passes a check."""
+def or_null(check: Check[T]) -> Check[T | None]:
+    """What passes a check, or null."""
     return Check(
-        be,
-        lambda value: isinstance(value, list) and bool(value) and all(map(check.holds, value)),
-        {"type": "array", "minItems": 1, "items": dict(check.schema)},
+        f"{check.be} or null",
+        lambda value: value is None or check.holds(value),
+        {"anyOf": [dict(check.schema), {"type": "null"}]},
     )
 
 
@@ -79,3 +79,4 @@ positive: Check[float] = Check(
 boolean: Check[bool] = Check("true or false", lambda value: isinstance(value, bool), {"type": "boolean"})
 text: Check[str] = Check("a text", lambda value: isinstance(value, str), {"type": "string"})
 mapping: Check[dict[str, JSON]] = Check("a mapping", lambda value: isinstance(value, dict), {"type": "object"})
+sequence: Check[list[JSON]] = Check("a list", lambda value: isinstance(value, list), {"type": "array"})

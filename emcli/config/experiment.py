@@ -7,45 +7,49 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emcli.config.options import BY_KEY, Parse, columns, integer, must
+from emcli.config.checks import Check, Parser, integer, mapping, text
+from emcli.config.options import BY_KEY, columns
+from emcli.config.places import Document, Path, refuse
 from emcli.config.resolve import config_faults
-from emcli.config.saved_fit import check_schema, parse
-from emcli.config.saved_fit import refuse as refuse_document
-from emcli.config.yaml import MAX_BYTES, Document, Path, load, not_numbers, odd_numbers, refuse
+from emcli.config.saved_fit import fit_in, parameters_in, parsed
 from emcli.errors import EmcliError, Exit, Problem, quoted, suggestion
 from emcli.files import read_bytes, shown_name
+from emcli.types import JSON
 
 MAX_ROWS = 10**9
+MAX_YAML = 1 << 20  # bytes
 MAX_FIT = 64 << 20  # bytes of a fit's JSON, whose trace may be long
 
-MODEL = must("the name of a model", lambda value: isinstance(value, str))
-DATA = must("the name of a CSV file", lambda value: isinstance(value, str) and value != "")
-MAPPING = must("a mapping", lambda value: isinstance(value, dict))
-PARAMETERS = must("a mapping of parameters", lambda value: isinstance(value, dict) and bool(value))
-SIZES = must(
-    f"a list of integers above 0 that add up to {MAX_ROWS} at most",
-    lambda value: (
-        isinstance(value, list)
-        and bool(value)
-        and all(type(size) is int and size > 0 for size in value)
-        and sum(value) <= MAX_ROWS
-    ),
-    tuple,
+
+def _sizes(value: object) -> tuple[int, ...]:
+    whole = isinstance(value, list) and all(type(size) is int and size > 0 for size in value)
+    if not isinstance(value, list) or not value or not whole or sum(value) > MAX_ROWS:
+        raise ValueError(f"must be a list of integers above 0 that add up to {MAX_ROWS} at most")
+    return tuple(value)
+
+
+PARAMETERS: Check[dict[str, JSON]] = Check(
+    "a mapping of parameters", lambda value: isinstance(value, dict) and bool(value)
 )
-TOP: dict[str, Parse] = {"model": MODEL, "data": DATA, "generate": MAPPING, "fit": MAPPING}
-GENERATE: dict[str, Parse] = {
+TOP: dict[str, Parser[object]] = {
+    "model": Check("the name of a model", text.holds),
+    "data": Check("the name of a CSV file", lambda value: isinstance(value, str) and value != ""),
+    "generate": mapping,
+    "fit": mapping,
+}
+GENERATE: dict[str, Parser[object]] = {
     "rows": integer(1, MAX_ROWS),
     "seed": BY_KEY["seed"].parse,
     "parameters": PARAMETERS,
-    "sizes": SIZES,
+    "sizes": _sizes,
     "columns": columns,
     "tosses": integer(1, 10**6),
 }
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What `generate:` draws: some rows, or as many of each component as `sizes` says."""
+class Simulation:
+    """Rows to draw from given parameters: `rows` of them, or `sizes` of each component."""
 
     parameters: dict[str, Any]  # finite numbers and lists of them; the rest is the model's to check
     rows: int | None = None
@@ -64,117 +68,105 @@ class Experiment:
     document: Document
     data: str | None = None  # a path that is good from the working directory, or '-'
     data_source: str | None = None  # as typed, or the base name of an absolute path: the same wherever it is run
-    generate: Recipe | None = None
+    generate: Simulation | None = None
 
-    @property
-    def fit(self) -> Mapping[str, Any]:
-        """The `fit:` mapping as it stands in the file."""
-        return self.document.value.get("fit", {})  # type: ignore[no-any-return]
-
-    def fault(self, path: Path, what: str) -> Problem:
-        """A fault at the line and column of a path such as ("generate", "parameters", "means", 0)."""
-        return self.document.fault(path, what)
+    def problem(self, path: Path, what: str) -> Problem:
+        """A problem at the line and column of a path such as ("generate", "parameters", "means", 0)."""
+        return self.document.problem(path, what)
 
 
 def read_experiment(path: str, models: Iterable[str]) -> Experiment:
     """The experiment in a YAML file, or in standard input (`-`); EmcliError (exit 2) lists all that is wrong in it."""
-    document = load(read_bytes(path, Exit.USAGE, MAX_BYTES), shown_name(path))
+    from emcli.config.yaml import load
+
+    document = load(read_bytes(path, Exit.USAGE, MAX_YAML), shown_name(path))
     known = tuple(models)
-    top, faults = _fields(document, (), TOP)
+    top, problems = _fields(document, (), TOP)
+    model, data = top.get("model"), top.get("data")
     if "model" not in document.value:
-        faults.append(document.fault((), f"missing 'model': one of {', '.join(known)}"))
-    elif "model" in top and top["model"] not in known:
-        shown = document.excerpt(("model",))
-        got = f"got {quoted(shown)}{suggestion(top['model'], known)}"
-        faults.append(document.fault(("model",), f"model: must be one of {', '.join(known)}; {got}"))
-    if path == "-" and top.get("data") == "-":
-        faults.append(document.fault(("data",), "the experiment and its data cannot both be standard input"))
-    recipe = None
+        problems.append(document.problem((), f"missing 'model': one of {', '.join(known)}"))
+    elif isinstance(model, str) and model not in known:
+        got = f"got {quoted(document.excerpt(('model',)))}{suggestion(model, known)}"
+        problems.append(document.problem(("model",), f"model: must be one of {', '.join(known)}; {got}"))
+    if path == "-" and data == "-":
+        problems.append(document.problem(("data",), "the experiment and its data cannot both be standard input"))
+    simulation = None
     if "generate" in top:
-        recipe, wrong = _recipe(document)
-        faults += wrong
+        simulation, wrong = _simulation(document)
+        problems += wrong
     if "fit" in top:
-        faults += config_faults(document)
-    if faults:
-        refuse(sorted(faults, key=lambda fault: (fault.line or 0, fault.column or 0)))
-    data = top.get("data")
-    folder = "" if path == "-" else os.path.dirname(path)
+        problems += config_faults(document)
+    if problems:
+        refuse(sorted(problems, key=lambda problem: (problem.line or 0, problem.column or 0)))
+    assert isinstance(model, str)
+    source = data if isinstance(data, str) else None
     return Experiment(
-        document.file, top["model"], document,
-        data=data if data in (None, "-") else os.path.join(folder, data),
-        data_source=os.path.basename(data) if data and os.path.isabs(data) else data,
-        generate=recipe,
-    )  # fmt: skip
+        document.file,
+        model,
+        document,
+        data=source if source in (None, "-") or path == "-" else os.path.join(os.path.dirname(path), source),
+        data_source=os.path.basename(source) if source and os.path.isabs(source) else source,
+        generate=simulation,
+    )
 
 
-def read_start(path: str) -> dict[str, Any]:
-    """The parameters in a file: YAML of them, bare or under `parameters`, or a fit's JSON. EmcliError (exit 2)."""
-    text, file = read_bytes(path, Exit.USAGE, MAX_FIT), shown_name(path)
-    if (parameters := _fit_json(text, file)) is not None:
-        return parameters
-    document = load(text, file)
+def start_values(path: str) -> dict[str, JSON]:
+    """The parameters in a file: YAML of them, bare or under `parameters`, or a fit's JSON.
+
+    Raises EmcliError: exit 3 for a fit's JSON, which may be too long for YAML, and 2 for YAML.
+    """
+    from emcli.config.yaml import load
+
+    content, file = read_bytes(path, Exit.USAGE, MAX_FIT), shown_name(path)
+    if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        try:
+            fit = parsed(content, file)
+        except EmcliError:  # where it may be YAML, that can say what is wrong with it
+            if len(content) > MAX_YAML or path.endswith(".json"):
+                raise
+        else:
+            if isinstance(fit, dict) and ("schema" in fit or "type" in fit):
+                return parameters_in(fit_in(fit, file), file)
+    document = load(content, file)
     inner: Path = ("parameters",) if "parameters" in document.value else ()
-    value = document.get(inner)
-    if not isinstance(value, dict) or not value:
-        refuse([document.fault(inner, f"expected a mapping of parameters, got {quoted(document.excerpt(inner))}")])
-    if faults := list(not_numbers(document, inner)):
-        refuse(faults)
+    value: dict[str, JSON] = document.get(inner)
+    if not PARAMETERS.holds(value):
+        what = f"expected {PARAMETERS.be}, got {quoted(document.excerpt(inner))}"
+        refuse([document.problem(inner, what)])
+    if problems := document.not_numbers(inner):
+        refuse(problems)
     return value
 
 
-def _fit_json(text: bytes, path: str) -> dict[str, Any] | None:
-    """The parameters of a fit's JSON, which may be too long for YAML; None where the text is none.
-
-    Text that may be YAML is left to that, which can say what is wrong with it. EmcliError (exit 3).
-    """
-    if not text.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-        return None
-    try:
-        characters, said = parse(text, path)
-    except EmcliError:
-        if len(text) > MAX_BYTES or path.endswith(".json"):
-            raise
-        return None
-    if not isinstance(said, dict) or not {"schema", "type"} & said.keys():
-        return None
-    check_schema(characters, said, path)
-    parameters = said.get("parameters")
-    if not isinstance(parameters, dict) or not parameters:
-        refuse_document(characters, path, [(("parameters",), "no mapping of parameters in this fit")])
-    document = Document(path, {"parameters": parameters})
-    if odd := list(odd_numbers(document, ("parameters",))):
-        wrong = [(each, document.wrong(each, "must be a finite number").what) for each in odd]
-        refuse_document(characters, path, wrong)
-    return dict(said["parameters"])
-
-
-def _fields(document: Document, path: Path, table: Mapping[str, Parse]) -> tuple[dict[str, Any], list[Problem]]:
+def _fields(
+    document: Document, path: Path, table: Mapping[str, Parser[object]]
+) -> tuple[dict[str, Any], list[Problem]]:
     """The good values of a mapping that has these keys and no others, and what is wrong with the others."""
     values: dict[str, Any] = {}
-    faults: list[Problem] = []
+    problems: list[Problem] = []
     for key, raw in document.get(path).items():
         here = (*path, key)
         if key not in table:
-            faults.append(document.fault(here, f"unknown key {quoted(key)}{suggestion(key, table)}"))
+            problems.append(document.problem(here, f"unknown key {quoted(key)}{suggestion(key, table)}"))
             continue
         try:
             values[key] = table[key](raw)
         except ValueError as error:
-            faults.append(document.wrong(here, str(error)))
-    return values, faults
+            problems.append(document.wrong(here, str(error)))
+    return values, problems
 
 
-def _recipe(document: Document) -> tuple[Recipe | None, list[Problem]]:
+def _simulation(document: Document) -> tuple[Simulation | None, list[Problem]]:
     """What `generate:` says, and what is wrong with it."""
     here = ("generate",)
     given = document.value["generate"]
-    values, faults = _fields(document, here, GENERATE)
+    values, problems = _fields(document, here, GENERATE)
     if "parameters" not in given:
-        faults.append(document.fault(here, "generate: missing 'parameters'"))
+        problems.append(document.problem(here, "generate: missing 'parameters'"))
     elif "parameters" in values:
-        faults += not_numbers(document, (*here, "parameters"))
+        problems += document.not_numbers((*here, "parameters"))
     if "rows" in given and "sizes" in given:
-        faults.append(document.fault((*here, "sizes"), "generate: 'rows' and 'sizes' exclude each other"))
+        problems.append(document.problem((*here, "sizes"), "generate: 'rows' and 'sizes' exclude each other"))
     elif "rows" not in given and "sizes" not in given:
-        faults.append(document.fault(here, "generate: missing 'rows' (or 'sizes')"))
-    return (None if faults else Recipe(**values)), faults
+        problems.append(document.problem(here, "generate: missing 'rows' (or 'sizes')"))
+    return (None if problems else Simulation(**values)), problems

@@ -10,8 +10,9 @@ from os import path as paths
 from typing import Any
 
 from emcli.config.options import BY_KEY, EXCLUDES, OPTIONS, Option
+from emcli.config.places import Document, Path, dotted, refuse
+from emcli.config.scalars import scalar
 from emcli.config.settings import Provenance, Settings
-from emcli.config.yaml import Document, Path, dotted, not_numbers, refuse, scalar
 from emcli.errors import Problem, escaped, quoted, suggestion
 
 RANGE = re.compile("([0-9]{1,9})-([0-9]{1,9})")
@@ -48,7 +49,7 @@ class Asked:
         return self.option.listable and (bool(text) or isinstance(self.raw, list))
 
     def fault(self, what: str) -> Problem:
-        return self.document.fault(self.path, what) if self.document else Problem(what)
+        return self.document.problem(self.path, what) if self.document else Problem(what)
 
     def items(self) -> list[tuple[Path, str, Any]]:
         """Each of the values: its path, what was typed, what that means."""
@@ -70,12 +71,12 @@ class Asked:
             except ValueError as error:
                 got = f"{';' if choices else ','} got {quoted(shown)}{suggestion(shown, choices)}"
                 faults.append(
-                    self.document.fault(path, f"{dotted(path)}: {error}{got}")
+                    self.document.problem(path, f"{dotted(path)}: {error}{got}")
                     if self.document
                     else Problem(f"{quoted(self.name)} {error}{got}")
                 )
         if self.document and isinstance(self.raw, dict):
-            faults += not_numbers(self.document, self.path)
+            faults += self.document.not_numbers(self.path)
         if self.raw == [] or (self.listed and len(set(values)) < len(values)):
             faults.append(self.fault(f"{quoted(self.name)} must list at least one value, and each once"))
         return values
@@ -109,7 +110,7 @@ def config_faults(document: Document) -> list[Problem]:
             Asked(known[key], raw, document).values(faults)
         else:
             close = suggestion(called.get(key, key), known)
-            faults.append(document.fault(("fit", key), f"unknown key {quoted(key)}{close}"))
+            faults.append(document.problem(("fit", key), f"unknown key {quoted(key)}{close}"))
     return faults
 
 

@@ -1,28 +1,30 @@
-"""The result document: what a fit is as JSON."""
+"""The document of a fit: written as JSON, and read back."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from emcli import __version__
-from emcli.config.saved_fit import SCHEMA
-from emcli.errors import escaped
+from emcli.config.documents import FIT, DataDocument, FitDocument, RunDocument, StepDocument, TruthDocument, in_order
+from emcli.config.places import dotted
+from emcli.config.saved_fit import read_document
+from emcli.errors import EmcliError, Exit, Problem, escaped, quoted
+from emcli.files import shown_name
+from emcli.models import MODELS, family_of
+from emcli.models.base import ParameterFault
 
 if TYPE_CHECKING:
     from emcli.inference.fit import Result
     from emcli.inference.starts import Start
 
 
-def document(result: Result) -> dict[str, Any]:
-    """The result as plain values, in the order in which they are written. No NaN, no time, no name of a machine."""
-    settings = result.settings.document()
-    data, best = result.data, result.best
-    said: dict[str, Any] = {"schema": SCHEMA, "version": __version__, "model": result.family.name}
-    said |= {key: settings[key] for key in ("covariance", "mixing") if key in settings}
-    said["k"] = settings["k"]
-    said["data"] = {
+def document(result: Result) -> FitDocument:
+    """The document of a fit. It holds no NaN, no time and no name of a machine: the same fit gives the same bytes."""
+    data, best, criteria = result.data, result.best, result.criteria()
+    assert best.stop is not None
+    rows = {
         "source": escaped(data.source, 400),
         "rows": data.count,
         "weight": _whole(data.rows.total),
@@ -31,62 +33,106 @@ def document(result: Result) -> dict[str, Any]:
         "sha256": data.digest(),
         **result.family.extras(data.rows),
     }
-    said["settings"] = settings
-    said |= {"status": best.status, "stop": best.stop, "decrement": best.decrement}
-    said["warnings"] = [{"slug": caution.slug, "message": caution.message} for caution in result.cautions]
-    said |= {"log_likelihood": result.log_likelihood, "parameters_count": result.parameters_count, **result.criteria()}
+    fit: FitDocument = {
+        "schema": FIT,
+        "version": __version__,
+        "model": result.family.name,
+        "k": result.settings.model.k,
+        "data": cast(DataDocument, rows),
+        "settings": result.settings.document(),
+        "status": best.status,
+        "stop": best.stop,
+        "decrement": best.decrement,
+        "warnings": [{"slug": warning.slug, "message": warning.message} for warning in result.cautions],
+        "log_likelihood": result.log_likelihood,
+        "parameters_count": result.parameters_count,
+        "aic": criteria["aic"],
+        "bic": criteria["bic"],
+        "icl": criteria["icl"],
+        "parameters": result.parameters,
+        "best_start": best.start,
+        "reached": result.reached(),
+        "iterations": best.iterations,
+        "trace": [_step(result, best, i, *pair) for i, pair in enumerate(result.log_likelihoods(best))],
+        "restarts": [_run(result, start) for start in result.ledger],
+    }
+    if result.settings.model.covariance is not None:
+        fit["covariance"] = result.settings.model.covariance
+    if result.settings.model.mixing is not None:
+        fit["mixing"] = result.settings.model.mixing
     if result.inertia is not None:
-        said["inertia"] = result.inertia
-    said["parameters"] = result.parameters
+        fit["inertia"] = result.inertia
     if result.certificate is not None:
-        said["certificate"] = result.certificate
+        fit["certificate"] = result.certificate
     if result.bootstrap is not None:
-        said["bootstrap"] = result.bootstrap.document()
+        fit["bootstrap"] = result.bootstrap.document()
     if result.truth is not None:
-        said["truth"] = result.truth
-    said |= {"best_start": best.start, "reached": result.reached(), "iterations": best.iterations}
-    said["trace"] = [
-        {"iteration": i, **_measured(*pair), **_named(result, best, i)}
-        for i, pair in enumerate(result.log_likelihoods(best))
-    ]
-    said["restarts"] = [ledger_line(result, start) for start in result.ledger]
-    return said
+        fit["truth"] = cast(TruthDocument, result.truth)
+    return in_order(FitDocument, fit)
 
 
-def ledger_line(result: Result, start: Start) -> dict[str, Any]:
-    """One start of the ledger; a degenerate one has no log-likelihood, but a reason."""
-    line: dict[str, Any] = {"start": start.start, "status": start.status, "iterations": start.iterations}
+def _step(result: Result, start: Start, i: int, log_likelihood: float | None, inertia: float | None) -> StepDocument:
+    """Iteration i of a start."""
+    step: StepDocument = {"iteration": i, "log_likelihood": log_likelihood}
+    if inertia is not None:
+        step["inertia"] = inertia
+    if i and not result.family.hard:
+        step["step"] = start.steps[i]
+    return step
+
+
+def _run(result: Result, start: Start) -> RunDocument:
+    """One start of the ledger."""
+    run: RunDocument = {
+        "start": start.start,
+        "status": start.status,
+        "iterations": start.iterations,
+        "log_likelihood": None,
+    }
     if start.origin is not None:
-        line["origin"] = start.origin
+        run["origin"] = start.origin
     if start.sample is not None:
-        line["sample"] = {"rows": start.sample[0], **_measured(*start.sample[1:])}
+        rows, log_likelihood, inertia = start.sample
+        run["sample"] = {"rows": rows, "log_likelihood": log_likelihood}
+        if inertia is not None:
+            run["sample"]["inertia"] = inertia
     if start.finished:
         measures = result.family.measures(start.scores[-1], result.data.rows, result.settings.model.k)
-        return line | _measured(*measures)
-    line["log_likelihood"] = None
-    return line if start.status == "screened" else line | {"reason": start.reason}
-
-
-def _named(result: Result, start: Start, iteration: int) -> dict[str, str]:
-    """What kind of step led to an iteration."""
-    return {"step": start.steps[iteration]} if iteration and not result.family.hard else {}
-
-
-def _measured(log_likelihood: float | None, inertia: float | None) -> dict[str, float | None]:
-    return {"log_likelihood": log_likelihood} | ({} if inertia is None else {"inertia": inertia})
+        run["log_likelihood"], inertia = measures
+        if inertia is not None:
+            run["inertia"] = inertia
+    elif start.status != "screened" and start.reason is not None:
+        run["reason"] = start.reason
+    return in_order(RunDocument, run)
 
 
 def _whole(number: float) -> int | float:
     return int(number) if number == int(number) else number
 
 
-def dumps(said: Mapping[str, Any]) -> str:
+def dumps(document: Mapping[str, object]) -> str:
     """A document as JSON: a line for each key, and for each entry of a list of objects. Ends with a newline."""
     lines = []
-    for key, value in said.items():
+    for key, value in document.items():
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         if isinstance(value, list) and value and isinstance(value[0], dict):
             entries = ",\n    ".join(json.dumps(entry, ensure_ascii=False, allow_nan=False) for entry in value)
             text = f"[\n    {entries}\n  ]"
         lines.append(f"  {json.dumps(key)}: {text}")
     return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def read_fit(path: str) -> FitDocument:
+    """A fit's document from a file, `-` for standard input, with parameters that its model accepts.
+
+    Raises EmcliError (exit 3) with the path of each fault.
+    """
+    fit, file = read_document(path), shown_name(path)
+    if fit["model"] not in MODELS:
+        raise EmcliError(Exit.DATA, Problem(f"model: no such model {quoted(fit['model'])}", file))
+    try:
+        family_of(fit["model"]).read(fit["parameters"], fit.get("settings", {}), fit["k"])
+    except ParameterFault as fault:
+        what = f"{dotted(('parameters', *fault.path))}: {fault.what}"
+        raise EmcliError(Exit.DATA, Problem(what, file)) from None
+    return fit

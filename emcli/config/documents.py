@@ -1,0 +1,291 @@
+"""The documents of fit and compare: their keys in order, with the type and range of each, for writer and reader."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from types import UnionType
+from typing import (
+    Annotated,
+    NotRequired,
+    TypedDict,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
+
+from emcli.config.checks import (
+    Check,
+    Parser,
+    boolean,
+    integer,
+    mapping,
+    matching,
+    number,
+    one_of,
+    or_null,
+    positive,
+    sequence,
+)
+from emcli.config.checks import text as a_text
+from emcli.config.options import COVARIANCES, MIXINGS, OPTIONS
+from emcli.config.places import Path, dotted, non_numbers, shown
+from emcli.errors import quoted
+from emcli.types import JSON
+
+D = TypeVar("D")
+FIT, COMPARISON = "emcli.fit/1", "emcli.compare/1"
+
+Text = Annotated[str, a_text]
+TextOrNull = Annotated[str | None, or_null(a_text)]
+Flag = Annotated[bool, boolean]
+Count = Annotated[int, integer(0, 10**15)]
+Number = Annotated[float, number]
+NumberOrNull = Annotated[float | None, or_null(number)]
+Positive = Annotated[float, positive]
+Components = Annotated[int, integer(1, 10**4)]
+Covariance = Annotated[str, one_of(COVARIANCES)]
+Mixing = Annotated[str, one_of(MIXINGS)]
+Ended = Annotated[str, one_of(("converged", "max_iter"))]
+Slug = Annotated[str, matching("a slug", "[a-z][a-z-]{0,39}")]
+Hash = Annotated[str, matching("64 hexadecimal digits", "[0-9a-f]{64}")]
+Object = Annotated[dict[str, JSON], mapping]
+Names = Annotated[list[Text], Check("a list of names", lambda value: isinstance(value, list) and value != [])]
+
+numbers: Check[JSON] = Check("a finite number", lambda value: next(non_numbers(value), None) is None)
+Numbers = Annotated[JSON, numbers]  # one, or lists and mappings of them to any depth
+Parameters = dict[str, Numbers]  # by name, of shapes that are the model's to check
+
+
+def _are_numbers_of_tosses(value: object) -> bool:
+    return isinstance(value, dict) and value != {} and all(re.fullmatch("0*[1-9][0-9]{0,14}", key) for key in value)
+
+
+SETTINGS: dict[str, Parser[object]] = {option.key: option.parse for option in OPTIONS if option.in_yaml}
+Settings = Annotated[dict[str, JSON], SETTINGS]  # the keys of an experiment's `fit:`, in the order of the options
+Tosses = Annotated[dict[str, Positive], Check("a mapping of numbers of tosses to weights", _are_numbers_of_tosses)]
+
+
+# NotRequired: only some fits have it, or all do and nothing that reads a fit needs it.
+class DataDocument(TypedDict):
+    """The rows that were fitted."""
+
+    source: NotRequired[Text]  # as typed if relative, the base name of an absolute path
+    rows: Count
+    weight: Positive  # sum of the row weights
+    columns: Names
+    dropped: NotRequired[Count]  # rows with missing values, left out
+    sha256: Hash  # of the values, not of the file
+    tosses: NotRequired[Tosses]  # coins: weight of the rows of each number of tosses
+
+
+class WarningDocument(TypedDict):
+    """One warning."""
+
+    slug: Slug
+    message: Text
+
+
+class TruthDocument(TypedDict):
+    """What is known of the data, beside the fit; true components in the fit's order where they match one to one."""
+
+    parameters: Parameters | None
+    adjusted_rand_index: NumberOrNull
+
+
+class StepDocument(TypedDict):
+    """One iteration of the best start; iteration 0 is the start itself."""
+
+    iteration: Count
+    log_likelihood: NumberOrNull
+    inertia: NotRequired[Number]
+    step: NotRequired[Text]
+
+
+class SampleDocument(TypedDict):
+    """The sample that a start was screened on, and its score there."""
+
+    rows: Count
+    log_likelihood: NumberOrNull
+    inertia: NotRequired[Number]
+
+
+class RunDocument(TypedDict):
+    """One start; its log-likelihood is null where it degenerated, for a reason, or was screened out."""
+
+    start: Count
+    status: Annotated[str, one_of(("converged", "max_iter", "degenerate", "screened"))]
+    iterations: Count
+    origin: NotRequired[Text]
+    sample: NotRequired[SampleDocument]
+    log_likelihood: NumberOrNull
+    inertia: NotRequired[Number]
+    reason: NotRequired[Text]
+
+
+class FitDocument(TypedDict):
+    """A fit, as `emcli fit --json` writes it."""
+
+    schema: Text
+    version: NotRequired[Text]
+    model: Text
+    covariance: NotRequired[Covariance]
+    mixing: NotRequired[Mixing]
+    k: Components
+    data: DataDocument
+    settings: NotRequired[Settings]
+    status: Ended
+    stop: NotRequired[Text]
+    decrement: NotRequired[NumberOrNull]
+    warnings: NotRequired[list[WarningDocument]]
+    log_likelihood: NumberOrNull
+    parameters_count: Count
+    aic: NumberOrNull
+    bic: NumberOrNull
+    icl: NumberOrNull
+    inertia: NotRequired[Number]
+    parameters: Parameters
+    certificate: NotRequired[Object]
+    bootstrap: NotRequired[Object]
+    truth: NotRequired[TruthDocument]
+    best_start: NotRequired[Count]
+    reached: NotRequired[Count]
+    iterations: Count
+    trace: NotRequired[list[StepDocument]]
+    restarts: NotRequired[list[RunDocument]]
+
+
+class CandidateDocument(TypedDict):
+    """A candidate of a comparison; one without a fit has a reason, and nothing else that is not required."""
+
+    name: Text
+    model: Text
+    k: Components
+    covariance: Annotated[str | None, or_null(one_of(COVARIANCES))]
+    mixing: Annotated[str | None, or_null(one_of(MIXINGS))]
+    parameters_count: NotRequired[Count]
+    log_likelihood: NotRequired[NumberOrNull]
+    aic: NotRequired[NumberOrNull]
+    bic: NotRequired[NumberOrNull]
+    delta_bic: NotRequired[NumberOrNull]
+    icl: NotRequired[NumberOrNull]
+    inertia: NotRequired[Number]
+    iterations: NotRequired[Count]
+    status: Annotated[str, one_of(("converged", "max_iter", "failed"))]
+    starts: NotRequired[Count]
+    reached: NotRequired[Annotated[int | None, or_null(integer(0, 10**15))]]
+    warnings: NotRequired[list[Slug]]
+    adjusted_rand_index: NotRequired[Number]
+    truth: NotRequired[Parameters]
+    errors: NotRequired[Parameters | None]
+    reason: NotRequired[TextOrNull]
+
+
+class GroupDocument(TypedDict):
+    """Candidates that can be ranked against each other, best first."""
+
+    reason: TextOrNull  # why the candidates of other groups are not among them
+    candidates: list[CandidateDocument]
+
+
+class AlignedFitDocument(TypedDict):
+    """A fit beside the reference of its alignment."""
+
+    name: Text
+    order: list[Components]  # its components, counted from 1, in the order of the reference's
+    differences: Parameters | None
+    adjusted_rand_index: NumberOrNull
+
+
+class AlignmentDocument(TypedDict):
+    """Fits of one model and k beside the first of them."""
+
+    model: Text
+    k: Components
+    reference: Text
+    fits: list[AlignedFitDocument]
+
+
+class ComparisonDocument(TypedDict):
+    """A comparison, as `emcli compare --json` writes it."""
+
+    schema: Text
+    version: Text
+    criterion: Annotated[str, one_of(("bic", "aic", "icl"))]
+    groups: list[GroupDocument]
+    alignments: list[AlignmentDocument]
+    best: TextOrNull
+
+
+@cache
+def keys(document: type) -> dict[str, tuple[object, bool]]:
+    """The type of each key of a document, in order, and whether it must be there."""
+    hints = get_type_hints(document, include_extras=True)
+    return {
+        key: (get_args(hint)[0], False) if get_origin(hint) is NotRequired else (hint, True)
+        for key, hint in hints.items()
+    }
+
+
+def in_order(kind: type, document: D) -> D:
+    """A document with its keys in the order of its type."""
+    given = cast(dict[str, object], document)
+    return cast(D, {key: given[key] for key in keys(kind) if key in given})
+
+
+def problems(kind: object, value: JSON, path: Path = ()) -> Iterator[str]:
+    """What is wrong in a value of one of the types above: a sentence for each fault, with its path.
+
+    Keys that a document does not have are left alone: a later minor version may have added them.
+    """
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        wrong = list(_failures(arguments[1], value, path))
+        yield from wrong or problems(arguments[0], value, path)
+    elif origin in (Union, UnionType):
+        if value is not None:
+            yield from problems(arguments[0], value, path)
+    elif origin is list:
+        yield from _failures(sequence, value, path)
+        if isinstance(value, list):
+            for i, item in enumerate(value):
+                yield from problems(arguments[0], item, (*path, i))
+    elif origin is dict:
+        yield from _failures(mapping, value, path)
+        if isinstance(value, dict):
+            for key, item in value.items():
+                yield from problems(arguments[1], item, (*path, key))
+    elif isinstance(kind, type) and is_typeddict(kind):
+        yield from _failures(mapping, value, path)
+        if isinstance(value, dict):
+            for key, (inner, required) in keys(kind).items():
+                if key in value:
+                    yield from problems(inner, value[key], (*path, key))
+                elif required:
+                    yield f"not an emcli result: missing {quoted(dotted((*path, key)))}"
+
+
+def _failures(check: Parser[object] | Mapping[str, Parser[object]], value: object, path: Path) -> Iterator[str]:
+    """What a check refuses in a value, or the checks of some keys in a mapping."""
+    if check is numbers:
+        for inner, odd in non_numbers(value):
+            yield _wrong((*path, *inner), f"must be {number.be}", odd)
+    elif isinstance(check, Mapping):
+        yield from _failures(mapping, value, path)
+        for key, item in value.items() if isinstance(value, dict) else ():
+            if key in check:
+                yield from _failures(check[key], item, (*path, key))
+    else:
+        try:
+            check(value)
+        except ValueError as error:
+            yield _wrong(path, str(error), value)
+
+
+def _wrong(path: Path, what: str, value: object) -> str:
+    return f"{dotted(path)}: {what}, got {quoted(shown(value))}"
