@@ -8,21 +8,23 @@ import math
 import subprocess
 import sys
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from conftest import ROOT
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_data import AUTO, DROP, REFUSED, almost_tables, columns, every_column, fault_of, outcome, read
 
 from emcli.compute import arrays
 from emcli.data.points import rows
-from emcli.data.table import csv_reader, numeric_blocks
+from emcli.data.table import numeric_chunks
 from emcli.data.table.read import read_table
-from emcli.data.table.table_builder import Body, CsvOptions
+from emcli.data.table.table import CsvDialect, ReadSizes
+from emcli.data.table.table_builder import TableBuilder
 from emcli.errors import EmcliError
 
 pytest.importorskip("pyarrow")
@@ -35,22 +37,18 @@ numerals = st.one_of(
 )
 
 
-@pytest.fixture
-def always(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numeric_blocks, "LARGE", 0)
+ALWAYS = CsvDialect(sizes=ReadSizes(arrow=0))  # Arrow however small the table
 
 
-def both(content: bytes, options: CsvOptions, choose: Any) -> tuple[Any, Any]:
-    with pytest.MonkeyPatch.context() as patch:
-        slow = outcome(content, options, choose)
-        patch.setattr(numeric_blocks, "LARGE", 0)
-        return outcome(content, options, choose), slow
+def both(content: bytes, dialect: CsvDialect, choose: Any, chunk: int = 2 << 20) -> tuple[Any, Any]:
+    small, large = (replace(dialect, sizes=ReadSizes(chunk=chunk, arrow=arrow)) for arrow in (1 << 30, 0))
+    return outcome(content, large, choose), outcome(content, small, choose)
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(
     almost_tables(),
-    st.sampled_from([AUTO, DROP, *(CsvOptions(delimiter=d, header=h) for d in ",;\t" for h in (False, True))]),
+    st.sampled_from([AUTO, DROP, *(CsvDialect(delimiter=d, header=h) for d in ",;\t" for h in (False, True))]),
     st.sampled_from([5, 16, 4 << 20]),
     st.sampled_from([every_column, columns(0)]),
 )
@@ -59,11 +57,9 @@ def both(content: bytes, options: CsvOptions, choose: Any) -> tuple[Any, Any]:
 @example(b"a,b\n1,\n3,4\n", AUTO, 4 << 20, columns(0))
 @example(b"a\n1\n\n3\n", AUTO, 4 << 20, every_column)
 @example(b"a,b\n1,2\n\xef\xbb\xbf3,4\n", AUTO, 5, every_column)
-def test_both_ways_of_reading_agree(content: bytes, options: CsvOptions, block: int, choose: Any) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csv_reader, "BLOCK", block)
-        fast, slow = both(content, options, choose)
-        assert fast == slow
+def test_both_ways_of_reading_agree(content: bytes, dialect: CsvDialect, chunk: int, choose: Any) -> None:
+    fast, slow = both(content, dialect, choose, chunk)
+    assert fast == slow
 
 
 @settings(max_examples=400, deadline=None)
@@ -73,26 +69,26 @@ def test_every_spelling_of_a_number_has_the_same_bits_or_the_same_fault(cells: l
     assert fast == slow
 
 
-@pytest.mark.usefixtures("always")
 @pytest.mark.parametrize(("content", "line"), [case[1:3] for case in REFUSED], ids=[case[0] for case in REFUSED])
 def test_nothing_is_corrected(content: bytes, line: str) -> None:
-    assert [str(fault) for fault in fault_of(content).problems] == [line]
+    assert [str(fault) for fault in fault_of(content, ALWAYS).problems] == [line]
 
 
-@pytest.mark.usefixtures("always")
 def test_plain_numbers_do_take_the_fast_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(np, "loadtxt", None)
-    monkeypatch.setattr(Body, "_by_row", None)
+    monkeypatch.setattr(TableBuilder, "add_rows", None)
     for content in ("x,y\n1,2\n3,-4e5\n", "x\t y\r\n1\t2\r\n3\t-4e5\r\n\r\n", "1;2\n3;-4e5"):
-        assert read(content).numbers.tolist() == [[1, 2], [3, -4e5]]
+        assert read(content, ALWAYS).numbers.tolist() == [[1, 2], [3, -4e5]]
 
 
-@pytest.mark.usefixtures("always")
 def test_without_arrow_numpy_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numeric_blocks, "_engine", None)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert read("x,y\n1,2\n").numbers.tolist() == [[1, 2]]
-    assert numeric_blocks._engine is False
+    numeric_chunks.load_arrow.cache_clear()
+    try:
+        assert read("x,y\n1,2\n", ALWAYS).numbers.tolist() == [[1, 2]]
+        assert numeric_chunks.load_arrow() is None
+    finally:
+        numeric_chunks.load_arrow.cache_clear()
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -103,14 +99,12 @@ def test_a_large_file_is_known_by_its_size_or_by_what_was_read(
     content = b"x,y\n" + b"1,2\n" * 1000
     path = tmp_path / "x.csv"
     path.write_bytes(gzip.compress(content) if packed else content)
-    monkeypatch.setattr(numeric_blocks, "_by_arrow", lambda data, *_: asked.append(len(data)))
-    monkeypatch.setattr(numeric_blocks, "LARGE", 3000)
-    monkeypatch.setattr(csv_reader, "BLOCK", 1000)
-    monkeypatch.setattr(csv_reader, "SAMPLE", 8)
-    assert len(read_table(str(path), AUTO, every_column).numbers) == 1000
+    monkeypatch.setattr(numeric_chunks, "_parse_by_arrow", lambda data, *_: asked.append(len(data)))
+    dialect = CsvDialect(sizes=ReadSizes(chunk=1000, sample=8, arrow=3000))
+    assert len(read_table(str(path), dialect, every_column).numbers) == 1000
     assert len(asked) == (2 if packed else 5)
     asked.clear()
-    read_table("-", AUTO, every_column, io.BytesIO(content))
+    read_table("-", dialect, every_column, io.BytesIO(content))
     assert len(asked) == 2
 
 
@@ -120,12 +114,12 @@ def test_a_large_file_is_the_same_for_any_jobs_and_its_faults_are_where_they_are
     values = np.random.default_rng(1).normal(size=(300_000, 2)).round(6)
     lines = ["x,y", *(f"{x},{y}" for x, y in values.tolist())]
     path.write_text("\n".join(lines))
-    assert path.stat().st_size > numeric_blocks.LARGE
-    assert np.array_equal(read_table(str(path), CsvOptions(jobs=jobs), every_column).numbers, values)
+    assert path.stat().st_size > ReadSizes().arrow
+    assert np.array_equal(read_table(str(path), CsvDialect(jobs=jobs), every_column).numbers, values)
     lines[250_000], lines[280_000] = "1,one", "2"
     path.write_text("\n".join(lines))
     with pytest.raises(EmcliError) as caught:
-        read_table(str(path), CsvOptions(jobs=jobs), every_column)
+        read_table(str(path), CsvDialect(jobs=jobs), every_column)
     assert [str(fault).partition(":")[2][:25] for fault in caught.value.problems] == [
         "250001:2: cannot read 'on", "280001: 1 field, expected"
     ]  # fmt: skip

@@ -6,9 +6,9 @@ import json
 import os
 import string
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from conftest import ROOT
@@ -20,9 +20,8 @@ from test_bad_documents import COINS, GMM
 
 from emcli.config.experiment import read_experiment
 from emcli.config.yaml import load
-from emcli.data.table import csv_reader, table_builder
 from emcli.data.table.read import read_table
-from emcli.data.table.table_builder import CsvOptions, Selection
+from emcli.data.table.table import ColumnSelection, CsvDialect, ReadSizes
 from emcli.errors import EmcliError, Exit
 from emcli.models import MODELS
 
@@ -93,25 +92,24 @@ def tables(draw: Any) -> bytes:
     return text if draw(st.integers(0, 9)) else text + draw(st.binary(max_size=6))
 
 
-def outcome(content: bytes, options: CsvOptions, fast: bool, block: int) -> Any:
+def outcome(content: bytes, dialect: CsvDialect, fast: bool, chunk: int) -> Any:
     import io
 
-    def choose(header: tuple[str, ...], source: str, has_header: bool) -> Selection:
-        return Selection(tuple(range(len(header))))
+    def choose(header: tuple[str, ...], source: str, has_header: bool) -> ColumnSelection:
+        return ColumnSelection(tuple(range(len(header))), () if fast else (0,))  # text is read row by row
 
-    with patch.object(table_builder, "_FAST", fast), patch.object(csv_reader, "BLOCK", block):
-        try:
-            table = read_table("-", options, choose, io.BytesIO(content))
-        except EmcliError as error:
-            assert error.exit_code in (Exit.DATA, Exit.USAGE)
-            return error.lines()
+    try:
+        table = read_table("-", replace(dialect, sizes=ReadSizes(chunk=chunk)), choose, io.BytesIO(content))
+    except EmcliError as error:
+        assert error.exit_code in (Exit.DATA, Exit.USAGE)
+        return error.lines()
     lines = [table.line(row) for row in range(len(table.numbers))]
     return table.header, table.has_header, table.numbers.tobytes(), table.dropped, str(table.cautions), lines
 
 
-def same_both_ways(content: bytes, options: CsvOptions, block: int) -> None:
-    """The fast path and the locating path, in blocks of any size, read the same numbers or tell the same error."""
-    assert outcome(content, options, True, block) == outcome(content, options, False, 1 << 20)
+def same_both_ways(content: bytes, dialect: CsvDialect, chunk: int) -> None:
+    """The fast path and the locating path, in chunks of any size, read the same numbers or tell the same error."""
+    assert outcome(content, dialect, True, chunk) == outcome(content, dialect, False, 1 << 20)
 
 
 @pytest.mark.fuzz
@@ -119,7 +117,7 @@ def same_both_ways(content: bytes, options: CsvOptions, block: int) -> None:
 @given(
     tables() | st.binary(max_size=40),
     st.builds(
-        CsvOptions,
+        CsvDialect,
         delimiter=st.sampled_from([None, None, ",", " ", "\t"]),
         header=st.sampled_from([None, None, True, False]),
         comment=st.sampled_from([None, None, "#", "1"]),
@@ -127,8 +125,8 @@ def same_both_ways(content: bytes, options: CsvOptions, block: int) -> None:
     ),
     st.integers(1, 40) | st.just(1 << 20),
 )
-def test_both_ways_of_reading_a_table_agree(content: bytes, options: CsvOptions, block: int) -> None:
-    same_both_ways(content, options, block)
+def test_both_ways_of_reading_a_table_agree(content: bytes, dialect: CsvDialect, chunk: int) -> None:
+    same_both_ways(content, dialect, chunk)
 
 
 PIECES = st.sampled_from(
@@ -244,8 +242,8 @@ def test_what_fuzzing_found_stays_mended(path: Path) -> None:
         line, _, table = content.decode().partition("\n")
         ends_well(line.split(), table)
     else:
-        for block in (1, 7, 1 << 20):
-            same_both_ways(content, CsvOptions(), block)
+        for chunk in (1, 7, 1 << 20):
+            same_both_ways(content, CsvDialect(), chunk)
 
 
 def test_the_checks_of_fuzzing_hold_for_what_is_good() -> None:

@@ -14,9 +14,9 @@ import pyarrow.parquet
 import pytest
 from conftest import SAMPLES, fit, run
 
-from emcli.data.table.partitions import parts
+from emcli.data.table.partitions import partition_files
 from emcli.data.table.read import read_table
-from emcli.data.table.table_builder import CsvOptions, Selection
+from emcli.data.table.table import ColumnSelection, CsvDialect
 from emcli.errors import EmcliError
 
 LINES = (SAMPLES / "faithful.csv").read_text().splitlines()
@@ -54,7 +54,7 @@ def without_source(document: dict[str, Any]) -> str:
 
 def refusal(folder: Path) -> str:
     with pytest.raises(EmcliError) as caught:
-        read_table(str(folder), CsvOptions(), lambda header, *_: Selection(tuple(range(len(header)))))
+        read_table(str(folder), CsvDialect(), lambda header, *_: ColumnSelection(tuple(range(len(header)))))
     assert caught.value.exit_code == 3
     return caught.value.lines()[0].replace(f"{folder}/", "")
 
@@ -100,7 +100,7 @@ def test_a_parquet_file_gives_the_bytes_of_the_csv(tmp_path: Path) -> None:
 def test_rows_come_in_the_order_of_the_names(tmp_path: Path) -> None:
     for name in ("b", "a", "c10", "c9"):
         (tmp_path / f"{name}.csv").write_text("x\n1\n")
-    assert [Path(name).stem for name in parts(str(tmp_path))] == ["a", "b", "c10", "c9"]
+    assert [Path(name).stem for name in partition_files(str(tmp_path))] == ["a", "b", "c10", "c9"]
 
 
 def test_a_fault_names_the_part_and_the_line(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_what_a_parquet_cell_cannot_be_is_told_with_its_row(tmp_path: Path, valu
 
 def test_missing_values_of_parquet_are_dropped_where_asked(tmp_path: Path) -> None:
     pyarrow.parquet.write_table(pyarrow.table({"x": [1.5, None, 3.0]}), tmp_path / "x.parquet")
-    table = read_table(str(tmp_path), CsvOptions(missing="drop"), lambda *_: Selection((0,)))
+    table = read_table(str(tmp_path), CsvDialect(missing="drop"), lambda *_: ColumnSelection((0,)))
     assert table.numbers.ravel().tolist() == [1.5, 3.0]
     assert table.dropped == 1
 

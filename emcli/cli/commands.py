@@ -63,7 +63,7 @@ def fit(target: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
 
 def generate(source: str, given: Mapping[str, Any]) -> int:
     """Draw rows and print them as CSV; returns the exit code. Raises EmcliError."""
-    from emcli.data.table.read import write_csv
+    from emcli.data.table.csv_writer import write_csv
 
     output = given_once(given, "output", "-o")
     rows = _whole(given_once(given, "rows", "-n"), "-n", 1, MOST_ROWS)
@@ -86,8 +86,8 @@ def generate(source: str, given: Mapping[str, Any]) -> int:
 
 def predict(saved: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
     """Apply a saved fit to new rows and print them as CSV; returns the exit code. Raises EmcliError."""
-    from emcli.data.table.partitions import csv_name, is_folder, parts
-    from emcli.data.table.table_builder import CsvOptions
+    from emcli.data.table.partitions import csv_name, is_folder, partition_files
+    from emcli.data.table.table import CsvDialect
     from emcli.files import OutputFolder
     from emcli.inference.predict import predictions
     from emcli.inference.result import read_fit
@@ -96,19 +96,19 @@ def predict(saved: str, data: Sequence[str], given: Mapping[str, Any]) -> int:
         raise EmcliError(Exit.USAGE, f"one data file expected, got {len(data)}")
     output = given_once(given, "output", "-o")
     flags = {key: listed(given[key]) for key in ("delimiter", "header", "comment", "missing") if given[key] is not None}
-    options = CsvOptions(**reading(flags))
+    dialect = CsvDialect(**reading(flags))
     source = source_of(data[0] if data else None, None)
     refuse_twice(saved, source)
     source = source or "-"
     apart = is_folder(source) and output is not None and output != "-"
     whole, many = None, None
     if output is None or output == "-":
-        refuse_endless(parts(source))
+        refuse_endless(partition_files(source))
     elif apart:
         many = OutputFolder(output)
     else:
-        whole = Output(output, (saved, *parts(source)))
-    pieces = predictions(read_fit(saved), saved, source, options, apart)
+        whole = Output(output, (saved, *partition_files(source)))
+    pieces = predictions(read_fit(saved), saved, source, dialect, apart)
     with ExitStack() as opened:
         folder = opened.enter_context(many.opened()) if many else None
         stream = opened.enter_context(whole.opened()) if whole else sys.stdout

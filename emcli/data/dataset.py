@@ -17,7 +17,7 @@ from emcli.compute.memory import require
 from emcli.compute.threads import in_background, usable_cores
 from emcli.data.rows import BATCH, DataFault, Picked, RowFault, Rows
 from emcli.data.table.read import find_column, read_table
-from emcli.data.table.table_builder import CsvOptions, Selection, Table
+from emcli.data.table.table import ColumnSelection, CsvDialect, Table
 from emcli.errors import EmcliError, Exit, FitWarning, Problem
 from emcli.models.base import Family
 from emcli.types import Array
@@ -36,7 +36,7 @@ class Dataset:
     dropped: int
     columns: tuple[str, ...]
     digest: Callable[[], str]  # sha256 of the values used, little-endian float64, row by row, then the weights
-    labels: Any  # true labels, one for each row: Words, or None
+    labels: Any  # true labels, one for each row: a StringColumn, or None
     row_weights: Array | None
     cautions: tuple[FitWarning, ...]
 
@@ -76,24 +76,24 @@ def read(source: str, family: Family, settings: Any) -> Raw:
     roles: dict[str, int] = {}
     picked = Picked(())
 
-    def choose(header: tuple[str, ...], shown: str, has_header: bool) -> Selection:
+    def choose(header: tuple[str, ...], shown: str, has_header: bool) -> ColumnSelection:
         nonlocal picked
         find = partial(find_column, header, source=shown)
         named = {"row_weights": settings.data.row_weights, "truth": settings.data.truth}
         roles.update({key: find(name) for key, name in named.items() if name})
         picked = pick(family, header, shown, settings, set(roles.values()))
         numeric = picked.numeric + ((roles["row_weights"],) if "row_weights" in roles else ())
-        return Selection(numeric, picked.text + ((roles["truth"],) if "truth" in roles else ()))
+        return ColumnSelection(numeric, picked.text + ((roles["truth"],) if "truth" in roles else ()))
 
     arrays.keep_within(settings.data.memory)
-    options = CsvOptions(
+    dialect = CsvDialect(
         settings.data.delimiter,
         settings.data.header,
         settings.data.comment,
         settings.data.missing,
         settings.search.jobs,
     )
-    table = read_table(source, options, choose)
+    table = read_table(source, dialect, choose)
     numbers, weights, texts, labels, kept = _by_role(table, roles)
     return Raw(table, picked, numbers, weights, texts, labels, kept)
 
@@ -120,8 +120,8 @@ def _by_role(table: Table, roles: dict[str, int]) -> tuple[Array, Array | None, 
         if not wrong.any():
             continue
         row = some.start + int(np.argmax(wrong))
-        fault = table.fault(row, roles["row_weights"], f"weights must be at least 0, got '{weights[row]:g}'")
-        raise EmcliError(Exit.DATA, fault)
+        problem = table.problem(row, roles["row_weights"], f"weights must be at least 0, got '{weights[row]:g}'")
+        raise EmcliError(Exit.DATA, problem)
     with np.errstate(over="ignore"):
         total = weights.sum()
     if not 0 < total <= HEAVIEST:
@@ -130,12 +130,12 @@ def _by_role(table: Table, roles: dict[str, int]) -> tuple[Array, Array | None, 
             Exit.DATA, Problem(what, table.source, None), hint="weights must be finite, >= 0 and not all zero"
         )
     kept = _where(weights)
-    texts = [column.only(kept) for column in texts]
+    texts = [column.take(kept) for column in texts]
     return (
         arrays.copy_rows(numbers, kept),
         arrays.copy_rows(weights, kept),
         texts,
-        None if labels is None else labels.only(kept),
+        None if labels is None else labels.take(kept),
         kept,
     )
 
@@ -190,7 +190,7 @@ def located(fault: RowFault, table: Table, picked: Picked, kept: Any) -> EmcliEr
     """The error for a row that the model cannot read, at its place in the file."""
     row = fault.row if kept is None else int(kept[fault.row])
     column = None if fault.column is None else (picked.numeric + picked.text)[fault.column]
-    return EmcliError(Exit.DATA, table.fault(row, column, fault.what), hint=fault.hint)
+    return EmcliError(Exit.DATA, table.problem(row, column, fault.what), hint=fault.hint)
 
 
 def unfit(fault: DataFault, source: str) -> EmcliError:

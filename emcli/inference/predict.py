@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from emcli.data.rows import RowFault
-from emcli.data.table.csv_reader import format_csv
-from emcli.data.table.read import find_column, read_pieces
-from emcli.data.table.table_builder import CsvOptions, Selection, Table
+from emcli.data.table.csv_writer import format_csv
+from emcli.data.table.read import find_column, read_chunks
+from emcli.data.table.table import ColumnSelection, CsvDialect, Table
 from emcli.errors import EmcliError, Exit, FitWarning, Problem, quoted
 from emcli.models import family_of
 from emcli.models.base import ParameterFault, Predictor
@@ -23,7 +23,7 @@ class Part(NamedTuple):
 
 
 def predictions(
-    said: Mapping[str, Any], fit: str, source: str, options: CsvOptions, apart: bool = False
+    said: Mapping[str, Any], fit: str, source: str, dialect: CsvDialect, apart: bool = False
 ) -> Iterator[str | FitWarning | Part]:
     """CSV text, a header and then some whole lines at a time, and what there is to warn of. Raises EmcliError.
 
@@ -38,18 +38,18 @@ def predictions(
     titles = ["component", *(f"p_{j + 1}" for j in range(predictor.components)), predictor.measure]
     used: tuple[int, ...] = ()
 
-    def choose(header: tuple[str, ...], shown: str, has_header: bool) -> Selection:
+    def choose(header: tuple[str, ...], shown: str, has_header: bool) -> ColumnSelection:
         nonlocal used
         used = _used(names, header, shown, has_header)
         for name in header:
             if name in titles:
                 raise EmcliError(Exit.DATA, Problem(f"there is a column {quoted(name)} already", shown))
         everything = tuple(range(len(header)))
-        return Selection(() if predictor.textual else used, everything)
+        return ColumnSelection(() if predictor.textual else used, everything)
 
     before = None
     cautions: dict[str, FitWarning] = {}
-    for table in read_pieces(source, options, choose, PIECE):
+    for table in read_chunks(source, dialect, choose, PIECE):
         cautions |= {caution.slug: caution for caution in table.cautions if caution.slug != "dropped-rows"}
         if table.dropped:
             yield FitWarning("dropped-rows", f"{table.dropped} rows with missing values left out")
@@ -81,12 +81,12 @@ def _used(names: Sequence[str], header: tuple[str, ...], shown: str, has_header:
 
 def _found(table: Table, used: tuple[int, ...], predictor: Predictor) -> list[Any]:
     """The new columns of some rows."""
-    texts = [table.texts[used[0]]] if predictor.textual else []
+    texts = [list(table.texts[used[0]])] if predictor.textual else []
     try:
         responsibilities, measure = predictor.apply(table.numbers, texts)
     except RowFault as fault:
         column = None if fault.column is None else used[fault.column]
-        raise EmcliError(Exit.DATA, table.fault(fault.row, column, fault.what), hint=fault.hint) from None
+        raise EmcliError(Exit.DATA, table.problem(fault.row, column, fault.what), hint=fault.hint) from None
     component = responsibilities.argmax(axis=0) + 1
     probabilities = list(responsibilities[: predictor.components])
     return [component, *probabilities, measure]

@@ -90,9 +90,9 @@ class Passes:
 def read(path: str) -> Any:
     """The numbers of a CSV, (n, d), as emcli reads them."""
     from emcli.data.table.read import read_table
-    from emcli.data.table.table_builder import CsvOptions, Selection
+    from emcli.data.table.table import ColumnSelection, CsvDialect
 
-    def every(header: tuple[str, ...], source: str, has_header: bool) -> Selection:
-        return Selection(tuple(range(len(header))), ())
+    def every(header: tuple[str, ...], source: str, has_header: bool) -> ColumnSelection:
+        return ColumnSelection(tuple(range(len(header))), ())
 
-    return read_table(path, CsvOptions(None, None, None, "error"), every).numbers
+    return read_table(path, CsvDialect(None, None, None, "error"), every).numbers

@@ -18,7 +18,7 @@ from emcli.data.dataset import Dataset, shown_source, unfit
 from emcli.data.distributed import worker
 from emcli.data.distributed.rows import Scattered, counted
 from emcli.data.rows import DataFault, Rows
-from emcli.data.table.partitions import first_difference, parts
+from emcli.data.table.partitions import check_header, partition_files
 from emcli.errors import EmcliError, Exit, FitWarning, quoted
 from emcli.models.base import Family
 
@@ -209,14 +209,13 @@ class Elsewhere:
     def __init__(self, cluster: Cluster, source: str, family: Family, settings: Any) -> None:
         self._cluster, self._source = cluster, source
         path = os.path.abspath(source)
-        [paths] = cluster.ended(cluster.begun(parts, [path], spread=True))
+        [paths] = cluster.ended(cluster.begun(partition_files, [path], spread=True))
         shown = [os.path.normpath(os.path.join(source, os.path.relpath(each, path))) for each in paths]
         alone, n = _alone(settings), len(paths)
         self._raw = cluster.begun(worker.part, paths, shown, [family] * n, [alone] * n, spread=True)
         self._facts: list[worker.Facts] = cluster.asked(worker.facts, self._raw)
         for fact, name in zip(self._facts, shown, strict=True):
-            if different := first_difference(name, fact.header, self._facts[0].header, 1):
-                raise different
+            check_header(name, fact.header, self._facts[0].header, 1)
         self.columns = len(self._facts[0].names)
 
     def dataset(self, family: Family, settings: Any) -> Dataset:

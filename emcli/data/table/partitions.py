@@ -1,4 +1,4 @@
-"""A table in parts: the files of a folder, in the order of their names, that all have one header."""
+"""The files that a table is kept in: one file, or those of a folder in the order of their names, with one header."""
 
 from __future__ import annotations
 
@@ -7,46 +7,45 @@ import stat
 from collections.abc import Sequence
 from contextlib import suppress
 
-from emcli.data.table.source import refused
-from emcli.errors import EmcliError, quoted
+from emcli.data.table.source import data_error
+from emcli.errors import quoted
 from emcli.files import reason, shown_name
 
-_HIDDEN = (".", "_")  # what other programs leave in a folder of parts: _SUCCESS, .crc
-_PACKED = (".gz", ".zst")
+_HIDDEN = (".", "_")  # names of what other programs leave in such a folder: _SUCCESS, .crc
+_COMPRESSED = (".gz", ".zst")
 _KINDS = (".csv", ".tsv", ".txt", ".dat", ".parquet", ".pq")
 
 
 def is_folder(path: str | None) -> bool:
-    """Is that a folder of parts?"""
+    """Is the path a folder?"""
     return path is not None and path != "-" and os.path.isdir(path)
 
 
-def parts(path: str) -> list[str]:
-    """The files that a table stands in: those of a folder by name, or the path itself. Raises EmcliError, exit 3.
+def partition_files(path: str) -> list[str]:
+    """The files of a table: those of a folder by name, or the path itself. Raises EmcliError, exit 3.
 
-    Subfolders do not count, nor do names that begin with a dot or an underscore; what else is no part is refused, as
-    leaving out rows quietly would be wrong.
+    Subfolders do not count, nor do names that begin with a dot or an underscore. Any other file that is no partition is
+    refused, as leaving out rows quietly would be wrong.
     """
     if not is_folder(path):
         return [path]
     try:
         names = sorted(name for name in os.listdir(path) if not name.startswith(_HIDDEN))
-    except OSError as wrong:
-        raise refused(reason(wrong), shown_name(path)) from None
-    found = [os.path.join(path, name) for name in names]
-    found = [name for name in found if not os.path.isdir(name)]
-    if not found:
-        raise refused("no parts in this folder", path, hint="DATA is a file, or a folder of CSV or Parquet files")
-    for name in found:
-        if _kind(name) not in _KINDS:
+    except OSError as error:
+        raise data_error(reason(error), shown_name(path)) from None
+    files = [file for file in (os.path.join(path, name) for name in names) if not os.path.isdir(file)]
+    if not files:
+        raise data_error("no parts in this folder", path, hint="DATA is a file, or a folder of CSV or Parquet files")
+    for file in files:
+        if _kind(file) not in _KINDS:
             hint = "parts are .csv, .csv.gz or .parquet files; names that begin with . or _ are left out"
-            raise refused("not a part, by its name", name, hint=hint)
-    return found
+            raise data_error("not a part, by its name", file, hint=hint)
+    return files
 
 
 def _kind(name: str) -> str:
     stem, ending = os.path.splitext(name.lower())
-    return os.path.splitext(stem)[1] if ending in _PACKED else ending
+    return os.path.splitext(stem)[1] if ending in _COMPRESSED else ending
 
 
 def is_parquet(path: str) -> bool:
@@ -61,36 +60,36 @@ def is_parquet(path: str) -> bool:
     return False
 
 
-def size(names: Sequence[str]) -> int:
+def total_size(files: Sequence[str]) -> int:
     """Bytes of all files together; 0 where that is not known of one of them."""
     total = 0
-    for name in names:
+    for file in files:
         try:
-            there = os.stat(name)
+            status = os.stat(file)
         except (OSError, ValueError):
             return 0
-        if not stat.S_ISREG(there.st_mode):
+        if not stat.S_ISREG(status.st_mode):
             return 0
-        total += there.st_size
+        total += status.st_size
     return total
 
 
-def first_difference(name: str, header: Sequence[str], first: Sequence[str], line: int | None) -> EmcliError | None:
-    """The error for a part whose header is not that of the first part; None where it is."""
+def check_header(name: str, header: Sequence[str], first: Sequence[str], line: int | None) -> None:
+    """Raise EmcliError, exit 3, where a partition's header is not that of the first partition."""
     if tuple(header) == tuple(first):
-        return None
+        return
     place = (line,) if line else ()
     for column, (one, other) in enumerate(zip(header, first, strict=False), 1):
         if one != other:
             what = f"header differs from the first part's: column {column} is {quoted(one)}, not {quoted(other)}"
-            return refused(what, name, *place, *((column,) if place else ()))
+            raise data_error(what, name, *place, *((column,) if place else ()))
     what = f"header differs from the first part's: {len(header)} columns, not {len(first)}"
-    return refused(what, name, *place)
+    raise data_error(what, name, *place)
 
 
-def csv_name(part: str) -> str:
-    """What the CSV made of a part is called."""
-    stem, ending = os.path.splitext(os.path.basename(part))
-    if ending.lower() in _PACKED:
+def csv_name(partition: str) -> str:
+    """The name of the CSV that is made of a partition."""
+    stem, ending = os.path.splitext(os.path.basename(partition))
+    if ending.lower() in _COMPRESSED:
         stem = os.path.splitext(stem)[0]
     return f"{stem}.csv"

@@ -6,9 +6,9 @@ import gzip
 import os
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import BinaryIO, Protocol, cast
 
 from emcli.errors import EmcliError, Exit, Problem
 from emcli.files import reason, shown_name, standard_input, why_unreadable
@@ -16,119 +16,135 @@ from emcli.files import reason, shown_name, standard_input, why_unreadable
 _CONVERT, _DECOMPRESS = "save it as CSV first", "decompress it first"
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _SIGNATURES = [  # those made of printable letters could begin a header, so they need an odd byte too
-    (rb"\x89PNG", "PNG", None), (rb"\xff\xd8\xff", "JPEG", None), (rb"%PDF-", "PDF", None), (rb"\x7fELF", "ELF", None),
-    (rb"\x93NUMPY", "NumPy .npy", _CONVERT), (rb"PAR1[^ -~\t\r\n]", "Parquet", _CONVERT),
-    (rb"PK[\x03\x05]", "zip or xlsx", _CONVERT), (rb"SQLite format 3\0", "SQLite", _CONVERT),
-    (re.escape(_ZSTD), "zstd in zstd", _DECOMPRESS), (rb"\xfd7zXZ\0", "xz", _DECOMPRESS),
-    (rb"BZh[1-9]1AY", "bzip2", _DECOMPRESS), (_GZIP, "gzip in gzip", _DECOMPRESS),
-]  # fmt: skip
+    (rb"\x89PNG", "PNG", None),
+    (rb"\xff\xd8\xff", "JPEG", None),
+    (rb"%PDF-", "PDF", None),
+    (rb"\x7fELF", "ELF", None),
+    (rb"\x93NUMPY", "NumPy .npy", _CONVERT),
+    (rb"PAR1[^ -~\t\r\n]", "Parquet", _CONVERT),
+    (rb"PK[\x03\x05]", "zip or xlsx", _CONVERT),
+    (rb"SQLite format 3\0", "SQLite", _CONVERT),
+    (re.escape(_ZSTD), "zstd in zstd", _DECOMPRESS),
+    (rb"\xfd7zXZ\0", "xz", _DECOMPRESS),
+    (rb"BZh[1-9]1AY", "bzip2", _DECOMPRESS),
+    (_GZIP, "gzip in gzip", _DECOMPRESS),
+]
+_COMPRESSORS = {".gz": "gzip", ".zst": "zstd"}
+_MAX_EXPANSION = 500  # output of a decompressor over its input, for outputs of more than _HARMLESS bytes
+_HARMLESS = 1 << 26
 
 
-_PACKERS = {".gz": "gzip", ".zst": "zstd"}
-_HARMLESS, _BOMB = 1 << 26, 500  # bytes that may come of nothing; how many times larger data may become beyond
-
-
-def refused(what: str, name: str, *place: int, hint: str | None = None) -> EmcliError:
+def data_error(what: str, name: str, *place: int, hint: str | None = None) -> EmcliError:
     """The error for data that cannot be read; its place is a line, or a line and a field number."""
     return EmcliError(Exit.DATA, Problem(what, name, *place), hint=hint)
 
 
-class Reader:
-    """Reads a stream once and in order; a read error is told by the number of bytes before it."""
+class ByteStream(Protocol):
+    """Anything with a method read, which gives b"" at the end."""
 
-    def __init__(self, stream: Any, name: str, size: int = 0, packed: Reader | None = None):
+    def read(self, size: int, /) -> bytes | None:
+        """At most `size` bytes; None where a non-blocking stream has none ready."""
+
+
+class Reader:
+    """Reads a stream once and in order; the message of a read error says how many bytes came before it."""
+
+    def __init__(self, stream: ByteStream, name: str, size: int = 0, compressed: Reader | None = None):
         # read1 and an unbuffered read keep what came before an error; a buffered read would lose and miscount it.
-        self._fetch = getattr(stream, "read1", stream.read)
+        self._fetch: Callable[[int], bytes | None] = getattr(stream, "read1", stream.read)
         self.name = name
-        self._ahead = b""
-        self.size = size  # of a file that is read as it is; 0: not known
-        self._packed = packed  # what this one is decompressed from
+        self.size = size  # of a file that is not compressed; 0: unknown
+        self._compressed = compressed  # the reader that the decompressor reads from
+        self._peeked = b""
         self._count = 0
         self._ended = False  # a terminal would want a second Ctrl-D if it were asked again
 
     def read(self, size: int) -> bytes:
         """Exactly `size` bytes, fewer only at the end."""
-        taken, self._ahead = self._ahead[:size], self._ahead[size:]
+        taken, self._peeked = self._peeked[:size], self._peeked[size:]
         pieces, missing = [taken] * bool(taken), size - len(taken)  # join copies nothing where there is one piece
         while missing and not self._ended:
-            piece = self._piece(missing)
+            piece = self._read_some(missing)
             self._ended = not piece
             pieces.append(piece)
             missing -= len(piece)
         return b"".join(pieces)
 
     def peek(self, size: int) -> bytes:
-        """The next `size` bytes, fewer only at the end, left to be read again."""
+        """The next `size` bytes, fewer only at the end; the next read gives them again."""
         seen = self.read(size)
-        self._ahead = seen + self._ahead
+        self._peeked = seen + self._peeked
         return seen
 
-    def _piece(self, size: int) -> bytes:
+    def _read_some(self, size: int) -> bytes:
         try:
-            piece: bytes | None = self._fetch(size)
+            piece = self._fetch(size)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             what = "truncated" if isinstance(error, EOFError) else "damaged"
-            raise refused(f"{what} gzip data after {self._count} bytes", self.name) from error
+            raise data_error(f"{what} gzip data after {self._count} bytes", self.name) from error
         except OSError as error:
-            raise refused(f"read error after {self._count} bytes: {reason(error)}", self.name) from error
+            raise data_error(f"read error after {self._count} bytes: {reason(error)}", self.name) from error
         except EmcliError:
             raise
         except Exception as error:
-            if self._packed is None or type(error).__name__ != "ZstdError":
+            if self._compressed is None or type(error).__name__ != "ZstdError":
                 raise
-            raise refused(f"damaged zstd data after {self._count} bytes", self.name) from error
+            raise data_error(f"damaged zstd data after {self._count} bytes", self.name) from error
         if piece is None:
-            raise refused(f"read error after {self._count} bytes: no data ready (non-blocking stream)", self.name)
+            raise data_error(f"read error after {self._count} bytes: no data ready (non-blocking stream)", self.name)
         self._count += len(piece)
-        if self._packed is not None and self._count > max(_HARMLESS, _BOMB * self._packed._count):
-            raise refused(f"expands more than {_BOMB}-fold, as no data do (a decompression bomb?)", self.name)
+        if self._compressed is not None and self._count > max(_HARMLESS, _MAX_EXPANSION * self._compressed._count):
+            what = f"expands more than {_MAX_EXPANSION}-fold, as no data do (a decompression bomb?)"
+            raise data_error(what, self.name)
         return piece
 
 
 @contextmanager
-def opened(source: str, stdin: BinaryIO | None = None) -> Iterator[Reader]:
-    """The text of a path or of standard input (`-`): gunzipped if it is gzip, without byte order mark, never binary."""
+def open_text(source: str, stdin: BinaryIO | None = None) -> Iterator[Reader]:
+    """The text of a path or of standard input (`-`): decompressed, without byte order mark. Raises EmcliError."""
     name = shown_name(source)
     if source == "-":
-        yield _decoded(Reader(stdin if stdin is not None else standard_input(Exit.DATA), name), source)
+        yield _as_text(Reader(stdin if stdin is not None else standard_input(Exit.DATA), name), source)
         return
     try:
         file = open(source, "rb", buffering=0)  # noqa: SIM115 - the errors of opening are not those of reading
         size = os.fstat(file.fileno()).st_size
     except (OSError, ValueError) as error:
-        raise refused(why_unreadable(source, error), name) from error
+        raise data_error(why_unreadable(source, error), name) from error
     with file:
-        yield _decoded(Reader(file, name, size), source)
+        yield _as_text(Reader(file, name, size), source)
 
 
-def _unpacked(reader: Reader) -> Any:
-    """A stream of decompressed zstd data, in little memory whatever the data ask for."""
+def _as_text(reader: Reader, source: str) -> Reader:
+    """The reader itself, or one that decompresses it, past the byte order mark. Raises EmcliError for binary data."""
+    name = reader.name
+    if reader.peek(2) == _GZIP:
+        unzipped = gzip.GzipFile(fileobj=cast(BinaryIO, reader), mode="rb")  # which only calls read
+        reader = Reader(unzipped, name, compressed=reader)
+    elif reader.peek(4) == _ZSTD:
+        reader = Reader(_zstd_stream(reader), name, compressed=reader)
+    elif (ending := os.path.splitext(source)[1].lower()) in _COMPRESSORS and reader.peek(1):
+        compressor = _COMPRESSORS[ending]
+        hint = f"the name ends in {ending}, but the content is not compressed with {compressor}"
+        raise data_error(f"not {compressor} data", name, hint=hint)
+    start = reader.peek(16)
+    for signature, kind, hint_for_kind in _SIGNATURES:
+        if re.match(signature, start):
+            raise data_error(f"not a text file (looks like {kind})", name, hint=hint_for_kind)
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise data_error("UTF-16 text, expected UTF-8", name, hint="convert it: iconv -f UTF-16 -t UTF-8")
+    if start.startswith(b"\xef\xbb\xbf"):
+        reader.read(3)
+    return reader
+
+
+def _zstd_stream(reader: Reader) -> ByteStream:
+    """A stream of decompressed zstd data, in little memory whatever window the data ask for."""
     try:
         import zstandard  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         hint = "pip install zstandard, or decompress it first: zstd -dc FILE | emcli … -"
-        raise refused("zstd data need the Python package zstandard", reader.name, hint=hint) from None
-    unlimited = zstandard.ZstdDecompressor(max_window_size=1 << 27)
-    return unlimited.stream_reader(reader, read_across_frames=True)
-
-
-def _decoded(reader: Reader, source: str) -> Reader:
-    name = reader.name
-    unzipping: Any = reader  # decompressors only ever call read
-    if reader.peek(2) == _GZIP:
-        reader = Reader(gzip.GzipFile(fileobj=unzipping, mode="rb"), name, packed=reader)
-    elif reader.peek(4) == _ZSTD:
-        reader = Reader(_unpacked(unzipping), name, packed=reader)
-    elif (ending := os.path.splitext(source)[1].lower()) in _PACKERS and reader.peek(1):
-        packer = _PACKERS[ending]
-        said = f"the name ends in {ending}, but the content is not compressed with {packer}"
-        raise refused(f"not {packer} data", name, hint=said)
-    start = reader.peek(16)
-    for signature, kind, hint in _SIGNATURES:
-        if re.match(signature, start):
-            raise refused(f"not a text file (looks like {kind})", name, hint=hint)
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise refused("UTF-16 text, expected UTF-8", name, hint="convert it: iconv -f UTF-16 -t UTF-8")
-    if start.startswith(b"\xef\xbb\xbf"):
-        reader.read(3)
-    return reader
+        raise data_error("zstd data need the Python package zstandard", reader.name, hint=hint) from None
+    decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 27)
+    stream: ByteStream = decompressor.stream_reader(reader, read_across_frames=True)
+    return stream

@@ -1,0 +1,159 @@
+"""A table read from files, and what describes how it is read: dialect, columns, chunks of a file."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from emcli.errors import FitWarning, Problem
+from emcli.types import Array, IndexArray
+
+if TYPE_CHECKING:
+    import pyarrow
+
+Record = tuple[int, int, list[str]]  # a row's first line, its last line, its fields
+
+
+class TextChunk(NamedTuple):
+    """Whole lines of a text file, and the number of the first of them."""
+
+    line: int
+    data: bytes
+
+
+class RowChunk(NamedTuple):
+    """Some rows of a Parquet file, and the number, from 1, of the first of them."""
+
+    line: int
+    rows: pyarrow.RecordBatch
+
+
+@dataclass(frozen=True)
+class ReadSizes:
+    """How much of a CSV file is read or looked at; tests take smaller ones."""
+
+    chunk: int = 2 << 20  # bytes that are read and parsed at a time
+    sample: int = 64 << 10  # bytes that the delimiter is detected from
+    longest: int = 16 << 20  # bytes that one line may have, and characters that one quoted field may have
+    arrow: int = 4 << 20  # bytes of a table from which Arrow repays its import
+
+
+@dataclass(frozen=True)
+class CsvDialect:
+    """How a CSV file is to be read; None: detect it."""
+
+    delimiter: str | None = None  # one character; a space stands for any run of spaces and tabs
+    header: bool | None = None  # detected: there is one if some field of the first row is not numeric
+    comment: str | None = None  # lines that begin with it are skipped
+    missing: str = "error"  # or "drop": leave out rows with missing cells
+    jobs: int | None = None  # threads; None: one for each core
+    sizes: ReadSizes = ReadSizes()
+
+
+@dataclass(frozen=True)
+class ColumnSelection:
+    """The columns to read, counted from 0."""
+
+    numeric: tuple[int, ...]  # read as float64
+    text: tuple[int, ...] = ()  # kept as stripped strings
+
+
+@dataclass(frozen=True)
+class FilePreamble:
+    """A file opened as far as its header, and the rows that follow as chunks still to be read."""
+
+    name: str
+    dialect: CsvDialect  # with nothing left to detect
+    header: tuple[str, ...]  # names of all columns; 1, 2, ... where the file gives none
+    header_line: int | None
+    cautions: tuple[FitWarning, ...]
+    text_chunks: Iterator[TextChunk]
+    row_chunks: Iterator[RowChunk] | None = None  # of a Parquet file, which has no text
+    size: int = 0  # bytes of the whole table, if that is known
+
+
+class StringColumn(Sequence[str]):
+    """Strings of which many are equal: each different one is stored once."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, int] = {}
+        self._different: list[str] = []
+        self._column = array("i")  # for each string its place in _different
+
+    def append(self, text: str) -> None:
+        """Add one at the end."""
+        code = self._codes.setdefault(text, len(self._different))
+        if code == len(self._different):
+            self._different.append(text)
+        self._column.append(code)
+
+    def extend(self, texts: Iterable[str]) -> None:
+        """Add some at the end."""
+        for text in texts:
+            self.append(text)
+
+    def take(self, rows: IndexArray) -> StringColumn:
+        """The strings of some rows, in that order."""
+        some = StringColumn()
+        some._codes, some._different = self._codes, self._different
+        some._column.frombytes(np.frombuffer(self._column, np.intc)[rows].tobytes())
+        return some
+
+    def ranks(self) -> npt.NDArray[np.intc]:
+        """For each string its place among the different ones in ascending order, (n,)."""
+        order = sorted(range(len(self._different)), key=self._different.__getitem__)
+        rank = np.empty(len(order), dtype=np.intc)
+        rank[order] = np.arange(len(order))
+        return rank[np.frombuffer(self._column, np.intc)]
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[str]: ...
+    def __getitem__(self, at: int | slice) -> str | list[str]:
+        if isinstance(at, slice):
+            return [self._different[code] for code in self._column[at]]
+        return self._different[self._column[at]]
+
+    def __len__(self) -> int:
+        return len(self._column)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """The selected columns of a file, or of the partitions in a folder."""
+
+    source: str  # as typed; '-' is shown as '<stdin>'
+    header: tuple[str, ...]  # names of all columns; 1, 2, ... where the file gives none
+    has_header: bool
+    delimiter: str
+    numbers: Array  # (n, columns of ColumnSelection.numeric)
+    texts: tuple[list[str] | StringColumn, ...]  # n strings for each column of ColumnSelection.text
+    dropped: int  # rows left out because of missing cells
+    cautions: tuple[FitWarning, ...]
+    # Lines of most files are consecutive, so only the breaks are kept: from the row on, lines count up from the line.
+    break_rows: array[int] = field(default_factory=lambda: array("q", [0]), repr=False)
+    break_lines: array[int] = field(default_factory=lambda: array("q", [1]), repr=False)
+    partitions: tuple[tuple[int, str], ...] = ()  # the first row of each file, and the file's name
+
+    def line(self, row: int) -> int:
+        """The line of the file, from 1, on which a row, from 0, begins."""
+        at = bisect_right(self.break_rows, row) - 1
+        return self.break_lines[at] + row - self.break_rows[at]
+
+    def problem(self, row: int, column: int | None, what: str) -> Problem:
+        """A problem of a row, or of its cell in a column of the file; both from 0."""
+        at = bisect_right(self.partitions, row, key=lambda partition: partition[0]) - 1
+        name = self.partitions[at][1] if self.partitions else self.source
+        return Problem(what, name, self.line(row), None if column is None else column + 1)
