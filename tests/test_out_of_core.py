@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from conftest import ROOT, SAMPLES, run
 
 from emcli.compute import arrays
+from emcli.compute.processes import can_fork
 from emcli.config.options import size
 from emcli.errors import EmcliError
 
@@ -101,8 +103,16 @@ def test_what_is_no_size_is_refused_in_one_line(text: str) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_a_folder_that_cannot_be_used_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrays._State, "limit", 1)
+@pytest.fixture
+def on_disk() -> Iterator[None]:
+    """Every array belongs on disk."""
+    arrays.keep_within(1)
+    yield
+    arrays.keep_within(None)
+
+
+@pytest.mark.usefixtures("on_disk")
+def test_a_folder_that_cannot_be_used_is_one_line() -> None:
     with pytest.raises(EmcliError) as caught:
         arrays.empty((2**50,))
     assert caught.value.exit_code == 5
@@ -111,9 +121,8 @@ def test_a_folder_that_cannot_be_used_is_one_line(monkeypatch: pytest.MonkeyPatc
     assert "TMPDIR" in said[1]
 
 
-def test_a_map_whose_pages_are_given_back_keeps_what_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrays._State, "limit", 1)
-    monkeypatch.setattr(arrays._State, "spilled", False)
+@pytest.mark.usefixtures("on_disk")
+def test_a_map_whose_pages_are_given_back_keeps_what_was_written() -> None:
     made = arrays.empty((7, 9000))
     made[:] = np.arange(made.size).reshape(made.shape)
     arrays.release()
@@ -195,22 +204,23 @@ def test_memory_stays_within_the_limit_and_200_mb(tmp_path: Path, model: str) ->
     assert int(done.stdout) * 1024 < 400e6
 
 
-@pytest.mark.parametrize("shape", [(5000,), (5000, 3)])
-def test_rows_here_and_there_are_taken_few_at_a_time(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each may bring pages of up to 2 MB with it, so that pages must be given back between them."""
-    given_back = []
-    monkeypatch.setattr(arrays._State, "limit", 1000)
-    monkeypatch.setattr(arrays._State, "spilled", False)
-    monkeypatch.setattr(arrays._State, "touched", 0)
+@pytest.mark.usefixtures("on_disk")
+@pytest.mark.parametrize("shape", [(9000,), (9000, 3)])
+@pytest.mark.parametrize("taken_bytes", [1, 1 << 14, 1 << 26])
+def test_rows_here_and_there_are_those_of_the_table_however_few_are_taken_at_a_time(
+    shape: tuple[int, ...], taken_bytes: int
+) -> None:
     values = arrays.empty(shape)
     values[:] = np.random.default_rng(0).random(shape)
-    monkeypatch.setattr(arrays, "release", lambda: given_back.append(1))
-    monkeypatch.setattr(arrays, "NEAR", 512)
-    monkeypatch.setattr(arrays, "ONCE", 8192)
-    here_and_there = np.arange(0, 5000, 100)
+    here_and_there = np.arange(0, 9000, 100)
     for places in (here_and_there, here_and_there[::-1], here_and_there[:1], here_and_there[:0], np.arange(4000)):
-        np.testing.assert_array_equal(arrays.take_rows(values, places), values[places])
-    np.testing.assert_array_equal(
-        arrays.take_columns(values.T.reshape(-1, 5000), places), values.T.reshape(-1, 5000)[:, places]
-    )
-    assert len(given_back) > 50 * 2 * 512 / 8192
+        np.testing.assert_array_equal(arrays.take_rows(values, places, taken_bytes), values[places])
+
+
+@pytest.mark.usefixtures("on_disk")
+def test_arrays_are_in_memory_again_once_none_is_on_disk() -> None:
+    made = arrays.empty((9000,))
+    assert arrays.on_disk()
+    assert not can_fork()
+    del made
+    assert not arrays.on_disk()

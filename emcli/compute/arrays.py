@@ -1,4 +1,4 @@
-"""Arrays as long as the table: in memory, or beyond a limit in files without a name, of which nothing can be left."""
+"""Arrays as long as the table: in memory, or beyond a limit memory-mapped from temporary files without a name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 import weakref
 from collections.abc import Iterator
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,47 +18,43 @@ import numpy.typing as npt
 from emcli.compute.memory import free, shown
 from emcli.errors import EmcliError, Exit, Problem
 from emcli.files import reason
-from emcli.types import IndexArray
+from emcli.types import Array, IndexArray
 
 COPIES = 3  # of the table, at the peak of fitting it in memory
-CHUNK = 1 << 17  # rows that temporary arrays hold at a time
-BLOCK = 1 << 16  # numbers of a table that stay in a core's cache while they are worked on
-SMALL = 1 << 16  # bytes that are not worth a file beside a table that is in one
-NEAR = 1 << 21  # bytes of the pages that may come with one
-ONCE = 1 << 26  # bytes of pages, after which they are given back
-_SLACK = 100 << 20  # bytes that the program itself takes
-_PERIOD = 0.003  # seconds between looks at how much is resident
-_HINT = "TMPDIR names another folder; a larger --memory needs less of it"
+CHUNK_ROWS = 1 << 17  # that temporary arrays hold at a time
+CACHE_NUMBERS = 1 << 16  # of a table, that stay in a core's cache while they are worked on
+SMALL_BYTES = 1 << 16  # not worth a file, beside a table that is in one
+FOLIO_BYTES = 1 << 21  # of a file, that the kernel may map when one byte is read
+TAKEN_BYTES = 1 << 26  # of pages that rows here and there may map before these are given back
+PROGRAM_BYTES = 100 << 20  # resident without any table
+WATCH_SECONDS = 0.003  # between looks at how much is resident
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
-class _State:
-    limit: int | None = None  # bytes; None: no table is too large
-    spilled = False
-    touched = 0  # bytes of pages that came with rows here and there since pages were given back
-    keeper: threading.Thread | None = None
+class _Memory:
+    limit: int | None = None  # bytes that arrays may take; None: any
 
 
-_maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
+_maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()  # the arrays on disk
 
 
 def keep_within(limit: int | None) -> None:
     """Have arrays take about so many bytes of memory from now on; None: half of what is free."""
     there = free()
-    _State.limit = limit if limit is not None else there if there is None else there // 2
-    _State.spilled = False
+    _Memory.limit = limit if limit is not None else there if there is None else there // 2
 
 
 def too_large(size: int) -> bool:
-    """Does a table of so many bytes belong on disk?"""
-    return _State.limit is not None and (COPIES * size > _State.limit or (_State.spilled and size > SMALL))
+    """Does an array of so many bytes belong on disk?"""
+    return _Memory.limit is not None and (COPIES * size > _Memory.limit or (on_disk() and size > SMALL_BYTES))
 
 
-def spilled() -> bool:
+def on_disk() -> bool:
     """Is any array on disk?"""
-    return _State.spilled
+    return bool(_maps)
 
 
-def empty(shape: tuple[int, ...], dtype: Any = np.float64) -> npt.NDArray[Any]:
+def empty(shape: tuple[int, ...], dtype: npt.DTypeLike = np.float64) -> npt.NDArray[Any]:
     """An array to be filled. Raises EmcliError, exit 5, where it belongs on disk and there is no room."""
     kind = np.dtype(dtype)
     size = prod(shape) * kind.itemsize
@@ -66,10 +62,10 @@ def empty(shape: tuple[int, ...], dtype: Any = np.float64) -> npt.NDArray[Any]:
         return np.empty(shape, kind)
     with MappedFile() as file:
         file.reserve(size)
-        return file.array(shape, kind)
+        return file.as_array(shape, kind)
 
 
-def copy_rows(values: npt.NDArray[np.float64], kept: IndexArray | None = None) -> npt.NDArray[np.float64]:
+def copy_rows(values: Array, kept: IndexArray | None = None) -> Array:
     """Rows in an array of their own, those `kept` or all."""
     n = len(values) if kept is None else len(kept)
     made = empty((n, *values.shape[1:]))
@@ -78,39 +74,37 @@ def copy_rows(values: npt.NDArray[np.float64], kept: IndexArray | None = None) -
     return made
 
 
-def take_columns(values: npt.NDArray[np.float64], places: IndexArray) -> npt.NDArray[np.float64]:
-    """Columns of values (d, n) at some places, in memory."""
-    if not _maps:
-        return values[:, places]
-    return np.array([take_rows(row, places) for row in values])
+def take_columns(values: Array, places: IndexArray) -> Array:
+    """Columns of values (d, n) at some places, copied into memory."""
+    return np.array([take_rows(row, places) for row in values]) if on_disk() else values[:, places]
 
 
-def take_rows(values: npt.NDArray[Any], places: IndexArray) -> npt.NDArray[Any]:
-    """Rows of values (n,) or (n, d) at some places, which are there, in memory."""
+def take_rows(values: npt.NDArray[Scalar], places: IndexArray, taken_bytes: int = TAKEN_BYTES) -> npt.NDArray[Scalar]:
+    """Rows of values (n,) or (n, d) at some places, all of them valid, copied into memory.
+
+    Each may map a folio of the file, and many do so faster than `_watch` looks: they are given back in between.
+    """
+    if not on_disk() or not len(places):
+        return np.take(values, places, axis=0, mode="clip")
+    mapped = min(FOLIO_BYTES, int(np.ptp(places)) * values.strides[0] // len(places) + 1)  # bytes for each place
+    step = max(taken_bytes // mapped, 1)
     made = np.empty((len(places), *values.shape[1:]), values.dtype)
-    if not _maps:
-        return np.take(values, places, axis=0, out=made, mode="clip")
-    if not len(places):
-        return made
-    each = min(NEAR, int(np.ptp(places)) * values.strides[0] // len(places) + 1)  # bytes that come with one
-    step = ONCE // each
     for start in range(0, len(places), step):
-        np.take(values, places[start : start + step], axis=0, out=made[start : start + step], mode="clip")
-        _State.touched += each * min(step, len(places) - start)
-        if _State.touched > ONCE:
-            _State.touched = 0
+        cut = slice(start, start + step)
+        np.take(values, places[cut], axis=0, out=made[cut], mode="clip")
+        if step < len(places):
             release()
     return made
 
 
 def row_chunks(n: int) -> Iterator[slice]:
-    """n rows in slices, so that what is worked out of them takes little memory at a time."""
-    return (slice(start, start + CHUNK) for start in range(0, n, CHUNK))
+    """n rows in slices whose temporary arrays take little memory."""
+    return (slice(start, start + CHUNK_ROWS) for start in range(0, n, CHUNK_ROWS))
 
 
 def cache_chunks(n: int, d: int) -> Iterator[slice]:
-    """n rows of d numbers in slices that are soon worked through."""
-    size = max(BLOCK // d, 1 << 8)
+    """n rows of d numbers in slices that a core's cache holds."""
+    size = max(CACHE_NUMBERS // d, 1 << 8)
     return (slice(start, start + size) for start in range(0, n, size))
 
 
@@ -130,22 +124,22 @@ class MappedFile:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def room(self, size: int) -> None:
-        """Refuse to begin what would not fit on the disk."""
+    def check_room(self, size: int) -> None:
+        """Raise EmcliError, exit 5, where so many bytes would not fit on the disk."""
         there = os.statvfs(self._file.fileno())
         if size > there.f_bavail * there.f_frsize:
             what = f"it takes {shown(size)}, and {shown(there.f_bavail * there.f_frsize)} are free"
             raise _refused(what, self.folder)
 
     def reserve(self, size: int) -> None:
-        """Have so many bytes on the disk: a map of a file that cannot grow ends the process by a signal."""
-        self.room(size)
+        """Allocate so many bytes: writing to a map for which the disk has no room ends the process by a signal."""
+        self.check_room(size)
         try:
             os.posix_fallocate(self._file.fileno(), 0, size)
         except OSError as wrong:
             raise _refused(reason(wrong), self.folder) from None
 
-    def append(self, rows: npt.NDArray[np.float64]) -> None:
+    def append(self, rows: Array) -> None:
         """Write rows at the end."""
         left = np.ascontiguousarray(rows).reshape(-1).view(np.uint8).data
         try:
@@ -154,18 +148,17 @@ class MappedFile:
         except OSError as wrong:
             raise _refused(reason(wrong), self.folder) from None
 
-    def array(self, shape: tuple[int, ...], kind: np.dtype[Any]) -> npt.NDArray[Any]:
+    def as_array(self, shape: tuple[int, ...], dtype: np.dtype[Scalar]) -> npt.NDArray[Scalar]:
         """The file as an array, of which no more is resident than the limit allows."""
         try:
-            mapped = mmap.mmap(self._file.fileno(), prod(shape) * kind.itemsize)
+            mapped = mmap.mmap(self._file.fileno(), prod(shape) * dtype.itemsize)
         except OSError as wrong:
             raise _refused(reason(wrong), self.folder) from None
-        _State.spilled = True
+        watched = on_disk()
         _maps.add(mapped)
-        if _State.keeper is None:
-            _State.keeper = threading.Thread(target=_keep, daemon=True)
-            _State.keeper.start()
-        return np.frombuffer(mapped, kind).reshape(shape)
+        if not watched:
+            threading.Thread(target=_watch, daemon=True).start()
+        return np.frombuffer(mapped, dtype).reshape(shape)
 
 
 class GrowingArray:
@@ -180,9 +173,9 @@ class GrowingArray:
         self.file: MappedFile | None = None
         self._count = 0
         self._pieces = 0
-        self._rows: npt.NDArray[np.float64] = np.empty((0, 0))
+        self._rows: Array = np.empty((0, 0))
 
-    def append(self, piece: npt.NDArray[np.float64], expected: int = 0) -> None:
+    def append(self, piece: Array, expected: int = 0) -> None:
         """Add rows (n, d), d always the same; about `expected` rows will be there in the end, if that is known.
 
         Memory that is set aside and never written costs nothing.
@@ -207,33 +200,37 @@ class GrowingArray:
             self._rows[self._count : end] = piece
         self._count = end
 
-    def rows(self) -> npt.NDArray[np.float64]:
-        """All rows, which are no longer added to."""
+    def rows(self) -> Array:
+        """All rows; none can be added any more."""
         if self.file is not None:
             with self.file as file:
-                return file.array((self._count, self._rows.shape[1]), np.dtype(np.float64))
+                return file.as_array((self._count, self._rows.shape[1]), np.dtype(np.float64))
         if self._pieces > 1:
             self._rows.resize((self._count, self._rows.shape[1]), refcheck=False)
         return self._rows
 
 
 def release() -> None:
-    """Give the pages of all maps back to the system, which keeps them as long as it has room."""
+    """Unmap the pages of all arrays on disk: the files, which the system caches as it has room, keep what they hold."""
     for mapped in list(_maps):
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
-def _keep() -> None:
-    """Give pages of the maps back whenever more is resident than the limit allows; the file keeps what they hold."""
+def _watch() -> None:
+    """Release pages whenever more is resident than the limit allows, as long as there are arrays on disk.
+
+    The system itself would count them as the program's until no memory is left at all.
+    """
     page = os.sysconf("SC_PAGE_SIZE")
     with open("/proc/self/statm", "rb", buffering=0) as statm:
-        while True:
-            time.sleep(_PERIOD)
+        while on_disk():
+            time.sleep(WATCH_SECONDS)
             statm.seek(0)
             resident = int(statm.read(100).split()[1]) * page
-            if resident > (_State.limit or 0) // 2 + _SLACK:
+            if resident > (_Memory.limit or 0) // 2 + PROGRAM_BYTES:
                 release()
 
 
 def _refused(what: str, folder: str | None = None) -> EmcliError:
-    return EmcliError(Exit.OUTPUT, Problem(f"cannot keep the table on disk: {what}", folder), hint=_HINT)
+    hint = "TMPDIR names another folder; a larger --memory needs less of it"
+    return EmcliError(Exit.OUTPUT, Problem(f"cannot keep the table on disk: {what}", folder), hint=hint)

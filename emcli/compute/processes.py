@@ -188,7 +188,7 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
 
 def can_fork() -> bool:
     """Can this process be forked, and will its children do as it does? Pages of tables on disk have one keeper."""
-    return sys.platform.startswith("linux") and not arrays.spilled()
+    return sys.platform.startswith("linux") and not arrays.on_disk()
 
 
 @contextmanager

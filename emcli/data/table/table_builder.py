@@ -172,7 +172,7 @@ class TableBuilder:
             return
         require(int((rows - self.count) * texts), what, self._name)
         if self._rows.file is not None and not self._disk_has_room:
-            self._rows.file.room(2 * size)
+            self._rows.file.check_room(2 * size)
             self._disk_has_room = True
 
     def table(self, empty: bool = False) -> Table:
