@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from emcli.compute.processes import Processes, process_map, sticky_workers
+from emcli.compute.processes import ProcessMapper, process_map, sticky_workers
 from emcli.errors import EmcliError
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere threads share out the work")
@@ -105,12 +105,12 @@ def test_items_keep_what_is_done_to_them(count: int) -> None:
 
 
 def test_what_cannot_be_sent_is_said() -> None:
-    with closing(Processes(2)) as spread, pytest.raises(RuntimeError, match="not to be sent"):
+    with closing(ProcessMapper(2)) as spread, pytest.raises(RuntimeError, match="cannot be sent"):
         spread(unsendable, range(2))
 
 
 def test_a_process_that_is_ended_from_outside_is_missed() -> None:
-    with closing(Processes(2)) as spread:
+    with closing(ProcessMapper(2)) as spread:
         (child,) = set(spread(who, range(4))) - {os.getpid()}
         os.kill(child, signal.SIGKILL)
         for _ in range(2):
@@ -124,9 +124,12 @@ def test_one_process_does_it_all_where_there_can_be_no_other(monkeypatch: pytest
 
     monkeypatch.setattr(os, "fork", refuse)
     before = len(os.listdir("/proc/self/fd"))
-    with process_map(3) as spread:
-        assert list(spread(slow, range(4), range(4))) == [0, 101, 202, 303]
-    assert len(os.listdir("/proc/self/fd")) == before
+    with process_map(3) as mapper:
+        for n in range(4, 9):
+            assert list(mapper(slow, range(n), range(n))) == [101 * i for i in range(n)]
+            with sticky_workers(mapper, range(n)) as each:
+                assert each(abs) == list(range(n))
+    assert len(os.listdir("/proc/self/fd")) <= before + 4  # that multiprocessing leaves open, once
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -1,16 +1,13 @@
-"""A map shared out among processes: threads lose half of what a second core gives to the interpreter's lock."""
+"""A map shared out among forked processes: threads would lose half of a second core to the interpreter's lock."""
 
 from __future__ import annotations
 
 import os
-import pickle
 import signal
 import sys
-import warnings
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,88 +16,111 @@ from emcli.compute.threads import thread_map
 from emcli.errors import EmcliError, Exit
 from emcli.types import Mapper
 
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import ForkProcess
+
 Item = tuple[Any, ...]  # arguments of one call
-ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-MOST_TURNS = 1 << 11  # items whose numbers any pipe holds, be it of one page
+Share = tuple[dict[int, Any], dict[int, Exception]]  # what one process did: results and failures by item
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+MAX_TURNS = 1 << 11  # numbers of two bytes that a pipe holds, be it of one page
 
 
-class Child(NamedTuple):
-    """Another process: what it is told, and what it answers."""
+class WorkerPool:
+    """Items shared out among this process and workers forked from it, which inherit them.
 
-    pid: int
-    told: BinaryIO
-    answers: BinaryIO
-
-
-class Group:
-    """Items shared out among this process and its children: whoever is free takes the next.
-
-    Where they are `kept`, each stays with one of them, as it was and as it becomes.
+    Whoever is free takes the next item; `sticky` ones stay with one process, and with what that one did to them.
     """
 
-    def __init__(self, items: Sequence[Item], count: int, kept: bool):
+    def __init__(self, items: Sequence[Item], count: int, sticky: bool = False) -> None:
         self.items, self.count = items, min(count, len(items))
-        self.turns: tuple[int, int] | None = None
-        self.children: list[Child] = []
+        self.turns: tuple[int, int] | None = None  # a pipe: unlike a lock, it goes on when a reader is killed
+        self.workers: list[tuple[ForkProcess, Connection]] = []
         try:
-            if not kept and len(items) <= MOST_TURNS:
+            if not sticky and len(items) <= MAX_TURNS:
                 self.turns = os.pipe()
                 os.set_blocking(self.turns[0], False)
             for number in range(1, self.count):
-                self.children.append(self._forked(number))
-        except OSError:  # no more processes are to be had
-            self._end()
+                self._start_worker(number)
+        except OSError:  # processes or pipes are refused: this one does it all
+            self.close()
             self.count = 1
+        except BaseException:
+            self.close()
+            raise
 
     def __call__(self, function: Callable[..., Any]) -> list[Any]:
-        """function(*item) of all, in order. Raises what the first call that failed raised."""
-        message = pickle.dumps(function, pickle.HIGHEST_PROTOCOL)
+        """function(*item) of each item, in order. Raises the failure of the first item that failed."""
         if self.turns:
             os.write(self.turns[1], np.arange(len(self.items), dtype=np.uint16).tobytes())
         try:
-            for child in self.children:
-                child.told.write(message)
-                child.told.flush()
-            shares = [self._work(function, 0)]
-            shares += [pickle.load(child.answers) for child in self.children]
-        except (EOFError, BrokenPipeError):
+            for _, connection in self.workers:
+                connection.send(function)
+            shares = [self._work(function, 0), *(connection.recv() for _, connection in self.workers)]
+        except (EOFError, ConnectionError):
             what = "a process that shared the work was ended from outside, perhaps for want of memory"
             raise EmcliError(Exit.DATA, what, hint="--jobs 1 works in one process") from None
-        failed = {i: error for _, errors in shares for i, error in errors.items()}
-        if failed:
-            deque(self._turns(0), 0)  # those that nobody took any more
-            raise failed[min(failed)]
-        found = {i: result for results, _ in shares for i, result in results.items()}
-        return [found[i] for i in range(len(self.items))]
+        failures = {i: error for _, failed in shares for i, error in failed.items()}
+        if failures:
+            raise failures[min(failures)]
+        results = {i: result for done, _ in shares for i, result in done.items()}
+        return [results[i] for i in range(len(self.items))]
 
     def close(self) -> None:
-        self._end()
+        """End the workers, who have nothing to save."""
+        for process, _ in self.workers:
+            process.kill()
+        for process, connection in self.workers:
+            process.join()
+            process.close()
+            connection.close()
         for end in self.turns or ():
             os.close(end)
+        self.workers, self.turns = [], None
 
-    def _end(self) -> None:
-        """End the children, who have nothing to save."""
-        for child in self.children:
-            os.kill(child.pid, signal.SIGKILL)
-        for child in self.children:
-            os.waitpid(child.pid, 0)
-            child.answers.close()
-            with suppress(OSError):  # what it was not told any more
-                child.told.close()
-        self.children = []
+    def _start_worker(self, number: int) -> None:
+        """Fork worker `number`; signals are held back, and stay so in the worker: this process ends it."""
+        from multiprocessing import get_context
 
-    def _work(self, function: Callable[..., Any], number: int) -> tuple[dict[int, Any], dict[int, Exception]]:
-        """The results by item, up to the first that fails, and its error."""
+        fork = get_context("fork")
+        ours, theirs = fork.Pipe()
+        inherited = [ours, *(connection for _, connection in self.workers)]
+        process = fork.Process(target=self._serve, args=(number, theirs, inherited), daemon=True)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            process.start()
+            self.workers.append((process, ours))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        theirs.close()
+
+    def _serve(self, number: int, connection: Connection, inherited: list[Connection]) -> None:
+        """Answer requests until the parent's end of the connection closes, at the latest with the parent's end."""
+        for other in inherited:
+            other.close()  # else the parent's ends would stay open here
+        with suppress(EOFError, ConnectionError):
+            while True:
+                try:
+                    connection.send(self._work(connection.recv(), number))
+                except (EOFError, ConnectionError):
+                    raise
+                except Exception as error:
+                    connection.send(({}, {0: RuntimeError(f"cannot be sent from process to process: {error}")}))
+        os._exit(0)  # nothing of the parent's is to be cleaned up here
+
+    def _work(self, function: Callable[..., Any], number: int) -> Share:
+        """Call the function for this process's share of the items."""
         results: dict[int, Any] = {}
+        failures: dict[int, Exception] = {}
         for i in self._turns(number):
             try:
                 results[i] = function(*self.items[i])
             except Exception as error:
-                return results, {i: error}
-        return results, {}
+                failures[i] = error
+        return results, failures
 
     def _turns(self, number: int) -> Iterator[int]:
-        """What a process is to do: its own items, or one after the other what is next of all."""
+        """The items of a process: its own, or one after another the next that nobody has taken."""
         if not self.turns:
             yield from range(number, len(self.items), self.count)
             return
@@ -108,114 +128,79 @@ class Group:
             while True:
                 yield int.from_bytes(os.read(self.turns[0], 2), sys.byteorder)
 
-    def _forked(self, number: int) -> Child:
-        ends: list[int] = []
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
-        try:
-            ends += os.pipe()
-            ends += os.pipe()
-            told, tell, answers, answer = ends
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # other threads' locks: none of them is needed
-                pid = os.fork()
-            if not pid:
-                for ending in ENDINGS:
-                    signal.signal(ending, signal.SIG_IGN)  # who tells it what to do also ends it
-        except OSError:
-            for end in ends:
-                os.close(end)
-            raise
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        if pid:
-            os.close(told)
-            os.close(answer)
-            return Child(pid, open(tell, "wb"), open(answers, "rb"))
-        try:  # the child, which never returns
-            for end in (tell, answers, *(end.fileno() for other in self.children for end in other[1:])):
-                os.close(end)  # so that it sees when nobody is left to tell it anything
-            with open(told, "rb") as orders, open(answer, "wb") as results:
-                self._serve(number, orders, results)
-        finally:
-            os._exit(0)
 
-    def _serve(self, number: int, told: BinaryIO, answers: BinaryIO) -> None:
-        """Do what this is told, until the one who tells it is gone."""
-        while True:
-            try:
-                message = pickle.dumps(self._work(pickle.load(told), number), pickle.HIGHEST_PROTOCOL)
-            except EOFError:
-                return
-            except Exception as wrong:
-                message = pickle.dumps(({}, {0: RuntimeError(f"not to be sent from process to process: {wrong}")}))
-            answers.write(message)
-            answers.flush()
+class ProcessMapper:
+    """A map() by several processes; workers are kept, with their items, as long as these are the same."""
 
-
-class Processes:
-    """A map over items that are mostly the same: those of the last call are with the processes already."""
-
-    def __init__(self, count: int):
+    def __init__(self, count: int) -> None:
         self.count = count
-        self._group: Group | None = None
-        self._places: list[list[Any]] = []
+        self._pool: WorkerPool | None = None
+        self._identities: list[list[Any]] = []
 
     def __call__(self, function: Callable[..., Any], *sequences: Sequence[Any]) -> list[Any]:
         items = list(zip(*sequences, strict=True))
-        if len(items) < 2:
+        if len(items) < 2 or self.count < 2:
             return [function(*item) for item in items]
-        places = [[_place(x) for x in item] for item in items]
-        if self._group is None or places != self._places:
+        identities = [[_identity(x) for x in item] for item in items]
+        if self._pool is None or identities != self._identities:
             self.close()
-            self._group, self._places = Group(items, self.count, kept=False), places
-        return self._group(function)
+            self._pool, self._identities = self.pool(items), identities
+        return self._pool(function)
+
+    def pool(self, items: Sequence[Item], sticky: bool = False) -> WorkerPool:
+        """Workers for these items. Where they were refused once nobody asks again: that costs open files."""
+        pool = WorkerPool(items, self.count, sticky)
+        if not pool.workers:
+            self.count = 1
+        return pool
 
     def close(self) -> None:
-        if self._group is not None:
-            self._group.close()
-            self._group = None
+        """End the workers."""
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
 
 
-def _place(x: Any) -> Any:
-    """Where an array lies, which a group that holds it keeps from others; else what it is."""
+def _identity(x: Any) -> Any:
+    """Where an array lies, which the pool that holds it keeps from others; else which object it is."""
     return x.__array_interface__ if isinstance(x, np.ndarray) else id(x)
 
 
 def call(function: Callable[..., Any], *arguments: Any) -> Any:
-    """function(*arguments), for functions that cannot be sent: as part of an item they are with the processes."""
+    """function(*arguments): as part of an item a function is inherited, and need not be one that can be pickled."""
     return function(*arguments)
 
 
 def can_fork() -> bool:
-    """Can this process be forked, and will its children do as it does? Pages of tables on disk have one keeper."""
+    """Are there forked processes here? Not where tables are on disk: only this process gives their pages back."""
     return sys.platform.startswith("linux") and not arrays.on_disk()
 
 
 @contextmanager
-def process_map(count: int, forked: bool = True) -> Iterator[Mapper]:
-    """A map by up to so many processes; by threads where there can be none, or they are not to be `forked`.
+def process_map(count: int, fork: bool = True) -> Iterator[Mapper]:
+    """A map() by up to `count` processes, or threads where processes cannot be forked.
 
-    That is so where the work asks for rows elsewhere: the connection to these has one end only.
+    Without `fork` always by threads: for work over a connection, which has one end only.
     """
-    if count < 2 or not forked or not can_fork():
-        with thread_map(count) as spread:
-            yield spread
+    if count < 2 or not fork or not can_fork():
+        with thread_map(count) as mapper:
+            yield mapper
         return
-    spread = Processes(count)
+    mapper = ProcessMapper(count)
     try:
-        yield spread
+        yield mapper
     finally:
-        spread.close()
+        mapper.close()
 
 
 @contextmanager
-def sticky_workers(spread: Mapper, items: Sequence[Any]) -> Iterator[Callable[[Callable[[Any], Any]], list[Any]]]:
-    """What applies functions to items that these may change: each item stays in the process that has it."""
-    if not isinstance(spread, Processes) or len(items) < 2:
-        yield lambda function: list(spread(function, items))
+def sticky_workers(mapper: Mapper, items: Sequence[Any]) -> Iterator[Callable[[Callable[[Any], Any]], list[Any]]]:
+    """Applies functions to items that these may change: each item stays in the process that has it."""
+    if not isinstance(mapper, ProcessMapper) or len(items) < 2:
+        yield lambda function: list(mapper(function, items))
         return
-    group = Group([(item,) for item in items], spread.count, kept=True)
+    pool = mapper.pool([(item,) for item in items], sticky=True)
     try:
-        yield group
+        yield pool
     finally:
-        group.close()
+        pool.close()
