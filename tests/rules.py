@@ -1,4 +1,4 @@
-"""The rules that every bad input must meet, whatever its kind: R1 to R10 of the catalogue of bad inputs."""
+"""The rules that every bad input must meet, whatever its kind."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def snapshot(folder: Path) -> dict[str, tuple[Any, ...]]:
 
 
 def hold(done: Done, code: int, *parts: str) -> None:
-    """R1 to R4 and R6: the exit code, an empty stdout, one line for each fault, at most one hint, nothing raw."""
+    """The exit code, an empty stdout, one line for each fault, at most one hint, nothing raw."""
     assert done.code == code, done
     assert "Traceback" not in done.err
     lines = done.err.splitlines()

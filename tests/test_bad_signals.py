@@ -1,4 +1,4 @@
-"""Section G of the catalogue: signals at every step, memory that is not there, and a process that is sealed."""
+"""Signals at every step, memory that is not there, and a process that is sealed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def dies(process: subprocess.Popen[bytes], number: signal.Signals) -> tuple[str,
 
 
 @each_signal
-def test_g15_g17_a_signal_in_reading(number: signal.Signals, tmp_path: Path) -> None:
+def test_a_signal_in_reading(number: signal.Signals, tmp_path: Path) -> None:
     with started("fit gmm pipe -k 1 -o out.json", tmp_path) as process, open(tmp_path / "pipe", "wb", 0) as feed:
         feed.write(b"x\n1\n2\n")
         time.sleep(0.2)
@@ -57,14 +57,14 @@ def test_g15_g17_a_signal_in_reading(number: signal.Signals, tmp_path: Path) -> 
 
 
 @each_signal
-def test_g15_g17_a_signal_while_a_file_waits_to_be_opened(number: signal.Signals, tmp_path: Path) -> None:
+def test_a_signal_while_a_file_waits_to_be_opened(number: signal.Signals, tmp_path: Path) -> None:
     with started("fit pipe x.csv", tmp_path) as process:
         time.sleep(0.5)
         dies(process, number)
 
 
 @each_signal
-def test_g15_g17_a_signal_in_fitting(number: signal.Signals, tmp_path: Path) -> None:
+def test_a_signal_in_fitting(number: signal.Signals, tmp_path: Path) -> None:
     line = "fit gmm x.csv -k 2 --restarts 50000 --trace t.jsonl -o out.json"
     with started(line, tmp_path) as process:
         trace = tmp_path / "t.jsonl"
@@ -76,7 +76,7 @@ def test_g15_g17_a_signal_in_fitting(number: signal.Signals, tmp_path: Path) -> 
 
 
 @each_signal
-def test_g15_g17_a_signal_in_writing(number: signal.Signals, tmp_path: Path) -> None:
+def test_a_signal_in_writing(number: signal.Signals, tmp_path: Path) -> None:
     with started("generate g.yaml -n 300000 -o pipe", tmp_path) as process, open(tmp_path / "pipe", "rb", 0) as sink:
         sink.read(10)
         time.sleep(0.2)
@@ -99,13 +99,13 @@ def half_written(folder: Path) -> tuple[subprocess.Popen[bytes], list[Path]]:
 
 
 @each_signal
-def test_g15_g17_a_signal_removes_the_temporary_file(number: signal.Signals, tmp_path: Path) -> None:
+def test_a_signal_removes_the_temporary_file(number: signal.Signals, tmp_path: Path) -> None:
     process, _ = half_written(tmp_path)
     dies(process, number)
     assert (tmp_path / "out.json").read_text() == OLD and not list(tmp_path.glob(".*"))
 
 
-def test_g13_a_kill_leaves_the_old_file_and_a_temporary_one_that_shows_what_it_is(tmp_path: Path) -> None:
+def test_a_kill_leaves_the_old_file_and_a_temporary_one_that_shows_what_it_is(tmp_path: Path) -> None:
     process, there = half_written(tmp_path)
     process.kill()
     process.communicate()
@@ -117,7 +117,7 @@ EARLY = ["emcli", "emcli.cli.app", "emcli.cli.guard", "inspect"]  # before the g
 
 @pytest.mark.parametrize("module", [*EARLY, "typer", "numpy", "emcli.inference.fit"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_g15_a_signal_in_starting_shows_no_traceback(module: str, number: signal.Signals, tmp_path: Path) -> None:
+def test_a_signal_in_starting_shows_no_traceback(module: str, number: signal.Signals, tmp_path: Path) -> None:
     lay(tmp_path, Bad("fit", 0))
     before = snapshot(tmp_path)
     done = as_process(
@@ -131,7 +131,7 @@ def test_g15_a_signal_in_starting_shows_no_traceback(module: str, number: signal
     assert snapshot(tmp_path) == before
 
 
-def test_g16_a_second_interrupt_is_immediate(tmp_path: Path) -> None:
+def test_a_second_interrupt_is_immediate(tmp_path: Path) -> None:
     with started("fit gmm pipe -k 1", tmp_path) as process, open(tmp_path / "pipe", "wb", 0):
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
@@ -160,7 +160,7 @@ WIDE = ",".join(f"c{i}" for i in range(3000)) + "\n" + "\n".join(",".join([f"{r}
         "fit gmm wide.csv -k 3 --covariance full",
     ],
 )
-def test_g21_what_does_not_fit_in_memory_is_refused_before_it_is_tried(line: str, tmp_path: Path) -> None:
+def test_what_does_not_fit_in_memory_is_refused_before_it_is_tried(line: str, tmp_path: Path) -> None:
     lay(tmp_path, bad("fit", 0, g__yaml=RECIPE, wide__csv=WIDE))
     before = snapshot(tmp_path)
     done = limited(f"{line} -o out.json", tmp_path, 400)
@@ -171,7 +171,7 @@ def test_g21_what_does_not_fit_in_memory_is_refused_before_it_is_tried(line: str
 @pytest.mark.parametrize(
     "line", ["fit gmm long.csv -k 1 --covariance diag", "fit kmeans long.csv -k 1", "fit kmeans - -k 1"]
 )
-def test_g21_a_table_that_does_not_fit_in_memory_is_fitted_from_disk(line: str, tmp_path: Path) -> None:
+def test_a_table_that_does_not_fit_in_memory_is_fitted_from_disk(line: str, tmp_path: Path) -> None:
     rows = b"x,y\n" + b"1,2\n2,4\n3,3\n" * 1_700_000
     if "long" in line:
         (tmp_path / "long.csv").write_bytes(rows)
@@ -179,7 +179,7 @@ def test_g21_a_table_that_does_not_fit_in_memory_is_fitted_from_disk(line: str, 
     assert done.code == 0 and "5100000" in done.out, done.err
 
 
-def test_g21_an_endless_line_is_refused_in_little_memory(tmp_path: Path) -> None:
+def test_an_endless_line_is_refused_in_little_memory(tmp_path: Path) -> None:
     command = f"yes 1234567 | tr -d '\\n' | head -c 1000000000 | {sys.executable} -m emcli fit gmm -k 1"
     done = subprocess.run(
         ["sh", "-c", f"ulimit -v 600000; {command}"], capture_output=True, text=True, check=False, timeout=30,
@@ -195,7 +195,7 @@ def test_g21_an_endless_line_is_refused_in_little_memory(tmp_path: Path) -> None
         "compare gmm x.csv -k 1-2", "predict f.json x.csv", "generate g.yaml", "fit e.yaml x.csv", "--help", "fit -h",
     ],
 )  # fmt: skip
-def test_r7_no_network_no_subprocess_no_pickle_no_code_from_data(line: str, tmp_path: Path) -> None:
+def test_no_network_no_subprocess_no_pickle_no_code_from_data(line: str, tmp_path: Path) -> None:
     hostile = "model: !!python/object/apply:os.system ['touch owned']\n"
     lay(tmp_path, bad("fit", 0, g__yaml=RECIPE, e__yaml=hostile))
     hold(in_process(["fit", "kmeans", "x.csv", "-k", "2", "-o", "f.json"], tmp_path), 0)

@@ -1,4 +1,4 @@
-"""Moving, scaling, turning and reordering data moves, scales, turns and reorders a fit, and does nothing else (I7-I15).
+"""Moving, scaling, turning and reordering data moves, scales, turns and reorders a fit, and does nothing else.
 
 Every fit here begins at given values, moved like the data.
 """
@@ -25,8 +25,11 @@ from inprocess import (
     fitted,
     gap,
     measure,
+    result_of,
     start_of,
 )
+
+from emcli.inference.result import document
 
 Parameters = dict[str, Any]
 FULL = [name for name in GMM if "full" in name or "tied" in name]
@@ -59,19 +62,30 @@ def ordered(parameters: Parameters, first: Parameters) -> Parameters:
 
 
 @every_case
-def test_i7_the_order_of_the_rows_does_not_matter(name: str, table: str) -> None:
+def test_the_order_of_the_rows_does_not_matter(name: str, table: str) -> None:
+    """Not even the number of iterations is compared: where gains reach rounding, their last digit decides the end."""
     options, values, start = begun(name, table)
+    order = np.random.default_rng(4).permutation(len(values))
+    one = result_of(values, {**options, "start": start})
+    other = result_of(values[order], {**options, "start": start})
+    said, heard = document(one), document(other)
+    assert said["status"] == heard["status"] == "converged"
+    assert measure(heard) == pytest.approx(measure(said), rel=1e-9)
+    assert np.array_equal(one.assignments()[order], other.assignments())
+
+
+@every_case
+def test_a_dozen_iterations_do_not_depend_on_the_order_of_the_rows(name: str, table: str) -> None:
+    options, values, start = begun(name, table, max_iter=12, tol=1e-300)
     one = fitted(values, {**options, "start": start})
     other = fitted(values[np.random.default_rng(4).permutation(len(values))], {**options, "start": start})
-    assert abs(one["iterations"] - other["iterations"]) <= 1
-    if one["iterations"] == other["iterations"] and one["stop"] == other["stop"]:
-        assert gap(one["parameters"], other["parameters"], values, options) <= 1e-10
+    assert gap(one["parameters"], other["parameters"], values, options) <= 1e-10 * LOST.get(table, 1.0)
     assert measure(other) == pytest.approx(measure(one), rel=1e-9)
 
 
 @pytest.mark.parametrize("table", [name for name in TABLES if name != "line"])
 @pytest.mark.parametrize("name", POINTS)
-def test_i8_the_order_of_the_columns_does_not_matter(name: str, table: str) -> None:
+def test_the_order_of_the_columns_does_not_matter(name: str, table: str) -> None:
     options, values, start = begun(name, table, max_iter=12, tol=1e-300)
     back = np.arange(values.shape[1])[::-1]
     turned = mapped(start, lambda mean: mean[back], lambda matrix: matrix[np.ix_(back, back)])
@@ -85,7 +99,7 @@ def test_i8_the_order_of_the_columns_does_not_matter(name: str, table: str) -> N
 
 @pytest.mark.parametrize("shift", [2.0**20, -(2.0**30) + 3, 1e9])
 @pytest.mark.parametrize("name", POINTS)
-def test_i9_shifting_the_data_shifts_the_means_alone(name: str, shift: float) -> None:
+def test_shifting_the_data_shifts_the_means_alone(name: str, shift: float) -> None:
     options, _, _ = begun(name, "plain")
     values = np.round(clusters() * 1024) / 1024  # so that no shift rounds
     options |= {"max_iter": 12, "tol": 1e-300}
@@ -101,7 +115,7 @@ def test_i9_shifting_the_data_shifts_the_means_alone(name: str, shift: float) ->
 
 @pytest.mark.parametrize("power", [-440, -1, 10, 440])
 @pytest.mark.parametrize("name", POINTS)
-def test_i10_scaling_by_a_power_of_two_scales_every_bit(name: str, power: int) -> None:
+def test_scaling_by_a_power_of_two_scales_every_bit(name: str, power: int) -> None:
     options, values = case(name, "plain", restarts=3)
     one, other = fitted(values, options), fitted(np.ldexp(values, power), options)
     for key, times in (("means", 1), ("centroids", 1), ("covariances", 2)):
@@ -117,7 +131,7 @@ def test_i10_scaling_by_a_power_of_two_scales_every_bit(name: str, power: int) -
 
 @pytest.mark.parametrize("table", ["plain", "offset 1e9", "ties", "outliers", "heavy tails"])
 @pytest.mark.parametrize("name", FULL)
-def test_i11_an_affine_map_maps_full_covariances(name: str, table: str) -> None:
+def test_an_affine_map_maps_full_covariances(name: str, table: str) -> None:
     options, values, start = begun(name, table, max_iter=12, tol=1e-300)
     matrix = np.array([[2.0, -0.5], [1.0, 3.0]])  # exact on few bits
     one = fitted(values, {**options, "start": start})
@@ -133,7 +147,7 @@ def test_i11_an_affine_map_maps_full_covariances(name: str, table: str) -> None:
 
 @pytest.mark.parametrize("table", ["plain", "ties", "outliers", "heavy tails", "mixed scales"])
 @pytest.mark.parametrize("name", [name for name in GMM if "diag" in name])
-def test_i12_diagonal_covariances_follow_the_unit_of_each_column(name: str, table: str) -> None:
+def test_diagonal_covariances_follow_the_unit_of_each_column(name: str, table: str) -> None:
     options, values, start = begun(name, table, max_iter=12, tol=1e-300)
     units = np.array([1e-3, 7e4])
     one = fitted(values, {**options, "start": start})
@@ -146,7 +160,7 @@ def test_i12_diagonal_covariances_follow_the_unit_of_each_column(name: str, tabl
 
 @pytest.mark.parametrize("table", ["plain", "ties", "outliers", "heavy tails"])
 @pytest.mark.parametrize("name", ["kmeans", *(name for name in GMM if "spherical" in name)])
-def test_i12_round_components_follow_a_rotation(name: str, table: str) -> None:
+def test_round_components_follow_a_rotation(name: str, table: str) -> None:
     options, values, start = begun(name, table, max_iter=12, tol=1e-300)
     turn = np.array([[0.6, -0.8], [0.8, 0.6]])
     one = fitted(values, {**options, "start": start})
@@ -157,10 +171,10 @@ def test_i12_round_components_follow_a_rotation(name: str, table: str) -> None:
     assert measure(other) == pytest.approx(measure(one), rel=1e-10)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(times=st.lists(st.integers(0, 3), min_size=30, max_size=30), which=st.integers(0, 10**6))
 @pytest.mark.parametrize("name", [*POINTS, *COINS])
-def test_i13_a_weight_is_the_row_that_often(name: str, times: list[int], which: int) -> None:
+def test_a_weight_is_the_row_that_often(name: str, times: list[int], which: int) -> None:
     tables = [t for t in (COUNTS if name in COINS else TABLES) if t != "outliers"]
     options, values = case(name, tables[which % len(tables)], max_iter=8, tol=1e-300)
     weights = np.resize(np.array(times), len(values))
@@ -175,7 +189,7 @@ def test_i13_a_weight_is_the_row_that_often(name: str, times: list[int], which: 
 
 @pytest.mark.parametrize("table", COUNTS)
 @pytest.mark.parametrize("name", COINS)
-def test_i14_equal_rows_of_coins_are_one_row_with_a_weight(name: str, table: str) -> None:
+def test_equal_rows_of_coins_are_one_row_with_a_weight(name: str, table: str) -> None:
     options, values, start = begun(name, table)
     rows, counts = np.unique(np.repeat(values, 3, axis=0), axis=0, return_counts=True)
     one = fitted(np.repeat(values, 3, axis=0), {**options, "start": start})
@@ -186,7 +200,7 @@ def test_i14_equal_rows_of_coins_are_one_row_with_a_weight(name: str, table: str
 
 @pytest.mark.parametrize("table", COUNTS)
 @pytest.mark.parametrize("name", COINS)
-def test_i15_heads_for_tails_turns_the_coins_over(name: str, table: str) -> None:
+def test_heads_for_tails_turns_the_coins_over(name: str, table: str) -> None:
     options, values, start = begun(name, table, max_iter=12, tol=1e-300)
     one = fitted(values, {**options, "start": start})
     turned = {"weights": start["weights"], "heads": [1.0 - p for p in start["heads"]]}

@@ -1,4 +1,4 @@
-"""Tables made to break a fit: it is right, or refused in one line with exit 3 or 4 (I27); the same bytes (I28)."""
+"""Tables made to break a fit: it is right, or refused in one line with exit 3 or 4; the same bytes each time."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from emcli.errors import EmcliError, Exit
 from emcli.inference.result import dumps
 
 FLOOR = 1e-12
-LIMITS = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
+LIMITS = {"suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
 NUMBERS = st.one_of(st.integers(-3, 3).map(float), st.floats(-1e3, 1e3, width=32), st.sampled_from([1e-9, 1e6, -1e9]))
 SCALES = st.sampled_from([1.0, 1.0, 1e-140, 1e140, 1e-6, 1e6, 3e-149, 1e149, 1e-300, 1e200])
 
@@ -82,8 +82,8 @@ def outcome(values: np.ndarray, options: Options) -> dict[str, Any] | None:
     text = dumps(said)  # raises where a number is not finite
     assert json.loads(text)["parameters"] == said["parameters"]
     family, data, made = dataset(values, options)
-    model = family.inward(family.read(said["parameters"], made.document(), made.k, data.rows), data.rows)
-    assert family.measures(statistics(model, data.rows).score, data.rows, made.k)[0] == said["log_likelihood"]
+    model = family.inward(family.read(said["parameters"], made.document(), made.model.k, data.rows), data.rows)
+    assert family.measures(statistics(model, data.rows).score, data.rows, made.model.k)[0] == said["log_likelihood"]
     r, _ = model.posterior(data.rows.values)
     assert np.abs(r.sum(axis=0) - 1).max() < 1e-14
     if options["model"] == "gmm":
@@ -112,16 +112,26 @@ def singular(parameters: dict[str, Any], values: np.ndarray, options: Options) -
 @pytest.mark.parametrize("name", POINTS)
 @settings(max_examples=25, **LIMITS)
 @given(values=points(), k=st.integers(1, 4), init=st.sampled_from(["k-means++", "random"]))
-def test_i27_a_fit_of_points_is_right_or_refused(name: str, values: np.ndarray, k: int, init: str) -> None:
+def test_a_fit_of_points_is_right_or_refused(name: str, values: np.ndarray, k: int, init: str) -> None:
     options, _ = case(name, "plain", k=k, init=init, max_iter=100)
     outcome(values, {**options, "restarts": 2})
+
+
+@pytest.mark.parametrize("name", POINTS)
+def test_a_row_far_from_all_others_hides_no_curvature(name: str) -> None:
+    """One parameter curves 1e300 times as much as the scores of the rows say: their quotient overflowed once."""
+    near = [[0.0, y * 3e-149] for y in (1, -1, 2, -2)]
+    values = np.array([[0.0, 0.0]] * 22 + near + [[1e6, 0.0], [1e12, 0.0], [1e9, 3e-146]])
+    options, _ = case(name, "plain", max_iter=100)
+    said = outcome(values, {**options, "restarts": 2})
+    assert said is not None or name != "gmm spherical free"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", POINTS)
 @settings(max_examples=2000, **LIMITS)
 @given(values=points(), k=st.integers(1, 4), init=st.sampled_from(["k-means++", "random"]))
-def test_i27_many_fits_of_points_are_right_or_refused(name: str, values: np.ndarray, k: int, init: str) -> None:
+def test_many_fits_of_points_are_right_or_refused(name: str, values: np.ndarray, k: int, init: str) -> None:
     options, _ = case(name, "plain", k=k, init=init, max_iter=300)
     outcome(values, {**options, "restarts": 2})
 
@@ -129,7 +139,7 @@ def test_i27_many_fits_of_points_are_right_or_refused(name: str, values: np.ndar
 @pytest.mark.parametrize("name", COINS)
 @settings(max_examples=25, **LIMITS)
 @given(values=counts(), k=st.integers(1, 4), init=st.sampled_from(["k-means++", "random"]))
-def test_i27_a_fit_of_coins_is_right_or_refused(name: str, values: np.ndarray, k: int, init: str) -> None:
+def test_a_fit_of_coins_is_right_or_refused(name: str, values: np.ndarray, k: int, init: str) -> None:
     options, _ = case(name, "tosses", k=k, init=init, max_iter=100)
     outcome(values, {**options, "restarts": 2})
 
@@ -137,7 +147,7 @@ def test_i27_a_fit_of_coins_is_right_or_refused(name: str, values: np.ndarray, k
 @pytest.mark.parametrize("mixing", ["equal", "free"])
 @pytest.mark.parametrize("tails", [1, 2, 3, 50])
 @pytest.mark.parametrize("sure", [0, 1, 3])
-def test_i27_few_tails_in_as_many_tosses_as_can_be_told(sure: int, tails: int, mixing: str) -> None:
+def test_few_tails_in_as_many_tosses_as_can_be_told(sure: int, tails: int, mixing: str) -> None:
     """P(heads) has but few digits below 1 there, and the log-likelihood knows no more."""
     most = float(2**53)
     values = np.array([[most, most]] * sure + [[most - tails, most], [2.0, 2.0], [0.0, 2.0], [0.0, 1e6]])
@@ -151,14 +161,14 @@ def test_i27_few_tails_in_as_many_tosses_as_can_be_told(sure: int, tails: int, m
 @pytest.mark.parametrize("name", COINS)
 @settings(max_examples=1000, **LIMITS)
 @given(values=counts(), k=st.integers(1, 4), init=st.sampled_from(["k-means++", "random"]))
-def test_i27_many_fits_of_coins_are_right_or_refused(name: str, values: np.ndarray, k: int, init: str) -> None:
+def test_many_fits_of_coins_are_right_or_refused(name: str, values: np.ndarray, k: int, init: str) -> None:
     options, _ = case(name, "tosses", k=k, init=init, max_iter=300)
     outcome(values, {**options, "restarts": 2})
 
 
 @pytest.mark.parametrize("units", [(1, 1e-6, 1e6), (1e-90, 1, 1e60), (1e60, 1e-90, 1)])
 @pytest.mark.parametrize("name", GMM)
-def test_i27_correlated_columns_of_different_units_have_a_covariance(name: str, units: tuple[float, ...]) -> None:
+def test_correlated_columns_of_different_units_have_a_covariance(name: str, units: tuple[float, ...]) -> None:
     values = clusters(d=3)
     values[:, 2] = values[:, 0] + 1e-3 * values[:, 2]
     options, _ = case(name, "plain")
@@ -167,7 +177,7 @@ def test_i27_correlated_columns_of_different_units_have_a_covariance(name: str, 
 
 @pytest.mark.parametrize("thin", [1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7])
 @pytest.mark.parametrize("name", [name for name in GMM if "full" in name or "tied" in name])
-def test_i27_lines_as_thin_as_can_be_are_fitted_or_refused(name: str, thin: float) -> None:
+def test_lines_as_thin_as_can_be_are_fitted_or_refused(name: str, thin: float) -> None:
     rng = np.random.default_rng(1)
     side = rng.integers(2, size=200) * 2.0 - 1
     along = 3 * rng.standard_normal(200)
@@ -208,7 +218,7 @@ def test_a_far_outlier_among_rows_ends_the_program_with_one_line_or_a_fit(shape:
 
 
 @pytest.mark.parametrize("name", ["kmeans", "gmm", "coins"])
-def test_i28_the_same_bytes_whatever_the_hash_seed_and_the_folder(name: str, tmp_path: Path) -> None:
+def test_the_same_bytes_whatever_the_hash_seed_and_the_folder(name: str, tmp_path: Path) -> None:
     values, header = (tosses(), "heads,tosses") if name == "coins" else (clusters(), "x,y")
     seen = set()
     for number, seed in enumerate(("0", "1", "4242")):
@@ -224,7 +234,7 @@ def test_i28_the_same_bytes_whatever_the_hash_seed_and_the_folder(name: str, tmp
 
 
 @pytest.mark.parametrize("name", ["coins free", "gmm full free"])
-def test_i21_a_process_goes_on_where_another_stopped(name: str, tmp_path: Path) -> None:
+def test_a_process_goes_on_where_another_stopped(name: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     values, header = rng.standard_normal((300, 2)), "x,y"
     if name in COINS:

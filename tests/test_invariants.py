@@ -1,7 +1,4 @@
-"""Laws of one iteration and of one fit, over adversarial tables; ids are those of the catalogue of invariants.
-
-test_laws.py holds, on the sample data and as processes: I1, I7, I13, I17, I20, and the sums of statistics.
-"""
+"""Laws of one iteration and of one fit, over adversarial tables; test_laws.py holds some of them on the sample data."""
 
 from __future__ import annotations
 
@@ -39,7 +36,7 @@ FREE = [name for name in GMM if name.endswith("free")]
 
 
 @every_case
-def test_i1_the_score_never_falls_by_more_than_rounding(name: str, table: str) -> None:
+def test_the_score_never_falls_by_more_than_rounding(name: str, table: str) -> None:
     model, rows = drawn(*reversed(case(name, table)))
     steps = [step for step, _ in zip(em(model, rows.batches()), range(80), strict=False)]
     for before, after in pairwise(steps):
@@ -50,7 +47,7 @@ def test_i1_the_score_never_falls_by_more_than_rounding(name: str, table: str) -
 
 
 @every_case
-def test_i2_i3_responsibilities_and_weights_sum_to_one(name: str, table: str) -> None:
+def test_responsibilities_and_weights_sum_to_one(name: str, table: str) -> None:
     for model, rows in stepped(*reversed(case(name, table, k=3)), steps=6):
         r, _ = model.posterior(rows.values)
         k = len(r)
@@ -61,7 +58,7 @@ def test_i2_i3_responsibilities_and_weights_sum_to_one(name: str, table: str) ->
             assert np.all(model.weights >= 0)
 
 
-def test_i2_a_row_far_from_every_component_still_has_responsibilities_that_sum_to_one() -> None:
+def test_a_row_far_from_every_component_still_has_responsibilities_that_sum_to_one() -> None:
     for name in (*GMM, *COINS):
         options, values = case(name, "millions" if name in COINS else "plain")
         model, _ = drawn(values, options)
@@ -73,7 +70,7 @@ def test_i2_a_row_far_from_every_component_still_has_responsibilities_that_sum_t
 
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("name", FREE)
-def test_i4_every_m_step_keeps_the_moments_of_the_sample(name: str, table: str) -> None:
+def test_every_m_step_keeps_the_moments_of_the_sample(name: str, table: str) -> None:
     options, values = case(name, table, k=3)
     models = [model for model, _ in stepped(values, options, steps=5)][1:]
     _, data, _ = dataset(values, options)
@@ -93,7 +90,7 @@ def test_i4_every_m_step_keeps_the_moments_of_the_sample(name: str, table: str) 
 
 
 @pytest.mark.parametrize("table", ["tosses", "one toss", "sure"])
-def test_i5_every_m_step_keeps_the_share_of_heads(table: str) -> None:
+def test_every_m_step_keeps_the_share_of_heads(table: str) -> None:
     options, values = case("coins free", table)
     for model, rows in stepped(values, options, steps=5):
         stats = statistics(model, rows)
@@ -102,7 +99,7 @@ def test_i5_every_m_step_keeps_the_share_of_heads(table: str) -> None:
 
 
 @every_case
-def test_i16_the_size_of_a_batch_changes_nothing(name: str, table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_a_batch_changes_nothing(name: str, table: str, monkeypatch: pytest.MonkeyPatch) -> None:
     options, values = case(name, table, max_iter=15)
     options["start"] = start_of(values, options)
     found = []
@@ -115,7 +112,7 @@ def test_i16_the_size_of_a_batch_changes_nothing(name: str, table: str, monkeypa
 
 
 @every_case
-def test_i20_a_fit_started_at_its_own_parameters_stays_there(name: str, table: str) -> None:
+def test_a_fit_started_at_its_own_parameters_stays_there(name: str, table: str) -> None:
     options, values = case(name, table, restarts=3)
     first = fitted(values, options)
     start = {key: value for key, value in first["parameters"].items() if key not in ("sizes", "sd")}
@@ -125,7 +122,7 @@ def test_i20_a_fit_started_at_its_own_parameters_stays_there(name: str, table: s
 
 
 @pytest.mark.parametrize("name", [*COINS, *GMM])
-def test_i21_fifty_and_fifty_iterations_are_a_hundred(name: str) -> None:
+def test_fifty_and_fifty_iterations_are_a_hundred(name: str) -> None:
     rng = np.random.default_rng(1)  # one population, which two or three components follow very slowly
     values = rng.standard_normal((300, 2))
     if name in COINS:
@@ -140,7 +137,7 @@ def test_i21_fifty_and_fifty_iterations_are_a_hundred(name: str) -> None:
 
 
 @every_case
-def test_i22_the_stored_log_likelihood_is_that_of_the_stored_parameters(name: str, table: str) -> None:
+def test_the_stored_log_likelihood_is_that_of_the_stored_parameters(name: str, table: str) -> None:
     options, values = case(name, table, max_iter=40)
     said = fitted(values, options)
     model_family, data, settings = dataset(values, options)
@@ -152,7 +149,7 @@ def test_i22_the_stored_log_likelihood_is_that_of_the_stored_parameters(name: st
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_i24_k_means_ends_with_every_row_at_its_nearest_centroid_and_every_centroid_the_mean(table: str) -> None:
+def test_k_means_ends_with_every_row_at_its_nearest_centroid_and_every_centroid_the_mean(table: str) -> None:
     options, values = case("kmeans", table, k=4, restarts=3)
     said = fitted(values, options)
     inertias = [line["inertia"] for line in said["trace"]]
@@ -183,7 +180,7 @@ def test_the_cases_are_many() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", [*GMM, "kmeans"])
-def test_i1_i2_i4_hold_on_many_rows_far_from_zero(name: str, seed: int) -> None:
+def test_the_laws_hold_on_many_rows_far_from_zero(name: str, seed: int) -> None:
     values = clusters(60_000, 3, seed) * [1e-3, 1.0, 1e3] + [1e6, -1e9, 0.0]
     options, _ = case(name, "plain", k=4)
     model, rows = drawn(values, options, seed)

@@ -1,4 +1,4 @@
-"""Fits against arithmetic that is not the program's: NIST, fifty digits, scikit-learn (I6, I18, I19, I26)."""
+"""Fits against arithmetic that is not the program's: NIST, fifty digits, scikit-learn."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def nist(name: str) -> np.ndarray:
 
 @pytest.mark.parametrize("name", NIST)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_i18_one_component_reaches_the_certified_mean_and_sd_of_nist(name: str, shape: str) -> None:
+def test_one_component_reaches_the_certified_mean_and_sd_of_nist(name: str, shape: str) -> None:
     values = nist(name)
     found = fitted(values, {"model": "gmm", "covariance": shape, "k": 1})
     n = len(values)
@@ -70,7 +70,7 @@ def test_the_stored_rows_have_the_certified_values(name: str) -> None:
 
 @pytest.mark.parametrize("name", TABLES)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_i18_one_component_is_the_closed_form(name: str, shape: str) -> None:
+def test_one_component_is_the_closed_form(name: str, shape: str) -> None:
     values = TABLES[name]()
     found = fitted(values, {"model": "gmm", "covariance": shape, "k": 1})
     mp.mp.dps = 50
@@ -123,9 +123,9 @@ def _binomial(values: np.ndarray, weights: list[Any], heads: list[float]) -> lis
 
 
 @every_case
-def test_i26_the_log_likelihood_has_the_value_of_fifty_digits(name: str, table: str) -> None:
+def test_the_log_likelihood_has_the_value_of_fifty_digits(name: str, table: str) -> None:
     if name == "kmeans":
-        pytest.skip("its inertia is held by I24")
+        pytest.skip("its inertia is held in test_invariants.py")
     options, values = case(name, table, max_iter=20)
     values = values[:: max(1, len(values) // 45)][:50]
     found = fitted(values, options)
@@ -137,7 +137,7 @@ def test_i26_the_log_likelihood_has_the_value_of_fifty_digits(name: str, table: 
 
 @pytest.mark.parametrize("table", ["plain", "ties", "outliers", "repeated rows", "heavy tails", "line"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_i26_five_iterations_are_those_of_scikit_learn(shape: str, table: str) -> None:
+def test_five_iterations_are_those_of_scikit_learn(shape: str, table: str) -> None:
     from sklearn.mixture import GaussianMixture
 
     options, values = case(f"gmm {shape} free", table, max_iter=5, tol=1e-300)
@@ -234,7 +234,7 @@ def log_densities(values: np.ndarray, parameters: dict[str, Any]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", [*GMM, *COINS])
-def test_i6_what_is_left_to_gain_at_the_end_is_below_tol(name: str) -> None:
+def test_what_is_left_to_gain_at_the_end_is_below_tol(name: str) -> None:
     """The score decrement from finite differences of the log-densities."""
     options, values = case(name, "tosses" if name in COINS else "line", tol=1e-6)
     values = tosses(300) if name in COINS else clusters(300)
@@ -256,7 +256,7 @@ def test_i6_what_is_left_to_gain_at_the_end_is_below_tol(name: str) -> None:
 
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("mixing", ["free", "equal"])
-def test_i19_a_wider_family_started_at_a_narrower_one_never_ends_lower(mixing: str, table: str) -> None:
+def test_a_wider_family_started_at_a_narrower_one_never_ends_lower(mixing: str, table: str) -> None:
     for chain in (("spherical", "diag", "full"), ("tied", "full")):
         options, values = case(f"gmm {chain[0]} {mixing}", table)
         narrow = fitted(values, options)
@@ -272,7 +272,7 @@ def test_i19_a_wider_family_started_at_a_narrower_one_never_ends_lower(mixing: s
 
 
 @pytest.mark.parametrize("name", ["coins", *(f"gmm {shape}" for shape in SHAPES)])
-def test_i19_free_mixing_started_at_equal_mixing_never_ends_lower(name: str) -> None:
+def test_free_mixing_started_at_equal_mixing_never_ends_lower(name: str) -> None:
     equal, values = case(f"{name} equal", "tosses" if name == "coins" else "plain")
     free, _ = case(f"{name} free", "tosses" if name == "coins" else "plain")
     narrow = fitted(values, equal)
@@ -280,7 +280,7 @@ def test_i19_free_mixing_started_at_equal_mixing_never_ends_lower(name: str) -> 
     assert wide["log_likelihood"] >= narrow["log_likelihood"] - 1e-9
 
 
-def test_i19_the_best_inertia_on_a_line_never_rises_with_more_clusters() -> None:
+def test_the_best_inertia_on_a_line_never_rises_with_more_clusters() -> None:
     values = clusters(d=1)
     found = [measure(fitted(values, {"model": "kmeans", "k": k, "restarts": 1})) for k in range(1, 9)]
     assert found == sorted(found)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emcli.data.rows import pieces
+from emcli.models.base import UNIT_ROUNDOFF
 from emcli.types import Array, Batch, IndexArray, Mapper
 
 ROOM, FEWEST = 1 << 19, 4096  # scores that a core keeps close by, and rows from which NumPy's calls repay themselves
@@ -90,12 +91,11 @@ class Information:
 
         No parameter moves by more than LONGEST, which is about half an sd of a component.
         """
-        known, spread = self._known()
-        assert self.observed is not None
-        values, vectors = np.linalg.eigh(self.observed[np.ix_(known, known)] / np.outer(spread, spread))
-        along = (self.score[known] / spread) @ vectors
+        known, unit, observed = self._observed()
+        values, vectors = np.linalg.eigh(observed)
+        along = (self.score[known] / unit) @ vectors
         step = np.zeros(len(self.score))
-        step[known] = vectors @ (along / np.maximum(np.abs(values), NO_CURVE)) / spread
+        step[known] = vectors @ (along / np.maximum(np.abs(values), NO_CURVE)) / unit
         step *= min(1.0, LONGEST / max(float(np.abs(step).max(initial=0.0)), 1e-300))
         return step, float(step @ self.score)
 
@@ -104,10 +104,20 @@ class Information:
         return bool(self._curvatures().min(initial=0.0) < -NO_CURVE)
 
     def _curvatures(self) -> Array:
-        """Eigenvalues of the observed information in the same units."""
+        """Eigenvalues of the observed information in units of each parameter's own."""
+        return np.asarray(np.linalg.eigvalsh(self._observed()[2]))
+
+    def _observed(self) -> tuple[npt.NDArray[np.bool_], Array, Array]:
+        """Which parameters any row informs, the unit of each, and their observed information in these units.
+
+        The unit is a parameter's own empirical information, unless its curvature is so many times larger (a row far
+        from all others can make it 1e300) that rounding of that one entry would hide a curvature of NO_CURVE.
+        """
         known, spread = self._known()
         assert self.observed is not None
-        return np.asarray(np.linalg.eigvalsh(self.observed[np.ix_(known, known)] / np.outer(spread, spread)))
+        observed = self.observed[np.ix_(known, known)]
+        unit = np.maximum(spread, np.sqrt(np.abs(np.diag(observed)) * (UNIT_ROUNDOFF / NO_CURVE)))
+        return known, unit, observed / np.outer(unit, unit)
 
 
 def _hidden(complete: Complete, weights: Array | None, own: int) -> Array:
