@@ -32,9 +32,9 @@ MODELS = {**POINTS, **COINS}
 def settings_of(options: Options) -> Any:
     """Settings as the command line would make them; `start` are parameters."""
     family = family_of(options["model"])
-    flags = {key: [str(value)] for key, value in options.items() if key not in ("model", "start")}
-    flags.setdefault("k", ["2"])
-    made = resolve(family.name, family.options, flags, read_start=dict)[0]
+    flags = {key: value for key, value in options.items() if key not in ("model", "start")}
+    flags.setdefault("k", 2)
+    made = resolve(family.name, family.options, flags, read_start=dict)
     if "start" in options:
         search = replace(made.search, start=options["start"], restarts=int(options.get("restarts", 1)))
         made = replace(made, search=search)

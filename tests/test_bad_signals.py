@@ -112,10 +112,10 @@ def test_a_kill_leaves_the_old_file_and_a_temporary_one_that_shows_what_it_is(tm
     assert (tmp_path / "out.json").read_text() == OLD and list(tmp_path.glob(".*")) == there
 
 
-EARLY = ["emcli", "emcli.cli.app", "emcli.cli.guard", "inspect"]  # before the guard stands: without a word
+EARLY = ["emcli", "emcli.cli.app", "emcli.cli.guard", "typer"]  # before the guard stands: without a word
 
 
-@pytest.mark.parametrize("module", [*EARLY, "typer", "numpy", "emcli.inference.fit"])
+@pytest.mark.parametrize("module", [*EARLY, "numpy", "emcli.inference.fit"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_a_signal_in_starting_shows_no_traceback(module: str, number: signal.Signals, tmp_path: Path) -> None:
     lay(tmp_path, Bad("fit", 0))

@@ -135,11 +135,11 @@ def test_the_statistics_of_parts_add_up_to_those_of_the_whole(case: tuple[str, l
     from emcli.models import family_of
 
     model = family_of(case[1][0])
-    flags = {"k": ["3"]} if "-k" not in case[1] else {"k": [str(case[1][case[1].index("-k") + 1])]}
+    flags: dict[str, object] = {"k": int(case[1][case[1].index("-k") + 1]) if "-k" in case[1] else 3}
     for key in ("covariance", "mixing"):
         if f"--{key}" in case[1]:
-            flags[key] = [case[1][case[1].index(f"--{key}") + 1]]
-    settings = resolve(model.name, model.options, flags, None, read_start=dict)[0]
+            flags[key] = case[1][case[1].index(f"--{key}") + 1]
+    settings = resolve(model.name, model.options, flags, None, read_start=dict)
     rows = load(str(ROOT / "sample_data" / f"{case[0]}.csv"), model, settings).rows
     drawn = next(iter(model.draw(rows, settings, np.random.default_rng(5))))
     whole = drawn.e_step(rows.values, rows.weights)

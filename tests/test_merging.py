@@ -33,7 +33,7 @@ def write(path: Path, values: Any, *more: tuple[str, Any]) -> Path:
 
 
 def settings_of(model: str, k: int) -> Any:
-    return resolve(model, family_of(model).options, {"k": [str(k)]}, None, read_start=dict)[0]
+    return resolve(model, family_of(model).options, {"k": k}, None, read_start=dict)
 
 
 @pytest.mark.parametrize("d", [1, 2])

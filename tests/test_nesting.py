@@ -31,8 +31,8 @@ def compared(*arguments: Any) -> list[dict[str, Any]]:
 
 
 def settings_of(family: Any, **chosen: Any) -> Any:
-    flags = {key: [str(value)] for key, value in chosen.items() if value is not None}
-    return resolve(family.name, family.options, flags, read_start=start_values)[0]
+    flags = {key: value for key, value in chosen.items() if value is not None}
+    return resolve(family.name, family.options, flags, read_start=start_values)
 
 
 def kinds(model: str, largest: int) -> list[dict[str, Any]]:

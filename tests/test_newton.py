@@ -30,7 +30,7 @@ WAITING = REFERENCE / "data" / "faithful_waiting.csv"
 def counted(monkeypatch: pytest.MonkeyPatch, model: str, values: Any, weights: Any, **chosen: Any) -> list[Any]:
     """For each of six starts: how many passes over the rows it took, and its log-likelihood."""
     family = family_of(model)
-    settings = resolve(model, family.options, {key: [str(v)] for key, v in chosen.items()}, read_start=start_values)[0]
+    settings = resolve(model, family.options, chosen, read_start=start_values)
     data = prepare(family, values, [], weights, ["heads", "tosses"][: values.shape[1]], settings)
     passes = 0
 
@@ -113,8 +113,8 @@ def test_many_parameters_and_one_component_are_left_to_em() -> None:
 def test_a_step_that_would_fall_is_not_taken() -> None:
     """Far from any optimum as well: from starts drawn at random, each score is at least the one before."""
     family = family_of("gmm")
-    flags = {"k": ["4"], "init": ["random"]}
-    settings = resolve("gmm", family.options, flags, read_start=start_values)[0]
+    flags = {"k": 4, "init": "random"}
+    settings = resolve("gmm", family.options, flags, read_start=start_values)
     data = prepare(family, table(SAMPLES / "iris.csv"), [], None, list("abcd"), settings)
     for number in range(1, 9):
         model = start_model(number, family, data.rows, settings)

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields
+from inspect import signature
 from typing import Any
 
 import pytest
+import typer
 
-from emcli.config.options import BY_KEY, OPTIONS
-from emcli.config.resolve import resolve
-from emcli.config.settings import DOCUMENT_KEYS, DataSettings, ModelSettings, SearchSettings, Settings
+from emcli.cli.app import app
+from emcli.cli.compare import compare
+from emcli.cli.fit import fit
+from emcli.comparison.ranking import CRITERIA
+from emcli.config.resolve import GRID, resolve, resolve_grid
+from emcli.config.settings import CHECKS, CHOICES, DOCUMENT_KEYS, GROUPS, Settings, flag
 from emcli.config.yaml import load
 from emcli.errors import EmcliError, Exit
 
@@ -26,57 +31,85 @@ def never(path: str) -> dict[str, Any]:
     raise AssertionError(f"{path} must not be read")
 
 
-def settle(family: str = "gmm", config: str = "", grid: bool = False, **flags: Any) -> list[Settings]:
-    """Settings of flags and the text of a `fit:` mapping, one option a line."""
-    text = "fit:\n" + "".join(f"  {line}\n" for line in config.splitlines())
-    given = {key: [texts] if isinstance(texts, str) else texts for key, texts in flags.items()}
-    document = load(text.encode(), "fit.yaml") if config else None
-    return resolve(family, FAMILIES[family], given, document, read_start=never, grid=grid)
+def document_of(config: str) -> Any:
+    """An experiment with the text of a `fit:` mapping, one setting a line."""
+    return load(("fit:\n" + "".join(f"  {line}\n" for line in config.splitlines())).encode(), "fit.yaml")
+
+
+def settle(family: str = "gmm", config: str = "", **flags: Any) -> Settings:
+    """Settings of flags and the text of a `fit:` mapping."""
+    document = document_of(config) if config else None
+    return resolve(family, FAMILIES[family], flags, document, read_start=never)
+
+
+def settle_grid(family: str = "gmm", config: str = "", **flags: Any) -> list[Settings]:
+    """The same for a grid, whose flags are text."""
+    document = document_of(config) if config else None
+    return resolve_grid(family, FAMILIES[family], flags, document, read_start=never)
 
 
 def said(*args: Any, **how: Any) -> list[str]:
     """The lines of an error that must come, without the program's name."""
     with pytest.raises(EmcliError) as caught:
-        settle(*args, **how)
+        (settle_grid if how.pop("grid", False) else settle)(*args, **how)
     assert caught.value.exit_code == Exit.USAGE
     return [line.removeprefix("emcli: error: ") for line in caught.value.lines()]
 
 
-def test_every_option_is_a_field_of_the_settings_and_its_flag_is_its_key() -> None:
-    groups = (ModelSettings, DataSettings, SearchSettings)
-    assert {each.name for group in groups for each in fields(group)} == {option.key for option in OPTIONS}
-    assert [option.key for option in OPTIONS if option.in_yaml] == list(DOCUMENT_KEYS)
-    dashed = {option.flag.split("/")[0]: option.key.replace("_", "-") for option in OPTIONS if option.key != "k"}
-    assert all(flag == f"--{key}" for flag, key in dashed.items())
-    assert all(option.help and "\n" not in option.help and len(option.help) < 60 for option in OPTIONS)
+def declared(command: str) -> dict[str, Any]:
+    """The options of a command, by name, as Typer understands them."""
+    params: list[Any] = typer.main.get_command(app).commands[command].params  # type: ignore[attr-defined]
+    return {param.name: param for param in params if param.param_type_name == "option"}
 
 
-@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.key)
-def test_a_default_is_a_value_that_the_option_takes(option: Any) -> None:
-    assert option.default is None or option.parse(option.default) == option.default
-    assert all(option.parse(choice) == choice for choice in option.choices)
+@pytest.mark.parametrize("command", [fit, compare], ids=lambda command: command.__name__)
+def test_every_setting_is_an_option_of_the_command_line_under_its_own_name(command: Any) -> None:
+    options = declared(command.__name__)
+    assert all(flag(key) in options[key].opts for key in CHECKS)
+    assert all(parameter.default in (None, parameter.empty) for parameter in signature(command).parameters.values())
+    assert all(option.help and "\n" not in option.help and len(option.help) < 75 for option in options.values())
+
+
+def test_the_choices_of_an_option_are_those_of_its_setting() -> None:
+    kinds = {key: option.type_descriptor.choices for key, option in declared("fit").items()}
+    assert {key: choices for key, choices in kinds.items() if choices} == CHOICES
+    assert declared("compare")["criterion"].type_descriptor.choices == CRITERIA
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.__name__)
+def test_a_default_is_a_value_that_its_check_takes_and_that_help_names(group: Any) -> None:
+    options = declared("fit")
+    for field in fields(group):
+        if isinstance(field.default, str | int | float):
+            assert CHECKS[field.name](field.default) == field.default
+            assert f"({field.default})".replace("e-0", "e-") in options[field.name].help
+    assert set(DOCUMENT_KEYS) <= set(CHECKS) and set(GRID) <= set(DOCUMENT_KEYS)
 
 
 INTEGER = "must be an integer from"
 
 
 @pytest.mark.parametrize(
-    ("key", "name", "text", "message"),
+    ("key", "value", "message"),
     [
-        *(pytest.param("k", "-k", text, f"{INTEGER} 1 to 10000", id=f"A8 {text}")
-          for text in ("0", "-1", "2.5", "abc", "1e9", "10001", "1_0", "", "true", "9" * 5000)),
-        *(pytest.param("tol", "--tol", text, "must be a finite number above 0", id=f"A9 {text}")
-          for text in ("nan", ".nan", "-1", "0", "inf", ".inf", "1e-400", "1e999", "x", "true")),
-        *(pytest.param("seed", "--seed", text, f"{INTEGER} 0 to 18446744073709551615", id=f"A10 {text}")
-          for text in ("-1", str(2**64), "1.5")),
-        pytest.param("restarts", "--restarts", "1000001", f"{INTEGER} 1 to 1000000", id="restarts"),
-        pytest.param("max_iter", "--max-iter", "0", f"{INTEGER} 1 to 1000000000", id="max_iter"),
-        pytest.param("jobs", "--jobs", "1025", f"{INTEGER} 1 to 1024", id="jobs"),
+        *(pytest.param("k", k, f"'-k' {INTEGER} 1 to 10000", id=f"k {k}") for k in (0, -1, 10001)),
+        *(pytest.param("tol", tol, "'--tol' must be a finite number above 0", id=f"tol {tol}")
+          for tol in (float("nan"), -1.0, 0.0, float("inf"))),
+        *(pytest.param("seed", seed, f"'--seed' {INTEGER} 0 to 18446744073709551615", id=f"seed {seed}")
+          for seed in (-1, 2**64)),
+        pytest.param("restarts", 1000001, f"'--restarts' {INTEGER} 1 to 1000000", id="restarts"),
+        pytest.param("max_iter", 0, f"'--max-iter' {INTEGER} 1 to 1000000000", id="max_iter"),
+        pytest.param("jobs", 1025, f"'--jobs' {INTEGER} 1 to 1024", id="jobs"),
     ],
 )  # fmt: skip
-def test_a_flag_out_of_range_is_refused(key: str, name: str, text: str, message: str) -> None:
+def test_a_flag_out_of_range_is_refused(key: str, value: float, message: str) -> None:
+    assert said(**{"k": 2, key: value}) == [f"{message}, got '{value}'"]
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "2.5", "abc", "1e9", "10001", "1_0", "", "true", "9" * 5000])
+def test_a_number_of_components_in_a_grid_is_a_number(text: str) -> None:
     shown = text if len(text) <= 40 else text[:39] + "…"
-    assert said(**{"k": "2", key: text}) == [f"'{name}' {message}, got '{shown}'"]
+    assert said(grid=True, k=text) == [f"'-k' {INTEGER} 1 to 10000, got '{shown}'"]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +135,7 @@ def test_a_flag_out_of_range_is_refused(key: str, name: str, text: str, message:
     ],
 )  # fmt: skip
 def test_a_wrong_value_in_an_experiment_is_refused_at_its_place(typed: str, message: str) -> None:
-    flags = {} if typed.startswith("k") else {"k": "2"}
+    flags = {} if typed.startswith("k") else {"k": 2}
     (line,) = said(config=f"missing: drop\n{typed}", **flags)
     place, _, what = line.partition(" ")
     assert what == message
@@ -110,41 +143,35 @@ def test_a_wrong_value_in_an_experiment_is_refused_at_its_place(typed: str, mess
 
 
 @pytest.mark.parametrize(("text", "value"), [("1e-300", 1e-300), ("1", 1.0), (".5", 0.5), ("1e-6", 1e-6)])
-def test_tol_is_a_number_in_flags_and_in_experiments_F4(text: str, value: float) -> None:
-    assert settle(k="2", tol=text)[0].search.tol == settle(config=f"k: 2\ntol: {text}")[0].search.tol == value
-    assert isinstance(settle(k="2", tol=text)[0].search.tol, float)
+def test_tol_is_a_number_in_experiments_F4(text: str, value: float) -> None:
+    tol = settle(config=f"k: 2\ntol: {text}").search.tol
+    assert tol == value and isinstance(tol, float)
 
 
 def test_a_mistyped_word_is_refused_with_the_choices_A11() -> None:
-    assert said(k="2", covariance="ful") == [
+    assert said(grid=True, k=2, covariance="ful") == [
         "'--covariance' must be one of full, tied, diag, spherical; got 'ful' (did you mean 'full'?)"
     ]
 
 
-@pytest.mark.parametrize("texts", [["3", "4"], ["3", "3"]])
-def test_an_option_given_twice_is_refused_A12(texts: list[str]) -> None:
-    assert said(k=texts) == [f"'-k' given twice ({', '.join(texts)})"]
-
-
 def test_a_flag_beats_the_experiment_and_says_so_A13() -> None:
-    (settings,) = settle(config="k: 3\nseed: 7", k="4", seed="7")
+    settings = settle(config="k: 3\nseed: 7", k=4, seed=7)
     assert (settings.model.k, settings.search.seed) == (4, 7)
     assert settings.provenance.overridden == ("k=4 from -k (fit.yaml:2 says 3)",)
 
 
 def test_settings_know_where_they_come_from() -> None:
-    (settings,) = settle(config="k: 3\nseed: 7", k="4")
+    settings = settle(config="k: 3\nseed: 7", k=4)
     assert dict(settings.provenance.origins) == {"k": "-k", "seed": "fit.yaml:3"}
 
 
 def test_the_experiment_beats_the_family_and_the_family_the_option() -> None:
-    assert settle("coins")[0].model.k == 2
-    assert settle("coins", "k: 3")[0].model.k == 3
-    assert settle("coins", "k: 3", k="4")[0].model.k == 4
-    mixings = [settle(family, k="1")[0].model.mixing for family in ("coins", "gmm", "kmeans")]
+    assert settle("coins").model.k == 2
+    assert settle("coins", "k: 3").model.k == 3
+    assert settle("coins", "k: 3", k=4).model.k == 4
+    mixings = [settle(family, k=1).model.mixing for family in ("coins", "gmm", "kmeans")]
     assert mixings == ["equal", "free", None]
-    assert resolve("gmm", {"seed": 5}, {"k": ["1"]}, read_start=never)[0].search.seed == 5
-    assert BY_KEY["seed"].default == 0
+    assert resolve("gmm", {"seed": 5}, {"k": 1}, read_start=never).search.seed == 5
 
 
 def test_k_is_required_where_the_family_has_no_default_F7() -> None:
@@ -153,17 +180,17 @@ def test_k_is_required_where_the_family_has_no_default_F7() -> None:
 
 
 def test_a_flag_that_the_model_does_not_have_is_refused() -> None:
-    assert said(k="2", heads="h") == ["gmm has no option '--heads'"]
+    assert said(k=2, heads="h") == ["gmm has no option '--heads'"]
     assert said("coins", columns="a,b") == ["coins has no option '--columns'"]
     assert said("kmeans", "k: 2\ncovariance: full") == ["fit.yaml:3:3: kmeans has no option 'covariance'"]
 
 
 def test_all_faults_come_at_once() -> None:
-    assert said(config="k: 0\ntol: 0\nheads: h", seed="x") == [
+    assert said(config="k: 0\ntol: 0\nheads: h", seed=-1) == [
         "fit.yaml:2:3: fit.k: must be an integer from 1 to 10000, got '0'",
-        "fit.yaml:4:3: gmm has no option 'heads'",
-        "'--seed' must be an integer from 0 to 18446744073709551615, got 'x'",
         "fit.yaml:3:3: fit.tol: must be a finite number above 0, got '0'",
+        "fit.yaml:4:3: gmm has no option 'heads'",
+        "'--seed' must be an integer from 0 to 18446744073709551615, got '-1'",
     ]
 
 
@@ -179,19 +206,19 @@ def test_two_ways_to_name_the_counts_exclude_each_other(one: str, other: str) ->
     [("A,B", ("A", "B")), ('A,"B,C"', ("A", "B,C")), (" 1 , 2", ("1", "2")), ("01", ("01",)), ("no", ("no",))],
 )
 def test_columns_are_names_or_numbers_with_commas_between(text: str, value: tuple[str, ...]) -> None:
-    assert settle(k="2", columns=text)[0].data.columns == value
+    assert settle(k=2, columns=text).data.columns == value
 
 
 @pytest.mark.parametrize("text", ["", ",", "a,,b", "a,a", '"a'])
 def test_columns_that_name_nothing_or_one_twice_are_refused(text: str) -> None:
-    (line,) = said(k="2", columns=text)
+    (line,) = said(k=2, columns=text)
     assert line.startswith("'--columns' must ")
 
 
 def test_columns_in_an_experiment_are_one_value_not_a_grid() -> None:
-    (settings,) = settle(config="k: 1\ncolumns: [a, 'b,c', 3]")
+    settings = settle(config="k: 1\ncolumns: [a, 'b,c', 3]")
     assert settings.data.columns == ("a", "b,c", "3")
-    assert settle(config="k: 1\ncolumns: a,b")[0].data.columns == ("a", "b")
+    assert settle(config="k: 1\ncolumns: a,b").data.columns == ("a", "b")
 
 
 @pytest.mark.parametrize(
@@ -202,18 +229,18 @@ def test_columns_in_an_experiment_are_one_value_not_a_grid() -> None:
     ],
 )  # fmt: skip
 def test_a_delimiter_is_a_character_or_its_name(text: str, value: str) -> None:
-    assert settle(k="2", delimiter=text)[0].data.delimiter == value
+    assert settle(k=2, delimiter=text).data.delimiter == value
 
 
 @pytest.mark.parametrize("text", ["", "tabs", ";;", "1", "e", ".", "-", '"', "\n"])
 def test_a_delimiter_is_no_part_of_a_number(text: str) -> None:
-    (line,) = said(k="2", delimiter=text)
+    (line,) = said(k=2, delimiter=text)
     assert line.startswith("'--delimiter' must be one character")
 
 
 def test_a_header_is_true_or_false() -> None:
-    assert [settle(k="2", header=text)[0].data.header for text in ("true", "false")] == [True, False]
-    assert settle(k="2")[0].data.header is None
+    assert [settle(k=2, header=header).data.header for header in (True, False)] == [True, False]
+    assert settle(k=2).data.header is None
 
 
 GRIDS = [("1-3", [1, 2, 3]), ("1,3,5", [1, 3, 5]), ("4-5,2", [4, 5, 2]), ("3", [3]), ("2-2", [2])]
@@ -221,13 +248,13 @@ GRIDS = [("1-3", [1, 2, 3]), ("1,3,5", [1, 3, 5]), ("4-5,2", [4, 5, 2]), ("3", [
 
 @pytest.mark.parametrize(("text", "ks"), GRIDS)
 def test_a_grid_of_k_is_a_range_or_a_list(text: str, ks: list[int]) -> None:
-    assert [each.model.k for each in settle(k=text, grid=True)] == ks
-    assert [each.model.k for each in settle(config=f"k: {text}", grid=True)] == ks
-    assert [each.model.k for each in settle(config=f"k: [{text}]", grid=True)] == ks
+    assert [each.model.k for each in settle_grid(k=text)] == ks
+    assert [each.model.k for each in settle_grid(config=f"k: {text}")] == ks
+    assert [each.model.k for each in settle_grid(config=f"k: [{text}]")] == ks
 
 
 def test_a_grid_is_the_cross_product_and_k_varies_fastest() -> None:
-    grid = settle(config="covariance: [full, tied]", k="1-2", mixing="free,equal", grid=True)
+    grid = settle_grid(config="covariance: [full, tied]", k="1-2", mixing="free,equal")
     assert [(each.model.covariance, each.model.mixing, each.model.k) for each in grid] == [
         (covariance, mixing, k) for covariance in ("full", "tied") for mixing in ("free", "equal") for k in (1, 2)
     ]
@@ -251,16 +278,16 @@ def test_fit_takes_no_grid() -> None:
     assert said(config="k: 2\ncovariance: [full]") == [
         "fit.yaml:3:3: fit takes one value of covariance; compare takes a grid"
     ]
-    assert settle(config="k: [2, 3]", k="4")[0].model.k == 4
+    assert settle(config="k: [2, 3]", k=4).model.k == 4
     assert said(config="k: 2\nseed: [1, 2]", grid=True)[0].startswith("fit.yaml:3:3: fit.seed: must be an integer")
 
 
 def test_a_start_is_the_only_one_unless_restarts_are_asked_for() -> None:
     start = "start: {means: [[1], [2]]}"
-    assert [settle(config=f"k: 2\n{start}")[0].search.restarts, settle(config="k: 2")[0].search.restarts] == [1, 10]
-    assert settle(config=f"k: 2\n{start}\nrestarts: 10")[0].search.restarts == 10
-    assert settle(config=f"k: 2\n{start}", restarts="5")[0].search.restarts == 5
-    assert settle(config=f"k: 2\n{start}")[0].search.start == {"means": [[1], [2]]}
+    assert [settle(config=f"k: 2\n{start}").search.restarts, settle(config="k: 2").search.restarts] == [1, 10]
+    assert settle(config=f"k: 2\n{start}\nrestarts: 10").search.restarts == 10
+    assert settle(config=f"k: 2\n{start}", restarts=5).search.restarts == 5
+    assert settle(config=f"k: 2\n{start}").search.start == {"means": [[1], [2]]}
 
 
 def test_a_start_file_in_an_experiment_is_relative_to_it() -> None:
@@ -271,19 +298,19 @@ def test_a_start_file_in_an_experiment_is_relative_to_it() -> None:
         return {"means": [[1.0]]}
 
     document = load(b"fit: {k: 1, start: a.json}", "configs/fit.yaml")
-    (settings,) = resolve("gmm", FAMILIES["gmm"], {}, document, read_start=read)
+    settings = resolve("gmm", FAMILIES["gmm"], {}, document, read_start=read)
     assert settings.search.start == {"means": [[1.0]]}
-    resolve("gmm", FAMILIES["gmm"], {"start": ["a.json"]}, document, read_start=read)
+    resolve("gmm", FAMILIES["gmm"], {"start": "a.json"}, document, read_start=read)
     assert asked == ["configs/a.json", "a.json"]
 
 
 def test_the_document_of_settings_is_json_and_gives_the_same_settings_again() -> None:
     config = "k: 2\ncolumns: [a, b]\nheader: false\nstart: {means: [[1, 2], [3, 4]]}\n"
     config += "tol: 1e-9\ndelimiter: tab\ncomment: '#'"
-    (settings,) = settle(config=config, jobs="3")
+    settings = settle(config=config, jobs=3)
     said = settings.document()
     assert "jobs" not in said
     assert "heads" not in said
     assert said["columns"] == ["a", "b"]
     again = load(json.dumps({"fit": said}).encode(), "again.yaml")
-    assert resolve("gmm", FAMILIES["gmm"], {}, again, read_start=never)[0].document() == said
+    assert resolve("gmm", FAMILIES["gmm"], {}, again, read_start=never).document() == said

@@ -18,7 +18,7 @@ from conftest import ROOT, SAMPLES, run
 
 from emcli.compute import arrays
 from emcli.compute.processes import can_fork
-from emcli.config.options import size
+from emcli.config.checks import size
 from emcli.errors import EmcliError
 
 ROWS = 20_000  # several batches, and enough for equal rows to be merged

@@ -23,8 +23,7 @@ ENOUGH = 45
 def fitted(model: str, path: Path, **options: Any) -> Result:
     """A fit in this process, with one thread."""
     family = family_of(model)
-    flags = {key: [str(value)] for key, value in {**options, "jobs": 1}.items()}
-    settings = resolve(family.name, family.options, flags, None, read_start=dict)[0]
+    settings = resolve(family.name, family.options, {**options, "jobs": 1}, None, read_start=dict)
     events: Generator[Any, None, Result] = fit(family, load(str(path), family, settings), settings)
     while True:
         try:
@@ -58,8 +57,8 @@ def test_coins_even_from_a_single_start(name: str, key: str) -> None:
     best = fits[key]["loglik"] if key in fits else fits["k1_free"]["loglik"]
     path = SAXONY if name == "saxony8" else SAMPLES / "thumbtacks.csv"
     found = [
-        fitted("coins", path, k=key[1], mixing="free" if "free" in key else "equal", tosses="n", row_weights="freq",
-               tol="1e-9", max_iter=100_000, restarts=1, seed=seed).log_likelihood
+        fitted("coins", path, k=int(key[1]), mixing="free" if "free" in key else "equal", tosses="n",
+               row_weights="freq", tol=1e-9, max_iter=100_000, restarts=1, seed=seed).log_likelihood
         for seed in SEEDS
     ]  # fmt: skip
     assert sum(value is not None and abs(value - best) <= 1e-9 * abs(best) for value in found) >= ENOUGH

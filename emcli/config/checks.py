@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from emcli.types import JSON
+if TYPE_CHECKING:  # help needs the settings and their checks, and no numpy
+    from emcli.config.places import Path
+    from emcli.types import JSON
 
 T = TypeVar("T")
 Parser = Callable[[object], T]  # a value, checked and perhaps converted; ValueError("must be …") where it is wrong
@@ -80,3 +82,89 @@ boolean: Check[bool] = Check("true or false", lambda value: isinstance(value, bo
 text: Check[str] = Check("a text", lambda value: isinstance(value, str), {"type": "string"})
 mapping: Check[dict[str, JSON]] = Check("a mapping", lambda value: isinstance(value, dict), {"type": "object"})
 sequence: Check[list[JSON]] = Check("a list", lambda value: isinstance(value, list), {"type": "array"})
+
+
+DELIMITERS = {"tab": "\t", r"\t": "\t", "space": " ", "comma": ",", "semicolon": ";", "pipe": "|"}
+UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}  # powers of 1000, or with an i of 1024
+
+
+def check_values(
+    values: Mapping[Path, object], checks: Mapping[str, Parser[object]]
+) -> tuple[dict[Path, object], dict[Path, str]]:
+    """Run on each value the check named by the first key of its path: the good values, and what the others must be."""
+    good: dict[Path, object] = {}
+    wrong: dict[Path, str] = {}
+    for path, value in values.items():
+        try:
+            good[path] = checks[str(path[0])](value)
+        except ValueError as error:
+            wrong[path] = str(error)
+    return good, wrong
+
+
+def positive_float(value: object) -> float:
+    """A finite number above 0, as a float."""
+    return float(positive(value))
+
+
+def is_character(value: object) -> bool:
+    """Is it one character that is no part of a number or a quoted cell?"""
+    return isinstance(value, str) and len(value) == 1 and not value.isalnum() and value not in '.+-"\r\n'
+
+
+def character(be: str, holds: Callable[[str], bool] = lambda _: True) -> Check[str]:
+    """One character that is no part of a number or a quoted cell."""
+    return Check(be, lambda value: is_character(value) and holds(cast(str, value)))
+
+
+comment = character("one character that begins no number", lambda value: not value.isspace())
+_delimiter = character("one character that is no part of a number, or tab, space, comma, semicolon or pipe")
+
+
+def delimiter(value: object) -> str:
+    """A character, or the name of one: 'tab' is the tabulator."""
+    return _delimiter(DELIMITERS.get(value, value) if isinstance(value, str) else value)
+
+
+# Whether a column is given by name or by 1-based number is for the data to say: a header may hold numbers.
+_column: Check[str | int] = Check(
+    "a column's name or number", lambda value: type(value) is int or (isinstance(value, str) and value != "")
+)
+
+
+def column(value: object) -> str:
+    """A column's name or number, as text."""
+    return str(_column(value))
+
+
+def column_names(value: object) -> tuple[str, ...]:
+    """Columns from a list, or from text with commas, where quotes protect a comma: A,"B,C"."""
+    import csv
+
+    try:
+        listed = value if isinstance(value, list) else next(csv.reader([column(value)], strict=True))
+        names = tuple(column(name.strip() if isinstance(name, str) else name) for name in listed)
+    except (ValueError, csv.Error):
+        raise ValueError("must be columns' names or numbers with commas between") from None
+    if not names or len(set(names)) < len(names):
+        raise ValueError("must name at least one column, and each once")
+    return names
+
+
+def size(value: object) -> int:
+    """Bytes from text such as 500MB, 1.5GB, 2GiB or 1000000."""
+    found = re.fullmatch("([0-9]{1,15}(?:[.][0-9]{1,9})?) *(?:([kmgt])(i?))?b?", str(value).lower())
+    if found is None:
+        raise ValueError("must be a size such as 500MB or 2GB")
+    count = int(float(found[1]) * (1024 if found[3] else 1000) ** UNITS[found[2] or ""])
+    if not 0 < count < 2**63:
+        raise ValueError("must be more than no bytes, and fewer than 2^63")
+    return count
+
+
+parameters: Check[str | dict[str, JSON]] = Check(
+    "a mapping of parameters, or the name of a file", lambda value: isinstance(value, dict | str) and bool(value)
+)
+scheduler = matching(
+    "tcp://HOST:PORT, tls://HOST:PORT or local:N", r"(tcp|tls)://[^\s/]+:[0-9]{1,5}|local:[1-9][0-9]{0,2}"
+)

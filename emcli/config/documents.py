@@ -33,8 +33,8 @@ from emcli.config.checks import (
     sequence,
 )
 from emcli.config.checks import text as a_text
-from emcli.config.options import COVARIANCES, MIXINGS, OPTIONS
 from emcli.config.places import Path, dotted, non_numbers, shown
+from emcli.config.settings import CHECKS, CHOICES, DOCUMENT_KEYS
 from emcli.errors import quoted
 from emcli.types import JSON
 
@@ -49,8 +49,8 @@ Number = Annotated[float, number]
 NumberOrNull = Annotated[float | None, or_null(number)]
 Positive = Annotated[float, positive]
 Components = Annotated[int, integer(1, 10**4)]
-Covariance = Annotated[str, one_of(COVARIANCES)]
-Mixing = Annotated[str, one_of(MIXINGS)]
+Covariance = Annotated[str, one_of(CHOICES["covariance"])]
+Mixing = Annotated[str, one_of(CHOICES["mixing"])]
 Ended = Annotated[str, one_of(("converged", "max_iter"))]
 Slug = Annotated[str, matching("a slug", "[a-z][a-z-]{0,39}")]
 Hash = Annotated[str, matching("64 hexadecimal digits", "[0-9a-f]{64}")]
@@ -66,7 +66,7 @@ def _are_numbers_of_tosses(value: object) -> bool:
     return isinstance(value, dict) and value != {} and all(re.fullmatch("0*[1-9][0-9]{0,14}", key) for key in value)
 
 
-SETTINGS: dict[str, Parser[object]] = {option.key: option.parse for option in OPTIONS if option.in_yaml}
+SETTINGS: dict[str, Parser[object]] = {key: CHECKS[key] for key in DOCUMENT_KEYS}
 Settings = Annotated[dict[str, JSON], SETTINGS]  # the keys of an experiment's `fit:`, in the order of the options
 Tosses = Annotated[dict[str, Positive], Check("a mapping of numbers of tosses to weights", _are_numbers_of_tosses)]
 
@@ -166,8 +166,8 @@ class CandidateDocument(TypedDict):
     name: Text
     model: Text
     k: Components
-    covariance: Annotated[str | None, or_null(one_of(COVARIANCES))]
-    mixing: Annotated[str | None, or_null(one_of(MIXINGS))]
+    covariance: Annotated[str | None, or_null(one_of(CHOICES["covariance"]))]
+    mixing: Annotated[str | None, or_null(one_of(CHOICES["mixing"]))]
     parameters_count: NotRequired[Count]
     log_likelihood: NotRequired[NumberOrNull]
     aic: NotRequired[NumberOrNull]

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emcli.config.checks import Check, Parser, integer, mapping, text
-from emcli.config.options import BY_KEY, columns
+from emcli.config.checks import Check, Parser, column_names, integer, mapping, text
 from emcli.config.places import Document, Path, refuse
-from emcli.config.resolve import config_faults
+from emcli.config.resolve import fit_problems
 from emcli.config.saved_fit import fit_in, parameters_in, parsed
+from emcli.config.settings import CHECKS
 from emcli.errors import EmcliError, Exit, Problem, quoted, suggestion
 from emcli.files import read_bytes, shown_name
 from emcli.types import JSON
@@ -39,10 +39,10 @@ TOP: dict[str, Parser[object]] = {
 }
 GENERATE: dict[str, Parser[object]] = {
     "rows": integer(1, MAX_ROWS),
-    "seed": BY_KEY["seed"].parse,
+    "seed": CHECKS["seed"],
     "parameters": PARAMETERS,
     "sizes": _sizes,
-    "columns": columns,
+    "columns": column_names,
     "tosses": integer(1, 10**6),
 }
 
@@ -95,7 +95,7 @@ def read_experiment(path: str, models: Iterable[str]) -> Experiment:
         simulation, wrong = _simulation(document)
         problems += wrong
     if "fit" in top:
-        problems += config_faults(document)
+        problems += fit_problems(document)
     if problems:
         refuse(sorted(problems, key=lambda problem: (problem.line or 0, problem.column or 0)))
     assert isinstance(model, str)

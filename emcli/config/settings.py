@@ -1,62 +1,86 @@
 """The settings of one fit: of the model, of the data and of the search for the best fit."""
 
-from __future__ import annotations
-
+# Annotations stay objects here (no `from __future__ import annotations`): each names the check of its field.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
-from emcli.types import JSON
+from emcli.config import checks
+
+if TYPE_CHECKING:
+    from emcli.types import JSON
 
 Covariance = Literal["full", "tied", "diag", "spherical"]
 Mixing = Literal["free", "equal"]
 Init = Literal["k-means++", "random"]
 Solver = Literal["newton", "em"]
 Missing = Literal["error", "drop"]
+CHOICES: dict[str, tuple[str, ...]] = {
+    "covariance": get_args(Covariance),
+    "mixing": get_args(Mixing),
+    "init": get_args(Init),
+    "solver": get_args(Solver),
+    "missing": get_args(Missing),
+}
 
 
 @dataclass(frozen=True)
 class ModelSettings:
     """What is fitted. None: the model has no such option."""
 
-    k: int  # number of components
-    covariance: Covariance | None = None
-    mixing: Mixing | None = None
-    standardize: bool | None = None
+    k: Annotated[int, checks.integer(1, 10**4)]  # number of components
+    covariance: Annotated[Covariance | None, checks.one_of(CHOICES["covariance"])] = None
+    mixing: Annotated[Mixing | None, checks.one_of(CHOICES["mixing"])] = None
+    standardize: Annotated[bool | None, checks.boolean] = None
 
 
 @dataclass(frozen=True)
 class DataSettings:
     """Which columns are read, and how the file is written. None: it is left to the data or the machine."""
 
-    columns: tuple[str, ...] | None = None
-    row_weights: str | None = None
-    heads: str | None = None
-    tosses: str | None = None
-    tails: str | None = None
-    flips: str | None = None
-    truth: str | None = None
-    missing: Missing = "error"
-    delimiter: str | None = None
-    header: bool | None = None
-    comment: str | None = None
-    memory: int | None = None  # bytes from which a table goes to disk
-    scheduler: str | None = None  # address of a Dask cluster, or local:N
+    columns: Annotated[tuple[str, ...] | None, checks.column_names] = None
+    row_weights: Annotated[str | None, checks.column] = None
+    heads: Annotated[str | None, checks.column] = None
+    tosses: Annotated[str | None, checks.column] = None
+    tails: Annotated[str | None, checks.column] = None
+    flips: Annotated[str | None, checks.column] = None
+    truth: Annotated[str | None, checks.column] = None
+    missing: Annotated[Missing, checks.one_of(CHOICES["missing"])] = "error"
+    delimiter: Annotated[str | None, checks.delimiter] = None
+    header: Annotated[bool | None, checks.boolean] = None
+    comment: Annotated[str | None, checks.comment] = None
+    memory: Annotated[int | None, checks.size] = None  # bytes from which a table goes to disk
+    scheduler: Annotated[str | None, checks.scheduler] = None  # address of a Dask cluster, or local:N
 
 
 @dataclass(frozen=True)
 class SearchSettings:
     """How the best fit is searched for."""
 
-    init: Init = "k-means++"
-    restarts: int = 10
-    seed: int = 0
-    tol: float = 1e-6  # nats
-    max_iter: int = 10_000
-    solver: Solver | None = None
-    start: Mapping[str, JSON] | None = None  # start values
-    bootstrap: int | None = None  # number of replicates
-    jobs: int | None = None  # cores
+    init: Annotated[Init, checks.one_of(CHOICES["init"])] = "k-means++"
+    restarts: Annotated[int, checks.integer(1, 10**6)] = 10
+    seed: Annotated[int, checks.integer(0, 2**64 - 1)] = 0
+    tol: Annotated[float, checks.positive_float] = 1e-6  # nats
+    max_iter: Annotated[int, checks.integer(1, 10**9)] = 10_000
+    solver: Annotated[Solver | None, checks.one_of(CHOICES["solver"])] = None
+    start: Annotated["Mapping[str, JSON] | None", checks.parameters] = None  # start values
+    bootstrap: Annotated[int | None, checks.integer(20, 10**6)] = None  # number of replicates
+    jobs: Annotated[int | None, checks.integer(1, 1024)] = None  # cores
+
+
+GROUPS = (ModelSettings, DataSettings, SearchSettings)
+CHECKS: dict[str, checks.Parser[object]] = {
+    each.name: get_args(each.type)[1] for group in GROUPS for each in fields(group)
+}
+# Settings that a model has only if it says so.
+OPTIONAL = frozenset(
+    {"covariance", "mixing", "standardize", "heads", "tosses", "tails", "flips", "solver", "bootstrap"}
+)
+
+
+def flag(key: str) -> str:
+    """What the command line calls a setting."""
+    return "-k" if key == "k" else "--" + key.replace("_", "-")
 
 
 @dataclass(frozen=True)
@@ -106,14 +130,14 @@ class Settings:
     provenance: Provenance = Provenance()
 
     @classmethod
-    def of(cls, values: Mapping[str, object], provenance: Provenance | None = None) -> Settings:
+    def of(cls, values: Mapping[str, object], provenance: Provenance | None = None) -> Self:
         """From one flat mapping of keys to values that have been checked."""
         model = ModelSettings(**_of_group(ModelSettings, values))  # type: ignore[arg-type]
         data = DataSettings(**_of_group(DataSettings, values))  # type: ignore[arg-type]
         search = SearchSettings(**_of_group(SearchSettings, values))  # type: ignore[arg-type]
         return cls(model, data, search, provenance or Provenance())
 
-    def document(self) -> dict[str, JSON]:
+    def document(self) -> "dict[str, JSON]":
         """What changes the result, for JSON; as the `fit:` of an experiment it gives the same settings again."""
         values = {**vars(self.model), **vars(self.data), **vars(self.search)}
         plain = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}

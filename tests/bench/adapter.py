@@ -19,10 +19,10 @@ class Prepared:
 
         self.family = family_of(name)
         has = available(self.family.options)  # what this emcli does not have yet is left out
-        flags = {key: [str(value)] for key, value in options.items() if key in has}
+        flags = {key: value for key, value in options.items() if key in has}
         if start is not None:
-            flags["start"] = ["start.json"]
-        self.settings = resolve(name, self.family.options, flags, None, read_start=lambda _: start or {})[0]
+            flags["start"] = "start.json"
+        self.settings = resolve(name, self.family.options, flags, None, read_start=lambda _: start or {})
         names = ["heads", "tosses"] if name == "coins" else [f"x{j + 1}" for j in range(values.shape[1])]
         began = time.perf_counter()
         self.data = prepare(self.family, values, [], weights, names, self.settings)

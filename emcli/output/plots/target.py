@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 class Plot:
     """Where a picture goes: a file, the terminal ('-'), or nowhere (None). Raises EmcliError before any work."""
 
-    def __init__(self, path: str | None, given: Mapping[str, Any], inputs: tuple[str, ...] = ()):
+    def __init__(self, path: str | None, given: Mapping[str, Any], inputs: Sequence[str] = ()):
         self.path = path
         self._sink: Output | None = None
         self._history: Any = None
         if path is None:
             return
-        others = {flag: (given.get(key) or [None])[0] for flag, key in (("-o", "output"), ("--trace", "trace"))}
+        others = {flag: given.get(key) for flag, key in (("-o", "output"), ("--trace", "trace"))}
         if path == "-":
             for flag, other in (
                 ("--json", given["json"] and "-"),

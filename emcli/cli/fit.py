@@ -1,0 +1,193 @@
+"""The command `fit`: fit one model, show it, and write its document."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack, nullcontext
+from typing import TYPE_CHECKING
+
+import typer
+
+from emcli.cli import options
+from emcli.errors import EmcliError, Exit, Problem
+
+if TYPE_CHECKING:
+    from emcli.config.experiment import Experiment
+    from emcli.config.settings import Settings
+    from emcli.data.dataset import Dataset
+    from emcli.inference.fit import Events, Observer, Result
+    from emcli.models.base import ParameterFault
+    from emcli.output.progress import Progress
+
+
+def fit(
+    ctx: typer.Context,
+    target: options.Target,
+    data: options.Rows = None,
+    k: options.Components = None,
+    covariance: options.CovarianceShape = None,
+    mixing: options.MixingWeights = None,
+    standardize: options.Standardize = None,
+    columns: options.Columns = None,
+    row_weights: options.RowWeights = None,
+    heads: options.Heads = None,
+    tosses: options.Tosses = None,
+    tails: options.Tails = None,
+    flips: options.Flips = None,
+    truth: options.Truth = None,
+    missing: options.MissingCells = None,
+    delimiter: options.Delimiter = None,
+    comment: options.Comment = None,
+    header: options.Header = None,
+    memory: options.Memory = None,
+    scheduler: options.Scheduler = None,
+    init: options.Starts = None,
+    restarts: options.Restarts = None,
+    seed: options.Seed = None,
+    tol: options.Tolerance = None,
+    max_iter: options.Iterations = None,
+    solver: options.Steps = None,
+    start: options.StartFile = None,
+    bootstrap: options.Bootstrap = None,
+    jobs: options.Jobs = None,
+    json: options.Json = None,
+    output: options.Document = None,
+    trace: options.Trace = None,
+    plot: options.Picture = None,
+    require_convergence: options.RequireConvergence = None,
+    quiet: options.Quiet = None,
+    verbose: options.Verbose = None,
+    debug: options.Debug = None,
+) -> int:
+    """Fit a model by expectation-maximization, from many starts, and show how good the best of them is.
+
+    Examples:
+      emcli fit gmm sample_data/faithful.csv -k 2
+      emcli fit configs/two_coins.yaml
+      emcli fit kmeans points.csv -k 3 --columns x,y --json
+      zcat big.csv.gz | emcli fit gmm -k 4 --covariance diag -o fit.json
+
+    Without DATA the rows are those of the experiment, or of standard input.
+    """
+    from emcli.cli.guard import note, warn
+    from emcli.cli.inputs import check_cluster, experiment_in, open_data, settings_in, source_of
+    from emcli.config.experiment import start_values
+    from emcli.config.resolve import resolve
+    from emcli.files import Output, open_log, refuse_shared, refuse_twice
+    from emcli.inference.fit import fit as run
+    from emcli.inference.result import document, dumps
+    from emcli.models import MODELS, family_of
+    from emcli.output.plots.target import Plot
+    from emcli.output.progress import fit_progress
+    from emcli.output.terminal import json_for
+    from emcli.output.trace import tracing
+
+    refuse_shared(bool(json), output, trace)
+    experiment = None if target in MODELS else experiment_in(target)
+    family = family_of(experiment.model if experiment else target)
+    source = source_of(data, experiment)
+    refuse_twice(target, source, start)
+    flags = settings_in(ctx.params)
+    settings = resolve(
+        family.name, family.options, flags, experiment.document if experiment else None, read_start=start_values
+    )
+    check_cluster(settings, source, plot is not None)
+    if verbose:
+        for line in settings.provenance.overridden:
+            note(line)
+    inputs = [path for path in (source, target if experiment else None, settings.provenance.start_source) if path]
+    file = Output(output, inputs) if output not in (None, "-") else None
+    picture = Plot(plot, ctx.params, inputs)
+    with ExitStack() as held:
+        dataset = open_data(source, experiment, family, settings, held)[0](settings)
+        if verbose:
+            note(f"read {dataset.count} rows of {', '.join(dataset.columns)} from {dataset.source}")
+        check_bootstrap(dataset, settings)
+        bar = held.enter_context(progress(trace, quiet))
+        rows, components = dataset.rows, settings.model.k
+        observers = [*picture.observers(), fit_progress(bar, family, rows, components, settings.search.restarts)]
+        if trace is not None:
+            log = sys.stdout if trace == "-" else held.enter_context(open_log(trace, inputs))
+            observers.append(held.enter_context(tracing(log, family, rows, components)))
+        result = finish(run(family, dataset, settings), observers, experiment, settings, bar)
+    drawn = picture.fit(result)
+    for warning in () if quiet else result.cautions:
+        warn(warning.slug, warning.message)
+    as_json = bool(json) or output == "-"
+    text = dumps(document(result)) if file or as_json else ""
+    with file.staged(text) if file else nullcontext():
+        if as_json:
+            sys.stdout.write(json_for(sys.stdout, text))
+        elif trace != "-":
+            from emcli.output.fit_tables import print_fit
+
+            print_fit(result, sys.stdout, bool(verbose))
+        sys.stdout.write(drawn)
+        sys.stdout.flush()
+    if require_convergence and result.best.status != "converged":
+        return Exit.NOT_CONVERGED
+    return Exit.DONE
+
+
+def progress(trace: str | None, quiet: bool | None) -> Progress:
+    """The line of progress on standard error; none where the lines of a trace already run over the same terminal."""
+    from emcli.output.progress import Progress
+
+    return Progress(sys.stderr, bool(quiet) or (trace == "-" and sys.stdout.isatty()))
+
+
+def check_bootstrap(dataset: Dataset, settings: Settings) -> None:
+    """Raise EmcliError (exit 3), before the fit, for data that a bootstrap cannot draw again."""
+    if settings.search.bootstrap is not None:
+        from emcli.inference.bootstrap import refuse
+
+        refuse(dataset)
+
+
+def finish(
+    events: Events, observers: Sequence[Observer], experiment: Experiment | None, settings: Settings, bar: Progress
+) -> Result:
+    """The result of a fit's events, compared with the truth where that is known, and with its bootstrap."""
+    from emcli.inference.fit import observe
+    from emcli.models.base import ParameterFault
+
+    try:
+        result = observe(events, *observers)
+    except ParameterFault as fault:
+        raise EmcliError(Exit.USAGE, _start_problem(fault, settings, experiment)) from None
+    result = _with_truth(result, experiment, settings)
+    if settings.search.bootstrap is None:
+        return result
+    from emcli.inference.bootstrap import bootstrapped
+    from emcli.output.progress import replicate_progress
+
+    replicates = settings.search.bootstrap
+    return observe(bootstrapped(result, replicates), replicate_progress(bar, replicates))
+
+
+def _start_problem(fault: ParameterFault, settings: Settings, experiment: Experiment | None) -> Problem:
+    """What is wrong with given start values, at its place where they stand in the experiment."""
+    from emcli.config.places import dotted
+
+    if experiment is not None and settings.provenance.start_source == experiment.file:
+        path = ("fit", "start", *fault.path)
+        return experiment.problem(path, f"{dotted(path)}: {fault.what}")
+    return Problem(f"start: {fault}", settings.provenance.start_source)
+
+
+def _with_truth(result: Result, experiment: Experiment | None, settings: Settings) -> Result:
+    """The result with the truth, where an experiment or a column of labels tells it."""
+    if result.data.labels is None and (experiment is None or experiment.generate is None):
+        return result
+    from emcli.inference.truth import with_truth
+
+    if result.data.labels is not None:
+        return with_truth(result, None, result.data.labels.ranks())
+    from emcli.cli.inputs import as_dataset, simulated
+
+    assert experiment is not None
+    drawn = simulated(experiment)
+    truth = result.family.write(result.family.read(drawn.parameters, {}))
+    same = as_dataset(drawn, experiment, result.family, settings).digest() == result.data.digest()
+    return with_truth(result, truth, drawn.labels if same else None)

@@ -1,0 +1,134 @@
+"""What commands read: experiments, data from files, clusters or a simulation, and settings from flags."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from emcli.cli.guard import note
+from emcli.config.experiment import Experiment, read_experiment
+from emcli.config.places import Path, dotted
+from emcli.config.settings import CHECKS, Settings
+from emcli.errors import EmcliError, Exit, Problem, quoted, suggestion
+from emcli.models import MODELS, family_of
+
+if TYPE_CHECKING:
+    from emcli.data.dataset import Dataset
+    from emcli.inference.simulate import Drawn
+    from emcli.models.base import Family
+
+DATA_FILES = (".csv", ".tsv", ".txt", ".gz", ".zst", ".parquet")
+
+
+def settings_in(params: Mapping[str, object]) -> dict[str, object]:
+    """The settings among the parameters of a command that were given."""
+    return {key: value for key, value in params.items() if key in CHECKS and value is not None}
+
+
+def experiment_in(path: str) -> Experiment:
+    """The experiment in a file; a word that names neither a model nor a file is a model mistyped."""
+    if path in MODELS:
+        what = f"expected an experiment (YAML) or a fit (JSON), got the model {quoted(path)}"
+        raise EmcliError(Exit.USAGE, what, hint="a fit's JSON can be generated from: emcli fit … -o FILE")
+    if "." not in path and "/" not in path and path != "-" and not os.path.exists(path):
+        what = f"no such model {quoted(path)}{suggestion(path, MODELS)}"
+        hint = f"models are {', '.join(MODELS)}; an experiment is a .yaml file"
+        raise EmcliError(Exit.USAGE, what, hint=hint)
+    try:
+        return read_experiment(path, MODELS)
+    except EmcliError as error:
+        if error.hint is None and path.endswith(DATA_FILES):
+            error.hint = f"if these are data, the model comes first: emcli fit gmm {path}"
+        raise
+
+
+def source_of(named: str | None, experiment: Experiment | None) -> str | None:
+    """Where the data come from; None: they are drawn from the experiment's `generate:`."""
+    is_open = sys.stdin is not None and not sys.stdin.closed
+    if named is not None:
+        if named == "-" and is_open and sys.stdin.isatty():
+            note("reading CSV from the terminal, end with Ctrl-D")
+        return named
+    if experiment is not None and (experiment.data or experiment.generate):
+        return experiment.data
+    if is_open and not sys.stdin.isatty():
+        return "-"
+    raise EmcliError(Exit.USAGE, "missing DATA; give a CSV file or '-' for standard input")
+
+
+def check_cluster(settings: Settings, source: str | None, plot: bool = False) -> None:
+    """Raise EmcliError (exit 2) for what a cluster cannot do: it needs all rows here."""
+    if settings.data.scheduler is None:
+        return
+    if source is None or source == "-":
+        raise EmcliError(Exit.USAGE, "'--scheduler' needs DATA that its workers can read: a file, or a folder of parts")
+    for asked, name in ((plot, "--plot"), (settings.data.truth, "--truth")):
+        if asked:
+            raise EmcliError(Exit.USAGE, f"'{name}' and '--scheduler' exclude each other")
+
+
+def open_data(
+    source: str | None, experiment: Experiment | None, family: Family, settings: Settings, held: ExitStack
+) -> tuple[Callable[[Settings], Dataset], int | None]:
+    """Read data once, here or on a cluster that is let go when `held` ends: the dataset for any settings, columns."""
+    if source is None:
+        assert experiment is not None
+        return lambda settings: as_dataset(simulated(experiment), experiment, family, settings), None
+    if settings.data.scheduler is None:
+        from emcli.data.dataset import read
+
+        raw: Any = read(source, family, settings)
+    else:
+        from emcli.data.distributed.cluster import Elsewhere, connected
+
+        raw = Elsewhere(held.enter_context(connected(settings.data.scheduler)), source, family, settings)
+    named = experiment.data_source if experiment is not None and source == experiment.data else None
+
+    def dataset(settings: Settings) -> Dataset:
+        made: Dataset = raw.dataset(family, settings)
+        return replace(made, source=named) if named else made
+
+    return dataset, raw.columns
+
+
+def as_dataset(drawn: Drawn, experiment: Experiment, family: Family, settings: Settings) -> Dataset:
+    """Simulated rows as if they had been written to a file and read again."""
+    from emcli.data.dataset import pick, prepare
+
+    picked = pick(family, drawn.names, experiment.file, settings)
+    names = [drawn.names[i] for i in picked.numeric]
+    return prepare(family, drawn.values[:, list(picked.numeric)], [], None, names, settings, source=experiment.file)
+
+
+def simulated(experiment: Experiment, rows: int | None = None, seed: int | None = None) -> Drawn:
+    """The rows of an experiment's `generate:`, of another number or seed where these are given."""
+    from emcli.inference.simulate import draw
+    from emcli.models.base import ParameterFault
+
+    recipe = experiment.generate
+    if recipe is None:
+        raise EmcliError(Exit.USAGE, Problem("nothing to draw from: no 'generate:'", experiment.file))
+    weights = {} if recipe.sizes is None else {"weights": [n / sum(recipe.sizes) for n in recipe.sizes]}
+    try:
+        return draw(
+            family_of(experiment.model),
+            {**recipe.parameters, **weights},
+            rows or recipe.rows,
+            recipe.seed if seed is None else seed,
+            recipe.sizes if rows is None else None,
+            recipe.columns,
+            {"tosses": recipe.tosses},
+        )
+    except ParameterFault as fault:
+        first = fault.path[:1]
+        path: Path = ("parameters", *fault.path)
+        if recipe.sizes is not None and first in (("weights",), ("sizes",)):  # the weights were made of them
+            path = ("sizes",)
+        elif first in (("columns",), ("tosses",)):
+            path = fault.path
+        what = f"generate.{dotted(path)}: {fault.what}"
+        raise EmcliError(Exit.USAGE, experiment.problem(("generate", *path), what)) from None

@@ -1,0 +1,185 @@
+"""The options of the command line, each declared once as a type that commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from glob import glob
+from typing import Annotated, Literal
+
+import typer
+
+from emcli.config.settings import CHOICES, Covariance, Init, Missing, Mixing, Solver, flag
+from emcli.models import MODELS
+
+MODEL, DATA, STARTS, OUTPUT, MESSAGES = "Model", "Data", "Starts", "Output", "Messages"
+Criterion = Literal["bic", "aic", "icl"]
+Complete = Callable[[str], list[str]]
+
+
+def option(panel: str, *names: str, help: str, metavar: str | None = None, complete: Complete | None = None) -> object:
+    """An option in a panel of the help page; without `metavar` the choices of its type are shown."""
+    declared: object = typer.Option(*names, rich_help_panel=panel, help=help, metavar=metavar, autocompletion=complete)
+    return declared
+
+
+def switch(panel: str, *names: str, help: str) -> object:
+    """An option without a value."""
+    return option(panel, *names, help=help, metavar="")
+
+
+def model_or_experiment(incomplete: str) -> list[str]:
+    """Complete a word that is a model or an experiment in this folder."""
+    return [*(name for name in MODELS if name.startswith(incomplete)), *(() if incomplete else sorted(glob("*.yaml")))]
+
+
+def first_word(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Complete the first word of `compare` so; the others are files, which the shell completes."""
+    return [] if ctx.params.get("words") else model_or_experiment(incomplete)
+
+
+def several(key: str) -> Complete:
+    """Complete a list with commas: after `full,` each choice that is not in it yet."""
+
+    def complete(incomplete: str) -> list[str]:
+        given, comma, _ = incomplete.rpartition(",")
+        return [given + comma + word for word in CHOICES[key] if word not in given.split(",")]
+
+    return complete
+
+
+def choice(panel: str, key: str, help: str) -> object:
+    """An option with one of some words."""
+    return option(panel, flag(key), metavar="|".join(CHOICES[key]), help=help)
+
+
+def choices(panel: str, key: str, help: str) -> object:
+    """An option of a grid with several of them."""
+    return option(panel, flag(key), metavar="A,B", help=f"{help}: {', '.join(CHOICES[key])}", complete=several(key))
+
+
+# What to work on
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL|EXPERIMENT",
+        help=f"{', '.join(MODELS)}; or an experiment file (YAML)",
+        autocompletion=model_or_experiment,
+    ),
+]
+Rows = Annotated[
+    str | None,
+    typer.Argument(metavar="DATA", help="a CSV or Parquet file, a folder of them, or - for standard input"),
+]
+Words = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="MODEL|FILE",
+        help="a model and its DATA, or experiments (YAML) and saved fits (JSON)",
+        autocompletion=first_word,
+    ),
+]
+Recipe = Annotated[str, typer.Argument(metavar="SOURCE", help="an experiment file (YAML), or a fit's JSON")]
+SavedFit = Annotated[str, typer.Argument(metavar="FIT", help="a fit's JSON")]
+
+# Model
+Components = Annotated[
+    int | None, option(MODEL, "-k", "--components", metavar="N", help="number of clusters, coins or Gaussians")
+]
+ComponentsGrid = Annotated[
+    str | None,
+    option(MODEL, "-k", "--components", metavar="N|A-B|A,B", help="numbers of clusters, coins or Gaussians"),
+]
+CovarianceShape = Annotated[Covariance | None, choice(MODEL, "covariance", "shape of the covariances")]
+CovarianceGrid = Annotated[str | None, choices(MODEL, "covariance", "shapes of the covariances")]
+MixingWeights = Annotated[Mixing | None, choice(MODEL, "mixing", "mixing weights estimated, or fixed at 1/k")]
+MixingGrid = Annotated[str | None, choices(MODEL, "mixing", "mixing weights estimated, or fixed at 1/k")]
+Standardize = Annotated[
+    bool | None, switch(MODEL, "--standardize", help="let all columns count the same: divide each by its sd")
+]
+
+# Data
+Columns = Annotated[str | None, option(DATA, "--columns", metavar="A,B", help="columns to use, by name or number")]
+RowWeights = Annotated[str | None, option(DATA, "--row-weights", metavar="NAME", help="column of row frequencies")]
+Heads = Annotated[str | None, option(DATA, "--heads", metavar="NAME", help="column of heads counts")]
+Tosses = Annotated[str | None, option(DATA, "--tosses", metavar="NAME", help="column of toss counts")]
+Tails = Annotated[str | None, option(DATA, "--tails", metavar="NAME", help="column of tails counts, instead of tosses")]
+Flips = Annotated[str | None, option(DATA, "--flips", metavar="NAME", help="column of strings such as HTTH or 0110")]
+Truth = Annotated[str | None, option(DATA, "--truth", metavar="NAME", help="column of true labels, kept out of fits")]
+MissingCells = Annotated[Missing | None, choice(DATA, "missing", "rows with missing cells (error)")]
+Delimiter = Annotated[
+    str | None, option(DATA, "--delimiter", metavar="C", help="character between cells (default: detected)")
+]
+Header = Annotated[
+    bool | None, switch(DATA, "--header/--no-header", help="is the first row a header (default: detected)")
+]
+Comment = Annotated[
+    str | None, option(DATA, "--comment", metavar="C", help="character that begins a comment line (none)")
+]
+Memory = Annotated[
+    str | None, option(DATA, "--memory", metavar="SIZE", help="larger tables go to disk (500MB, 2GB; default: half)")
+]
+Scheduler = Annotated[
+    str | None,
+    option(
+        DATA,
+        "--scheduler",
+        metavar="ADDRESS",
+        help="a Dask cluster (tcp://HOST:PORT), or local:N workers, to read DATA",
+    ),
+]
+
+# Starts
+Starts = Annotated[Init | None, choice(STARTS, "init", "how starts are drawn (k-means++)")]
+StartsGrid = Annotated[str | None, choices(STARTS, "init", "how starts are drawn (k-means++)")]
+Restarts = Annotated[int | None, option(STARTS, "--restarts", metavar="N", help="independent starts (10)")]
+Seed = Annotated[int | None, option(STARTS, "--seed", metavar="N", help="all starts derive from it (0)")]
+Tolerance = Annotated[
+    float | None, option(STARTS, "--tol", metavar="X", help="stop when less than X nats are left to gain (1e-6)")
+]
+Iterations = Annotated[
+    int | None, option(STARTS, "--max-iter", metavar="N", help="bound on the iterations of one start (10000)")
+]
+Steps = Annotated[Solver | None, choice(STARTS, "solver", "plain EM, or Newton steps where EM grows slow (chosen)")]
+StartFile = Annotated[
+    str | None, option(STARTS, "--start", metavar="FILE", help="start values: a fit's JSON, or YAML parameters")
+]
+Bootstrap = Annotated[
+    int | None,
+    option(STARTS, "--bootstrap", metavar="N", help="errors of the parameters from N refits of drawn data"),
+]
+Jobs = Annotated[
+    int | None, option(STARTS, "--jobs", metavar="N", help="cores to use (all); never changes a byte of the result")
+]
+
+# Output
+Json = Annotated[bool | None, switch(OUTPUT, "--json", help="print the result document instead of tables")]
+Document = Annotated[
+    str | None, option(OUTPUT, "-o", "--output", metavar="FILE", help="write the document to FILE, whole or not at all")
+]
+Csv = Annotated[str | None, option(OUTPUT, "-o", "--output", metavar="FILE", help="write to FILE, whole or not at all")]
+Trace = Annotated[
+    str | None, option(OUTPUT, "--trace", metavar="FILE", help="each iteration as a JSON line at once; - is stdout")
+]
+Picture = Annotated[
+    str | None,
+    option(OUTPUT, "--plot", metavar="FILE", help="a picture: .png, .svg or .pdf; - draws in the terminal"),
+]
+RequireConvergence = Annotated[
+    bool | None, switch(OUTPUT, "--require-convergence", help="exit with 1 unless the best fit converged")
+]
+Ranking = Annotated[Criterion | None, option(OUTPUT, "--criterion", help="what to rank by (bic); smaller is better")]
+SaveFits = Annotated[
+    str | None, option(OUTPUT, "--save-fits", metavar="DIR", help="write each candidate's own document into DIR")
+]
+RowCount = Annotated[
+    int | None, option(DATA, "-n", "--rows", metavar="ROWS", help="how many rows, instead of SOURCE's own")
+]
+DrawSeed = Annotated[
+    int | None, option(DATA, "--seed", metavar="N", help="seed of the random numbers (SOURCE's own, else 0)")
+]
+Labels = Annotated[bool | None, switch(DATA, "--labels", help="add a column: the component each row came from")]
+
+# Messages
+Quiet = Annotated[bool | None, switch(MESSAGES, "-q", "--quiet", help="only errors on standard error")]
+Verbose = Annotated[bool | None, switch(MESSAGES, "-v", "--verbose", help="say what was decided; show every iteration")]
+Debug = Annotated[bool | None, switch(MESSAGES, "--debug", help="show a traceback with an error")]

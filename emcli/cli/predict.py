@@ -1,0 +1,69 @@
+"""The command `predict`: apply a saved fit to new rows."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+
+import typer
+
+from emcli.cli import options
+from emcli.errors import Exit
+
+
+def predict(
+    ctx: typer.Context,
+    fit: options.SavedFit,
+    data: options.Rows = None,
+    missing: options.MissingCells = None,
+    delimiter: options.Delimiter = None,
+    comment: options.Comment = None,
+    header: options.Header = None,
+    output: options.Csv = None,
+    quiet: options.Quiet = None,
+    verbose: options.Verbose = None,
+    debug: options.Debug = None,
+) -> int:
+    """Apply a saved fit to new rows: which component each belongs to, and how surely.
+
+    Examples:
+      emcli fit gmm train.csv -k 3 -o fit.json && emcli predict fit.json new.csv
+      zcat new.csv.gz | emcli predict fit.json - > labelled.csv
+
+    The columns of DATA come first, as they are; then `component`, one `p_1` to
+    `p_k` each and `log_density`; for K-means `component` and `distance`.
+    """
+    from emcli.cli.guard import warn
+    from emcli.cli.inputs import settings_in, source_of
+    from emcli.config.resolve import check_flags
+    from emcli.config.settings import CHECKS
+    from emcli.data.table.partitions import csv_name, is_folder, partition_files
+    from emcli.data.table.table import CsvDialect
+    from emcli.errors import FitWarning
+    from emcli.files import Output, OutputFolder, refuse_endless, refuse_twice
+    from emcli.inference.predict import predictions
+    from emcli.inference.result import read_fit
+
+    csv = CsvDialect(**check_flags(settings_in(ctx.params), CHECKS))  # type: ignore[arg-type]
+    source = source_of(data, None) or "-"
+    refuse_twice(fit, source)
+    file, folder = None, None
+    if output is None or output == "-":
+        refuse_endless(partition_files(source))
+    elif is_folder(source):
+        folder = OutputFolder(output)
+    else:
+        file = Output(output, (fit, *partition_files(source)))
+    pieces = predictions(read_fit(fit), fit, source, csv, folder is not None)
+    with ExitStack() as opened:
+        written = opened.enter_context(folder.opened()) if folder else None
+        stream = opened.enter_context(file.opened()) if file else sys.stdout
+        for piece in pieces:
+            if isinstance(piece, str):
+                stream.write(piece)
+            elif isinstance(piece, FitWarning):
+                if not quiet:
+                    warn(piece.slug, piece.message)
+            elif written is not None:
+                stream = written.next(csv_name(piece.name))
+    return Exit.DONE
