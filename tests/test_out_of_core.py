@@ -141,9 +141,11 @@ def test_a_signal_leaves_nothing_in_the_temporary_folder(
     words = ["fit", "gmm", source, "-k", "3", "--columns", "x,y", "--memory", "1kB", "--solver", "em", "--trace", "-"]
     running = subprocess.Popen(
         [sys.executable, "-m", "emcli", *words, "--tol", "1e-300"],
-        stdin=subprocess.PIPE if reading else subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        stdin=subprocess.PIPE if reading else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
-    )  # fmt: skip
+    )
     with running:
         if reading:
             assert running.stdin is not None
@@ -197,10 +199,27 @@ def test_memory_stays_within_the_limit_and_200_mb(tmp_path: Path, model: str) ->
     pyarrow.csv.write_csv(pyarrow.table(columns), tmp_path / "large.csv")
     del columns, group
     done = subprocess.run(
-        [sys.executable, "-c", PEAK, "fit", model, str(tmp_path / "large.csv"), "-k", "3", "--memory", "200MB",
-         "--restarts", "4", "--max-iter", "30"],
-        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            PEAK,
+            "fit",
+            model,
+            str(tmp_path / "large.csv"),
+            "-k",
+            "3",
+            "--memory",
+            "200MB",
+            "--restarts",
+            "4",
+            "--max-iter",
+            "30",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     assert int(done.stdout) * 1024 < 400e6
 
 

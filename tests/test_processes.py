@@ -55,19 +55,19 @@ def unsendable(i: int) -> Any:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 8])
 def test_results_come_in_order_whoever_is_slow(count: int) -> None:
-    with process_map(count) as spread:
-        assert list(spread(slow, range(150), range(150))) == [101 * i for i in range(150)]
-        assert list(spread(slow, range(1), range(1))) == [0]
-        assert list(spread(pow, range(3000), [1] * 3000)) == list(range(3000))
-        assert list(spread(slow, [], [])) == []
+    with process_map(count) as mapper:
+        assert list(mapper(slow, range(150), range(150))) == [101 * i for i in range(150)]
+        assert list(mapper(slow, range(1), range(1))) == [0]
+        assert list(mapper(pow, range(3000), [1] * 3000)) == list(range(3000))
+        assert list(mapper(slow, [], [])) == []
 
 
 def test_as_many_processes_work_as_were_asked_for_and_none_is_left() -> None:
-    with process_map(3) as spread:
-        pids = set(spread(who, range(9)))
+    with process_map(3) as mapper:
+        pids = set(mapper(who, range(9)))
         assert len(pids) == 3 and os.getpid() in pids
-        assert set(spread(who, range(9))) == pids
-        with sticky_workers(spread, range(9)) as each:
+        assert set(mapper(who, range(9))) == pids
+        with sticky_workers(mapper, range(9)) as each:
             others = each(who)
             assert each(who) == others and len(set(others)) == 3 and set(others) & pids == {os.getpid()}
     pids |= set(others)
@@ -78,44 +78,44 @@ def test_as_many_processes_work_as_were_asked_for_and_none_is_left() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_the_first_failure_in_order_is_raised(count: int) -> None:
-    with process_map(count) as spread:
+    with process_map(count) as mapper:
         for _ in range(5):
             with pytest.raises(ValueError, match="20"):
-                list(spread(fails, range(60)))
-            assert list(spread(slow, range(60), range(60))) == [101 * i for i in range(60)]
-        with sticky_workers(spread, range(60)) as each, pytest.raises(ValueError, match="20"):
+                list(mapper(fails, range(60)))
+            assert list(mapper(slow, range(60), range(60))) == [101 * i for i in range(60)]
+        with sticky_workers(mapper, range(60)) as each, pytest.raises(ValueError, match="20"):
             each(fails)
 
 
 def test_arrays_in_other_places_are_other_items() -> None:
     x, w = np.arange(12.0), np.ones(12)
-    with process_map(2) as spread:
+    with process_map(2) as mapper:
         for y, v in ((x, w), (x, None), (x[::-1], w), (2 * x, 3 * w), (x.copy(), w), (x, w)):
             parts = [y[i : i + 3] for i in range(0, 12, 3)]
             weights = [None if v is None else v[i : i + 3] for i in range(0, 12, 3)]
-            assert list(spread(total, parts, weights)) == [total(*each) for each in zip(parts, weights, strict=True)]
+            assert list(mapper(total, parts, weights)) == [total(*each) for each in zip(parts, weights, strict=True)]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_items_keep_what_is_done_to_them(count: int) -> None:
-    with process_map(count) as spread, sticky_workers(spread, [[i] for i in range(5)]) as each:
-        assert list(spread(slow, range(5), range(5))) == [101 * i for i in range(5)]  # others in between
+    with process_map(count) as mapper, sticky_workers(mapper, [[i] for i in range(5)]) as each:
+        assert list(mapper(slow, range(5), range(5))) == [101 * i for i in range(5)]  # others in between
         assert each(partial(grown, by=1)) == [1, 2, 3, 4, 5]
         assert each(partial(grown, by=2)) == [3, 4, 5, 6, 7]
 
 
 def test_what_cannot_be_sent_is_said() -> None:
-    with closing(ProcessMapper(2)) as spread, pytest.raises(RuntimeError, match="cannot be sent"):
-        spread(unsendable, range(2))
+    with closing(ProcessMapper(2)) as mapper, pytest.raises(RuntimeError, match="cannot be sent"):
+        mapper(unsendable, range(2))
 
 
 def test_a_process_that_is_ended_from_outside_is_missed() -> None:
-    with closing(ProcessMapper(2)) as spread:
-        (child,) = set(spread(who, range(4))) - {os.getpid()}
+    with closing(ProcessMapper(2)) as mapper:
+        (child,) = set(mapper(who, range(4))) - {os.getpid()}
         os.kill(child, signal.SIGKILL)
         for _ in range(2):
             with pytest.raises(EmcliError, match="ended from outside"):
-                spread(who, range(4))
+                mapper(who, range(4))
 
 
 def test_one_process_does_it_all_where_there_can_be_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,9 +140,13 @@ def test_whatever_ends_the_program_no_process_is_left(number: signal.Signals, ev
     (tmp_path / "x.csv").write_text("x,y\n" + "".join(f"{x:.5f},{y:.5f}\n" for x, y in rows.tolist()))
     line = "fit gmm x.csv -k 9 --solver em --jobs 2 --max-iter 100000 --tol 1e-9 --restarts 1"
     with subprocess.Popen(
-        [sys.executable, "-m", "emcli", *line.split()], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True,
-    ) as process:  # fmt: skip
+        [sys.executable, "-m", "emcli", *line.split()],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+    ) as process:
         listed = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         while not (children := listed.read_text().split()):
             assert process.poll() is None
@@ -152,8 +156,9 @@ def test_whatever_ends_the_program_no_process_is_left(number: signal.Signals, ev
         _, err = process.communicate(timeout=5)
     assert process.returncode == -number
     assert err.decode() == {
-        signal.SIGINT: "emcli: interrupted; nothing written\n", signal.SIGTERM: "emcli: terminated; nothing written\n"
-    }.get(number, "")  # fmt: skip
+        signal.SIGINT: "emcli: interrupted; nothing written\n",
+        signal.SIGTERM: "emcli: terminated; nothing written\n",
+    }.get(number, "")
     (child,) = children
     patience = time.monotonic() + 3
     state = Path(f"/proc/{child}/stat")

@@ -1,4 +1,4 @@
-"""Threads share out the calls of a map, and neither their number nor their pace can be told from what comes out."""
+"""Maps by threads and prefetching give the same whatever the number and the pace of the threads, errors included."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def test_results_come_in_order_whoever_is_slow(count: int) -> None:
         time.sleep(0.002 if i % 3 == 0 else 0)
         return 100 * i + j
 
-    with thread_map(count) as spread:
-        assert list(spread(slow, range(150), range(150))) == [101 * i for i in range(150)]
-        assert list(spread(slow, range(1), range(1))) == [0]
-        assert list(spread(slow, [], [])) == []
+    with thread_map(count) as mapper:
+        assert list(mapper(slow, range(150), range(150))) == [101 * i for i in range(150)]
+        assert list(mapper(slow, range(1), range(1))) == [0]
+        assert list(mapper(slow, [], [])) == []
 
 
 def test_as_many_threads_work_as_were_asked_for() -> None:
     meeting = threading.Barrier(3, timeout=20)  # broken unless three are in it at once
-    with thread_map(3) as spread:
-        assert len(set(spread(lambda _: (meeting.wait(), threading.get_ident())[1], range(9)))) == 3
+    with thread_map(3) as mapper:
+        assert len(set(mapper(lambda _: (meeting.wait(), threading.get_ident())[1], range(9)))) == 3
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
@@ -38,11 +38,11 @@ def test_the_first_failure_in_order_is_raised(count: int) -> None:
             raise ValueError(i)
         return i
 
-    with thread_map(count) as spread:
+    with thread_map(count) as mapper:
         for _ in range(5):
             with pytest.raises(ValueError, match="20"):
-                list(spread(fails, range(60)))
-        assert list(spread(lambda i: i, range(60))) == list(range(60))
+                list(mapper(fails, range(60)))
+        assert list(mapper(lambda i: i, range(60))) == list(range(60))
 
 
 def test_what_comes_after_an_interrupt_is_not_begun() -> None:

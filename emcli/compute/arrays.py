@@ -32,7 +32,9 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 class _Memory:
-    limit: int | None = None  # bytes that arrays may take; None: any
+    """What arrays of this process may take, set by `keep_within`."""
+
+    limit: int | None = None  # bytes; None: any number
 
 
 _maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()  # the arrays on disk
@@ -40,8 +42,10 @@ _maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()  # the arrays on disk
 
 def keep_within(limit: int | None) -> None:
     """Have arrays take about so many bytes of memory from now on; None: half of what is free."""
-    there = free()
-    _Memory.limit = limit if limit is not None else there if there is None else there // 2
+    available = free()
+    if limit is None and available is not None:
+        limit = available // 2
+    _Memory.limit = limit
 
 
 def too_large(size: int) -> bool:
@@ -56,22 +60,22 @@ def on_disk() -> bool:
 
 def empty(shape: tuple[int, ...], dtype: npt.DTypeLike = np.float64) -> npt.NDArray[Any]:
     """An array to be filled. Raises EmcliError, exit 5, where it belongs on disk and there is no room."""
-    kind = np.dtype(dtype)
-    size = prod(shape) * kind.itemsize
+    dtype = np.dtype(dtype)
+    size = prod(shape) * dtype.itemsize
     if not size or not too_large(size):
-        return np.empty(shape, kind)
+        return np.empty(shape, dtype)
     with MappedFile() as file:
         file.reserve(size)
-        return file.as_array(shape, kind)
+        return file.as_array(shape, dtype)
 
 
 def copy_rows(values: Array, kept: IndexArray | None = None) -> Array:
     """Rows in an array of their own, those `kept` or all."""
     n = len(values) if kept is None else len(kept)
-    made = empty((n, *values.shape[1:]))
+    result = empty((n, *values.shape[1:]))
     for some in row_chunks(n):
-        made[some] = values[some if kept is None else kept[some]]
-    return made
+        result[some] = values[some if kept is None else kept[some]]
+    return result
 
 
 def take_columns(values: Array, places: IndexArray) -> Array:
@@ -88,13 +92,13 @@ def take_rows(values: npt.NDArray[Scalar], places: IndexArray, taken_bytes: int 
         return np.take(values, places, axis=0, mode="clip")
     mapped = min(FOLIO_BYTES, int(np.ptp(places)) * values.strides[0] // len(places) + 1)  # bytes for each place
     step = max(taken_bytes // mapped, 1)
-    made = np.empty((len(places), *values.shape[1:]), values.dtype)
+    result = np.empty((len(places), *values.shape[1:]), values.dtype)
     for start in range(0, len(places), step):
         cut = slice(start, start + step)
-        np.take(values, places[cut], axis=0, out=made[cut], mode="clip")
+        np.take(values, places[cut], axis=0, out=result[cut], mode="clip")
         if step < len(places):
             release()
-    return made
+    return result
 
 
 def row_chunks(n: int) -> Iterator[slice]:
@@ -115,8 +119,8 @@ class MappedFile:
         try:
             self.folder = tempfile.gettempdir()
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by whoever is done with it
-        except OSError as wrong:
-            raise _refused(reason(wrong)) from None
+        except OSError as error:
+            raise _refused(reason(error)) from None
 
     def __enter__(self) -> MappedFile:
         return self
@@ -126,9 +130,10 @@ class MappedFile:
 
     def check_room(self, size: int) -> None:
         """Raise EmcliError, exit 5, where so many bytes would not fit on the disk."""
-        there = os.statvfs(self._file.fileno())
-        if size > there.f_bavail * there.f_frsize:
-            what = f"it takes {shown(size)}, and {shown(there.f_bavail * there.f_frsize)} are free"
+        disk = os.statvfs(self._file.fileno())
+        available = disk.f_bavail * disk.f_frsize
+        if size > available:
+            what = f"it takes {shown(size)}, and {shown(available)} are free"
             raise _refused(what, self.folder)
 
     def reserve(self, size: int) -> None:
@@ -136,8 +141,8 @@ class MappedFile:
         self.check_room(size)
         try:
             os.posix_fallocate(self._file.fileno(), 0, size)
-        except OSError as wrong:
-            raise _refused(reason(wrong), self.folder) from None
+        except OSError as error:
+            raise _refused(reason(error), self.folder) from None
 
     def append(self, rows: Array) -> None:
         """Write rows at the end."""
@@ -145,15 +150,15 @@ class MappedFile:
         try:
             while left:
                 left = left[self._file.write(left) :]
-        except OSError as wrong:
-            raise _refused(reason(wrong), self.folder) from None
+        except OSError as error:
+            raise _refused(reason(error), self.folder) from None
 
     def as_array(self, shape: tuple[int, ...], dtype: np.dtype[Scalar]) -> npt.NDArray[Scalar]:
         """The file as an array, of which no more is resident than the limit allows."""
         try:
             mapped = mmap.mmap(self._file.fileno(), prod(shape) * dtype.itemsize)
-        except OSError as wrong:
-            raise _refused(reason(wrong), self.folder) from None
+        except OSError as error:
+            raise _refused(reason(error), self.folder) from None
         watched = on_disk()
         _maps.add(mapped)
         if not watched:

@@ -1,4 +1,4 @@
-"""How much memory there is, and the refusal of work that would not fit, before it is begun."""
+"""How much memory is free, and the refusal of work that would not fit, before it is begun."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ AMPLE = 1 << 30  # bytes of memory, or of addresses
 
 
 def free() -> int | None:
-    """Bytes that this process can still take, where the system tells: of the machine, its group and its own limit."""
+    """Bytes that this process can still allocate by the limits of machine, control group and process; None: unknown."""
     found: list[int] = []
     with suppress(OSError, ValueError, StopIteration), open("/proc/meminfo") as file:
         line = next(line for line in file if line.startswith("MemAvailable:"))
@@ -30,12 +30,12 @@ def free() -> int | None:
 
 def is_ample() -> bool:
     """Is there memory for the heaps of threads and for large libraries?"""
-    there = free()
-    return there is None or there >= AMPLE
+    available = free()
+    return available is None or available >= AMPLE
 
 
 def keep_freed() -> None:
-    """Have the C library keep what is freed for what is asked for next: fresh pages cost as much as the arithmetic.
+    """Have the C library reuse freed memory: pages fresh from the system cost as much as the arithmetic on them.
 
     glibc keeps twice as much as the largest block that was ever given back, up to 32 MB (mallopt(3), M_MMAP_THRESHOLD).
     """
@@ -50,15 +50,15 @@ def _number(path: str) -> int:
 
 
 def require(size: int, what: str, source: str | None = None) -> None:
-    """Raise EmcliError (exit 3) where that many bytes are not to be had."""
+    """Raise EmcliError (exit 3) where that many bytes are not free."""
     if size < 1 << 24:  # too little to ask for
         return
-    there = free()
-    if there is not None and size > there:
-        said = f"not enough memory for {what}: it takes {shown(size)}, and {shown(there)} are free"
-        raise EmcliError(Exit.DATA, Problem(said, source))
+    available = free()
+    if available is not None and size > available:
+        message = f"not enough memory for {what}: it takes {shown(size)}, and {shown(available)} are free"
+        raise EmcliError(Exit.DATA, Problem(message, source))
 
 
 def shown(size: int) -> str:
-    """So many bytes, for people."""
+    """A number of bytes as people read it."""
     return f"{size / 1e9:.3g} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import ForkProcess
 
-Item = tuple[Any, ...]  # arguments of one call
-Share = tuple[dict[int, Any], dict[int, Exception]]  # what one process did: results and failures by item
+Item = tuple[object, ...]  # arguments of one call
+Result = TypeVar("Result")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MAX_TURNS = 1 << 11  # numbers of two bytes that a pipe holds, be it of one page
 
@@ -49,7 +49,7 @@ class WorkerPool:
             self.close()
             raise
 
-    def __call__(self, function: Callable[..., Any]) -> list[Any]:
+    def __call__(self, function: Callable[..., Result]) -> list[Result]:
         """function(*item) of each item, in order. Raises the failure of the first item that failed."""
         if self.turns:
             os.write(self.turns[1], np.arange(len(self.items), dtype=np.uint16).tobytes())
@@ -108,9 +108,9 @@ class WorkerPool:
                     connection.send(({}, {0: RuntimeError(f"cannot be sent from process to process: {error}")}))
         os._exit(0)  # nothing of the parent's is to be cleaned up here
 
-    def _work(self, function: Callable[..., Any], number: int) -> Share:
-        """Call the function for this process's share of the items."""
-        results: dict[int, Any] = {}
+    def _work(self, function: Callable[..., Result], number: int) -> tuple[dict[int, Result], dict[int, Exception]]:
+        """Call the function for this process's share of the items; results and failures by item."""
+        results: dict[int, Result] = {}
         failures: dict[int, Exception] = {}
         for i in self._turns(number):
             try:
@@ -135,10 +135,10 @@ class ProcessMapper:
     def __init__(self, count: int) -> None:
         self.count = count
         self._pool: WorkerPool | None = None
-        self._identities: list[list[Any]] = []
+        self._identities: list[list[object]] = []
 
-    def __call__(self, function: Callable[..., Any], *sequences: Sequence[Any]) -> list[Any]:
-        items = list(zip(*sequences, strict=True))
+    def __call__(self, function: Callable[..., Result], *sequences: Sequence[object]) -> list[Result]:
+        items: list[Item] = list(zip(*sequences, strict=True))
         if len(items) < 2 or self.count < 2:
             return [function(*item) for item in items]
         identities = [[_identity(x) for x in item] for item in items]
@@ -161,12 +161,12 @@ class ProcessMapper:
             self._pool = None
 
 
-def _identity(x: Any) -> Any:
+def _identity(x: object) -> object:
     """Where an array lies, which the pool that holds it keeps from others; else which object it is."""
     return x.__array_interface__ if isinstance(x, np.ndarray) else id(x)
 
 
-def call(function: Callable[..., Any], *arguments: Any) -> Any:
+def call(function: Callable[..., Result], *arguments: object) -> Result:
     """function(*arguments): as part of an item a function is inherited, and need not be one that can be pickled."""
     return function(*arguments)
 
@@ -194,8 +194,8 @@ def process_map(count: int, fork: bool = True) -> Iterator[Mapper]:
 
 
 @contextmanager
-def sticky_workers(mapper: Mapper, items: Sequence[Any]) -> Iterator[Callable[[Callable[[Any], Any]], list[Any]]]:
-    """Applies functions to items that these may change: each item stays in the process that has it."""
+def sticky_workers(mapper: Mapper, items: Sequence[object]) -> Iterator[Callable[[Callable[..., Any]], list[Any]]]:
+    """A map over always the same items, which its functions may change: each stays in the process that has it."""
     if not isinstance(mapper, ProcessMapper) or len(items) < 2:
         yield lambda function: list(mapper(function, items))
         return

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from emcli.compute.memory import is_ample
 from emcli.types import Mapper
@@ -33,7 +33,7 @@ def thread_map(count: int) -> Iterator[Mapper]:
 
     pool = ThreadPoolExecutor(count)
 
-    def mapper(function: Callable[..., Result], *sequences: Sequence[Any]) -> Iterator[Result]:
+    def mapper(function: Callable[..., Result], *sequences: Sequence[object]) -> Iterator[Result]:
         items = zip(*sequences, strict=True)
         return (result for _, result in _in_order(pool, lambda item: function(*item), items, 2 * count))
 
@@ -85,7 +85,7 @@ def _in_order(
         raise failed
 
 
-def in_background(function: Callable[..., Result], *arguments: Any, threads: int) -> Callable[[], Result]:
+def in_background(function: Callable[..., Result], *arguments: object, threads: int) -> Callable[[], Result]:
     """Start function(*arguments) in a thread; the callable that is returned waits for its result or its error."""
     if threads < 2:
         result = function(*arguments)
