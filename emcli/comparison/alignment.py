@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from emcli.comparison.ranking import Candidate, differences
+from emcli.config.documents import AlignedFitDocument, AlignmentDocument
 from emcli.inference.agreement import adjusted_rand_index, matched, reordered
 from emcli.models import family_of
 
@@ -29,10 +30,10 @@ class Alignment:
     reference: Candidate
     others: list[Beside]
 
-    def document(self) -> dict[str, Any]:
-        """As plain values; components count from 1."""
-        parameters = self.reference.document["parameters"]
-        fits = [
+    def document(self) -> AlignmentDocument:
+        """Its entry in the document of a comparison; components count from 1."""
+        parameters = self.reference.fitted["parameters"]
+        fits: list[AlignedFitDocument] = [
             {
                 "name": other.candidate.name,
                 "order": [i + 1 for i in other.order],
@@ -41,8 +42,8 @@ class Alignment:
             }
             for other in self.others
         ]
-        kind = {key: self.reference.settings[key] for key in ("model", "k")}
-        return {**kind, "reference": self.reference.name, "fits": fits}
+        kind = self.reference.settings
+        return {"model": kind["model"], "k": kind["k"], "reference": self.reference.name, "fits": fits}
 
 
 def alignments(candidates: Iterable[Candidate]) -> list[Alignment]:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from emcli import __version__
-from emcli.types import Array
+from emcli.config.documents import (
+    COMPARISON,
+    AlignmentDocument,
+    CandidateDocument,
+    ComparisonDocument,
+    FitDocument,
+    in_order,
+)
+from emcli.config.settings import Settings
+from emcli.types import JSON, Array
 
-SCHEMA = "emcli.compare/1"
 CRITERIA = ("bic", "aic", "icl")
 
 
@@ -31,48 +39,63 @@ class Candidate:
 
     name: str
     settings: Mapping[str, Any]  # model, k, covariance and mixing, also where the fit failed
-    document: Any = None  # as `emcli fit` writes it
+    document: Any = None  # a FitDocument, where there is a fit
     reason: str | None = None
-    fit_settings: Any = None
+    fit_settings: Settings | None = None
     labels: Callable[[], Labels | None] = _nothing  # read where they are asked for
     again: Callable[[str, Any], Candidate] | None = None  # go on with one more start, from that origin and model
 
-    def row(self, best: float | None) -> dict[str, Any]:
-        """Its line in the document of a comparison; `best` is the group's lowest BIC."""
-        line: dict[str, Any] = {"name": self.name, **self.settings}
-        said = self.document
-        if said is None:
-            return {**line, "status": "failed", "reason": self.reason}
-        for key in ("parameters_count", "log_likelihood", "aic", "bic"):
-            line[key] = said.get(key)
-        bic = said.get("bic")
-        line["delta_bic"] = None if bic is None or best is None else bic - best
-        line["icl"] = said.get("icl")
-        if "inertia" in said:
-            line["inertia"] = said["inertia"]
-        line["iterations"], line["status"] = said.get("iterations"), said.get("status")
-        line["starts"], line["reached"] = len(said.get("restarts") or []), said.get("reached")
-        line["warnings"] = [warning.get("slug") for warning in said.get("warnings") or []]
-        truth = said.get("truth") or {}
-        if truth.get("adjusted_rand_index") is not None:
-            line["adjusted_rand_index"] = truth["adjusted_rand_index"]
-        if truth.get("parameters"):
-            line["truth"] = truth["parameters"]
-            line["errors"] = differences(said["parameters"], truth["parameters"])
-        return line
+    @property
+    def fitted(self) -> FitDocument:
+        """The document of a candidate that has one."""
+        return cast(FitDocument, self.document)
+
+    def row(self, best: float | None) -> CandidateDocument:
+        """Its entry in the document of a comparison; `best` is the group's lowest BIC."""
+        row: CandidateDocument = {
+            "name": self.name,
+            "model": self.settings["model"],
+            "k": self.settings["k"],
+            "covariance": self.settings["covariance"],
+            "mixing": self.settings["mixing"],
+            "status": "failed",
+        }
+        if self.document is None:
+            row["reason"] = self.reason
+            return row
+        fit = self.fitted
+        bic, truth = fit["bic"], fit.get("truth")
+        row["parameters_count"], row["log_likelihood"] = fit["parameters_count"], fit["log_likelihood"]
+        row["aic"], row["bic"], row["icl"] = fit["aic"], bic, fit["icl"]
+        row["delta_bic"] = None if bic is None or best is None else bic - best
+        if "inertia" in fit:
+            row["inertia"] = fit["inertia"]
+        row["iterations"], row["status"] = fit["iterations"], fit["status"]
+        row["starts"], row["reached"] = len(fit.get("restarts", [])), fit.get("reached")
+        row["warnings"] = [warning["slug"] for warning in fit.get("warnings", [])]
+        if truth is not None and truth["adjusted_rand_index"] is not None:
+            row["adjusted_rand_index"] = truth["adjusted_rand_index"]
+        if truth is not None and truth["parameters"]:
+            row["truth"] = truth["parameters"]
+            row["errors"] = differences(fit["parameters"], truth["parameters"])
+        return in_order(CandidateDocument, row)
 
 
-def differences(parameters: Any, others: Any) -> Any:
-    """The first less the second, of whatever form they share; None where they share none."""
-    if isinstance(parameters, Mapping) and isinstance(others, Mapping):
-        both = {key: differences(value, others[key]) for key, value in parameters.items() if key in others}
-        return {key: value for key, value in both.items() if value is not None} or None
-    if isinstance(parameters, list) and isinstance(others, list):
-        if len(parameters) != len(others):
+def differences(parameters: Mapping[str, JSON], others: Mapping[str, JSON]) -> dict[str, JSON] | None:
+    """The first less the second, of each parameter that they share; None where they share none."""
+    both = {key: _difference(value, others[key]) for key, value in parameters.items() if key in others}
+    return {key: value for key, value in both.items() if value is not None} or None
+
+
+def _difference(value: JSON, other: JSON) -> JSON:
+    """The first less the second, number by number in lists of the same form; None where the forms differ."""
+    if isinstance(value, list) and isinstance(other, list):
+        if len(value) != len(other):
             return None
-        return [differences(one, other) for one, other in zip(parameters, others, strict=True)]
-    numbers = isinstance(parameters, int | float) and isinstance(others, int | float)
-    return float(parameters - others) if numbers else None
+        return [_difference(one, another) for one, another in zip(value, other, strict=True)]
+    if isinstance(value, int | float) and isinstance(other, int | float):
+        return float(value - other)
+    return None
 
 
 def same_scale(one: Candidate, other: Candidate) -> bool:
@@ -81,9 +104,8 @@ def same_scale(one: Candidate, other: Candidate) -> bool:
 
 
 def _scale(candidate: Candidate) -> tuple[str, bool, bool]:
-    said = candidate.document
-    standardized = bool((said.get("settings") or {}).get("standardize"))
-    return str(said["data"].get("sha256")), "inertia" in said, standardized
+    fit = candidate.fitted
+    return fit["data"]["sha256"], "inertia" in fit, bool(fit.get("settings", {}).get("standardize"))
 
 
 @dataclass(frozen=True)
@@ -93,10 +115,11 @@ class Group:
     reason: str | None
     candidates: Sequence[Candidate]
 
-    def rows(self) -> list[dict[str, Any]]:
-        """One line for each candidate."""
-        bics = [c.document["bic"] for c in self.candidates if c.document and c.document.get("bic") is not None]
-        return [candidate.row(min(bics, default=None)) for candidate in self.candidates]
+    def rows(self) -> list[CandidateDocument]:
+        """One entry for each candidate."""
+        bics = [candidate.fitted["bic"] for candidate in self.candidates if candidate.document is not None]
+        lowest = min((bic for bic in bics if bic is not None), default=None)
+        return [candidate.row(lowest) for candidate in self.candidates]
 
 
 def grouped(candidates: Sequence[Candidate], criterion: str) -> list[Group]:
@@ -112,8 +135,8 @@ def grouped(candidates: Sequence[Candidate], criterion: str) -> list[Group]:
     groups = []
     digests = {digest for digest, _, _ in kinds}
     for (digest, hard, standardized), members in kinds.items():
-        first = members[0].document
-        reasons = [f"data {digest[:12]} of {first['data'].get('source')}"] if len(digests) > 1 else []
+        source = members[0].fitted["data"].get("source")
+        reasons = [f"data {digest[:12]} of {source}"] if len(digests) > 1 else []
         if len({kind for _, kind, _ in kinds}) > 1:
             reasons.append("K-means, by its classification likelihood" if hard else "by the likelihood of the rows")
         if hard and len({units for _, kind, units in kinds if kind}) > 1:
@@ -131,15 +154,16 @@ def grouped(candidates: Sequence[Candidate], criterion: str) -> list[Group]:
 
 
 def _worth(candidate: Candidate, criterion: str) -> float:
-    value = (candidate.document or {}).get(criterion)
+    fit = candidate.fitted
+    value = {"bic": fit["bic"], "aic": fit["aic"], "icl": fit["icl"]}[criterion]
     return float("inf") if value is None else float(value)
 
 
-def as_document(groups: Sequence[Group], criterion: str, aligned: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The comparison as plain values; `best` is the name of the first group's first candidate."""
+def as_document(groups: Sequence[Group], criterion: str, aligned: Sequence[AlignmentDocument]) -> ComparisonDocument:
+    """The document of a comparison; `best` is the name of the first group's first candidate."""
     first = groups[0].candidates[0] if groups else None
     return {
-        "schema": SCHEMA,
+        "schema": COMPARISON,
         "version": __version__,
         "criterion": criterion,
         "groups": [{"reason": group.reason, "candidates": group.rows()} for group in groups],

@@ -16,7 +16,7 @@ Parser = Callable[[object], T]  # a value, checked and perhaps converted; ValueE
 LARGEST = 1e300  # of a number, so that sums and differences of a few are finite too
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Check(Generic[T]):
     """A parser that converts nothing: `integer(1, 9)(3)` is 3, `integer(1, 9)(0)` raises ValueError."""
 

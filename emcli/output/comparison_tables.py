@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 from emcli.comparison.alignment import Alignment
@@ -45,8 +45,8 @@ def print_comparison(groups: Sequence[Group], aligned: Sequence[Alignment], crit
     stream.write(as_text(blocks, lines, stream))
 
 
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "reached": f"{row['reached']} of {row['starts']}"} if row.get("starts") else row
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**row, "reached": f"{row['reached']} of {row['starts']}"} if row.get("starts") else dict(row)
 
 
 def _titles(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
