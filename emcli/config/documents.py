@@ -22,7 +22,6 @@ from typing import (
 from emcli.config.checks import (
     Check,
     Parser,
-    boolean,
     integer,
     mapping,
     matching,
@@ -43,7 +42,6 @@ FIT, COMPARISON = "emcli.fit/1", "emcli.compare/1"
 
 Text = Annotated[str, a_text]
 TextOrNull = Annotated[str | None, or_null(a_text)]
-Flag = Annotated[bool, boolean]
 Count = Annotated[int, integer(0, 10**15)]
 Number = Annotated[float, number]
 NumberOrNull = Annotated[float | None, or_null(number)]
