@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
-from typing import IO, Any, BinaryIO
+from typing import BinaryIO, TextIO
 
 from emcli.errors import EmcliError, Exit, Problem, quoted, suggestion
 
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+DEVICES = ("/dev/", "/proc/")
 
 
 def shown_name(path: str) -> str:
@@ -45,16 +46,16 @@ def standard_input(exit_code: Exit) -> BinaryIO:
 
 def why_unreadable(path: str, wrong: Exception) -> str:
     """The reason in words, with the nearest name in that folder where the file does not exist."""
-    if not isinstance(wrong, OSError):  # a NUL, or a character that the file system cannot encode
-        return "not a possible file name"
     if isinstance(wrong, FileNotFoundError):
         folder, base = os.path.split(path)
         return f"no such file{suggestion(base, _siblings(folder))}"
     return reason(wrong)
 
 
-def reason(error: OSError) -> str:
+def reason(error: Exception) -> str:
     """What the system says, in the middle of a sentence."""
+    if not isinstance(error, OSError):  # a NUL, or a character that the file system cannot encode
+        return "not a possible file name"
     text = error.strerror or str(error) or type(error).__name__
     return text[:1].lower() + text[1:]
 
@@ -74,17 +75,18 @@ class Output:
 
     def __init__(self, path: str, inputs: Sequence[str] = ()):
         self.path = path
-        try:
-            self._mode = _checked(path, inputs)
-            self._target = os.path.realpath(path)
+        with _reported(path):
+            self._mode = _checked_mode(path, inputs)
+            self._target = _real_path(path)
             # What a link such as /dev/stdout leads to has no place of its own to be renamed to.
-            self._streamed = self._mode is not None and (
-                not stat.S_ISREG(self._mode) or self._target.startswith(("/dev/", "/proc/")) or _is_descriptor(path)
-            )
-            if not self._streamed:
-                self._try_folder()
-        except (OSError, ValueError) as wrong:
-            raise _unwritable(path, wrong) from None
+            on_device = any(place.startswith(DEVICES) for place in (self._target, os.path.abspath(path)))
+            self._streamed = self._mode is not None and (on_device or not stat.S_ISREG(self._mode))
+            if not self._streamed:  # whether a file can be made beside the target is best found out by making one
+                temporary = _name_beside(self._target)
+                try:
+                    open(temporary, "xb").close()
+                finally:
+                    _remove(temporary)
 
     def write(self, content: str | bytes) -> None:
         """Put the content in place, all of it or nothing."""
@@ -94,9 +96,10 @@ class Output:
     @contextmanager
     def staged(self, content: str | bytes) -> Iterator[None]:
         """Have it safe on disk before the block, and put it in place where that ends without an exception."""
-        with self.opened(isinstance(content, bytes)) as stream:
+        raw = content.encode() if isinstance(content, str) else content
+        with self._opened() as stream:
             if not self._streamed:
-                stream.write(content)
+                stream.write(raw)
                 _sync(stream)
             try:
                 yield
@@ -105,52 +108,32 @@ class Output:
             except OSError as wrong:  # of standard output, not of this file
                 raise EmcliError(Exit.OUTPUT, f"cannot write the result: {reason(wrong)}") from None
             if self._streamed:
-                stream.write(content)
+                stream.write(raw)
 
     @contextmanager
-    def opened(self, binary: bool = False) -> Iterator[IO[Any]]:
-        """A stream whose whole content is put in place where the block ends without an exception."""
-        try:
-            with self._appended(binary) if self._streamed else self._replaced(binary) as stream:
-                yield stream
-        except BrokenPipeError:
-            raise
-        except OSError as wrong:
-            raise _unwritable(self.path, wrong) from None
+    def opened(self) -> Iterator[TextIO]:
+        """A stream whose whole text is put in place where the block ends without an exception."""
+        with self._opened() as raw:
+            text = io.TextIOWrapper(raw, encoding="utf-8")
+            try:
+                yield text
+                text.flush()
+            finally:
+                with suppress(OSError):
+                    text.detach()
 
     @contextmanager
-    def _appended(self, binary: bool) -> Iterator[IO[Any]]:
-        with open(self.path, **_mode("a", binary)) as stream:
-            yield stream
-
-    @contextmanager
-    def _replaced(self, binary: bool) -> Iterator[IO[Any]]:
-        temporary = self._temporary()
-        try:
-            with open(os.open(temporary, _NEW, 0o666), **_mode("w", binary)) as file:
+    def _opened(self) -> Iterator[BinaryIO]:
+        with _reported(self.path):
+            if self._streamed:
+                with open(self.path, "ab") as stream:
+                    yield stream
+                return
+            with _replacing(self._target) as temporary, open(temporary, "xb") as file:
                 if self._mode is not None:
                     os.fchmod(file.fileno(), stat.S_IMODE(self._mode))
                 yield file
                 _sync(file)
-            os.replace(temporary, self._target)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
-
-    def _try_folder(self) -> None:
-        """Whether a file can be made beside the target is best found out by making one."""
-        temporary = self._temporary()
-        try:
-            os.close(os.open(temporary, _NEW, 0o666))
-        finally:
-            with suppress(OSError):
-                os.unlink(temporary)
-
-    def _temporary(self) -> str:
-        """A name to use before the file is made, so that no signal between the two can leave it behind."""
-        folder, name = os.path.split(self._target)
-        return os.path.join(folder, f".{os.fsdecode(os.fsencode(name)[:200])}.{os.urandom(6).hex()}.tmp")
 
 
 class OutputFolder:
@@ -161,38 +144,32 @@ class OutputFolder:
 
     def __init__(self, path: str):
         self.path = path
-        self._target = os.path.realpath(path)
-        folder, name = os.path.split(self._target)
-        self._temporary = os.path.join(folder, f".{os.fsdecode(os.fsencode(name)[:200])}.{os.urandom(6).hex()}.tmp")
-        self._file: IO[str] | None = None
+        with _reported(path):
+            self._target = _real_path(path)
+        self._folder = ""
+        self._file: TextIO | None = None
 
     @contextmanager
     def opened(self) -> Iterator[OutputFolder]:
         """Put all files in place where the block ends without an exception."""
-        try:
+        with _reported(self.path):
             if os.path.lexists(self.path) and (not os.path.isdir(self._target) or os.listdir(self._target)):
                 raise FileExistsError(0, "there is something already, and parts go to a new or empty folder")
-            try:
-                os.mkdir(self._temporary)
-                yield self
-                self._close()
-                os.replace(self._temporary, self._target)
-            except BaseException:
-                self._discard()
-                raise
-        except BrokenPipeError:
-            raise
-        except (OSError, ValueError) as wrong:
-            raise _unwritable(self.path, wrong) from None
+            with _replacing(self._target) as self._folder:
+                os.mkdir(self._folder)
+                try:
+                    yield self
+                finally:
+                    self._close()
 
-    def next(self, name: str) -> IO[str]:
+    def next(self, name: str) -> TextIO:
         """The next file of the folder; those before are done."""
         self._close()
         try:
-            place = os.open(os.path.join(self._temporary, name), _NEW, 0o666)
+            self._file = open(os.path.join(self._folder, name), "x", encoding="utf-8")  # noqa: SIM115 - until the next
         except FileExistsError:
-            raise EmcliError(Exit.OUTPUT, Problem(f"two parts would be written to {quoted(name)}", self.path)) from None
-        self._file = open(place, **_mode("w", False))  # noqa: SIM115 - closed when the next one begins
+            what = f"two parts would be written to {quoted(name)}"
+            raise EmcliError(Exit.OUTPUT, Problem(what, self.path)) from None
         return self._file
 
     def _close(self) -> None:
@@ -201,39 +178,69 @@ class OutputFolder:
                 _sync(file)
             self._file = None
 
-    def _discard(self) -> None:
-        if self._file is not None:
-            with suppress(OSError):
-                self._file.close()
-        with suppress(OSError):
-            for name in os.listdir(self._temporary):
-                os.unlink(os.path.join(self._temporary, name))
-            os.rmdir(self._temporary)
 
-
-def _mode(mode: str, binary: bool) -> dict[str, Any]:
-    return {"mode": f"{mode}b"} if binary else {"mode": mode, "encoding": "utf-8"}
+@contextmanager
+def open_log(path: str, inputs: Sequence[str] = ()) -> Iterator[TextIO]:
+    """A file to append whole lines to, emptied first. Raises EmcliError: exit 5, or 2 where it is an input."""
+    with _reported(path):
+        _checked_mode(path, inputs)
+        with open(path, "w", encoding="utf-8", buffering=1) as stream:
+            yield stream
 
 
 @contextmanager
-def open_log(path: str, inputs: Sequence[str] = ()) -> Iterator[IO[str]]:
-    """A file to append whole lines to, emptied first. Raises EmcliError: exit 5, or 2 where it is an input."""
+def _reported(path: str) -> Iterator[None]:
+    """What goes wrong with an output, as the one error (exit 5); that nobody reads a pipe goes on as it is."""
     try:
-        _checked(path, inputs)
-        with open(path, "w", encoding="utf-8", buffering=1) as stream:
-            yield stream
+        yield
     except BrokenPipeError:
         raise
-    except (OSError, ValueError) as wrong:
-        raise _unwritable(path, wrong) from None
+    except OSError as wrong:
+        raise EmcliError(Exit.OUTPUT, Problem(f"cannot write: {reason(wrong)}", path or "''")) from None
 
 
-def _checked(path: str, inputs: Sequence[str]) -> int | None:
+@contextmanager
+def _replacing(target: str) -> Iterator[str]:
+    """A name beside the target: what is made there takes the target's place where the block ends well, else it goes."""
+    temporary = _name_beside(target)  # known before anything is made, so that no signal leaves it behind
+    try:
+        yield temporary
+        os.replace(temporary, target)
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def _real_path(path: str) -> str:
+    """The path that links lead to. Raises OSError for what is not a possible file name."""
+    try:
+        return os.path.realpath(path)
+    except ValueError as wrong:
+        raise OSError(0, reason(wrong)) from None
+
+
+def _name_beside(target: str) -> str:
+    folder, name = os.path.split(target)
+    return os.path.join(folder, f".{os.fsdecode(os.fsencode(name)[:200])}.{os.urandom(6).hex()}.tmp")
+
+
+def _remove(temporary: str) -> None:
+    """Remove a file or a folder of files, where it is there."""
+    with suppress(OSError):
+        if os.path.isdir(temporary):
+            for name in os.listdir(temporary):
+                os.unlink(os.path.join(temporary, name))
+            os.rmdir(temporary)
+        else:
+            os.unlink(temporary)
+
+
+def _checked_mode(path: str, inputs: Sequence[str]) -> int | None:
     """The mode of what is there, None for nothing: a file that may be written, or a place where one may be made."""
+    folder = os.path.dirname(_real_path(path))
     try:
         there = os.stat(path)
     except FileNotFoundError:
-        folder = os.path.dirname(os.path.realpath(path))
         if not path or not os.path.isdir(folder):
             raise FileNotFoundError(0, f"no such directory {quoted(os.path.dirname(path) or folder, 200)}") from None
         if path.endswith("/"):
@@ -278,15 +285,6 @@ def _is_same(there: os.stat_result, source: str) -> bool:
     return False
 
 
-def _is_descriptor(path: str) -> bool:
-    return os.path.abspath(path).startswith(("/dev/", "/proc/"))
-
-
-def _sync(stream: IO[str]) -> None:
+def _sync(stream: BinaryIO | TextIO) -> None:
     stream.flush()
     os.fsync(stream.fileno())
-
-
-def _unwritable(path: str, wrong: OSError | ValueError) -> EmcliError:
-    what = reason(wrong) if isinstance(wrong, OSError) else "not a possible file name"
-    return EmcliError(Exit.OUTPUT, Problem(f"cannot write: {what}", path or "''"))
