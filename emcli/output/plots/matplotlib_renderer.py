@@ -6,13 +6,19 @@ import io
 import logging
 import os
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from emcli.errors import EmcliError, Exit, escaped, quoted
 from emcli.output.plots.figure import Panel, Picture, Series, described
+from emcli.types import Array
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 WIDTH = 9.0  # inches
 FORMATS = ("png", "svg", "pdf")
@@ -21,7 +27,7 @@ INK, FAINT = "#222222", "#BBBBBB"
 WIDTHS = {"thin": 0.7, "normal": 1.5, "bold": 2.2, "dashed": 1.4}
 MOST_LABELS = 12  # beyond these a legend hides more than it tells
 MOST_SHAPES = 2000  # dots beyond which they are drawn as an image, so that an SVG stays small
-STYLE: dict[str, Any] = {
+STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 9.5,
@@ -67,8 +73,7 @@ def rendered(picture: Picture, kind: str) -> bytes:
     with mpl.rc_context(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a glyph that no font has is drawn as a box
         mpl.rcdefaults()
-        settings: Any = mpl.rcParams
-        settings.update(STYLE)
+        mpl.rcParams.update(STYLE)
         figure = _figure(picture)
         said = described(picture)
         metadata = {
@@ -80,7 +85,7 @@ def rendered(picture: Picture, kind: str) -> bytes:
     return out.getvalue()
 
 
-def _figure(picture: Picture) -> Any:
+def _figure(picture: Picture) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
@@ -91,7 +96,7 @@ def _figure(picture: Picture) -> Any:
     figure.suptitle(escaped(picture.title, 110), fontsize=11, fontweight="bold", color=INK)
     if notes:
         figure.supxlabel("\n".join(escaped(line, 150) for line in notes), fontsize=7.5, color="#555555")
-    parts: Any = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)
+    parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)
     for part, row in zip(parts[:, 0], picture.panels, strict=True):
         axes = part.subplots(1, len(row), squeeze=False)[0]
         for one, panel in zip(axes, row, strict=True):
@@ -102,7 +107,7 @@ def _figure(picture: Picture) -> Any:
     return figure
 
 
-def _panel(axes: Any, panel: Panel) -> None:
+def _panel(axes: Axes, panel: Panel) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.set_title(escaped(panel.title, 60), color=INK)
@@ -127,10 +132,10 @@ def _panel(axes: Any, panel: Panel) -> None:
     axes.locator_params(axis="y", nbins=6)
 
 
-def _marks(axes: Any, series: Sequence[Series]) -> None:
+def _marks(axes: Axes, series: Sequence[Series]) -> None:
     """Words at the ends of lines, or where they leave the frame; of words on top of each other the first."""
     right = axes.get_xlim()[1]
-    taken: list[Any] = []
+    taken: list[Array] = []
     for one in series:
         if not one.mark or not len(one.x):
             continue
@@ -143,7 +148,7 @@ def _marks(axes: Any, series: Sequence[Series]) -> None:
                           color=_ink(one.colour), annotation_clip=False)  # fmt: skip
 
 
-def _bars(axes: Any, series: Series, floor: Any) -> Any:
+def _bars(axes: Axes, series: Series, floor: Array) -> Array:
     """Bars of several components stand on each other; returns where the next ones stand."""
     floor = floor if len(floor) == len(series.y) else np.zeros(len(series.y))
     colour = "#D9D9D9" if series.colour is None else _ink(series.colour)
@@ -154,8 +159,10 @@ def _bars(axes: Any, series: Series, floor: Any) -> Any:
     return floor if series.colour is None else floor + series.y
 
 
-def _points(axes: Any, series: Series, depth: int, crowd: int) -> None:
+def _points(axes: Axes, series: Series, depth: int, crowd: int) -> None:
     many = crowd > MOST_SHAPES and len(series.x) > 50
+    ink = _ink(series.colour)
+    how: dict[str, Any]
     if series.stroke == "thin":
         how = {
             "marker": "o",
@@ -165,16 +172,16 @@ def _points(axes: Any, series: Series, depth: int, crowd: int) -> None:
             "markeredgewidth": 1.3,
         }
     elif series.stroke == "bold":
-        how = {"marker": "X", "markersize": 9, "markerfacecolor": INK if series.colour is None else _ink(series.colour),
-               "markeredgecolor": "white", "markeredgewidth": 1.2}  # fmt: skip
+        how = {"marker": "X", "markersize": 9, "markerfacecolor": ink, "markeredgecolor": "white",
+               "markeredgewidth": 1.2}  # fmt: skip
     else:
         size = 2.0 if many else 3.0 if crowd > 900 else 4.5
-        how = {"marker": "o", "markersize": size, "markerfacecolor": _ink(series.colour), "markeredgecolor": "none",
-               "alpha": 0.35 if many else 0.6 if crowd > 60 else 1.0}  # fmt: skip
+        faint = 0.35 if many else 0.6 if crowd > 60 else 1.0
+        how = {"marker": "o", "markersize": size, "markerfacecolor": ink, "markeredgecolor": "none", "alpha": faint}
     axes.plot(series.x, series.y, linestyle="none", label=_said(series), zorder=depth, rasterized=many, **how)
 
 
-def _line(axes: Any, series: Series, depth: int, crowded: bool) -> None:
+def _line(axes: Axes, series: Series, depth: int, crowded: bool) -> None:
     from matplotlib.patheffects import withStroke
 
     width = WIDTHS[series.stroke]
@@ -188,7 +195,7 @@ def _line(axes: Any, series: Series, depth: int, crowded: bool) -> None:
               path_effects=halo)  # fmt: skip
 
 
-def _density(axes: Any, series: Series, beside: Sequence[Series]) -> None:
+def _density(axes: Axes, series: Series, beside: Sequence[Series]) -> None:
     """Counts as ink: the darker, the more rows; by the logarithm, so that single rows still show."""
     assert series.z is not None
     most = max(float(one.z.max()) for one in beside if one.z is not None)
@@ -201,22 +208,26 @@ def _density(axes: Any, series: Series, beside: Sequence[Series]) -> None:
     axes.plot([], [], linestyle="none", marker="s", color=_ink(series.colour), label=_said(series))
 
 
-def _legends(part: Any, axes: Sequence[Any]) -> None:
+def _legends(part: SubFigure, axes: Sequence[Axes]) -> None:
     """One legend below a row whose panels show the same things, else one below each panel."""
     from matplotlib.transforms import ScaledTranslation
 
     found = [one.get_legend_handles_labels() for one in axes]
     if len(axes) > 1 and all(labels == found[0][1] for _, labels in found):
-        _legend(part, found[0][0], found[0][1], WIDTH, {"loc": "outside lower center"})
+        _legend(part, found[0][0], found[0][1], WIDTH, loc="outside lower center")
         return
     for one, (handles, labels) in zip(axes, found, strict=True):
         below = one.transAxes + ScaledTranslation(0, -0.4, one.figure.dpi_scale_trans)
-        where = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "bbox_transform": below}
-        _legend(one, handles, labels, WIDTH / len(axes), where)
+        width = WIDTH / len(axes)
+        _legend(one, handles, labels, width, loc="upper center", bbox_to_anchor=(0.5, 0.0), bbox_transform=below)
 
 
-def _legend(owner: Any, handles: Sequence[Any], labels: Sequence[str], width: float, where: Mapping[str, Any]) -> None:
+def _legend(
+    owner: Axes | SubFigure, handles: Sequence[Artist], labels: Sequence[str], width: float, **where: Any
+) -> None:
     """A legend of at most that width in inches; of many numbered things it names the first."""
+    from matplotlib.lines import Line2D
+
     kept = list(zip(handles, labels, strict=True))
     numbered = [pair for pair in kept if pair[1].rpartition(" ")[2].isdigit()]
     if len(kept) > MOST_LABELS and len(numbered) > 4:
@@ -227,9 +238,9 @@ def _legend(owner: Any, handles: Sequence[Any], labels: Sequence[str], width: fl
         columns = int(width / (0.35 + 0.06 * max(len(label) for _, label in kept)))
         columns = max(1, min(columns, len(kept)))
         legend = owner.legend(*zip(*kept, strict=True), ncols=columns, handlelength=1.6, columnspacing=1.2, **where)
-        for handle in legend.legend_handles:  # small faint dots are for crowds
+        for handle in filter(None, legend.legend_handles):  # small faint dots are for crowds
             handle.set_alpha(None)
-            if hasattr(handle, "set_markersize"):
+            if isinstance(handle, Line2D):
                 handle.set_markersize(max(handle.get_markersize(), 5))
 
 
