@@ -11,11 +11,10 @@ import pytest
 
 from emcli.config.resolve import resolve
 from emcli.data.dataset import Dataset, prepare
-from emcli.inference.em import em
 from emcli.inference.fit import Result, fit
 from emcli.inference.result import document
 from emcli.models import family_of
-from emcli.models.base import pooled_e_step
+from emcli.models.em import em, pooled_e_step
 
 Options = dict[str, Any]
 SHAPES = ("full", "tied", "diag", "spherical")

@@ -28,9 +28,10 @@ from inprocess import (
 )
 
 from emcli.data import rows as data_rows
-from emcli.inference.em import em, rounding
+from emcli.inference.convergence import rounding_error
 from emcli.inference.result import dumps
 from emcli.models.base import UNIT_ROUNDOFF
+from emcli.models.em import em
 
 FREE = [name for name in GMM if name.endswith("free")]
 
@@ -42,7 +43,7 @@ def test_the_score_never_falls_by_more_than_rounding(name: str, table: str) -> N
     for before, after in pairwise(steps):
         allowed = 8 * UNIT_ROUNDOFF * rows.total**0.5 * abs(before.score)
         if table in ("nearly collinear", "millions"):  # large terms cancel there, in data as given
-            allowed = max(allowed, rounding(after))
+            allowed = max(allowed, rounding_error(after))
         assert after.score >= before.score - allowed
 
 
@@ -117,7 +118,7 @@ def test_a_fit_started_at_its_own_parameters_stays_there(name: str, table: str) 
     first = fitted(values, options)
     start = {key: value for key, value in first["parameters"].items() if key not in ("sizes", "sd")}
     again = fitted(values, {**options, "start": start, "restarts": 1})
-    assert again["iterations"] <= 2 or table == "millions"  # which ends where rounding hides the gains
+    assert again["iterations"] <= 2 or table == "millions"  # which ends where rounding_error hides the gains
     assert measure(again) == pytest.approx(measure(first), abs=2e-6, rel=1e-10)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import run
+from emcli.models.kmeans.lloyd import steps
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -18,12 +19,11 @@ from emcli.compute.processes import process_map
 from emcli.compute.threads import thread_map
 from emcli.data import points
 from emcli.data.rows import Rows
-from emcli.inference.em import em, guard
-from emcli.models.base import Step
+from emcli.inference.convergence import check_monotone
+from emcli.models.em import Step, em
 from emcli.models.kmeans import lloyd_bounds
 from emcli.models.kmeans.assignment import Screen
 from emcli.models.kmeans.centroid_drift import Travel
-from emcli.models.kmeans.lloyd import steps
 from emcli.models.kmeans.lloyd_1d import on_a_line
 from emcli.models.kmeans.lloyd_bounds import Part, bounded
 from emcli.models.kmeans.model import KMeans
@@ -52,7 +52,7 @@ def both(x: Array, weights: Array | None, start: Array) -> tuple[list[Step], lis
     rows = rows_of(x, weights, len(start))
     model = KMeans(rows.frame.inward(start))
     plain = list(islice(em(model, rows.batches()), MOST))
-    return plain, list(islice(guard(fast(model, rows)), MOST)), rows
+    return plain, list(islice(check_monotone(fast(model, rows)), MOST)), rows
 
 
 def agree(x: Array, weights: Array | None, start: Array) -> None:

@@ -85,7 +85,7 @@ def test_a_fit_to_merged_rows_is_the_fit_to_the_rows(
     model: str, d: int, weighted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from emcli.data.rows import Rows
-    from emcli.inference.em import em
+    from emcli.models.em import em
 
     values, names = heights(d), ["x", "y"][:d]
     weights = np.random.default_rng(4).integers(1, 9, N) / 4 if weighted else None

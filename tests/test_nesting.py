@@ -15,10 +15,9 @@ from conftest import SAMPLES, run, table
 from emcli.config.experiment import start_values
 from emcli.config.resolve import resolve
 from emcli.data.dataset import prepare
-from emcli.inference.em import em
 from emcli.inference.fit import fit
 from emcli.models import family_of
-from emcli.models.base import pooled_e_step
+from emcli.models.em import em, pooled_e_step
 
 TACKS = [SAMPLES / "thumbtacks.csv", "--tosses", "n", "--row-weights", "freq"]
 

@@ -17,11 +17,12 @@ import emcli.inference.newton
 from emcli.config.experiment import start_values
 from emcli.config.resolve import resolve
 from emcli.data.dataset import prepare
-from emcli.inference.em import LogLikelihoodFell, converge, guard
+from emcli.inference.convergence import LikelihoodDecreased, check_monotone, converge
 from emcli.inference.newton import newton
 from emcli.inference.starts import affordable, start_model
 from emcli.models import family_of
-from emcli.models.base import Degenerate, pooled_e_step
+from emcli.models.base import Degenerate
+from emcli.models.em import pooled_e_step
 
 SAXONY = ["coins", REFERENCE / "data" / "coins_saxony8.csv", "--tosses", "n", "--row-weights", "freq"]
 WAITING = REFERENCE / "data" / "faithful_waiting.csv"
@@ -50,7 +51,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, model: str, values: Any, weights: A
         passes = 0
         known = affordable(data.rows, model_, map)
         assert known is not None
-        steps = guard(newton(model_, data.rows.batches(), map, known))
+        steps = check_monotone(newton(model_, data.rows.batches(), map, known))
         *_, last = converge(steps, settings.search.tol, 10_000, known.decrement, family.fixed_point)
         found.append((passes, family.measures(last.score, data.rows, settings.model.k)[0]))
     return found
@@ -119,10 +120,10 @@ def test_a_step_that_would_fall_is_not_taken() -> None:
     for number in range(1, 9):
         model = start_model(number, family, data.rows, settings)
         try:
-            scores = [step.score for _, step in zip(range(40), guard(newton(model, data.rows.batches())), strict=False)]
+            scores = [step.score for _, step in zip(range(40), check_monotone(newton(model, data.rows.batches())), strict=False)]
         except Degenerate:
             continue
-        except LogLikelihoodFell:
+        except LikelihoodDecreased:
             pytest.fail("it fell")
         assert all(after >= before - 1e-9 for before, after in pairwise(scores))
         assert scores[0] == pooled_e_step(model, data.rows.batches()).score

@@ -14,7 +14,7 @@ import typer
 
 from emcli.cli import options
 from emcli.errors import EmcliError, Exit, Problem
-from emcli.models import MODELS, family_of
+from emcli.models import MODELS, model_class
 
 if TYPE_CHECKING:
     from emcli.comparison.candidates import CandidateFit
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from emcli.config.experiment import Experiment
     from emcli.config.settings import Settings
     from emcli.data.dataset import Dataset
-    from emcli.inference.fit import Events, Result
-    from emcli.models.base import Family
+    from emcli.inference.fit import Events
+    from emcli.inference.fit_result import FitResult
+    from emcli.models.base import AnyModel
     from emcli.output.progress import Progress
 
 
@@ -176,12 +177,12 @@ class Candidates:
         from emcli.config.experiment import start_values
         from emcli.config.resolve import resolve_grid
 
-        family = family_of(experiment.model if experiment else target)
+        kind = model_class(experiment.model if experiment else target)
         document = experiment.document if experiment else None
-        grid = resolve_grid(family.name, family.options, self.flags, document, read_start=start_values)
+        grid = resolve_grid(kind.name, kind.options, self.flags, document, read_start=start_values)
         source = source_of(data, experiment)
         check_cluster(grid[0], source)
-        dataset, columns = open_data(source, experiment, family, grid[0], self.held)
+        dataset, columns = open_data(source, experiment, kind, grid[0], self.held)
 
         def checked(settings: Settings) -> Dataset:
             made = dataset(settings)
@@ -190,30 +191,30 @@ class Candidates:
 
         fits = []
         for settings in _different(grid, columns):
-            name = prefix + _name(settings, family.name)
-            finish = partial(self._finish, name, family, settings, experiment)
-            fits.append(CandidateFit(name, family, settings, partial(checked, settings), finish))
+            name = prefix + _name(settings, kind.name)
+            finish = partial(self._finish, name, kind, settings, experiment)
+            fits.append(CandidateFit(name, kind, settings, partial(checked, settings), finish))
         return fits
 
     def _finish(
         self,
         name: str,
-        family: Family,
+        kind: type[AnyModel],
         settings: Settings,
         experiment: Experiment | None,
         events: Events,
         data: Dataset,
-    ) -> Result:
+    ) -> FitResult:
         """Run a fit to its end; trace and progress see each iteration as it happens."""
         from emcli.cli.fit import finish
         from emcli.output.progress import fit_progress
         from emcli.output.trace import tracing
 
         k = settings.model.k
-        observers = [fit_progress(self.bar, family, data.rows, k, settings.search.restarts)]
+        observers = [fit_progress(self.bar, kind, data.rows, k, settings.search.restarts)]
         with ExitStack() as traced:
             if self.log is not None:
-                observers.append(traced.enter_context(tracing(self.log, family, data.rows, k, name)))
+                observers.append(traced.enter_context(tracing(self.log, kind, data.rows, k, name)))
             return finish(events, observers, experiment, settings, self.bar)
 
 
@@ -258,26 +259,26 @@ def _labels(document: Mapping[str, Any]) -> Labels | None:
     from emcli.config.experiment import start_values
     from emcli.config.places import Document
     from emcli.config.resolve import resolve
-    from emcli.inference.fit import assignments
-    from emcli.models.base import ParameterFault
+    from emcli.inference.assignments import assignments
+    from emcli.models.parameters import ParameterFault
 
-    family, source = family_of(document["model"]), str(document["data"].get("source"))
+    kind, source = model_class(document["model"]), str(document["data"].get("source"))
     said = Document(source, {"fit": dict(document["settings"])})
     try:
         if not os.path.isfile(source):
             return None
-        settings = resolve(family.name, family.options, {}, said, read_start=start_values)
+        settings = resolve(kind.name, kind.options, {}, said, read_start=start_values)
         experiment = experiment_in(source) if _is_yaml(source) else None
         with ExitStack() as held:
-            read = open_data(None if experiment else source, experiment, family, settings, held)[0]
+            read = open_data(None if experiment else source, experiment, kind, settings, held)[0]
             data = read(settings)
         if data.digest() != document["data"].get("sha256"):
             return None
-        parameters = family.read(document["parameters"], document, settings.model.k, data.rows)
-        model = family.inward(parameters, data.rows)
+        found = kind.from_parameters(document["parameters"], settings.model, data.rows)
+        model = found.to_scaled(data.rows.frame, data.rows.spread)
     except (EmcliError, ParameterFault, KeyError, TypeError, ValueError):
         return None
-    return Labels(assignments(family, model, data.rows, settings.search.jobs), data.row_weights)
+    return Labels(assignments(model, data.rows, settings.search.jobs), data.row_weights)
 
 
 def _save(candidates: Sequence[Candidate], folder: str) -> None:

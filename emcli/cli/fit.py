@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from emcli.config.experiment import Experiment
     from emcli.config.settings import Settings
     from emcli.data.dataset import Dataset
-    from emcli.inference.fit import Events, Observer, Result
-    from emcli.models.base import ParameterFault
+    from emcli.inference.fit import Events, Observer
+    from emcli.inference.fit_result import FitResult
+    from emcli.models.parameters import ParameterFault
     from emcli.output.progress import Progress
 
 
@@ -77,7 +78,7 @@ def fit(
     from emcli.files import Output, open_log, refuse_shared, refuse_twice
     from emcli.inference.fit import fit as run
     from emcli.inference.result import document, dumps
-    from emcli.models import MODELS, family_of
+    from emcli.models import MODELS, model_class
     from emcli.output.plots.target import Plot
     from emcli.output.progress import fit_progress
     from emcli.output.terminal import json_for
@@ -85,12 +86,12 @@ def fit(
 
     refuse_shared(bool(json), output, trace)
     experiment = None if target in MODELS else experiment_in(target)
-    family = family_of(experiment.model if experiment else target)
+    kind = model_class(experiment.model if experiment else target)
     source = source_of(data, experiment)
     refuse_twice(target, source, start)
     flags = settings_in(ctx.params)
     settings = resolve(
-        family.name, family.options, flags, experiment.document if experiment else None, read_start=start_values
+        kind.name, kind.options, flags, experiment.document if experiment else None, read_start=start_values
     )
     check_cluster(settings, source, plot is not None)
     if verbose:
@@ -100,17 +101,17 @@ def fit(
     file = Output(output, inputs) if output not in (None, "-") else None
     picture = Plot(plot, ctx.params, inputs)
     with ExitStack() as held:
-        dataset = open_data(source, experiment, family, settings, held)[0](settings)
+        dataset = open_data(source, experiment, kind, settings, held)[0](settings)
         if verbose:
             note(f"read {dataset.count} rows of {', '.join(dataset.columns)} from {dataset.source}")
         check_bootstrap(dataset, settings)
         bar = held.enter_context(progress(trace, quiet))
         rows, components = dataset.rows, settings.model.k
-        observers = [*picture.observers(), fit_progress(bar, family, rows, components, settings.search.restarts)]
+        observers = [*picture.observers(), fit_progress(bar, kind, rows, components, settings.search.restarts)]
         if trace is not None:
             log = sys.stdout if trace == "-" else held.enter_context(open_log(trace, inputs))
-            observers.append(held.enter_context(tracing(log, family, rows, components)))
-        result = finish(run(family, dataset, settings), observers, experiment, settings, bar)
+            observers.append(held.enter_context(tracing(log, kind, rows, components)))
+        result = finish(run(kind, dataset, settings), observers, experiment, settings, bar)
     drawn = picture.fit(result)
     for warning in () if quiet else result.cautions:
         warn(warning.slug, warning.message)
@@ -147,10 +148,10 @@ def check_bootstrap(dataset: Dataset, settings: Settings) -> None:
 
 def finish(
     events: Events, observers: Sequence[Observer], experiment: Experiment | None, settings: Settings, bar: Progress
-) -> Result:
+) -> FitResult:
     """The result of a fit's events, compared with the truth where that is known, and with its bootstrap."""
     from emcli.inference.fit import observe
-    from emcli.models.base import ParameterFault
+    from emcli.models.parameters import ParameterFault
 
     try:
         result = observe(events, *observers)
@@ -176,7 +177,7 @@ def _start_problem(fault: ParameterFault, settings: Settings, experiment: Experi
     return Problem(f"start: {fault}", settings.provenance.start_source)
 
 
-def _with_truth(result: Result, experiment: Experiment | None, settings: Settings) -> Result:
+def _with_truth(result: FitResult, experiment: Experiment | None, settings: Settings) -> FitResult:
     """The result with the truth, where an experiment or a column of labels tells it."""
     if result.data.labels is None and (experiment is None or experiment.generate is None):
         return result
@@ -188,6 +189,6 @@ def _with_truth(result: Result, experiment: Experiment | None, settings: Setting
 
     assert experiment is not None
     drawn = simulated(experiment)
-    truth = result.family.write(result.family.read(drawn.parameters, {}))
-    same = as_dataset(drawn, experiment, result.family, settings).digest() == result.data.digest()
+    truth = result.kind.from_parameters(drawn.parameters).to_parameters()
+    same = as_dataset(drawn, experiment, result.kind, settings).digest() == result.data.digest()
     return with_truth(result, truth, drawn.labels if same else None)

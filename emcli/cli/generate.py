@@ -56,15 +56,20 @@ def _from_fit(source: str, rows: int | None, seed: int | None) -> Drawn:
     """Rows drawn from a saved fit, as many as it was fitted to unless said otherwise."""
     from emcli.inference.result import read_fit
     from emcli.inference.simulate import draw
-    from emcli.models import family_of
-    from emcli.models.base import ParameterFault
+    from emcli.models import model_class
+    from emcli.models.parameters import ParameterFault
 
     document = read_fit(source)
     data = document["data"]
     rows = rows or int(data.get("rows", 0)) or 100
     try:
         return draw(
-            family_of(document["model"]), document["parameters"], rows, seed or 0, None, data.get("columns"), data
+            model_class(document["model"]),
+            document["parameters"],
+            rows,
+            seed or 0,
+            columns=data.get("columns"),
+            tosses=data.get("tosses"),
         )
     except ParameterFault as fault:
         raise EmcliError(Exit.DATA, Problem(str(fault), source)) from None

@@ -14,12 +14,12 @@ from emcli.config.experiment import Experiment, read_experiment
 from emcli.config.places import Path, dotted
 from emcli.config.settings import CHECKS, Settings
 from emcli.errors import EmcliError, Exit, Problem, quoted, suggestion
-from emcli.models import MODELS, family_of
+from emcli.models import MODELS, model_class
 
 if TYPE_CHECKING:
     from emcli.data.dataset import Dataset
     from emcli.inference.simulate import Drawn
-    from emcli.models.base import Family
+    from emcli.models.base import AnyModel
 
 DATA_FILES = (".csv", ".tsv", ".txt", ".gz", ".zst", ".parquet")
 
@@ -72,56 +72,62 @@ def check_cluster(settings: Settings, source: str | None, plot: bool = False) ->
 
 
 def open_data(
-    source: str | None, experiment: Experiment | None, family: Family, settings: Settings, held: ExitStack
+    source: str | None, experiment: Experiment | None, kind: type[AnyModel], settings: Settings, held: ExitStack
 ) -> tuple[Callable[[Settings], Dataset], int | None]:
     """Read data once, here or on a cluster that is let go when `held` ends: the dataset for any settings, columns."""
     if source is None:
         assert experiment is not None
-        return lambda settings: as_dataset(simulated(experiment), experiment, family, settings), None
+        return lambda settings: as_dataset(simulated(experiment), experiment, kind, settings), None
     if settings.data.scheduler is None:
         from emcli.data.dataset import read
 
-        raw: Any = read(source, family, settings)
+        raw: Any = read(source, kind.observations, settings.data, settings.search.jobs)
     else:
         from emcli.data.distributed.cluster import Elsewhere, connected
 
-        raw = Elsewhere(held.enter_context(connected(settings.data.scheduler)), source, family, settings)
+        cluster = held.enter_context(connected(settings.data.scheduler))
+        raw = Elsewhere(cluster, source, kind.observations, settings.data)
     named = experiment.data_source if experiment is not None and source == experiment.data else None
 
     def dataset(settings: Settings) -> Dataset:
-        made: Dataset = raw.dataset(family, settings)
+        made: Dataset = raw.dataset(kind.requirements(settings.model), settings.data, settings.search.jobs)
         return replace(made, source=named) if named else made
 
     return dataset, raw.columns
 
 
-def as_dataset(drawn: Drawn, experiment: Experiment, family: Family, settings: Settings) -> Dataset:
+def as_dataset(drawn: Drawn, experiment: Experiment, kind: type[AnyModel], settings: Settings) -> Dataset:
     """Simulated rows as if they had been written to a file and read again."""
     from emcli.data.dataset import pick, prepare
+    from emcli.data.rows import Columns
 
-    picked = pick(family, drawn.names, experiment.file, settings)
+    picked = pick(kind.observations, drawn.names, experiment.file, settings.data)
     names = [drawn.names[i] for i in picked.numeric]
-    return prepare(family, drawn.values[:, list(picked.numeric)], [], None, names, settings, source=experiment.file)
+    columns = Columns(drawn.values[:, list(picked.numeric)], [], None, names)
+    needs = kind.requirements(settings.model)
+    return prepare(columns, needs, settings.data, settings.search.jobs, source=experiment.file)
 
 
 def simulated(experiment: Experiment, rows: int | None = None, seed: int | None = None) -> Drawn:
     """The rows of an experiment's `generate:`, of another number or seed where these are given."""
     from emcli.inference.simulate import draw
-    from emcli.models.base import ParameterFault
+    from emcli.models.parameters import ParameterFault
 
     recipe = experiment.generate
     if recipe is None:
         raise EmcliError(Exit.USAGE, Problem("nothing to draw from: no 'generate:'", experiment.file))
-    weights = {} if recipe.sizes is None else {"weights": [n / sum(recipe.sizes) for n in recipe.sizes]}
+    parameters = dict(recipe.parameters)
+    if recipe.sizes is not None:
+        parameters["weights"] = [n / sum(recipe.sizes) for n in recipe.sizes]
     try:
         return draw(
-            family_of(experiment.model),
-            {**recipe.parameters, **weights},
+            model_class(experiment.model),
+            parameters,
             rows or recipe.rows,
             recipe.seed if seed is None else seed,
             recipe.sizes if rows is None else None,
             recipe.columns,
-            {"tosses": recipe.tosses},
+            recipe.tosses,
         )
     except ParameterFault as fault:
         first = fault.path[:1]

@@ -10,7 +10,7 @@ from typing import Any
 from emcli.comparison.ranking import Candidate, differences
 from emcli.config.documents import AlignedFitDocument, AlignmentDocument
 from emcli.inference.agreement import adjusted_rand_index, matched, reordered
-from emcli.models import family_of
+from emcli.models import model_class
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ def alignments(candidates: Iterable[Candidate]) -> list[Alignment]:
 
 def _beside(reference: Candidate, other: Candidate) -> Beside:
     parameters = other.document["parameters"]
-    family = family_of(reference.document["model"])
-    order = matched(family.apart(reference.document["parameters"], parameters)).tolist()
+    kind = model_class(reference.document["model"])
+    order = matched(kind.distances(reference.document["parameters"], parameters)).tolist()
     index = None
     if reference.document["data"].get("sha256") == other.document["data"].get("sha256"):
         one, two = reference.labels(), other.labels()

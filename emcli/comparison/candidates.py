@@ -11,12 +11,14 @@ from emcli.comparison.ranking import Candidate, Labels
 from emcli.config.settings import Settings
 from emcli.data.dataset import Dataset
 from emcli.errors import EmcliError, Exit
-from emcli.inference.fit import Events, Result, assignments, continued, fit
+from emcli.inference.assignments import assignments
+from emcli.inference.fit import Events, continued, fit
+from emcli.inference.fit_result import FitResult
 from emcli.inference.result import document
-from emcli.inference.starts import Start
-from emcli.models.base import Family
+from emcli.inference.starts import Run
+from emcli.models.base import AnyModel
 
-Finish = Callable[[Events, Dataset], Result]  # runs a fit's events to their end, seen by whom they concern
+Finish = Callable[[Events, Dataset], FitResult]  # runs a fit's events to their end, seen by whom they concern
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class CandidateFit:
     """What to fit, and to what."""
 
     name: str
-    family: Family
+    kind: type[AnyModel]
     settings: Settings
     dataset: Callable[[], Dataset]  # raises EmcliError where the data are not such as the settings need
     finish: Finish
@@ -33,16 +35,16 @@ class CandidateFit:
         """Its fit; where there is none, the reason. Raises EmcliError for what is wrong with the command."""
         try:
             data = self.dataset()
-            return self._finished(fit(self.family, data, self.settings), data)
+            return self._finished(fit(self.kind, data, self.settings), data)
         except EmcliError as error:
             if error.exit_code not in (Exit.DATA, Exit.NO_FIT):
                 raise
             return Candidate(self.name, self._kind(), reason=error.problems[0].what)
 
-    def _again(self, before: Sequence[Start], origin: str, begin: Any) -> Candidate:
+    def _again(self, before: Sequence[Run], origin: str, begin: Any) -> Candidate:
         """Go on with one more start, from the model that `begin` gives."""
         data = self.dataset()
-        return self._finished(continued(self.family, data, self.settings, before, origin, begin), data)
+        return self._finished(continued(self.kind, data, self.settings, before, origin, begin), data)
 
     def _finished(self, events: Events, data: Dataset) -> Candidate:
         result = self.finish(events, data)
@@ -58,7 +60,7 @@ class CandidateFit:
     def _kind(self) -> dict[str, Any]:
         settings = self.settings.model
         return {
-            "model": self.family.name,
+            "model": self.kind.name,
             "k": settings.k,
             "covariance": settings.covariance,
             "mixing": settings.mixing,
@@ -69,4 +71,4 @@ class CandidateFit:
         if self.settings.data.scheduler is not None:
             return None
         data = self.dataset()
-        return Labels(assignments(self.family, model, data.rows, self.settings.search.jobs), data.row_weights)
+        return Labels(assignments(model, data.rows, self.settings.search.jobs), data.row_weights)

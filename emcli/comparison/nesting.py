@@ -8,11 +8,12 @@ from functools import partial
 from typing import Any
 
 from emcli.comparison.ranking import Candidate, same_scale
+from emcli.config.settings import ModelSettings, Settings
 from emcli.data.rows import Rows
-from emcli.inference.em import em
-from emcli.models import family_of
-from emcli.models.base import Family
-from emcli.models.seeding import best_of_short_runs
+from emcli.inference.starts import best_of_trial_runs
+from emcli.models import model_class
+from emcli.models.base import AnyModel
+from emcli.models.em import em
 from emcli.types import Mapper
 
 STEPS = (0.5, 0.1)  # sds by which a component is split either way, to find the most promising one
@@ -33,9 +34,10 @@ def settled(candidates: Sequence[Candidate]) -> list[Candidate]:
     for i in sorted(fitted, key=lambda i: _size(done[i])):
         for closest in (False, True):
             small, again = _above(done, i), done[i].again
-            if small is not None and again is not None:
-                family = family_of(small.document["model"])
-                done[i] = again(small.name, partial(_grown, family, small.document, done[i].fit_settings, closest))
+            wanted = done[i].fit_settings
+            if small is not None and again is not None and wanted is not None:
+                begin = partial(_grown, small.document, wanted.model, closest)
+                done[i] = again(small.name, begin)
         if (small := _above(done, i)) is not None:
             done[i] = _flagged(done[i], small)
     return done
@@ -48,7 +50,7 @@ def _size(candidate: Candidate) -> tuple[int, int]:
 def _above(candidates: Sequence[Candidate], i: int) -> Candidate | None:
     """The highest of the candidates that this one holds, if that is higher than itself."""
     large = candidates[i]
-    family: Family = family_of(large.document["model"])
+    kind = model_class(large.document["model"])
     held = [
         small
         for j, small in enumerate(candidates)
@@ -57,7 +59,7 @@ def _above(candidates: Sequence[Candidate], i: int) -> Candidate | None:
         and same_scale(small, large)
         and small.document["model"] == large.document["model"]
         and dict(small.settings) != dict(large.settings)
-        and family.within(small.settings, large.settings)
+        and kind.contains(_settings(small), _settings(large))
     ]
     best = max(held, key=_score, default=None)
     return best if best is not None and _score(best) > _score(large) + _margin(best, large) else None
@@ -76,13 +78,20 @@ def _margin(small: Candidate, large: Candidate) -> float:
     return 2 * sum(tolerances) + 1e-13 * abs(_score(small))
 
 
-def _grown(family: Family, small: Mapping[str, Any], settings: Any, closest: bool, rows: Rows, spread: Mapper) -> Any:
-    model = family.inward(family.read(small["parameters"], settings.document()), rows)  # of the larger one's shape
+def _settings(candidate: Candidate) -> ModelSettings:
+    return Settings.of(candidate.settings).model
+
+
+def _grown(
+    small: Mapping[str, Any], settings: ModelSettings, closest: bool, rows: Rows, mapper: Mapper
+) -> AnyModel:
+    kind, own = model_class(small["model"]), replace(settings, k=small["k"])  # of the larger one's shape
+    model = kind.from_parameters(small["parameters"], own, rows).to_scaled(rows.frame, rows.spread)
     if closest:
-        return next(iter(family.grown(model, settings, rows, CLOSEST)))
-    candidates = (grown for step in STEPS for grown in family.grown(model, settings, rows, step))
+        return next(iter(model.grown(settings, rows, CLOSEST)))
+    candidates = (grown for step in STEPS for grown in model.grown(settings, rows, step))
     batches = rows.batches()
-    return best_of_short_runs(candidates, lambda each: em(each, batches, spread), SHORT)
+    return best_of_trial_runs(candidates, lambda each: em(each, batches, mapper), SHORT)
 
 
 def _flagged(large: Candidate, small: Candidate) -> Candidate:

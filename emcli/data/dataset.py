@@ -15,12 +15,12 @@ import numpy as np
 from emcli.compute import arrays
 from emcli.compute.memory import require
 from emcli.compute.threads import in_background, usable_cores
-from emcli.data.rows import BATCH, DataFault, Picked, RowFault, Rows
+from emcli.config.settings import DataSettings
+from emcli.data.rows import BATCH, Columns, DataFault, Observations, Picked, Requirements, RowFault, Rows
 from emcli.data.table.read import find_column, read_table
 from emcli.data.table.table import ColumnSelection, CsvDialect, Table
 from emcli.errors import EmcliError, Exit, FitWarning, Problem
-from emcli.models.base import Family
-from emcli.types import Array
+from emcli.types import Array, IndexArray
 
 FRACTIONAL = "row weights are not whole numbers: the criteria take their sum as the number of rows"
 HEAVIEST = 1e15  # rows that weights may stand for: beyond, a double no longer counts every one
@@ -51,27 +51,23 @@ class Raw:
     weights: Array | None
     texts: list[Any]
     labels: Any
-    kept: Any  # which rows of the table these are
+    kept: IndexArray | None  # which rows of the table these are
 
     @property
     def columns(self) -> int:
         """How many columns the model reads as numbers."""
         return int(self.numbers.shape[1])
 
-    def dataset(self, family: Family, settings: Any) -> Dataset:
-        """The rows as a fit with these settings works on them. Raises EmcliError."""
+    def dataset(self, needs: Requirements, settings: DataSettings, jobs: int | None = None) -> Dataset:
+        """The rows as a fit that needs this works on them. Raises EmcliError."""
         table, picked = self.table, self.picked
         names = [table.header[i] for i in picked.numeric + picked.text]
-        made = prepare(family, self.numbers, self.texts, self.weights, names, settings, table, picked, self.kept)
+        columns = Columns(self.numbers, self.texts, self.weights, names)
+        made = prepare(columns, needs, settings, jobs, table=table, picked=picked, kept=self.kept)
         return replace(made, labels=self.labels, dropped=table.dropped, cautions=table.cautions + made.cautions)
 
 
-def load(source: str, family: Family, settings: Any) -> Dataset:
-    """Read the columns that the settings name. Raises EmcliError."""
-    return read(source, family, settings).dataset(family, settings)
-
-
-def read(source: str, family: Family, settings: Any) -> Raw:
+def read(source: str, observations: Observations, settings: DataSettings, jobs: int | None = None) -> Raw:
     """Read the columns that the settings name, once. Raises EmcliError."""
     roles: dict[str, int] = {}
     picked = Picked(())
@@ -79,31 +75,29 @@ def read(source: str, family: Family, settings: Any) -> Raw:
     def choose(header: tuple[str, ...], shown: str, has_header: bool) -> ColumnSelection:
         nonlocal picked
         find = partial(find_column, header, source=shown)
-        named = {"row_weights": settings.data.row_weights, "truth": settings.data.truth}
+        named = {"row_weights": settings.row_weights, "truth": settings.truth}
         roles.update({key: find(name) for key, name in named.items() if name})
-        picked = pick(family, header, shown, settings, set(roles.values()))
+        picked = pick(observations, header, shown, settings, set(roles.values()))
         numeric = picked.numeric + ((roles["row_weights"],) if "row_weights" in roles else ())
         return ColumnSelection(numeric, picked.text + ((roles["truth"],) if "truth" in roles else ()))
 
-    arrays.keep_within(settings.data.memory)
-    dialect = CsvDialect(
-        settings.data.delimiter,
-        settings.data.header,
-        settings.data.comment,
-        settings.data.missing,
-        settings.search.jobs,
-    )
+    arrays.keep_within(settings.memory)
+    dialect = CsvDialect(settings.delimiter, settings.header, settings.comment, settings.missing, jobs)
     table = read_table(source, dialect, choose)
     numbers, weights, texts, labels, kept = _by_role(table, roles)
     return Raw(table, picked, numbers, weights, texts, labels, kept)
 
 
 def pick(
-    family: Family, header: Sequence[str], shown: str, settings: Any, taken: AbstractSet[int] = frozenset()
+    observations: Observations,
+    header: Sequence[str],
+    shown: str,
+    settings: DataSettings,
+    taken: AbstractSet[int] = frozenset(),
 ) -> Picked:
     """The columns that the model reads, apart from those `taken`. Raises EmcliError."""
     try:
-        return family.select(header, lambda name: find_column(tuple(header), name, shown), set(taken), settings)
+        return observations.select(header, lambda name: find_column(tuple(header), name, shown), taken, settings)
     except DataFault as fault:
         raise EmcliError(Exit.DATA, Problem(str(fault), shown), hint=fault.hint) from None
 
@@ -140,7 +134,7 @@ def _by_role(table: Table, roles: dict[str, int]) -> tuple[Array, Array | None, 
     )
 
 
-def _where(weights: Array) -> Any:
+def _where(weights: Array) -> IndexArray:
     """The rows of any weight."""
     count = sum(int(np.count_nonzero(weights[some])) for some in arrays.row_chunks(len(weights)))
     kept, at = arrays.empty((count,), np.intp), 0
@@ -152,41 +146,41 @@ def _where(weights: Array) -> Any:
 
 
 def prepare(
-    family: Family,
-    numbers: Array,
-    texts: Sequence[list[str]],
-    weights: Array | None,
-    names: Sequence[str],
-    settings: Any,
+    columns: Columns,
+    needs: Requirements,
+    settings: DataSettings,
+    jobs: int | None = None,
+    *,
     table: Table | None = None,
     picked: Picked | None = None,
-    kept: Any = None,
+    kept: IndexArray | None = None,
     source: str = "",
 ) -> Dataset:
-    """A dataset of values (n, d) at hand; the table and the columns picked from it locate faults."""
+    """A dataset of values at hand; the table, the columns picked from it and the rows kept locate faults."""
+    source = table.source if table else source
+    numbers, texts, weights, names = columns
     if not numbers.flags.c_contiguous or numbers.dtype != np.dtype("<f8"):
         numbers = arrays.copy_rows(numbers)
-    _afford(numbers.shape[0], numbers.shape[1], settings, table.source if table else source)
-    threads = 1 if len(numbers) < BATCH else usable_cores(settings.search.jobs)
+    _afford(numbers.shape[0], numbers.shape[1], needs, jobs, source)
+    threads = 1 if len(numbers) < BATCH else usable_cores(jobs)
     digest = in_background(digest_of, numbers, texts, weights, threads=threads)
     try:
-        rows = family.rows(numbers, texts, weights, names, settings)
+        read = columns._replace(numbers=numbers)
+        rows = needs.check(needs.observations.prepare(read, needs.k, needs.rule, settings))
     except RowFault as fault:
         assert table is not None and picked is not None
         raise located(fault, table, picked, kept) from None
     except DataFault as wrong:
-        raise unfit(wrong, table.source if table else source) from None
+        raise unfit(wrong, source) from None
     cautions = rows.cautions
     if weights is not None and any(
         (weights[some] != np.floor(weights[some])).any() for some in arrays.row_chunks(len(weights))
     ):
         cautions = (*cautions, FitWarning("fractional-weights", FRACTIONAL))
-    count = len(texts[0]) if texts else len(numbers)
-    shown = shown_source(table.source if table else source)
-    return Dataset(rows, shown, count, 0, tuple(names), digest, None, weights, cautions)
+    return Dataset(rows, shown_source(source), read.row_count, 0, tuple(names), digest, None, weights, cautions)
 
 
-def located(fault: RowFault, table: Table, picked: Picked, kept: Any) -> EmcliError:
+def located(fault: RowFault, table: Table, picked: Picked, kept: IndexArray | None) -> EmcliError:
     """The error for a row that the model cannot read, at its place in the file."""
     row = fault.row if kept is None else int(kept[fault.row])
     column = None if fault.column is None else (picked.numeric + picked.text)[fault.column]
@@ -198,7 +192,7 @@ def unfit(fault: DataFault, source: str) -> EmcliError:
     return EmcliError(Exit.DATA if fault.unusable else Exit.NO_FIT, Problem(str(fault), source), hint=fault.hint)
 
 
-def digest_of(numbers: Array, texts: Sequence[list[str]], weights: Array | None) -> str:
+def digest_of(numbers: Array, texts: Sequence[Sequence[str]], weights: Array | None) -> str:
     """The sha256 of values (n, d), texts and weights (n,)."""
     digest = sha256(np.ascontiguousarray(numbers, dtype="<f8").reshape(-1))  # type: ignore[arg-type]  # its bytes
     for text in texts:
@@ -209,13 +203,13 @@ def digest_of(numbers: Array, texts: Sequence[list[str]], weights: Array | None)
     return digest.hexdigest()
 
 
-def _afford(n: int, d: int, settings: Any, source: str) -> None:
+def _afford(n: int, d: int, needs: Requirements, jobs: int | None, source: str) -> None:
     """Refuse a fit whose matrices would not fit in memory: a batch for each thread, and covariances."""
-    batch = min(n, BATCH) * min(settings.model.k, n) * (d + 2)
-    matrices = (settings.model.k + 4) * d * d if settings.model.covariance in ("full", "tied") else 0
+    batch = min(n, BATCH) * min(needs.k, n) * (d + 2)
+    matrices = (needs.k + 4) * d * d if needs.matrices else 0
     table = 0 if arrays.too_large(8 * n * d) else 2 * n * d
-    need = 8 * (3 * batch * max(1, min(settings.search.jobs or 1, n // BATCH)) + matrices + table)
-    require(need, f"k={settings.model.k} components of {d} columns", source)
+    need = 8 * (3 * batch * max(1, min(jobs or 1, n // BATCH)) + matrices + table)
+    require(need, f"k={needs.k} components of {d} columns", source)
 
 
 def shown_source(path: str) -> str:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from emcli.compute import arrays
+from emcli.config.settings import DataSettings
 from emcli.data.duplicates import distinct, keys
-from emcli.data.scaling import Frame
+from emcli.data.scaling import Frame, ScalingRule
 from emcli.errors import FitWarning
-from emcli.types import Array, Batch, IndexArray, Mapper
+from emcli.types import JSON, Array, Batch, IndexArray, Mapper
 
 PIECE = 16384  # rows
 SMALL = 4096  # rows that are told apart sooner without numpy's help
@@ -47,6 +49,34 @@ class Picked:
     text: tuple[int, ...] = ()
 
 
+class Columns(NamedTuple):
+    """The cells that a model reads, by column: as numbers and as text."""
+
+    numbers: Array  # (n, d)
+    texts: Sequence[Sequence[str]]  # n strings for each column of text
+    weights: Array | None  # (n,); None when all are 1
+    names: Sequence[str]
+
+    @property
+    def row_count(self) -> int:
+        """How many rows there are."""
+        return len(self.texts[0]) if self.texts else len(self.numbers)
+
+
+class Sampler(Protocol):
+    """What rows can be drawn from: a mixture."""
+
+    @property
+    def shares(self) -> Array:
+        """(k,) how many of the rows each component has."""
+
+    def sample(self, labels: IndexArray, rng: np.random.Generator, trials: IndexArray | None = None) -> Array:
+        """Rows (n, columns) from the components with these labels (n,), of so many trials each where that applies."""
+
+    def posterior(self, x: Array) -> tuple[Array, Array]:
+        """Responsibilities (k, n) and log-densities (n,) of rows (d, n)."""
+
+
 @dataclass(frozen=True, eq=False)
 class Rows:
     """Data as a fit works on them; equal rows may be merged, with their frequency as weight."""
@@ -59,6 +89,7 @@ class Rows:
     spread: Array | None = None  # (d, d) covariance of all rows in working coordinates, where the model needs it
     merged: IndexArray | None = None  # for each row of data its place in `values`; None: as they are
     cautions: tuple[FitWarning, ...] = ()
+    constant: npt.NDArray[np.bool_] | None = None  # (d,) which columns are, where it was counted elsewhere
 
     @property
     def count(self) -> int:
@@ -82,10 +113,17 @@ class Rows:
         """The rows in this process; None where they are elsewhere and too many."""
         return self
 
-    def redrawn(self, model: Any, rng: np.random.Generator) -> Rows:
+    def redrawn(self, observations: Observations, model: Sampler, rng: np.random.Generator) -> Rows:
         """As many rows drawn from a model, where these are."""
-        drawn: Rows = model.redrawn(self, rng)
-        return drawn
+        return observations.redraw(self, model, rng)
+
+    def constant_columns(self) -> npt.NDArray[np.bool_]:
+        """Which columns (d,) have one value alone."""
+        return self.constant if self.constant is not None else np.asarray(np.ptp(self.values, axis=1) == 0)
+
+    def log_likelihood(self, score: float) -> float:
+        """The log-likelihood in the user's units of a score in working coordinates, nats."""
+        return score + self.total * self.frame.log_density_shift()
 
     def batches(self) -> list[Batch]:
         """The rows in slices whose size depends on nothing else: whoever adds them up, the sums are the same."""
@@ -133,9 +171,65 @@ def _more_different(values: Array, limit: int) -> bool:
     return int(np.count_nonzero(numbers[1:] != numbers[:-1])) >= limit
 
 
-
-
 def pieces(rows: Array, weights: Array | None, size: int = PIECE) -> Iterator[Batch]:
     """Parts of a batch, for work that needs a lot of room for each row."""
     for start in range(0, rows.shape[1], size):
         yield rows[:, start : start + size], None if weights is None else weights[start : start + size]
+
+
+class Observations(Protocol):
+    """One kind of data: how it is chosen from a table, and prepared as rows that a model works on."""
+
+    @property
+    def names(self) -> Sequence[str] | None:
+        """What its columns are called where the user does not say; None: x, y, ..."""
+
+    def select(
+        self, header: Sequence[str], find: Callable[[str], int], taken: AbstractSet[int], settings: DataSettings
+    ) -> Picked:
+        """The columns to read; `find` resolves a name that the user gave, `taken` are columns with another role.
+
+        Raises DataFault.
+        """
+
+    def prepare(self, columns: Columns, k: int, rule: ScalingRule, settings: DataSettings) -> Rows:
+        """Check and prepare the data for k components. Raises RowFault, DataFault."""
+
+    def summarize(self, total: Total, names: Sequence[str], k: int, rule: ScalingRule, settings: DataSettings) -> Rows:
+        """The same for data in partitions elsewhere: `total` adds up what a function finds in each partition.
+
+        All but `values`, unless the different rows are few enough to be brought here.
+        """
+
+    def place(self, columns: Columns, like: Rows) -> Rows:
+        """One partition as rows in the working coordinates that `summarize` found."""
+
+    def encode(self, columns: Columns, scaling: Frame, settings: DataSettings) -> tuple[Array, IndexArray | None]:
+        """New rows in given working coordinates (d, m), and for each its place among them (n,); None: in order.
+
+        Raises RowFault.
+        """
+
+    def redraw(self, rows: Rows, model: Sampler, rng: np.random.Generator) -> Rows:
+        """As many rows as the weights of these sum to, drawn from a model."""
+
+    def document(self, rows: Rows) -> Mapping[str, JSON]:
+        """What else the document's `data` keeps."""
+
+    def textual(self, names: Sequence[str]) -> bool:
+        """Are the columns of these names, which a fit read, strings?"""
+
+
+def _as_they_are(rows: Rows) -> Rows:
+    return rows
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """What a fit asks of its rows."""
+
+    observations: Observations
+    k: int
+    rule: ScalingRule
+    matrices: bool = False  # does it hold (k, d, d) matrices?
+    check: Callable[[Rows], Rows] = _as_they_are  # refuses rows that cannot be fitted, adds what the model needs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import partial
 from typing import Any, Self
 
@@ -17,6 +18,14 @@ from emcli.types import Array
 Total = Callable[[Callable[[Array, Array | None], Any]], Any]  # what a function says of all rows (n, d), added up
 ORDINARY = 1000  # binary exponents below which a power of two is neither infinite nor subnormal
 LARGEST_SD = 150  # decimal exponent beyond which a variance leaves the range of float64
+
+
+class ScalingRule(Enum):
+    """What makes the columns of a table comparable."""
+
+    EACH_COLUMN = "a power of two for each column: answers do not depend on units"
+    ALL_COLUMNS = "one power of two for all columns: answers depend on their relative units"
+    STANDARDIZED = "each column divided by its standard deviation"
 
 
 class OutOfRange(ValueError):
@@ -90,6 +99,12 @@ class Frame:
         plain = np.where(varies, np.ldexp(mean, lift), extent.first)
         centre = np.where(varies & (np.abs(lift - grain) < 50), centre, plain)
         return cls(centre, exponent), extent
+
+    @classmethod
+    def around(cls, means: Array, sds: Array, common: bool) -> Self:
+        """Coordinates for rows that a model with these means and sds (k, d) is to be applied to."""
+        exponent = np.frexp(np.where(sds > 0, sds, 1.0).max(axis=0))[1].astype(np.int64)
+        return cls(means[0].copy(), np.full_like(exponent, exponent.max()) if common else exponent)
 
     def inward(self, values: Array) -> Array:
         """Values (…, d) in the user's units as working coordinates."""

@@ -2,77 +2,126 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from math import comb, lgamma, log
-from typing import Any
 
 import numpy as np
 
 from emcli.compute import arrays
 from emcli.compute.arrays import row_chunks
+from emcli.config.settings import DataSettings
 from emcli.data import trial_counts
-from emcli.data.rows import DataFault, Picked, RowFault, Rows, Total
-from emcli.data.scaling import Frame
+from emcli.data.rows import Columns, DataFault, Picked, RowFault, Rows, Sampler, Total
+from emcli.data.scaling import Frame, ScalingRule
 from emcli.errors import FitWarning, quoted
-from emcli.types import Array
+from emcli.types import JSON, Array, IndexArray
 
 MOST_PAIRS = 10**7  # different pairs that are brought together from parts elsewhere
 
 
-def select(header: Sequence[str], find: Callable[[str], int], settings: Any) -> Picked:
-    """The columns named; else `heads` with `tosses`, or with `tails`; else `flips`."""
-    named = settings.data.heads or settings.data.tosses or settings.data.tails
-    flips = settings.data.flips or ("flips" if not named and "flips" in header and "heads" not in header else None)
-    if flips:
-        column = find(flips)
-        if _is_flips(header[column]):
-            raise DataFault(f"the first row, {quoted(header[column])}, was taken for a header", "add --no-header")
-        return Picked((), (column,))
-    second = "tails" if _by_tails(settings.data.tails, settings.data.tosses, header) else "tosses"
-    wanted = {"heads": settings.data.heads, second: getattr(settings.data, second)}
-    for default, given in wanted.items():
-        if not given and default not in header:
-            what = f"no column {quoted(default)} (has: {', '.join(map(quoted, header[:6]))})"
-            raise DataFault(
-                what, f"name the column of {default} with --{default}, or one of flips such as HTTH with --flips"
-            )
-    first, last = (find(given or default) for default, given in wanted.items())
-    return Picked((first, last))
+class Trials:
+    """Rows of binomial trials: how many heads of how many tosses; implements Observations."""
+
+    names: Sequence[str] | None = ("heads", "tosses")
+
+    def select(
+        self, header: Sequence[str], find: Callable[[str], int], taken: AbstractSet[int], settings: DataSettings
+    ) -> Picked:
+        """The columns named; else `heads` with `tosses`, or with `tails`; else `flips`."""
+        named = settings.heads or settings.tosses or settings.tails
+        flips = settings.flips or ("flips" if not named and "flips" in header and "heads" not in header else None)
+        if flips:
+            column = find(flips)
+            if _is_flips(header[column]):
+                raise DataFault(f"the first row, {quoted(header[column])}, was taken for a header", "add --no-header")
+            return Picked((), (column,))
+        second = "tails" if _by_tails(settings, header) else "tosses"
+        wanted = {"heads": settings.heads, second: settings.tails if second == "tails" else settings.tosses}
+        for default, given in wanted.items():
+            if not given and default not in header:
+                what = f"no column {quoted(default)} (has: {', '.join(map(quoted, header[:6]))})"
+                hint = f"name the column of {default} with --{default}, or one of flips such as HTTH with --flips"
+                raise DataFault(what, hint)
+        first, last = (find(given or default) for default, given in wanted.items())
+        return Picked((first, last))
+
+    def prepare(self, columns: Columns, k: int, rule: ScalingRule, settings: DataSettings) -> Rows:
+        """Different pairs of heads and tails with ln of their binomial coefficient, (3, n), and how often each came."""
+        by_tails = bool(columns.texts) or _by_tails(settings, columns.names)
+        numbers = _counted(columns.texts[0]) if columns.texts else columns.numbers
+        pairs, frequency, merged = trial_counts.merged(numbers, columns.weights, columns.names, by_tails)
+        empty = sum(int(np.count_nonzero(merged[some] < 0)) for some in row_chunks(len(merged)))
+        _refuse_few(len(merged) - empty, k)
+        return _prepared(pairs, frequency, empty, columns.names, merged)
+
+    def summarize(self, total: Total, names: Sequence[str], k: int, rule: ScalingRule, settings: DataSettings) -> Rows:
+        """The different pairs of all partitions, which are far fewer than rows, are brought here."""
+        found: Counted = total(
+            lambda numbers, texts, weights: Counted.of(Columns(numbers, texts, weights, names), settings)
+        )
+        _refuse_few(found.rows, k)
+        return _prepared(found.pairs, found.frequency, found.empty, names, None)
+
+    def place(self, columns: Columns, like: Rows) -> Rows:
+        """Never asked for: `summarize` brings all pairs."""
+        raise AssertionError("trials are never left elsewhere")
+
+    def encode(self, columns: Columns, scaling: Frame, settings: DataSettings) -> tuple[Array, IndexArray]:
+        """The different pairs (3, m) among new rows, and each row's place among them (n,)."""
+        pairs, place = trial_counts.distinct(*_heads_and_tails(columns, settings))
+        return with_coefficients(pairs), place
+
+    def redraw(self, rows: Rows, model: Sampler, rng: np.random.Generator) -> Rows:
+        """As many rows as the weights of these sum to, each with as many tosses, drawn from a model."""
+        assert rows.weights is not None
+        thrown = rows.values[0] + rows.values[1]
+        drawn: list[Array] = []  # heads, tails and how often, (3, m)
+        for n in np.unique(thrown):
+            count = int(rows.weights[thrown == n].sum())
+            if n < 4 * count:  # one draw of how often each number of heads comes
+                heads = np.arange(n + 1)
+                shares = np.exp(model.posterior(with_coefficients(np.stack([heads, n - heads])))[1])
+                often = rng.multinomial(count, shares / shares.sum())
+            else:
+                labels = rng.choice(len(model.shares), count, p=model.shares)
+                heads = model.sample(labels, rng, np.full(count, n, dtype=np.intp))[:, 0]
+                often = np.ones(count, dtype=np.int64)
+            drawn.append(np.stack([heads, n - heads, often])[:, often > 0])
+        every = np.concatenate(drawn, axis=1)
+        pairs, place = trial_counts.distinct(every[0], every[1])
+        weights: Array = np.bincount(place, every[2]).astype(np.float64)
+        return replace(rows, values=with_coefficients(pairs), weights=weights, merged=None)
+
+    def document(self, rows: Rows) -> Mapping[str, JSON]:
+        """How many rows there were of each number of tosses."""
+        assert rows.weights is not None
+        tosses: Counter[int] = Counter()
+        for heads, tails, weight in zip(*rows.values[:2].tolist(), rows.weights.tolist(), strict=True):
+            tosses[int(heads + tails)] += weight
+        return {"tosses": {str(n): int(w) if w == int(w) else w for n, w in sorted(tosses.items())}}
+
+    def textual(self, names: Sequence[str]) -> bool:
+        """A single column is one of flips."""
+        return len(names) == 1
 
 
-def _by_tails(tails: str | None, tosses: str | None, names: Sequence[str]) -> bool:
+TRIALS = Trials()
+
+
+def _by_tails(settings: DataSettings, names: Sequence[str]) -> bool:
     """Is the second column one of tails?"""
-    return bool(tails) or (not tosses and "tosses" not in names and "tails" in names)
+    return bool(settings.tails) or (not settings.tosses and "tosses" not in names and "tails" in names)
 
 
-def counts(
-    numbers: Array, texts: Sequence[list[str]], names: Sequence[str], tails: str | None, tosses: str | None
-) -> tuple[Array, Array]:
+def _heads_and_tails(columns: Columns, settings: DataSettings) -> tuple[Array, Array]:
     """Heads and tails (n,) of each row. Raises RowFault."""
-    if not texts:
-        return trial_counts.checked(numbers, names, _by_tails(tails, tosses, names))
-    heads, other = _counted(texts[0]).T
+    if not columns.texts:
+        return trial_counts.checked(columns.numbers, columns.names, _by_tails(settings, columns.names))
+    heads, other = _counted(columns.texts[0]).T
     return heads, other
-
-
-def rows(
-    numbers: Array, texts: Sequence[list[str]], weights: Array | None, names: Sequence[str], settings: Any
-) -> Rows:
-    """Different pairs of heads and tails with ln of their binomial coefficient, (3, n), and how often each came."""
-    by_tails = bool(texts) or _by_tails(settings.data.tails, settings.data.tosses, names)
-    numbers = _counted(texts[0]) if texts else numbers
-    pairs, frequency, merged = trial_counts.merged(numbers, weights, names, by_tails)
-    empty = sum(int(np.count_nonzero(merged[some] < 0)) for some in row_chunks(len(merged)))
-    _refuse_few(len(merged) - empty, settings.model.k)
-    return _told(pairs, frequency, empty, names, merged)
-
-
-def across(total: Total, names: Sequence[str], settings: Any) -> Rows:
-    """The same for rows in parts elsewhere: the different pairs, which are far fewer, are had here."""
-    found: Counted = total(lambda numbers, texts, weights: Counted.of(numbers, texts, weights, names, settings))
-    _refuse_few(found.rows, settings.model.k)
-    return _told(found.pairs, found.frequency, found.empty, names, None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,11 +134,10 @@ class Counted:
     empty: int  # rows without
 
     @classmethod
-    def of(
-        cls, numbers: Array, texts: Sequence[list[str]], weights: Array | None, names: Sequence[str], settings: Any
-    ) -> Counted:
-        """Those of one part. Raises RowFault."""
-        heads, tails = counts(numbers, texts, names, settings.data.tails, settings.data.tosses)
+    def of(cls, columns: Columns, settings: DataSettings) -> Counted:
+        """Those of one partition. Raises RowFault."""
+        heads, tails = _heads_and_tails(columns, settings)
+        weights = columns.weights
         tossed = heads + tails > 0
         rows = int(np.count_nonzero(tossed))
         if not rows:
@@ -119,28 +167,10 @@ def _refuse_few(count: int, k: int) -> None:
         raise DataFault(f"k={k} needs at least {k} rows with tosses, got {count}")
 
 
-def _told(pairs: Array, frequency: Array, empty: int, names: Sequence[str], merged: Any) -> Rows:
+def _prepared(pairs: Array, frequency: Array, empty: int, names: Sequence[str], merged: IndexArray | None) -> Rows:
     cautions = (FitWarning("no-tosses", f"rows without tosses say nothing and are left out: {empty}"),) if empty else ()
     frame, total = Frame(np.zeros(2), np.zeros(2, dtype=np.int64)), float(frequency.sum())
     return Rows(with_coefficients(pairs), frequency, total, tuple(names), frame, merged=merged, cautions=cautions)
-
-
-def unidentified(rows: Rows, k: int, mixing: str) -> str | None:
-    """Why the tosses of a row are too few to tell k coins apart (Teicher 1963; Blischke 1964), where they are.
-
-    Free mixing needs n >= 2k - 1 tosses, equal mixing n >= k and never 1; in as many rows as there are parameters.
-    """
-    if k == 1:
-        return None
-    needed, parameters = (2 * k - 1, 2 * k - 1) if mixing == "free" else (max(k, 2), k)
-    assert rows.weights is not None
-    enough = float(rows.weights[rows.values[0] + rows.values[1] >= needed].sum())
-    if enough >= parameters:
-        return None
-    return (
-        f"{k} coins with {mixing} mixing need rows of at least {needed} tosses to be told apart, and {enough:g} of "
-        f"{rows.total:g} rows have as many; the values are one choice of many"
-    )
 
 
 def with_coefficients(pairs: Array) -> Array:
@@ -148,33 +178,11 @@ def with_coefficients(pairs: Array) -> Array:
     return np.vstack([pairs, [_log_comb(int(h + t), int(h)) for h, t in pairs.T.tolist()]])
 
 
-def redrawn(rows: Rows, coins: Any, rng: np.random.Generator) -> Rows:
-    """As many rows as the weights of these sum to, each with as many tosses, drawn from coins."""
-    assert rows.weights is not None
-    thrown = rows.values[0] + rows.values[1]
-    drawn: list[Array] = []  # heads, tails and how often, (3, m)
-    for n in np.unique(thrown):
-        count = int(rows.weights[thrown == n].sum())
-        if n < 4 * count:  # one draw of how often each number of heads comes
-            heads = np.arange(n + 1)
-            shares = np.exp(coins.posterior(with_coefficients(np.stack([heads, n - heads])))[1])
-            often = rng.multinomial(count, shares / shares.sum())
-        else:
-            heads = rng.binomial(int(n), coins.heads[rng.choice(len(coins.heads), count, p=coins.weights)])
-            often = np.ones(count, dtype=np.int64)
-        drawn.append(np.stack([heads, n - heads, often])[:, often > 0])
-    every = np.concatenate(drawn, axis=1)
-    pairs, place = trial_counts.distinct(every[0], every[1])
-    return replace(
-        rows, values=with_coefficients(pairs), weights=np.bincount(place, every[2]).astype(np.float64), merged=None
-    )
-
-
 def _is_flips(text: str) -> bool:
     return len(text) > 1 and (set(text) <= set("HT") or set(text) <= set("ht") or set(text) <= set("01"))
 
 
-def _counted(texts: list[str]) -> Array:
+def _counted(texts: Sequence[str]) -> Array:
     """Heads and tails (n, 2) of strings such as HTTH or 0110."""
     found = arrays.empty((len(texts), 2))
     for row, text in enumerate(texts):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from emcli.compute.arrays import row_chunks
-from emcli.types import Array, IndexArray
+from emcli.types import JSON, Array, IndexArray
 
 SMALL = 1 << 12  # labels up to which a table of all pairs of them is nothing
 SHARED = ("scales",)  # lists of parameters that have one value for each column
@@ -53,7 +53,7 @@ def matched(distances: Array) -> IndexArray:
     return np.asarray(linear_sum_assignment(distances)[1], dtype=np.intp)
 
 
-def reordered(parameters: Mapping[str, Any], order: Sequence[int]) -> dict[str, Any]:
+def reordered(parameters: Mapping[str, JSON], order: Sequence[int]) -> dict[str, JSON]:
     """Parameters with their components in another order; what is not one value for each component stays."""
     return {
         key: [value[i] for i in order] if isinstance(value, list) and key not in SHARED else value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -13,10 +12,11 @@ from emcli.compute.threads import usable_cores
 from emcli.data.dataset import Dataset
 from emcli.errors import EmcliError, Exit, FitWarning, Problem
 from emcli.inference.agreement import matched, reordered
-from emcli.inference.em import converge, guard
-from emcli.inference.fit import Result
-from emcli.inference.starts import affordable, climb
+from emcli.inference.convergence import check_monotone, converge
+from emcli.inference.fit_result import FitResult
+from emcli.inference.starts import information_if_affordable, iterate
 from emcli.models.base import Degenerate
+from emcli.types import JSON
 
 TOO_MANY = 0.05  # share of replicates in another order, or without a fit, from which the errors mean nothing
 LEVELS = (0.025, 0.975)
@@ -31,7 +31,7 @@ class Bootstrap:
     replicates: int  # how many were asked for
     failed: int  # how many of them have no fit
     another_order: int  # how many match the fit's components in another order
-    parameters: list[dict[str, Any]]  # of each that has a fit, its components in the fit's order
+    parameters: list[dict[str, JSON]]  # of each that has a fit, its components in the fit's order
 
     @property
     def refused(self) -> str | None:
@@ -44,9 +44,9 @@ class Bootstrap:
                 return f"{count} of {self.replicates} replicates {what}"
         return None if len(self.parameters) > 1 else "errors need two replicates or more"
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, JSON]:
         """Standard errors and 95 % percentile intervals, each of the form of the parameters."""
-        said: dict[str, Any] = {"replicates": self.replicates, "failed": self.failed, "reordered": self.another_order}
+        said: dict[str, JSON] = {"replicates": self.replicates, "failed": self.failed, "reordered": self.another_order}
         if self.refused:
             return {**said, "refused": self.refused}
         stacked = {key: np.array([each[key] for each in self.parameters]) for key in self.parameters[0]}
@@ -64,29 +64,29 @@ def refuse(data: Dataset) -> None:
         raise EmcliError(Exit.DATA, Problem(what, data.source), hint="leave --bootstrap out, or scale the weights")
 
 
-def bootstrapped(result: Result, replicates: int) -> Generator[int, None, Result]:
+def bootstrapped(result: FitResult, replicates: int) -> Generator[int, None, FitResult]:
     """The result with a bootstrap of that many replicates (Efron & Tibshirani 1993, section 6.5).
 
     Yields how many are done. Each draws as many rows as the weights sum to and is fitted from the fit itself on; same
     bytes for any number of processes.
     """
-    family, rows, settings = result.family, result.data.rows, result.settings
+    kind, rows, search = result.kind, result.data.rows, result.settings.search
 
-    def refitted(number: int) -> dict[str, Any] | None:
-        drawn = result.model.redrawn(rows, np.random.default_rng([settings.search.seed, STREAM, number]))
+    def refitted(number: int) -> dict[str, JSON] | None:
+        rng = np.random.default_rng([search.seed, STREAM, number])
+        drawn = rows.redrawn(kind.observations, result.model, rng)
         try:
             spread = drawn.mapping(map)
-            known = affordable(drawn, result.model, spread)
-            steps = guard(climb(family, result.model, drawn, settings, known, spread))
+            known = information_if_affordable(drawn, result.model, spread)
+            steps = check_monotone(iterate(result.model, drawn, search, known, spread))
             tested = known.decrement if known else None
-            *_, last = converge(steps, settings.search.tol, settings.search.max_iter, tested, family.fixed_point)
+            *_, last = converge(steps, search.tol, search.max_iter, tested)
         except Degenerate:
             return None
-        parameters: dict[str, Any] = family.write(family.outward(last.model, drawn))
-        return parameters
+        return last.model.to_original(drawn.frame).to_parameters()
 
-    found: list[dict[str, Any] | None] = []
-    jobs = usable_cores(settings.search.jobs)
+    found: list[dict[str, JSON] | None] = []
+    jobs = usable_cores(search.jobs)
     step = max(AT_LEAST * jobs, -(-replicates // TOLD))
     with process_map(jobs, rows.here) as spread:
         for first in range(0, replicates, step):
@@ -95,7 +95,7 @@ def bootstrapped(result: Result, replicates: int) -> Generator[int, None, Result
                 found.append(parameters)
                 yield len(found)
     kept = [parameters for parameters in found if parameters is not None]
-    orders = [matched(family.apart(result.parameters, parameters)).tolist() for parameters in kept]
+    orders = [matched(kind.distances(result.parameters, parameters)).tolist() for parameters in kept]
     aligned = [reordered(parameters, order) for parameters, order in zip(kept, orders, strict=True)]
     another = sum(order != sorted(order) for order in orders)
     made = Bootstrap(replicates, replicates - len(kept), another, aligned)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from emcli.config.settings import ModelSettings
 from emcli.data.rows import Rows
 from emcli.errors import FitWarning
 from emcli.inference.information import Information
-from emcli.inference.starts import EXACT
-from emcli.models.base import Family, pooled_e_step
+from emcli.inference.starts import EXACT, Run
+from emcli.models.base import AnyModel
+from emcli.models.em import pooled_e_step
 from emcli.types import Mapper
 
 REACHED = 1e-4  # nats from another score that count as the same optimum
@@ -20,20 +22,20 @@ REACHED_INERTIA = 1e-9  # part of the inertia, for hard assignments
 STRENGTH = ((2.0, "weak"), (6.0, "positive"), (10.0, "strong"), (np.inf, "very strong"))  # Kass & Raftery 1995
 
 
-class Choice(NamedTuple):
+class BestRun(NamedTuple):
     """The start to return; and where a higher one was set aside, that one and why."""
 
-    best: Any
-    aside: Any = None
+    best: Run
+    aside: Run | None = None
     why: str | None = None  # what makes the highest optimum spurious, whether it is returned or set aside
 
 
-def same_optimum(family: Family, one: float, other: float) -> bool:
+def same_optimum(kind: type[AnyModel], one: float, other: float) -> bool:
     """Do two scores belong to one optimum?"""
-    return abs(one - other) <= (REACHED_INERTIA * max(abs(one), abs(other)) if family.hard else REACHED)
+    return abs(one - other) <= (REACHED_INERTIA * max(abs(one), abs(other)) if kind.hard else REACHED)
 
 
-def choose(family: Family, rows: Rows, ledger: Sequence[Any], tol: float, spread: Mapper) -> Choice | None:
+def best_run(kind: type[AnyModel], rows: Rows, ledger: Sequence[Run], tol: float, mapper: Mapper) -> BestRun | None:
     """The highest optimum that is not spurious, else the highest; of equals within `tol` the lowest-numbered start."""
     finished = [entry for entry in ledger if entry.finished]
     if not finished:
@@ -42,37 +44,37 @@ def choose(family: Family, rows: Rows, ledger: Sequence[Any], tol: float, spread
     left = finished
     while left:
         top = max(entry.scores[-1] for entry in left)
-        margin = REACHED_INERTIA * abs(top) if family.hard else tol
+        margin = REACHED_INERTIA * abs(top) if kind.hard else tol
         entry = next(entry for entry in left if entry.scores[-1] >= top - margin)
-        why = family.spurious(entry.model, partial(pooled_e_step, entry.model, rows.batches(), spread), rows)
+        why = entry.model.spurious(partial(pooled_e_step, entry.model, rows.batches(), mapper), rows)
         if why is None:
-            return Choice(entry, *(first or (None, None)))
+            return BestRun(entry, *(first or (None, None)))
         first = first or (entry, why)
-        left = [other for other in left if other.scores[-1] < top and not same_optimum(family, other.scores[-1], top)]
+        left = [other for other in left if other.scores[-1] < top and not same_optimum(kind, other.scores[-1], top)]
     assert first is not None
-    return Choice(first[0], None, first[1])
+    return BestRun(first[0], None, first[1])
 
 
-def _optimum(entry: Any) -> float | None:
+def _optimum(entry: Run) -> float | None:
     """The score by which starts are told apart: on the sample where they were screened, else on all rows."""
     if entry.sampled is not None:
         return float(entry.sampled)
     return entry.scores[-1] if entry.status == "converged" and entry.origin is None else None
 
 
-def agreed(family: Family, ledger: Sequence[Any], best: Any) -> int:
+def reached(kind: type[AnyModel], ledger: Sequence[Run], best: Run) -> int:
     """How many starts reached the optimum of the best, that one included."""
     others = [entry for entry in ledger if entry is not best]
     count = 1
     for entry in others:
         if entry.sampled is not None and best.sampled is not None:
-            count += same_optimum(family, entry.sampled, best.sampled)
+            count += same_optimum(kind, entry.sampled, best.sampled)
         elif entry.finished:
-            count += same_optimum(family, entry.scores[-1], best.scores[-1])
+            count += same_optimum(kind, entry.scores[-1], best.scores[-1])
     return count
 
 
-def found_once(family: Family, ledger: Sequence[Any]) -> tuple[int, int]:
+def optima_found_once(kind: type[AnyModel], ledger: Sequence[Run]) -> tuple[int, int]:
     """How many optima only one start found, and how many starts finished (Good & Turing: Good 1953, equation 9).
 
     Their ratio estimates the chance that one more start finds an optimum that none has found so far.
@@ -80,14 +82,14 @@ def found_once(family: Family, ledger: Sequence[Any]) -> tuple[int, int]:
     scores = sorted(score for entry in ledger if (score := _optimum(entry)) is not None)
     groups: list[list[float]] = []
     for score in scores:
-        if groups and same_optimum(family, groups[-1][0], score):
+        if groups and same_optimum(kind, groups[-1][0], score):
             groups[-1].append(score)
         else:
             groups.append([score])
     return sum(len(group) == 1 for group in groups), len(scores)
 
 
-def about_starts(family: Family, ledger: Sequence[Any], choice: Choice, settings: Any) -> list[FitWarning]:
+def run_warnings(kind: type[AnyModel], ledger: Sequence[Run], choice: BestRun, max_iter: int) -> list[FitWarning]:
     """What the ledger says of the optimum that is returned."""
     said = []
     finished = [entry for entry in ledger if entry.finished]
@@ -95,7 +97,7 @@ def about_starts(family: Family, ledger: Sequence[Any], choice: Choice, settings
     ended = choice.best.status != "max_iter"  # a climb that was cut short has found no optimum
     if (
         ended
-        and agreed(family, ledger, choice.best) == 1
+        and reached(kind, ledger, choice.best) == 1
         and tried > 1
         and not any(entry.origin == EXACT for entry in finished)
     ):
@@ -118,17 +120,19 @@ def about_starts(family: Family, ledger: Sequence[Any], choice: Choice, settings
         )  # fmt: skip
     if choice.best.status == "max_iter":
         left = "" if choice.best.decrement is None else f" with about {choice.best.decrement:.2g} nats still to gain"
-        said.append(FitWarning("slow", f"stopped at --max-iter {settings.search.max_iter}{left}; raise it to go on"))
+        said.append(FitWarning("slow", f"stopped at --max-iter {max_iter}{left}; raise it to go on"))
     return said
 
 
-def about_optimum(family: Family, model: Any, rows: Rows, settings: Any, seen: Information | None) -> list[FitWarning]:
+def optimum_warnings(
+    model: AnyModel, rows: Rows, settings: ModelSettings, seen: Information | None
+) -> list[FitWarning]:
     """What the fitted model says of itself; `seen` is the information at it, where that can be had."""
     said = []
-    if twins := family.identical(model):
+    if twins := model.identical_components():
         message = f"components {twins[0] + 1} and {twins[1] + 1} are the same: the data do not need them both"
         said.append(FitWarning("identical-components", f"{message}; use a smaller -k"))
-    if reason := family.unidentified(rows, settings):
+    if reason := model.unidentifiable(rows, settings):
         said.append(FitWarning("not-identifiable", reason))
     elif seen is not None and seen.deficient():
         message = "some change of the parameters leaves the likelihood as it is, so these values are one choice of many"
@@ -139,7 +143,7 @@ def about_optimum(family: Family, model: Any, rows: Rows, settings: Any, seen: I
     return said
 
 
-def against_one(bic: float, bic_of_one: float, total: float) -> list[FitWarning]:
+def one_component_warning(bic: float, bic_of_one: float, total: float) -> list[FitWarning]:
     """Do the data support more than one component at all? By BIC, smaller is better."""
     difference = bic - bic_of_one
     if difference <= 0:

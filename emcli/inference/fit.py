@@ -3,80 +3,43 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-from emcli.compute import arrays
-from emcli.compute.arrays import row_chunks
 from emcli.compute.memory import keep_freed
 from emcli.compute.processes import process_map
-from emcli.compute.threads import thread_map, usable_cores
+from emcli.compute.threads import usable_cores
+from emcli.config.settings import Settings
 from emcli.data.dataset import Dataset
-from emcli.data.rows import Rows, pieces
+from emcli.data.rows import Rows
 from emcli.errors import EmcliError, Exit, FitWarning, Problem
-from emcli.inference.diagnostics import Choice, about_optimum, about_starts, against_one, agreed, choose, same_optimum
-from emcli.inference.em import em
+from emcli.inference.assignments import uncertainty
+from emcli.inference.diagnostics import (
+    BestRun,
+    best_run,
+    one_component_warning,
+    optimum_warnings,
+    run_warnings,
+    same_optimum,
+)
+from emcli.inference.fit_result import FitResult
 from emcli.inference.information import information
-from emcli.inference.screening import screened
-from emcli.inference.starts import DRAWN_FROM, EXACT, Iteration, Start, run, start_model
-from emcli.models.base import Degenerate, Family, pooled_e_step
-from emcli.types import Array, Mapper
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """A finished fit. Parameters are in the user's units and canonical order; the numbers beside them are theirs."""
-
-    family: Family
-    data: Dataset
-    settings: Any
-    ledger: list[Start]
-    best: Start
-    model: Any  # in working coordinates, read back from `parameters`
-    parameters: dict[str, Any]
-    parameters_count: int
-    log_likelihood: float | None
-    inertia: float | None
-    uncertainty: float  # -Σ w ln(max responsibility), nats
-    cautions: list[FitWarning]
-    certificate: dict[str, Any] | None = None  # what is known for certain of the best there can be
-    truth: dict[str, Any] | None = None
-    bootstrap: Any = None
-
-    def criteria(self) -> dict[str, float | None]:
-        """AIC, BIC and ICL, smaller is better; None where the log-likelihood is."""
-        if self.log_likelihood is None:
-            return {"aic": None, "bic": None, "icl": None}
-        bic = -2 * self.log_likelihood + self.parameters_count * float(np.log(self.data.rows.total))
-        return {
-            "aic": -2 * self.log_likelihood + 2 * self.parameters_count,
-            "bic": bic,
-            "icl": bic + 2 * self.uncertainty,
-        }
-
-    def assignments(self) -> Array:
-        """The component of each row of data (rows,), from 0, as `assignments` below finds it."""
-        return assignments(self.family, self.model, self.data.rows, self.settings.search.jobs)
-
-    def log_likelihoods(self, start: Start) -> list[tuple[float | None, float | None]]:
-        """Log-likelihood and inertia of each iteration of a start."""
-        return [self.family.measures(score, self.data.rows, self.settings.model.k) for score in start.scores]
-
-    def reached(self) -> int:
-        """How many starts reached the best; those that were screened, on the sample."""
-        return agreed(self.family, self.ledger, self.best)
-
+from emcli.inference.screening import Begin, screen_runs
+from emcli.inference.starts import DRAWN_FROM, EXACT, IterationEvent, Run, run_start, start_model
+from emcli.models.base import AnyModel, Degenerate, Stats
+from emcli.models.complete_data import CompleteDataModel
+from emcli.models.em import em, pooled_e_step
+from emcli.types import Mapper
 
 WORTH = 1 << 20  # products of rows, columns and components from which several processes repay themselves
-Begin = tuple[Start, Callable[[], Any]]
-Event = Iteration | Start
-Events = Generator[Event, None, Result]
+Event = IterationEvent | Run
+Events = Generator[Event, None, FitResult]
 Observer = Callable[[Event], object]
 E = TypeVar("E")
 R = TypeVar("R")
@@ -94,181 +57,138 @@ def observe(events: Generator[E, None, R], *observers: Callable[[E], object]) ->
             observer(event)
 
 
-def fit(family: Family, data: Dataset, settings: Any) -> Events:
+def fit(kind: type[AnyModel], data: Dataset, settings: Settings) -> Events:
     """Run all starts in order, yielding each iteration and each start's end; return the result.
 
     Raises EmcliError: exit 2 for a start that cannot be used, 4 where every start degenerates.
     """
-    with _spread(data, settings) as spread:
-        exact = family.exact(data.rows, settings)
+    search = settings.search
+    with _mapper(data, settings) as mapper:
+        exact = kind.global_optimum(data.rows, settings.model)
         begins: list[Begin] = [
-            (Start(i), partial(start_model, i, family, data.rows, settings))
-            for i in range(1, settings.search.restarts + 1)
+            (Run(number), partial(start_model, number, kind, data.rows, settings.model, search))
+            for number in range(1, search.restarts + 1)
         ]
-        if exact is not None and settings.search.start is None:
-            begins.append((Start(settings.search.restarts + 1, EXACT), lambda: exact))
-        return (yield from _all(begins, [], family, data, settings, exact, spread))
+        if exact is not None and search.start is None:
+            begins.append((Run(search.restarts + 1, EXACT), lambda: exact))
+        begins = screen_runs(begins, kind, settings.model.k, data.rows, search)
+        return (yield from _Fit(kind, data, settings, exact, mapper).run(begins, []))
 
 
 def continued(
-    family: Family,
+    kind: type[AnyModel],
     data: Dataset,
-    settings: Any,
-    ledger: Sequence[Start],
+    settings: Settings,
+    ledger: Sequence[Run],
     origin: str,
-    begin: Callable[[Rows, Mapper], Any],
+    begin: Callable[[Rows, Mapper], AnyModel],
 ) -> Events:
     """Go on with a finished fit of the same data: one more start, from the model that `begin` gives."""
-    with _spread(data, settings) as spread:
-        begins = [(Start(len(ledger) + 1, origin), partial(begin, data.rows, spread))]
-        exact = family.exact(data.rows, settings) if any(entry.origin == EXACT for entry in ledger) else None
-        return (yield from _all(begins, ledger, family, data, settings, exact, spread))
+    with _mapper(data, settings) as mapper:
+        begins = [(Run(len(ledger) + 1, origin), partial(begin, data.rows, mapper))]
+        exact = None
+        if any(run.origin == EXACT for run in ledger):
+            exact = kind.global_optimum(data.rows, settings.model)
+        return (yield from _Fit(kind, data, settings, exact, mapper).run(begins, ledger))
 
 
 @contextmanager
-def _spread(data: Dataset, settings: Any) -> Iterator[Mapper]:
+def _mapper(data: Dataset, settings: Settings) -> Iterator[Mapper]:
     keep_freed()
     products = data.rows.count * len(data.rows.values) * settings.model.k
-    with process_map(usable_cores(settings.search.jobs) if products >= WORTH else 1) as spread:
-        yield data.rows.mapping(spread)
+    with process_map(usable_cores(settings.search.jobs) if products >= WORTH else 1) as mapper:
+        yield data.rows.mapping(mapper)
 
 
-def _all(
-    begins: Sequence[Begin],
-    before: Sequence[Start],
-    family: Family,
-    data: Dataset,
-    settings: Any,
-    exact: Any,
-    spread: Mapper,
-) -> Events:
-    ledger = list(before)
-    for entry, begin in begins if before else screened(begins, family, data.rows, settings):
-        ledger.append(entry)
-        if entry.status == "running":
-            yield from run(entry, family, data.rows, settings, begin, spread)
-        yield entry
-    choice = choose(family, data.rows, ledger, settings.search.tol, spread)
-    if choice is None:
-        reason, _ = Counter(entry.reason for entry in ledger).most_common(1)[0]
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """What all starts of a fit share."""
+
+    kind: type[AnyModel]
+    data: Dataset
+    settings: Settings
+    exact: AnyModel | None  # the best model of all, where it is known
+    mapper: Mapper
+
+    def run(self, begins: Sequence[Begin], before: Sequence[Run]) -> Events:
+        """Run the starts, and choose the best of them and of those before."""
+        rows, ledger = self.data.rows, list(before)
+        for run, begin in begins:
+            ledger.append(run)
+            if run.status == "running":
+                yield from run_start(run, rows, self.settings.search, begin, self.mapper)
+            yield run
+        best = best_run(self.kind, rows, ledger, self.settings.search.tol, self.mapper)
+        if best is None:
+            raise self._no_fit(ledger)
+        return self._result(ledger, best)
+
+    def _no_fit(self, ledger: Sequence[Run]) -> EmcliError:
+        reason, _ = Counter(run.reason for run in ledger).most_common(1)[0]
         what = f"no fit: all {len(ledger)} starts degenerated ({reason})"
-        hint = "try a smaller -k or another --covariance" if "covariance" in family.options else None
-        if any(caution.slug == "header-guess" for caution in data.cautions):
+        hint = "try a smaller -k or another --covariance" if "covariance" in self.kind.options else None
+        if any(caution.slug == "header-guess" for caution in self.data.cautions):
             hint = "the first row was read as data: if it is a header, add --header"
-        raise EmcliError(Exit.NO_FIT, Problem(what, data.source), hint=hint)
-    return _result(family, data, settings, ledger, choice, exact, spread)
+        return EmcliError(Exit.NO_FIT, Problem(what, self.data.source), hint=hint)
 
+    def _result(self, ledger: list[Run], chosen: BestRun) -> FitResult:
+        rows, kind, settings = self.data.rows, self.kind, self.settings.model
+        found = chosen.best.model.to_original(rows.frame)
+        found = found.ordered(found.canonical_order())
+        # The numbers of a document belong to the parameters in it: those, read back.
+        model = kind.from_parameters(found.to_parameters(), settings, rows).to_scaled(rows.frame, rows.spread)
+        stats = pooled_e_step(model, rows.batches(), self.mapper)
+        measures = kind.measures(stats.score, rows, settings.k)
+        result = FitResult(
+            self.data,
+            self.settings,
+            ledger,
+            chosen.best,
+            model,
+            found.described(stats, rows),
+            *measures,
+            uncertainty(model, rows, self.mapper),
+            self._warnings(ledger, chosen, model, stats),
+            self._certificate(measures.log_likelihood, chosen.best),
+        )
+        bic = result.criteria()["bic"]
+        if settings.k > 1 and bic is not None and not kind.hard:
+            one = self._bic_of_one()
+            if one is not None:
+                result.cautions.extend(one_component_warning(bic, one, rows.total))
+        return result
 
-def _result(
-    family: Family, data: Dataset, settings: Any, ledger: list[Start], choice: Choice, exact: Any, spread: Mapper
-) -> Result:
-    rows, best = data.rows, choice.best
-    outward = family.outward(best.model, rows)
-    outward = outward.ordered(family.order(outward))
-    written = family.write(outward)
-    model = family.inward(family.read(written, settings.document(), settings.model.k, rows), rows)
-    stats = pooled_e_step(model, rows.batches(), spread)
-    log_likelihood, inertia = family.measures(stats.score, rows, settings.model.k)
-    result = Result(
-        family,
-        data,
-        settings,
-        ledger,
-        best,
-        model,
-        family.write(outward, stats, rows),
-        model.parameters_count,
-        log_likelihood,
-        inertia,
-        _uncertainty(family, model, rows, spread),
-        _cautions(family, data, settings, ledger, choice, model, stats, spread),
-    )
-    certificate: dict[str, Any] | None = family.certificate(log_likelihood, rows, settings)
-    if exact is not None:
-        top = pooled_e_step(exact, rows.batches(), spread).score
-        certificate = {
-            "optimum": family.measures(top, rows, settings.model.k)[1],
-            "reached": same_optimum(family, top, best.scores[-1]),
-        }
-    result = replace(result, certificate=certificate)
-    one, bic = bic_of_one(result, spread) if settings.model.k > 1 else None, result.criteria()["bic"]
-    if one is not None and bic is not None:
-        result.cautions.extend(against_one(bic, one, rows.total))
-    return result
+    def _warnings(self, ledger: list[Run], chosen: BestRun, model: AnyModel, stats: Stats) -> list[FitWarning]:
+        """All that there is to warn of, from the data to the optimum."""
+        rows, best = self.data.rows, chosen.best
+        seen = None
+        if best.known is not None and len(model.weights) > 1 and isinstance(model, CompleteDataModel):
+            seen = best.known.kept(best.model) or information(model, rows.batches(), self.mapper)
+        return [
+            *self.data.cautions,
+            *best.model.warnings(stats),
+            *run_warnings(self.kind, ledger, chosen, self.settings.search.max_iter),
+            *optimum_warnings(model, rows, self.settings.model, seen),
+        ]
 
+    def _certificate(self, log_likelihood: float | None, best: Run) -> Mapping[str, float | None] | None:
+        """What is known for certain of the best there can be."""
+        rows, settings = self.data.rows, self.settings.model
+        if self.exact is None:
+            return self.kind.likelihood_bound(log_likelihood, rows, settings)
+        top = pooled_e_step(self.exact, rows.batches(), self.mapper).score
+        reached = same_optimum(self.kind, top, best.scores[-1])
+        return {"optimum": self.kind.measures(top, rows, settings.k).inertia, "reached": reached}
 
-def _cautions(
-    family: Family,
-    data: Dataset,
-    settings: Any,
-    ledger: list[Start],
-    choice: Choice,
-    model: Any,
-    stats: Any,
-    spread: Mapper,
-) -> list[FitWarning]:
-    """All that there is to warn of, from the data to the optimum."""
-    rows = data.rows
-    seen, best = None, choice.best
-    if best.known is not None and len(model.weights) > 1:
-        seen = best.known.kept(best.model) or information(model, rows.batches(), spread)
-    return [
-        *data.cautions,
-        *family.cautions(choice.best.model, stats),
-        *about_starts(family, ledger, choice, settings),
-        *about_optimum(family, model, rows, settings, seen),
-    ]
-
-
-def bic_of_one(result: Result, spread: Mapper) -> float | None:
-    """BIC of a single component; None for hard assignments, which it says nothing of."""
-    family, rows = result.family, result.data.rows
-    if family.hard:
-        return None
-    settings = replace(result.settings, model=replace(result.settings.model, k=1))
-    rng = np.random.default_rng(0)
-    drawn = next(iter(family.draw(rows.sample(DRAWN_FROM, rng), settings, rng)))  # one M-step mends any start
-    try:
-        *_, last = islice(em(drawn, rows.batches(), spread), 3)
-    except Degenerate:
-        return None
-    log_likelihood, _ = family.measures(last.score, rows, 1)
-    return float(-2 * (log_likelihood or 0.0) + last.model.parameters_count * np.log(rows.total))
-
-
-def _uncertainty(family: Family, model: Any, rows: Rows, spread: Mapper) -> float:
-    """-Σ w ln(max responsibility)."""
-    return 0.0 if family.hard else sum(spread(partial(_doubt, model), *zip(*rows.batches(), strict=True)))
-
-
-def _doubt(model: Any, values: Array, weights: Array | None) -> float:
-    total = 0.0
-    for some, counts in pieces(values, weights):
-        doubt = np.log(model.posterior(some)[0].max(axis=0))
-        total -= float(doubt.sum() if counts is None else counts @ doubt)
-    return total
-
-
-def assignments(family: Family, model: Any, rows: Rows, jobs: int | None) -> Array:
-    """The likeliest component of each row of data (n,), from 0; -1 where a row says nothing; none if rows are not here.
-
-    The model is one in working coordinates.
-    """
-
-    def one(values: Array, _: Array | None) -> Any:
-        if family.hard:
-            return model.labels(values)
-        return np.concatenate([model.posterior(some)[0].argmax(axis=0) for some, _ in pieces(values, None)])
-
-    if not rows.here:  # labels stay where the rows are
-        return np.empty(0, dtype=np.int32)
-    at, labels, batches = 0, arrays.empty((rows.values.shape[1],), np.int32), rows.batches()
-    with thread_map(min(usable_cores(jobs), len(batches))) as spread:
-        for found in rows.mapping(spread)(one, *zip(*batches, strict=True)):
-            labels[at : at + len(found)] = found
-            at += len(found)
-    if rows.merged is not None:
-        once, labels = labels, arrays.empty(rows.merged.shape, np.int32)
-        for some in row_chunks(len(labels)):
-            labels[some] = np.where(rows.merged[some] >= 0, once[rows.merged[some]], -1)
-    return labels
+    def _bic_of_one(self) -> float | None:
+        """BIC of a single component."""
+        rows, kind, settings = self.data.rows, self.kind, replace(self.settings.model, k=1)
+        rng = np.random.default_rng(0)
+        sample = rows.sample(DRAWN_FROM, rng)
+        drawn = kind.initialize(sample, settings, self.settings.search.init, rng, 0)  # one M-step mends any start
+        try:
+            *_, last = islice(em(drawn, rows.batches(), self.mapper), 3)
+        except Degenerate:
+            return None
+        log_likelihood = kind.measures(last.score, rows, 1).log_likelihood or 0.0
+        return float(-2 * log_likelihood + last.model.parameters_count * np.log(rows.total))

@@ -6,33 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from operator import add
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from emcli.data.rows import pieces
-from emcli.models.base import UNIT_ROUNDOFF
-from emcli.types import Array, Batch, IndexArray, Mapper
+from emcli.models.base import UNIT_ROUNDOFF, AnyModel
+from emcli.models.complete_data import AnyCompleteDataModel, CompleteData, CompleteDataModel
+from emcli.types import Array, Batch, Mapper
 
 ROOM, FEWEST = 1 << 19, 4096  # scores that a core keeps close by, and rows from which NumPy's calls repay themselves
 LONGEST = 0.5
 NO_SCORE, NO_CURVE = 1e-9, 1e-5  # eigenvalues below which there is none that rounding does not explain
-
-
-@dataclass(frozen=True, eq=False)
-class Complete:
-    """The complete data of some rows: what each would say if it were known which component it came from.
-
-    Parameters are natural ones of an exponential family, so that the information of the complete data does not depend
-    on what is hidden. A component knows m of the p parameters: its own, and those that all share.
-    """
-
-    responsibilities: Array  # (k, n)
-    scores: Array  # (k, m, n) of each row, if it came from that component
-    information: Array  # (k, m, m) of the complete data, summed over the rows with their weights and responsibilities
-    places: IndexArray  # (k, m) where the m stand among the p; mixing weights come after them
-    mixing: Array | None  # (k,) mixing weights, None where they are not estimated
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +30,7 @@ class Information:
     observed: Array | None  # (p, p) minus the second derivatives of the log-likelihood; None where nobody asked
 
     @classmethod
-    def of(cls, complete: Complete, weights: Array | None, observed: bool) -> Self:
+    def of(cls, complete: CompleteData, weights: Array | None, observed: bool) -> Self:
         """Of the incomplete data, from what their complete data would tell."""
         r, places, mixing = complete.responsibilities, complete.places, complete.mixing
         k, n = r.shape
@@ -120,7 +106,7 @@ class Information:
         return known, unit, observed / np.outer(unit, unit)
 
 
-def _hidden(complete: Complete, weights: Array | None, own: int) -> Array:
+def _hidden(complete: CompleteData, weights: Array | None, own: int) -> Array:
     """What is added to Σ w sᵢ sᵢᵀ to have the observed information (Louis 1982, equation 3.2), (p, p).
 
     The information of the complete data, less the conditional second moments of their scores.
@@ -147,36 +133,39 @@ def _hidden(complete: Complete, weights: Array | None, own: int) -> Array:
     return found
 
 
-def information(model: Any, batches: Sequence[Batch], map: Mapper = map, observed: bool = True) -> Information:
+def information(
+    model: AnyCompleteDataModel, batches: Sequence[Batch], map: Mapper = map, observed: bool = True
+) -> Information:
     """Score and information of all rows at the model; the observed one costs as much again."""
     one = partial(_of_batch, model, observed)
     return reduce(add, map(one, *zip(*batches, strict=True)))  # type: ignore[no-any-return]
 
 
-def _of_batch(model: Any, observed: bool, rows: Array, weights: Array | None) -> Information:
+def _of_batch(model: AnyCompleteDataModel, observed: bool, rows: Array, weights: Array | None) -> Information:
     parts = pieces(rows, weights, max(FEWEST, ROOM // model.parameters_count))
     return reduce(add, (Information.of(model.complete(*part), part[1], observed) for part in parts))
 
 
-class Known:
+class InformationCache:
     """The information of some rows at one model after another; that at the last one is kept, as several ask for it."""
 
     def __init__(self, batches: Sequence[Batch], map: Mapper = map) -> None:
         self._batches, self._map = batches, map
-        self._last: tuple[Any, Information] | None = None
+        self._last: tuple[AnyModel, Information] | None = None
 
-    def at(self, model: Any) -> Information:
+    def at(self, model: AnyModel) -> Information:
         """The information at a model; of a single component, which has no other optimum, not the observed one."""
         found = self.kept(model)
         if found is None:
+            assert isinstance(model, CompleteDataModel)
             found = information(model, self._batches, self._map, len(model.weights) > 1)
             self._last = model, found
         return found
 
-    def kept(self, model: Any) -> Information | None:
+    def kept(self, model: object) -> Information | None:
         """The information at a model if it is the last one that was asked for."""
         return self._last[1] if self._last is not None and self._last[0] is model else None
 
-    def decrement(self, model: Any) -> float:
+    def decrement(self, model: AnyModel) -> float:
         """The gain of log-likelihood to expect from one more Newton step."""
         return self.at(model).decrement()

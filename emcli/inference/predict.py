@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
 
-from emcli.data.rows import RowFault
+from emcli.config.settings import DataSettings, Settings
+from emcli.data.rows import Columns, RowFault
+from emcli.data.scaling import Frame
 from emcli.data.table.csv_writer import format_csv
 from emcli.data.table.read import find_column, read_chunks
 from emcli.data.table.table import ColumnSelection, CsvDialect, Table
 from emcli.errors import EmcliError, Exit, FitWarning, Problem, quoted
-from emcli.models import family_of
-from emcli.models.base import ParameterFault, Predictor
+from emcli.models import model_class
+from emcli.models.base import AnyModel
+from emcli.models.parameters import ParameterFault
+from emcli.types import Array
 
 PIECE = 16384  # rows held at a time
 
@@ -22,6 +27,42 @@ class Part(NamedTuple):
     name: str
 
 
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A fit applied to new rows."""
+
+    model: AnyModel  # in working coordinates
+    scaling: Frame
+    settings: DataSettings  # those of the fit
+    names: Sequence[str]  # of the fit's columns
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any], names: Sequence[str]) -> Self:
+        """From a fit's document and the names of its columns. Raises ParameterFault."""
+        settings = Settings.of({**(said.get("settings") or {}), "k": said["k"]})
+        model = model_class(said["model"]).from_parameters(said["parameters"], settings.model)
+        scaling = model.scaling(settings.model, names)
+        return cls(model.to_scaled(scaling), scaling, settings.data, names)
+
+    @property
+    def textual(self) -> bool:
+        """Is the column that the fit reads one of strings?"""
+        return self.model.observations.textual(self.names)
+
+    @property
+    def probabilities(self) -> int:
+        """How many components have a probability of their own: none where rows are assigned whole."""
+        return 0 if self.model.hard else len(self.model.weights)
+
+    def apply(self, numbers: Array, texts: Sequence[Sequence[str]]) -> tuple[Array, Array]:
+        """Responsibilities (k, n) and log-densities or distances (n,) of rows. Raises RowFault."""
+        columns = Columns(numbers, texts, None, self.names)
+        x, place = self.model.observations.encode(columns, self.scaling, self.settings)
+        responsibilities, found = self.model.posterior(x)
+        measured = self.model.measured(found, self.scaling)
+        return (responsibilities, measured) if place is None else (responsibilities[:, place], measured[place])
+
+
 def predictions(
     said: Mapping[str, Any], fit: str, source: str, dialect: CsvDialect, apart: bool = False
 ) -> Iterator[str | FitWarning | Part]:
@@ -30,12 +71,12 @@ def predictions(
     `said` is a fit's document, `fit` what its file is called. Each part of a table is announced; with `apart` each has
     a header of its own.
     """
-    family, names = family_of(said["model"]), _names(said, fit)
+    names = _names(said, fit)
     try:
-        predictor = family.predictor(said["parameters"], said.get("settings") or {}, names)
+        predictor = Predictor.of(said, names)
     except ParameterFault as fault:
         raise EmcliError(Exit.DATA, Problem(f"parameters: {fault}", fit)) from None
-    titles = ["component", *(f"p_{j + 1}" for j in range(predictor.components)), predictor.measure]
+    titles = ["component", *(f"p_{j + 1}" for j in range(predictor.probabilities)), predictor.model.measure]
     used: tuple[int, ...] = ()
 
     def choose(header: tuple[str, ...], shown: str, has_header: bool) -> ColumnSelection:
@@ -88,5 +129,5 @@ def _found(table: Table, used: tuple[int, ...], predictor: Predictor) -> list[An
         column = None if fault.column is None else used[fault.column]
         raise EmcliError(Exit.DATA, table.problem(fault.row, column, fault.what), hint=fault.hint) from None
     component = responsibilities.argmax(axis=0) + 1
-    probabilities = list(responsibilities[: predictor.components])
+    probabilities = list(responsibilities[: predictor.probabilities])
     return [component, *probabilities, measure]

@@ -10,17 +10,18 @@ from emcli import __version__
 from emcli.config.documents import FIT, DataDocument, FitDocument, RunDocument, StepDocument, TruthDocument, in_order
 from emcli.config.places import dotted
 from emcli.config.saved_fit import read_document
+from emcli.config.settings import Settings
 from emcli.errors import EmcliError, Exit, Problem, escaped, quoted
 from emcli.files import shown_name
-from emcli.models import MODELS, family_of
-from emcli.models.base import ParameterFault
+from emcli.models import MODELS, model_class
+from emcli.models.parameters import ParameterFault
 
 if TYPE_CHECKING:
-    from emcli.inference.fit import Result
-    from emcli.inference.starts import Start
+    from emcli.inference.fit_result import FitResult
+    from emcli.inference.starts import Run
 
 
-def document(result: Result) -> FitDocument:
+def document(result: FitResult) -> FitDocument:
     """The document of a fit. It holds no NaN, no time and no name of a machine: the same fit gives the same bytes."""
     data, best, criteria = result.data, result.best, result.criteria()
     assert best.stop is not None
@@ -31,12 +32,12 @@ def document(result: Result) -> FitDocument:
         "columns": list(data.columns),
         "dropped": data.dropped,
         "sha256": data.digest(),
-        **result.family.extras(data.rows),
+        **result.kind.observations.document(data.rows),
     }
     fit: FitDocument = {
         "schema": FIT,
         "version": __version__,
-        "model": result.family.name,
+        "model": result.kind.name,
         "k": result.settings.model.k,
         "data": cast(DataDocument, rows),
         "settings": result.settings.document(),
@@ -53,7 +54,7 @@ def document(result: Result) -> FitDocument:
         "best_start": best.start,
         "reached": result.reached(),
         "iterations": best.iterations,
-        "trace": [_step(result, best, i, *pair) for i, pair in enumerate(result.log_likelihoods(best))],
+        "trace": [_step(result, best, i, *pair) for i, pair in enumerate(result.measures(best))],
         "restarts": [_run(result, start) for start in result.ledger],
     }
     if result.settings.model.covariance is not None:
@@ -63,7 +64,7 @@ def document(result: Result) -> FitDocument:
     if result.inertia is not None:
         fit["inertia"] = result.inertia
     if result.certificate is not None:
-        fit["certificate"] = result.certificate
+        fit["certificate"] = dict(result.certificate)
     if result.bootstrap is not None:
         fit["bootstrap"] = result.bootstrap.document()
     if result.truth is not None:
@@ -71,17 +72,17 @@ def document(result: Result) -> FitDocument:
     return in_order(FitDocument, fit)
 
 
-def _step(result: Result, start: Start, i: int, log_likelihood: float | None, inertia: float | None) -> StepDocument:
+def _step(result: FitResult, start: Run, i: int, log_likelihood: float | None, inertia: float | None) -> StepDocument:
     """Iteration i of a start."""
     step: StepDocument = {"iteration": i, "log_likelihood": log_likelihood}
     if inertia is not None:
         step["inertia"] = inertia
-    if i and not result.family.hard:
+    if i and not result.kind.hard:
         step["step"] = start.steps[i]
     return step
 
 
-def _run(result: Result, start: Start) -> RunDocument:
+def _run(result: FitResult, start: Run) -> RunDocument:
     """One start of the ledger."""
     run: RunDocument = {
         "start": start.start,
@@ -97,7 +98,7 @@ def _run(result: Result, start: Start) -> RunDocument:
         if inertia is not None:
             run["sample"]["inertia"] = inertia
     if start.finished:
-        measures = result.family.measures(start.scores[-1], result.data.rows, result.settings.model.k)
+        measures = result.kind.measures(start.scores[-1], result.data.rows, result.settings.model.k)
         run["log_likelihood"], inertia = measures
         if inertia is not None:
             run["inertia"] = inertia
@@ -131,7 +132,8 @@ def read_fit(path: str) -> FitDocument:
     if fit["model"] not in MODELS:
         raise EmcliError(Exit.DATA, Problem(f"model: no such model {quoted(fit['model'])}", file))
     try:
-        family_of(fit["model"]).read(fit["parameters"], fit.get("settings", {}), fit["k"])
+        settings = Settings.of({**fit.get("settings", {}), "k": fit["k"]}).model
+        model_class(fit["model"]).from_parameters(fit["parameters"], settings)
     except ParameterFault as fault:
         what = f"{dotted(('parameters', *fault.path))}: {fault.what}"
         raise EmcliError(Exit.DATA, Problem(what, file)) from None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from emcli.compute.memory import require
-from emcli.models.base import Family, ParameterFault
-from emcli.types import Array, IndexArray
+from emcli.models.base import AnyModel
+from emcli.models.parameters import ParameterFault
+from emcli.types import JSON, Array, IndexArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,25 +18,29 @@ class Drawn:
     """Generated rows, the component that each came from, and the parameters they came from."""
 
     names: tuple[str, ...]
-    values: Any  # (n, d) float64, or int64 for counts
+    values: Array  # (n, d) float64, or int64 for counts
     labels: IndexArray  # (n,) 0-based
-    parameters: dict[str, Any]  # what they were drawn from, with every weight
+    parameters: dict[str, JSON]  # what they were drawn from, with every weight
 
 
 def draw(
-    family: Family,
-    parameters: Mapping[str, Any],
+    kind: type[AnyModel],
+    parameters: Mapping[str, JSON],
     rows: int | None,
     seed: int,
     sizes: Sequence[int] | None = None,
     columns: Sequence[str] | None = None,
-    options: Mapping[str, Any] | None = None,
+    tosses: int | Mapping[str, float] | None = None,
 ) -> Drawn:
-    """Draw rows; `sizes` fixes how many come from each component, in shuffled order. Raises ParameterFault."""
-    sampler = family.sampler(parameters, options or {})
-    k, rng = len(sampler.weights), np.random.default_rng(seed)
+    """Draw rows; `sizes` fixes how many come from each component, in shuffled order. Raises ParameterFault.
+
+    tosses: of every row, or how often each number of tosses comes.
+    """
+    model = kind.from_parameters(parameters)
+    k, rng = len(model.shares), np.random.default_rng(seed)
     count = rows or sum(sizes or ())
-    width = sampler.sample(np.zeros(1, dtype=np.intp), np.random.default_rng(0)).shape[1]
+    one = None if tosses is None else np.ones(1, dtype=np.intp)
+    width = model.sample(np.zeros(1, dtype=np.intp), np.random.default_rng(0), one).shape[1]
     require(8 * count * (2 * width + 3), f"{count} rows")
     if sizes is not None:
         if len(sizes) != k:
@@ -44,14 +48,21 @@ def draw(
         labels = rng.permutation(np.repeat(np.arange(k), sizes))
     else:
         assert rows is not None
-        labels = rng.choice(k, rows, p=sampler.weights)
-    values = sampler.sample(labels, rng)
-    return Drawn(
-        _named(values, columns, getattr(sampler, "columns", None)),
-        values,
-        labels,
-        {**parameters, "weights": sampler.weights.tolist()},
-    )
+        labels = rng.choice(k, rows, p=model.shares)
+    values = model.sample(labels, rng, None if tosses is None else _trials(tosses, len(labels), rng))
+    names = _named(values, columns, kind.observations.names)
+    return Drawn(names, values, labels, {**parameters, "weights": model.shares.tolist()})
+
+
+def _trials(tosses: int | Mapping[str, float], count: int, rng: np.random.Generator) -> IndexArray:
+    """How many tosses each of so many rows has."""
+    if isinstance(tosses, int):
+        return np.full(count, tosses, dtype=np.int64)
+    numbers = np.array([int(number) for number in tosses], dtype=np.int64)
+    if len(numbers) == 1:
+        return np.full(count, numbers[0], dtype=np.int64)
+    often = np.array(list(tosses.values()), dtype=np.float64)
+    return numbers[rng.choice(len(numbers), count, p=often / often.sum())]
 
 
 def _named(values: Array, columns: Sequence[str] | None, fixed: Sequence[str] | None) -> tuple[str, ...]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
 import numpy as np
 
+from emcli.config.settings import ModelSettings, SearchSettings
 from emcli.data.rows import Rows
-from emcli.inference.em import Ending, converge, em, guard, until_fixed
-from emcli.inference.information import Known
+from emcli.inference.convergence import Termination, check_monotone, converge, until_fixed_point
+from emcli.inference.information import InformationCache
 from emcli.inference.newton import newton
-from emcli.models.base import Degenerate, Family, Step
+from emcli.models.base import AnyModel, Degenerate
+from emcli.models.complete_data import CompleteDataModel
+from emcli.models.em import Step, em
 from emcli.models.parameters import has_twins, refuse_symmetric
-from emcli.models.seeding import best_of_short_runs
 from emcli.types import Mapper
 
 DRAWN_FROM = 4096  # rows of the seeded sample on which starts are drawn and tried
@@ -25,8 +26,8 @@ COSTLY_PARAMETERS, COSTLY_PRODUCT = 500, 1e10  # beyond these the score decremen
 
 
 @dataclass
-class Start:
-    """One line of the ledger."""
+class Run:
+    """One start run to its end: a line of the ledger."""
 
     start: int  # from 1
     origin: str | None = None  # where it began, if it was not drawn: `exact`, or the name of a smaller fit
@@ -37,19 +38,26 @@ class Start:
     decrement: float | None = None
     scores: list[float] = field(default_factory=list)  # one for each iteration, 0 = the start
     steps: list[str] = field(default_factory=list)  # em | newton, likewise
-    model: Any = None  # the last one, in working coordinates
-    known: Known | None = field(default=None, repr=False)  # its information, where that can be had
+    last: AnyModel | None = None  # the last model, in working coordinates
+    known: InformationCache | None = field(default=None, repr=False)  # its information, where that can be had
     symmetric: bool = False  # did it begin with equal components?
     sampled: float | None = None  # its score on the sample on which it was screened
     sample: tuple[int, float | None, float | None] | None = None  # rows, log-likelihood and inertia of that sample
 
     @property
     def finished(self) -> bool:
+        """Has it come to a model on all rows?"""
         return self.status not in ("degenerate", "screened")
+
+    @property
+    def model(self) -> AnyModel:
+        """The last model, in working coordinates."""
+        assert self.last is not None
+        return self.last
 
 
 @dataclass(frozen=True)
-class Iteration:
+class IterationEvent:
     """What a fit tells while it runs: one step of one start. `gain` is None at iteration 0."""
 
     start: int
@@ -58,77 +66,98 @@ class Iteration:
     gain: float | None
 
 
-def run(
-    entry: Start, family: Family, rows: Rows, settings: Any, begin: Callable[[], Any], spread: Mapper
-) -> Iterator[Iteration]:
+def run_start(
+    run: Run, rows: Rows, search: SearchSettings, begin: Callable[[], AnyModel], mapper: Mapper
+) -> Iterator[IterationEvent]:
     """Run one start from the model that `begin` gives, write it into the ledger, and yield its iterations."""
     try:
         model = begin()
-        entry.symmetric = not family.hard and has_twins(model)
-        entry.known = None if family.hard else affordable(rows, model, spread)
-        tested = entry.known.decrement if entry.known else None
-        steps = guard(climb(family, model, rows, settings, entry.known, spread))
-        steps_on = (
-            until_fixed(steps, settings.search.max_iter)
-            if family.hard
-            else converge(steps, settings.search.tol, settings.search.max_iter, tested, family.fixed_point)
-        )
-        ending = yield from _recorded(entry, steps_on)
-        entry.status, entry.stop, entry.decrement = ending
+        run.symmetric = not model.hard and has_twins(model)
+        run.known = information_if_affordable(rows, model, mapper)
+        steps = check_monotone(iterate(model, rows, search, run.known, mapper))
+        if model.hard:
+            steps_on = until_fixed_point(steps, search.max_iter)
+        else:
+            steps_on = converge(steps, search.tol, search.max_iter, run.known.decrement if run.known else None)
+        run.status, run.stop, run.decrement = yield from _recorded(run, steps_on)
     except Degenerate as reason:
-        entry.status, entry.reason = "degenerate", str(reason)
-    entry.iterations = max(0, len(entry.scores) - 1)
+        run.status, run.reason = "degenerate", str(reason)
+    run.iterations = max(0, len(run.scores) - 1)
 
 
-def _recorded(entry: Start, run: Generator[Step, None, Ending]) -> Generator[Iteration, None, Ending]:
+def _recorded(run: Run, steps: Generator[Step, None, Termination]) -> Generator[IterationEvent, None, Termination]:
     """Write each step into the ledger, pass it on, and return how the run ended."""
     while True:
         try:
-            step = next(run)
+            step = next(steps)
         except StopIteration as end:
-            ending: Ending = end.value
-            return ending
-        gain = step.score - entry.scores[-1] if entry.scores else None
-        entry.scores.append(step.score)
-        entry.steps.append(step.how)
-        entry.model = step.model
-        yield Iteration(entry.start, len(entry.scores) - 1, step, gain)
+            termination: Termination = end.value
+            return termination
+        gain = step.score - run.scores[-1] if run.scores else None
+        run.scores.append(step.score)
+        run.steps.append(step.how)
+        run.last = step.model
+        yield IterationEvent(run.start, len(run.scores) - 1, step, gain)
 
 
-def start_model(number: int, family: Family, rows: Rows, settings: Any) -> Any:
+def start_model(
+    number: int, kind: type[AnyModel], rows: Rows, settings: ModelSettings, search: SearchSettings
+) -> AnyModel:
     """The model that a start begins with, in working coordinates: given, or drawn from the seed and its number."""
-    if settings.search.start is not None and number == 1:
-        model = family.read(settings.search.start, settings.document(), settings.model.k, rows)
-        refuse_symmetric(model)
-        return family.inward(model, rows)
-    rng = np.random.default_rng([settings.search.seed, number])
+    if search.start is not None and number == 1:
+        given = kind.from_parameters(search.start, settings, rows)
+        refuse_symmetric(given)
+        return given.to_scaled(rows.frame, rows.spread)
+    rng = np.random.default_rng([search.seed, number])
     sample = rows.sample(DRAWN_FROM, rng)
-    candidates, steps = family.short_runs(settings)
-    batches = sample.batches()
-    drawn = islice(family.draw(sample, settings, rng), candidates)
-    if candidates == 1:
-        return next(drawn)
-    return best_of_short_runs(drawn, lambda model: em(model, batches), steps)
+    several = search.init != "random" and (settings.k > 1 or kind.hard)
+    count, steps = kind.trial_runs if several else (1, 0)
+    drawn = (kind.initialize(sample, settings, search.init, rng, i) for i in range(count))
+    return best_of_trial_runs(drawn, lambda model: em(model, sample.batches()), steps) if several else next(drawn)
 
 
-def climb(family: Family, model: Any, rows: Rows, settings: Any, known: Known | None, spread: Mapper) -> Iterator[Step]:
+def best_of_trial_runs(
+    candidates: Iterable[AnyModel], run: Callable[[AnyModel], Iterable[Step]], steps: int
+) -> AnyModel:
+    """The candidate that a few EM steps take highest (Biernacki, Celeux & Govaert 2003), as it was before them.
+
+    One that degenerates on the way counts as lowest; the first candidate wins ties.
+    """
+    best, best_score = None, -np.inf
+    for candidate in candidates:
+        score = -np.inf
+        try:
+            for step in islice(run(candidate), steps + 1):
+                score = step.score
+        except Degenerate:
+            score = -np.inf
+        if best is None or score > best_score:
+            best, best_score = candidate, score
+    assert best is not None
+    return best
+
+
+def iterate(
+    model: AnyModel, rows: Rows, search: SearchSettings, known: InformationCache | None, mapper: Mapper
+) -> Iterator[Step]:
     """The stream of steps that the settings ask for; else a faster way to what EM reaches, where there is one.
 
-    A family may have one of its own; Newton's steps are taken where what they need can be `known`, and is small.
+    A model may have one of its own; Newton's steps are taken where what they need can be `known`, and is small.
     """
-    if family.hard:
-        steps: Iterator[Step] = family.steps(model, rows, spread)
-        return steps
+    own = model.steps(rows, mapper)
+    if own is not None:
+        return own
     small = known is not None and len(model.weights) > 1 and model.parameters_count <= MOST_FOR_NEWTON
-    chosen = settings.search.solver or ("newton" if small else "em")
-    if chosen == "newton":
-        return newton(model, rows.batches(), spread, known)
-    return em(model, rows.batches(), spread)
+    if isinstance(model, CompleteDataModel) and (search.solver or ("newton" if small else "em")) == "newton":
+        return newton(model, rows.batches(), mapper, known)
+    return em(model, rows.batches(), mapper)
 
 
-def affordable(rows: Rows, model: Any, spread: Mapper) -> Known | None:
+def information_if_affordable(rows: Rows, model: AnyModel, mapper: Mapper) -> InformationCache | None:
     """What tells a model's information; None where it would cost too much or has no meaning."""
+    if not isinstance(model, CompleteDataModel):
+        return None
     p = model.parameters_count
     if p > COSTLY_PARAMETERS or rows.count * p * p > COSTLY_PRODUCT or not rows.has_more_distinct_than(p):
         return None
-    return Known(rows.batches(), spread)
+    return InformationCache(rows.batches(), mapper)

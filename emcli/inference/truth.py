@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from emcli.compute import arrays
 from emcli.compute.arrays import row_chunks
 from emcli.inference.agreement import adjusted_rand_index, matched, reordered
+from emcli.inference.fit_result import FitResult, Truth
+from emcli.models.plain_values import Parameters
 from emcli.types import Array
 
-if TYPE_CHECKING:
-    from emcli.inference.fit import Result
 
-
-def with_truth(result: Result, parameters: dict[str, Any] | None, labels: Any) -> Result:
+def with_truth(result: FitResult, parameters: Parameters | None, labels: Any) -> FitResult:
     """The result beside what is known: true parameters in the user's units, from labels where they are not given, and
     the adjusted Rand index against true labels, one for each row.
 
@@ -30,12 +29,15 @@ def with_truth(result: Result, parameters: dict[str, Any] | None, labels: Any) -
             found, weights = found[known], None if weights is None else weights[known]
         index = adjusted_rand_index(labels if len(found) == len(labels) else labels[known], found, weights)
         if parameters is None:
-            parameters = result.family.estimate(result.data.rows, _memberships(result, labels), result.settings)
-    truth = {"parameters": parameters and _aligned(result, parameters), "adjusted_rand_index": index}
+            parameters = result.kind.estimate(result.data.rows, _memberships(result, labels))
+    truth: Truth = {
+        "parameters": None if parameters is None else _aligned(result, parameters),
+        "adjusted_rand_index": index,
+    }
     return replace(result, truth=truth)
 
 
-def _memberships(result: Result, labels: Any) -> Array:
+def _memberships(result: FitResult, labels: Any) -> Array:
     """Which part of each (merged) row belongs to each true label, (labels, n)."""
     rows = result.data.rows
     n, merged = rows.values.shape[1], rows.merged
@@ -58,8 +60,8 @@ def _memberships(result: Result, labels: Any) -> Array:
     return members
 
 
-def _aligned(result: Result, parameters: dict[str, Any]) -> dict[str, Any]:
-    apart = result.family.apart(result.parameters, parameters)
+def _aligned(result: FitResult, parameters: Parameters) -> Parameters:
+    apart = result.kind.distances(result.parameters, parameters)
     if apart.shape[0] != apart.shape[1]:
         return parameters
     return reordered(parameters, matched(apart).tolist())

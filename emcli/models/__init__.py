@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from emcli.models.base import Family
+    from emcli.models.base import AnyModel
 
 MODELS = {
-    "kmeans": "emcli.models.kmeans.model:KMeansFamily",
-    "coins": "emcli.models.coins.family:CoinsFamily",
-    "gmm": "emcli.models.gmm.family:GaussianFamily",
+    "kmeans": "emcli.models.kmeans.model:KMeans",
+    "coins": "emcli.models.coins.mixture:BinomialMixture",
+    "gmm": "emcli.models.gmm.mixture:GaussianMixture",
 }
+_loaded: dict[str, type[AnyModel]] = {}
 
 
-def family_of(name: str) -> Family:
-    """The model of that name; KeyError where there is none."""
-    from importlib import import_module
+def register(name: str, model: type[AnyModel]) -> None:
+    """Make a model known under a name, for this process."""
+    MODELS[name] = f"{model.__module__}:{model.__qualname__}"
+    _loaded[name] = model
 
-    module, attribute = MODELS[name].split(":")
-    made: Family = getattr(import_module(module), attribute)()
-    return made
+
+def model_class(name: str) -> type[AnyModel]:
+    """The model of that name, imported when it is first asked for; KeyError where there is none."""
+    if name not in _loaded:
+        module, attribute = MODELS[name].split(":")
+        _loaded[name] = getattr(import_module(module), attribute)
+    return _loaded[name]

@@ -1,18 +1,23 @@
-"""What a model brings besides its E-step and M-step: the columns it reads, its starts, how it is written down."""
+"""What a model is: an immutable value with an E-step and an M-step, and what the rest of the program asks of it."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import reduce
-from operator import add
-from typing import Any, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 
-from emcli.data.rows import Picked, Rows, Total
+from emcli.config.settings import Init, ModelSettings
+from emcli.data.rows import Observations, Requirements, Rows
+from emcli.data.scaling import Frame, ScalingRule
 from emcli.errors import FitWarning
-from emcli.types import Array, Batch, IndexArray, Mapper
+from emcli.models.plain_values import PlainValues
+from emcli.types import JSON, Array, IndexArray, Mapper
+
+if TYPE_CHECKING:
+    from emcli.models.em import Step
 
 UNIT_ROUNDOFF = 2.0**-53
 
@@ -33,156 +38,164 @@ class Stats:
         return type(self)(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
-class Step(NamedTuple):
-    """One iteration: a model, the score that this very model has, and the total weight of the rows."""
-
-    model: Any
-    score: float
-    weight: float
-    squares: float = 0.0  # of the terms that cancel in the score
-    how: str = "em"  # em | newton
+S = TypeVar("S", bound=Stats)
 
 
-def pooled_e_step(model: Any, batches: Sequence[Batch], map: Mapper = map) -> Any:
-    """The E-step of all rows, added up in order."""
-    return reduce(add, map(model.e_step, *zip(*batches, strict=True)))
+class Measures(NamedTuple):
+    """How well a model fits, in the user's units."""
+
+    log_likelihood: float | None  # nats, with all constants; None where it is infinite
+    inertia: float | None = None  # sum of squared distances, where the model has one
 
 
-def same_parameters(one: Any, other: Any) -> bool:
-    """Have two models exactly the same parameters?"""
-    if not np.array_equal(one.weights, other.weights):
-        return False
-    return all(np.array_equal(a, b) for a, b in zip(one.components(), other.components(), strict=True))
+class Model(PlainValues, ABC, Generic[S]):
+    """A latent-variable model of k components.
 
+    A subclass is a frozen dataclass whose fields are `weights` (k,) and the parameters of its components, (k, ...), and
+    writes the abstract methods; the others are right as they are, or say that there is nothing to say. A mixture has it
+    easier: see `Mixture`. `x` are rows as the observations lay them out, (d, n), in working coordinates.
+    """
 
-class Share(float):
-    """A fraction of the whole, shown to people in per cent."""
+    name: ClassVar[str]  # what the command line calls it
+    observations: ClassVar[Observations]  # how its rows are read
+    options: ClassVar[Mapping[str, JSON]] = {}  # options that it adds to the common ones, with their defaults
+    hard: ClassVar[bool] = False  # are rows assigned whole, so that the only end is a fixed point?
+    trial_runs: ClassVar[tuple[int, int]] = (8, 8)  # candidates tried for each start, and EM steps each of them gets
+    measure: ClassVar[str] = "log_density"  # what `predict` says of each row beside its component
 
+    # EM
 
-class Count(float):
-    """A number of rows, perhaps of parts of rows, shown to people with one decimal."""
+    @abstractmethod
+    def e_step(self, x: Array, weights: Array | None) -> S:
+        """Statistics of some rows of these weights (n,), None for all 1. Raises Degenerate."""
 
+    @abstractmethod
+    def m_step(self, stats: S) -> Self:
+        """The best model of the completed rows. Raises Degenerate."""
 
-class ParameterFault(ValueError):
-    """Given parameters that cannot be used; `path` leads to the one that is wrong, such as ("covariances", 1)."""
+    @abstractmethod
+    def posterior(self, x: Array) -> tuple[Array, Array]:
+        """Responsibilities (k, n), and log-densities or squared distances (n,)."""
 
-    def __init__(self, path: tuple[str | int, ...], what: str):
-        self.path = path
-        self.what = what
-        self.place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
-        super().__init__(f"{self.place}: {what}" if path else what)
+    def labels(self, x: Array) -> IndexArray:
+        """The likeliest component of each row (n,)."""
+        found: IndexArray = self.posterior(x)[0].argmax(axis=0)
+        return found
 
+    def steps(self, rows: Rows, mapper: Mapper) -> Iterator[Step] | None:
+        """A stream of steps of its own that reaches what EM reaches; None: EM, and Newton's where they serve."""
+        return None
 
-@dataclass(frozen=True)
-class Predictor:
-    """A fit applied to new rows."""
+    @classmethod
+    def measures(cls, score: float, rows: Rows, k: int) -> Measures:
+        """How well a model of this score fits the rows."""
+        return Measures(rows.log_likelihood(score))
 
-    textual: bool  # are the columns strings?
-    # numbers (n, d) or texts to responsibilities (k, n) and, for each row, the measure below (n,)
-    apply: Callable[[Array, Sequence[list[str]]], tuple[Array, Array]]
-    components: int  # how many have a probability of their own; 0 where rows are assigned whole
-    measure: str  # what stands in the last column: log_density, or the distance to the nearest centroid
+    # start values and simulation
 
+    @classmethod
+    def requirements(cls, settings: ModelSettings) -> Requirements:
+        """What a fit asks of its rows."""
+        return Requirements(cls.observations, settings.k, ScalingRule.EACH_COLUMN)
 
-class Family(Protocol):
-    """One model as the rest of the program sees it. Parameters are plain dicts in the user's units."""
+    @classmethod
+    @abstractmethod
+    def initialize(
+        cls, rows: Rows, settings: ModelSettings, init: Init, rng: np.random.Generator, candidate: int
+    ) -> Self:
+        """A start, drawn from the rows; `candidate` counts those of one start from 0: they may be of several kinds."""
 
-    name: str
-    options: Mapping[str, object]  # the options that this model adds to the common ones, with their defaults
-    fixed_point: str  # what it means that an iteration changed nothing
-    hard: bool  # are rows assigned whole, so that the only end is a fixed point?
-
-    def select(self, header: Sequence[str], find: Callable[[str], int], taken: set[int], settings: Any) -> Picked:
-        """The columns to read; `find` resolves a name that the user gave, `taken` are columns with another role."""
-
-    def rows(
-        self, numbers: Array, texts: Sequence[list[str]], weights: Array | None, names: Sequence[str], settings: Any
-    ) -> Rows:
-        """Check and prepare the data. Raises RowFault, DataFault."""
-
-    def across(self, total: Total, names: Sequence[str], settings: Any) -> Rows:
-        """The same for data that lie in parts elsewhere: `total` adds up what a function says of each part's values,
-        texts and weights. All but `values`, unless the rows that differ are few enough to be had here."""
-
-    def placed(self, numbers: Array, weights: Array | None, like: Rows) -> Rows:
-        """One part of the data as rows in the working coordinates that `across` found, where it left them scattered."""
-
-    def draw(self, rows: Rows, settings: Any, rng: np.random.Generator) -> Iterator[Any]:
-        """Endless candidates for a start in working coordinates; the best of some short runs is taken."""
-
-    def steps(self, model: Any, rows: Rows, spread: Mapper) -> Iterator[Step]:
-        """A stream of steps as em() gives, where rows are assigned whole."""
-
-    def short_runs(self, settings: Any) -> tuple[int, int]:
-        """How many candidates to try for each start, and for how many iterations."""
-
-    def read(
-        self, parameters: Mapping[str, Any], settings: Mapping[str, Any], k: int | None = None, rows: Rows | None = None
-    ) -> Any:
-        """A model in the user's units from given parameters, which must be of `k` components and fit the rows.
-
-        With rows, missing weights are 1/k and missing spreads the data's. Raises ParameterFault.
-        """
-
-    def write(self, model: Any, stats: Any | None = None, rows: Rows | None = None) -> dict[str, Any]:
-        """The parameters of a model in the user's units, as plain lists; with its E-step's stats, all of them."""
-
-    def sampler(self, parameters: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
-        """What draws rows from given parameters: has `weights` (k,) and `sample(labels, rng)`."""
-
-    def inward(self, model: Any, rows: Rows) -> Any:
-        """The model in working coordinates."""
-
-    def outward(self, model: Any, rows: Rows) -> Any:
-        """The model in the user's units."""
-
-    def order(self, model: Any) -> IndexArray:
-        """The canonical order of the components of a model in the user's units."""
-
-    def measures(self, score: float, rows: Rows, k: int) -> tuple[float | None, float | None]:
-        """Log-likelihood in nats with all constants, and inertia where the model has one, of a score."""
-
-    def apart(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> Array:
-        """Distances (k, m) between the components of two sets of parameters, free of units: to match them."""
-
-    def within(self, small: Mapping[str, Any], large: Mapping[str, Any]) -> bool:
-        """Is every model of the small k, covariance and mixing also one of the large ones?"""
-
-    def grown(self, model: Any, settings: Any, rows: Rows, step: float) -> Iterator[Any]:
-        """Models of the settings' kind from a smaller one in working coordinates, its components split by `step` sds
-        either way along their longest axes: the smaller the step, the closer to the score of the smaller model."""
-
-    def table(self, parameters: Mapping[str, Any], names: Sequence[str], total: float) -> list[tuple[str, list[Any]]]:
-        """The parameters as titled columns of k cells, for people; `total` is the weight of all rows."""
-
-    def estimate(self, rows: Rows, members: Array, settings: Any) -> dict[str, Any]:
+    @classmethod
+    @abstractmethod
+    def estimate(cls, rows: Rows, members: Array) -> dict[str, JSON]:
         """Parameters in the user's units from known memberships (k, n)."""
 
-    def extras(self, rows: Rows) -> dict[str, Any]:
-        """What else the document's `data` keeps."""
+    @property
+    def shares(self) -> Array:
+        """(k,) how many of the rows each component has."""
+        return self.weights
 
-    def predictor(self, parameters: Mapping[str, Any], settings: Mapping[str, Any], names: Sequence[str]) -> Predictor:
-        """What tells new rows' components, from a fit's parameters and the names of its columns."""
+    @abstractmethod
+    def sample(self, labels: IndexArray, rng: np.random.Generator, trials: IndexArray | None = None) -> Array:
+        """Rows (n, columns) drawn from the components with these labels (n,), of so many trials each where there are.
 
-    def spurious(self, model: Any, stats: Callable[[], Any], rows: Rows) -> str | None:
-        """What makes a fitted model an artefact of a few rows; stats() are those of its E-step."""
+        Raises ParameterFault where a parameter that drawing needs is not there.
+        """
 
-    def identical(self, model: Any) -> tuple[int, int] | None:
+    # units, and new rows
+
+    def described(self, stats: S, rows: Rows) -> dict[str, JSON]:
+        """The parameters in the user's units with what the statistics of the rows tell beside them, for a document."""
+        return self.to_parameters()
+
+    def to_scaled(self, scaling: Frame, covariance: Array | None = None) -> Self:
+        """The same in working coordinates, in which all rows have this covariance (d, d)."""
+        return self
+
+    def to_original(self, scaling: Frame) -> Self:
+        """The same in the user's units."""
+        return self
+
+    def scaling(self, settings: ModelSettings, names: Sequence[str]) -> Frame:
+        """Working coordinates for new rows of these columns that the model, in the user's units, is to be applied to.
+
+        Raises ParameterFault where it is not one of that many columns.
+        """
+        return Frame(np.zeros(1), np.zeros(1, dtype=np.int64))
+
+    def measured(self, found: Array, scaling: Frame) -> Array:
+        """What `predict` says of each row (n,), in the user's units, from what `posterior` found."""
+        return found + scaling.log_density_shift()
+
+    # models within models
+
+    @classmethod
+    def contains(cls, small: ModelSettings, large: ModelSettings) -> bool:
+        """Is every model of the small settings also one of the large ones?"""
+        return False
+
+    def grown(self, settings: ModelSettings, rows: Rows, step: float) -> Iterator[Self]:
+        """Models of the settings from this smaller one, its components split by `step` sds either way.
+
+        The smaller the step, the closer to the score of this one.
+        """
+        return iter(())
+
+    # what can be said of a fit
+
+    def spurious(self, stats: Callable[[], S], rows: Rows) -> str | None:
+        """What makes it an artefact of a few rows; stats() are those of its E-step."""
+        return None
+
+    def identical_components(self) -> tuple[int, int] | None:
         """Two components that are the same for all purposes, if any are."""
+        return None
 
-    def unidentified(self, rows: Rows, settings: Any) -> str | None:
+    @classmethod
+    def unidentifiable(cls, rows: Rows, settings: ModelSettings) -> str | None:
         """Why no data of this kind can tell that many components apart, where that is so."""
+        return None
 
-    def exact(self, rows: Rows, settings: Any) -> Any | None:
+    @classmethod
+    def global_optimum(cls, rows: Rows, settings: ModelSettings) -> Self | None:
         """The best model of all in working coordinates, where it can be had directly."""
+        return None
 
-    def certificate(self, log_likelihood: float | None, rows: Rows, settings: Any) -> dict[str, float] | None:
+    @classmethod
+    def likelihood_bound(
+        cls, log_likelihood: float | None, rows: Rows, settings: ModelSettings
+    ) -> Mapping[str, float | None] | None:
         """What is known for certain of the best fit there can be, against a fit's log-likelihood."""
+        return None
 
-    def cautions(self, model: Any, stats: Any) -> list[FitWarning]:
-        """What to say about the best fit."""
+    def warnings(self, stats: S) -> Sequence[FitWarning]:
+        """What else there is to say about the best fit."""
+        return ()
 
 
-def first_pair(alike: Callable[[int, int], Any], k: int) -> tuple[int, int] | None:
+AnyModel = Model[Any]  # a model of whatever statistics
+
+
+def first_pair(alike: Callable[[int, int], bool], k: int) -> tuple[int, int] | None:
     """The first two of k components that are alike, if any are."""
     return next(((i, j) for i in range(k) for j in range(i + 1, k) if alike(i, j)), None)

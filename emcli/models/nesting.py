@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
+from emcli.config.settings import ModelSettings
 from emcli.types import Array, IndexArray
 
 
@@ -18,17 +19,17 @@ class Parts(NamedTuple):
     weights: Array  # (k,) mixing weights
 
 
-def within(small: Mapping[str, Any], large: Mapping[str, Any]) -> bool:
+def contains(small: ModelSettings, large: ModelSettings) -> bool:
     """Is every mixture of the small k and mixing also one of the large k and mixing?
 
     Free mixing holds fewer components; equal mixing only those that each split into equally many.
     """
-    if large["mixing"] == "free":
-        return bool(small["k"] <= large["k"])
-    return bool(small["k"] == 1 or (small["mixing"] == "equal" and large["k"] % small["k"] == 0))
+    if large.mixing == "free":
+        return small.k <= large.k
+    return small.k == 1 or (small.mixing == "equal" and large.k % small.k == 0)
 
 
-def parted(weights: Array, k: int, free: bool) -> Iterator[Parts]:
+def split_weights(weights: Array, k: int, free: bool) -> Iterator[Parts]:
     """The ways to split mixing weights (m,) into k parts: with free mixing each component in turn is split first."""
     m = len(weights)
     if not free or k == m:

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from emcli.errors import quoted, suggestion
-from emcli.models.base import ParameterFault
-from emcli.types import Array
+from emcli.types import JSON, Array
+
+if TYPE_CHECKING:
+    from emcli.models.base import AnyModel
+
+Nested = float | list["Nested"]
 
 
-class Given:
+class ParameterFault(ValueError):
+    """Given parameters that cannot be used; `path` leads to the one that is wrong, such as ("covariances", 1)."""
+
+    def __init__(self, path: tuple[str | int, ...], what: str):
+        self.path = path
+        self.what = what
+        self.place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+        super().__init__(f"{self.place}: {what}" if path else what)
+
+
+class ParameterReader:
     """A mapping of parameters; every method returns arrays of float64 or raises ParameterFault with the path."""
 
-    def __init__(self, parameters: Mapping[str, Any], keys: Sequence[str]):
+    def __init__(self, parameters: Mapping[str, JSON], keys: Sequence[str]):
         self.parameters = parameters
         for key in parameters:
             if key not in keys:
@@ -30,12 +44,12 @@ class Given:
             raise ParameterFault((), f"missing {quoted(key)}")
         return np.array(self._numbers((key,), self.parameters[key], shape), dtype=np.float64)
 
-    def _numbers(self, path: tuple[str | int, ...], value: Any, shape: tuple[int | None, ...]) -> Any:
+    def _numbers(self, path: tuple[str | int, ...], value: JSON, shape: tuple[int | None, ...]) -> Nested:
         if not shape:
             if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
                 raise ParameterFault(path, f"must be a finite number, got {quoted(value)}")
             return float(value)
-        if not isinstance(value, list | tuple):
+        if not isinstance(value, list):
             raise ParameterFault(path, f"must be a list, got {quoted(value)}")
         if not value or (shape[0] is not None and len(value) != shape[0]):
             wanted = f"{shape[0]} values" if shape[0] else "at least one value"
@@ -48,7 +62,7 @@ class Given:
     def matrix(self, key: str, k: int | None, d: int | None) -> Array:
         """(k, d); in one dimension a plain list of k numbers will do too."""
         value = self.parameters.get(key)
-        if isinstance(value, list | tuple) and value and not isinstance(value[0], list | tuple) and d in (None, 1):
+        if isinstance(value, list) and value and not isinstance(value[0], list | tuple) and d in (None, 1):
             return self.array(key, (k,))[:, None]
         return self.array(key, (k, d))
 
@@ -58,6 +72,13 @@ class Given:
         if not value > 0:
             raise ParameterFault((key,), f"must be above 0, got {value:g}")
         return value
+
+    def positive_array(self, key: str, shape: tuple[int | None, ...]) -> Array:
+        """A nested list of finite numbers above 0."""
+        values = self.array(key, shape)
+        for place in zip(*np.nonzero(~(values > 0)), strict=True):
+            raise ParameterFault((key, *map(int, place)), f"must be above 0, got {values[place]:g}")
+        return values
 
     def weights(self, k: int) -> Array:
         """Mixing weights (k,): 1/k each where none are given; they must be positive and sum to 1."""
@@ -73,14 +94,14 @@ class Given:
         return weights if abs(total - 1.0) <= 1e-14 else weights / total
 
 
-def has_twins(model: Any) -> bool:
+def has_twins(model: AnyModel) -> bool:
     """Are two components of a model exactly equal, whatever their weights?"""
     k = len(model.weights)
     parts = model.components()
     return any(all(np.array_equal(part[i], part[j]) for part in parts) for i in range(k) for j in range(i))
 
 
-def refuse_symmetric(model: Any) -> None:
+def refuse_symmetric(model: AnyModel) -> None:
     """A start with a zero weight or two equal components stays so for ever under EM: raise ParameterFault."""
     for i, weight in enumerate(model.weights):
         if weight == 0:
@@ -88,3 +109,9 @@ def refuse_symmetric(model: Any) -> None:
         for j in range(i):
             if all(np.array_equal(part[i], part[j]) for part in model.components()):
                 raise ParameterFault((), f"components {j + 1} and {i + 1} start equal, and would stay equal for ever")
+
+
+def refuse_other_columns(locations: Array, names: Sequence[str]) -> None:
+    """Raise ParameterFault where means or centroids (k, d) are not of the named columns."""
+    if locations.shape[1] != len(names):
+        raise ParameterFault((), f"they are of {locations.shape[1]} columns, but data.columns names {len(names)}")

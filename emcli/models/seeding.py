@@ -1,14 +1,9 @@
-"""Where fits begin: rows drawn far apart (greedy k-means++), and the best of several short runs."""
+"""Rows drawn far apart to begin from: greedy k-means++ (Arthur & Vassilvitskii 2007)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from itertools import islice
-from typing import Any
-
 import numpy as np
 
-from emcli.models.base import Degenerate, Step
 from emcli.types import Array, IndexArray
 
 FEW = 1 << 18  # differences that are soon taken together
@@ -51,21 +46,3 @@ def _drawn(mass: Array, count: int, rng: np.random.Generator) -> IndexArray:
     reach = np.cumsum(mass)
     drawn: IndexArray = np.searchsorted(reach, rng.random(count) * reach[-1], side="right")
     return np.minimum(drawn, len(mass) - 1)
-
-
-def best_of_short_runs(candidates: Iterable[Any], run: Callable[[Any], Iterable[Step]], steps: int) -> Any:
-    """The candidate that a few EM steps take highest (Biernacki, Celeux & Govaert 2003), as it was before them.
-
-    One that degenerates on the way counts as lowest; the first candidate wins ties.
-    """
-    best, best_score = None, -np.inf
-    for candidate in candidates:
-        score = -np.inf
-        try:
-            for step in islice(run(candidate), steps + 1):
-                score = step.score
-        except Degenerate:
-            score = -np.inf
-        if best is None or score > best_score:
-            best, best_score = candidate, score
-    return best

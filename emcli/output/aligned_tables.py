@@ -7,7 +7,7 @@ from typing import Any
 
 from emcli.comparison.alignment import Alignment
 from emcli.comparison.ranking import Candidate
-from emcli.models import family_of
+from emcli.models import model_class
 from emcli.output.fit_tables import number, table
 
 SHOWN = 3  # fits shown beside the reference
@@ -69,7 +69,7 @@ def _table(reference: Shown, others: Sequence[Shown]) -> Any:
 def _cells(shown: Shown) -> dict[tuple[int, str], Any]:
     _, candidate, parameters = shown
     data = candidate.document["data"]
-    columns = family_of(candidate.document["model"]).table(parameters, data["columns"], data["weight"])
+    columns = model_class(candidate.document["model"]).table(parameters, data["columns"], data["weight"])
     count = len(columns[0][1])
     return {(i, title): values[i] for i in range(count) for title, values in columns if title != "rows"}
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from emcli.errors import escaped
 from emcli.inference.bootstrap import LEVELS
-from emcli.inference.diagnostics import found_once, same_optimum
-from emcli.inference.fit import Result
-from emcli.inference.starts import Start
-from emcli.models.base import Count, Share
+from emcli.inference.diagnostics import optima_found_once, same_optimum
+from emcli.inference.fit_result import FitResult
+from emcli.inference.starts import Run
+from emcli.models.plain_values import Count, Share
 from emcli.output.terminal import console, curve, is_terminal, sayable, takes_unicode
 
 HEAD, TAIL = 12, 8  # iterations shown at either end of a long fit
@@ -22,7 +22,7 @@ LONGEST = 20  # characters of the curve of a fit
 WIDEST = 6  # columns of the data up to which whole covariance matrices are shown
 
 
-def print_fit(result: Result, stream: IO[str], verbose: bool) -> None:
+def print_fit(result: FitResult, stream: IO[str], verbose: bool) -> None:
     """Print the tables of a fit."""
     console = _console(stream)
     widest = console.width if is_terminal(stream) else PIPED
@@ -75,13 +75,13 @@ def number(value: Any) -> str:
     return str(value)
 
 
-def _title(result: Result) -> str:
+def _title(result: FitResult) -> str:
     settings, data = result.settings.document(), result.data
     kind = "".join(f", {settings[key]} {key}" for key in ("covariance", "mixing") if key in settings)
     weight = "" if data.row_weights is None else f" of total weight {data.rows.total:g}"
     columns = ", ".join(escaped(name) for name in data.columns)
     rows = f"{escaped(data.source, 200)}, {data.count} rows{weight} ({columns})"
-    return f"{result.family.name}, k={settings['k']}{kind}: {rows}"
+    return f"{result.kind.name}, k={settings['k']}{kind}: {rows}"
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
@@ -97,13 +97,13 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
     return table
 
 
-def _parameters(result: Result, widest: int) -> Any:
+def _parameters(result: FitResult, widest: int) -> Any:
     """Fitted components, each followed by the true one it matches where that is known; turned where it is too wide."""
-    fitted = result.family.table(result.parameters, result.data.columns, result.data.rows.total)
+    fitted = result.kind.table(result.parameters, result.data.columns, result.data.rows.total)
     rows = [[str(i + 1), *map(number, cells)] for i, cells in enumerate(zip(*(c for _, c in fitted), strict=True))]
     true = result.truth and result.truth["parameters"]
     if true:
-        known = dict(result.family.table(true, result.data.columns, result.data.rows.total))
+        known = dict(result.kind.table(true, result.data.columns, result.data.rows.total))
         blank = [known.get(title) for title, _ in fitted]
         count = max(len(cells) for cells in known.values())
         lines = [["true", *(number(cells[i]) if cells else "" for cells in blank)] for i in range(count)]
@@ -119,11 +119,11 @@ def _parameters(result: Result, widest: int) -> Any:
     return table(titles, rows)
 
 
-def _with_errors(result: Result, rows: list[list[str]]) -> list[list[str]]:
+def _with_errors(result: FitResult, rows: list[list[str]]) -> list[list[str]]:
     """Below each component its standard errors and the ends of its 95 % intervals, where there is a bootstrap."""
     if result.bootstrap is None or result.bootstrap.refused:
         return rows
-    tables = [result.family.table(p, result.data.columns, result.data.rows.total) for p in result.bootstrap.parameters]
+    tables = [result.kind.table(p, result.data.columns, result.data.rows.total) for p in result.bootstrap.parameters]
     kinds = [type(cells[0]) for _, cells in tables[0]]
     cells = np.array([[column for _, column in each] for each in tables], dtype=np.float64)  # (replicates, columns, k)
     ends = np.quantile(cells, LEVELS, axis=0)
@@ -140,12 +140,12 @@ def _with_errors(result: Result, rows: list[list[str]]) -> list[list[str]]:
     return lines
 
 
-def _covariances(result: Result) -> Any:
+def _covariances(result: FitResult) -> Any:
     """Whole covariance matrices where they hold more than the standard deviations in the table above."""
     names, shape = result.data.columns, result.settings.document().get("covariance")
     if "covariances" not in result.parameters or shape not in ("full", "tied") or not 1 < len(names) <= WIDEST:
         return None
-    matrices = result.parameters["covariances"]
+    matrices = np.asarray(result.parameters["covariances"])
     shown = [("all", matrices[0])] if shape == "tied" else [(str(i + 1), m) for i, m in enumerate(matrices)]
     rows = [
         [label if j == 0 else "", escaped(name), *map(number, matrix[j])]
@@ -155,9 +155,9 @@ def _covariances(result: Result) -> Any:
     return table(["component", "covariance of", *names], rows)
 
 
-def _iterations(result: Result, verbose: bool) -> Any:
+def _iterations(result: FitResult, verbose: bool) -> Any:
     """Log-likelihood (K-means: inertia) of each iteration of the best start, and what it gained."""
-    pairs = result.log_likelihoods(result.best)
+    pairs = result.measures(result.best)
     hard = result.inertia is not None
     values = [pair[1] if hard else pair[0] for pair in pairs]
     title = "inertia" if hard else "log-likelihood"
@@ -173,28 +173,28 @@ def _iterations(result: Result, verbose: bool) -> Any:
     return table(titles[:shown], [row[:shown] for row in rows])
 
 
-def climb(result: Result, stream: IO[str]) -> str:
+def climb(result: FitResult, stream: IO[str]) -> str:
     """The best start's log-likelihood (K-means: inertia) at every iteration, as a curve in one line."""
-    pairs, hard = result.log_likelihoods(result.best), result.inertia is not None
+    pairs, hard = result.measures(result.best), result.inertia is not None
     values = [(inertia if hard else log_likelihood) or 0.0 for log_likelihood, inertia in pairs]
     steps = len(values) - 1
     ends = f"from {number(values[0])} to {number(values[-1])} in {steps} iteration{'s' * (steps != 1)}"
     return f"{'inertia' if hard else 'log-likelihood'} {curve(values, LONGEST, takes_unicode(stream))} {ends}"
 
 
-def _score(result: Result, start: Start) -> float:
-    log_likelihood, inertia = result.family.measures(start.scores[-1], result.data.rows, result.settings.model.k)
+def _score(result: FitResult, start: Run) -> float:
+    log_likelihood, inertia = result.kind.measures(start.scores[-1], result.data.rows, result.settings.model.k)
     return inertia if inertia is not None else (log_likelihood or 0.0)
 
 
-def ledger(result: Result) -> str:
+def ledger(result: FitResult) -> str:
     """How many starts reached the best, and how bad the worst was."""
     finished = [start for start in result.ledger if start.finished]
     what = "inertia" if result.inertia is not None else "log-likelihood"
     best = _score(result, result.best)
     line = f"{result.reached()} of {len(result.ledger)} start{'s' * (len(result.ledger) > 1)} reached {what} {best:.3f}"
     worst = min(finished, key=lambda start: start.scores[-1])
-    if not same_optimum(result.family, worst.scores[-1], result.best.scores[-1]):
+    if not same_optimum(result.kind, worst.scores[-1], result.best.scores[-1]):
         line += f"; worst {_score(result, worst):.3f}"
     screened = [start for start in result.ledger if start.status == "screened"]
     degenerate = len(result.ledger) - len(finished) - len(screened)
@@ -203,22 +203,22 @@ def ledger(result: Result) -> str:
         line += f"; all were tried on a sample of {result.best.sample[0]} rows, and {len(finished)} finished on all"
     if result.certificate is not None:
         return f"{line}\n{certified(result)}"
-    once, starts = found_once(result.family, result.ledger)
+    once, starts = optima_found_once(result.kind, result.ledger)
     if starts < 2 or result.best.status == "max_iter":
         return line
     chance = f"about {100 * once / starts:.0f} %" if once else f"below {100 / starts:.0f} %"
     return f"{line}\nChance that one more start finds a new optimum: {chance} ({once} found once, in {starts} starts)"
 
 
-def certified(result: Result) -> str:
+def certified(result: FitResult) -> str:
     """What is known for certain of the best fit there can be."""
     known = result.certificate or {}
     if "optimum" in known:
         if known["reached"]:
             return "Certified: no clusters of this number have a smaller inertia (exact in one dimension)."
         return f"Not the best: the smallest inertia of this many clusters is {known['optimum']:.6g}."
-    gap, rows = known["gap"], result.data.rows.total
-    bound = gap + rows * float(np.log1p(known["D"] / rows))
+    gap, slope, rows = known["gap"] or 0.0, known["D"] or 0.0, result.data.rows.total
+    bound = gap + rows * float(np.log1p(slope / rows))
     if bound < CERTAIN:
         return "Certified: no mixture of any number of coins is better."
     return (
@@ -227,7 +227,7 @@ def certified(result: Result) -> str:
     )
 
 
-def verdict(result: Result) -> str:
+def verdict(result: FitResult) -> str:
     """How the best start ended, in a sentence."""
     best = result.best
     left = "" if best.decrement is None else f" (expected remaining gain {best.decrement:.1e} nats)"
@@ -240,14 +240,14 @@ def verdict(result: Result) -> str:
     }[str(best.stop)]
 
 
-def _bootstrapped(result: Result) -> list[str]:
+def _bootstrapped(result: FitResult) -> list[str]:
     made = result.bootstrap
     if made is None or made.refused:
         return []
     return [f"Standard errors and 95 % intervals: from {len(made.parameters)} refits of data drawn from this fit."]
 
 
-def criteria(result: Result) -> str:
+def criteria(result: FitResult) -> str:
     """Log-likelihood, number of parameters and information criteria."""
     values = result.criteria()
     if result.log_likelihood is None:
@@ -258,7 +258,7 @@ def criteria(result: Result) -> str:
     return f"{kind} {result.log_likelihood:.6f}, {count}; {listed} (smaller is better)"
 
 
-def _agreement(result: Result) -> list[str]:
+def _agreement(result: FitResult) -> list[str]:
     if result.truth is None or result.truth["adjusted_rand_index"] is None:
         return []
     return [

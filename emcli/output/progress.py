@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from emcli.data.rows import Rows
     from emcli.inference.fit import Event, Observer
-    from emcli.models.base import Family
+    from emcli.models.base import AnyModel
 
 PATIENCE, PAUSE = 0.5, 0.1  # seconds before the first showing, and between two
 
@@ -81,14 +81,14 @@ def time_left(done: int, total: int, elapsed: float) -> str:
     return f", about {round(seconds / 60)} min left" if seconds < 5400 else f", about {seconds / 3600:.1f} h left"
 
 
-def fit_progress(bar: Progress, family: Family, rows: Rows, k: int, restarts: int) -> Observer:
+def fit_progress(bar: Progress, kind: type[AnyModel], rows: Rows, k: int, restarts: int) -> Observer:
     """An observer of a fit that shows the start, its iteration and its log-likelihood, or inertia."""
-    from emcli.inference.starts import Iteration
+    from emcli.inference.starts import IterationEvent
 
     def show(event: Event) -> None:
-        if not (isinstance(event, Iteration) and bar.due):
+        if not (isinstance(event, IterationEvent) and bar.due):
             return
-        log_likelihood, inertia = family.measures(event.step.score, rows, k)
+        log_likelihood, inertia = kind.measures(event.step.score, rows, k)
         what = "" if bar.prefix else "log-likelihood "
         score = f"inertia {inertia:.6g}" if inertia is not None else f"{what}{log_likelihood or 0.0:.8g}"
         bar.show(f"start {event.start} of {max(event.start, restarts)}, iteration {event.iteration}, {score}")

@@ -10,13 +10,15 @@ from typing import IO, Any
 from emcli.data.rows import Rows
 from emcli.errors import EmcliError
 from emcli.inference.fit import Event, Observer
-from emcli.inference.starts import Iteration, Start
-from emcli.models.base import Family
+from emcli.inference.starts import IterationEvent, Run
+from emcli.models.base import AnyModel
 from emcli.output.terminal import json_for
 
 
 @contextmanager
-def tracing(stream: IO[str], family: Family, rows: Rows, k: int, candidate: str | None = None) -> Iterator[Observer]:
+def tracing(
+    stream: IO[str], kind: type[AnyModel], rows: Rows, k: int, candidate: str | None = None
+) -> Iterator[Observer]:
     """An observer of a fit that writes one flushed line for each event; where the fit fails, a last line says why.
 
     Where several are compared, each line names its candidate.
@@ -26,11 +28,11 @@ def tracing(stream: IO[str], family: Family, rows: Rows, k: int, candidate: str 
 
     def trace(event: Event) -> None:
         nonlocal before
-        if isinstance(event, Iteration):
-            line = _iteration(event, family, rows, k, before)
+        if isinstance(event, IterationEvent):
+            line = _iteration(event, kind, rows, k, before)
             before = line["log_likelihood"]
         else:
-            line, before = _end(event, family, rows, k), None
+            line, before = _end(event, kind, rows, k), None
         _put(stream, {**named, **line})
 
     try:
@@ -40,8 +42,8 @@ def tracing(stream: IO[str], family: Family, rows: Rows, k: int, candidate: str 
         raise
 
 
-def _iteration(event: Iteration, family: Family, rows: Rows, k: int, before: float | None) -> dict[str, Any]:
-    log_likelihood, inertia = family.measures(event.step.score, rows, k)
+def _iteration(event: IterationEvent, kind: type[AnyModel], rows: Rows, k: int, before: float | None) -> dict[str, Any]:
+    log_likelihood, inertia = kind.measures(event.step.score, rows, k)
     line: dict[str, Any] = {
         "type": "iteration",
         "start": event.start,
@@ -50,19 +52,19 @@ def _iteration(event: Iteration, family: Family, rows: Rows, k: int, before: flo
     }
     if inertia is not None:
         line["inertia"] = inertia
-    if event.iteration and not family.hard:
+    if event.iteration and not kind.hard:
         line["step"] = event.step.how
     line["gain"] = None if log_likelihood is None or before is None else log_likelihood - before
-    line["parameters"] = family.write(family.outward(event.step.model, rows))
+    line["parameters"] = event.step.model.to_original(rows.frame).to_parameters()
     return line
 
 
-def _end(start: Start, family: Family, rows: Rows, k: int) -> dict[str, Any]:
+def _end(start: Run, kind: type[AnyModel], rows: Rows, k: int) -> dict[str, Any]:
     line: dict[str, Any] = {"type": "end", "start": start.start, "status": start.status, "iterations": start.iterations}
     if not start.finished:
         line["log_likelihood"] = None
         return line if start.status == "screened" else line | {"reason": start.reason}
-    log_likelihood, inertia = family.measures(start.scores[-1], rows, k)
+    log_likelihood, inertia = kind.measures(start.scores[-1], rows, k)
     return line | {"log_likelihood": log_likelihood} | ({} if inertia is None else {"inertia": inertia})
 
 

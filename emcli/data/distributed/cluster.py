@@ -14,13 +14,13 @@ from operator import add
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from emcli.config.settings import DataSettings
 from emcli.data.dataset import Dataset, shown_source, unfit
 from emcli.data.distributed import worker
 from emcli.data.distributed.rows import Scattered, counted
-from emcli.data.rows import DataFault, Rows
+from emcli.data.rows import DataFault, Observations, Requirements, Rows
 from emcli.data.table.partitions import check_header, partition_files
 from emcli.errors import EmcliError, Exit, FitWarning, quoted
-from emcli.models.base import Family
 
 PATIENCE = 5  # seconds for a scheduler to answer, and for workers to be there
 GONE = 8  # seconds without any worker after which a fit is given up
@@ -206,32 +206,32 @@ def _other(name: str, theirs: str, mine: str) -> EmcliError:
 class Elsewhere:
     """A table whose parts the workers hold as they were read: one reading serves a whole grid."""
 
-    def __init__(self, cluster: Cluster, source: str, family: Family, settings: Any) -> None:
+    def __init__(self, cluster: Cluster, source: str, observations: Observations, settings: DataSettings) -> None:
         self._cluster, self._source = cluster, source
         path = os.path.abspath(source)
         [paths] = cluster.ended(cluster.begun(partition_files, [path], spread=True))
         shown = [os.path.normpath(os.path.join(source, os.path.relpath(each, path))) for each in paths]
-        alone, n = _alone(settings), len(paths)
-        self._raw = cluster.begun(worker.part, paths, shown, [family] * n, [alone] * n, spread=True)
+        n = len(paths)
+        self._raw = cluster.begun(worker.part, paths, shown, [observations] * n, [settings] * n, spread=True)
         self._facts: list[worker.Facts] = cluster.asked(worker.facts, self._raw)
         for fact, name in zip(self._facts, shown, strict=True):
             check_header(name, fact.header, self._facts[0].header, 1)
         self.columns = len(self._facts[0].names)
 
-    def dataset(self, family: Family, settings: Any) -> Dataset:
-        """The rows as a fit with these settings works on them. Raises EmcliError."""
+    def dataset(self, needs: Requirements, settings: DataSettings, jobs: int | None = None) -> Dataset:
+        """The rows as a fit that needs this works on them. Raises EmcliError."""
         names = self._facts[0].names
 
         def total(function: Callable[..., Any]) -> Any:
             return reduce(add, self._cluster.asked(worker.told, self._raw, [function] * len(self._raw)))
 
         try:
-            rows = family.across(total, names, settings)
+            rows = needs.check(needs.observations.summarize(total, names, needs.k, needs.rule, settings))
         except DataFault as fault:
             raise unfit(fault, self._source) from None
         if not rows.count:
             n = len(self._raw)
-            placed = self._cluster.begun(worker.placed, self._raw, [family] * n, [rows] * n)
+            placed = self._cluster.begun(worker.placed, self._raw, [needs.observations] * n, [rows] * n)
             sizes = self._cluster.asked(counted, placed)
             rows = Scattered.of(rows, Kept(self._cluster, placed), sizes).or_merged()
         facts = self._facts
@@ -240,13 +240,6 @@ class Elsewhere:
             rows, shown_source(self._source), sum(fact.count for fact in facts), sum(fact.dropped for fact in facts),
             names, lambda: digest, None, None, (*_said(facts), *rows.cautions),
         )  # fmt: skip
-
-
-def _alone(settings: Any) -> Any:
-    """The settings with which a worker reads: in one thread."""
-    from dataclasses import replace
-
-    return replace(settings, search=replace(settings.search, jobs=1))
 
 
 def _said(facts: Sequence[worker.Facts]) -> list[FitWarning]:

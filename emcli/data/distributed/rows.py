@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emcli.data.duplicates import FEWEST, REPEATED, SAMPLE, SHRUNK, keys
-from emcli.data.rows import Rows
+from emcli.data.rows import Observations, Rows, Sampler
 from emcli.data.scaling import Frame
 from emcli.types import Array, Batch, IndexArray, Mapper
 
@@ -101,9 +101,9 @@ class Scattered(Rows):
         fields = {name: getattr(self, name) for name in Rows.__dataclass_fields__}
         return Rows(**{**fields, "values": found.values, "weights": found.weights})
 
-    def redrawn(self, model: Any, rng: np.random.Generator) -> Rows:
+    def redrawn(self, observations: Observations, model: Sampler, rng: np.random.Generator) -> Rows:
         seeds = rng.integers(2**63, size=len(self.sizes)).tolist()
-        parts = self.parts.made(partial(drawn_like, model=model), seeds)
+        parts = self.parts.made(partial(drawn_like, observations=observations, model=model), seeds)
         return replace(self, parts=parts, sizes=tuple(parts.each(counted, parts.handles)))
 
     def or_merged(self) -> Rows:
@@ -171,9 +171,9 @@ def added(function: Callable[..., Any], rows: Rows) -> Any:
     return reduce(add, (function(*batch) for batch in rows.batches()))
 
 
-def drawn_like(rows: Rows, seed: int, model: Any) -> Rows:
+def drawn_like(rows: Rows, seed: int, observations: Observations, model: Sampler) -> Rows:
     """A part drawn from a model, of as many rows as the weights of this one sum to."""
-    return rows.redrawn(model, np.random.default_rng(seed))
+    return rows.redrawn(observations, model, np.random.default_rng(seed))
 
 
 def counted(rows: Rows) -> int:

@@ -11,10 +11,10 @@ import numpy as np
 
 from emcli import __version__
 from emcli.compute.memory import keep_freed
+from emcli.config.settings import DataSettings
 from emcli.data.dataset import FRACTIONAL, Raw, digest_of, located, read, unfit
-from emcli.data.rows import DataFault, RowFault, Rows
+from emcli.data.rows import Columns, DataFault, Observations, RowFault, Rows
 from emcli.errors import EmcliError, FitWarning
-from emcli.models.base import Family
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +52,11 @@ def kept(function: Callable[..., Any], *arguments: Any) -> Any:
         return Raised(error)
 
 
-def part(path: str, shown: str, family: Family, settings: Any) -> Raw:
+def part(path: str, shown: str, observations: Observations, settings: DataSettings) -> Raw:
     """One part read. Raises EmcliError, in which the part is called as `shown`."""
     keep_freed()
     try:
-        raw = read(path, family, settings)
+        raw = read(path, observations, settings, jobs=1)
     except EmcliError as error:
         faults = [replace(fault, file=shown) if fault.file == path else fault for fault in error.problems]
         raise EmcliError(error.exit_code, *faults, hint=error.hint, unsaid=error.unsaid) from None
@@ -85,6 +85,6 @@ def told(raw: Raw, function: Callable[..., Any]) -> Any:
         raise unfit(fault, raw.table.source) from None
 
 
-def placed(raw: Raw, family: Family, like: Rows) -> Rows:
+def placed(raw: Raw, observations: Observations, like: Rows) -> Rows:
     """A part's rows in the working coordinates of all."""
-    return family.placed(raw.numbers, raw.weights, like)
+    return observations.place(Columns(raw.numbers, raw.texts, raw.weights, like.names), like)

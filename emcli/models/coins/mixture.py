@@ -1,25 +1,35 @@
-"""A mixture of k binomials: its densities, E-step and M-step."""
+"""Mixtures of binomials: k coins, of which each row tossed one, and which one is not known."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
-from emcli.data import trials
+from emcli.config.settings import Init, ModelSettings
 from emcli.data.rows import Rows
-from emcli.inference.information import Complete
-from emcli.models.base import UNIT_ROUNDOFF, Degenerate, Stats
+from emcli.data.scaling import Frame
+from emcli.data.trials import TRIALS
+from emcli.models.base import UNIT_ROUNDOFF, Degenerate, Stats, first_pair
+from emcli.models.coins.identifiability import too_few_tosses
+from emcli.models.complete_data import CompleteData, CompleteDataModel
+from emcli.models.nesting import contains, split_weights
+from emcli.models.parameters import ParameterFault, ParameterReader
+from emcli.models.plain_values import Count, Parameters, Share, Titled
 from emcli.models.posterior import normalise, tilted
-from emcli.types import Array, IndexArray
+from emcli.models.seeding import far_apart
+from emcli.types import JSON, Array, IndexArray
 
 MANY = 2.0**40  # tosses of a coin from which the rounding of its P(heads) can be told
 IMPOSSIBLE = -1e200  # stands for ln 0: a count of 0 times it is 0, any other count leaves no likelihood
+LARGEST_CERTIFIED = 10_000  # different rows up to which the bound of the likelihood is worked out
+ALIKE = 1e-4  # of a coin's sd: coins closer than this are the same
 
 
 @dataclass(frozen=True)
-class Tosses(Stats):
+class BinomialStats(Stats):
     """What is attributed to each coin."""
 
     rows: Array  # (k,) effective rows
@@ -28,8 +38,23 @@ class Tosses(Stats):
 
 
 @dataclass(frozen=True, eq=False)
-class Coins:
+class BinomialMixture(CompleteDataModel[BinomialStats]):
     """k coins; rows are (3, n): heads, tails and ln of the binomial coefficient."""
+
+    name = "coins"
+    observations = TRIALS
+    options: ClassVar[Mapping[str, JSON]] = {
+        "k": 2,
+        "heads": None,
+        "tosses": None,
+        "tails": None,
+        "flips": None,
+        "mixing": "equal",
+        "init": "k-means++",
+        "bootstrap": None,
+        "solver": None,
+    }
+    trial_runs = (4, 8)
 
     weights: Array  # (k,) mixing weights
     heads: Array  # (k,) P(heads)
@@ -45,15 +70,7 @@ class Coins:
             object.__setattr__(self, "_log_weights", np.maximum(np.log(self.weights), IMPOSSIBLE)[:, None])
         object.__setattr__(self, "_log_odds", np.maximum(log_odds, IMPOSSIBLE, out=log_odds))
 
-    @property
-    def parameters_count(self) -> int:
-        k = len(self.heads)
-        return 2 * k - 1 if self.free else k
-
-    def components(self) -> tuple[Array, ...]:
-        return (self.heads,)
-
-    def e_step(self, rows: Array, weights: Array | None) -> Tosses:
+    def e_step(self, rows: Array, weights: Array | None) -> BinomialStats:
         """Heads and tails attributed to each coin, and the log-likelihood with its binomial coefficients."""
         r, log_density = self.posterior(rows)
         if weights is None:
@@ -65,9 +82,9 @@ class Coins:
             raise Degenerate("a row is impossible for every coin: P(heads) of exactly 0 or 1 contradicts it")
         heads, tails = (r @ rows[:2].T).T
         squares += _rounded_away(heads + tails, self.heads)
-        return Tosses(total, score, squares, r.sum(axis=1), heads, tails)
+        return BinomialStats(total, score, squares, r.sum(axis=1), heads, tails)
 
-    def m_step(self, stats: Tosses) -> Self:
+    def m_step(self, stats: BinomialStats) -> Self:
         """P(heads) is heads over tosses; a coin that has lost all its rows stays as it is.
 
         Raises Degenerate where it is nearer to 1 than numbers can tell, but a tail was seen.
@@ -88,13 +105,13 @@ class Coins:
         log_density = normalise(log_joint)
         return log_joint, log_density
 
-    def complete(self, rows: Array, weights: Array | None) -> Complete:
+    def complete(self, rows: Array, weights: Array | None) -> CompleteData:
         """In the log-odds of each coin."""
         r, _ = self.posterior(rows)
         p, tosses = self.heads[:, None], rows[0] + rows[1]
         informed = (r * tosses) @ (np.ones(len(tosses)) if weights is None else weights) * self.heads * (1 - self.heads)
         places = np.arange(len(p))[:, None]
-        return Complete(
+        return CompleteData(
             r, (rows[0] - p * tosses)[:, None, :], informed[:, None, None], places, self.weights if self.free else None
         )
 
@@ -110,12 +127,102 @@ class Coins:
         )
         return replace(self, heads=heads, weights=tilted(self.weights, step[k:]) if self.free else self.weights)
 
-    def redrawn(self, rows: Rows, rng: np.random.Generator) -> Rows:
-        """As many rows as the weights of these sum to, each with as many tosses, drawn from the mixture."""
-        return trials.redrawn(rows, self, rng)
+    def sample(self, labels: IndexArray, rng: np.random.Generator, trials: IndexArray | None = None) -> Array:
+        """Heads and tosses (n, 2). Raises ParameterFault where nobody says how many tosses a row has."""
+        if trials is None:
+            raise ParameterFault(("tosses",), "how many tosses has a row?")
+        return np.column_stack([rng.binomial(trials, self.heads[labels]), trials])
 
-    def ordered(self, order: IndexArray) -> Self:
-        return replace(self, weights=self.weights[order], heads=self.heads[order])
+    @classmethod
+    def initialize(
+        cls, rows: Rows, settings: ModelSettings, init: Init, rng: np.random.Generator, candidate: int
+    ) -> Self:
+        """Shares of heads of rows far apart (k-means++), where they differ; else uniform in the range of the shares."""
+        k, thrown = settings.k, rows.values[0] + rows.values[1]
+        rates = rows.values[0] / thrown
+        heads = rng.uniform(rates.min(), rates.max(), k)
+        if init != "random":
+            chosen = far_apart(rates[None, :], rows.weights, k, rng)
+            drawn = (rows.values[0, chosen] + 0.5) / (thrown[chosen] + 1.0)
+            heads = np.where([rate in rates[chosen[:i]] for i, rate in enumerate(rates[chosen])], heads, drawn)
+        return cls(np.full(k, 1.0 / k), heads, settings.mixing == "free")
+
+    @classmethod
+    def check(cls, given: ParameterReader, k: int | None, d: int | None) -> dict[str, Array]:
+        """P(heads) of each coin."""
+        heads = given.array("heads", (k,))
+        for i in np.flatnonzero(~((heads >= 0) & (heads <= 1))):
+            raise ParameterFault(("heads", int(i)), f"must be a probability from 0 to 1, got {heads[i]:g}")
+        return {"heads": heads}
+
+    @classmethod
+    def estimate(cls, rows: Rows, members: Array) -> dict[str, JSON]:
+        """Shares of the rows and of heads in them, from known memberships (k, n)."""
+        weighted = members if rows.weights is None else members * rows.weights
+        heads, tails = (weighted @ rows.values[:2].T).T
+        sizes = weighted.sum(axis=1)
+        return {"weights": (sizes / sizes.sum()).tolist(), "heads": (heads / (heads + tails)).tolist()}
+
+    def scaling(self, settings: ModelSettings, names: Sequence[str]) -> Frame:
+        """Counts are taken as they are."""
+        if len(names) > 2:
+            raise ParameterFault((), f"coins have one or two columns, but data.columns names {len(names)}")
+        return super().scaling(settings, names)
+
+    @classmethod
+    def distances(cls, one: Parameters, other: Parameters) -> Array:
+        """On the scale on which a share of heads has the same variance wherever it is (Freeman & Tukey 1950)."""
+        angles, others = (np.arcsin(np.sqrt(np.asarray(each["heads"], dtype=np.float64))) for each in (one, other))
+        return np.asarray(np.abs(angles[:, None] - others))
+
+    @classmethod
+    def table(cls, parameters: Parameters, names: Sequence[str], total: float) -> list[Titled]:
+        """Rows, mixing weight and P(heads) of each coin."""
+        weights, heads = (np.asarray(parameters[key], dtype=np.float64).tolist() for key in ("weights", "heads"))
+        return [
+            ("rows", [Count(total * w) for w in weights]),
+            ("weight", [Share(w) for w in weights]),
+            ("P(heads)", heads),
+        ]
+
+    @classmethod
+    def contains(cls, small: ModelSettings, large: ModelSettings) -> bool:
+        """Is every mixture of the small settings also one of the large ones?"""
+        return contains(small, large)
+
+    def grown(self, settings: ModelSettings, rows: Rows, step: float) -> Iterator[Self]:
+        """Coins split by `step` sds of a row's share of heads either way."""
+        free, tosses = settings.mixing == "free", float(np.average(rows.values[:2].sum(axis=0), weights=rows.weights))
+        sds = np.sqrt(np.maximum(self.heads * (1 - self.heads), 0.5 / tosses) / tosses)
+        for parents, offsets, weights in split_weights(self.weights, settings.k, free):
+            heads = np.clip(self.heads[parents] + step * offsets * sds[parents], 0.0, 1.0)
+            yield replace(self, weights=weights, heads=heads, free=free)
+
+    def identical_components(self) -> tuple[int, int] | None:
+        """Two coins closer than can be told."""
+        sd = np.sqrt(self.heads * (1 - self.heads))
+        return first_pair(lambda i, j: abs(self.heads[i] - self.heads[j]) <= ALIKE * sd[[i, j]].max(), len(sd))
+
+    @classmethod
+    def unidentifiable(cls, rows: Rows, settings: ModelSettings) -> str | None:
+        """Why the tosses of a row are too few to tell the coins apart, where they are."""
+        return too_few_tosses(rows, settings.k, settings.mixing)
+
+    @classmethod
+    def likelihood_bound(
+        cls, log_likelihood: float | None, rows: Rows, settings: ModelSettings
+    ) -> Mapping[str, float | None] | None:
+        """Lindsay (1983): no mixture of any number of coins is more than gap + N ln(1 + D/N) nats better."""
+        if settings.mixing != "free" or log_likelihood is None or rows.values.shape[1] > LARGEST_CERTIFIED:
+            return None
+        from emcli.models.coins.npmle import npmle
+
+        assert rows.weights is not None
+        heads, tails, log_comb = rows.values
+        best = npmle(heads, tails, log_comb, rows.weights)
+        if not np.isfinite(best.D):
+            return None
+        return {"npmle_log_likelihood": best.log_likelihood, "gap": best.log_likelihood - log_likelihood, "D": best.D}
 
 
 def _rounded_away(tosses: Array, p: Array) -> float:

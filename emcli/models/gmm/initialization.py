@@ -1,18 +1,58 @@
-"""Gaussian mixtures from clusters of rows: their moments, and the starts that they suggest."""
+"""Starts of Gaussian mixtures: from clusters of rows, of all sizes, or anywhere in the data's range."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from emcli.compute.arrays import row_chunks
+from emcli.config.settings import Init, ModelSettings
+from emcli.data.points import uniform
 from emcli.data.rows import Rows
-from emcli.models.gmm.covariance import SHAPES
-from emcli.models.gmm.mixture import Gaussian
+from emcli.models.seeding import far_apart, squared_distances
 from emcli.types import Array
 
 SMALLEST = 0.02  # sd of a narrow component at the start, as a part of that of all rows
+EVERY_FOURTH = 4  # candidate is one of components of all sizes
+
+
+class Start(NamedTuple):
+    """Where a Gaussian mixture begins, in working coordinates."""
+
+    weights: Array  # (k,)
+    means: Array  # (k, d)
+    matrices: Array  # (k, d, d) covariances
+
+
+def drawn(rows: Rows, settings: ModelSettings, init: Init, rng: np.random.Generator, candidate: int) -> Start:
+    """A start: from clusters around rows far apart, each fourth candidate of all sizes; with init: random anywhere."""
+    k, tied = settings.k, settings.covariance == "tied"
+    if init == "random":
+        return anywhere(rows, k, tied, rng)
+    if candidate % EVERY_FOURTH == EVERY_FOURTH - 1 and not tied:
+        return of_all_sizes(rows, k, rng)
+    assert rows.spread is not None
+    unit = np.sqrt(np.diag(rows.spread))[:, None]
+    unit[unit == 0] = 1.0  # a constant column, which spherical components can have
+    # Spherical answers depend on the units: clusters may show in these, or where all columns count the same.
+    common = settings.covariance == "spherical" and rng.integers(2) == 1
+    seen = rows.values / (unit.max() if common else unit)
+    chosen = far_apart(seen, rows.weights, k, rng)
+    members = np.zeros((k, seen.shape[1]))
+    members[squared_distances(seen, seen[:, chosen].T).argmin(axis=0), range(seen.shape[1])] = 1.0
+    return from_clusters(rows, members, tied, settings.mixing == "free", int(rng.integers(3)))
+
+
+def anywhere(rows: Rows, k: int, tied: bool, rng: np.random.Generator) -> Start:
+    """Means uniform in each column's range, diagonal covariances with sds of 1/70 to 1/7 of it."""
+    d, extent = len(rows.values), np.ptp(rows.values, axis=1)
+    means = uniform(rows, k, rng)
+    matrices = np.zeros((k, d, d))
+    matrices[:, range(d), range(d)] = (rng.uniform(1 / 70, 1 / 7, size=(k, d)) * extent) ** 2
+    if tied:
+        matrices[:] = matrices.mean(axis=0)
+    return Start(np.full(k, 1.0 / k), means, matrices)
 
 
 def cluster_moments(values: Array, weighted: Array) -> tuple[Array, Array, Array]:
@@ -28,7 +68,7 @@ def cluster_moments(values: Array, weighted: Array) -> tuple[Array, Array, Array
     return sizes, means, scatter
 
 
-def from_members(rows: Rows, members: Array, shape: Any, free: bool, kind: int) -> Gaussian:
+def from_clusters(rows: Rows, members: Array, tied: bool, free: bool, kind: int) -> Start:
     """A start from clusters, their covariances (0) each its own, shrunk to the pooled one; (1) pooled; (2) pooled, with
     equal weights. Which of them leads to the best optimum differs from data to data."""
     assert rows.spread is not None
@@ -44,13 +84,13 @@ def from_members(rows: Rows, members: Array, shape: Any, free: bool, kind: int) 
         matrices = (scatter + strength * pooled) / (sizes[:, None, None] + strength)
     else:
         matrices = np.broadcast_to(pooled, scatter.shape).copy()
-    if shape is SHAPES["tied"]:
+    if tied:
         matrices[:] = pooled
     weights = sizes / sizes.sum() if free and kind < 2 else np.full(k, 1.0 / k)
-    return Gaussian(weights, means, shape.of(matrices, rows.spread), free)
+    return Start(weights, means, matrices)
 
 
-def of_all_sizes(rows: Rows, k: int, shape: Any, free: bool, rng: np.random.Generator) -> Gaussian:
+def of_all_sizes(rows: Rows, k: int, rng: np.random.Generator) -> Start:
     """A start that clusters far apart do not lead to: wide and narrow components, one perhaps within another.
 
     Means are rows drawn at random, covariances that of all rows, shrunk by a factor of 1 to SMALLEST in every sd.
@@ -60,4 +100,4 @@ def of_all_sizes(rows: Rows, k: int, shape: Any, free: bool, rng: np.random.Gene
     chosen = rng.choice(n, k, p=None if rows.weights is None else rows.weights / rows.total)
     sds = np.exp(rng.uniform(np.log(SMALLEST), 0.0, k))
     matrices = sds[:, None, None] ** 2 * rows.spread
-    return Gaussian(np.full(k, 1.0 / k), rows.values[:, chosen].T.copy(), shape.of(matrices, rows.spread), free)
+    return Start(np.full(k, 1.0 / k), rows.values[:, chosen].T.copy(), matrices)

@@ -1,26 +1,35 @@
-"""A mixture of Gaussians as a model: its E-step, M-step, information and draws."""
+"""Mixtures of Gaussians of full, tied, diagonal or spherical covariance."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import log, pi
-from typing import Any, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
-from emcli.data.rows import Rows
-from emcli.inference.information import Complete
+from emcli.config.settings import Init, ModelSettings
+from emcli.data.points import POINTS, covariance
+from emcli.data.rows import Requirements, Rows
+from emcli.data.scaling import Frame, ScalingRule, weighed
 from emcli.models.base import Degenerate, Stats
-from emcli.models.gmm.covariance import Covariances
+from emcli.models.complete_data import CompleteData, CompleteDataModel
+from emcli.models.gmm import initialization, spurious
+from emcli.models.gmm.checks import given_matrices, refuse_flat
+from emcli.models.gmm.covariance import SHAPES, Covariances
 from emcli.models.gmm.e_step import moments
+from emcli.models.nesting import contains, split_weights
+from emcli.models.parameters import ParameterFault, ParameterReader, refuse_other_columns
+from emcli.models.plain_values import Count, Parameters, Share, Titled
 from emcli.models.posterior import normalise, tilted
-from emcli.types import Array, IndexArray
+from emcli.types import JSON, Array, IndexArray
 
 LOST = 1e-30  # effective rows below which a component has none
 
 
 @dataclass(frozen=True)
-class Moments(Stats):
+class GaussianStats(Stats):
     """Responsibility-weighted sums over rows, in each component's whitened coordinates y."""
 
     rows: Array  # (k,) effective rows
@@ -29,8 +38,18 @@ class Moments(Stats):
 
 
 @dataclass(frozen=True, eq=False)
-class Gaussian:
+class GaussianMixture(CompleteDataModel[GaussianStats]):
     """A mixture of k Gaussians in d dimensions; rows are (d, n), one column of numbers a row of data."""
+
+    name = "gmm"
+    observations = POINTS
+    options: ClassVar[Mapping[str, JSON]] = {
+        "covariance": "full",
+        "mixing": "free",
+        "init": "k-means++",
+        "bootstrap": None,
+        "solver": None,
+    }
 
     weights: Array  # (k,) mixing weights
     means: Array  # (k, d)
@@ -52,15 +71,15 @@ class Gaussian:
     def components(self) -> tuple[Array, ...]:
         return self.means, self.covariances.full()
 
-    def e_step(self, rows: Array, weights: Array | None) -> Moments:
-        """Moments around the current means, and the log-likelihood."""
+    def e_step(self, rows: Array, weights: Array | None) -> GaussianStats:
+        """GaussianStats around the current means, and the log-likelihood."""
         score, *sums = moments(self.covariances, self.means, self._log_scale, rows, weights)
         if not np.isfinite(score):
             raise Degenerate("a row is so far from every component that it has no density")
         total = float(rows.shape[1]) if weights is None else float(weights.sum())
-        return Moments(total, score, self.covariances.cancelled(rows, weights), *sums)
+        return GaussianStats(total, score, self.covariances.cancelled(rows, weights), *sums)
 
-    def m_step(self, stats: Moments) -> Self:
+    def m_step(self, stats: GaussianStats) -> Self:
         """The maximum likelihood model of the completed rows. Raises Degenerate where a component has sunk."""
         kept = stats.rows > LOST
         if not kept.all():
@@ -84,7 +103,7 @@ class Gaussian:
         log_density = normalise(log_joint)
         return log_joint, log_density
 
-    def complete(self, rows: Array, weights: Array | None) -> Complete:
+    def complete(self, rows: Array, weights: Array | None) -> CompleteData:
         """In the natural parameters of each component, in its own whitened coordinates."""
         y = self.covariances.whiten(rows, self.means)
         r, _ = self._posterior(y)
@@ -96,7 +115,7 @@ class Gaussian:
         places = np.concatenate([places, np.broadcast_to(more.reshape(-1, m), (k, m))], axis=1)
         sizes = r.sum(axis=1) if weights is None else r @ weights
         information = sizes[:, None, None] * np.diag(np.concatenate([np.ones(d), informed]))
-        return Complete(
+        return CompleteData(
             r, np.concatenate([y, scores], axis=1), information, places, self.weights if self.free else None
         )
 
@@ -109,7 +128,7 @@ class Gaussian:
         weights = tilted(self.weights, step[len(step) - k + 1 :]) if self.free else self.weights
         return replace(self, weights=weights, means=self.means + shift, covariances=covariances)
 
-    def sample(self, labels: Any, rng: np.random.Generator) -> Array:
+    def sample(self, labels: IndexArray, rng: np.random.Generator, trials: IndexArray | None = None) -> Array:
         """Rows (n, d) for n component labels; plain sums and products, so that the bits do not depend on a BLAS."""
         noise = rng.standard_normal((len(labels), self.means.shape[1]))
         roots = self.covariances.roots()
@@ -120,16 +139,137 @@ class Gaussian:
                     out[:, column] += roots[labels, column, j] * noise[:, j]
         return out
 
-    def redrawn(self, rows: Rows, rng: np.random.Generator) -> Rows:
-        """As many rows as the weights of these sum to, drawn from the mixture."""
-        if not rows.here:
-            return rows.redrawn(self, rng)
-        labels = rng.choice(len(self.weights), int(rows.total), p=self.weights)
-        values = np.ascontiguousarray(self.sample(labels, rng).T)
-        return replace(rows, values=values, weights=None, merged=None)
-
     def ordered(self, order: IndexArray) -> Self:
         """The components in another order."""
         return replace(
             self, weights=self.weights[order], means=self.means[order], covariances=self.covariances.ordered(order)
         )
+
+    def canonical_order(self) -> IndexArray:
+        """By the first mean, then the next, then variances and weights."""
+        spreads = np.diagonal(self.covariances.full(), axis1=1, axis2=2)
+        return np.lexsort(np.column_stack([self.means, spreads, self.weights]).T[::-1])
+
+    @classmethod
+    def requirements(cls, settings: ModelSettings) -> Requirements:
+        """Rows with their covariance, no column of which is constant or follows from the others."""
+        shape = settings.covariance
+        rule = ScalingRule.ALL_COLUMNS if shape == "spherical" else ScalingRule.EACH_COLUMN
+
+        def check(rows: Rows) -> Rows:
+            seen = rows if rows.spread is not None else replace(rows, spread=covariance(rows))
+            refuse_flat(seen, shape)
+            return seen
+
+        return Requirements(POINTS, settings.k, rule, shape in ("full", "tied"), check)
+
+    @classmethod
+    def initialize(
+        cls, rows: Rows, settings: ModelSettings, init: Init, rng: np.random.Generator, candidate: int
+    ) -> Self:
+        """A start as `initialization` draws it."""
+        weights, means, matrices = initialization.drawn(rows, settings, init, rng, candidate)
+        return cls(weights, means, _shape(settings).of(matrices, rows.spread), settings.mixing == "free")
+
+    def to_parameters(self) -> dict[str, JSON]:
+        """Mixing weights, means and full covariance matrices."""
+        matrices: list[JSON] = self.covariances.full().tolist()
+        return {"weights": self.weights.tolist(), "means": self.means.tolist(), "covariances": matrices}
+
+    @classmethod
+    def from_parameters(
+        cls, parameters: Parameters, settings: ModelSettings | None = None, rows: Rows | None = None
+    ) -> Self:
+        """The model of given means and covariances or sds; without these, with rows, the data's covariance.
+
+        Raises ParameterFault.
+        """
+        given = ParameterReader(parameters, ("weights", "means", "covariances", "sds"))
+        means = given.matrix("means", settings.k if settings else None, len(rows.names) if rows else None)
+        weights = given.weights(len(means))
+        matrices = given_matrices(given, means, rows)
+        free = settings is None or settings.mixing != "equal"
+        if not free and rows is not None and np.ptp(weights) > 1e-9:
+            raise ParameterFault(("weights",), "must be equal with mixing: equal")
+        covariances = _shape(settings).of(matrices, None)
+        sds = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
+        apart = np.abs(covariances.full() - matrices) > 1e-9 * sds[:, :, None] * sds[:, None, :]
+        if ("covariances" in given or "sds" in given) and apart.any():
+            name = settings.covariance if settings else None
+            raise ParameterFault(("covariances" if "covariances" in given else "sds",), f"are not {name or 'full'}")
+        return cls(weights, means, covariances, free)
+
+    @classmethod
+    def estimate(cls, rows: Rows, members: Array) -> dict[str, JSON]:
+        """Weights, means and covariances in the user's units from known memberships (k, n)."""
+        sizes, means, scatter = initialization.cluster_moments(rows.values, weighed(members, rows.weights))
+        matrices = np.ldexp(scatter / sizes[:, None, None], rows.frame.exponent[:, None] + rows.frame.exponent)
+        outward = rows.frame.outward(means)
+        return {"weights": (sizes / sizes.sum()).tolist(), "means": outward.tolist(), "covariances": matrices.tolist()}
+
+    def to_scaled(self, scaling: Frame, covariance: Array | None = None) -> Self:
+        covariances = self.covariances.rescaled(-scaling.exponent, covariance)
+        return replace(self, means=scaling.inward(self.means), covariances=covariances)
+
+    def to_original(self, scaling: Frame) -> Self:
+        covariances = self.covariances.rescaled(scaling.exponent, None)
+        return replace(self, means=scaling.outward(self.means), covariances=covariances)
+
+    def scaling(self, settings: ModelSettings, names: Sequence[str]) -> Frame:
+        """Coordinates around the first mean, in powers of two near the largest sds."""
+        refuse_other_columns(self.means, names)
+        sds = np.sqrt(np.diagonal(self.covariances.full(), axis1=1, axis2=2))
+        return Frame.around(self.means, sds, settings.covariance == "spherical")
+
+    @classmethod
+    def distances(cls, one: Parameters, other: Parameters) -> Array:
+        """Wasserstein distances of the columns' marginals (Givens & Shortt 1984), in units of the mean variance."""
+        means, others = (np.asarray(each["means"], dtype=np.float64) for each in (one, other))
+        matrices = (np.asarray(each["covariances"], dtype=np.float64) for each in (one, other))
+        sds, other_sds = (np.sqrt(np.diagonal(each, axis1=1, axis2=2)) for each in matrices)
+        unit = np.concatenate([sds, other_sds]) ** 2
+        away = (means[:, None] - others) ** 2 + (sds[:, None] - other_sds) ** 2
+        return np.asarray(np.sqrt((away / unit.mean(axis=0)).sum(axis=2)))
+
+    @classmethod
+    def table(cls, parameters: Parameters, names: Sequence[str], total: float) -> list[Titled]:
+        """Rows and mixing weight of each component, means and sds; in one dimension the variance too."""
+        weights, means, matrices = (
+            np.asarray(parameters[key], dtype=np.float64) for key in ("weights", "means", "covariances")
+        )
+        columns: list[Titled] = [("rows", [Count(total * w) for w in weights]), ("weight", [Share(w) for w in weights])]
+        sds = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
+        if len(names) == 1:
+            columns += [(f"mean {names[0]}", means[:, 0].tolist()), ("sd", sds[:, 0].tolist())]
+            return [*columns, ("variance", matrices[:, 0, 0].tolist())]
+        columns += [(f"mean {name}", means[:, j].tolist()) for j, name in enumerate(names)]
+        return columns + [(f"sd {name}", sds[:, j].tolist()) for j, name in enumerate(names)]
+
+    @classmethod
+    def contains(cls, small: ModelSettings, large: ModelSettings) -> bool:
+        """Is every mixture of the small settings also one of the large ones?"""
+        shapes = (small.covariance, large.covariance)
+        shaped = shapes[0] == shapes[1] or shapes[1] == "full" or shapes == ("spherical", "diag")
+        return contains(small, large) and (shaped or (small.k == 1 and shapes[1] == "tied"))
+
+    def grown(self, settings: ModelSettings, rows: Rows, step: float) -> Iterator[Self]:
+        """Components split by `step` sds either way along their longest axes."""
+        matrices, free = self.covariances.full(), settings.mixing == "free"
+        variances, vectors = np.linalg.eigh(matrices)
+        axes = np.sqrt(variances[:, -1:]) * vectors[:, :, -1]
+        for parents, offsets, weights in split_weights(self.weights, settings.k, free):
+            means = self.means[parents] + step * offsets[:, None] * axes[parents]
+            yield type(self)(weights, means, _shape(settings).of(matrices[parents], rows.spread), free)
+
+    def spurious(self, stats: Callable[[], GaussianStats], rows: Rows) -> str | None:
+        """What makes one of the components an artefact."""
+        order = self.canonical_order()
+        return spurious.spurious(self.covariances.full()[order], stats().rows[order], rows)
+
+    def identical_components(self) -> tuple[int, int] | None:
+        """Two components too close to be told apart."""
+        return spurious.identical(self.means, self.covariances.full())
+
+
+def _shape(settings: ModelSettings | None) -> type[Covariances]:
+    return SHAPES[(settings and settings.covariance) or "full"]

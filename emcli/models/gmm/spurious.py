@@ -12,21 +12,20 @@ from emcli.compute import arrays
 from emcli.compute.arrays import row_chunks
 from emcli.data.rows import Rows
 from emcli.models.base import first_pair
-from emcli.models.gmm.mixture import Gaussian
 from emcli.types import Array
 
 FEW = 1 << 16  # rows whose spacing mostly settles the question, without sorting all
 NARROW = 0.02  # smallest eigenvalue relative to the pooled within covariance
 
 
-def spurious(model: Gaussian, effective: Array, rows: Rows) -> str | None:
+def spurious(matrices: Array, effective: Array, rows: Rows) -> str | None:
     """Why one of the components is an artefact (McLachlan & Peel 2000, section 3.10), None where none is.
 
-    effective: (k,) rows of each component. A component is spurious with fewer than d + 1.5 rows; or with fewer than
-    10 (d + 1) and an eigenvalue below 0.02 of the pooled within covariance; or with an sd below the spacing of values.
+    matrices: (k, d, d) covariances; effective: (k,) rows of each component. A component is spurious with fewer than
+    d + 1.5 rows; or with fewer than 10 (d + 1) and an eigenvalue below 0.02 of the pooled within covariance; or with
+    an sd below the spacing of values.
     """
-    d = model.means.shape[1]
-    matrices = model.covariances.full()
+    d = matrices.shape[1]
     few = np.flatnonzero(effective < d + 1.5)
     if len(effective) == 1:
         return None
@@ -110,14 +109,13 @@ class Gaps:
         return Gaps.of(np.concatenate([self.values, other.values]), self.enough)
 
 
-def identical(model: Gaussian) -> tuple[int, int] | None:
+def identical(means: Array, matrices: Array) -> tuple[int, int] | None:
     """Two components whose means and covariances differ by less than a thousandth of their spread."""
-    matrices = model.covariances.full()
     sds = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
 
     def alike(i: int, j: int) -> bool:
         scale = np.maximum(sds[i], sds[j])
-        apart = np.abs(model.means[i] - model.means[j]) / scale
+        apart = np.abs(means[i] - means[j]) / scale
         return bool(apart.max() < 1e-3 and np.all(np.abs(matrices[i] - matrices[j]) < 1e-3 * np.outer(scale, scale)))
 
     return first_pair(alike, len(sds))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from emcli.models.base import UNIT_ROUNDOFF
+from emcli.models.base import UNIT_ROUNDOFF, Stats
 from emcli.models.seeding import squared_distances
 from emcli.types import Array, IndexArray
 
@@ -21,6 +22,38 @@ UNIT = 2.0**-24  # roundoff of float32
 WIDE = 64  # coordinates of all centroids from which screening repays itself
 
 Single = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class KMeansStats(Stats):
+    """Sums over the rows of each cluster, and the row that lies farthest from its centroid."""
+
+    sizes: Array  # (k,) weight of the rows assigned
+    sums: Array  # (k, d)
+    farthest: Array  # (d,)
+    farthest_distance: float  # squared
+
+    @classmethod
+    def of(cls, rows: Array, weights: Array | None, sizes: Array, sums: Array, squares: Array) -> Self:
+        """From what was summed over rows (d, n) by cluster, and their squared distances (n,)."""
+        if weights is None:
+            total, inertia = float(rows.shape[1]), float(squares.sum())
+        else:
+            total, inertia = float(weights.sum()), float(weights @ squares)
+        far = int(np.argmax(squares))
+        return cls(total, -0.5 * inertia, 0.0, sizes, sums, rows[:, far].copy(), float(squares[far]))
+
+    def __add__(self, other: Self) -> Self:
+        far = self if self.farthest_distance >= other.farthest_distance else other
+        return type(self)(
+            self.weight + other.weight,
+            self.score + other.score,
+            0.0,
+            self.sizes + other.sizes,
+            self.sums + other.sums,
+            far.farthest,
+            far.farthest_distance,
+        )
 
 
 def assigned(rows: Array, centroids: Array) -> tuple[Array, Array]:

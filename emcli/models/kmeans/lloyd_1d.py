@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from emcli.compute import arrays
 from emcli.data.rows import Rows
-from emcli.models.base import Step, pooled_e_step
+from emcli.models.em import Step, pooled_e_step
 from emcli.models.kmeans.model import KMeans
 from emcli.types import Array, IndexArray, Mapper
 

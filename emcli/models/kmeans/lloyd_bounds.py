@@ -14,10 +14,10 @@ import numpy.typing as npt
 from emcli.compute import arrays
 from emcli.compute.processes import sticky_workers
 from emcli.data.rows import Rows
-from emcli.inference.em import em
-from emcli.models.base import Step, same_parameters
+from emcli.models.em import Step, em, same_parameters
 from emcli.models.kmeans.assignment import (
     CHUNK,
+    KMeansStats,
     Screen,
     Single,
     chunk,
@@ -27,7 +27,7 @@ from emcli.models.kmeans.assignment import (
     squares_to,
 )
 from emcli.models.kmeans.centroid_drift import Some, Travel
-from emcli.models.kmeans.model import Assignment, KMeans
+from emcli.models.kmeans.model import KMeans
 from emcli.types import Array, IndexArray, Mapper
 
 PARTS, PART = 8, 1 << 19  # at least so many parts, of at most so many rows
@@ -266,12 +266,12 @@ def squares_of(part: Part) -> float:
     return float(squares.sum() if part.weights is None else squares @ part.weights)
 
 
-def accounted(part: Part, centroids: Array) -> Assignment:
+def accounted(part: Part, centroids: Array) -> KMeansStats:
     """What the E-step says of some rows whose labels are up to date."""
     labels = part.labels.astype(np.intp)
     squares = squares_to(part.rows, centroids, labels)
     *sums, sizes, _ = part.counted(slice(None), labels, len(centroids))
-    return Assignment.of(part.rows, part.weights, sizes, np.array(sums).T, squares)
+    return KMeansStats.of(part.rows, part.weights, sizes, np.array(sums).T, squares)
 
 
 def polished(model: KMeans, sizes: Array, total: float, each: Callable[..., list[Any]]) -> Step:

@@ -13,8 +13,8 @@ from emcli.types import Array
 
 if TYPE_CHECKING:
     from emcli.comparison.ranking import Candidate, Group
-    from emcli.inference.fit import Result
-    from emcli.inference.starts import Start
+    from emcli.inference.fit_result import FitResult
+    from emcli.inference.starts import Run
     from emcli.output.plots.history import History
 
 MOST_STARTS = 50  # thin lines
@@ -24,26 +24,25 @@ MOST_MARKS = 16  # candidates whose k is written at their curves
 MOST_POINTS = 400  # of a line of iterations
 
 
-def of_fit(result: Result, history: History) -> Picture:
-    """The model as its family shows it, and the log-likelihood of every start against the iteration."""
-    family, rows, best = result.family, result.data.rows, result.best
-    end = family.outward(best.model, rows)
-    order = family.order(end)
+def of_fit(result: FitResult, history: History) -> Picture:
+    """The model, iteration by iteration, and the log-likelihood of every start against the iteration."""
+    rows, best = result.data.rows, result.best
+    order = best.model.to_original(rows.frame).canonical_order()
     path = [
-        Snapshot(i, family.outward(model, rows).ordered(order), model.ordered(order))
+        Snapshot(i, model.to_original(rows.frame).ordered(order), model.ordered(order))
         for i, model in history.models(best)
     ]
-    truth = (result.truth or {}).get("parameters")
+    truth = result.truth["parameters"] if result.truth else None
     shown = panels_of(path[-1].model, path, rows, result.assignments(), truth)
     curve = _climb(result)
     # Three moments fill a row; fewer panels leave room beside them.
     panels = [*shown[:-1], [*shown[-1], curve]] if len(shown[-1]) < 3 else [*shown, [curve]]
     kind = result.settings.document()
     about = [f"k = {kind['k']}", *(f"{kind[key]} {key}" for key in ("covariance", "mixing") if key in kind)]
-    return Picture(f"{_base(result.data.source)}: {family.name}, {', '.join(about)}", panels)
+    return Picture(f"{_base(result.data.source)}: {result.kind.name}, {', '.join(about)}", panels)
 
 
-def _climb(result: Result) -> Panel:
+def _climb(result: FitResult) -> Panel:
     """Log-likelihood, or inertia where the model has one, against the iteration: starts thin, the best bold."""
     others = [start for start in result.ledger if start.finished and start is not result.best]
     some = others[:: -(-len(others) // MOST_STARTS) or 1]
@@ -87,8 +86,8 @@ def _upper(curves: Sequence[Array], leading: Sequence[Array] | None = None) -> t
     return low - 0.05 * (top - low), top + 0.05 * (top - low)
 
 
-def _curve(result: Result, start: Start) -> tuple[Array, Array]:
-    pairs = result.log_likelihoods(start)
+def _curve(result: FitResult, start: Run) -> tuple[Array, Array]:
+    pairs = result.measures(start)
     hard = result.inertia is not None
     return _thinned([pair[1] if hard else pair[0] for pair in pairs])
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emcli.inference.fit import Event
-from emcli.inference.starts import Iteration, Start
+from emcli.inference.starts import IterationEvent, Run
 
 EARLY = 5  # iterations that are kept of every start, beside its last
 WHOLE = 8  # starts that are kept whole: those of the highest scores, one of which will be the best
@@ -45,19 +45,19 @@ class History:
 
     def __call__(self, event: Event) -> None:
         """Keep what a picture may need of an event."""
-        if isinstance(event, Iteration):
+        if isinstance(event, IterationEvent):
             path = self.paths.setdefault(event.start, Path(event.start))
             path.add(event.iteration, event.step.model, event.step.score)
         else:
             self._ended(event)
 
-    def models(self, best: Start) -> Iterator[tuple[int, Any]]:
+    def models(self, best: Run) -> Iterator[tuple[int, Any]]:
         """Iterations and models of the best start in order, in working coordinates; the last is where it ended."""
         kept = self.paths[best.start].models if best.start in self.paths else {}
         yield from ((i, model) for i, model in kept.items() if i < best.iterations)
         yield best.iterations, best.model
 
-    def _ended(self, start: Start) -> None:
+    def _ended(self, start: Run) -> None:
         if not start.finished:
             self.paths.pop(start.start, None)
         ranked = sorted(self.paths.values(), key=lambda path: (-path.score, path.start))

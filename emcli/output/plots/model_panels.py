@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import singledispatch
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from emcli.data.rows import Rows
-from emcli.models.coins.mixture import Coins
+from emcli.inference.assignments import Labels
+from emcli.models.base import AnyModel
+from emcli.models.coins.mixture import BinomialMixture
 from emcli.models.gmm.covariance import Spherical
-from emcli.models.gmm.mixture import Gaussian
+from emcli.models.gmm.mixture import GaussianMixture
 from emcli.models.kmeans.model import KMeans
+from emcli.models.plain_values import Parameters
 from emcli.output.plots import histogram
 from emcli.output.plots.figure import Panel, Series
 from emcli.output.plots.projection import Plane, dots, frame
@@ -20,7 +23,7 @@ from emcli.types import Array
 
 FEW = 5  # iterations after which the middle picture is taken
 Panels = list[list[Panel]]
-Truth = Mapping[str, Any] | None  # the true parameters, where they are known
+Truth = Parameters | None  # the true parameters, where they are known
 
 
 class Snapshot(NamedTuple):
@@ -35,7 +38,7 @@ Path = Sequence[Snapshot]  # in order; the last is the fit
 
 
 @singledispatch
-def panels_of(model: Any, path: Path, rows: Rows, assignments: Array, truth: Truth) -> Panels:
+def panels_of(model: AnyModel, path: Path, rows: Rows, assignments: Labels, truth: Truth) -> Panels:
     """What to show of a model, the last of its path, and of the rows (n,) with their components: rows of panels.
 
     Of a model that has no panels of its own, the rows by component.
@@ -51,8 +54,8 @@ def panels_of(model: Any, path: Path, rows: Rows, assignments: Array, truth: Tru
     ]
 
 
-@panels_of.register
-def _(model: KMeans, path: Path, rows: Rows, assignments: Array, truth: Truth) -> Panels:
+@panels_of.register(KMeans)
+def _(model: KMeans, path: Path, rows: Rows, assignments: Labels, truth: Truth) -> Panels:
     """The rows by cluster, the centroids, and the way that each took."""
     assignments = rows.of_merged(assignments)
     tracks = np.stack([snapshot.model.centroids for snapshot in path])  # (t, k, d)
@@ -71,7 +74,7 @@ def _(model: KMeans, path: Path, rows: Rows, assignments: Array, truth: Truth) -
     return [[Panel(title, *plane.labels, series, x_range=x_range, y_range=y_range, note=plane.note)]]
 
 
-def _strip(tracks: Array, iterations: Sequence[int], rows: Rows, assignments: Array) -> Panel:
+def _strip(tracks: Array, iterations: Sequence[int], rows: Rows, assignments: Labels) -> Panel:
     """One column: a histogram of each cluster, and above it time going up with each centroid's way."""
     k = tracks.shape[1]
     edges, series = _stacked(rows, assignments, k, "cluster")
@@ -87,7 +90,7 @@ def _strip(tracks: Array, iterations: Sequence[int], rows: Rows, assignments: Ar
     return Panel(title, rows.names[0], _per_bin(edges), series, x_range=x_range, y_range=y_range)
 
 
-def _stacked(rows: Rows, groups: Array, k: int, noun: str) -> tuple[Array, list[Series]]:
+def _stacked(rows: Rows, groups: Labels, k: int, noun: str) -> tuple[Array, list[Series]]:
     """The edges of a histogram of one column, and the bars of each of k groups of rows."""
     values = rows.frame.outward(rows.values.T)[:, 0]
     edges = histogram.edges(values, rows.weights)
@@ -103,8 +106,8 @@ def _top(bars: Sequence[Series]) -> float:
     return float(np.sum([one.y for one in bars], axis=0).max())
 
 
-@panels_of.register
-def _(model: Coins, path: Path, rows: Rows, assignments: Array, truth: Truth) -> Panels:
+@panels_of.register(BinomialMixture)
+def _(model: BinomialMixture, path: Path, rows: Rows, assignments: Labels, truth: Truth) -> Panels:
     """Each coin's P(heads) against the iteration, and the rows beside what the fitted mixture expects."""
     iterations = np.array([snapshot.iteration for snapshot in path], dtype=np.float64)
     heads = np.stack([snapshot.model.heads for snapshot in path])  # (t, k)
@@ -122,7 +125,7 @@ def _(model: Coins, path: Path, rows: Rows, assignments: Array, truth: Truth) ->
         )
         for j in range(k)
     ]
-    known = list((truth or {}).get("heads", ()))
+    known = np.asarray((truth or {}).get("heads", ())).tolist()
     ends = np.array([0.0, max(iterations[-1], 1.0)])
     series += [
         Series("line", ends, np.full(2, p), "truth" if j == 0 else None, j if len(known) == k else None, "dashed")
@@ -132,7 +135,7 @@ def _(model: Coins, path: Path, rows: Rows, assignments: Array, truth: Truth) ->
     return [[first, _tossed(model, rows)]]
 
 
-def _tossed(model: Coins, rows: Rows) -> Panel:
+def _tossed(model: BinomialMixture, rows: Rows) -> Panel:
     """How many rows had that many heads, or that share of heads where the number of tosses differs."""
     from scipy.special import bdtr
 
@@ -164,8 +167,8 @@ def _tossed(model: Coins, rows: Rows) -> Panel:
     return Panel("Rows, and what the coins expect", x_label, y_label, series, whole=whole)
 
 
-@panels_of.register
-def _(model: Gaussian, path: Path, rows: Rows, assignments: Array, truth: Truth) -> Panels:
+@panels_of.register(GaussianMixture)
+def _(model: GaussianMixture, path: Path, rows: Rows, assignments: Labels, truth: Truth) -> Panels:
     """The mixture at the start, after a few iterations and at the end, with the rows by their likeliest component."""
     last = path[-1].iteration
     path = [snapshot for snapshot in path if snapshot.iteration in (0, min(FEW, last // 2), last)]
@@ -192,7 +195,7 @@ def _(model: Gaussian, path: Path, rows: Rows, assignments: Array, truth: Truth)
     return [panels]
 
 
-def _likeliest(working: Gaussian, rows: Rows) -> Array:
+def _likeliest(working: GaussianMixture, rows: Rows) -> Array:
     """The likeliest component of each of the rows' values (n,)."""
     return np.concatenate([working.posterior(values)[0].argmax(axis=0) for values, _ in rows.batches()])
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emcli.data.rows import Rows
+from emcli.inference.assignments import Labels
 from emcli.output.plots.figure import Series
 from emcli.types import Array
 
@@ -80,7 +81,7 @@ def _sum(axis: Array, names: Sequence[str]) -> str:
     return said.removeprefix("+ ") + (" + …" if len(names) > len(largest) else "")
 
 
-def dots(at: Array, groups: Array, k: int, weights: Array | None, noun: str) -> list[Series]:
+def dots(at: Array, groups: Labels, k: int, weights: Array | None, noun: str) -> list[Series]:
     """Rows at (2, n), a series for each of k groups: dots, or where they are too many the counts in cells."""
     if at.shape[1] <= MOST_DOTS:
         return [

@@ -12,7 +12,8 @@ from emcli.files import Output
 
 if TYPE_CHECKING:
     from emcli.comparison.ranking import Group
-    from emcli.inference.fit import Observer, Result
+    from emcli.inference.fit import Observer
+    from emcli.inference.fit_result import FitResult
     from emcli.output.plots.figure import Picture
 
 
@@ -56,7 +57,7 @@ class Plot:
         self._history = History()
         return [self._history]
 
-    def fit(self, result: Result) -> str:
+    def fit(self, result: FitResult) -> str:
         """Draw a fit: the file is written; what the terminal shall show is returned."""
         if self.path is None:
             return ""

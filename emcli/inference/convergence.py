@@ -1,0 +1,101 @@
+"""When a fit has converged: no more than `tol` nats are left to gain, by a rule free of units and of the solver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from math import sqrt
+from typing import NamedTuple
+
+import numpy as np
+
+from emcli.models.base import UNIT_ROUNDOFF, AnyModel
+from emcli.models.em import Step
+from emcli.types import Array
+
+MAX_WEIGHT_CHANGE = 0.01  # a mixing weight that changes by more than this a step has not converged
+TEST_EVERY = 50  # iterations between tests of the score decrement
+CONFIRMATIONS = 5  # successive gains below rounding, or projections below tol, that end a fit
+
+
+class LikelihoodDecreased(Exception):
+    """EM made the fit worse by more than rounding: a bug, never the data."""
+
+
+class Termination(NamedTuple):
+    """How a fit ended."""
+
+    status: str  # converged | max_iter
+    stop: str  # projected | rounding | assignments | max_iter
+    decrement: float | None  # nats still to gain by the score decrement; None where it is not computed
+
+
+def rounding_error(step: Step) -> float:
+    """The size of a gain that floating point cannot tell from none: η = 8 u |ll|, more where large terms cancel."""
+    return 8 * UNIT_ROUNDOFF * max(abs(step.score), step.weight, sqrt(step.squares))
+
+
+def check_monotone(steps: Iterable[Step]) -> Iterator[Step]:
+    """Pass the steps through; raise LikelihoodDecreased where one is worse than the last by more than rounding."""
+    before: Step | None = None
+    slack = 0.0
+    for step in steps:
+        if before is not None and not step.score >= before.score - max(slack, rounding_error(step)):
+            raise LikelihoodDecreased(f"from {before.score!r} to {step.score!r}")
+        before = step
+        slack = rounding_error(step._replace(squares=0.0)) * max(1.0, step.weight**0.5)
+        yield step
+
+
+def converge(
+    steps: Iterable[Step], tol: float, max_iter: int, remaining: Callable[[AnyModel], float] | None
+) -> Generator[Step, None, Termination]:
+    """Pass the steps through until no more than `tol` nats are left to gain, and say how it ended.
+
+    `remaining` gives the score decrement of a model. It is asked when Aitken's projection g₁² / (g₀ - g₁ - η) of the
+    last two gains first falls below `tol`, and every 50 iterations; without it (where it would cost too much) the
+    projection must hold five times in a row. A stream that ends by itself has no gain but rounding left.
+    """
+    before: Step | None = None
+    last_gain = np.inf
+    small, hidden = 0, 0  # how many projections in a row were below tol; how many gains were below rounding
+    for iteration, step in enumerate(steps):
+        yield step
+        if before is not None:
+            gain, noise = step.score - before.score, rounding_error(step)
+            hidden = hidden + 1 if gain <= noise else 0
+            curb = last_gain - gain - noise
+            small = small + 1 if hidden or (curb > 0 and gain * gain < tol * curb) else 0
+            calm = _drift(before.model.weights, step.model.weights) <= MAX_WEIGHT_CHANGE
+            last_gain = gain
+            if calm and remaining and (1 in (small, hidden) or hidden >= CONFIRMATIONS or iteration % TEST_EVERY == 0):
+                decrement = remaining(step.model)
+                if decrement < tol:
+                    return Termination("converged", "projected", decrement)
+                if hidden >= CONFIRMATIONS:
+                    return Termination("converged", "rounding", decrement)
+            elif (
+                calm
+                and not remaining
+                and (hidden >= CONFIRMATIONS or small >= (CONFIRMATIONS if len(step.model.weights) > 1 else 1))
+            ):
+                return Termination("converged", "rounding" if hidden >= CONFIRMATIONS else "projected", None)
+        if iteration >= max_iter:
+            return Termination("max_iter", "max_iter", remaining(step.model) if remaining else None)
+        before = step
+    assert before is not None
+    return Termination("converged", "rounding", remaining(before.model) if remaining else None)
+
+
+def until_fixed_point(steps: Iterable[Step], max_iter: int) -> Generator[Step, None, Termination]:
+    """Pass the steps through until the stream ends by itself, as hard EM does when no assignment changes."""
+    for iteration, step in enumerate(steps):
+        yield step
+        if iteration >= max_iter:
+            return Termination("max_iter", "max_iter", None)
+    return Termination("converged", "assignments", None)
+
+
+def _drift(before: Array, after: Array) -> float:
+    """The largest relative change of a mixing weight; one that is exactly zero has come to rest."""
+    alive = before > 0
+    return float(np.max(np.abs(after[alive] / before[alive] - 1.0), initial=0.0))

@@ -1,0 +1,81 @@
+"""A finished fit: the best model, what it is worth, and every start that was tried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
+
+import numpy as np
+
+from emcli.config.settings import Settings
+from emcli.data.dataset import Dataset
+from emcli.errors import FitWarning
+from emcli.inference.assignments import Labels, assignments
+from emcli.inference.diagnostics import reached
+from emcli.inference.starts import Run
+from emcli.models.base import AnyModel, Measures
+from emcli.models.plain_values import Parameters
+from emcli.types import JSON
+
+if TYPE_CHECKING:
+    from emcli.inference.bootstrap import Bootstrap
+
+
+class Truth(TypedDict):
+    """What is known of the data, beside a fit."""
+
+    parameters: Parameters | None  # true ones in the user's units, in the order of the fitted ones they match
+    adjusted_rand_index: float | None  # of the assignments against true labels
+
+
+@dataclass(frozen=True, eq=False)
+class FitResult:
+    """A finished fit. Parameters are in the user's units and canonical order; the numbers beside them are theirs."""
+
+    data: Dataset
+    settings: Settings
+    ledger: list[Run]
+    best: Run
+    model: AnyModel  # in working coordinates, read back from `parameters`
+    parameters: dict[str, JSON]
+    log_likelihood: float | None
+    inertia: float | None
+    uncertainty: float  # -Σ w ln(max responsibility), nats
+    cautions: list[FitWarning]
+    certificate: Mapping[str, float | None] | None = None  # what is known for certain of the best there can be
+    truth: Truth | None = None
+    bootstrap: Bootstrap | None = None
+
+    @property
+    def kind(self) -> type[AnyModel]:
+        """What was fitted."""
+        return type(self.model)
+
+    @property
+    def parameters_count(self) -> int:
+        """How many free parameters the model has."""
+        return self.model.parameters_count
+
+    def criteria(self) -> dict[str, float | None]:
+        """AIC, BIC and ICL, smaller is better; None where the log-likelihood is."""
+        if self.log_likelihood is None:
+            return {"aic": None, "bic": None, "icl": None}
+        bic = -2 * self.log_likelihood + self.parameters_count * float(np.log(self.data.rows.total))
+        return {
+            "aic": -2 * self.log_likelihood + 2 * self.parameters_count,
+            "bic": bic,
+            "icl": bic + 2 * self.uncertainty,
+        }
+
+    def assignments(self) -> Labels:
+        """The component of each row of data (rows,), from 0."""
+        return assignments(self.model, self.data.rows, self.settings.search.jobs)
+
+    def measures(self, run: Run) -> list[Measures]:
+        """Log-likelihood and inertia of each iteration of a start."""
+        return [self.kind.measures(score, self.data.rows, self.settings.model.k) for score in run.scores]
+
+    def reached(self) -> int:
+        """How many starts reached the best; those that were screened, on the sample."""
+        return reached(self.kind, self.ledger, self.best)

@@ -1,0 +1,46 @@
+"""Expectation-maximization, plainly: a fit is a stream of ever better models, and its caller owns the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from operator import add
+from typing import NamedTuple
+
+import numpy as np
+
+from emcli.models.base import AnyModel, Model, S
+from emcli.types import Batch, Mapper
+
+
+class Step(NamedTuple):
+    """One iteration: a model, the score that this very model has, and the total weight of the rows."""
+
+    model: AnyModel
+    score: float
+    weight: float
+    squares: float = 0.0  # of the terms that cancel in the score
+    how: str = "em"  # em | newton
+
+
+def em(model: AnyModel, batches: Sequence[Batch], map: Mapper = map) -> Iterator[Step]:
+    """Yield the model, then each improvement; end only where the M-step changes nothing any more."""
+    while True:
+        stats = pooled_e_step(model, batches, map)
+        yield Step(model, stats.score, stats.weight, stats.squares)
+        improved = model.m_step(stats)
+        if same_parameters(model, improved):
+            return
+        model = improved
+
+
+def pooled_e_step(model: Model[S], batches: Sequence[Batch], map: Mapper = map) -> S:
+    """The E-step of all rows, added up in order."""
+    return reduce(add, map(model.e_step, *zip(*batches, strict=True)))  # type: ignore[no-any-return]
+
+
+def same_parameters(one: AnyModel, other: AnyModel) -> bool:
+    """Have two models exactly the same parameters?"""
+    if not np.array_equal(one.weights, other.weights):
+        return False
+    return all(np.array_equal(a, b) for a, b in zip(one.components(), other.components(), strict=True))

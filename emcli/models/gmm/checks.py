@@ -1,0 +1,71 @@
+"""Checks of the rows and of given parameters that Gaussian mixtures need."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emcli.config.settings import Covariance
+from emcli.data.rows import DataFault, Rows
+from emcli.models.gmm.covariance import is_covariance
+from emcli.models.parameters import ParameterFault, ParameterReader
+from emcli.types import Array
+
+COLLINEAR = 1e-12  # smallest eigenvalue of the correlations below which one column follows from the others
+
+
+def refuse_flat(rows: Rows, shape: Covariance | None) -> None:
+    """Raise DataFault where a column is constant or follows from the others, so far as the shape minds."""
+    assert rows.spread is not None
+    flat, n = rows.constant_columns(), rows.count or int(rows.total)
+    spherical, correlated = shape == "spherical", shape in ("full", "tied")
+    variances = np.diag(rows.spread)
+    if flat.all():
+        raise DataFault(f"all {n} rows are identical; no variance to fit", unusable=False)
+    if spherical:
+        return
+    if flat.any():
+        j = int(np.argmax(flat))
+        value = float(rows.frame.centre[j])
+        raise DataFault(
+            f"column {rows.names[j]!r} is constant ({value!r})", "leave it out with --columns", unusable=False
+        )
+    d = len(variances)
+    if correlated and 1 < n <= d:
+        raise DataFault(
+            f"a covariance of {d} columns needs more than {d} rows, got {n}",
+            "use --covariance diag, or fewer --columns",
+            unusable=False,
+        )
+    if correlated and d > 1:
+        scale = np.sqrt(variances)
+        if np.linalg.eigvalsh(rows.spread / np.outer(scale, scale))[0] < COLLINEAR:
+            raise DataFault(
+                "one column follows from the others (the covariance of all rows is singular)",
+                "leave a column out with --columns, or use --covariance diag",
+                unusable=False,
+            )
+
+
+def given_matrices(given: ParameterReader, means: Array, rows: Rows | None) -> Array:
+    """Covariance matrices (k, d, d) from `covariances` or `sds`; with rows and neither, that of all rows.
+
+    Raises ParameterFault.
+    """
+    k, d = means.shape
+    if "covariances" in given and "sds" in given:
+        raise ParameterFault(("sds",), "give covariances or sds, not both")
+    if "covariances" in given:
+        matrices = given.array("covariances", (k, d, d))
+        for i, matrix in enumerate(matrices):
+            if not is_covariance(matrix):
+                raise ParameterFault(("covariances", i), "must be a symmetric, positive definite matrix")
+        return matrices
+    if "sds" in given:
+        sds = given.matrix("sds", k, d)
+        for i, j in zip(*np.nonzero(~((sds > 1e-150) & (sds < 1e150))), strict=True):
+            raise ParameterFault(("sds", int(i)), f"must be positive, got {sds[i, j]:g}")
+        return sds[:, :, None] ** 2 * np.eye(d)
+    if rows is None or rows.spread is None:
+        raise ParameterFault((), "missing 'covariances' or 'sds'")
+    spread = np.ldexp(rows.spread, rows.frame.exponent[:, None] + rows.frame.exponent)
+    return np.broadcast_to(spread, (k, d, d)).copy()

@@ -1,0 +1,109 @@
+"""A model's parameters as plain values: read, written, ordered, matched and shown, right for most from its fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from emcli.config.settings import ModelSettings
+from emcli.models.parameters import ParameterFault, ParameterReader
+from emcli.types import JSON, Array, IndexArray
+
+if TYPE_CHECKING:
+    from emcli.data.rows import Rows
+
+Parameters = Mapping[str, JSON]  # in the user's units, as a document holds them
+
+
+class Share(float):
+    """A fraction of the whole, shown to people in per cent."""
+
+
+class Count(float):
+    """A number of rows, perhaps of parts of rows, shown to people with one decimal."""
+
+
+Titled = tuple[str, Sequence[float]]  # a column of a table for people: its title and its k cells
+
+
+class PlainValues:
+    """What a frozen dataclass of arrays (k, ...), its `weights` first, says of itself in plain values."""
+
+    weights: Array  # (k,) mixing weights
+
+    @classmethod
+    def parameter_names(cls) -> tuple[str, ...]:
+        """The fields that hold parameters of components."""
+        mixing = ("weights", "free")
+        return tuple(field.name for field in fields(cls) if field.init and field.name not in mixing)  # type: ignore[arg-type]
+
+    def components(self) -> tuple[Array, ...]:
+        """The parameters but the weights, each (k, ...)."""
+        return tuple(getattr(self, name) for name in self.parameter_names())
+
+    @property
+    def parameters_count(self) -> int:
+        """How many free parameters there are."""
+        mixing = len(self.weights) - 1 if getattr(self, "free", False) else 0
+        return mixing + sum(int(part.size) for part in self.components())
+
+    def to_parameters(self) -> dict[str, JSON]:
+        """All that is known of the parameters, as plain lists."""
+        named: dict[str, Any] = dict(zip(self.parameter_names(), self.components(), strict=True))
+        return {"weights": self.weights.tolist(), **{name: part.tolist() for name, part in named.items()}}
+
+    @classmethod
+    def check(cls, given: ParameterReader, k: int | None, d: int | None) -> dict[str, Array]:
+        """The components' parameters from given ones. Raises ParameterFault."""
+        return {name: given.array(name, (k,)) for name in cls.parameter_names()}
+
+    @classmethod
+    def from_parameters(
+        cls, parameters: Parameters, settings: ModelSettings | None = None, rows: Rows | None = None
+    ) -> Self:
+        """The model of given parameters: of k components as the settings say, of the columns that the rows have.
+
+        Raises ParameterFault.
+        """
+        given = ParameterReader(parameters, ("weights", *cls.parameter_names()))
+        own = cls.check(given, settings.k if settings else None, len(rows.names) if rows else None)
+        weights = given.weights(len(next(iter(own.values()))))
+        free = settings is None or settings.mixing != "equal"
+        if not free and rows is not None and np.ptp(weights) > 1e-9:
+            raise ParameterFault(("weights",), "must be equal with mixing: equal")
+        return cls(weights=weights, free=free, **own)  # type: ignore[call-arg]
+
+    def ordered(self, order: IndexArray) -> Self:
+        """The components in another order."""
+        parts = {name: getattr(self, name)[order] for name in ("weights", *self.parameter_names())}
+        return replace(self, **parts)  # type: ignore[type-var]
+
+    def canonical_order(self) -> IndexArray:
+        """The order of the components that every document has: by the first parameter, then the next."""
+        k = len(self.weights)
+        columns = [part.reshape(k, -1) for part in (*self.components(), self.weights)]
+        return np.lexsort(np.concatenate(columns, axis=1).T[::-1])
+
+    @classmethod
+    def distances(cls, one: Parameters, other: Parameters) -> Array:
+        """How far components (k, m) of two sets of parameters are apart, free of units: to match them."""
+        first, second = (
+            np.concatenate([np.reshape(each[name], (len(each[name]), -1)) for name in cls.parameter_names()], axis=1)  # type: ignore[arg-type]
+            for each in (one, other)
+        )
+        unit = np.maximum(np.ptp(np.concatenate([first, second]), axis=0), 1e-300)
+        return np.asarray(np.sqrt((((first[:, None] - second) / unit) ** 2).sum(axis=2)))
+
+    @classmethod
+    def table(cls, parameters: Parameters, names: Sequence[str], total: float) -> list[Titled]:
+        """Parameters as titled columns of k cells; `names` are the rows' columns, `total` the weight of all rows."""
+        weights = np.asarray(parameters["weights"], dtype=np.float64)
+        columns: list[Titled] = [("rows", [Count(total * w) for w in weights]), ("weight", [Share(w) for w in weights])]
+        for name in cls.parameter_names():
+            values = np.asarray(parameters[name], dtype=np.float64).reshape(len(weights), -1).T
+            titles = [name] if len(values) == 1 else [f"{name} {j + 1}" for j in range(len(values))]
+            columns += [(title, column.tolist()) for title, column in zip(titles, values, strict=True)]
+        return columns
