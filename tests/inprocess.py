@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from emcli.config.resolve import resolve
-from emcli.data.dataset import Dataset, prepare
-from emcli.inference.fit import Result, fit
+from emcli.data.dataset import Dataset, prepare, read
+from emcli.data.rows import Columns
+from emcli.inference.fit import fit
+from emcli.inference.fit_result import FitResult
 from emcli.inference.result import document
-from emcli.models import family_of
+from emcli.models import model_class
 from emcli.models.em import em, pooled_e_step
 
 Options = dict[str, Any]
@@ -30,28 +33,50 @@ MODELS = {**POINTS, **COINS}
 
 def settings_of(options: Options) -> Any:
     """Settings as the command line would make them; `start` are parameters."""
-    family = family_of(options["model"])
+    kind = model_class(options["model"])
     flags = {key: value for key, value in options.items() if key not in ("model", "start")}
     flags.setdefault("k", 2)
-    made = resolve(family.name, family.options, flags, read_start=dict)
+    made = resolve(kind.name, kind.options, flags, read_start=dict)
     if "start" in options:
         search = replace(made.search, start=options["start"], restarts=int(options.get("restarts", 1)))
         made = replace(made, search=search)
     return made
 
 
+def prepared(kind: Any, values: Any, names: Any, settings: Any, weights: Any = None, source: str = "") -> Dataset:
+    """Values (n, d) as a fit works on them. Raises EmcliError where they are refused."""
+    columns = Columns(values, [], weights, names)
+    return prepare(columns, kind.requirements(settings.model), settings.data, settings.search.jobs, source=source)
+
+
+def loaded(kind: Any, path: Path, settings: Any) -> Dataset:
+    """A file as a fit works on it."""
+    raw = read(str(path), kind.observations, settings.data, settings.search.jobs)
+    return raw.dataset(kind.requirements(settings.model), settings.data, settings.search.jobs)
+
+
+def scaled(kind: Any, parameters: Any, settings: Any, rows: Any) -> Any:
+    """The model of given parameters in working coordinates."""
+    return kind.from_parameters(parameters, settings.model, rows).to_scaled(rows.frame, rows.spread)
+
+
+def drawn_start(kind: Any, rows: Any, settings: Any, seed: int) -> Any:
+    """A model drawn to start from."""
+    return kind.initialize(rows, settings.model, settings.search.init, np.random.default_rng(seed), 0)
+
+
 def dataset(values: Any, options: Options, weights: Any = None) -> tuple[Any, Dataset, Any]:
-    """Family, data and settings. Raises EmcliError where the data are refused."""
-    family, settings = family_of(options["model"]), settings_of(options)
+    """Model class, data and settings. Raises EmcliError where the data are refused."""
+    kind, settings = model_class(options["model"]), settings_of(options)
     values = np.array(values, dtype=np.float64, ndmin=2)
     mass = None if weights is None else np.array(weights, dtype=np.float64)
     if mass is not None:  # as a reader leaves them out
         values, mass = values[mass > 0], mass[mass > 0]
-    names = ["heads", "tosses"] if family.name == "coins" else [f"x{j}" for j in range(values.shape[1])]
-    return family, prepare(family, values, [], mass, names, settings), settings
+    names = ["heads", "tosses"] if kind.name == "coins" else [f"x{j}" for j in range(values.shape[1])]
+    return kind, prepared(kind, values, names, settings, mass), settings
 
 
-def result_of(values: Any, options: Options, weights: Any = None) -> Result:
+def result_of(values: Any, options: Options, weights: Any = None) -> FitResult:
     """A fit run to its end. Raises EmcliError as the program would."""
     running = fit(*dataset(values, options, weights))
     while True:
@@ -68,8 +93,8 @@ def fitted(values: Any, options: Options, weights: Any = None) -> dict[str, Any]
 
 def drawn(values: Any, options: Options, seed: int = 1, weights: Any = None) -> tuple[Any, Any]:
     """A model drawn to start from, and the rows, both in working coordinates."""
-    family, data, settings = dataset(values, options, weights)
-    return next(iter(family.draw(data.rows, settings, np.random.default_rng(seed)))), data.rows
+    kind, data, settings = dataset(values, options, weights)
+    return drawn_start(kind, data.rows, settings, seed), data.rows
 
 
 def stepped(values: Any, options: Options, steps: int, seed: int = 1, weights: Any = None) -> Iterator[tuple[Any, Any]]:
@@ -155,9 +180,8 @@ def case(name: str, table: str, **more: Any) -> tuple[Options, np.ndarray]:
 
 def start_of(values: Any, options: Options, seed: int = 1) -> dict[str, Any]:
     """Parameters drawn to start from, in the user's units."""
-    family = family_of(options["model"])
     model, rows = drawn(values, options, seed)
-    written: dict[str, Any] = family.write(family.outward(model, rows))
+    written: dict[str, Any] = model.to_original(rows.frame).to_parameters()
     return written
 
 

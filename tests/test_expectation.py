@@ -10,7 +10,7 @@ import pytest
 from emcli.models.base import Degenerate
 from emcli.models.gmm.covariance import SHAPES
 from emcli.models.gmm.e_step import FAINT
-from emcli.models.gmm.mixture import Gaussian
+from emcli.models.gmm.mixture import GaussianMixture
 
 Wide = np.longdouble
 WEIGHTS = np.array([0.2, 0.5, 0.3])
@@ -50,7 +50,7 @@ def inverse(matrix: Any) -> tuple[Any, Any]:
     return both[:, d:], log_det
 
 
-def one_step(model: Gaussian, shape: str, rows: Any, weights: Any) -> tuple[Any, ...]:
+def one_step(model: GaussianMixture, shape: str, rows: Any, weights: Any) -> tuple[Any, ...]:
     """Log-likelihood of the model; weights, means and covariances after one step."""
     k, d = model.means.shape
     x, pi = rows.astype(Wide), Wide("3.14159265358979323846264338327950288")
@@ -83,7 +83,7 @@ def one_step(model: Gaussian, shape: str, rows: Any, weights: Any) -> tuple[Any,
 @pytest.mark.parametrize("counted", [False, True])
 def test_a_step_keeps_its_digits(kind: str, shape: str, d: int, counted: bool) -> None:
     rows, weights, means, matrices = drawn(kind, d)
-    model = Gaussian(WEIGHTS, means, SHAPES[shape].of(matrices, None))
+    model = GaussianMixture(WEIGHTS, means, SHAPES[shape].of(matrices, None))
     score, shares, centres, spreads = one_step(model, shape, rows, weights if counted else np.ones(rows.shape[1]))
     stats = model.e_step(rows, weights if counted else None)
     after = model.m_step(stats)
@@ -100,7 +100,7 @@ def test_a_step_keeps_its_digits(kind: str, shape: str, d: int, counted: bool) -
 def test_a_row_in_which_every_density_underflows_counts_like_the_others(shape: str) -> None:
     rows, _, means, matrices = drawn("close", 2)
     rows[:, :7] = 80.0
-    model = Gaussian(WEIGHTS, means, SHAPES[shape].of(matrices, None))
+    model = GaussianMixture(WEIGHTS, means, SHAPES[shape].of(matrices, None))
     r, log_density = model.posterior(rows)
     assert log_density[0] < np.log(FAINT) < np.median(log_density)
     np.testing.assert_allclose(r.sum(axis=0), 1.0, rtol=1e-15)
@@ -112,7 +112,7 @@ def test_a_row_in_which_every_density_underflows_counts_like_the_others(shape: s
 
 def test_a_component_of_weight_zero_takes_nothing_and_warns_of_nothing() -> None:
     rows, _, means, matrices = drawn("close", 2)
-    two = Gaussian(np.array([0.5, 0.0, 0.5]), means, SHAPES["full"].of(matrices, None))
+    two = GaussianMixture(np.array([0.5, 0.0, 0.5]), means, SHAPES["full"].of(matrices, None))
     stats = two.e_step(rows, None)
     assert stats.rows[1] == 0 and stats.rows.sum() == pytest.approx(rows.shape[1], rel=1e-14)
 
@@ -121,14 +121,14 @@ def test_a_row_beyond_all_densities_is_a_degenerate_start_not_a_warning() -> Non
     rows, _, means, matrices = drawn("close", 2)
     rows[:, 3] = 1e200
     with pytest.raises(Degenerate, match="no density"), np.errstate(over="ignore", invalid="ignore"):
-        Gaussian(WEIGHTS, means, SHAPES["diag"].of(matrices, None)).e_step(rows, None)
+        GaussianMixture(WEIGHTS, means, SHAPES["diag"].of(matrices, None)).e_step(rows, None)
 
 
 def test_a_piece_of_any_size_leaves_the_same_sums(monkeypatch: pytest.MonkeyPatch) -> None:
     from emcli.models.gmm import e_step
 
     rows, weights, means, matrices = drawn("close", 3)
-    model = Gaussian(WEIGHTS, means, SHAPES["full"].of(matrices, None))
+    model = GaussianMixture(WEIGHTS, means, SHAPES["full"].of(matrices, None))
     whole = model.e_step(rows, weights)
     monkeypatch.setattr(e_step, "PIECE", 1000)
     monkeypatch.setattr(e_step, "WIDE", 1)

@@ -81,9 +81,9 @@ def outcome(values: np.ndarray, options: Options) -> dict[str, Any] | None:
         return None
     text = dumps(said)  # raises where a number is not finite
     assert json.loads(text)["parameters"] == said["parameters"]
-    family, data, made = dataset(values, options)
-    model = family.inward(family.read(said["parameters"], made.document(), made.model.k, data.rows), data.rows)
-    assert family.measures(statistics(model, data.rows).score, data.rows, made.model.k)[0] == said["log_likelihood"]
+    kind, data, made = dataset(values, options)
+    model = scaled(kind, said["parameters"], made, data.rows)
+    assert kind.measures(statistics(model, data.rows).score, data.rows, made.model.k)[0] == said["log_likelihood"]
     r, _ = model.posterior(data.rows.values)
     assert np.abs(r.sum(axis=0) - 1).max() < 1e-14
     if options["model"] == "gmm":

@@ -9,9 +9,9 @@ import pytest
 
 from emcli.data.trials import with_coefficients
 from emcli.inference.information import information
-from emcli.models.coins.mixture import Coins
+from emcli.models.coins.mixture import BinomialMixture
 from emcli.models.gmm.covariance import SHAPES
-from emcli.models.gmm.mixture import Gaussian
+from emcli.models.gmm.mixture import GaussianMixture
 
 
 def gaussian(shape: str, free: bool, d: int) -> tuple[Any, Any, Any]:
@@ -19,7 +19,7 @@ def gaussian(shape: str, free: bool, d: int) -> tuple[Any, Any, Any]:
     roots = rng.normal(size=(3, d, d)) + 2 * np.eye(d)
     matrices = roots @ roots.transpose(0, 2, 1)
     weights = np.array([0.2, 0.5, 0.3]) if free else np.full(3, 1 / 3)
-    model = Gaussian(weights, rng.normal(size=(3, d)) * 3, SHAPES[shape].of(matrices, None), free)
+    model = GaussianMixture(weights, rng.normal(size=(3, d)) * 3, SHAPES[shape].of(matrices, None), free)
     return model, rng.normal(size=(d, 60)) * 3, rng.integers(1, 4, 60).astype(float)
 
 
@@ -30,7 +30,7 @@ def coins(free: bool) -> tuple[Any, Any, Any]:
     pairs[1] -= pairs[0]
     weights = np.array([0.2, 0.5, 0.3]) if free else np.full(3, 1 / 3)
     return (
-        Coins(weights, np.array([0.2, 0.5, 0.6]), free),
+        BinomialMixture(weights, np.array([0.2, 0.5, 0.6]), free),
         with_coefficients(pairs),
         rng.integers(1, 4, 30).astype(float),
     )

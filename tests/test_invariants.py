@@ -21,6 +21,7 @@ from inprocess import (
     fitted,
     gap,
     measure,
+    scaled,
     start_of,
     statistics,
     stepped,
@@ -141,11 +142,10 @@ def test_fifty_and_fifty_iterations_are_a_hundred(name: str) -> None:
 def test_the_stored_log_likelihood_is_that_of_the_stored_parameters(name: str, table: str) -> None:
     options, values = case(name, table, max_iter=40)
     said = fitted(values, options)
-    model_family, data, settings = dataset(values, options)
+    kind, data, settings = dataset(values, options)
     assert dumps(said) == dumps(json.loads(dumps(said)))
-    model = model_family.read(said["parameters"], settings.document(), settings.model.k, data.rows)
-    score = statistics(model_family.inward(model, data.rows), data.rows).score
-    log_likelihood, inertia = model_family.measures(score, data.rows, settings.model.k)
+    score = statistics(scaled(kind, said["parameters"], settings, data.rows), data.rows).score
+    log_likelihood, inertia = kind.measures(score, data.rows, settings.model.k)
     assert (log_likelihood, inertia) == (said["log_likelihood"], said.get("inertia"))
 
 

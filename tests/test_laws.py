@@ -130,18 +130,19 @@ def test_the_number_of_threads_changes_no_byte(case: tuple[str, list[Any]], tmp_
 
 @every_model
 def test_the_statistics_of_parts_add_up_to_those_of_the_whole(case: tuple[str, list[Any]]) -> None:
-    from emcli.config.resolve import resolve
-    from emcli.data.dataset import load
-    from emcli.models import family_of
+    from inprocess import drawn_start, loaded
 
-    model = family_of(case[1][0])
+    from emcli.config.resolve import resolve
+    from emcli.models import model_class
+
+    model = model_class(case[1][0])
     flags: dict[str, object] = {"k": int(case[1][case[1].index("-k") + 1]) if "-k" in case[1] else 3}
     for key in ("covariance", "mixing"):
         if f"--{key}" in case[1]:
             flags[key] = case[1][case[1].index(f"--{key}") + 1]
     settings = resolve(model.name, model.options, flags, None, read_start=dict)
-    rows = load(str(ROOT / "sample_data" / f"{case[0]}.csv"), model, settings).rows
-    drawn = next(iter(model.draw(rows, settings, np.random.default_rng(5))))
+    rows = loaded(model, ROOT / "sample_data" / f"{case[0]}.csv", settings).rows
+    drawn = drawn_start(model, rows, settings, 5)
     whole = drawn.e_step(rows.values, rows.weights)
     for size in (1, 7, 100):
         pieces = range(0, rows.values.shape[1], size)

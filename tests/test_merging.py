@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import fit, run
+from inprocess import prepared, scaled
 
 from emcli.config.resolve import resolve
 from emcli.data import duplicates, trial_counts
-from emcli.data.dataset import prepare
 from emcli.data.duplicates import keys, merged
-from emcli.models import family_of
+from emcli.models import model_class
 
 N = 20_000
 
@@ -33,7 +33,7 @@ def write(path: Path, values: Any, *more: tuple[str, Any]) -> Path:
 
 
 def settings_of(model: str, k: int) -> Any:
-    return resolve(model, family_of(model).options, {"k": k}, None, read_start=dict)
+    return resolve(model, model_class(model).options, {"k": k}, None, read_start=dict)
 
 
 @pytest.mark.parametrize("d", [1, 2])
@@ -71,7 +71,7 @@ def test_rows_with_the_same_key_by_chance_are_not_taken_for_equal(monkeypatch: p
 
 @pytest.mark.parametrize("d", [1, 2])
 def test_whether_there_are_more_different_rows_than_a_limit(d: int) -> None:
-    data = prepare(family_of("gmm"), heights(d), [], None, ["x", "y"][:d], settings_of("gmm", 2))
+    data = prepared(model_class("gmm"), heights(d), ["x", "y"][:d], settings_of("gmm", 2))
     distinct = len(np.unique(heights(d), axis=0))
     assert data.rows.values.shape[1] == distinct and data.count == N and data.rows.total == N
     assert data.rows.has_more_distinct_than(distinct - 1)
@@ -89,14 +89,14 @@ def test_a_fit_to_merged_rows_is_the_fit_to_the_rows(
 
     values, names = heights(d), ["x", "y"][:d]
     weights = np.random.default_rng(4).integers(1, 9, N) / 4 if weighted else None
-    family, settings = family_of(model), settings_of(model, 2)
+    kind, settings = model_class(model), settings_of(model, 2)
     means = [[160.0, 160.0][:d], [180.0, 181.0][:d]]
     steps = []
     for fewest in (duplicates.FEWEST, N):
         monkeypatch.setattr(duplicates, "FEWEST", fewest)
-        rows: Rows = prepare(family, values, [], weights, names, settings).rows
+        rows: Rows = prepared(kind, values, names, settings, weights).rows
         given = {"centroids": means} if model == "kmeans" else {"means": means}
-        start = family.inward(family.read(given, settings.document(), 2, rows), rows)
+        start = scaled(kind, given, settings, rows)
         steps.append([step for _, step in zip(range(9), em(start, rows.batches()), strict=False)])
         assert (rows.merged is None) == (fewest == N)
     assert len(steps[0]) == len(steps[1]) > 1

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import SAMPLES, run, table
+from inprocess import prepared, scaled
 
 from emcli.config.experiment import start_values
 from emcli.config.resolve import resolve
-from emcli.data.dataset import prepare
+from emcli.config.settings import ModelSettings, Settings
 from emcli.inference.fit import fit
-from emcli.models import family_of
+from emcli.models import model_class
 from emcli.models.em import em, pooled_e_step
 
 TACKS = [SAMPLES / "thumbtacks.csv", "--tosses", "n", "--row-weights", "freq"]
@@ -29,9 +30,13 @@ def compared(*arguments: Any) -> list[dict[str, Any]]:
     return rows
 
 
-def settings_of(family: Any, **chosen: Any) -> Any:
+def model_settings(said: Any) -> ModelSettings:
+    return Settings.of(said).model
+
+
+def settings_of(kind: Any, **chosen: Any) -> Any:
     flags = {key: value for key, value in chosen.items() if value is not None}
-    return resolve(family.name, family.options, flags, read_start=start_values)
+    return resolve(kind.name, kind.options, flags, read_start=start_values)
 
 
 def kinds(model: str, largest: int) -> list[dict[str, Any]]:
@@ -46,30 +51,30 @@ def kinds(model: str, largest: int) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("model", ["gmm", "coins"])
 def test_a_model_that_holds_another_begins_where_that_one_ends(model: str) -> None:
     """Split by no step at all, the larger model has the same score as the smaller: so it really holds it."""
-    family = family_of(model)
+    kind = model_class(model)
     tosses = np.array([[5, 10], [9, 10], [8, 10], [4, 10], [7, 10], [12, 20], [1, 6]], dtype=float)
     numbers = table(SAMPLES / "faithful.csv")[:90] if model == "gmm" else tosses
     held = 0
     for small, large in product(kinds(model, 3), kinds(model, 4)):
-        if small == large or not family.within(small, large):
+        if small == large or not kind.contains(model_settings(small), model_settings(large)):
             continue
-        chosen = settings_of(family, **small, restarts=1)
-        data = prepare(family, numbers, [], None, ["heads", "tosses"], chosen)
-        events = fit(family, data, replace(chosen, search=replace(chosen.search, tol=1e-3)))
+        chosen = settings_of(kind, **small, restarts=1)
+        data = prepared(kind, numbers, ["heads", "tosses"], chosen)
+        events = fit(kind, data, replace(chosen, search=replace(chosen.search, tol=1e-3)))
         try:
             while True:
                 next(events)
         except StopIteration as end:
             result = end.value
-        wanted = settings_of(family, **large)
-        rows = prepare(family, numbers, [], None, ["heads", "tosses"], wanted).rows
-        begun = family.inward(family.read(result.parameters, large), rows)
-        score = pooled_e_step(next(family.grown(begun, wanted, rows, 0.0)), rows.batches()).score
-        log_likelihood, _ = family.measures(score, rows, large["k"])
+        wanted = settings_of(kind, **large)
+        rows = prepared(kind, numbers, ["heads", "tosses"], wanted).rows
+        begun = scaled(kind, result.parameters, settings_of(kind, **{**large, "k": small["k"]}), rows)
+        score = pooled_e_step(next(begun.grown(wanted.model, rows, 0.0)), rows.batches()).score
+        log_likelihood, _ = kind.measures(score, rows, large["k"])
         assert log_likelihood == pytest.approx(result.log_likelihood, rel=1e-11), (small, large)
         wide = max(
             list(zip(range(20), em(grown, rows.batches()), strict=False))[-1][1].score
-            for grown in family.grown(begun, wanted, rows, 0.1)
+            for grown in begun.grown(wanted.model, rows, 0.1)
         )
         assert wide >= score - 0.05 * abs(score)
         held += 1
@@ -97,7 +102,7 @@ def test_a_model_that_holds_another_begins_where_that_one_ends(model: str) -> No
 def test_which_model_holds_which(model: str, small: Any, large: Any, held: bool) -> None:
     keys = ("k", "covariance", "mixing")
     one, other = (dict(zip(keys, values, strict=True)) for values in (small, large))
-    assert family_of(model).within(one, other) is held
+    assert model_class(model).contains(model_settings(one), model_settings(other)) is held
 
 
 @pytest.mark.parametrize("seed", [3, 4])
@@ -113,9 +118,9 @@ def test_which_model_holds_which(model: str, small: Any, large: Any, held: bool)
 def test_no_fit_ends_below_one_that_it_holds(arguments: list[Any], seed: int) -> None:
     found = compared(*arguments, "--init", "random", "--restarts", 1, "--seed", seed)
     rows = [row for row in found if row["status"] != "failed"]
-    family = family_of(arguments[0])
+    kind = model_class(arguments[0])
     for small, large in product(rows, rows):
-        if small is not large and family.within(small, large) and "nesting" not in large["warnings"]:
+        if small is not large and kind.contains(model_settings(small), model_settings(large)) and "nesting" not in large["warnings"]:
             if arguments[0] == "kmeans":
                 assert large["inertia"] <= small["inertia"] * (1 + 1e-9)
             else:

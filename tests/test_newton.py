@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import REFERENCE, SAMPLES, fit, reference, run, table
+from inprocess import prepared
 
 import emcli.inference.information
 import emcli.inference.newton
 from emcli.config.experiment import start_values
 from emcli.config.resolve import resolve
-from emcli.data.dataset import prepare
 from emcli.inference.convergence import LikelihoodDecreased, check_monotone, converge
 from emcli.inference.newton import newton
-from emcli.inference.starts import affordable, start_model
-from emcli.models import family_of
+from emcli.inference.starts import information_if_affordable, start_model
+from emcli.models import model_class
 from emcli.models.base import Degenerate
 from emcli.models.em import pooled_e_step
 
@@ -30,9 +30,9 @@ WAITING = REFERENCE / "data" / "faithful_waiting.csv"
 
 def counted(monkeypatch: pytest.MonkeyPatch, model: str, values: Any, weights: Any, **chosen: Any) -> list[Any]:
     """For each of six starts: how many passes over the rows it took, and its log-likelihood."""
-    family = family_of(model)
-    settings = resolve(model, family.options, chosen, read_start=start_values)
-    data = prepare(family, values, [], weights, ["heads", "tosses"][: values.shape[1]], settings)
+    kind = model_class(model)
+    settings = resolve(model, kind.options, chosen, read_start=start_values)
+    data = prepared(kind, values, ["heads", "tosses"][: values.shape[1]], settings, weights)
     passes = 0
 
     def counting(work: Callable[..., Any]) -> Callable[..., Any]:
@@ -47,13 +47,13 @@ def counted(monkeypatch: pytest.MonkeyPatch, model: str, values: Any, weights: A
         monkeypatch.setattr(module, name, counting(getattr(module, name)))
     found = []
     for number in range(1, 7):
-        model_ = start_model(number, family, data.rows, settings)
+        model_ = start_model(number, kind, data.rows, settings.model, settings.search)
         passes = 0
-        known = affordable(data.rows, model_, map)
+        known = information_if_affordable(data.rows, model_, map)
         assert known is not None
         steps = check_monotone(newton(model_, data.rows.batches(), map, known))
-        *_, last = converge(steps, settings.search.tol, 10_000, known.decrement, family.fixed_point)
-        found.append((passes, family.measures(last.score, data.rows, settings.model.k)[0]))
+        *_, last = converge(steps, settings.search.tol, 10_000, known.decrement)
+        found.append((passes, kind.measures(last.score, data.rows, settings.model.k)[0]))
     return found
 
 
@@ -113,14 +113,15 @@ def test_many_parameters_and_one_component_are_left_to_em() -> None:
 
 def test_a_step_that_would_fall_is_not_taken() -> None:
     """Far from any optimum as well: from starts drawn at random, each score is at least the one before."""
-    family = family_of("gmm")
+    kind = model_class("gmm")
     flags = {"k": 4, "init": "random"}
-    settings = resolve("gmm", family.options, flags, read_start=start_values)
-    data = prepare(family, table(SAMPLES / "iris.csv"), [], None, list("abcd"), settings)
+    settings = resolve("gmm", kind.options, flags, read_start=start_values)
+    data = prepared(kind, table(SAMPLES / "iris.csv"), list("abcd"), settings)
     for number in range(1, 9):
-        model = start_model(number, family, data.rows, settings)
+        model = start_model(number, kind, data.rows, settings.model, settings.search)
         try:
-            scores = [step.score for _, step in zip(range(40), check_monotone(newton(model, data.rows.batches())), strict=False)]
+            steps = check_monotone(newton(model, data.rows.batches()))
+            scores = [step.score for _, step in zip(range(40), steps, strict=False)]
         except Degenerate:
             continue
         except LikelihoodDecreased:

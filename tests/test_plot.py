@@ -12,15 +12,16 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from conftest import ROOT, SAMPLES, fit, run
+from inprocess import loaded, prepared
 from test_cli import refused
 
 from emcli.config.experiment import read_experiment, start_values
 from emcli.config.resolve import resolve
-from emcli.data.dataset import load, prepare
-from emcli.inference.fit import Result, observe
 from emcli.inference.fit import fit as start_all
+from emcli.inference.fit import observe
+from emcli.inference.fit_result import FitResult
 from emcli.inference.truth import with_truth
-from emcli.models import MODELS, family_of
+from emcli.models import MODELS, model_class
 from emcli.output.plots import histogram
 from emcli.output.plots.figure import Panel, Picture, Series, described
 from emcli.output.plots.fit_figure import of_fit
@@ -45,17 +46,17 @@ CASES = {
 }
 
 
-def fitted(model: str, data: Any, **flags: Any) -> tuple[Result, Picture]:
+def fitted(model: str, data: Any, **flags: Any) -> tuple[FitResult, Picture]:
     """A fit of a file, or of values (n, d) under the names a, b, ..., and its picture."""
-    family = family_of(model)
-    settings = resolve(family.name, family.options, flags, None, read_start=start_values)
+    kind = model_class(model)
+    settings = resolve(kind.name, kind.options, flags, None, read_start=start_values)
     if isinstance(data, Path):
-        dataset = load(str(data), family, settings)
+        dataset = loaded(kind, data, settings)
     else:
-        names = ["heads", "tosses"] if "tosses" in family.options else list("abcdefgh"[: data.shape[1]])
-        dataset = prepare(family, data, [], None, names, settings, source="drawn.csv")
+        names = ["heads", "tosses"] if "tosses" in kind.options else list("abcdefgh"[: data.shape[1]])
+        dataset = prepared(kind, data, names, settings, source="drawn.csv")
     history = History()
-    result = observe(start_all(family, dataset, settings), history)
+    result = observe(start_all(kind, dataset, settings), history)
     return result, of_fit(result, history)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from inprocess import COINS, MODELS, fitted
 
-from emcli.models import family_of
+from emcli.models import model_class
 
 pytestmark = pytest.mark.slow
 SEEDS = 200
@@ -39,12 +39,12 @@ def flat(parameters: dict[str, Any]) -> np.ndarray:
 def test_i23_the_truth_is_found_without_bias(name: str) -> None:
     options = {**MODELS[name], "k": 2, "restarts": 1}
     true = truth(name)
-    sampler = family_of(options["model"]).sampler(true, {"tosses": 20})
+    sampler = model_class(options["model"]).from_parameters(true)
     found = []
     for seed in range(SEEDS):
         rng = np.random.default_rng([23, seed])
-        labels = rng.choice(2, ROWS, p=np.asarray(sampler.weights))
-        found.append(flat(fitted(sampler.sample(labels, rng), options)["parameters"]))
+        labels = rng.choice(2, ROWS, p=sampler.shares)
+        found.append(flat(fitted(sampler.sample(labels, rng, np.full(ROWS, 20)), options)["parameters"]))
     errors = np.array(found) - flat(true)
     sds = np.maximum(errors.std(axis=0), 1e-12)
     assert np.all(np.abs(errors) <= 5 * sds)

@@ -8,28 +8,29 @@ from typing import Any
 
 import pytest
 from conftest import SAMPLES, reference
+from inprocess import loaded
 from test_references import GMM, KMEANS, SAXONY, SHAPES
 
 from emcli.config.resolve import resolve
-from emcli.data.dataset import load
-from emcli.inference.fit import Result, fit
-from emcli.models import family_of
+from emcli.inference.fit import fit
+from emcli.inference.fit_result import FitResult
+from emcli.models import model_class
 
 pytestmark = pytest.mark.slow
 SEEDS = range(50)
 ENOUGH = 45
 
 
-def fitted(model: str, path: Path, **options: Any) -> Result:
+def fitted(model: str, path: Path, **options: Any) -> FitResult:
     """A fit in this process, with one thread."""
-    family = family_of(model)
-    settings = resolve(family.name, family.options, {**options, "jobs": 1}, None, read_start=dict)
-    events: Generator[Any, None, Result] = fit(family, load(str(path), family, settings), settings)
+    kind = model_class(model)
+    settings = resolve(kind.name, kind.options, {**options, "jobs": 1}, None, read_start=dict)
+    events: Generator[Any, None, FitResult] = fit(kind, loaded(kind, path, settings), settings)
     while True:
         try:
             next(events)
         except StopIteration as end:
-            result: Result = end.value
+            result: FitResult = end.value
             return result
 
 

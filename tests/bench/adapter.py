@@ -15,24 +15,26 @@ class Prepared:
     def __init__(self, name: str, values: Any, weights: Any, start: Mapping[str, Any] | None, options: dict[str, Any]):
         from emcli.config.resolve import available, resolve
         from emcli.data.dataset import prepare
-        from emcli.models import family_of
+        from emcli.data.rows import Columns
+        from emcli.models import model_class
 
-        self.family = family_of(name)
-        has = available(self.family.options)  # what this emcli does not have yet is left out
+        self.kind = model_class(name)
+        has = available(self.kind.options)  # what this emcli does not have yet is left out
         flags = {key: value for key, value in options.items() if key in has}
         if start is not None:
             flags["start"] = "start.json"
-        self.settings = resolve(name, self.family.options, flags, None, read_start=lambda _: start or {})
+        self.settings = resolve(name, self.kind.options, flags, None, read_start=lambda _: start or {})
         names = ["heads", "tosses"] if name == "coins" else [f"x{j + 1}" for j in range(values.shape[1])]
         began = time.perf_counter()
-        self.data = prepare(self.family, values, [], weights, names, self.settings)
+        columns, needs = Columns(values, [], weights, names), self.kind.requirements(self.settings.model)
+        self.data = prepare(columns, needs, self.settings.data, self.settings.search.jobs)
         self.preparing = time.perf_counter() - began
 
     def run(self) -> dict[str, Any]:
         """Seconds to the last iteration and to the end of all, the score then, iterations, passes over the rows."""
         from emcli.inference.fit import fit
 
-        events = fit(self.family, self.data, self.settings)
+        events = fit(self.kind, self.data, self.settings)
         scores: list[float] = []
         counted: Passes | None = None
         last = began = time.perf_counter()
@@ -50,7 +52,7 @@ class Prepared:
                 counted.stop()  # the start has ended; what follows is the verdict
         done = time.perf_counter()
         k = len(model.weights)
-        log_likelihood, inertia = self.family.measures(scores[-1], self.data.rows, k)
+        log_likelihood, inertia = self.kind.measures(scores[-1], self.data.rows, k)
         assert counted is not None
         return {
             "seconds": last - began,
