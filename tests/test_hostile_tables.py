@@ -25,6 +25,7 @@ from inprocess import (
     gap,
     measure,
     outlier,
+    scaled,
     spreads,
     start_of,
     statistics,
