@@ -22,12 +22,11 @@ from emcli.inference.fit import observe
 from emcli.inference.fit_result import FitResult
 from emcli.inference.truth import with_truth
 from emcli.models import MODELS, model_class
-from emcli.output.plots import histogram
 from emcli.output.plots.figure import Panel, Picture, Series, described
-from emcli.output.plots.fit_figure import of_fit
-from emcli.output.plots.history import EARLY, History
-from emcli.output.plots.history import Path as Steps
+from emcli.output.plots.fit_figure import EARLY, History, of_fit
+from emcli.output.plots.fit_figure import Path as Steps
 from emcli.output.plots.matplotlib_renderer import rendered
+from emcli.output.plots.projection import bin_counts, bin_edges
 
 FIGURES = ROOT / "docs" / "figures"
 FAITHFUL = SAMPLES / "faithful.csv"
@@ -229,8 +228,8 @@ def test_bins_are_round_and_hold_every_row_however_far_from_zero() -> None:
     rng = np.random.default_rng(2)
     for values in (rng.standard_normal(500), 1e9 + 1e-3 * rng.standard_normal(500), np.array([3.0, 3.0]),
                    np.r_[rng.standard_normal(50), 1e6], np.arange(12.0)):  # fmt: skip
-        edges = histogram.edges(values, None)
-        assert histogram.counts(values, None, edges).sum() == len(values)
+        edges = bin_edges(values, None)
+        assert bin_counts(values, None, edges).sum() == len(values)
         assert 2 <= len(edges) < 300
 
 

@@ -8,7 +8,7 @@ from typing import IO, Any
 from emcli.comparison.alignment import Alignment
 from emcli.comparison.ranking import Candidate, Group
 from emcli.errors import escaped
-from emcli.output.aligned_tables import against_truth, side_by_side
+from emcli.models import model_class
 from emcli.output.fit_tables import as_text, number, table
 from emcli.output.terminal import columns, curve, is_terminal, takes_unicode
 
@@ -17,9 +17,10 @@ FOOTERS = {
     "inertia": "K-means: criteria are of its mixture form, equal round clusters with every row assigned whole.",
 }
 CURVES, LONGEST = 10, 20  # how many are shown, and of how many characters
+SHOWN = 3  # fits shown beside the reference
 # What a narrow terminal goes without, the least needed first.
-SPARED = ("mixing", "model", "iterations", "parameters_count", "icl", "aic", "status", "delta_bic", "bic",
-          "adjusted_rand_index", "reached", "covariance", "warnings", "log_likelihood")  # fmt: skip
+SPARED = ("iterations", "parameters_count", "icl", "aic", "status", "delta_bic", "bic", "adjusted_rand_index",
+          "reached", "warnings", "log_likelihood", "mixing", "model", "covariance")  # fmt: skip
 
 
 def print_comparison(groups: Sequence[Group], aligned: Sequence[Alignment], criterion: str, stream: IO[str]) -> None:
@@ -65,17 +66,18 @@ def _titles(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
 def _fitting(
     titles: dict[str, str], rows: Sequence[dict[str, Any]], criterion: str, stream: IO[str]
 ) -> tuple[dict[str, str], list[str]]:
-    """The columns that a terminal has room for, and the titles of the others; a pipe has room for all."""
-    spared: list[str] = []
-    widths = {
-        key: max(len(title), *(len(_cell(row.get(key))) for row in rows)) if rows else len(title)
-        for key, title in titles.items()
-    }
+    """The columns that a terminal has room for, and what stood in the others; a pipe has room for all.
+
+    Those go first that say the same of all candidates.
+    """
+    if not is_terminal(stream):
+        return titles, []
+    room, spared = columns(stream), []
+    widths = {key: max(len(text) for text in (title, *(_cell(row.get(key)) for row in rows))) + 3
+              for key, title in titles.items()}  # fmt: skip
     same = [key for key in ("mixing", "model", "covariance") if len({row.get(key) for row in rows}) == 1]
-    for key in (*same, *(key for key in SPARED if key not in ("mixing", "model", "covariance")), *SPARED):
-        if not is_terminal(stream) or sum(widths[kept] + 3 for kept in titles) - 3 <= columns(stream):
-            break
-        if key in titles and key != criterion:
+    for key in [*same, *(key for key in SPARED if key not in same)]:
+        if key in titles and key != criterion and sum(widths[kept] for kept in titles) - 3 > room:
             spared.append(titles[key] + (f" ({_cell(rows[0].get(key))})" if key in same else ""))
             titles = {kept: title for kept, title in titles.items() if kept != key}
     return titles, spared
@@ -112,3 +114,69 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3f}"
     return "" if value is None else escaped(str(value))
+
+
+def side_by_side(alignment: Alignment) -> list[Any]:
+    """The reference's parameters, and those of other fits with the differences."""
+    reference, shown = alignment.reference, alignment.others[:SHOWN]
+    others = [(other.candidate.name, other.candidate, other.parameters) for other in shown]
+    k, model = reference.settings["k"], reference.settings["model"]
+    said = f"{model} with k={k} side by side, components matched to those of {reference.name}"
+    indices = [
+        f"{other.candidate.name} {other.adjusted_rand_index:.4f}"
+        for other in shown
+        if other.adjusted_rand_index is not None
+    ]
+    if indices:
+        said += f"; adjusted Rand index with it: {', '.join(indices)}"
+    if len(alignment.others) > len(shown):
+        said += f"; {len(alignment.others) - len(shown)} more in --json"
+    first = (reference.name, reference, reference.document["parameters"])
+    return [said, _table(first, others)]
+
+
+def against_truth(candidates: Sequence[Candidate]) -> list[Any]:
+    """True parameters, and those of the highest ranked fits of the true k with their errors."""
+    fits = [
+        (candidate.name, candidate, candidate.document["parameters"])
+        for candidate in candidates
+        if candidate.document is not None and (candidate.row(None).get("errors"))
+    ][:SHOWN]
+    if not fits:
+        return []
+    first = fits[0][1]
+    return [
+        "The truth, and the fits of as many components with their errors",
+        _table(("true", first, first.document["truth"]["parameters"]), fits),
+    ]
+
+
+Shown = tuple[str, Candidate, Any]  # a heading, a fit, and parameters of its kind
+
+
+def _table(reference: Shown, others: Sequence[Shown]) -> Any:
+    known, cells = _cells(reference), [_cells(other) for other in others]
+    titles = ["component", "parameter", reference[0]]
+    for name, _, _ in others:
+        titles += [name, "difference"]
+    rows = []
+    for (component, parameter), value in known.items():
+        row = [str(component + 1), parameter, number(value)]
+        for each in cells:
+            other = each.get((component, parameter))
+            row += ["", ""] if other is None else [number(other), _difference(other, value)]
+        rows.append(row)
+    return table(titles, rows)
+
+
+def _cells(shown: Shown) -> dict[tuple[int, str], Any]:
+    _, candidate, parameters = shown
+    data = candidate.document["data"]
+    columns = model_class(candidate.document["model"]).table(parameters, data["columns"], data["weight"])
+    count = len(columns[0][1])
+    return {(i, title): values[i] for i in range(count) for title, values in columns if title != "rows"}
+
+
+def _difference(value: float, reference: float) -> str:
+    difference = type(value)(float(value) - float(reference))
+    return ("+" if difference > 0 else "") + number(difference)

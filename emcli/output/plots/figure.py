@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from emcli.types import Array
+
+FLAT = 0.01  # nats: a smaller climb is not worth a magnifying glass
+MOST_POINTS = 400  # of a line of iterations
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,3 +68,29 @@ def _measured(series: Series) -> dict[str, object]:
     }
     counts = {} if series.z is None else {"sum": float(series.z.sum())}
     return {"kind": series.kind, "label": series.label, "count": len(series.x), **stretches, **counts}
+
+
+def climb_range(curves: Sequence[Array], leading: Sequence[Array] | None = None) -> tuple[float, float] | None:
+    """Where the leading curves of log-likelihood climb; what is far below comes from under the frame."""
+    everything = np.concatenate(curves)
+    later = np.concatenate([curve[1:] for curve in leading or curves])
+    if not len(later) or not float(everything.max()) > float(later.min()):
+        return None
+    top = float(everything.max())
+    low = max(float(everything.min()), top - 1.5 * (top - float(later.min())))
+    low = min(low, top - FLAT)
+    return low - 0.05 * (top - low), top + 0.05 * (top - low)
+
+
+def thinned(values: Sequence[float | None]) -> tuple[Array, Array]:
+    """Iterations and values that are known, of many some, the early ones closest."""
+    y = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    x = np.flatnonzero(np.isfinite(y))
+    if len(x) > MOST_POINTS:
+        x = x[np.unique(np.geomspace(1, len(x), MOST_POINTS).round().astype(np.intp)) - 1]
+    return x.astype(np.float64), y[x]
+
+
+def base_name(source: str) -> str:
+    """A file's name without its folder."""
+    return os.path.basename(source) or source

@@ -1,27 +1,22 @@
-"""Pictures of a fit and of a comparison, built from their numbers."""
+"""The picture of a fit, and the models that it went through, kept in little memory until it is drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
-import numpy as np
-
-from emcli.output.plots.figure import Panel, Picture, Series
+from emcli.inference.fit import Event
+from emcli.inference.fit_result import FitResult
+from emcli.inference.starts import IterationEvent, Run
+from emcli.output.plots.figure import Panel, Picture, Series, base_name, climb_range, thinned
 from emcli.output.plots.model_panels import Snapshot, panels_of
 from emcli.types import Array
 
-if TYPE_CHECKING:
-    from emcli.comparison.ranking import Candidate, Group
-    from emcli.inference.fit_result import FitResult
-    from emcli.inference.starts import Run
-    from emcli.output.plots.history import History
-
 MOST_STARTS = 50  # thin lines
-FLAT = 0.01  # nats: a smaller climb is not worth a magnifying glass
-MOST_GROUPS = 6  # rows of panels
-MOST_MARKS = 16  # candidates whose k is written at their curves
-MOST_POINTS = 400  # of a line of iterations
+EARLY = 5  # iterations that are kept of every start, beside its last
+WHOLE = 8  # starts that are kept whole: those of the highest scores, one of which will be the best
+FLOATS = 1 << 20  # numbers to keep of one start, about
 
 
 def of_fit(result: FitResult, history: History) -> Picture:
@@ -39,7 +34,7 @@ def of_fit(result: FitResult, history: History) -> Picture:
     panels = [*shown[:-1], [*shown[-1], curve]] if len(shown[-1]) < 3 else [*shown, [curve]]
     kind = result.settings.document()
     about = [f"k = {kind['k']}", *(f"{kind[key]} {key}" for key in ("covariance", "mixing") if key in kind)]
-    return Picture(f"{_base(result.data.source)}: {result.kind.name}, {', '.join(about)}", panels)
+    return Picture(f"{base_name(result.data.source)}: {result.kind.name}, {', '.join(about)}", panels)
 
 
 def _climb(result: FitResult) -> Panel:
@@ -70,151 +65,62 @@ def _climb(result: FitResult) -> Panel:
     measure, title = ("log-likelihood (nats)", "Log-likelihood of each start")
     if result.inertia is not None:
         measure, title = "inertia", "Inertia of each start"
-    y_range = None if result.inertia is not None else _upper([line[1] for line in lines])
+    y_range = None if result.inertia is not None else climb_range([line[1] for line in lines])
     return Panel(title, "iteration", measure, series, whole=True, x_range=x_range, y_range=y_range)
-
-
-def _upper(curves: Sequence[Array], leading: Sequence[Array] | None = None) -> tuple[float, float] | None:
-    """Where the leading curves of log-likelihood climb; what is far below comes from under the frame."""
-    everything = np.concatenate(curves)
-    later = np.concatenate([curve[1:] for curve in leading or curves])
-    if not len(later) or not float(everything.max()) > float(later.min()):
-        return None
-    top = float(everything.max())
-    low = max(float(everything.min()), top - 1.5 * (top - float(later.min())))
-    low = min(low, top - FLAT)
-    return low - 0.05 * (top - low), top + 0.05 * (top - low)
 
 
 def _curve(result: FitResult, start: Run) -> tuple[Array, Array]:
     pairs = result.measures(start)
     hard = result.inertia is not None
-    return _thinned([pair[1] if hard else pair[0] for pair in pairs])
+    return thinned([pair[1] if hard else pair[0] for pair in pairs])
 
 
-def _thinned(values: Sequence[float | None]) -> tuple[Array, Array]:
-    """Iterations and values that are known, of many some, the early ones closest."""
-    y = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-    x = np.flatnonzero(np.isfinite(y))
-    if len(x) > MOST_POINTS:
-        x = x[np.unique(np.geomspace(1, len(x), MOST_POINTS).round().astype(np.intp)) - 1]
-    return x.astype(np.float64), y[x]
+@dataclass
+class Path:
+    """Models of one start, every `stride`-th iteration and the first few, with their iterations."""
+
+    start: int
+    score: float = float("-inf")  # of the last model
+    models: dict[int, Any] = field(default_factory=dict)  # in working coordinates
+    stride: int = 1
+
+    def add(self, iteration: int, model: Any, score: float) -> None:
+        """Keep one more; where there are too many, every second one is left out."""
+        self.score = score
+        if iteration <= EARLY or iteration % self.stride == 0:
+            self.models[iteration] = model
+        if len(self.models) > max(2 * EARLY + 2, min(256, FLOATS // (4 * model.parameters_count))):
+            self.stride *= 2
+            self.models = {i: m for i, m in self.models.items() if i <= EARLY or i % self.stride == 0}
+
+    def shorten(self) -> None:
+        """Keep the first few alone."""
+        self.models = {i: m for i, m in self.models.items() if i <= EARLY}
 
 
-def of_comparison(groups: Sequence[Group], criterion: str) -> Picture:
-    """A row for each group: the criterion against k, a line a family, and the candidates' log-likelihoods."""
-    fitted = [candidate for group in groups for candidate in group.candidates if candidate.document is not None]
-    sources = list(dict.fromkeys(_base(str((one.document or {})["data"].get("source"))) for one in fitted))
-    shown = ", ".join(sources[:3]) + (" …" if len(sources) > 3 else "")
-    ks = [_k(candidate) for candidate in fitted]
-    models = ", ".join(dict.fromkeys(str(candidate.settings["model"]) for candidate in fitted))
-    span = f"k = {min(ks)}" if min(ks) == max(ks) else f"k = {min(ks)} to {max(ks)}"
-    rows = []
-    for group in groups[:MOST_GROUPS]:
-        known = [candidate for candidate in group.candidates if candidate.document is not None]
-        if known:
-            kinds = ", ".join(dict.fromkeys(str(one.settings["model"]) for one in known))
-            source = _base(str((known[0].document or {})["data"].get("source")))
-            title = "The lowest is the best" if len(groups) == 1 else f"{source}: {kinds}"
-            rows.append([_ranking(known, criterion, title), _climbs(known)])
-    return Picture(f"{shown}: {models}, {span}", rows)
+@dataclass
+class History:
+    """What was kept of each start."""
 
+    paths: dict[int, Path] = field(default_factory=dict)
 
-def _families(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:
-    """Candidates that differ in k alone, by what they share, in order of k."""
-    found: dict[str, list[Candidate]] = {}
-    for candidate in sorted(candidates, key=_k):
-        found.setdefault(_kind(candidate), []).append(candidate)
-    several = len({tuple(one.settings.get(key) for key in ("model", "mixing")) for one in candidates}) > 1
-    short = {_short(members[0]): members for members in found.values()}
-    return found if several or len(short) < len(found) else short
+    def __call__(self, event: Event) -> None:
+        """Keep what a picture may need of an event."""
+        if isinstance(event, IterationEvent):
+            path = self.paths.setdefault(event.start, Path(event.start))
+            path.add(event.iteration, event.step.model, event.step.score)
+        else:
+            self._ended(event)
 
+    def models(self, best: Run) -> Iterator[tuple[int, Any]]:
+        """Iterations and models of the best start in order, in working coordinates; the last is where it ended."""
+        kept = self.paths[best.start].models if best.start in self.paths else {}
+        yield from ((i, model) for i, model in kept.items() if i < best.iterations)
+        yield best.iterations, best.model
 
-def _kind(candidate: Candidate) -> str:
-    said = candidate.settings
-    parts = [said.get("model"), said.get("covariance"), said.get("mixing") and f"{said['mixing']} mixing"]
-    prefix = candidate.name.rpartition(":")[0]
-    return " ".join(str(part) for part in (prefix and f"{prefix}:", *parts) if part)
-
-
-def _short(candidate: Candidate) -> str:
-    return str(candidate.settings.get("covariance") or candidate.settings.get("model"))
-
-
-def _ranking(candidates: Sequence[Candidate], criterion: str, title: str) -> Panel:
-    series = []
-    for colour, (kind, members) in enumerate(sorted(_families(candidates).items())):
-        pairs = [(_k(one), value) for one in members if (value := _number(one.document, criterion)) is not None]
-        x, y = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
-        lowest = {k: min(y[x == k]) for k in x}
-        line = np.array([*lowest]), np.array([*lowest.values()])
-        series += [Series("line", line[0], line[1], kind, colour), Series("points", x, y, None, colour)]
-    best = candidates[0]
-    value = _number(best.document, criterion)
-    y_range = None
-    if value is not None:
-        series.append(
-            Series("points", np.array([float(_k(best))]), np.array([value]), f"best: {best.name}", None, "thin")
-        )
-        known = np.concatenate([one.y for one in series if one.kind == "line"])
-        reach = max(8 * (float(np.median(known)) - value), 40.0)
-        above = int(np.sum(known > value + reach))
-        if float(known.max()) > value + 1.5 * reach:
-            y_range = value - 0.06 * reach, value + reach
-            title += f" ({above} above the frame)"
-    ks = [_k(one) for one in candidates]
-    x_range = min(ks) - 0.4, max(ks) + 0.4
-    label = f"{criterion.upper()} (smaller is better)"
-    return Panel(title, "k", label, series, whole=True, x_range=x_range, y_range=y_range)
-
-
-def _climbs(candidates: Sequence[Candidate]) -> Panel:
-    """Log-likelihood of each candidate's best start: the best of each family bold; of one family, a colour a k."""
-    families = dict(sorted(_families(candidates).items()))
-    alone = len(families) == 1
-    series, ends, curves, bold = [], [1.0], [], []
-    for colour, (kind, members) in enumerate(families.items()):
-        best = min(members, key=candidates.index)
-        for j, one in enumerate(members):
-            x, y = _thinned([step.get("log_likelihood") for step in _trace(one.document)])
-            if not len(x):
-                continue
-            label = f"k = {_k(one)}" if alone else f"{kind}, k = {_k(one)}"
-            if alone and len({_k(other) for other in members}) < len(members):
-                label = one.name
-            stroke = "bold" if one is best else "thin"
-            shape = "line" if len(x) > 1 else "points"
-            said = label if alone or one is best else None
-            mark = None if alone or len(candidates) > MOST_MARKS else str(_k(one))
-            stroke = stroke if shape == "line" else "normal"
-            series.append(Series(shape, x, y, said, j if alone else colour, stroke, mark=mark))
-            curves.append(y)
-            if one is best:
-                ends.append(float(x[-1]))
-                bold.append(y)
-    lasts = [float(one.x[-1]) for one in series] or [1.0]
-    reach = max(1.5 * max(ends), float(np.median(lasts)))
-    x_range = (-0.04 * reach, reach) if max(lasts) > 2 * reach else None
-    title = "Log-likelihood of each candidate" if alone else "Log-likelihood by kind and k, the best of each bold"
-    y_range = _upper(curves, curves if alone else bold) if curves else None
-    return Panel(title, "iteration", "log-likelihood (nats)", series, whole=True, x_range=x_range, y_range=y_range)
-
-
-def _base(source: str) -> str:
-    return source.rpartition("/")[2] or source
-
-
-def _trace(document: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
-    """The iterations in a document, which may come from a file."""
-    said = (document or {}).get("trace")
-    return [step for step in said if isinstance(step, dict)] if isinstance(said, list) else []
-
-
-def _k(candidate: Candidate) -> int:
-    k = candidate.settings.get("k")
-    return k if isinstance(k, int) else 0
-
-
-def _number(document: Mapping[str, Any] | None, key: str) -> float | None:
-    value = (document or {}).get(key)
-    return float(value) if isinstance(value, int | float) else None
+    def _ended(self, start: Run) -> None:
+        if not start.finished:
+            self.paths.pop(start.start, None)
+        ranked = sorted(self.paths.values(), key=lambda path: (-path.score, path.start))
+        for path in ranked[WHOLE:]:
+            path.shorten()

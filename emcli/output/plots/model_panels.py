@@ -16,9 +16,8 @@ from emcli.models.gmm.covariance import Spherical
 from emcli.models.gmm.mixture import GaussianMixture
 from emcli.models.kmeans.model import KMeans
 from emcli.models.plain_values import Parameters
-from emcli.output.plots import histogram
 from emcli.output.plots.figure import Panel, Series
-from emcli.output.plots.projection import Plane, dots, frame
+from emcli.output.plots.projection import Projection, axis_range, bin_counts, bin_edges, dots, round_width
 from emcli.types import Array
 
 FEW = 5  # iterations after which the middle picture is taken
@@ -48,7 +47,7 @@ def panels_of(model: AnyModel, path: Path, rows: Rows, assignments: Labels, trut
     if len(rows.names) == 1:
         edges, bars = _stacked(rows, groups, k, "component")
         return [[Panel(title, rows.names[0], _per_bin(edges), bars, y_range=(0.0, 1.06 * _top(bars)))]]
-    plane = Plane.of(rows, common=False)
+    plane = Projection.of(rows, common=False)
     return [
         [Panel(title, *plane.labels, dots(plane.rows(rows), groups, k, rows.weights, "component"), note=plane.note)]
     ]
@@ -61,7 +60,7 @@ def _(model: KMeans, path: Path, rows: Rows, assignments: Labels, truth: Truth) 
     tracks = np.stack([snapshot.model.centroids for snapshot in path])  # (t, k, d)
     if len(rows.names) == 1:
         return [[_strip(tracks[:, :, 0], [snapshot.iteration for snapshot in path], rows, assignments)]]
-    plane = Plane.of(rows, common=True)
+    plane = Projection.of(rows, common=True)
     at, ways = plane.rows(rows), plane.place(tracks)  # (2, n) and (2, t, k)
     k = tracks.shape[1]
     series = dots(at, assignments, k, rows.weights, "cluster")
@@ -69,7 +68,7 @@ def _(model: KMeans, path: Path, rows: Rows, assignments: Labels, truth: Truth) 
         series += [Series("line", ways[0, :, j], ways[1, :, j], "path" if j == 0 else None, j) for j in range(k)]
         series.append(Series("points", ways[0, 0], ways[1, 0], "start", None, "thin"))
     series.append(Series("points", ways[0, -1], ways[1, -1], "centroid", None, "bold"))
-    x_range, y_range = (frame(at[i], ways[i].ravel()) for i in (0, 1))
+    x_range, y_range = (axis_range(at[i], ways[i].ravel()) for i in (0, 1))
     title = f"Clusters after {_times(path[-1].iteration)}"
     return [[Panel(title, *plane.labels, series, x_range=x_range, y_range=y_range, note=plane.note)]]
 
@@ -86,18 +85,18 @@ def _strip(tracks: Array, iterations: Sequence[int], rows: Rows, assignments: La
     series.append(Series("points", tracks[-1], np.full(k, 1.08 * top), "centroid", None, "bold"))
     title = f"Clusters after {_times(iterations[-1])}"
     y_range = (0.0, top * (1.55 if len(iterations) > 1 else 1.2))
-    x_range = frame(edges, tracks.ravel())
+    x_range = axis_range(edges, tracks.ravel())
     return Panel(title, rows.names[0], _per_bin(edges), series, x_range=x_range, y_range=y_range)
 
 
 def _stacked(rows: Rows, groups: Labels, k: int, noun: str) -> tuple[Array, list[Series]]:
     """The edges of a histogram of one column, and the bars of each of k groups of rows."""
     values = rows.frame.outward(rows.values.T)[:, 0]
-    edges = histogram.edges(values, rows.weights)
+    edges = bin_edges(values, rows.weights)
     heights = []
     for j in range(k):
         mine = groups == j
-        heights.append(histogram.counts(values[mine], None if rows.weights is None else rows.weights[mine], edges))
+        heights.append(bin_counts(values[mine], None if rows.weights is None else rows.weights[mine], edges))
     return edges, [Series("bars", edges, height, f"{noun} {j + 1}", j) for j, height in enumerate(heights)]
 
 
@@ -145,7 +144,7 @@ def _tossed(model: BinomialMixture, rows: Rows) -> Panel:
     often = np.bincount(place.ravel(), weights)
     if len(distinct) == 1:
         reach = float(distinct[0]) + 1
-        width = max(1.0, histogram.round_width(reach / 60))
+        width = max(1.0, round_width(reach / 60))
         edges = np.arange(int(np.ceil(reach / width)) + 1, dtype=np.float64) * np.float64(width) - 0.5
         limit, values, x_label = edges, heads, f"heads in {distinct[0]:g} tosses"
         y_label = "rows" if width == 1 else f"rows in {width:g} counts of heads"
@@ -160,7 +159,7 @@ def _tossed(model: BinomialMixture, rows: Rows) -> Panel:
         reached = np.where(below < 0, 0.0, bdtr(np.clip(below, 0, distinct), distinct.astype(np.int64), p))
         expected.append(np.diff(reached @ often))
     each = model.weights[:, None] * np.array(expected)  # (k, bins)
-    series = [Series("bars", edges, histogram.counts(values, weights, limit), "rows")]
+    series = [Series("bars", edges, bin_counts(values, weights, limit), "rows")]
     series.append(Series("line", middle, each.sum(axis=0), "sum", None, "bold"))
     series += [Series("line", middle, y, f"coin {j + 1}", j) for j, y in enumerate(each)]
     whole = len(distinct) == 1
@@ -176,11 +175,11 @@ def _(model: GaussianMixture, path: Path, rows: Rows, assignments: Labels, truth
         return [_curves(path, rows)]
     common = bool(np.ptp(rows.frame.exponent) == 0) and isinstance(model.covariances, Spherical)
     groups = [*(_likeliest(snapshot.working, rows) for snapshot in path[:-1]), rows.of_merged(assignments)]
-    plane = Plane.of(rows, common)
+    plane = Projection.of(rows, common)
     at = plane.rows(rows)
     outlines = [plane.ellipse(*pair, 2.0) for pair in zip(model.means, model.covariances.full(), strict=True)]
     centres = [plane.place(snapshot.model.means) for snapshot in path]
-    x_range, y_range = (frame(at[i], np.concatenate([o[i] for o in (*outlines, *centres)])) for i in (0, 1))
+    x_range, y_range = (axis_range(at[i], np.concatenate([o[i] for o in (*outlines, *centres)])) for i in (0, 1))
     panels = []
     for snapshot, group, centre in zip(path, groups, centres, strict=True):
         means = snapshot.model.means
@@ -202,8 +201,8 @@ def _likeliest(working: GaussianMixture, rows: Rows) -> Array:
 
 def _curves(path: Path, rows: Rows) -> list[Panel]:
     values = rows.frame.outward(rows.values.T)[:, 0]
-    edges = histogram.edges(values, rows.weights)
-    heights = histogram.counts(values, rows.weights, edges)
+    edges = bin_edges(values, rows.weights)
+    heights = bin_counts(values, rows.weights, edges)
     width = edges[1] - edges[0]
     shown = []
     for snapshot in path:

@@ -1,9 +1,10 @@
-"""Rows in a plane: two columns as they are, more on their two leading principal axes; dots, or a density of many."""
+"""Rows on paper: one column as a histogram, two as they are, more on their two leading principal axes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from emcli.inference.assignments import Labels
 from emcli.output.plots.figure import Series
 from emcli.types import Array
 
+MOST_BINS = 80  # of a histogram
 MOST_DOTS = 20_000  # rows beyond which a density is shown
 CELLS = 160  # of a density, in each direction
 TURN = np.linspace(0.0, 2 * np.pi, 73)
@@ -19,7 +21,7 @@ CIRCLE = np.stack([np.cos(TURN), np.sin(TURN)])  # (2, m)
 
 
 @dataclass(frozen=True, eq=False)
-class Plane:
+class Projection:
     """Where rows stand on paper: axes · (x - origin), x in the user's units."""
 
     axes: Array  # (2, d)
@@ -28,7 +30,7 @@ class Plane:
     note: str = ""
 
     @classmethod
-    def of(cls, rows: Rows, common: bool) -> Plane:
+    def of(cls, rows: Rows, common: bool) -> Self:
         """Two columns as they are; else the axes of the largest variance, of columns of unit sd unless `common`."""
         d = len(rows.names)
         common = common and rows.frame.unit is None
@@ -99,7 +101,7 @@ def dots(at: Array, groups: Labels, k: int, weights: Array | None, noun: str) ->
     return [Series("density", x, y, f"{noun} {j + 1}", j, z=z[j]) for j in range(k)]
 
 
-def frame(values: Array, others: Array) -> tuple[float, float]:
+def axis_range(values: Array, others: Array) -> tuple[float, float]:
     """The stretch that shows all values and, unless they are far away, the others."""
     low, high = _span(values)
     reach = high - low
@@ -113,3 +115,34 @@ def _span(values: Array) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
     half = max(abs(low) * 1e-6, 0.5)
     return (low, high) if high > low else (low - half, high + half)
+
+
+def round_width(width: float) -> float:
+    """1, 2 or 5 times a power of ten, about that wide."""
+    power = 10.0 ** np.floor(np.log10(width))
+    return float(
+        power * next(step for step, below in ((1, 1.5), (2, 3.5), (5, 7.5), (10, 11)) if width < below * power)
+    )
+
+
+def bin_edges(values: Array, weights: Array | None) -> Array:
+    """Edges of bins for values (n,): half as wide as Freedman & Diaconis (1981) say, for several humps, round."""
+    low, high = float(values.min()), float(values.max())
+    if not high > low:
+        half = max(abs(low), 1.0) / 2
+        return np.array([low - half, low + half])
+    order = np.argsort(values)
+    mass = np.ones(len(values)) if weights is None else weights[order]
+    share = np.cumsum(mass) / mass.sum()
+    quarter, rest = values[order][np.searchsorted(share, [0.25, 0.75]).clip(max=len(values) - 1)]
+    width = (rest - quarter) / mass.sum() ** (1 / 3) or (high - low) / 30
+    width = round_width(min(max(width, (high - low) / MOST_BINS), (high - low) / 8))
+    first, last = int(np.floor(low / width)), int(np.floor(high / width)) + 1
+    if last - first > 3 * MOST_BINS:  # so far from zero that round numbers are lost
+        return np.linspace(low, high, MOST_BINS + 1, dtype=np.float64)
+    return np.arange(first, last + 1, dtype=np.float64) * np.float64(width)
+
+
+def bin_counts(values: Array, weights: Array | None, at: Array) -> Array:
+    """How many rows lie between the edges."""
+    return np.histogram(values, at, weights=weights)[0].astype(np.float64)

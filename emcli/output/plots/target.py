@@ -52,7 +52,7 @@ class Plot:
         """What must see a fit's events so that they can be drawn; nothing where nothing is."""
         if self.path is None:
             return []
-        from emcli.output.plots.history import History
+        from emcli.output.plots.fit_figure import History
 
         self._history = History()
         return [self._history]
@@ -69,7 +69,7 @@ class Plot:
         """Draw a comparison: the file is written; what the terminal shall show is returned."""
         if self.path is None:
             return ""
-        from emcli.output.plots.fit_figure import of_comparison
+        from emcli.output.plots.comparison_figure import of_comparison
 
         return self._put(of_comparison(groups, criterion))
 

@@ -1,0 +1,129 @@
+"""The picture of a comparison: criteria against k, and the candidates' log-likelihoods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from emcli.comparison.ranking import Candidate, Group
+from emcli.output.plots.figure import Panel, Picture, Series, base_name, climb_range, thinned
+
+MOST_GROUPS = 6  # rows of panels
+MOST_MARKS = 16  # candidates whose k is written at their curves
+
+
+def of_comparison(groups: Sequence[Group], criterion: str) -> Picture:
+    """A row for each group: the criterion against k, a line a family, and the candidates' log-likelihoods."""
+    fitted = [candidate for group in groups for candidate in group.candidates if candidate.document is not None]
+    sources = list(dict.fromkeys(base_name(str((one.document or {})["data"].get("source"))) for one in fitted))
+    shown = ", ".join(sources[:3]) + (" …" if len(sources) > 3 else "")
+    ks = [_k(candidate) for candidate in fitted]
+    models = ", ".join(dict.fromkeys(str(candidate.settings["model"]) for candidate in fitted))
+    span = f"k = {min(ks)}" if min(ks) == max(ks) else f"k = {min(ks)} to {max(ks)}"
+    rows = []
+    for group in groups[:MOST_GROUPS]:
+        known = [candidate for candidate in group.candidates if candidate.document is not None]
+        if known:
+            kinds = ", ".join(dict.fromkeys(str(one.settings["model"]) for one in known))
+            source = base_name(str((known[0].document or {})["data"].get("source")))
+            title = "The lowest is the best" if len(groups) == 1 else f"{source}: {kinds}"
+            rows.append([_ranking(known, criterion, title), _climbs(known)])
+    return Picture(f"{shown}: {models}, {span}", rows)
+
+
+def _families(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:
+    """Candidates that differ in k alone, by what they share, in order of k."""
+    found: dict[str, list[Candidate]] = {}
+    for candidate in sorted(candidates, key=_k):
+        found.setdefault(_kind(candidate), []).append(candidate)
+    several = len({tuple(one.settings.get(key) for key in ("model", "mixing")) for one in candidates}) > 1
+    short = {_short(members[0]): members for members in found.values()}
+    return found if several or len(short) < len(found) else short
+
+
+def _kind(candidate: Candidate) -> str:
+    said = candidate.settings
+    parts = [said.get("model"), said.get("covariance"), said.get("mixing") and f"{said['mixing']} mixing"]
+    prefix = candidate.name.rpartition(":")[0]
+    return " ".join(str(part) for part in (prefix and f"{prefix}:", *parts) if part)
+
+
+def _short(candidate: Candidate) -> str:
+    return str(candidate.settings.get("covariance") or candidate.settings.get("model"))
+
+
+def _ranking(candidates: Sequence[Candidate], criterion: str, title: str) -> Panel:
+    series = []
+    for colour, (kind, members) in enumerate(sorted(_families(candidates).items())):
+        pairs = [(_k(one), value) for one in members if (value := _number(one.document, criterion)) is not None]
+        x, y = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
+        lowest = {k: min(y[x == k]) for k in x}
+        line = np.array([*lowest]), np.array([*lowest.values()])
+        series += [Series("line", line[0], line[1], kind, colour), Series("points", x, y, None, colour)]
+    best = candidates[0]
+    value = _number(best.document, criterion)
+    y_range = None
+    if value is not None:
+        series.append(
+            Series("points", np.array([float(_k(best))]), np.array([value]), f"best: {best.name}", None, "thin")
+        )
+        known = np.concatenate([one.y for one in series if one.kind == "line"])
+        reach = max(8 * (float(np.median(known)) - value), 40.0)
+        above = int(np.sum(known > value + reach))
+        if float(known.max()) > value + 1.5 * reach:
+            y_range = value - 0.06 * reach, value + reach
+            title += f" ({above} above the frame)"
+    ks = [_k(one) for one in candidates]
+    x_range = min(ks) - 0.4, max(ks) + 0.4
+    label = f"{criterion.upper()} (smaller is better)"
+    return Panel(title, "k", label, series, whole=True, x_range=x_range, y_range=y_range)
+
+
+def _climbs(candidates: Sequence[Candidate]) -> Panel:
+    """Log-likelihood of each candidate's best start: the best of each family bold; of one family, a colour a k."""
+    families = dict(sorted(_families(candidates).items()))
+    alone = len(families) == 1
+    series, ends, curves, bold = [], [1.0], [], []
+    for colour, (kind, members) in enumerate(families.items()):
+        best = min(members, key=candidates.index)
+        for j, one in enumerate(members):
+            x, y = thinned([step.get("log_likelihood") for step in _trace(one.document)])
+            if not len(x):
+                continue
+            label = f"k = {_k(one)}" if alone else f"{kind}, k = {_k(one)}"
+            if alone and len({_k(other) for other in members}) < len(members):
+                label = one.name
+            stroke = "bold" if one is best else "thin"
+            shape = "line" if len(x) > 1 else "points"
+            said = label if alone or one is best else None
+            mark = None if alone or len(candidates) > MOST_MARKS else str(_k(one))
+            stroke = stroke if shape == "line" else "normal"
+            series.append(Series(shape, x, y, said, j if alone else colour, stroke, mark=mark))
+            curves.append(y)
+            if one is best:
+                ends.append(float(x[-1]))
+                bold.append(y)
+    lasts = [float(one.x[-1]) for one in series] or [1.0]
+    reach = max(1.5 * max(ends), float(np.median(lasts)))
+    x_range = (-0.04 * reach, reach) if max(lasts) > 2 * reach else None
+    title = "Log-likelihood of each candidate" if alone else "Log-likelihood by kind and k, the best of each bold"
+    y_range = climb_range(curves, curves if alone else bold) if curves else None
+    return Panel(title, "iteration", "log-likelihood (nats)", series, whole=True, x_range=x_range, y_range=y_range)
+
+
+def _trace(document: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    """The iterations in a document, which may come from a file."""
+    said = (document or {}).get("trace")
+    return [step for step in said if isinstance(step, dict)] if isinstance(said, list) else []
+
+
+def _k(candidate: Candidate) -> int:
+    k = candidate.settings.get("k")
+    return k if isinstance(k, int) else 0
+
+
+def _number(document: Mapping[str, Any] | None, key: str) -> float | None:
+    value = (document or {}).get(key)
+    return float(value) if isinstance(value, int | float) else None
