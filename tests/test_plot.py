@@ -6,6 +6,7 @@ import html
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -26,6 +27,7 @@ from emcli.output.plots.figure import Panel, Picture, Series, described
 from emcli.output.plots.fit_figure import EARLY, History, of_fit
 from emcli.output.plots.fit_figure import Path as Steps
 from emcli.output.plots.matplotlib_renderer import rendered
+from emcli.output.plots.model_panels import Snapshot, panels_of
 from emcli.output.plots.projection import bin_counts, bin_edges
 
 FIGURES = ROOT / "docs" / "figures"
@@ -186,6 +188,16 @@ def test_ellipses_lie_one_and_two_standard_deviations_from_the_mean() -> None:
             inverse = np.linalg.inv(result.parameters["covariances"][j])
             assert np.allclose(np.einsum("ij,jk,ik->i", away, inverse, away), sds**2)
     assert sum(len(labelled(end, f"component {j + 1}").x) for j in (0, 1)) == 272
+
+
+@pytest.mark.parametrize("name", ["galaxies.csv", "blobs.csv"])
+def test_a_model_without_panels_of_its_own_shows_its_rows_by_component(name: str) -> None:
+    result, _ = fitted("kmeans", SAMPLES / name, k=3)
+    model = SimpleNamespace(weights=np.full(3, 1 / 3))
+    [[panel]] = panels_of(model, [Snapshot(4, model, model)], result.data.rows, result.assignments(), None)
+    assert panel.title == "Rows by component, after 4 iterations"
+    counts = [len(one.x) if one.kind == "points" else one.y.sum() for one in panel.series]
+    assert counts == result.parameters["sizes"]
 
 
 def test_many_rows_become_a_density_that_counts_each_of_them() -> None:

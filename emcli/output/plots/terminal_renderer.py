@@ -80,6 +80,9 @@ def _points(series: Series) -> tuple[Array, Array]:
     """The points to place or to join, (n,) and (n,): bars are the line around them, a density its fuller cells."""
     x, y = (np.clip(np.asarray(values, dtype=np.float64), -LARGEST, LARGEST) for values in (series.x, series.y))
     if series.kind == "bars":
+        tall = np.flatnonzero(y)
+        first, last = (tall[0], tall[-1] + 1) if len(tall) else (0, len(y))
+        x, y = x[first : last + 1], y[first:last]
         return np.repeat(x, 2), np.concatenate([[0.0], np.repeat(y, 2), [0.0]])
     if series.kind == "density":
         assert series.z is not None
@@ -127,7 +130,7 @@ def _colour(series: Series) -> str:
 def _character(series: Series, crowded: bool) -> str:
     """What a series is drawn with where there is no colour; a line between many points must not look like them."""
     if series.colour is None or (crowded and series.kind == "line"):
-        return NEUTRAL_CHARACTERS[series.kind]
+        return "o" if series.kind == "points" and series.stroke == "thin" else NEUTRAL_CHARACTERS[series.kind]
     return CHARACTERS[series.colour % len(CHARACTERS)]
 
 
