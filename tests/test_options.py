@@ -15,8 +15,9 @@ from emcli.cli.app import app
 from emcli.cli.compare import compare
 from emcli.cli.fit import fit
 from emcli.comparison.ranking import CRITERIA
-from emcli.config.resolve import GRID, resolve, resolve_grid
+from emcli.config.resolve import resolve, resolve_grid
 from emcli.config.settings import CHECKS, CHOICES, DOCUMENT_KEYS, GROUPS, Settings, flag
+from emcli.config.sources import GRID
 from emcli.config.yaml import load
 from emcli.errors import EmcliError, Exit
 

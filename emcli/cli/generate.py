@@ -35,8 +35,8 @@ def generate(
     from emcli.cli.inputs import experiment_in, simulated
     from emcli.config.checks import integer
     from emcli.config.experiment import MAX_ROWS
-    from emcli.config.resolve import check_flags
     from emcli.config.settings import CHECKS
+    from emcli.config.sources import check_flags
     from emcli.data.table.csv_writer import write_csv
     from emcli.files import Output
 

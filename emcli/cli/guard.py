@@ -19,7 +19,7 @@ FATAL = {signal.SIGTERM: "terminated", signal.SIGHUP: "hung up", signal.SIGINT: 
 _LONGEST = 4000  # characters of a line
 
 
-class Killed(BaseException):
+class SignalReceived(BaseException):
     """A signal came: unwind, clean up, and die by it."""
 
     def __init__(self, number: int):
@@ -48,7 +48,7 @@ def guarded(work: Callable[[], int], debug: bool) -> int:
         code = work()
         sys.stdout.flush()
         return code
-    except Killed as killed:
+    except SignalReceived as killed:
         _say(f"emcli: {FATAL[killed.number]}; nothing written")
         return _die(killed.number)
     except BrokenPipeError:
@@ -110,12 +110,12 @@ def _occupy_standard_streams() -> None:
 
 def _raise_killed(number: int, frame: Any) -> None:
     signal.signal(number, signal.SIG_DFL)  # a second one ends the program at once
-    raise Killed(number)
+    raise SignalReceived(number)
 
 
 def _die_if_killed(ignored: Any) -> None:
     """A signal that came where Python cannot raise an exception still ends the program."""
-    if isinstance(ignored.exc_value, Killed):
+    if isinstance(ignored.exc_value, SignalReceived):
         _die(ignored.exc_value.number)
 
 

@@ -35,8 +35,8 @@ def predict(
     """
     from emcli.cli.guard import warn
     from emcli.cli.inputs import settings_in, source_of
-    from emcli.config.resolve import check_flags
     from emcli.config.settings import CHECKS
+    from emcli.config.sources import check_flags
     from emcli.data.table.partitions import csv_name, is_folder, partition_files
     from emcli.data.table.table import CsvDialect
     from emcli.errors import FitWarning

@@ -9,9 +9,9 @@ from typing import Any
 
 from emcli.config.checks import Check, Parser, column_names, integer, mapping, text
 from emcli.config.places import Document, Path, refuse
-from emcli.config.resolve import fit_problems
 from emcli.config.saved_fit import fit_in, parameters_in, parsed
 from emcli.config.settings import CHECKS
+from emcli.config.sources import fit_problems
 from emcli.errors import EmcliError, Exit, Problem, quoted, suggestion
 from emcli.files import read_bytes, shown_name
 from emcli.types import JSON

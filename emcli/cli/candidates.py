@@ -1,0 +1,155 @@
+"""The candidates that words on the command line ask for: cells of a grid, experiments, and saved fits."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import IO, Any
+
+from emcli.cli.fit import check_bootstrap, finish
+from emcli.cli.inputs import check_cluster, experiment_in, open_data, source_of
+from emcli.comparison.candidates import CandidateFit
+from emcli.comparison.ranking import Candidate, Labels
+from emcli.config.experiment import Experiment, start_values
+from emcli.config.places import Document
+from emcli.config.resolve import resolve, resolve_grid
+from emcli.config.settings import Settings
+from emcli.data.dataset import Dataset
+from emcli.errors import EmcliError, Exit
+from emcli.files import refuse_twice
+from emcli.inference.assignments import assignments
+from emcli.inference.fit import Events
+from emcli.inference.fit_result import FitResult
+from emcli.inference.result import read_fit
+from emcli.models import MODELS, model_class
+from emcli.models.base import AnyModel
+from emcli.models.parameters import ParameterFault
+from emcli.output.progress import Progress, fit_progress, time_left
+from emcli.output.trace import tracing
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What candidates are made of: settings from flags, and who sees their fits."""
+
+    flags: Mapping[str, object]
+    log: IO[str] | None  # where each iteration is written
+    bar: Progress
+    held: ExitStack  # clusters are let go when it ends
+
+    def of(self, words: Sequence[str]) -> Iterator[Candidate]:
+        """Every candidate in the order given, each fit whole. Raises EmcliError."""
+        piped = ["-"] if len(words) == 1 and words[0] in MODELS else []
+        refuse_twice(*words, *(path for path in [self.flags.get("start")] if isinstance(path, str)), *piped)
+        alone = len(words) == 2 and _is_yaml(words[0]) and not words[1].endswith((".yaml", ".yml", ".json"))
+        if words[0] in MODELS or alone:
+            if len(words) > 2:
+                raise EmcliError(Exit.USAGE, f"one data file expected, got {len(words) - 1}")
+            experiment = None if words[0] in MODELS else experiment_in(words[0])
+            yield from self._fitted(self._grid(words[0], experiment, words[1] if len(words) == 2 else None, ""))
+            return
+        for word in words:
+            if word.endswith(".json"):
+                yield _saved(word)
+            else:
+                yield from self._fitted(self._grid(word, experiment_in(word), None, f"{_stem(word)}:"))
+
+    def _fitted(self, fits: Sequence[CandidateFit]) -> Iterator[Candidate]:
+        before = self.bar.elapsed
+        for done, each in enumerate(fits):
+            left = time_left(done, len(fits), self.bar.elapsed - before)
+            self.bar.prefix = f"{done + 1} of {len(fits)}{left}: {each.name}, "
+            yield each.run()
+
+    def _grid(self, target: str, experiment: Experiment | None, data: str | None, prefix: str) -> list[CandidateFit]:
+        """One fit for each cell of the grid that flags and experiment ask for."""
+        kind = model_class(experiment.model if experiment else target)
+        document = experiment.document if experiment else None
+        grid = resolve_grid(kind.name, kind.options, self.flags, document, read_start=start_values)
+        source = source_of(data, experiment)
+        check_cluster(grid[0], source)
+        dataset, columns = open_data(source, experiment, kind, grid[0], self.held)
+
+        def checked(settings: Settings) -> Dataset:
+            made = dataset(settings)
+            check_bootstrap(made, settings)
+            return made
+
+        fits = []
+        for settings in _different(grid, columns):
+            name = prefix + _name(settings, kind.name)
+            observed = partial(self._finish, name, kind, settings, experiment)
+            fits.append(CandidateFit(name, kind, settings, partial(checked, settings), observed))
+        return fits
+
+    def _finish(
+        self,
+        name: str,
+        kind: type[AnyModel],
+        settings: Settings,
+        experiment: Experiment | None,
+        events: Events,
+        data: Dataset,
+    ) -> FitResult:
+        """Run a fit to its end; trace and progress see each iteration as it happens."""
+        k = settings.model.k
+        observers = [fit_progress(self.bar, kind, data.rows, k, settings.search.restarts)]
+        with ExitStack() as traced:
+            if self.log is not None:
+                observers.append(traced.enter_context(tracing(self.log, kind, data.rows, k, name)))
+            return finish(events, observers, experiment, settings, self.bar)
+
+
+def _is_yaml(word: str) -> bool:
+    return word.endswith((".yaml", ".yml"))
+
+
+def _stem(path: str) -> str:
+    return os.path.splitext(os.path.basename(path))[0]
+
+
+def _name(settings: Settings, model: str) -> str:
+    parts = (model, f"k{settings.model.k}", settings.model.covariance, settings.model.mixing)
+    return "-".join(part for part in parts if part) + ("-random" if settings.search.init == "random" else "")
+
+
+def _different(grid: Sequence[Settings], columns: int | None) -> list[Settings]:
+    """The settings, without those that are another's twin: in one dimension diag and spherical equal full."""
+    kept: dict[tuple[object, ...], Settings] = {}
+    for settings in grid:
+        shape = settings.model.covariance
+        if columns == 1 and shape in ("diag", "spherical"):
+            shape = "full"
+        kept.setdefault((settings.model.k, shape, settings.model.mixing, settings.search.init), settings)
+    return list(kept.values())
+
+
+def _saved(path: str) -> Candidate:
+    """A candidate that has been fitted before."""
+    document = read_fit(path)
+    kind = {key: document.get(key) for key in ("model", "k", "covariance", "mixing")}
+    return Candidate(_stem(path), kind, document, labels=partial(_labels, document))
+
+
+def _labels(document: Mapping[str, Any]) -> Labels | None:
+    """The assignments of a saved fit, where the data that it was fitted to are still where they were."""
+    kind, source = model_class(document["model"]), str(document["data"].get("source"))
+    said = Document(source, {"fit": dict(document["settings"])})
+    try:
+        if not os.path.isfile(source):
+            return None
+        settings = resolve(kind.name, kind.options, {}, said, read_start=start_values)
+        experiment = experiment_in(source) if _is_yaml(source) else None
+        with ExitStack() as held:
+            read = open_data(None if experiment else source, experiment, kind, settings, held)[0]
+            data = read(settings)
+        if data.digest() != document["data"].get("sha256"):
+            return None
+        found = kind.from_parameters(document["parameters"], settings.model, data.rows)
+        model = found.to_scaled(data.rows.frame, data.rows.spread)
+    except (EmcliError, ParameterFault, KeyError, TypeError, ValueError):
+        return None
+    return Labels(assignments(model, data.rows, settings.search.jobs), data.row_weights)
