@@ -83,10 +83,10 @@ def open_data(
 
         raw: Any = read(source, kind.observations, settings.data, settings.search.jobs)
     else:
-        from emcli.data.distributed.cluster import Elsewhere, connected
+        from emcli.data.distributed.cluster import RemoteTable, connect
 
-        cluster = held.enter_context(connected(settings.data.scheduler))
-        raw = Elsewhere(cluster, source, kind.observations, settings.data)
+        cluster = held.enter_context(connect(settings.data.scheduler))
+        raw = RemoteTable(cluster, source, kind.observations, settings.data)
     named = experiment.data_source if experiment is not None and source == experiment.data else None
 
     def dataset(settings: Settings) -> Dataset:

@@ -1,1 +1,1 @@
-"""Tables that lie in parts on the workers of a Dask cluster."""
+"""Tables whose partitions lie on the workers of a Dask cluster."""

@@ -1,4 +1,4 @@
-"""A Dask cluster as a place for rows: its workers read the parts and keep them, and answers come back in part order."""
+"""A Dask cluster whose workers read the partitions of a table and keep them; results come back in partition order."""
 
 from __future__ import annotations
 
@@ -12,43 +12,54 @@ from functools import partial, reduce
 from hashlib import sha256
 from operator import add
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from emcli.config.settings import DataSettings
 from emcli.data.dataset import Dataset, shown_source, unfit
 from emcli.data.distributed import worker
-from emcli.data.distributed.rows import Scattered, counted
+from emcli.data.distributed.rows import DistributedRows, Statistic, row_count
 from emcli.data.rows import DataFault, Observations, Requirements, Rows
 from emcli.data.table.partitions import check_header, partition_files
 from emcli.errors import EmcliError, Exit, FitWarning, quoted
 
+if TYPE_CHECKING:
+    from distributed import Client, Future, LocalCluster
+
 PATIENCE = 5  # seconds for a scheduler to answer, and for workers to be there
 GONE = 8  # seconds without any worker after which a fit is given up
 EXTRA = "pip install 'emcli[dask]'"
+T = TypeVar("T")
 
 
 class Cluster:
-    """A connection to a scheduler. Errors of workers are raised here; a lost scheduler is one more of them."""
+    """A connection to a scheduler. Errors of workers, and the loss of the scheduler, are raised here."""
 
-    def __init__(self, client: Any, address: str) -> None:
+    def __init__(self, client: Client, address: str) -> None:
         self._client, self.address = client, address
-        self._held: list[Any] = []  # futures that keep the parts in the workers' memory
 
-    def begun(self, function: Callable[..., Any], *lists: Sequence[Any], spread: bool = False) -> list[Any]:
-        """Handles of function(*each) on the workers, in turn where `spread`, else where the arguments are."""
-        if not spread:
-            return self._client.map(partial(worker.kept, function), *lists, pure=False)  # type: ignore[no-any-return]
+    def submit(
+        self, function: Callable[..., object], *lists: Sequence[object], round_robin: bool = False
+    ) -> list[Future]:
+        """Handles of the results of a map, which stay on the workers: on those that hold the arguments, or in turn."""
+        if not round_robin:
+            handles: list[Future] = self._client.map(partial(worker.capture_errors, function), *lists, pure=False)
+            return handles
         places = [name for name, threads in sorted(self._threads().items()) for _ in range(threads)]
         return [
             self._client.submit(
-                worker.kept, function, *each, pure=False, workers=[places[i % len(places)]], allow_other_workers=True
+                worker.capture_errors,
+                function,
+                *each,
+                pure=False,
+                workers=[places[i % len(places)]],
+                allow_other_workers=True,
             )
             for i, each in enumerate(zip(*lists, strict=True))
         ]
 
-    def ended(self, handles: Sequence[Any]) -> list[Any]:
-        """What the handles stand for, in order. Raises the first error among them, and EmcliError where all is lost."""
-        with self._watched():
+    def gather(self, handles: Sequence[Future]) -> list[Any]:
+        """The results behind the handles, in order. Raises the first error among them; EmcliError if lost."""
+        with self._one_error():
             since, loop = time.monotonic(), self._client.loop.asyncio_loop
             # One wait for work and transfer: a worker that dies in between sets the client waiting for it once more.
             coming = asyncio.run_coroutine_threadsafe(self._client.gather(list(handles), asynchronous=True), loop)
@@ -64,24 +75,24 @@ class Cluster:
                         coming.cancel()
                         raise self._lost("all workers are gone") from None
         for each in found:
-            if isinstance(each, worker.Raised):
+            if isinstance(each, worker.RemoteError):
                 raise each.error
         return found
 
-    def asked(self, function: Callable[..., Any], *lists: Sequence[Any]) -> list[Any]:
-        """function(*each) on the workers, in order."""
-        return self.ended(self.begun(function, *lists))
+    def map(self, function: Callable[..., T], *lists: Sequence[object]) -> list[T]:
+        """The results of a map over the workers, in order; handles among the arguments stand for what they hold."""
+        return self.gather(self.submit(function, *lists))
 
     def _threads(self) -> dict[str, int]:
-        with self._watched():
+        with self._one_error():
             return dict(self._client.sync(self._client.scheduler.ncores, callback_timeout=PATIENCE))
 
     def _lost(self, what: str) -> EmcliError:
         return EmcliError(Exit.DATA, f"{self.address}: {what}", hint="nothing is written; run it again")
 
     @contextmanager
-    def _watched(self) -> Iterator[None]:
-        """Any way in which a cluster can fail as one error."""
+    def _one_error(self) -> Iterator[None]:
+        """Turn any failure of the cluster into an EmcliError."""
         from distributed import KilledWorker
         from distributed.comm import CommClosedError
 
@@ -98,21 +109,23 @@ class Cluster:
             raise
 
 
-class Kept:
-    """Parts in the memory of a cluster's workers."""
+class RemotePartitions:
+    """Rows in the memory of the workers: here but one handle for each partition."""
 
-    def __init__(self, cluster: Cluster, handles: Sequence[Any]) -> None:
+    def __init__(self, cluster: Cluster, handles: Sequence[Future]) -> None:
         self._cluster, self.handles = cluster, handles
 
-    def each(self, function: Callable[..., Any], handles: Sequence[Any], *more: Sequence[Any]) -> list[Any]:
-        return self._cluster.asked(function, handles, *more)
+    def map(self, function: Callable[..., T], handles: Sequence[Future], *more: Sequence[object]) -> list[T]:
+        """function(rows, ...) of some partitions, in order; `more` are sequences of further arguments, as for map()."""
+        return self._cluster.map(function, handles, *more)
 
-    def made(self, function: Callable[..., Rows], *more: Sequence[Any]) -> Kept:
-        return Kept(self._cluster, self._cluster.begun(function, self.handles, *more))
+    def transform(self, function: Callable[..., Rows], *more: Sequence[object]) -> RemotePartitions:
+        """New partitions on the workers: function(rows, ...) of each."""
+        return RemotePartitions(self._cluster, self._cluster.submit(function, self.handles, *more))
 
 
 @contextmanager
-def connected(address: str) -> Iterator[Cluster]:
+def connect(address: str) -> Iterator[Cluster]:
     """A cluster for as long as the context lasts; its tasks are cancelled at the end. Raises EmcliError (exit 2)."""
     try:
         import dask
@@ -122,22 +135,22 @@ def connected(address: str) -> Iterator[Cluster]:
             Exit.USAGE, "'--scheduler' needs the extra 'dask', which is not installed", hint=EXTRA
         ) from None
     logging.disable(logging.CRITICAL)  # what is wrong is said once, in one line
-    with ExitStack() as opened:
+    with ExitStack() as stack:
         dask.config.set({"distributed.comm.timeouts.connect": f"{PATIENCE}s", "distributed.comm.retry.count": 0})
         try:
-            at = _started(address, opened) if address.startswith("local:") else address
+            at = _start_local(address, stack) if address.startswith("local:") else address
             if at is address:
-                asyncio.run(_greeted(address))
+                asyncio.run(_handshake(address))
             client = distributed.Client(at, timeout=PATIENCE)
         except (OSError, TimeoutError, ValueError, RuntimeError) as error:
             what = f"no scheduler answers at {address}"
             raise EmcliError(Exit.USAGE, what, hint="is `dask scheduler` running there?") from error
-        opened.callback(_closed, client)
-        _refuse_others(client, address)
+        stack.callback(_close, client)
+        _check_environments(client, address)
         yield Cluster(client, address)
 
 
-async def _greeted(address: str) -> None:
+async def _handshake(address: str) -> None:
     """Shake hands: a client would wait for ever for what listens there and says nothing. Raises OSError."""
     from distributed import Security
     from distributed.comm import connect
@@ -147,33 +160,38 @@ async def _greeted(address: str) -> None:
     await comm.close()
 
 
-def _started(address: str, opened: ExitStack) -> Any:
-    """Workers here, as processes of one thread each, stopped when the context ends."""
+def _start_local(address: str, stack: ExitStack) -> LocalCluster:
+    """Start workers on this machine, as processes of one thread each; the stack stops them."""
     from distributed import LocalCluster
 
-    folder = opened.enter_context(TemporaryDirectory(prefix="emcli-", ignore_cleanup_errors=True))
+    folder = stack.enter_context(TemporaryDirectory(prefix="emcli-", ignore_cleanup_errors=True))
     os.environ["DASK_LOGGING__DISTRIBUTED"] = "critical"
     cluster = LocalCluster(
-        n_workers=int(address.removeprefix("local:")), threads_per_worker=1, processes=True, host="127.0.0.1",
-        dashboard_address=None, silence_logs=logging.CRITICAL, local_directory=folder,
-    )  # fmt: skip
-    opened.callback(lambda: suppressed(partial(cluster.close, timeout=PATIENCE)))
+        n_workers=int(address.removeprefix("local:")),
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address=None,
+        silence_logs=logging.CRITICAL,
+        local_directory=folder,
+    )
+    stack.callback(lambda: _attempt(partial(cluster.close, timeout=PATIENCE)))
     return cluster
 
 
-def _closed(client: Any) -> None:
+def _close(client: Client) -> None:
     """Let go of everything: the scheduler then cancels what nobody waits for."""
-    suppressed(partial(client.cancel, list(client.futures), force=True) if client.status == "running" else bool)
-    suppressed(partial(client.close, timeout=1))
+    _attempt(partial(client.cancel, list(client.futures), force=True) if client.status == "running" else bool)
+    _attempt(partial(client.close, timeout=1))
 
 
-def suppressed(work: Callable[[], Any]) -> None:
+def _attempt(work: Callable[[], object]) -> None:
     """Do it if it can be done."""
     with suppress(Exception, asyncio.CancelledError):
         work()
 
 
-def _refuse_others(client: Any, address: str) -> None:
+def _check_environments(client: Client, address: str) -> None:
     """Raise EmcliError (exit 2) where there are no workers, or they would not give the same bytes."""
     try:
         client.wait_for_workers(1, timeout=PATIENCE)
@@ -187,7 +205,7 @@ def _refuse_others(client: Any, address: str) -> None:
             if package == "python":
                 mine, other = (".".join(str(version).split(".")[:2]) for version in (mine, other))
             if mine != other and not (name == "scheduler" and package == "numpy"):
-                raise _other(name, f"{package} {other}", str(mine))
+                raise _mismatch(name, f"{package} {other}", str(mine))
     try:
         found = client.run(worker.versions)
     except Exception as error:
@@ -195,35 +213,38 @@ def _refuse_others(client: Any, address: str) -> None:
     for name, them in sorted(found.items()):
         for package, mine in worker.versions().items():
             if them[package] != mine:
-                raise _other(name, f"{package} {them[package]}", mine)
+                raise _mismatch(name, f"{package} {them[package]}", mine)
 
 
-def _other(name: str, theirs: str, mine: str) -> EmcliError:
+def _mismatch(name: str, theirs: str, mine: str) -> EmcliError:
     who = name if name == "scheduler" else f"worker {name}"
     return EmcliError(Exit.USAGE, f"the {who} has {theirs}, but here it is {mine}", hint="install the same everywhere")
 
 
-class Elsewhere:
-    """A table whose parts the workers hold as they were read: one reading serves a whole grid."""
+class RemoteTable:
+    """A table whose partitions the workers keep as they were read: one reading serves a whole grid of fits."""
 
     def __init__(self, cluster: Cluster, source: str, observations: Observations, settings: DataSettings) -> None:
         self._cluster, self._source = cluster, source
         path = os.path.abspath(source)
-        [paths] = cluster.ended(cluster.begun(partition_files, [path], spread=True))
+        [paths] = cluster.gather(cluster.submit(partition_files, [path], round_robin=True))
         shown = [os.path.normpath(os.path.join(source, os.path.relpath(each, path))) for each in paths]
         n = len(paths)
-        self._raw = cluster.begun(worker.part, paths, shown, [observations] * n, [settings] * n, spread=True)
-        self._facts: list[worker.Facts] = cluster.asked(worker.facts, self._raw)
-        for fact, name in zip(self._facts, shown, strict=True):
-            check_header(name, fact.header, self._facts[0].header, 1)
-        self.columns = len(self._facts[0].names)
+        self._raw = cluster.submit(
+            worker.read_partition, paths, shown, [observations] * n, [settings] * n, round_robin=True
+        )
+        self._summaries = cluster.map(worker.summarize, self._raw)
+        for summary, name in zip(self._summaries, shown, strict=True):
+            check_header(name, summary.header, self._summaries[0].header, 1)
+        self.columns = len(self._summaries[0].names)
 
     def dataset(self, needs: Requirements, settings: DataSettings, jobs: int | None = None) -> Dataset:
         """The rows as a fit that needs this works on them. Raises EmcliError."""
-        names = self._facts[0].names
+        names = self._summaries[0].names
 
-        def total(function: Callable[..., Any]) -> Any:
-            return reduce(add, self._cluster.asked(worker.told, self._raw, [function] * len(self._raw)))
+        def total(function: Callable[..., Statistic]) -> Statistic:
+            found: Statistic = reduce(add, self._cluster.map(worker.evaluate, self._raw, [function] * len(self._raw)))
+            return found
 
         try:
             rows = needs.check(needs.observations.summarize(total, names, needs.k, needs.rule, settings))
@@ -231,24 +252,30 @@ class Elsewhere:
             raise unfit(fault, self._source) from None
         if not rows.count:
             n = len(self._raw)
-            placed = self._cluster.begun(worker.placed, self._raw, [needs.observations] * n, [rows] * n)
-            sizes = self._cluster.asked(counted, placed)
-            rows = Scattered.of(rows, Kept(self._cluster, placed), sizes).or_merged()
-        facts = self._facts
-        digest = sha256("".join(fact.digest for fact in facts).encode()).hexdigest()
+            placed = self._cluster.submit(worker.place_rows, self._raw, [needs.observations] * n, [rows] * n)
+            sizes = self._cluster.map(row_count, placed)
+            rows = DistributedRows.of(rows, RemotePartitions(self._cluster, placed), sizes).or_merged()
+        digest = sha256("".join(summary.digest for summary in self._summaries).encode()).hexdigest()
         return Dataset(
-            rows, shown_source(self._source), sum(fact.count for fact in facts), sum(fact.dropped for fact in facts),
-            names, lambda: digest, None, None, (*_said(facts), *rows.cautions),
-        )  # fmt: skip
+            rows=rows,
+            source=shown_source(self._source),
+            count=sum(summary.count for summary in self._summaries),
+            dropped=sum(summary.dropped for summary in self._summaries),
+            columns=names,
+            digest=lambda: digest,
+            labels=None,
+            row_weights=None,
+            cautions=(*_reading_warnings(self._summaries), *rows.cautions),
+        )
 
 
-def _said(facts: Sequence[worker.Facts]) -> list[FitWarning]:
-    """The parts' cautions, each kind once, in the words of the first part that has it."""
+def _reading_warnings(summaries: Sequence[worker.PartitionSummary]) -> list[FitWarning]:
+    """The partitions' warnings, each kind once, in the words of the first partition that has it."""
     first: dict[str, str] = {}
-    for fact in facts:
-        for caution in fact.cautions:
-            first.setdefault(caution.slug, caution.message)
-    dropped = sum(fact.dropped for fact in facts)
+    for summary in summaries:
+        for warning in summary.cautions:
+            first.setdefault(warning.slug, warning.message)
+    dropped = sum(summary.dropped for summary in summaries)
     if dropped:
         first["dropped-rows"] = f"{dropped} row{'s' * (dropped > 1)} with missing values left out"
     return [FitWarning(slug, message) for slug, message in first.items()]

@@ -1,4 +1,4 @@
-"""Rows in parts elsewhere: what is asked of them goes to where they are, and what comes back adds up in part order."""
+"""Rows in partitions on Dask workers: functions go to the rows, and what they find is added up in partition order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from operator import add
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,37 +16,38 @@ from emcli.data.rows import Observations, Rows, Sampler
 from emcli.data.scaling import Frame
 from emcli.types import Array, Batch, IndexArray, Mapper
 
-MOST = 10**6  # different rows that are brought together
+if TYPE_CHECKING:
+    from distributed import Future
+
+    from emcli.data.distributed.cluster import RemotePartitions
+
+MAX_DISTINCT = 10**6  # distinct rows that are brought to the client
 
 
-class Parts(Protocol):
-    """Where the parts are. Each is a Rows there, and here but a handle."""
+class Addable(Protocol):
+    """A statistic of some rows: `+` pools it with that of others."""
 
-    handles: Sequence[Any]
-
-    def each(self, function: Callable[..., Any], handles: Sequence[Any], *more: Sequence[Any]) -> Iterable[Any]:
-        """function(rows) of each part, in part order; `more` are sequences of further arguments, as map takes them."""
-
-    def made(self, function: Callable[..., Rows], *more: Sequence[Any]) -> Parts:
-        """New parts where these are: function(rows) of each."""
+    def __add__(self, other: Self, /) -> Self: ...
 
 
-@dataclass(frozen=True, eq=False)
-class Scattered(Rows):
-    """Rows whose `values` are elsewhere, (d, 0) here; all else is as for rows at hand.
+Statistic = TypeVar("Statistic", bound=Addable)
 
-    A batch is a whole part, and what a map finds of it is what the part's own batches add up to: so a statistic is
-    summed in part order, whoever holds the parts.
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DistributedRows(Rows):
+    """Rows whose `values` are on the workers, (d, 0) here; all other fields are as for rows in this process.
+
+    A batch is a whole partition, and its statistic the sum over the partition's own batches: so statistics are added in
+    partition order, whichever worker holds a partition.
     """
 
-    parts: Any = None  # Parts
-    sizes: tuple[int, ...] = ()  # rows of each part
+    partitions: RemotePartitions
+    sizes: tuple[int, ...]  # rows of each partition
 
     @classmethod
-    def of(cls, like: Rows, parts: Parts, sizes: Sequence[int]) -> Self:
-        """The rows of some parts; `like` has all else."""
-        fields = {name: getattr(like, name) for name in Rows.__dataclass_fields__}
-        return cls(**fields, parts=parts, sizes=tuple(sizes))
+    def of(cls, like: Rows, partitions: RemotePartitions, sizes: Sequence[int]) -> Self:
+        """The rows of some partitions; `like` has the other fields."""
+        return cls(**_fields(like), partitions=partitions, sizes=tuple(sizes))
 
     @property
     def count(self) -> int:
@@ -57,25 +58,27 @@ class Scattered(Rows):
         return False
 
     def mapping(self, map: Mapper) -> Mapper:
-        def spread(function: Callable[..., Any], handles: Sequence[Any], weights: Any = None) -> Iterable[Any]:
-            return self.parts.each(partial(added, function), handles)  # type: ignore[no-any-return]
+        def remote_map(
+            function: Callable[..., Statistic], handles: Sequence[Future], weights: object = None
+        ) -> Iterable[Statistic]:
+            return self.partitions.map(partial(sum_over_batches, function), handles)
 
-        return spread
+        return remote_map
 
     def batches(self) -> list[Batch]:
-        return [(handle, None) for handle in self.parts.handles]
+        return [(handle, None) for handle in self.partitions.handles]
 
     def head(self, size: int) -> Array:
-        some, wanted = [], 0
+        wanted = 0
         while wanted < len(self.sizes) and sum(self.sizes[:wanted]) < size:
             wanted += 1
-        some = list(self.parts.each(partial(Rows.head, size=size), self.parts.handles[:wanted]))
-        return np.concatenate(some, axis=1)[:, :size]
+        heads = self.partitions.map(partial(Rows.head, size=size), self.partitions.handles[:wanted])
+        return np.concatenate(heads, axis=1)[:, :size]
 
     def has_more_distinct_than(self, limit: int) -> bool:
-        handles = self.parts.handles
-        for some in (handles[:1], handles):  # mostly the first part is enough
-            found = reduce(add, self.parts.each(partial(Different.of, limit=limit), some))
+        handles = self.partitions.handles
+        for some in (handles[:1], handles):  # mostly the first partition is enough
+            found = reduce(add, self.partitions.map(partial(DistinctKeys.of, limit=limit), some))
             if len(found.keys) > limit:
                 return True
         return False
@@ -86,28 +89,28 @@ class Scattered(Rows):
         ends = np.cumsum(self.sizes)
         cuts = np.split(drawn, np.searchsorted(drawn, ends[:-1]))
         places = [cut - begin for cut, begin in zip(cuts, ends - self.sizes, strict=True)]
-        found = list(self.parts.each(taken, self.parts.handles, places))
+        found = self.partitions.map(take_rows, self.partitions.handles, places)
         values = np.concatenate([values for values, _ in found], axis=1)
-        weights = None if found[0][1] is None else np.concatenate([weights for _, weights in found])
+        some_weights = [weights for _, weights in found if weights is not None]
+        weights = np.concatenate(some_weights) if some_weights else None
         total = float(values.shape[1]) if weights is None else float(weights.sum())
-        fields = {name: getattr(self, name) for name in Rows.__dataclass_fields__}
-        return Rows(**{**fields, "values": np.ascontiguousarray(values), "weights": weights, "total": total})
+        return self._in_this_process(np.ascontiguousarray(values), weights, total)
 
     def at_hand(self) -> Rows | None:
-        """The different rows with their frequencies, here; None where there are more than MOST."""
-        found: Frequencies = reduce(add, self.parts.each(Frequencies.of, self.parts.handles))
-        if found.too_many:
-            return None
-        fields = {name: getattr(self, name) for name in Rows.__dataclass_fields__}
-        return Rows(**{**fields, "values": found.values, "weights": found.weights})
+        """The distinct rows with their frequencies, here; None where there are more than MAX_DISTINCT."""
+        found = reduce(add, self.partitions.map(DistinctRows.of, self.partitions.handles))
+        return None if found.too_many else self._in_this_process(found.values, found.weights, self.total)
+
+    def _in_this_process(self, values: Array, weights: Array | None, total: float) -> Rows:
+        return replace(Rows(**_fields(self)), values=values, weights=weights, total=total)
 
     def redrawn(self, observations: Observations, model: Sampler, rng: np.random.Generator) -> Rows:
         seeds = rng.integers(2**63, size=len(self.sizes)).tolist()
-        parts = self.parts.made(partial(drawn_like, observations=observations, model=model), seeds)
-        return replace(self, parts=parts, sizes=tuple(parts.each(counted, parts.handles)))
+        partitions = self.partitions.transform(partial(redraw, observations=observations, model=model), seeds)
+        return replace(self, partitions=partitions, sizes=tuple(partitions.map(row_count, partitions.handles)))
 
     def or_merged(self) -> Rows:
-        """These rows; but the different ones, here, where rows at hand would be merged too."""
+        """The distinct rows, in this process, where a table in this process would be merged too; else these rows."""
         n = self.count
         if n > SAMPLE:
             drawn = self.sample(SAMPLE, np.random.default_rng(0)).values
@@ -117,70 +120,75 @@ class Scattered(Rows):
         return self if found is None or not len(found.values) + 1 < found.count <= SHRUNK * n else found
 
 
+def _fields(rows: Rows) -> dict[str, Any]:
+    """The fields that all rows have."""
+    return {name: getattr(rows, name) for name in Rows.__dataclass_fields__}
+
+
 @dataclass(frozen=True, eq=False)
-class Frequencies:
-    """Different rows in ascending order and how often each came; `+` pools."""
+class DistinctRows:
+    """Distinct rows in ascending order and how often each came; `+` pools."""
 
     values: Array  # (d, m)
     weights: Array  # (m,)
-    too_many: bool = False  # to be brought together; then there are none
+    too_many: bool = False  # more than MAX_DISTINCT; then there are none here
 
     @classmethod
-    def of(cls, rows: Rows) -> Frequencies:
-        """Those of a part."""
+    def of(cls, rows: Rows) -> DistinctRows:
+        """Those of a partition."""
         every = keys(rows.values)
         found, one, place = np.unique(every, return_index=True, return_inverse=True)
-        different = rows.values[:, one]
-        if len(found) > MOST or any(
-            not np.array_equal(own[place], column) for own, column in zip(different, rows.values, strict=True)
+        distinct = rows.values[:, one]
+        if len(found) > MAX_DISTINCT or any(
+            not np.array_equal(own[place], column) for own, column in zip(distinct, rows.values, strict=True)
         ):  # the second: two rows with the same key
-            return cls(different[:, :0], np.empty(0), True)
-        order = np.lexsort(different[::-1])
-        often = np.bincount(place, rows.weights, len(found)).astype(np.float64)
-        return cls(np.ascontiguousarray(different[:, order]), often[order])
+            return cls(distinct[:, :0], np.empty(0), True)
+        order = np.lexsort(distinct[::-1])
+        frequency = np.bincount(place, rows.weights, len(found)).astype(np.float64)
+        return cls(np.ascontiguousarray(distinct[:, order]), frequency[order])
 
-    def __add__(self, other: Frequencies) -> Frequencies:
+    def __add__(self, other: DistinctRows) -> DistinctRows:
         if self.too_many or other.too_many:
             return self if self.too_many else other
         values = np.concatenate([self.values, other.values], axis=1)
         weights = np.concatenate([self.weights, other.weights])
-        return Frequencies.of(Rows(values, weights, 0.0, (), Frame(np.empty(0), np.empty(0, dtype=np.int64))))
+        return DistinctRows.of(Rows(values, weights, 0.0, (), Frame(np.empty(0), np.empty(0, dtype=np.int64))))
 
 
 @dataclass(frozen=True, eq=False)
-class Different:
-    """Keys of different rows, no more than `limit` + 1 of them; `+` pools."""
+class DistinctKeys:
+    """Keys of distinct rows, no more than `limit` + 1 of them; `+` pools."""
 
     keys: npt.NDArray[np.uint64]
     limit: int
 
     @classmethod
     def of(cls, rows: Rows, limit: int) -> Self:
-        """Those of a part."""
+        """Those of a partition."""
         found = np.unique(keys(rows.values[:, : 20 * (limit + 1)]))
         if len(found) <= limit and rows.count > 20 * (limit + 1):
             found = np.unique(keys(rows.values))
         return cls(found[: limit + 1], limit)
 
-    def __add__(self, other: Different) -> Different:
+    def __add__(self, other: DistinctKeys) -> DistinctKeys:
         return replace(self, keys=np.union1d(self.keys, other.keys)[: self.limit + 1])
 
 
-def added(function: Callable[..., Any], rows: Rows) -> Any:
-    """What a function of values and weights finds in the batches of a part, added up."""
+def sum_over_batches(function: Callable[..., Statistic], rows: Rows) -> Statistic:
+    """The statistic of a partition: a function of values and weights, added up over its batches."""
     return reduce(add, (function(*batch) for batch in rows.batches()))
 
 
-def drawn_like(rows: Rows, seed: int, observations: Observations, model: Sampler) -> Rows:
-    """A part drawn from a model, of as many rows as the weights of this one sum to."""
+def redraw(rows: Rows, seed: int, observations: Observations, model: Sampler) -> Rows:
+    """A partition drawn from a model, of as many rows as the weights of this one sum to."""
     return rows.redrawn(observations, model, np.random.default_rng(seed))
 
 
-def counted(rows: Rows) -> int:
-    """How many rows a part has."""
+def row_count(rows: Rows) -> int:
+    """How many rows a partition has."""
     return rows.count
 
 
-def taken(rows: Rows, places: IndexArray) -> tuple[Array, Array | None]:
-    """Some rows (d, m) of a part and their weights."""
+def take_rows(rows: Rows, places: IndexArray) -> tuple[Array, Array | None]:
+    """Some rows (d, m) of a partition and their weights."""
     return rows.values[:, places], None if rows.weights is None else rows.weights[places]

@@ -1,11 +1,11 @@
-"""What a cluster's workers are asked to do: read a part, keep its rows, and apply to them what they are sent."""
+"""Functions that run on Dask workers: read a partition, summarize it, prepare its rows, apply a function to them."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,17 +16,19 @@ from emcli.data.dataset import FRACTIONAL, Raw, digest_of, located, read, unfit
 from emcli.data.rows import Columns, DataFault, Observations, RowFault, Rows
 from emcli.errors import EmcliError, FitWarning
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, eq=False)
-class Raised:
-    """An error as a value: the one who asked raises it, and no log tells of it."""
+class RemoteError:
+    """An error that a worker gives as a value, so that the client raises it and Dask logs nothing."""
 
     error: Exception
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What the result document says of one part."""
+class PartitionSummary:
+    """What the result document says about one partition."""
 
     count: int
     dropped: int
@@ -37,23 +39,23 @@ class Facts:
 
 
 def versions() -> dict[str, str]:
-    """Of what must be the same everywhere for the same bytes."""
+    """Versions of what must be the same on all machines for the same bytes."""
     return {"Python": "{}.{}".format(*sys.version_info), "numpy": np.__version__, "emcli": __version__}
 
 
-def kept(function: Callable[..., Any], *arguments: Any) -> Any:
+def capture_errors(function: Callable[..., T], *arguments: object) -> T | RemoteError:
     """function(*arguments), or its error as a value; an error among the arguments is passed on."""
     for argument in arguments:
-        if isinstance(argument, Raised):
+        if isinstance(argument, RemoteError):
             return argument
     try:
         return function(*arguments)
     except Exception as error:
-        return Raised(error)
+        return RemoteError(error)
 
 
-def part(path: str, shown: str, observations: Observations, settings: DataSettings) -> Raw:
-    """One part read. Raises EmcliError, in which the part is called as `shown`."""
+def read_partition(path: str, shown: str, observations: Observations, settings: DataSettings) -> Raw:
+    """A partition as it is read. Raises EmcliError, in which the file is called as `shown`."""
     keep_freed()
     try:
         raw = read(path, observations, settings, jobs=1)
@@ -63,8 +65,8 @@ def part(path: str, shown: str, observations: Observations, settings: DataSettin
     return replace(raw, table=replace(raw.table, source=shown))
 
 
-def facts(raw: Raw) -> Facts:
-    """What there is to say of a part."""
+def summarize(raw: Raw) -> PartitionSummary:
+    """What there is to say about a partition."""
     table, picked, weights = raw.table, raw.picked, raw.weights
     cautions = table.cautions
     if weights is not None and (weights != np.floor(weights)).any():
@@ -72,11 +74,11 @@ def facts(raw: Raw) -> Facts:
     names = tuple(table.header[i] for i in picked.numeric + picked.text)
     count = len(raw.texts[0]) if raw.texts else len(raw.numbers)
     digest = digest_of(raw.numbers, raw.texts, weights)
-    return Facts(count, table.dropped, table.header, names, digest, cautions)
+    return PartitionSummary(count, table.dropped, table.header, names, digest, cautions)
 
 
-def told(raw: Raw, function: Callable[..., Any]) -> Any:
-    """What a function says of a part's values, texts and weights. Raises EmcliError for rows it cannot read."""
+def evaluate(raw: Raw, function: Callable[..., T]) -> T:
+    """A function of a partition's values, texts and weights. Raises EmcliError for rows that it cannot read."""
     try:
         return function(raw.numbers, raw.texts, raw.weights)
     except RowFault as fault:
@@ -85,6 +87,6 @@ def told(raw: Raw, function: Callable[..., Any]) -> Any:
         raise unfit(fault, raw.table.source) from None
 
 
-def placed(raw: Raw, observations: Observations, like: Rows) -> Rows:
-    """A part's rows in the working coordinates of all."""
+def place_rows(raw: Raw, observations: Observations, like: Rows) -> Rows:
+    """A partition's rows in the working coordinates of the whole table."""
     return observations.place(Columns(raw.numbers, raw.texts, raw.weights, like.names), like)
