@@ -49,16 +49,16 @@ def run_here(words: Sequence[str], cwd: Path, stdin: bytes = b"") -> subprocess.
 
 
 def run_process(
-    words: Sequence[str | bytes], cwd: Path, stdin: bytes = b"", timeout: float = 120, **env: str
+    words: Sequence[str | bytes], cwd: Path, stdin: bytes = b"", timeout: float = 120, module: str = "emcli", **env: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run the program as a user would."""
+    """Run the program, or a module that adds a model to it, as a user would."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "emcli", *words],
+        [sys.executable, "-W", "error", "-m", module, *words],
         input=stdin,
         capture_output=True,
         cwd=cwd,
         timeout=timeout,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **env},
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", **env},
         check=False,
     )
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
@@ -71,17 +71,18 @@ def run(
     env: Mapping[str, str] | None = None,
     timeout: float | None = None,
     process: bool = True,
+    module: str = "emcli",
 ) -> subprocess.CompletedProcess[str]:
     """Run the program here, or as a process of its own, as `env` and `timeout` need it; standard input may be empty."""
     words, given = [str(arg) for arg in args], stdin.encode() if isinstance(stdin, str) else stdin
     if process or env is not None or timeout is not None:
-        return run_process(words, cwd, given, timeout or 120, **{"NO_COLOR": "1", **(env or {})})
+        return run_process(words, cwd, given, timeout or 120, module, **{"NO_COLOR": "1", **(env or {})})
     return run_here(words, cwd, given)
 
 
-def fit(*args: object, stdin: str | bytes = b"") -> dict[str, Any]:
+def fit(*args: object, stdin: str | bytes = b"", module: str = "emcli") -> dict[str, Any]:
     """The document of a fit that must succeed."""
-    done = run("fit", *args, "--json", stdin=stdin)
+    done = run("fit", *args, "--json", stdin=stdin, module=module)
     assert done.returncode == 0, done.stderr
     document: dict[str, Any] = json.loads(done.stdout)
     return document

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import poisson
 import pytest
 from conftest import ROOT, fit, run
 
@@ -23,18 +24,36 @@ CASES: dict[str, tuple[str, list[Any]]] = {
     "gmm, diag": ("blobs", ["gmm", "-k", 3, "--covariance", "diag"]),
     "gmm, spherical": ("blobs", ["gmm", "-k", 3, "--covariance", "spherical"]),
     "gmm, equal": ("heights", ["gmm", "-k", 2, "--mixing", "equal"]),
+    "poisson": ("events", ["poisson", "-k", 2]),
 }
 STARTS = {
     "blobs": {"means": [[-5, -5], [0, 5], [6, 1]]},
     "two_coins": {"heads": [0.3, 0.5]},
     "mixture_1d": {"means": [[-10], [30], [3]]},
     "heights": {"means": [[160], [180]]},
+    "events": {"rates": [3, 7]},
 }
 every_model = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 
+def source(name: str) -> Path:
+    """A file of data: of the samples, or for a model of the tests one beside it."""
+    own = ROOT / "tests" / f"{name}.csv"
+    return own if own.exists() else ROOT / "sample_data" / f"{name}.csv"
+
+
+def module_of(arguments: list[Any]) -> str:
+    """The module to run: a model of the tests registers itself."""
+    return "poisson" if arguments[0] == "poisson" else "emcli"
+
+
+def fitted(*arguments: Any) -> dict[str, Any]:
+    """The document of a fit."""
+    return fit(*arguments, module=module_of(list(arguments)))
+
+
 def lines(name: str) -> list[str]:
-    return (ROOT / "sample_data" / f"{name}.csv").read_text().splitlines()
+    return source(name).read_text().splitlines()
 
 
 def started(case: tuple[str, list[Any]], tmp_path: Path) -> list[Any]:
@@ -56,7 +75,7 @@ def close(one: Any, other: Any, tolerance: float = 1e-10) -> None:
 @every_model
 def test_the_log_likelihood_of_every_start_never_falls(case: tuple[str, list[Any]], tmp_path: Path) -> None:
     log = tmp_path / "trace.jsonl"
-    fit(*case[1], ROOT / "sample_data" / f"{case[0]}.csv", "--trace", log, "--init", "random", "--restarts", 5)
+    fitted(*case[1], source(case[0]), "--trace", log, "--init", "random", "--restarts", 5)
     ends = 0
     before = None
     for line in map(json.loads, log.read_text().splitlines()):
@@ -82,8 +101,8 @@ def test_a_row_weight_is_the_row_that_often(case: tuple[str, list[Any]], tmp_pat
         "\n".join([header, *(row for row, w in zip(rows, times, strict=True) for _ in range(w))]) + "\n"
     )
     arguments = started(case, tmp_path)
-    weighted = fit(*arguments, tmp_path / "weighted.csv", "--row-weights", "w")
-    repeated = fit(*arguments, tmp_path / "repeated.csv")
+    weighted = fitted(*arguments, tmp_path / "weighted.csv", "--row-weights", "w")
+    repeated = fitted(*arguments, tmp_path / "repeated.csv")
     close(weighted["parameters"], repeated["parameters"])
     assert weighted["iterations"] == repeated["iterations"]
     assert weighted["data"]["weight"] == repeated["data"]["weight"]
@@ -96,17 +115,17 @@ def test_the_order_of_the_rows_does_not_matter(case: tuple[str, list[Any]], tmp_
     (tmp_path / "turned.csv").write_text("\n".join([header, *rows[::-1]]) + "\n")
     arguments = started(case, tmp_path)
     close(
-        fit(*arguments, ROOT / "sample_data" / f"{case[0]}.csv")["parameters"],
-        fit(*arguments, tmp_path / "turned.csv")["parameters"],
+        fitted(*arguments, source(case[0]))["parameters"],
+        fitted(*arguments, tmp_path / "turned.csv")["parameters"],
     )
 
 
 @every_model
 def test_a_fit_started_at_its_own_document_stays_there(case: tuple[str, list[Any]], tmp_path: Path) -> None:
-    data = ROOT / "sample_data" / f"{case[0]}.csv"
-    first = fit(*case[1], data, "-o", tmp_path / "fit.json")
+    data = source(case[0])
+    first = fitted(*case[1], data, "-o", tmp_path / "fit.json")
     assert json.loads((tmp_path / "fit.json").read_text()) == first
-    again = fit(*case[1], data, "--start", tmp_path / "fit.json")
+    again = fitted(*case[1], data, "--start", tmp_path / "fit.json")
     assert again["iterations"] <= 2
     assert again["log_likelihood"] == pytest.approx(first["log_likelihood"], abs=2e-6)
     assert again["trace"][0]["log_likelihood"] == pytest.approx(first["log_likelihood"], rel=1e-13)
@@ -117,12 +136,16 @@ def test_the_number_of_threads_changes_no_byte(case: tuple[str, list[Any]], tmp_
     header, *rows = lines(case[0])
     path = tmp_path / "many.csv"
     rows *= 150_000 // len(rows) + 1
-    if case[1][0] != "coins":  # equal rows would be merged into one batch
+    if case[1][0] not in ("coins", "poisson"):  # equal rows would be merged into one batch
         rows = [",".join(repr(float(v) + 1e-6 * i) for v in row.split(",")) for i, row in enumerate(rows)]
     path.write_text("\n".join([header, *rows]) + "\n")
     arguments = [*case[1], path, "--restarts", 2, "--max-iter", 30]
     one, two, four = (
-        run("fit", *arguments, "--jobs", jobs, "--json", env={"OPENBLAS_NUM_THREADS": str(jobs)}).stdout
+        run(
+            *["fit", *arguments, "--jobs", jobs, "--json"],
+            env={"OPENBLAS_NUM_THREADS": str(jobs)},
+            module=module_of(arguments),
+        ).stdout
         for jobs in (1, 2, 4)
     )
     assert one and one == two == four
@@ -135,13 +158,14 @@ def test_the_statistics_of_parts_add_up_to_those_of_the_whole(case: tuple[str, l
     from emcli.config.resolve import resolve
     from emcli.models import model_class
 
+    assert poisson.PoissonMixture.name == "poisson"  # importing it has registered it
     model = model_class(case[1][0])
     flags: dict[str, object] = {"k": int(case[1][case[1].index("-k") + 1]) if "-k" in case[1] else 3}
     for key in ("covariance", "mixing"):
         if f"--{key}" in case[1]:
             flags[key] = case[1][case[1].index(f"--{key}") + 1]
     settings = resolve(model.name, model.options, flags, None, read_start=dict)
-    rows = loaded(model, ROOT / "sample_data" / f"{case[0]}.csv", settings).rows
+    rows = loaded(model, source(case[0]), settings).rows
     drawn = drawn_start(model, rows, settings, 5)
     whole = drawn.e_step(rows.values, rows.weights)
     for size in (1, 7, 100):

@@ -35,7 +35,8 @@ def settled(candidates: Sequence[Candidate]) -> list[Candidate]:
         for closest in (False, True):
             small, again = _above(done, i), done[i].again
             wanted = done[i].fit_settings
-            if small is not None and again is not None and wanted is not None:
+            grows = model_class(done[i].document["model"]).grows
+            if small is not None and again is not None and wanted is not None and grows:
                 begin = partial(_grown, small.document, wanted.model, closest)
                 done[i] = again(small.name, begin)
         if (small := _above(done, i)) is not None:

@@ -61,6 +61,7 @@ class Model(PlainValues, ABC, Generic[S]):
     options: ClassVar[Mapping[str, JSON]] = {}  # options that it adds to the common ones, with their defaults
     hard: ClassVar[bool] = False  # are rows assigned whole, so that the only end is a fixed point?
     trial_runs: ClassVar[tuple[int, int]] = (8, 8)  # candidates tried for each start, and EM steps each of them gets
+    grows: ClassVar[bool] = False  # can `grown` make a larger model of a smaller one?
     measure: ClassVar[str] = "log_density"  # what `predict` says of each row beside its component
 
     # EM

@@ -55,6 +55,7 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
         "solver": None,
     }
     trial_runs = (4, 8)
+    grows = True
 
     weights: Array  # (k,) mixing weights
     heads: Array  # (k,) P(heads)

@@ -50,6 +50,7 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
         "bootstrap": None,
         "solver": None,
     }
+    grows = True
 
     weights: Array  # (k,) mixing weights
     means: Array  # (k, d)

@@ -38,6 +38,7 @@ class KMeans(Model[KMeansStats]):
     options: ClassVar[Mapping[str, JSON]] = {"init": "k-means++", "standardize": False}
     hard = True
     trial_runs = (8, 3)
+    grows = True
     measure = "distance"
 
     centroids: Array  # (k, d)
