@@ -256,7 +256,7 @@ def _checked_mode(path: str, inputs: Sequence[str]) -> int | None:
     return there.st_mode
 
 
-def refuse_endless(inputs: Sequence[str]) -> None:
+def check_endless(inputs: Sequence[str]) -> None:
     """Refuse to read the very file that standard output is appended to, which would never end."""
     with suppress(OSError):
         there = os.fstat(1)
@@ -265,7 +265,7 @@ def refuse_endless(inputs: Sequence[str]) -> None:
                 raise EmcliError(Exit.USAGE, Problem(f"the input {quoted(shown_name(source), 200)} is also the output"))
 
 
-def refuse_shared(json: bool, output: str | None, trace: str | None) -> None:
+def check_shared(json: bool, output: str | None, trace: str | None) -> None:
     """Refuse two results that would be written to one place."""
     if json and trace == "-":
         raise EmcliError(Exit.USAGE, "--json and --trace - would both be written to standard output")
@@ -273,7 +273,7 @@ def refuse_shared(json: bool, output: str | None, trace: str | None) -> None:
         raise EmcliError(Exit.USAGE, f"-o and --trace would both be written to {quoted(output)}")
 
 
-def refuse_twice(*sources: str | None) -> None:
+def check_twice(*sources: str | None) -> None:
     """Refuse standard input for more than one thing."""
     if sources.count("-") > 1:
         raise EmcliError(Exit.USAGE, "standard input (-) can be only one of the inputs")

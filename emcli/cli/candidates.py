@@ -19,7 +19,7 @@ from emcli.config.resolve import resolve, resolve_grid
 from emcli.config.settings import Settings
 from emcli.data.dataset import Dataset
 from emcli.errors import EmcliError, Exit
-from emcli.files import refuse_twice
+from emcli.files import check_twice
 from emcli.inference.assignments import assignments
 from emcli.inference.fit import Events
 from emcli.inference.fit_result import FitResult
@@ -43,7 +43,7 @@ class Candidates:
     def of(self, words: Sequence[str]) -> Iterator[Candidate]:
         """Every candidate in the order given, each fit whole. Raises EmcliError."""
         piped = ["-"] if len(words) == 1 and words[0] in MODELS else []
-        refuse_twice(*words, *(path for path in [self.flags.get("start")] if isinstance(path, str)), *piped)
+        check_twice(*words, *(path for path in [self.flags.get("start")] if isinstance(path, str)), *piped)
         alone = len(words) == 2 and _is_yaml(words[0]) and not words[1].endswith((".yaml", ".yml", ".json"))
         if words[0] in MODELS or alone:
             if len(words) > 2:

@@ -75,15 +75,15 @@ def compare(
     from emcli.comparison.alignment import alignments
     from emcli.comparison.nesting import settled
     from emcli.comparison.ranking import as_document, grouped
-    from emcli.files import Output, open_log, refuse_shared
+    from emcli.files import Output, check_shared, open_log
     from emcli.inference.result import dumps
     from emcli.output.plots.target import Plot
     from emcli.output.terminal import json_for
 
     criterion = criterion or "bic"
-    refuse_shared(bool(json), output, trace)
+    check_shared(bool(json), output, trace)
     file = Output(output, words) if output not in (None, "-") else None
-    picture = Plot(plot, ctx.params, tuple(words))
+    picture = Plot(plot, output, trace, bool(json), words)
     if save_fits is not None and not os.path.isdir(save_fits):
         raise EmcliError(Exit.OUTPUT, Problem("no such directory", save_fits), hint=f"mkdir -p {save_fits}")
     with ExitStack() as held:

@@ -75,7 +75,7 @@ def fit(
     from emcli.cli.inputs import check_cluster, experiment_in, open_data, settings_in, source_of
     from emcli.config.experiment import start_values
     from emcli.config.resolve import resolve
-    from emcli.files import Output, open_log, refuse_shared, refuse_twice
+    from emcli.files import Output, check_shared, check_twice, open_log
     from emcli.inference.fit import fit as run
     from emcli.inference.result import document, dumps
     from emcli.models import MODELS, model_class
@@ -84,11 +84,11 @@ def fit(
     from emcli.output.terminal import json_for
     from emcli.output.trace import tracing
 
-    refuse_shared(bool(json), output, trace)
+    check_shared(bool(json), output, trace)
     experiment = None if target in MODELS else experiment_in(target)
     kind = model_class(experiment.model if experiment else target)
     source = source_of(data, experiment)
-    refuse_twice(target, source, start)
+    check_twice(target, source, start)
     flags = settings_in(ctx.params)
     settings = resolve(
         kind.name, kind.options, flags, experiment.document if experiment else None, read_start=start_values
@@ -99,7 +99,7 @@ def fit(
             note(line)
     inputs = [path for path in (source, target if experiment else None, settings.provenance.start_source) if path]
     file = Output(output, inputs) if output not in (None, "-") else None
-    picture = Plot(plot, ctx.params, inputs)
+    picture = Plot(plot, output, trace, bool(json), inputs)
     with ExitStack() as held:
         dataset = open_data(source, experiment, kind, settings, held)[0](settings)
         if verbose:

@@ -40,16 +40,16 @@ def predict(
     from emcli.data.table.partitions import csv_name, is_folder, partition_files
     from emcli.data.table.table import CsvDialect
     from emcli.errors import FitWarning
-    from emcli.files import Output, OutputFolder, refuse_endless, refuse_twice
+    from emcli.files import Output, OutputFolder, check_endless, check_twice
     from emcli.inference.predict import predictions
     from emcli.inference.result import read_fit
 
     csv = CsvDialect(**check_flags(settings_in(ctx.params), CHECKS))  # type: ignore[arg-type]
     source = source_of(data, None) or "-"
-    refuse_twice(fit, source)
+    check_twice(fit, source)
     file, folder = None, None
     if output is None or output == "-":
-        refuse_endless(partition_files(source))
+        check_endless(partition_files(source))
     elif is_folder(source):
         folder = OutputFolder(output)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from emcli.comparison.alignment import Alignment
 from emcli.comparison.ranking import Candidate, Group
@@ -11,6 +11,10 @@ from emcli.errors import escaped
 from emcli.models import model_class
 from emcli.output.fit_tables import as_text, number, table
 from emcli.output.terminal import columns, curve, is_terminal, takes_unicode
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
 
 FOOTERS = {
     "likelihood": "{criterion}: smaller is better. reached: how many of the candidate's starts found its best optimum.",
@@ -25,7 +29,7 @@ SPARED = ("iterations", "parameters_count", "icl", "aic", "status", "delta_bic",
 
 def print_comparison(groups: Sequence[Group], aligned: Sequence[Alignment], criterion: str, stream: IO[str]) -> None:
     """Print each group's ranking, best first, then what fits of one k, and the truth, have in common."""
-    blocks: list[Any] = []
+    blocks: list[RenderableType] = []
     for group in groups:
         if group.reason:
             blocks.append(escaped(group.reason, 200))
@@ -108,7 +112,7 @@ def _curves(candidates: Sequence[Candidate], stream: IO[str]) -> list[str]:
     return ["\n".join(said)]
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(value)
     if isinstance(value, float):
@@ -116,7 +120,7 @@ def _cell(value: Any) -> str:
     return "" if value is None else escaped(str(value))
 
 
-def side_by_side(alignment: Alignment) -> list[Any]:
+def side_by_side(alignment: Alignment) -> list[RenderableType]:
     """The reference's parameters, and those of other fits with the differences."""
     reference, shown = alignment.reference, alignment.others[:SHOWN]
     others = [(other.candidate.name, other.candidate, other.parameters) for other in shown]
@@ -135,7 +139,7 @@ def side_by_side(alignment: Alignment) -> list[Any]:
     return [said, _table(first, others)]
 
 
-def against_truth(candidates: Sequence[Candidate]) -> list[Any]:
+def against_truth(candidates: Sequence[Candidate]) -> list[RenderableType]:
     """True parameters, and those of the highest ranked fits of the true k with their errors."""
     fits = [
         (candidate.name, candidate, candidate.document["parameters"])
@@ -154,7 +158,7 @@ def against_truth(candidates: Sequence[Candidate]) -> list[Any]:
 Shown = tuple[str, Candidate, Any]  # a heading, a fit, and parameters of its kind
 
 
-def _table(reference: Shown, others: Sequence[Shown]) -> Any:
+def _table(reference: Shown, others: Sequence[Shown]) -> Table:
     known, cells = _cells(reference), [_cells(other) for other in others]
     titles = ["component", "parameter", reference[0]]
     for name, _, _ in others:
@@ -169,7 +173,7 @@ def _table(reference: Shown, others: Sequence[Shown]) -> Any:
     return table(titles, rows)
 
 
-def _cells(shown: Shown) -> dict[tuple[int, str], Any]:
+def _cells(shown: Shown) -> dict[tuple[int, str], float]:
     _, candidate, parameters = shown
     data = candidate.document["data"]
     columns = model_class(candidate.document["model"]).table(parameters, data["columns"], data["weight"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,10 @@ from emcli.inference.fit_result import FitResult
 from emcli.inference.starts import Run
 from emcli.models.plain_values import Count, Share
 from emcli.output.terminal import console, curve, is_terminal, sayable, takes_unicode
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
 
 HEAD, TAIL = 12, 8  # iterations shown at either end of a long fit
 CERTAIN = 1e-4  # nats by which a certified fit may be short of the best of all
@@ -38,19 +42,19 @@ def print_fit(result: FitResult, stream: IO[str], verbose: bool) -> None:
     stream.write(_rendered(console, blocks, lines))
 
 
-def as_text(blocks: Sequence[Any], lines: Sequence[str], stream: IO[str]) -> str:
+def as_text(blocks: Sequence[RenderableType], lines: Sequence[str], stream: IO[str]) -> str:
     """Tables and texts with an empty line after each, then lines, as wide as the stream is."""
     return _rendered(_console(stream), blocks, lines)
 
 
-def _console(stream: IO[str]) -> Any:
+def _console(stream: IO[str]) -> Console:
     made = console(stream)
     if not is_terminal(stream):
         made.width = 1000  # nothing is cut or folded in a pipe
     return made
 
 
-def _rendered(console: Any, blocks: Sequence[Any], lines: Sequence[str]) -> str:
+def _rendered(console: Console, blocks: Sequence[RenderableType | None], lines: Sequence[str]) -> str:
     with console.capture() as captured:
         for block in blocks:
             if block is not None:
@@ -62,7 +66,7 @@ def _rendered(console: Any, blocks: Sequence[Any], lines: Sequence[str]) -> str:
     return sayable(said, console.file)
 
 
-def number(value: Any) -> str:
+def number(value: float | str) -> str:
     """A number for a table: six significant digits; whole numbers whole; shares in per cent."""
     if isinstance(value, Share):
         return f"{100 * value:.1f} %"
@@ -84,7 +88,7 @@ def _title(result: FitResult) -> str:
     return f"{result.kind.name}, k={settings['k']}{kind}: {rows}"
 
 
-def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
+def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     """A table of right-aligned cells, of the look that all tables have."""
     from rich import box
     from rich.table import Table
@@ -97,7 +101,7 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
     return table
 
 
-def _parameters(result: FitResult, widest: int) -> Any:
+def _parameters(result: FitResult, widest: int) -> Table:
     """Fitted components, each followed by the true one it matches where that is known; turned where it is too wide."""
     fitted = result.kind.table(result.parameters, result.data.columns, result.data.rows.total)
     rows = [[str(i + 1), *map(number, cells)] for i, cells in enumerate(zip(*(c for _, c in fitted), strict=True))]
@@ -140,7 +144,7 @@ def _with_errors(result: FitResult, rows: list[list[str]]) -> list[list[str]]:
     return lines
 
 
-def _covariances(result: FitResult) -> Any:
+def _covariances(result: FitResult) -> Table | None:
     """Whole covariance matrices where they hold more than the standard deviations in the table above."""
     names, shape = result.data.columns, result.settings.document().get("covariance")
     if "covariances" not in result.parameters or shape not in ("full", "tied") or not 1 < len(names) <= WIDEST:
@@ -155,7 +159,7 @@ def _covariances(result: FitResult) -> Any:
     return table(["component", "covariance of", *names], rows)
 
 
-def _iterations(result: FitResult, verbose: bool) -> Any:
+def _iterations(result: FitResult, verbose: bool) -> Table:
     """Log-likelihood (K-means: inertia) of each iteration of the best start, and what it gained."""
     pairs = result.measures(result.best)
     hard = result.inertia is not None

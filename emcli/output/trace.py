@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO
 
 from emcli.data.rows import Rows
 from emcli.errors import EmcliError
@@ -13,6 +13,9 @@ from emcli.inference.fit import Event, Observer
 from emcli.inference.starts import IterationEvent, Run
 from emcli.models.base import AnyModel
 from emcli.output.terminal import json_for
+from emcli.types import JSON
+
+Line = dict[str, JSON]
 
 
 @contextmanager
@@ -23,14 +26,14 @@ def tracing(
 
     Where several are compared, each line names its candidate.
     """
-    named = {} if candidate is None else {"candidate": candidate}
+    named: Line = {} if candidate is None else {"candidate": candidate}
     before: float | None = None
 
     def trace(event: Event) -> None:
         nonlocal before
         if isinstance(event, IterationEvent):
             line = _iteration(event, kind, rows, k, before)
-            before = line["log_likelihood"]
+            before = kind.measures(event.step.score, rows, k)[0]
         else:
             line, before = _end(event, kind, rows, k), None
         _put(stream, {**named, **line})
@@ -42,9 +45,9 @@ def tracing(
         raise
 
 
-def _iteration(event: IterationEvent, kind: type[AnyModel], rows: Rows, k: int, before: float | None) -> dict[str, Any]:
+def _iteration(event: IterationEvent, kind: type[AnyModel], rows: Rows, k: int, before: float | None) -> Line:
     log_likelihood, inertia = kind.measures(event.step.score, rows, k)
-    line: dict[str, Any] = {
+    line: Line = {
         "type": "iteration",
         "start": event.start,
         "iteration": event.iteration,
@@ -59,8 +62,8 @@ def _iteration(event: IterationEvent, kind: type[AnyModel], rows: Rows, k: int, 
     return line
 
 
-def _end(start: Run, kind: type[AnyModel], rows: Rows, k: int) -> dict[str, Any]:
-    line: dict[str, Any] = {"type": "end", "start": start.start, "status": start.status, "iterations": start.iterations}
+def _end(start: Run, kind: type[AnyModel], rows: Rows, k: int) -> Line:
+    line: Line = {"type": "end", "start": start.start, "status": start.status, "iterations": start.iterations}
     if not start.finished:
         line["log_likelihood"] = None
         return line if start.status == "screened" else line | {"reason": start.reason}
@@ -68,6 +71,6 @@ def _end(start: Run, kind: type[AnyModel], rows: Rows, k: int) -> dict[str, Any]
     return line | {"log_likelihood": log_likelihood} | ({} if inertia is None else {"inertia": inertia})
 
 
-def _put(stream: IO[str], line: dict[str, Any]) -> None:
+def _put(stream: IO[str], line: Line) -> None:
     stream.write(json_for(stream, json.dumps(line, ensure_ascii=False, allow_nan=False)) + "\n")
     stream.flush()

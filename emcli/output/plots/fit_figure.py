@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from emcli.inference.fit import Event
 from emcli.inference.fit_result import FitResult
 from emcli.inference.starts import IterationEvent, Run
+from emcli.models.base import AnyModel
 from emcli.output.plots.figure import Panel, Picture, Series, base_name, climb_range, thinned
 from emcli.output.plots.model_panels import Snapshot, panels_of
 from emcli.types import Array
@@ -81,10 +81,10 @@ class Path:
 
     start: int
     score: float = float("-inf")  # of the last model
-    models: dict[int, Any] = field(default_factory=dict)  # in working coordinates
+    models: dict[int, AnyModel] = field(default_factory=dict)  # in working coordinates
     stride: int = 1
 
-    def add(self, iteration: int, model: Any, score: float) -> None:
+    def add(self, iteration: int, model: AnyModel, score: float) -> None:
         """Keep one more; where there are too many, every second one is left out."""
         self.score = score
         if iteration <= EARLY or iteration % self.stride == 0:
@@ -112,7 +112,7 @@ class History:
         else:
             self._ended(event)
 
-    def models(self, best: Run) -> Iterator[tuple[int, Any]]:
+    def models(self, best: Run) -> Iterator[tuple[int, AnyModel]]:
         """Iterations and models of the best start in order, in working coordinates; the last is where it ended."""
         kept = self.paths[best.start].models if best.start in self.paths else {}
         yield from ((i, model) for i, model in kept.items() if i < best.iterations)

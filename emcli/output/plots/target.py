@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from emcli.errors import EmcliError, Exit, quoted
 from emcli.files import Output
@@ -15,26 +15,22 @@ if TYPE_CHECKING:
     from emcli.inference.fit import Observer
     from emcli.inference.fit_result import FitResult
     from emcli.output.plots.figure import Picture
+    from emcli.output.plots.fit_figure import History
 
 
 class Plot:
     """Where a picture goes: a file, the terminal ('-'), or nowhere (None). Raises EmcliError before any work."""
 
-    def __init__(self, path: str | None, given: Mapping[str, Any], inputs: Sequence[str] = ()):
+    def __init__(self, path: str | None, output: str | None, trace: str | None, json: bool, inputs: Sequence[str] = ()):
         self.path = path
         self._sink: Output | None = None
-        self._history: Any = None
+        self._history: History | None = None
         if path is None:
             return
-        others = {flag: given.get(key) for flag, key in (("-o", "output"), ("--trace", "trace"))}
         if path == "-":
-            for flag, other in (
-                ("--json", given["json"] and "-"),
-                *((f"{flag} -", other) for flag, other in others.items()),
-            ):
-                if other == "-":
-                    what = f"{flag} and --plot - would both be written to standard output"
-                    raise EmcliError(Exit.USAGE, what)
+            for flag, taken in (("--json", json), ("-o -", output == "-"), ("--trace -", trace == "-")):
+                if taken:
+                    raise EmcliError(Exit.USAGE, f"{flag} and --plot - would both be written to standard output")
             from emcli.output.plots.terminal_renderer import need_uniplot
 
             need_uniplot()
@@ -42,7 +38,7 @@ class Plot:
         from emcli.output.plots.matplotlib_renderer import format_of, need_matplotlib
 
         self._format = format_of(path)
-        for flag, other in others.items():
+        for flag, other in (("-o", output), ("--trace", trace)):
             if other is not None and os.path.realpath(other) == os.path.realpath(path):
                 raise EmcliError(Exit.USAGE, f"{flag} and --plot would both be written to {quoted(path, 200)}")
         self._sink = Output(path, inputs)
@@ -59,7 +55,7 @@ class Plot:
 
     def fit(self, result: FitResult) -> str:
         """Draw a fit: the file is written; what the terminal shall show is returned."""
-        if self.path is None:
+        if self._history is None:
             return ""
         from emcli.output.plots.fit_figure import of_fit
 
