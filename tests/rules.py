@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -107,10 +107,10 @@ def check(case: Bad, folder: Path, process: bool) -> Done:
     return done
 
 
-def rows(catalogue: Mapping[str, Bad | list[Bad]]) -> Any:
-    """Each row as a test named by its id: the first case as a process, its variants after it in this one."""
+def rows(catalogue: Mapping[str, Bad | list[Bad]], processes: Collection[str] | None = None) -> Any:
+    """Each row as tests named by it, run in this process, but the first of a row of `processes` as one (None: all)."""
     flat = [
-        pytest.param(case, number == 0, id=row + (f" variant {number}" if number else ""))
+        pytest.param(case, number == 0 and (processes is None or row in processes), id=f"{row}, {number}")
         for row, cases in catalogue.items()
         for number, case in enumerate([cases] if isinstance(cases, Bad) else cases)
     ]

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bad_inputs import SAVED_COINS, SAVED_GMM
 from conftest import ROOT
 from fuzzed_fits import ends_well, fits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rules import TOSSES, hold, in_process
-from test_bad_documents import COINS, GMM
 
 from emcli.config.experiment import read_experiment
 from emcli.config.yaml import load
@@ -180,7 +180,7 @@ VALUES = plain_values | st.sampled_from([10**400, 1e300, -1e300, 5e-324, float("
 @st.composite
 def documents(draw: Any) -> bytes:
     """A fit's document with some of it changed, as values or as bytes."""
-    document = json.loads(json.dumps(draw(st.sampled_from([GMM, COINS]))))
+    document = json.loads(json.dumps(draw(st.sampled_from([SAVED_GMM, SAVED_COINS]))))
     for _ in range(draw(st.integers(0, 3))):
         holder: Any = document
         while True:
@@ -248,4 +248,4 @@ def test_what_fuzzing_found_stays_mended(path: Path) -> None:
 
 def test_the_checks_of_fuzzing_hold_for_what_is_good() -> None:
     ends_well(["fit", "coins", "-k", "2", "--restarts", "2"], TOSSES)
-    survives(json.dumps(GMM).encode())
+    survives(json.dumps(SAVED_GMM).encode())
