@@ -6,6 +6,7 @@ import json
 import os
 import string
 import tempfile
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -192,7 +193,7 @@ def documents(draw: Any) -> bytes:
                 holder = holder[key]
                 continue
             if draw(st.integers(0, 4)):
-                holder[key] = draw(VALUES)
+                holder[key] = deepcopy(draw(VALUES))  # it may be changed next, and is drawn again
             else:
                 del holder[key]
             break

@@ -77,7 +77,6 @@ def fit(
     from emcli.config.resolve import resolve
     from emcli.files import Output, check_shared, check_twice, open_log
     from emcli.inference.fit import fit as run
-    from emcli.inference.result import document, dumps
     from emcli.models import MODELS, model_class
     from emcli.output.plots.target import Plot
     from emcli.output.progress import fit_progress
@@ -116,7 +115,11 @@ def fit(
     for warning in () if quiet else result.cautions:
         warn(warning.slug, warning.message)
     as_json = bool(json) or output == "-"
-    text = dumps(document(result)) if file or as_json else ""
+    text = ""
+    if file or as_json:
+        from emcli.inference.result import document, dumps
+
+        text = dumps(document(result))
     with file.staged(text) if file else nullcontext():
         if as_json:
             sys.stdout.write(json_for(sys.stdout, text))

@@ -9,7 +9,6 @@ from typing import Any
 
 from emcli.config.checks import Check, Parser, column_names, integer, mapping, text
 from emcli.config.places import Document, Path, refuse
-from emcli.config.saved_fit import fit_in, parameters_in, parsed
 from emcli.config.settings import CHECKS
 from emcli.config.sources import fit_problems
 from emcli.errors import EmcliError, Exit, Problem, quoted, suggestion
@@ -115,6 +114,7 @@ def start_values(path: str) -> dict[str, JSON]:
 
     Raises EmcliError: exit 3 for a fit's JSON, which may be too long for YAML, and 2 for YAML.
     """
+    from emcli.config.saved_fit import fit_in, parameters_in, parsed
     from emcli.config.yaml import load
 
     content, file = read_bytes(path, Exit.USAGE, MAX_FIT), shown_name(path)
