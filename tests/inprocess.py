@@ -57,7 +57,7 @@ def loaded(kind: Any, path: Path, settings: Any) -> Dataset:
 
 def scaled(kind: Any, parameters: Any, settings: Any, rows: Any) -> Any:
     """The model of given parameters in working coordinates."""
-    return kind.from_parameters(parameters, settings.model, rows).to_scaled(rows.frame, rows.spread)
+    return kind.from_parameters(parameters, settings.model, rows).to_scaled(rows.scaling, rows.covariance)
 
 
 def drawn_start(kind: Any, rows: Any, settings: Any, seed: int) -> Any:
@@ -181,7 +181,7 @@ def case(name: str, table: str, **more: Any) -> tuple[Options, np.ndarray]:
 def start_of(values: Any, options: Options, seed: int = 1) -> dict[str, Any]:
     """Parameters drawn to start from, in the user's units."""
     model, rows = drawn(values, options, seed)
-    written: dict[str, Any] = model.to_original(rows.frame).to_parameters()
+    written: dict[str, Any] = model.to_original(rows.scaling).to_parameters()
     return written
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from emcli import models
 from emcli.data.points import Points
 from emcli.data.rows import Columns, DataFault, RowFault, Rows
-from emcli.data.scaling import Frame
+from emcli.data.scaling import Scaling
 from emcli.models.mixture import NaturalParameters
 from emcli.types import Array, IndexArray
 
@@ -31,8 +31,8 @@ class Counts(Points):
         if k > len(place):
             raise DataFault(f"k={k} needs at least {k} rows, got {len(place)}")
         weights = np.bincount(place, columns.weights).astype(np.float64)
-        none = Frame(np.zeros(1), np.zeros(1, dtype=np.int64))
-        return Rows(x, weights, float(weights.sum()), tuple(columns.names), none, merged=place)
+        none = Scaling(np.zeros(1), np.zeros(1, dtype=np.int64))
+        return Rows(x, weights, float(weights.sum()), tuple(columns.names), none, duplicate_of=place)
 
     def encode(self, columns: Columns, scaling: Any, settings: Any) -> tuple[Array, IndexArray]:
         """The different counts among some rows, and the place of each row among them."""
@@ -48,7 +48,7 @@ class Counts(Points):
         """As many counts as the weights of these sum to, drawn from a model."""
         labels = rng.choice(len(model.shares), int(rows.total), p=model.shares)
         x, place = self.encode(Columns(model.sample(labels, rng).astype(np.float64), [], None, rows.names), None, None)
-        return replace(rows, values=x, weights=np.bincount(place).astype(np.float64), merged=None)
+        return replace(rows, values=x, weights=np.bincount(place).astype(np.float64), duplicate_of=None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import pytest
 from conftest import REFERENCE, SAMPLES, reference, table
 from scipy.special import gammaln, logsumexp, xlog1py, xlogy
 
-from emcli.models.coins.npmle import Certificate, npmle
+from emcli.models.coins.npmle import NPMLE, npmle
 
 PATHS = {"thumbtacks": SAMPLES / "thumbtacks.csv", "saxony8": REFERENCE / "data" / "coins_saxony8.csv"}
 CASES = ["thumbtacks", "saxony8", "mixed"]
@@ -19,7 +19,7 @@ def log_comb(heads: np.ndarray, tosses: np.ndarray) -> np.ndarray:
     return gammaln(tosses + 1) - gammaln(heads + 1) - gammaln(tosses - heads + 1)
 
 
-def certified(heads: np.ndarray, tosses: np.ndarray, weights: np.ndarray) -> Certificate:
+def certified(heads: np.ndarray, tosses: np.ndarray, weights: np.ndarray) -> NPMLE:
     return npmle(heads, tosses - heads, log_comb(heads, tosses), weights)
 
 
@@ -45,7 +45,7 @@ def log_likelihood(p: np.ndarray, masses: np.ndarray, *rows: np.ndarray) -> floa
     return float(rows[2] @ logsumexp(logs, axis=1, b=masses))
 
 
-def bound(found: Certificate, total: float) -> float:
+def bound(found: NPMLE, total: float) -> float:
     return found.log_likelihood + total * float(np.log1p(found.D / total))
 
 

@@ -77,15 +77,15 @@ def test_every_m_step_keeps_the_moments_of_the_sample(name: str, table: str) -> 
     models = [model for model, _ in stepped(values, options, steps=5)][1:]
     _, data, _ = dataset(values, options)
     z = data.rows.values
-    mean, scale = z.mean(axis=1), np.sqrt(np.diag(data.rows.spread))
+    mean, scale = z.mean(axis=1), np.sqrt(np.diag(data.rows.covariance))
     for model in models:
         away = model.means - mean
         assert np.all(np.abs(model.weights @ away) <= 1e-12 * scale)
         found = np.einsum("k,kij->ij", model.weights, model.covariances.full())
         found += np.einsum("k,ki,kj->ij", model.weights, away, away)
-        excess = (found - data.rows.spread) / np.outer(scale, scale)
+        excess = (found - data.rows.covariance) / np.outer(scale, scale)
         if options["covariance"] == "spherical":
-            assert abs(np.trace(found) - np.trace(data.rows.spread)) <= 1e-12 * np.trace(data.rows.spread)
+            assert abs(np.trace(found) - np.trace(data.rows.covariance)) <= 1e-12 * np.trace(data.rows.covariance)
         else:
             part = np.diag(excess) if options["covariance"] == "diag" else excess
             assert np.abs(part).max() <= 1e-12
@@ -193,5 +193,5 @@ def test_the_laws_hold_on_many_rows_far_from_zero(name: str, seed: int) -> None:
     assert np.abs(r.sum(axis=0) - 1.0).max() <= 16 * UNIT_ROUNDOFF
     if "free" in name:
         off = last.weights @ (last.means - rows.values.mean(axis=1))
-        sds = np.sqrt(np.diag(rows.spread))
+        sds = np.sqrt(np.diag(rows.covariance))
         assert np.all(np.abs(off) <= 1e-12 * (sds.max() if "spherical" in name else sds))

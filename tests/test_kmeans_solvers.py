@@ -22,8 +22,8 @@ from emcli.data.rows import Rows
 from emcli.inference.convergence import check_monotone
 from emcli.models.em import Step, em
 from emcli.models.kmeans import lloyd_bounds
-from emcli.models.kmeans.assignment import Screen
-from emcli.models.kmeans.centroid_drift import Travel
+from emcli.models.kmeans.assignment import ScreenedDistances
+from emcli.models.kmeans.centroid_drift import CentroidDrift
 from emcli.models.kmeans.lloyd_1d import on_a_line
 from emcli.models.kmeans.lloyd_bounds import Part, bounded
 from emcli.models.kmeans.model import KMeans
@@ -50,7 +50,7 @@ def fast(model: KMeans, rows: Rows) -> Iterator[Step]:
 def both(x: Array, weights: Array | None, start: Array) -> tuple[list[Step], list[Step], Rows]:
     """All steps of plain EM and of the solver, from one start."""
     rows = rows_of(x, weights, len(start))
-    model = KMeans(rows.frame.inward(start))
+    model = KMeans(rows.scaling.to_scaled(start))
     plain = list(islice(em(model, rows.batches()), MOST))
     return plain, list(islice(check_monotone(fast(model, rows)), MOST)), rows
 
@@ -115,11 +115,11 @@ def test_fast_centroids_are_looked_at_alone_and_every_step_is_that_of_plain_em(
     looks: list[int] = []
     original, from_notes = lloyd_bounds.compared, Part.due
 
-    def counted(part: Part, screen: Screen, travel: Travel) -> None:
+    def counted(part: Part, screen: ScreenedDistances, travel: CentroidDrift) -> None:
         looks.append(len(travel.fast))
         original(part, screen, travel)
 
-    def due(part: Part, travel: Travel) -> Any:
+    def due(part: Part, travel: CentroidDrift) -> Any:
         found = from_notes(part, travel)
         upper = np.nextafter(travel.joint.astype(np.float32), np.float32(np.inf))
         assert np.array_equal(found, np.flatnonzero(part.until <= np.take(upper, part.labels, mode="clip")))
@@ -217,7 +217,7 @@ def test_exact_ties_go_to_the_lowest_label(d: int) -> None:
 def test_neither_threads_nor_processes_change_a_bit(d: int, k: int, shared_out: Any) -> None:
     x, start = drawn(3, 150_000 if d < 40 else 20_000, d, k, "blobs")
     rows = rows_of(x, None, k)
-    model = KMeans(rows.frame.inward(start))
+    model = KMeans(rows.scaling.to_scaled(start))
     alone = list(islice(steps(model, rows, map), 20))
     for jobs in (2, 4):
         with shared_out(jobs) as spread:

@@ -98,7 +98,7 @@ def test_a_fit_to_merged_rows_is_the_fit_to_the_rows(
         given = {"centroids": means} if model == "kmeans" else {"means": means}
         start = scaled(kind, given, settings, rows)
         steps.append([step for _, step in zip(range(9), em(start, rows.batches()), strict=False)])
-        assert (rows.merged is None) == (fewest == N)
+        assert (rows.duplicate_of is None) == (fewest == N)
     assert len(steps[0]) == len(steps[1]) > 1
     for one, other in zip(*steps, strict=True):
         assert one.score == pytest.approx(other.score, rel=1e-12)

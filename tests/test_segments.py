@@ -11,7 +11,7 @@ from conftest import REFERENCE, SAMPLES, reference, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emcli.models.kmeans.exact_1d import best_segments
+from emcli.models.kmeans.exact_1d import optimal_clusters
 
 PATHS = {"galaxies": SAMPLES / "galaxies.csv", "faithful_waiting": REFERENCE / "data" / "faithful_waiting.csv"}
 numbers = st.lists(st.integers(-30, 30).map(lambda i: i / 4), min_size=1, max_size=9)
@@ -38,7 +38,7 @@ def exact(values: np.ndarray, weights: np.ndarray, k: int) -> float:
 @pytest.mark.parametrize("name", PATHS)
 def test_the_stored_optima(name: str, k: int) -> None:
     stored = reference("kmeans")[name][f"k{k}"]
-    centroids, inertia = best_segments(table(PATHS[name])[:, 0], None, k)
+    centroids, inertia = optimal_clusters(table(PATHS[name])[:, 0], None, k)
     assert inertia == pytest.approx(stored["sse"], rel=1e-12)
     np.testing.assert_allclose(centroids, np.sort(np.ravel(stored["centers"])), rtol=1e-10)
 
@@ -49,7 +49,7 @@ def test_brute_force_finds_nothing_better(listed: list[float], k: int, data: st.
     values = np.array(listed)
     drawn = data.draw(st.lists(st.integers(1, 9), min_size=len(listed), max_size=len(listed)))
     weights = np.array(drawn) / 8
-    centroids, inertia = best_segments(values, weights, k)
+    centroids, inertia = optimal_clusters(values, weights, k)
     assert inertia == pytest.approx(exact(values, weights, k), rel=1e-12, abs=1e-300)
     assert len(centroids) == k and np.all(np.diff(centroids) >= 0)
     nearest = ((values[:, None] - centroids) ** 2).min(axis=1)
@@ -67,15 +67,15 @@ def test_the_quadratic_program_agrees(k: int) -> None:
     best = cost[0]
     for _ in range(k - 1):
         best = (best[:, None] + cost).min(axis=0)
-    assert best_segments(rng.permutation(values), None, k)[1] == pytest.approx(best[-1], rel=1e-11)
+    assert optimal_clusters(rng.permutation(values), None, k)[1] == pytest.approx(best[-1], rel=1e-11)
 
 
 def test_weights_are_duplicates() -> None:
     rng = np.random.default_rng(1)
     values, weights = rng.standard_normal(60), rng.integers(0, 5, 60)
     for k in (1, 2, 5):
-        weighed = best_segments(values, weights.astype(float), k)
-        repeated = best_segments(rng.permutation(np.repeat(values, weights)), None, k)
+        weighed = optimal_clusters(values, weights.astype(float), k)
+        repeated = optimal_clusters(rng.permutation(np.repeat(values, weights)), None, k)
         np.testing.assert_allclose(weighed[0], repeated[0], rtol=1e-13)
         assert weighed[1] == pytest.approx(repeated[1], rel=1e-13)
 
@@ -85,8 +85,8 @@ def test_weights_are_duplicates() -> None:
 def test_an_offset_costs_no_digits(offset: float, sd: float, k: int) -> None:
     values = offset + sd * np.random.default_rng(7).standard_normal(200)
     near = values - offset  # exact, by Sterbenz's lemma
-    centroids, inertia = best_segments(values, None, k)
-    there, same = best_segments(near, None, k)
+    centroids, inertia = optimal_clusters(values, None, k)
+    there, same = optimal_clusters(near, None, k)
     assert inertia == pytest.approx(same, rel=1e-12)
     np.testing.assert_allclose(centroids, there + offset, rtol=1e-15, atol=0)
 
@@ -94,39 +94,39 @@ def test_an_offset_costs_no_digits(offset: float, sd: float, k: int) -> None:
 def test_prefix_sums_would_have_lost_this_one() -> None:
     values = np.sort(1e6 + 1e-3 * np.random.default_rng(0).standard_normal(60))
     plain = float((values**2).sum() - values.sum() ** 2 / 60)
-    _, inertia = best_segments(values, None, 1)
+    _, inertia = optimal_clusters(values, None, 1)
     assert inertia == pytest.approx(exact(values, np.ones(60), 1), rel=1e-12)
     assert abs(plain - inertia) >= 0.5 * inertia
 
 
 def test_tight_pairs_far_apart_are_told_apart() -> None:
     values = np.concatenate([place + np.array([0.0, 1e-3, 3e-3, 4e-3]) for place in (-1e6, 0.0, 1e6)])
-    assert best_segments(values, None, 6)[1] == pytest.approx(exact(values, np.ones(12), 6), rel=1e-12)
+    assert optimal_clusters(values, None, 6)[1] == pytest.approx(exact(values, np.ones(12), 6), rel=1e-12)
 
 
 @pytest.mark.parametrize("scale", [2.0**-20, 1024.0, -1.0])
 def test_shift_and_scale(scale: float) -> None:
     values = table(PATHS["galaxies"])[:, 0]
-    centroids, inertia = best_segments(values, None, 4)
-    scaled, moved = best_segments(scale * values + scale * 16, None, 4)
+    centroids, inertia = optimal_clusters(values, None, 4)
+    scaled, moved = optimal_clusters(scale * values + scale * 16, None, 4)
     np.testing.assert_allclose(np.sort(scaled / scale - 16), centroids, rtol=1e-12)
     assert moved == pytest.approx(inertia * scale**2, rel=1e-12)
 
 
 def test_fewer_different_values_than_segments() -> None:
-    centroids, inertia = best_segments(np.array([3.0, 1.0, 3.0, 1.0]), None, 4)
+    centroids, inertia = optimal_clusters(np.array([3.0, 1.0, 3.0, 1.0]), None, 4)
     assert centroids.tolist() == [1, 3, 3, 3] and inertia == 0
-    centroids, inertia = best_segments(np.array([3.0, 1.0, 7.0]), np.array([1.0, 1.0, 0.0]), 2)
+    centroids, inertia = optimal_clusters(np.array([3.0, 1.0, 7.0]), np.array([1.0, 1.0, 0.0]), 2)
     assert centroids.tolist() == [1, 3] and inertia == 0
 
 
 def test_duplicates_never_part() -> None:
     values = np.repeat([0.0, 1.0, 10.0], [50, 50, 1])
-    centroids, inertia = best_segments(values, None, 2)
+    centroids, inertia = optimal_clusters(values, None, 2)
     assert centroids.tolist() == [0.5, 10] and inertia == 25
 
 
 @pytest.mark.parametrize(("values", "k"), [([], 1), ([1.0], 0)])
 def test_nothing_to_divide(values: list[float], k: int) -> None:
     with pytest.raises(ValueError, match="needs k"):
-        best_segments(np.array(values), None, k)
+        optimal_clusters(np.array(values), None, k)

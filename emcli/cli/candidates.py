@@ -149,7 +149,7 @@ def _labels(document: Mapping[str, Any]) -> Labels | None:
         if data.digest() != document["data"].get("sha256"):
             return None
         found = kind.from_parameters(document["parameters"], settings.model, data.rows)
-        model = found.to_scaled(data.rows.frame, data.rows.spread)
+        model = found.to_scaled(data.rows.scaling, data.rows.covariance)
     except (EmcliError, ParameterFault, KeyError, TypeError, ValueError):
         return None
     return Labels(assignments(model, data.rows, settings.search.jobs), data.row_weights)

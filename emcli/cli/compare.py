@@ -73,7 +73,7 @@ def compare(
     from emcli.cli.guard import warn
     from emcli.cli.inputs import settings_in
     from emcli.comparison.alignment import alignments
-    from emcli.comparison.nesting import settled
+    from emcli.comparison.nesting import refit_from_nested
     from emcli.comparison.ranking import as_document, grouped
     from emcli.files import Output, check_shared, open_log
     from emcli.inference.result import dumps
@@ -91,7 +91,7 @@ def compare(
         if trace is not None:
             log = sys.stdout if trace == "-" else held.enter_context(open_log(trace, words))
         bar = held.enter_context(progress(trace, quiet))
-        candidates = settled(list(Candidates(settings_in(ctx.params), log, bar, held).of(words)))
+        candidates = refit_from_nested(list(Candidates(settings_in(ctx.params), log, bar, held).of(words)))
     if all(candidate.document is None for candidate in candidates):
         reasons = [Problem(f"{candidate.name}: {candidate.reason}") for candidate in candidates]
         raise EmcliError(Exit.NO_FIT, *reasons[:10], unsaid=max(0, len(reasons) - 10))

@@ -9,12 +9,12 @@ from typing import Any
 
 from emcli.comparison.ranking import Candidate, differences
 from emcli.config.documents import AlignedFitDocument, AlignmentDocument
-from emcli.inference.agreement import adjusted_rand_index, matched, reordered
+from emcli.inference.agreement import adjusted_rand_index, match_components, reorder
 from emcli.models import model_class
 
 
 @dataclass(frozen=True)
-class Beside:
+class AlignedFit:
     """One fit beside the reference, its components in the reference's order."""
 
     candidate: Candidate
@@ -28,7 +28,7 @@ class Alignment:
     """Fits of one model and k, all matched to the components of the first."""
 
     reference: Candidate
-    others: list[Beside]
+    others: list[AlignedFit]
 
     def document(self) -> AlignmentDocument:
         """Its entry in the document of a comparison; components count from 1."""
@@ -62,13 +62,13 @@ def alignments(candidates: Iterable[Candidate]) -> list[Alignment]:
     return found
 
 
-def _beside(reference: Candidate, other: Candidate) -> Beside:
+def _beside(reference: Candidate, other: Candidate) -> AlignedFit:
     parameters = other.document["parameters"]
     kind = model_class(reference.document["model"])
-    order = matched(kind.distances(reference.document["parameters"], parameters)).tolist()
+    order = match_components(kind.distances(reference.document["parameters"], parameters)).tolist()
     index = None
     if reference.document["data"].get("sha256") == other.document["data"].get("sha256"):
         one, two = reference.labels(), other.labels()
         if one is not None and two is not None:
             index = adjusted_rand_index(one.labels, two.labels, one.weights)
-    return Beside(other, order, reordered(parameters, order), index)
+    return AlignedFit(other, order, reorder(parameters, order), index)

@@ -22,7 +22,7 @@ CLOSEST = 1e-4  # sds by which a split cannot lower the score by more than round
 INERTIA = 1e-9  # part of an inertia that is no difference
 
 
-def settled(candidates: Sequence[Candidate]) -> list[Candidate]:
+def refit_from_nested(candidates: Sequence[Candidate]) -> list[Candidate]:
     """The candidates, those that ended below a smaller one that they hold gone on with from there.
 
     The larger model starts from the smaller fit, one component split along its longest axis: the most promising of some
@@ -83,11 +83,9 @@ def _settings(candidate: Candidate) -> ModelSettings:
     return Settings.of(candidate.settings).model
 
 
-def _grown(
-    small: Mapping[str, Any], settings: ModelSettings, closest: bool, rows: Rows, mapper: Mapper
-) -> AnyModel:
+def _grown(small: Mapping[str, Any], settings: ModelSettings, closest: bool, rows: Rows, mapper: Mapper) -> AnyModel:
     kind, own = model_class(small["model"]), replace(settings, k=small["k"])  # of the larger one's shape
-    model = kind.from_parameters(small["parameters"], own, rows).to_scaled(rows.frame, rows.spread)
+    model = kind.from_parameters(small["parameters"], own, rows).to_scaled(rows.scaling, rows.covariance)
     if closest:
         return next(iter(model.grown(settings, rows, CLOSEST)))
     candidates = (grown for step in STEPS for grown in model.grown(settings, rows, step))

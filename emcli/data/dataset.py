@@ -16,7 +16,7 @@ from emcli.compute import arrays
 from emcli.compute.memory import require
 from emcli.compute.threads import in_background, usable_cores
 from emcli.config.settings import DataSettings
-from emcli.data.rows import BATCH, Columns, DataFault, Observations, Picked, Requirements, RowFault, Rows
+from emcli.data.rows import BATCH, Columns, DataFault, Observations, Requirements, RowFault, Rows
 from emcli.data.table.read import find_column, read_table
 from emcli.data.table.table import ColumnSelection, CsvDialect, Table
 from emcli.errors import EmcliError, Exit, FitWarning, Problem
@@ -42,11 +42,11 @@ class Dataset:
 
 
 @dataclass(frozen=True, eq=False)
-class Raw:
+class RawTable:
     """What was read for a model, before any settings shape it: one reading serves a whole grid."""
 
     table: Table
-    picked: Picked
+    picked: ColumnSelection
     numbers: Array  # (n, d) without rows of weight 0
     weights: Array | None
     texts: list[Any]
@@ -67,10 +67,10 @@ class Raw:
         return replace(made, labels=self.labels, dropped=table.dropped, cautions=table.cautions + made.cautions)
 
 
-def read(source: str, observations: Observations, settings: DataSettings, jobs: int | None = None) -> Raw:
+def read(source: str, observations: Observations, settings: DataSettings, jobs: int | None = None) -> RawTable:
     """Read the columns that the settings name, once. Raises EmcliError."""
     roles: dict[str, int] = {}
-    picked = Picked(())
+    picked = ColumnSelection(())
 
     def choose(header: tuple[str, ...], shown: str, has_header: bool) -> ColumnSelection:
         nonlocal picked
@@ -85,7 +85,7 @@ def read(source: str, observations: Observations, settings: DataSettings, jobs: 
     dialect = CsvDialect(settings.delimiter, settings.header, settings.comment, settings.missing, jobs)
     table = read_table(source, dialect, choose)
     numbers, weights, texts, labels, kept = _by_role(table, roles)
-    return Raw(table, picked, numbers, weights, texts, labels, kept)
+    return RawTable(table, picked, numbers, weights, texts, labels, kept)
 
 
 def pick(
@@ -94,7 +94,7 @@ def pick(
     shown: str,
     settings: DataSettings,
     taken: AbstractSet[int] = frozenset(),
-) -> Picked:
+) -> ColumnSelection:
     """The columns that the model reads, apart from those `taken`. Raises EmcliError."""
     try:
         return observations.select(header, lambda name: find_column(tuple(header), name, shown), taken, settings)
@@ -152,7 +152,7 @@ def prepare(
     jobs: int | None = None,
     *,
     table: Table | None = None,
-    picked: Picked | None = None,
+    picked: ColumnSelection | None = None,
     kept: IndexArray | None = None,
     source: str = "",
 ) -> Dataset:
@@ -180,7 +180,7 @@ def prepare(
     return Dataset(rows, shown_source(source), read.row_count, 0, tuple(names), digest, None, weights, cautions)
 
 
-def located(fault: RowFault, table: Table, picked: Picked, kept: IndexArray | None) -> EmcliError:
+def located(fault: RowFault, table: Table, picked: ColumnSelection, kept: IndexArray | None) -> EmcliError:
     """The error for a row that the model cannot read, at its place in the file."""
     row = fault.row if kept is None else int(kept[fault.row])
     column = None if fault.column is None else (picked.numeric + picked.text)[fault.column]

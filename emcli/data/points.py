@@ -13,8 +13,9 @@ import numpy as np
 from emcli.compute.arrays import cache_chunks
 from emcli.config.settings import DataSettings
 from emcli.data.duplicates import merged
-from emcli.data.rows import Columns, DataFault, Picked, Rows, Sampler, Total
-from emcli.data.scaling import Frame, OutOfRange, ScalingRule, mean_of, summed
+from emcli.data.rows import Columns, DataFault, Rows, Sampler, Total
+from emcli.data.scaling import OutOfRange, Scaling, ScalingRule, mean_of, summed
+from emcli.data.table.table import ColumnSelection
 from emcli.errors import FitWarning, quoted
 from emcli.types import JSON, Array
 
@@ -28,11 +29,11 @@ class Points:
 
     def select(
         self, header: Sequence[str], find: Callable[[str], int], taken: AbstractSet[int], settings: DataSettings
-    ) -> Picked:
+    ) -> ColumnSelection:
         """The columns named, or all that have no other role."""
         if settings.columns:
-            return Picked(tuple(find(name) for name in settings.columns))
-        return Picked(tuple(i for i in range(len(header)) if i not in taken))
+            return ColumnSelection(tuple(find(name) for name in settings.columns))
+        return ColumnSelection(tuple(i for i in range(len(header)) if i not in taken))
 
     def prepare(self, columns: Columns, k: int, rule: ScalingRule, settings: DataSettings) -> Rows:
         """Rows in working coordinates (d, n), equal ones merged where that saves work. Raises DataFault."""
@@ -43,19 +44,19 @@ class Points:
         if k > n:
             raise DataFault(f"k={k} needs at least {k} rows, got {n}")
         try:
-            frame = Frame.of(numbers, weights, common=rule is ScalingRule.ALL_COLUMNS)
+            scaling = Scaling.of(numbers, weights, common=rule is ScalingRule.ALL_COLUMNS)
         except OutOfRange as wrong:
             raise DataFault(f"column {names[wrong.column]!r}: {wrong}", "rescale the column") from None
-        values = frame.columns(numbers)
+        values = scaling.scaled_columns(numbers)
         if rule is ScalingRule.STANDARDIZED:
-            frame = frame.standardized(values, weights)
-            assert frame.unit is not None
-            values /= frame.unit[:, None]
+            scaling = scaling.standardized(values, weights)
+            assert scaling.unit is not None
+            values /= scaling.unit[:, None]
         total = float(n) if weights is None else float(weights.sum())
         fewer = merged(values, weights)
         if fewer is None:
-            return Rows(values, weights, total, tuple(names), frame)
-        return Rows(fewer.values, fewer.weights, total, tuple(names), frame, merged=fewer.place)
+            return Rows(values, weights, total, tuple(names), scaling)
+        return Rows(fewer.values, fewer.weights, total, tuple(names), scaling, duplicate_of=fewer.place)
 
     def summarize(self, total: Total, names: Sequence[str], k: int, rule: ScalingRule, settings: DataSettings) -> Rows:
         """The rows of partitions elsewhere, without their values. Raises DataFault."""
@@ -66,35 +67,36 @@ class Points:
         if not names:
             raise DataFault("no columns are left to fit")
         try:
-            frame, extent = Frame.across(over, common=rule is ScalingRule.ALL_COLUMNS)
+            scaling, extent = Scaling.across(over, common=rule is ScalingRule.ALL_COLUMNS)
         except OutOfRange as wrong:
             raise DataFault(f"column {names[wrong.column]!r}: {wrong}", "rescale the column") from None
         if k > extent.count:
             raise DataFault(f"k={k} needs at least {k} rows, got {extent.count}")
-        mean = over(partial(_sum, frame=frame)) / extent.weight
-        spread = over(partial(_products, frame=frame, mean=mean)) / extent.weight
+        mean = over(partial(_sum, scaling=scaling)) / extent.weight
+        spread = over(partial(_products, scaling=scaling, mean=mean)) / extent.weight
         if rule is ScalingRule.STANDARDIZED:
             unit = np.where(extent.low < extent.high, np.sqrt(np.diag(spread)), 1.0)
-            frame, spread = replace(frame, unit=unit), spread / np.outer(unit, unit)
+            scaling, spread = replace(scaling, unit=unit), spread / np.outer(unit, unit)
         values = np.empty((len(names), 0))
         constant = extent.low == extent.high
-        return Rows(values, None, extent.weight, tuple(names), frame, spread, constant=constant)
+        return Rows(values, None, extent.weight, tuple(names), scaling, spread, constant=constant)
 
     def place(self, columns: Columns, like: Rows) -> Rows:
         """One partition in the working coordinates of them all."""
         weights = columns.weights
         total = float(columns.row_count) if weights is None else float(weights.sum())
-        return replace(like, values=like.frame.columns(columns.numbers), weights=weights, total=total, cautions=())
+        values = like.scaling.scaled_columns(columns.numbers)
+        return replace(like, values=values, weights=weights, total=total, cautions=())
 
-    def encode(self, columns: Columns, scaling: Frame, settings: DataSettings) -> tuple[Array, None]:
+    def encode(self, columns: Columns, scaling: Scaling, settings: DataSettings) -> tuple[Array, None]:
         """New rows in given working coordinates (d, n)."""
-        return np.ascontiguousarray(scaling.inward(columns.numbers).T), None
+        return np.ascontiguousarray(scaling.to_scaled(columns.numbers).T), None
 
     def redraw(self, rows: Rows, model: Sampler, rng: np.random.Generator) -> Rows:
         """As many rows as the weights of these sum to, drawn from a model in working coordinates."""
         labels = rng.choice(len(model.shares), int(rows.total), p=model.shares)
         values = np.ascontiguousarray(model.sample(labels, rng).T)
-        return replace(rows, values=values, weights=None, merged=None)
+        return replace(rows, values=values, weights=None, duplicate_of=None)
 
     def document(self, rows: Rows) -> Mapping[str, JSON]:
         """Nothing else."""
@@ -108,25 +110,25 @@ class Points:
 POINTS = Points()
 
 
-def _sum(values: Array, weights: Array | None, frame: Frame) -> Array:
-    return summed(lambda some: frame.columns(values[some]), values.shape, weights)
+def _sum(values: Array, weights: Array | None, scaling: Scaling) -> Array:
+    return summed(lambda some: scaling.scaled_columns(values[some]), values.shape, weights)
 
 
-def _products(values: Array, weights: Array | None, frame: Frame, mean: Array) -> Array:
+def _products(values: Array, weights: Array | None, scaling: Scaling, mean: Array) -> Array:
     """Sums of products (d, d) around a mean in working coordinates."""
     products = np.zeros((len(mean), len(mean)))
     for some in cache_chunks(*values.shape):
-        away = frame.columns(values[some]) - mean[:, None]
+        away = scaling.scaled_columns(values[some]) - mean[:, None]
         products += (away if weights is None else away * weights[some]) @ away.T
     return products
 
 
 def lopsided(rows: Rows) -> tuple[FitWarning, ...]:
     """A warning where one column is so much wider than another that it alone decides distances."""
-    if rows.spread is not None:
-        sds = rows.frame.stretched(np.sqrt(np.diag(rows.spread)))
+    if rows.covariance is not None:
+        sds = rows.scaling.stretched(np.sqrt(np.diag(rows.covariance)))
     else:
-        sds = rows.frame.sds(rows.values, rows.weights)
+        sds = rows.scaling.sds(rows.values, rows.weights)
     wide, narrow = int(np.argmax(sds)), int(np.argmin(np.where(sds > 0, sds, np.inf)))
     if not sds[wide] >= LOPSIDED * sds[narrow] > 0:
         return ()

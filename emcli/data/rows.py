@@ -13,7 +13,8 @@ import numpy.typing as npt
 from emcli.compute import arrays
 from emcli.config.settings import DataSettings
 from emcli.data.duplicates import distinct, keys
-from emcli.data.scaling import Frame, ScalingRule
+from emcli.data.scaling import Scaling, ScalingRule
+from emcli.data.table.table import ColumnSelection
 from emcli.errors import FitWarning
 from emcli.types import JSON, Array, Batch, IndexArray, Mapper
 
@@ -39,14 +40,6 @@ class DataFault(ValueError):
     def __init__(self, what: str, hint: str | None = None, unusable: bool = True):
         self.hint, self.unusable = hint, unusable
         super().__init__(what)
-
-
-@dataclass(frozen=True)
-class Picked:
-    """0-based columns of the file that a model reads, as numbers and as text."""
-
-    numeric: tuple[int, ...]
-    text: tuple[int, ...] = ()
 
 
 class Columns(NamedTuple):
@@ -85,9 +78,9 @@ class Rows:
     weights: Array | None  # (n,); None when all are 1
     total: float  # sum of the weights
     names: tuple[str, ...]
-    frame: Frame
-    spread: Array | None = None  # (d, d) covariance of all rows in working coordinates, where the model needs it
-    merged: IndexArray | None = None  # for each row of data its place in `values`; None: as they are
+    scaling: Scaling
+    covariance: Array | None = None  # (d, d) covariance of all rows in working coordinates, where the model needs it
+    duplicate_of: IndexArray | None = None  # for each row of data its place in `values`; None: as they are
     cautions: tuple[FitWarning, ...] = ()
     constant: npt.NDArray[np.bool_] | None = None  # (d,) which columns are, where it was counted elsewhere
 
@@ -97,7 +90,7 @@ class Rows:
         return int(self.values.shape[1])
 
     @property
-    def here(self) -> bool:
+    def is_local(self) -> bool:
         """Are the rows in this process, so that `values` holds them all?"""
         return True
 
@@ -109,7 +102,7 @@ class Rows:
         """The first rows (d, up to size)."""
         return self.values[:, :size]
 
-    def at_hand(self) -> Rows | None:
+    def brought_here(self) -> Rows | None:
         """The rows in this process; None where they are elsewhere and too many."""
         return self
 
@@ -123,13 +116,13 @@ class Rows:
 
     def log_likelihood(self, score: float) -> float:
         """The log-likelihood in the user's units of a score in working coordinates, nats."""
-        return score + self.total * self.frame.log_density_shift()
+        return score + self.total * self.scaling.log_density_shift()
 
     def batches(self) -> list[Batch]:
         """The rows in slices whose size depends on nothing else: whoever adds them up, the sums are the same."""
         n = self.count
         size = min(BATCH, max(1, -(-n // (BATCHES * PIECE))) * PIECE)
-        return list(pieces(self.values, self.weights, size))
+        return list(batch_chunks(self.values, self.weights, size))
 
     def has_more_distinct_than(self, limit: int) -> bool:
         """Are there more than `limit` different rows?"""
@@ -142,11 +135,11 @@ class Rows:
 
     def of_merged(self, each: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """What is the same for equal rows of data (n,), once for each column of `values`."""
-        if self.merged is None:
+        if self.duplicate_of is None:
             return each
         once = np.empty(self.values.shape[1], dtype=each.dtype)
-        known = self.merged >= 0
-        once[self.merged[known]] = each[known]
+        known = self.duplicate_of >= 0
+        once[self.duplicate_of[known]] = each[known]
         return once
 
     def sample(self, size: int, rng: np.random.Generator) -> Rows:
@@ -171,7 +164,7 @@ def _more_different(values: Array, limit: int) -> bool:
     return int(np.count_nonzero(numbers[1:] != numbers[:-1])) >= limit
 
 
-def pieces(rows: Array, weights: Array | None, size: int = PIECE) -> Iterator[Batch]:
+def batch_chunks(rows: Array, weights: Array | None, size: int = PIECE) -> Iterator[Batch]:
     """Parts of a batch, for work that needs a lot of room for each row."""
     for start in range(0, rows.shape[1], size):
         yield rows[:, start : start + size], None if weights is None else weights[start : start + size]
@@ -186,7 +179,7 @@ class Observations(Protocol):
 
     def select(
         self, header: Sequence[str], find: Callable[[str], int], taken: AbstractSet[int], settings: DataSettings
-    ) -> Picked:
+    ) -> ColumnSelection:
         """The columns to read; `find` resolves a name that the user gave, `taken` are columns with another role.
 
         Raises DataFault.
@@ -204,7 +197,7 @@ class Observations(Protocol):
     def place(self, columns: Columns, like: Rows) -> Rows:
         """One partition as rows in the working coordinates that `summarize` found."""
 
-    def encode(self, columns: Columns, scaling: Frame, settings: DataSettings) -> tuple[Array, IndexArray | None]:
+    def encode(self, columns: Columns, scaling: Scaling, settings: DataSettings) -> tuple[Array, IndexArray | None]:
         """New rows in given working coordinates (d, m), and for each its place among them (n,); None: in order.
 
         Raises RowFault.

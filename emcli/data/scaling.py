@@ -37,7 +37,7 @@ class OutOfRange(ValueError):
 
 
 @dataclass(frozen=True, eq=False)
-class Extent:
+class ColumnRange:
     """How far rows reach; `+` pools."""
 
     count: int
@@ -52,13 +52,13 @@ class Extent:
         weight = float(len(values)) if weights is None else float(weights.sum())
         return cls(len(values), weight, np.min(values, axis=0), np.max(values, axis=0), values[0].copy())
 
-    def __add__(self, other: Extent) -> Extent:
+    def __add__(self, other: ColumnRange) -> ColumnRange:
         low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
-        return Extent(self.count + other.count, self.weight + other.weight, low, high, self.first)
+        return ColumnRange(self.count + other.count, self.weight + other.weight, low, high, self.first)
 
 
 @dataclass(frozen=True)
-class Frame:
+class Scaling:
     """Working coordinates z = (x - centre) · 2^-exponent / unit, column by column."""
 
     centre: Array  # (d,) in the user's units
@@ -76,9 +76,9 @@ class Frame:
         return cls.across(lambda function: function(values, weights), common)[0]
 
     @classmethod
-    def across(cls, total: Total, common: bool) -> tuple[Self, Extent]:
+    def across(cls, total: Total, common: bool) -> tuple[Self, ColumnRange]:
         """The same for rows in parts, and their extent; `total` adds up what a function says of each."""
-        extent: Extent = total(Extent.of)
+        extent: ColumnRange = total(ColumnRange.of)
         low, high = extent.low, extent.high
         with np.errstate(over="ignore", under="ignore"):
             largest = np.maximum(-low, high)
@@ -106,12 +106,12 @@ class Frame:
         exponent = np.frexp(np.where(sds > 0, sds, 1.0).max(axis=0))[1].astype(np.int64)
         return cls(means[0].copy(), np.full_like(exponent, exponent.max()) if common else exponent)
 
-    def inward(self, values: Array) -> Array:
+    def to_scaled(self, values: Array) -> Array:
         """Values (…, d) in the user's units as working coordinates."""
         scaled = np.ldexp(values - self.centre, -self.exponent)
         return scaled if self.unit is None else scaled / self.unit
 
-    def columns(self, values: Array) -> Array:
+    def scaled_columns(self, values: Array) -> Array:
         """Values (n, d) in the user's units as working coordinates (d, n)."""
         made: Array = arrays.empty(values.shape[::-1])
         for rows in cache_chunks(*values.shape):
@@ -121,7 +121,7 @@ class Frame:
                 some /= self.unit[:, None]
         return made
 
-    def outward(self, values: Array) -> Array:
+    def to_original(self, values: Array) -> Array:
         """Working coordinates (…, d) in the user's units."""
         return np.ldexp(values if self.unit is None else values * self.unit, self.exponent) + self.centre
 

@@ -14,8 +14,9 @@ from emcli.compute import arrays
 from emcli.compute.arrays import row_chunks
 from emcli.config.settings import DataSettings
 from emcli.data import trial_counts
-from emcli.data.rows import Columns, DataFault, Picked, RowFault, Rows, Sampler, Total
-from emcli.data.scaling import Frame, ScalingRule
+from emcli.data.rows import Columns, DataFault, RowFault, Rows, Sampler, Total
+from emcli.data.scaling import Scaling, ScalingRule
+from emcli.data.table.table import ColumnSelection
 from emcli.errors import FitWarning, quoted
 from emcli.types import JSON, Array, IndexArray
 
@@ -29,7 +30,7 @@ class Trials:
 
     def select(
         self, header: Sequence[str], find: Callable[[str], int], taken: AbstractSet[int], settings: DataSettings
-    ) -> Picked:
+    ) -> ColumnSelection:
         """The columns named; else `heads` with `tosses`, or with `tails`; else `flips`."""
         named = settings.heads or settings.tosses or settings.tails
         flips = settings.flips or ("flips" if not named and "flips" in header and "heads" not in header else None)
@@ -37,7 +38,7 @@ class Trials:
             column = find(flips)
             if _is_flips(header[column]):
                 raise DataFault(f"the first row, {quoted(header[column])}, was taken for a header", "add --no-header")
-            return Picked((), (column,))
+            return ColumnSelection((), (column,))
         second = "tails" if _by_tails(settings, header) else "tosses"
         wanted = {"heads": settings.heads, second: settings.tails if second == "tails" else settings.tosses}
         for default, given in wanted.items():
@@ -46,7 +47,7 @@ class Trials:
                 hint = f"name the column of {default} with --{default}, or one of flips such as HTTH with --flips"
                 raise DataFault(what, hint)
         first, last = (find(given or default) for default, given in wanted.items())
-        return Picked((first, last))
+        return ColumnSelection((first, last))
 
     def prepare(self, columns: Columns, k: int, rule: ScalingRule, settings: DataSettings) -> Rows:
         """Different pairs of heads and tails with ln of their binomial coefficient, (3, n), and how often each came."""
@@ -69,7 +70,7 @@ class Trials:
         """Never asked for: `summarize` brings all pairs."""
         raise AssertionError("trials are never left elsewhere")
 
-    def encode(self, columns: Columns, scaling: Frame, settings: DataSettings) -> tuple[Array, IndexArray]:
+    def encode(self, columns: Columns, scaling: Scaling, settings: DataSettings) -> tuple[Array, IndexArray]:
         """The different pairs (3, m) among new rows, and each row's place among them (n,)."""
         pairs, place = trial_counts.distinct(*_heads_and_tails(columns, settings))
         return with_coefficients(pairs), place
@@ -93,7 +94,7 @@ class Trials:
         every = np.concatenate(drawn, axis=1)
         pairs, place = trial_counts.distinct(every[0], every[1])
         weights: Array = np.bincount(place, every[2]).astype(np.float64)
-        return replace(rows, values=with_coefficients(pairs), weights=weights, merged=None)
+        return replace(rows, values=with_coefficients(pairs), weights=weights, duplicate_of=None)
 
     def document(self, rows: Rows) -> Mapping[str, JSON]:
         """How many rows there were of each number of tosses."""
@@ -169,8 +170,9 @@ def _refuse_few(count: int, k: int) -> None:
 
 def _prepared(pairs: Array, frequency: Array, empty: int, names: Sequence[str], merged: IndexArray | None) -> Rows:
     cautions = (FitWarning("no-tosses", f"rows without tosses say nothing and are left out: {empty}"),) if empty else ()
-    frame, total = Frame(np.zeros(2), np.zeros(2, dtype=np.int64)), float(frequency.sum())
-    return Rows(with_coefficients(pairs), frequency, total, tuple(names), frame, merged=merged, cautions=cautions)
+    scaling, total = Scaling(np.zeros(2), np.zeros(2, dtype=np.int64)), float(frequency.sum())
+    x = with_coefficients(pairs)
+    return Rows(x, frequency, total, tuple(names), scaling, duplicate_of=merged, cautions=cautions)
 
 
 def with_coefficients(pairs: Array) -> Array:

@@ -43,7 +43,7 @@ def _pairs(count: Any) -> Any:
     return count * (count - 1) / 2
 
 
-def matched(distances: Array) -> IndexArray:
+def match_components(distances: Array) -> IndexArray:
     """For each row of a square matrix of distances the column that goes with it in the best one-to-one matching."""
     nearest: IndexArray = distances.argmin(axis=1)
     if len(set(nearest.tolist())) == len(nearest):
@@ -53,7 +53,7 @@ def matched(distances: Array) -> IndexArray:
     return np.asarray(linear_sum_assignment(distances)[1], dtype=np.intp)
 
 
-def reordered(parameters: Mapping[str, JSON], order: Sequence[int]) -> dict[str, JSON]:
+def reorder(parameters: Mapping[str, JSON], order: Sequence[int]) -> dict[str, JSON]:
     """Parameters with their components in another order; what is not one value for each component stays."""
     return {
         key: [value[i] for i in order] if isinstance(value, list) and key not in SHARED else value

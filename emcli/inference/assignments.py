@@ -10,7 +10,7 @@ import numpy.typing as npt
 from emcli.compute import arrays
 from emcli.compute.arrays import row_chunks
 from emcli.compute.threads import thread_map, usable_cores
-from emcli.data.rows import Rows, pieces
+from emcli.data.rows import Rows, batch_chunks
 from emcli.models.base import AnyModel
 from emcli.types import Array, IndexArray, Mapper
 
@@ -26,19 +26,19 @@ def assignments(model: AnyModel, rows: Rows, jobs: int | None) -> Labels:
     def of_batch(x: Array, _: Array | None) -> IndexArray:
         if model.hard:
             return model.labels(x)
-        return np.concatenate([model.labels(some) for some, _ in pieces(x, None)])
+        return np.concatenate([model.labels(some) for some, _ in batch_chunks(x, None)])
 
-    if not rows.here:  # labels stay where the rows are
+    if not rows.is_local:  # labels stay where the rows are
         return np.empty(0, dtype=np.int32)
     at, labels, batches = 0, arrays.empty((rows.values.shape[1],), np.int32), rows.batches()
     with thread_map(min(usable_cores(jobs), len(batches))) as mapper:
         for found in rows.mapping(mapper)(of_batch, *zip(*batches, strict=True)):
             labels[at : at + len(found)] = found
             at += len(found)
-    if rows.merged is not None:
-        once, labels = labels, arrays.empty(rows.merged.shape, np.int32)
+    if rows.duplicate_of is not None:
+        once, labels = labels, arrays.empty(rows.duplicate_of.shape, np.int32)
         for some in row_chunks(len(labels)):
-            labels[some] = np.where(rows.merged[some] >= 0, once[rows.merged[some]], -1)
+            labels[some] = np.where(rows.duplicate_of[some] >= 0, once[rows.duplicate_of[some]], -1)
     return labels
 
 
@@ -49,7 +49,7 @@ def uncertainty(model: AnyModel, rows: Rows, mapper: Mapper) -> float:
 
 def _of_batch(model: AnyModel, x: Array, weights: Array | None) -> float:
     total = 0.0
-    for some, counts in pieces(x, weights):
+    for some, counts in batch_chunks(x, weights):
         certainty = np.log(model.posterior(some)[0].max(axis=0))
         total -= float(certainty.sum() if counts is None else counts @ certainty)
     return total

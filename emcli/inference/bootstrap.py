@@ -11,7 +11,7 @@ from emcli.compute.processes import call, process_map
 from emcli.compute.threads import usable_cores
 from emcli.data.dataset import Dataset
 from emcli.errors import EmcliError, Exit, FitWarning, Problem
-from emcli.inference.agreement import matched, reordered
+from emcli.inference.agreement import match_components, reorder
 from emcli.inference.convergence import check_monotone, converge
 from emcli.inference.fit_result import FitResult
 from emcli.inference.starts import information_if_affordable, iterate
@@ -83,20 +83,20 @@ def bootstrapped(result: FitResult, replicates: int) -> Generator[int, None, Fit
             *_, last = converge(steps, search.tol, search.max_iter, tested)
         except Degenerate:
             return None
-        return last.model.to_original(drawn.frame).to_parameters()
+        return last.model.to_original(drawn.scaling).to_parameters()
 
     found: list[dict[str, JSON] | None] = []
     jobs = usable_cores(search.jobs)
     step = max(AT_LEAST * jobs, -(-replicates // TOLD))
-    with process_map(jobs, rows.here) as spread:
+    with process_map(jobs, rows.is_local) as spread:
         for first in range(0, replicates, step):
             numbers = range(first, min(first + step, replicates))
             for parameters in spread(call, [refitted] * len(numbers), numbers):
                 found.append(parameters)
                 yield len(found)
     kept = [parameters for parameters in found if parameters is not None]
-    orders = [matched(kind.distances(result.parameters, parameters)).tolist() for parameters in kept]
-    aligned = [reordered(parameters, order) for parameters, order in zip(kept, orders, strict=True)]
+    orders = [match_components(kind.distances(result.parameters, parameters)).tolist() for parameters in kept]
+    aligned = [reorder(parameters, order) for parameters, order in zip(kept, orders, strict=True)]
     another = sum(order != sorted(order) for order in orders)
     made = Bootstrap(replicates, replicates - len(kept), another, aligned)
     cautions = result.cautions

@@ -133,10 +133,10 @@ class _Fit:
 
     def _result(self, ledger: list[Run], chosen: BestRun) -> FitResult:
         rows, kind, settings = self.data.rows, self.kind, self.settings.model
-        found = chosen.best.model.to_original(rows.frame)
+        found = chosen.best.model.to_original(rows.scaling)
         found = found.ordered(found.canonical_order())
         # The numbers of a document belong to the parameters in it: those, read back.
-        model = kind.from_parameters(found.to_parameters(), settings, rows).to_scaled(rows.frame, rows.spread)
+        model = kind.from_parameters(found.to_parameters(), settings, rows).to_scaled(rows.scaling, rows.covariance)
         stats = pooled_e_step(model, rows.batches(), self.mapper)
         measures = kind.measures(stats.score, rows, settings.k)
         result = FitResult(

@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from emcli.data.rows import pieces
+from emcli.data.rows import batch_chunks
 from emcli.models.base import UNIT_ROUNDOFF, AnyModel
 from emcli.models.complete_data import AnyCompleteDataModel, CompleteData, CompleteDataModel
 from emcli.types import Array, Batch, Mapper
@@ -142,7 +142,7 @@ def information(
 
 
 def _of_batch(model: AnyCompleteDataModel, observed: bool, rows: Array, weights: Array | None) -> Information:
-    parts = pieces(rows, weights, max(FEWEST, ROOM // model.parameters_count))
+    parts = batch_chunks(rows, weights, max(FEWEST, ROOM // model.parameters_count))
     return reduce(add, (Information.of(model.complete(*part), part[1], observed) for part in parts))
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 
 from emcli.config.settings import DataSettings, Settings
 from emcli.data.rows import Columns, RowFault
-from emcli.data.scaling import Frame
+from emcli.data.scaling import Scaling
 from emcli.data.table.csv_writer import format_csv
 from emcli.data.table.read import find_column, read_chunks
 from emcli.data.table.table import ColumnSelection, CsvDialect, Table
@@ -32,7 +32,7 @@ class Predictor:
     """A fit applied to new rows."""
 
     model: AnyModel  # in working coordinates
-    scaling: Frame
+    scaling: Scaling
     settings: DataSettings  # those of the fit
     names: Sequence[str]  # of the fit's columns
 

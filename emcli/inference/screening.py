@@ -46,7 +46,7 @@ def screen_runs(
         return replace(there, known=None)  # which would bring the sample with it
 
     wide = not kind.hard and k * len(sample.values) >= WIDE
-    forked = rows.here and can_fork()
+    forked = rows.is_local and can_fork()
     jobs = usable_cores(search.jobs) if wide or forked else 1
     ended: dict[int, Run] = {}
     with process_map(jobs, forked) as mapper:

@@ -107,7 +107,7 @@ def start_model(
     if search.start is not None and number == 1:
         given = kind.from_parameters(search.start, settings, rows)
         refuse_symmetric(given)
-        return given.to_scaled(rows.frame, rows.spread)
+        return given.to_scaled(rows.scaling, rows.covariance)
     rng = np.random.default_rng([search.seed, number])
     sample = rows.sample(DRAWN_FROM, rng)
     several = search.init != "random" and (settings.k > 1 or kind.hard)

@@ -9,7 +9,7 @@ import numpy as np
 
 from emcli.compute import arrays
 from emcli.compute.arrays import row_chunks
-from emcli.inference.agreement import adjusted_rand_index, matched, reordered
+from emcli.inference.agreement import adjusted_rand_index, match_components, reorder
 from emcli.inference.fit_result import FitResult, Truth
 from emcli.models.plain_values import Parameters
 from emcli.types import Array
@@ -40,7 +40,7 @@ def with_truth(result: FitResult, parameters: Parameters | None, labels: Any) ->
 def _memberships(result: FitResult, labels: Any) -> Array:
     """Which part of each (merged) row belongs to each true label, (labels, n)."""
     rows = result.data.rows
-    n, merged = rows.values.shape[1], rows.merged
+    n, merged = rows.values.shape[1], rows.duplicate_of
     seen: set[int] = set()
     for some in row_chunks(len(labels)):
         seen.update(np.unique(labels[some] if merged is None else labels[some][merged[some] >= 0]).tolist())
@@ -64,4 +64,4 @@ def _aligned(result: FitResult, parameters: Parameters) -> Parameters:
     apart = result.kind.distances(result.parameters, parameters)
     if apart.shape[0] != apart.shape[1]:
         return parameters
-    return reordered(parameters, matched(apart).tolist())
+    return reorder(parameters, match_components(apart).tolist())

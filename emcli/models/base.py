@@ -11,7 +11,7 @@ import numpy as np
 
 from emcli.config.settings import Init, ModelSettings
 from emcli.data.rows import Observations, Requirements, Rows
-from emcli.data.scaling import Frame, ScalingRule
+from emcli.data.scaling import Scaling, ScalingRule
 from emcli.errors import FitWarning
 from emcli.models.plain_values import PlainValues
 from emcli.types import JSON, Array, IndexArray, Mapper
@@ -129,22 +129,22 @@ class Model(PlainValues, ABC, Generic[S]):
         """The parameters in the user's units with what the statistics of the rows tell beside them, for a document."""
         return self.to_parameters()
 
-    def to_scaled(self, scaling: Frame, covariance: Array | None = None) -> Self:
+    def to_scaled(self, scaling: Scaling, covariance: Array | None = None) -> Self:
         """The same in working coordinates, in which all rows have this covariance (d, d)."""
         return self
 
-    def to_original(self, scaling: Frame) -> Self:
+    def to_original(self, scaling: Scaling) -> Self:
         """The same in the user's units."""
         return self
 
-    def scaling(self, settings: ModelSettings, names: Sequence[str]) -> Frame:
+    def scaling(self, settings: ModelSettings, names: Sequence[str]) -> Scaling:
         """Working coordinates for new rows of these columns that the model, in the user's units, is to be applied to.
 
         Raises ParameterFault where it is not one of that many columns.
         """
-        return Frame(np.zeros(1), np.zeros(1, dtype=np.int64))
+        return Scaling(np.zeros(1), np.zeros(1, dtype=np.int64))
 
-    def measured(self, found: Array, scaling: Frame) -> Array:
+    def measured(self, found: Array, scaling: Scaling) -> Array:
         """What `predict` says of each row (n,), in the user's units, from what `posterior` found."""
         return found + scaling.log_density_shift()
 

@@ -14,7 +14,7 @@ from emcli.models.base import Degenerate, Model, Stats, first_pair
 from emcli.models.complete_data import CompleteData, CompleteDataModel
 from emcli.models.nesting import contains
 from emcli.models.posterior import normalise, tilted
-from emcli.models.seeding import far_apart, squared_distances
+from emcli.models.seeding import kmeans_plusplus, squared_distances
 from emcli.types import JSON, Array
 
 LOST = 1e-30  # effective rows below which a component has none
@@ -85,7 +85,7 @@ class Mixture(Model[Sums]):
         if init == "random":
             chosen = rng.choice(x.shape[1], k, p=None if rows.weights is None else rows.weights / rows.total)
         else:
-            chosen = far_apart(x, rows.weights, k, rng)
+            chosen = kmeans_plusplus(x, rows.weights, k, rng)
         members = np.full((k, x.shape[1]), 1 / x.shape[1])  # one row of all in each, that none is empty
         members[squared_distances(x, x[:, chosen].T).argmin(axis=0), range(x.shape[1])] += 1.0
         return cls.from_members(rows, members, free=settings.mixing != "equal")
@@ -102,7 +102,7 @@ class Mixture(Model[Sums]):
     @classmethod
     def estimate(cls, rows: Rows, members: Array) -> dict[str, JSON]:
         """Parameters in the user's units from known memberships (k, n)."""
-        return cls.from_members(rows, members, free=True).to_original(rows.frame).to_parameters()
+        return cls.from_members(rows, members, free=True).to_original(rows.scaling).to_parameters()
 
     @classmethod
     def contains(cls, small: ModelSettings, large: ModelSettings) -> bool:

@@ -22,7 +22,7 @@ def squared_distances(rows: Array, centres: Array) -> Array:
     return out
 
 
-def far_apart(rows: Array, weights: Array | None, k: int, rng: np.random.Generator) -> IndexArray:
+def kmeans_plusplus(rows: Array, weights: Array | None, k: int, rng: np.random.Generator) -> IndexArray:
     """Indices of k rows (d, n), each drawn with probability proportional to its squared distance from those before.
 
     Of 2 + ln k candidates the one that lowers the inertia most is taken (greedy k-means++, Arthur & Vassilvitskii 2007,

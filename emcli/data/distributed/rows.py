@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from emcli.data.duplicates import FEWEST, REPEATED, SAMPLE, SHRUNK, keys
 from emcli.data.rows import Observations, Rows, Sampler
-from emcli.data.scaling import Frame
+from emcli.data.scaling import Scaling
 from emcli.types import Array, Batch, IndexArray, Mapper
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class DistributedRows(Rows):
         return sum(self.sizes)
 
     @property
-    def here(self) -> bool:
+    def is_local(self) -> bool:
         return False
 
     def mapping(self, map: Mapper) -> Mapper:
@@ -96,7 +96,7 @@ class DistributedRows(Rows):
         total = float(values.shape[1]) if weights is None else float(weights.sum())
         return self._in_this_process(np.ascontiguousarray(values), weights, total)
 
-    def at_hand(self) -> Rows | None:
+    def brought_here(self) -> Rows | None:
         """The distinct rows with their frequencies, here; None where there are more than MAX_DISTINCT."""
         found = reduce(add, self.partitions.map(DistinctRows.of, self.partitions.handles))
         return None if found.too_many else self._in_this_process(found.values, found.weights, self.total)
@@ -116,7 +116,7 @@ class DistributedRows(Rows):
             drawn = self.sample(SAMPLE, np.random.default_rng(0)).values
             if len(np.unique(keys(drawn))) > REPEATED * SAMPLE:
                 return self
-        found = self.at_hand() if n > FEWEST else None
+        found = self.brought_here() if n > FEWEST else None
         return self if found is None or not len(found.values) + 1 < found.count <= SHRUNK * n else found
 
 
@@ -152,7 +152,7 @@ class DistinctRows:
             return self if self.too_many else other
         values = np.concatenate([self.values, other.values], axis=1)
         weights = np.concatenate([self.weights, other.weights])
-        return DistinctRows.of(Rows(values, weights, 0.0, (), Frame(np.empty(0), np.empty(0, dtype=np.int64))))
+        return DistinctRows.of(Rows(values, weights, 0.0, (), Scaling(np.empty(0), np.empty(0, dtype=np.int64))))
 
 
 @dataclass(frozen=True, eq=False)

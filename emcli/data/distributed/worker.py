@@ -12,7 +12,7 @@ import numpy as np
 from emcli import __version__
 from emcli.compute.memory import keep_freed
 from emcli.config.settings import DataSettings
-from emcli.data.dataset import FRACTIONAL, Raw, digest_of, located, read, unfit
+from emcli.data.dataset import FRACTIONAL, RawTable, digest_of, located, read, unfit
 from emcli.data.rows import Columns, DataFault, Observations, RowFault, Rows
 from emcli.errors import EmcliError, FitWarning
 
@@ -54,7 +54,7 @@ def capture_errors(function: Callable[..., T], *arguments: object) -> T | Remote
         return RemoteError(error)
 
 
-def read_partition(path: str, shown: str, observations: Observations, settings: DataSettings) -> Raw:
+def read_partition(path: str, shown: str, observations: Observations, settings: DataSettings) -> RawTable:
     """A partition as it is read. Raises EmcliError, in which the file is called as `shown`."""
     keep_freed()
     try:
@@ -65,7 +65,7 @@ def read_partition(path: str, shown: str, observations: Observations, settings: 
     return replace(raw, table=replace(raw.table, source=shown))
 
 
-def summarize(raw: Raw) -> PartitionSummary:
+def summarize(raw: RawTable) -> PartitionSummary:
     """What there is to say about a partition."""
     table, picked, weights = raw.table, raw.picked, raw.weights
     cautions = table.cautions
@@ -77,7 +77,7 @@ def summarize(raw: Raw) -> PartitionSummary:
     return PartitionSummary(count, table.dropped, table.header, names, digest, cautions)
 
 
-def evaluate(raw: Raw, function: Callable[..., T]) -> T:
+def evaluate(raw: RawTable, function: Callable[..., T]) -> T:
     """A function of a partition's values, texts and weights. Raises EmcliError for rows that it cannot read."""
     try:
         return function(raw.numbers, raw.texts, raw.weights)
@@ -87,6 +87,6 @@ def evaluate(raw: Raw, function: Callable[..., T]) -> T:
         raise unfit(fault, raw.table.source) from None
 
 
-def place_rows(raw: Raw, observations: Observations, like: Rows) -> Rows:
+def place_rows(raw: RawTable, observations: Observations, like: Rows) -> Rows:
     """A partition's rows in the working coordinates of the whole table."""
     return observations.place(Columns(raw.numbers, raw.texts, raw.weights, like.names), like)

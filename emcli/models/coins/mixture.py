@@ -10,7 +10,7 @@ import numpy as np
 
 from emcli.config.settings import Init, ModelSettings
 from emcli.data.rows import Rows
-from emcli.data.scaling import Frame
+from emcli.data.scaling import Scaling
 from emcli.data.trials import TRIALS
 from emcli.models.base import UNIT_ROUNDOFF, Degenerate, Stats, first_pair
 from emcli.models.coins.identifiability import too_few_tosses
@@ -19,7 +19,7 @@ from emcli.models.nesting import contains, split_weights
 from emcli.models.parameters import ParameterFault, ParameterReader
 from emcli.models.plain_values import Count, Parameters, Share, Titled
 from emcli.models.posterior import normalise, tilted
-from emcli.models.seeding import far_apart
+from emcli.models.seeding import kmeans_plusplus
 from emcli.types import JSON, Array, IndexArray
 
 MANY = 2.0**40  # tosses of a coin from which the rounding of its P(heads) can be told
@@ -143,7 +143,7 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
         rates = rows.values[0] / thrown
         heads = rng.uniform(rates.min(), rates.max(), k)
         if init != "random":
-            chosen = far_apart(rates[None, :], rows.weights, k, rng)
+            chosen = kmeans_plusplus(rates[None, :], rows.weights, k, rng)
             drawn = (rows.values[0, chosen] + 0.5) / (thrown[chosen] + 1.0)
             heads = np.where([rate in rates[chosen[:i]] for i, rate in enumerate(rates[chosen])], heads, drawn)
         return cls(np.full(k, 1.0 / k), heads, settings.mixing == "free")
@@ -164,7 +164,7 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
         sizes = weighted.sum(axis=1)
         return {"weights": (sizes / sizes.sum()).tolist(), "heads": (heads / (heads + tails)).tolist()}
 
-    def scaling(self, settings: ModelSettings, names: Sequence[str]) -> Frame:
+    def scaling(self, settings: ModelSettings, names: Sequence[str]) -> Scaling:
         """Counts are taken as they are."""
         if len(names) > 2:
             raise ParameterFault((), f"coins have one or two columns, but data.columns names {len(names)}")

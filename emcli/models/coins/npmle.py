@@ -20,7 +20,7 @@ NARROWEST = 1e-100  # least density, relative to a row's own rate, that is worth
 
 
 @dataclass(frozen=True)
-class Certificate:
+class NPMLE:
     """The best binomial mixture, and the proof that no other is better by more than N ln(1 + D / N)."""
 
     log_likelihood: float  # with binomial coefficients
@@ -123,7 +123,7 @@ class Likelihood:
         return np.asarray(rates[first + counts // 2])
 
 
-def npmle(heads: Array, tails: Array, log_comb: Array, weights: Array) -> Certificate:
+def npmle(heads: Array, tails: Array, log_comb: Array, weights: Array) -> NPMLE:
     """Nonparametric maximum likelihood of a binomial mixture, over any number of coins (Lindsay 1983).
 
     `heads`, `tails`, `log_comb` (ln of the binomial coefficient) and `weights` (frequencies, fractional or not) are
@@ -139,7 +139,7 @@ def npmle(heads: Array, tails: Array, log_comb: Array, weights: Array) -> Certif
     model = Likelihood(heads[used], tails[used], weights[used])
     p = model.start()
     masses = _em(model, model.densities(p))
-    found = Certificate(-np.inf, np.inf, p, masses)
+    found = NPMLE(-np.inf, np.inf, p, masses)
     constant = float(model.weights @ (log_comb[used] + model.log_greatest))
     idle = work = 0
     while True:
@@ -149,7 +149,7 @@ def npmle(heads: Array, tails: Array, log_comb: Array, weights: Array) -> Certif
         slack = max(float(peaks.gradient.max()), 0.0) if density.min() > NARROWEST else np.inf
         idle = 0 if slack < found.D else idle + 1
         if slack <= found.D:
-            found = Certificate(_score(model, density) + constant, slack, p, masses)
+            found = NPMLE(_score(model, density) + constant, slack, p, masses)
         work += columns.size * len(p)
         if slack < TOLERANCE or idle > IDLE or work > WORK:
             break

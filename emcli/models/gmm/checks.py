@@ -15,17 +15,17 @@ COLLINEAR = 1e-12  # smallest eigenvalue of the correlations below which one col
 
 def refuse_flat(rows: Rows, shape: Covariance | None) -> None:
     """Raise DataFault where a column is constant or follows from the others, so far as the shape minds."""
-    assert rows.spread is not None
+    assert rows.covariance is not None
     flat, n = rows.constant_columns(), rows.count or int(rows.total)
     spherical, correlated = shape == "spherical", shape in ("full", "tied")
-    variances = np.diag(rows.spread)
+    variances = np.diag(rows.covariance)
     if flat.all():
         raise DataFault(f"all {n} rows are identical; no variance to fit", unusable=False)
     if spherical:
         return
     if flat.any():
         j = int(np.argmax(flat))
-        value = float(rows.frame.centre[j])
+        value = float(rows.scaling.centre[j])
         raise DataFault(
             f"column {rows.names[j]!r} is constant ({value!r})", "leave it out with --columns", unusable=False
         )
@@ -38,7 +38,7 @@ def refuse_flat(rows: Rows, shape: Covariance | None) -> None:
         )
     if correlated and d > 1:
         scale = np.sqrt(variances)
-        if np.linalg.eigvalsh(rows.spread / np.outer(scale, scale))[0] < COLLINEAR:
+        if np.linalg.eigvalsh(rows.covariance / np.outer(scale, scale))[0] < COLLINEAR:
             raise DataFault(
                 "one column follows from the others (the covariance of all rows is singular)",
                 "leave a column out with --columns, or use --covariance diag",
@@ -65,7 +65,7 @@ def given_matrices(given: ParameterReader, means: Array, rows: Rows | None) -> A
         for i, j in zip(*np.nonzero(~((sds > 1e-150) & (sds < 1e150))), strict=True):
             raise ParameterFault(("sds", int(i)), f"must be positive, got {sds[i, j]:g}")
         return sds[:, :, None] ** 2 * np.eye(d)
-    if rows is None or rows.spread is None:
+    if rows is None or rows.covariance is None:
         raise ParameterFault((), "missing 'covariances' or 'sds'")
-    spread = np.ldexp(rows.spread, rows.frame.exponent[:, None] + rows.frame.exponent)
+    spread = np.ldexp(rows.covariance, rows.scaling.exponent[:, None] + rows.scaling.exponent)
     return np.broadcast_to(spread, (k, d, d)).copy()

@@ -10,7 +10,7 @@ from emcli.compute.arrays import row_chunks
 from emcli.config.settings import Init, ModelSettings
 from emcli.data.points import uniform
 from emcli.data.rows import Rows
-from emcli.models.seeding import far_apart, squared_distances
+from emcli.models.seeding import kmeans_plusplus, squared_distances
 from emcli.types import Array
 
 SMALLEST = 0.02  # sd of a narrow component at the start, as a part of that of all rows
@@ -32,13 +32,13 @@ def drawn(rows: Rows, settings: ModelSettings, init: Init, rng: np.random.Genera
         return anywhere(rows, k, tied, rng)
     if candidate % EVERY_FOURTH == EVERY_FOURTH - 1 and not tied:
         return of_all_sizes(rows, k, rng)
-    assert rows.spread is not None
-    unit = np.sqrt(np.diag(rows.spread))[:, None]
+    assert rows.covariance is not None
+    unit = np.sqrt(np.diag(rows.covariance))[:, None]
     unit[unit == 0] = 1.0  # a constant column, which spherical components can have
     # Spherical answers depend on the units: clusters may show in these, or where all columns count the same.
     common = settings.covariance == "spherical" and rng.integers(2) == 1
     seen = rows.values / (unit.max() if common else unit)
-    chosen = far_apart(seen, rows.weights, k, rng)
+    chosen = kmeans_plusplus(seen, rows.weights, k, rng)
     members = np.zeros((k, seen.shape[1]))
     members[squared_distances(seen, seen[:, chosen].T).argmin(axis=0), range(seen.shape[1])] = 1.0
     return from_clusters(rows, members, tied, settings.mixing == "free", int(rng.integers(3)))
@@ -71,14 +71,14 @@ def cluster_moments(values: Array, weighted: Array) -> tuple[Array, Array, Array
 def from_clusters(rows: Rows, members: Array, tied: bool, free: bool, kind: int) -> Start:
     """A start from clusters, their covariances (0) each its own, shrunk to the pooled one; (1) pooled; (2) pooled, with
     equal weights. Which of them leads to the best optimum differs from data to data."""
-    assert rows.spread is not None
+    assert rows.covariance is not None
     weighted = members if rows.weights is None else members * rows.weights
     kept = weighted.sum(axis=1) > 0
     if not kept.all():  # fewer different rows than components: the rest start on all rows
         weighted[~kept] = 1e-3 * (1.0 if rows.weights is None else rows.weights)
     sizes, means, scatter = cluster_moments(rows.values, weighted)
     k, d = means.shape
-    pooled = scatter.sum(axis=0) / sizes.sum() + 1e-3 * rows.spread
+    pooled = scatter.sum(axis=0) / sizes.sum() + 1e-3 * rows.covariance
     if kind == 0:
         strength = d + 1.0
         matrices = (scatter + strength * pooled) / (sizes[:, None, None] + strength)
@@ -95,9 +95,9 @@ def of_all_sizes(rows: Rows, k: int, rng: np.random.Generator) -> Start:
 
     Means are rows drawn at random, covariances that of all rows, shrunk by a factor of 1 to SMALLEST in every sd.
     """
-    assert rows.spread is not None
+    assert rows.covariance is not None
     n = rows.values.shape[1]
     chosen = rng.choice(n, k, p=None if rows.weights is None else rows.weights / rows.total)
     sds = np.exp(rng.uniform(np.log(SMALLEST), 0.0, k))
-    matrices = sds[:, None, None] ** 2 * rows.spread
+    matrices = sds[:, None, None] ** 2 * rows.covariance
     return Start(np.full(k, 1.0 / k), rows.values[:, chosen].T.copy(), matrices)

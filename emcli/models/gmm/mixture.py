@@ -12,7 +12,7 @@ import numpy as np
 from emcli.config.settings import Init, ModelSettings
 from emcli.data.points import POINTS, covariance
 from emcli.data.rows import Requirements, Rows
-from emcli.data.scaling import Frame, ScalingRule, weighed
+from emcli.data.scaling import Scaling, ScalingRule, weighed
 from emcli.models.base import Degenerate, Stats
 from emcli.models.complete_data import CompleteData, CompleteDataModel
 from emcli.models.gmm import initialization, spurious
@@ -158,7 +158,7 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
         rule = ScalingRule.ALL_COLUMNS if shape == "spherical" else ScalingRule.EACH_COLUMN
 
         def check(rows: Rows) -> Rows:
-            seen = rows if rows.spread is not None else replace(rows, spread=covariance(rows))
+            seen = rows if rows.covariance is not None else replace(rows, covariance=covariance(rows))
             refuse_flat(seen, shape)
             return seen
 
@@ -170,7 +170,7 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
     ) -> Self:
         """A start as `initialization` draws it."""
         weights, means, matrices = initialization.drawn(rows, settings, init, rng, candidate)
-        return cls(weights, means, _shape(settings).of(matrices, rows.spread), settings.mixing == "free")
+        return cls(weights, means, _shape(settings).of(matrices, rows.covariance), settings.mixing == "free")
 
     def to_parameters(self) -> dict[str, JSON]:
         """Mixing weights, means and full covariance matrices."""
@@ -204,23 +204,23 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
     def estimate(cls, rows: Rows, members: Array) -> dict[str, JSON]:
         """Weights, means and covariances in the user's units from known memberships (k, n)."""
         sizes, means, scatter = initialization.cluster_moments(rows.values, weighed(members, rows.weights))
-        matrices = np.ldexp(scatter / sizes[:, None, None], rows.frame.exponent[:, None] + rows.frame.exponent)
-        outward = rows.frame.outward(means)
+        matrices = np.ldexp(scatter / sizes[:, None, None], rows.scaling.exponent[:, None] + rows.scaling.exponent)
+        outward = rows.scaling.to_original(means)
         return {"weights": (sizes / sizes.sum()).tolist(), "means": outward.tolist(), "covariances": matrices.tolist()}
 
-    def to_scaled(self, scaling: Frame, covariance: Array | None = None) -> Self:
+    def to_scaled(self, scaling: Scaling, covariance: Array | None = None) -> Self:
         covariances = self.covariances.rescaled(-scaling.exponent, covariance)
-        return replace(self, means=scaling.inward(self.means), covariances=covariances)
+        return replace(self, means=scaling.to_scaled(self.means), covariances=covariances)
 
-    def to_original(self, scaling: Frame) -> Self:
+    def to_original(self, scaling: Scaling) -> Self:
         covariances = self.covariances.rescaled(scaling.exponent, None)
-        return replace(self, means=scaling.outward(self.means), covariances=covariances)
+        return replace(self, means=scaling.to_original(self.means), covariances=covariances)
 
-    def scaling(self, settings: ModelSettings, names: Sequence[str]) -> Frame:
+    def scaling(self, settings: ModelSettings, names: Sequence[str]) -> Scaling:
         """Coordinates around the first mean, in powers of two near the largest sds."""
         refuse_other_columns(self.means, names)
         sds = np.sqrt(np.diagonal(self.covariances.full(), axis1=1, axis2=2))
-        return Frame.around(self.means, sds, settings.covariance == "spherical")
+        return Scaling.around(self.means, sds, settings.covariance == "spherical")
 
     @classmethod
     def distances(cls, one: Parameters, other: Parameters) -> Array:
@@ -260,7 +260,7 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
         axes = np.sqrt(variances[:, -1:]) * vectors[:, :, -1]
         for parents, offsets, weights in split_weights(self.weights, settings.k, free):
             means = self.means[parents] + step * offsets[:, None] * axes[parents]
-            yield type(self)(weights, means, _shape(settings).of(matrices[parents], rows.spread), free)
+            yield type(self)(weights, means, _shape(settings).of(matrices[parents], rows.covariance), free)
 
     def spurious(self, stats: Callable[[], GaussianStats], rows: Rows) -> str | None:
         """What makes one of the components an artefact."""

@@ -44,14 +44,14 @@ def spurious(matrices: Array, effective: Array, rows: Rows) -> str | None:
     sds = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
     spacing = np.array([_spacing(rows, j, sd) for j, sd in enumerate(sds.min(axis=0))])
     for i, j in np.argwhere(sds < spacing):
-        sd, gap = np.ldexp([sds[i, j], spacing[j]], int(rows.frame.exponent[j]))
+        sd, gap = np.ldexp([sds[i, j], spacing[j]], int(rows.scaling.exponent[j]))
         return f"component {i + 1} has an sd of {sd:.3g} in {rows.names[j]!r}, whose values are {gap:.3g} apart"
     return None
 
 
 def _spacing(rows: Rows, column: int, enough: float) -> float:
     """The smallest difference between different values of a column, or any one that is at most `enough`."""
-    if rows.here:
+    if rows.is_local:
         return _spacing_here(rows.values[column], enough)
     found = Gaps.of(rows.head(FEW)[column], enough)
     if found.settled or rows.count <= FEW:

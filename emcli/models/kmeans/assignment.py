@@ -21,7 +21,7 @@ LARGEST = 1e6  # coordinates beyond which float32 is not to be trusted
 UNIT = 2.0**-24  # roundoff of float32
 WIDE = 64  # coordinates of all centroids from which screening repays itself
 
-Single = npt.NDArray[np.float32]
+Float32Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def nearest(rows: Array, centroids: Array) -> tuple[IndexArray, Array]:
     if not screenable(rows, centroids):
         distances = squared_distances(rows, centroids)
         return distances.argmin(axis=0), distances.min(axis=0)
-    screen, size = Screen(centroids), chunk(len(centroids))
+    screen, size = ScreenedDistances(centroids), chunk(len(centroids))
     labels = np.empty(n, dtype=np.intp)
     for i in range(0, n, size):
         some = rows[:, i : i + size]
@@ -136,7 +136,7 @@ def chunk(k: int) -> int:
     return max(CHUNK, CELLS // k | SHIFT)
 
 
-def in_single(x: Single) -> Single:
+def in_single(x: Float32Array) -> Float32Array:
     """Rows (n, d + 2) of x (d + 2, n), whose last two are filled: with 1 and with the squares of the others."""
     d = len(x) - 2
     x[d] = 1
@@ -155,7 +155,7 @@ class Seen(NamedTuple):
     distances: Any  # how far the nearest is at most
 
 
-class Screen:
+class ScreenedDistances:
     """Nearest centroids by float32 distances, decided again in float64 where these are too close to a tie."""
 
     def __init__(self, centroids: Array) -> None:
@@ -170,7 +170,7 @@ class Screen:
         self.tags = np.arange(k, dtype=np.int32)[:, None]
         self.packing = 2.0 ** (bits - 23) + 2 * UNIT
 
-    def __call__(self, x: Single) -> Seen:
+    def __call__(self, x: Float32Array) -> Seen:
         """Of rows (n, d + 2); a gap of 0 where the label is unsure."""
         n, d = len(x), x.shape[1] - 2
         packed = (self.table @ x.T).view(np.int32)
@@ -190,11 +190,11 @@ class Screen:
         absolute += one * (1 + relative)
         return Seen(labels, np.maximum(gaps, 0.0, out=gaps), np.sqrt(absolute, out=absolute))
 
-    def beyond(self, x: Single, some: IndexArray) -> Single:
+    def beyond(self, x: Float32Array, some: IndexArray) -> Float32Array:
         """How far at least the nearest of some centroids is from rows (n, d + 2)."""
         d = x.shape[1] - 2
         found = x @ self.table[some].T
-        squares: Single = reduce(np.minimum, found.T)
+        squares: Float32Array = reduce(np.minimum, found.T)
         squares *= np.float32(1 - 4 * rounding(d))
         squares -= x[:, d + 1] * np.float32(16 * rounding(d)) + np.float32(1e-30)
         return np.sqrt(np.maximum(squares, 0.0, out=squares), out=squares)
@@ -216,7 +216,7 @@ def exactly(rows: Array, centroids: Array) -> Seen:
     one = distances[every, labels]
     distances[every, labels] = np.inf
     two = distances.min(axis=1)
-    off = rounding(d, UNIT_ROUNDOFF) * (16 * squares + 4 * two)  # as in `Screen`
+    off = rounding(d, UNIT_ROUNDOFF) * (16 * squares + 4 * two)  # as in `ScreenedDistances`
     close = np.flatnonzero(two - one <= off)
     if len(close):
         differences = squared_distances(rows[:, close], centroids)

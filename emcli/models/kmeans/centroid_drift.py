@@ -8,17 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from emcli.models.kmeans.assignment import Single
+from emcli.models.kmeans.assignment import Float32Array
 from emcli.types import Array, IndexArray
 
 FAST = 8  # of so many centroids one may be called fast
 COST = 0.25  # of a look at all rows, which it costs to compare all rows with the fast centroids
 
 
-Some = tuple[Single, npt.NDArray[Any]]  # of some rows: until what joint travel their labels hold, and those
+Some = tuple[Float32Array, npt.NDArray[Any]]  # of some rows: until what joint travel their labels hold, and those
 
 
-class Travel(NamedTuple):
+class CentroidDrift(NamedTuple):
     """What the clusters' centroids have travelled since the first of their models, (k,) each."""
 
     own: Array  # each of them
@@ -26,7 +26,7 @@ class Travel(NamedTuple):
     stride: Array  # what the last step added to that
     fast: IndexArray  # those that were, in the last step
 
-    def on(self, drift: Array, some: Sequence[Some | None]) -> Travel:
+    def on(self, drift: Array, some: Sequence[Some | None]) -> CentroidDrift:
         """After a step in which the centroids drift so far (k,); some rows tell whether it repays to call any fast.
 
         Nothing is known of rows where that cannot be.
@@ -35,7 +35,7 @@ class Travel(NamedTuple):
         together = self.joint + stride
         known = [part for part in some if part is not None]
         if not known:
-            return Travel(self.own + drift, together, stride, self.fast)
+            return CentroidDrift(self.own + drift, together, stride, self.fast)
         until, labels = (np.concatenate(parts) for parts in zip(*known, strict=True))
         fast = np.argsort(drift)[-max(1, len(drift) // FAST) :]
         slow = drift.copy()
@@ -44,9 +44,9 @@ class Travel(NamedTuple):
         apart[fast] = np.inf
         due, still_due = (np.count_nonzero(until <= joint[labels]) for joint in (together, apart))
         if still_due + COST * len(until) >= due:
-            return Travel(self.own + drift, together, stride, fast[:0])
+            return CentroidDrift(self.own + drift, together, stride, fast[:0])
         apart[fast] = together[fast]
-        return Travel(self.own + drift, apart, stride, fast)
+        return CentroidDrift(self.own + drift, apart, stride, fast)
 
 
 def _joint(drift: Array) -> Array:

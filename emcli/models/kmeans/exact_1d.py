@@ -8,7 +8,7 @@ import numpy.typing as npt
 from emcli.types import Array, IndexArray
 
 
-class Spread:
+class IntervalCosts:
     """Within-segment sums of squares of sorted values, any of them in constant time.
 
     Each segment of two values or more contains the middle of exactly one dyadic block, the smallest that covers it.
@@ -50,7 +50,7 @@ class Spread:
         return np.where(first == last, 0.0, np.maximum(found, 0.0))
 
 
-def best_segments(values: Array, weights: Array | None, k: int) -> tuple[Array, float]:
+def optimal_clusters(values: Array, weights: Array | None, k: int) -> tuple[Array, float]:
     """Global optimum of K-means in one dimension: centroids (k,), ascending, and inertia.
 
     Dynamic programming over the ends of segments, O(k n log n) by divide and conquer (Grønlund et al. 2017; Song &
@@ -66,12 +66,12 @@ def best_segments(values: Array, weights: Array | None, k: int) -> tuple[Array, 
     if len(points) <= k:
         return np.concatenate([points, np.full(k - len(points), points[-1])]), 0.0
     mass = np.bincount(place.ravel(), weights).astype(np.float64)
-    starts = _starts(Spread(points, mass), len(points), k)
+    starts = _starts(IntervalCosts(points, mass), len(points), k)
     fitted = [_summary(points[a:b], mass[a:b]) for a, b in zip(starts, [*starts[1:], len(points)], strict=True)]
     return np.array([mean for mean, _ in fitted]), float(sum(inertia for _, inertia in fitted))
 
 
-def _starts(spread: Spread, n: int, k: int) -> list[int]:
+def _starts(spread: IntervalCosts, n: int, k: int) -> list[int]:
     """Where each of the k best segments starts."""
     last = np.arange(n)
     cost = spread(np.zeros(n, dtype=np.intp), last)
@@ -92,7 +92,7 @@ def _starts(spread: Spread, n: int, k: int) -> list[int]:
     return [0, *reversed(starts)]
 
 
-def _extended(spread: Spread, cost: Array, segments: int) -> tuple[Array, npt.NDArray[np.int32]]:
+def _extended(spread: IntervalCosts, cost: Array, segments: int) -> tuple[Array, npt.NDArray[np.int32]]:
     """Cost (n,) of one segment more than `segments`, and where that segment starts.
 
     The best start never falls as the end grows, so the ends in the middle of a stretch are bounded by those at its

@@ -24,7 +24,7 @@ LOST = 1e-6  # inertia, as a part of the sum of squares, below which differences
 
 def on_a_line(model: KMeans, rows: Rows, spread: Mapper) -> Iterator[Step]:
     """What em() yields from a model of rows (1, n), up to rounding."""
-    line = Line(rows.values[0], rows.weights)
+    line = SortedBuckets(rows.values[0], rows.weights)
     while True:
         points, labels = np.unique(model.centroids[:, 0], return_index=True)  # of equal centroids the lowest label
         cuts, upto = line.divided(points, labels)
@@ -61,7 +61,7 @@ class Cuts(NamedTuple):
     ends: IndexArray  # where the values would pass, were they in order
 
 
-class Line:
+class SortedBuckets:
     """Values grouped by bucket."""
 
     def __init__(self, values: Array, weights: Array | None) -> None:

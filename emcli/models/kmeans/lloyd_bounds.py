@@ -17,16 +17,16 @@ from emcli.data.rows import Rows
 from emcli.models.em import Step, em, same_parameters
 from emcli.models.kmeans.assignment import (
     CHUNK,
+    Float32Array,
     KMeansStats,
-    Screen,
-    Single,
+    ScreenedDistances,
     chunk,
     exactly,
     in_single,
     screenable,
     squares_to,
 )
-from emcli.models.kmeans.centroid_drift import Some, Travel
+from emcli.models.kmeans.centroid_drift import CentroidDrift, Some
 from emcli.models.kmeans.model import KMeans
 from emcli.types import Array, IndexArray, Mapper
 
@@ -50,19 +50,19 @@ class Part:
     rows: Array  # (d, n)
     weights: Array | None
     labels: npt.NDArray[Any]  # (n,)
-    until: Single  # (n,) what joint travel of its cluster may be reached before the label can change
-    begun: Single | None = None  # (n,) distance to the nearest centroid, less what that one had travelled then
-    copy: Single | None = None  # (n, d + 2) the rows as `singles` gives them, where that is worth its memory
+    until: Float32Array  # (n,) what joint travel of its cluster may be reached before the label can change
+    begun: Float32Array | None = None  # (n,) distance to the nearest centroid, less what that one had travelled then
+    copy: Float32Array | None = None  # (n, d + 2) the rows as `singles` gives them, where that is worth its memory
     soon: IndexArray | None = None  # places of the rows that a joint travel of `horizon` (k,) makes due, if few
     horizon: Any = None
 
-    def singles(self, where: slice | IndexArray) -> Single:
+    def singles(self, where: slice | IndexArray) -> Float32Array:
         """Some of the rows (m, d + 2) in single precision, with 1 and their squares behind."""
         if self.copy is not None:
             return self.copy[where] if isinstance(where, slice) else arrays.take_rows(self.copy, where)
         return self._singles(where)
 
-    def _singles(self, where: slice | IndexArray) -> Single:
+    def _singles(self, where: slice | IndexArray) -> Float32Array:
         d = len(self.rows)
         x = np.empty((d + 2, len(self.labels[where])), dtype=np.float32)
         for row, out in zip(self.rows, x, strict=False):
@@ -80,7 +80,7 @@ class Part:
             for i in range(0, len(self.labels), CHUNK):
                 self.copy[i : i + CHUNK] = self._singles(slice(i, i + CHUNK))
 
-    def due(self, travel: Travel) -> IndexArray:
+    def due(self, travel: CentroidDrift) -> IndexArray:
         """Places of the rows whose labels may have changed."""
         joint = travel.joint.astype(np.float32)
         np.nextafter(joint, np.float32(np.inf), out=joint)
@@ -150,11 +150,11 @@ def _lloyd(model: KMeans, rows: Rows, spread: Mapper, each: Callable[..., list[A
     k, d = model.centroids.shape
     squares = float(sum(each(squares_of)))
     each(Part.keep)
-    travel = Travel(np.zeros(k), np.zeros(k), np.zeros(k), np.empty(0, np.intp))
+    travel = CentroidDrift(np.zeros(k), np.zeros(k), np.zeros(k), np.empty(0, np.intp))
     sums = np.zeros((d + 2, k))  # of w x, of w, and rows of any weight
     most = np.zeros(k)  # weight each cluster has had since the sums were taken of all rows
     while True:
-        found = each(partial(assigned, screen=Screen(model.centroids), travel=travel))
+        found = each(partial(assigned, screen=ScreenedDistances(model.centroids), travel=travel))
         sums += reduce(np.add, (part.change for part in found))
         if (sums[d] < WORN * most).any():  # what is left of them are rounding errors of what was
             sums, most = reduce(np.add, each(partial(Part.recounted, k=k))), np.zeros(k)
@@ -182,7 +182,7 @@ def _lloyd(model: KMeans, rows: Rows, spread: Mapper, each: Callable[..., list[A
         model = improved
 
 
-def compared(part: Part, screen: Screen, travel: Travel) -> None:
+def compared(part: Part, screen: ScreenedDistances, travel: CentroidDrift) -> None:
     """Compare all rows with the fast centroids, and see that their labels hold no longer than these allow.
 
     Rows that belong to a fast one are nearer to it than they were known to be, and so become due.
@@ -204,7 +204,7 @@ def compared(part: Part, screen: Screen, travel: Travel) -> None:
     part.soon = None
 
 
-class News(NamedTuple):
+class LabelUpdate(NamedTuple):
     """What bringing the labels of a part up to date has shown."""
 
     change: Any  # of the sums (d + 2, k); 0 where there is none
@@ -212,16 +212,16 @@ class News(NamedTuple):
     some: Some | None  # of a few rows, what joint travel they hold and their labels
 
 
-def assigned(part: Part, screen: Screen, travel: Travel) -> News:
+def assigned(part: Part, screen: ScreenedDistances, travel: CentroidDrift) -> LabelUpdate:
     """Bring the labels up to date."""
     if len(travel.fast):
         compared(part, screen, travel)
     due = part.due(travel)
     change, changed = relabelled(part, screen, travel, due) if len(due) else (0.0, 0)
-    return News(change, changed, part.some())
+    return LabelUpdate(change, changed, part.some())
 
 
-def relabelled(part: Part, screen: Screen, travel: Travel, due: IndexArray) -> tuple[Any, int]:
+def relabelled(part: Part, screen: ScreenedDistances, travel: CentroidDrift, due: IndexArray) -> tuple[Any, int]:
     """Look at the rows due: the change of the sums, and how many rows with weight changed."""
     n, k = len(part.labels), len(screen.centroids)
     everything = len(due) > MANY * n

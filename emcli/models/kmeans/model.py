@@ -13,15 +13,15 @@ import numpy as np
 
 from emcli.config.settings import Init, ModelSettings
 from emcli.data.points import POINTS, lopsided, uniform
-from emcli.data.rows import Requirements, Rows, pieces
-from emcli.data.scaling import Frame, ScalingRule, weighed
+from emcli.data.rows import Requirements, Rows, batch_chunks
+from emcli.data.scaling import Scaling, ScalingRule, weighed
 from emcli.errors import FitWarning
 from emcli.models.base import Measures, Model, first_pair
 from emcli.models.em import Step, pooled_e_step
 from emcli.models.kmeans.assignment import KMeansStats, assigned, clustered, nearest
 from emcli.models.parameters import ParameterFault, ParameterReader, refuse_other_columns
 from emcli.models.plain_values import Parameters, Share, Titled
-from emcli.models.seeding import far_apart
+from emcli.models.seeding import kmeans_plusplus
 from emcli.types import JSON, Array, IndexArray, Mapper
 
 KEYS = ("centroids", "sizes", "sd", "scales", "weights")
@@ -60,7 +60,7 @@ class KMeans(Model[KMeansStats]):
 
     def e_step(self, rows: Array, weights: Array | None) -> KMeansStats:
         """Assign each row to its nearest centroid, ties to the lowest index; the score is -inertia / 2."""
-        return reduce(add, (self._assignment(*piece) for piece in pieces(rows, weights)))
+        return reduce(add, (self._assignment(*piece) for piece in batch_chunks(rows, weights)))
 
     def _assignment(self, rows: Array, weights: Array | None) -> KMeansStats:
         sizes, sums, squares = clustered(rows, weights, self.centroids)
@@ -99,7 +99,7 @@ class KMeans(Model[KMeansStats]):
     @classmethod
     def measures(cls, score: float, rows: Rows, k: int) -> Measures:
         """Classification log-likelihood -N ln k - (N d / 2)(1 + ln(2π inertia / (N d))), None at inertia 0; inertia."""
-        inertia = ldexp(-2.0 * score, 0 if rows.frame.unit is not None else 2 * int(rows.frame.exponent[0]))
+        inertia = ldexp(-2.0 * score, 0 if rows.scaling.unit is not None else 2 * int(rows.scaling.exponent[0]))
         if not inertia > 0:
             return Measures(None, 0.0)
         cells = rows.total * len(rows.values)
@@ -119,7 +119,7 @@ class KMeans(Model[KMeansStats]):
         """Rows far apart (k-means++), or points anywhere in the range of each column."""
         if init == "random":
             return cls(uniform(rows, settings.k, rng))
-        chosen = far_apart(rows.values, rows.weights, settings.k, rng)
+        chosen = kmeans_plusplus(rows.values, rows.weights, settings.k, rng)
         return cls(rows.values[:, chosen].T.copy())
 
     @property
@@ -150,8 +150,8 @@ class KMeans(Model[KMeansStats]):
         found = self.to_parameters()
         found["sizes"] = [int(size) if size == int(size) else size for size in stats.sizes.tolist()]
         found["sd"] = sqrt(inertia / (stats.weight * self.centroids.shape[1]))
-        if rows.frame.unit is not None:
-            found["scales"] = np.ldexp(rows.frame.unit, rows.frame.exponent).tolist()
+        if rows.scaling.unit is not None:
+            found["scales"] = np.ldexp(rows.scaling.unit, rows.scaling.exponent).tolist()
         return found
 
     @classmethod
@@ -175,7 +175,7 @@ class KMeans(Model[KMeansStats]):
     def estimate(cls, rows: Rows, members: Array) -> dict[str, JSON]:
         """Centroids in the user's units and sizes, from known memberships (k, n)."""
         weighted = weighed(members, rows.weights)
-        centroids = rows.frame.outward(weighted @ rows.values.T / weighted.sum(axis=1)[:, None])
+        centroids = rows.scaling.to_original(weighted @ rows.values.T / weighted.sum(axis=1)[:, None])
         return {"centroids": centroids.tolist(), "sizes": weighted.sum(axis=1).tolist()}
 
     def ordered(self, order: IndexArray) -> Self:
@@ -203,21 +203,21 @@ class KMeans(Model[KMeansStats]):
         centroids = np.asarray(parameters["centroids"])
         return columns + [(name, centroids[:, j].tolist()) for j, name in enumerate(names)]
 
-    def to_scaled(self, scaling: Frame, covariance: Array | None = None) -> Self:
-        return replace(self, centroids=scaling.inward(self.centroids))
+    def to_scaled(self, scaling: Scaling, covariance: Array | None = None) -> Self:
+        return replace(self, centroids=scaling.to_scaled(self.centroids))
 
-    def to_original(self, scaling: Frame) -> Self:
-        return replace(self, centroids=scaling.outward(self.centroids))
+    def to_original(self, scaling: Scaling) -> Self:
+        return replace(self, centroids=scaling.to_original(self.centroids))
 
-    def scaling(self, settings: ModelSettings, names: Sequence[str]) -> Frame:
+    def scaling(self, settings: ModelSettings, names: Sequence[str]) -> Scaling:
         """Coordinates around the first centroid, in the scales that the columns were divided by."""
         refuse_other_columns(self.centroids, names)
         if self.scales is not None:
             exponent = np.frexp(self.scales)[1].astype(np.int64)
-            return Frame(self.centroids[0].copy(), exponent, np.ldexp(self.scales, -exponent))
-        return Frame.around(self.centroids, np.ptp(self.centroids, axis=0, keepdims=True), common=True)
+            return Scaling(self.centroids[0].copy(), exponent, np.ldexp(self.scales, -exponent))
+        return Scaling.around(self.centroids, np.ptp(self.centroids, axis=0, keepdims=True), common=True)
 
-    def measured(self, found: Array, scaling: Frame) -> Array:
+    def measured(self, found: Array, scaling: Scaling) -> Array:
         """Distances (n,) to the nearest centroid, in the user's units, or in those of the scales."""
         return np.ldexp(np.sqrt(found), 0 if scaling.unit is not None else scaling.exponent[0])
 
@@ -243,10 +243,10 @@ class KMeans(Model[KMeansStats]):
         """The best clusters of all on a line of not too many different values."""
         if len(rows.values) > 1 or rows.has_more_distinct_than(EXACT):
             return None
-        from emcli.models.kmeans.exact_1d import best_segments
+        from emcli.models.kmeans.exact_1d import optimal_clusters
 
-        seen = rows.at_hand()
-        return None if seen is None else cls(best_segments(seen.values[0], seen.weights, settings.k)[0][:, None])
+        seen = rows.brought_here()
+        return None if seen is None else cls(optimal_clusters(seen.values[0], seen.weights, settings.k)[0][:, None])
 
     def warnings(self, stats: KMeansStats) -> Sequence[FitWarning]:
         """Clusters that were refilled, and an inertia of 0."""

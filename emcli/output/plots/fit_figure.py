@@ -22,9 +22,9 @@ FLOATS = 1 << 20  # numbers to keep of one start, about
 def of_fit(result: FitResult, history: History) -> Picture:
     """The model, iteration by iteration, and the log-likelihood of every start against the iteration."""
     rows, best = result.data.rows, result.best
-    order = best.model.to_original(rows.frame).canonical_order()
+    order = best.model.to_original(rows.scaling).canonical_order()
     path = [
-        Snapshot(i, model.to_original(rows.frame).ordered(order), model.ordered(order))
+        Snapshot(i, model.to_original(rows.scaling).ordered(order), model.ordered(order))
         for i, model in history.models(best)
     ]
     truth = result.truth["parameters"] if result.truth else None

@@ -91,7 +91,7 @@ def _strip(tracks: Array, iterations: Sequence[int], rows: Rows, assignments: La
 
 def _stacked(rows: Rows, groups: Labels, k: int, noun: str) -> tuple[Array, list[Series]]:
     """The edges of a histogram of one column, and the bars of each of k groups of rows."""
-    values = rows.frame.outward(rows.values.T)[:, 0]
+    values = rows.scaling.to_original(rows.values.T)[:, 0]
     edges = bin_edges(values, rows.weights)
     heights = []
     for j in range(k):
@@ -173,7 +173,7 @@ def _(model: GaussianMixture, path: Path, rows: Rows, assignments: Labels, truth
     path = [snapshot for snapshot in path if snapshot.iteration in (0, min(FEW, last // 2), last)]
     if len(rows.names) == 1:
         return [_curves(path, rows)]
-    common = bool(np.ptp(rows.frame.exponent) == 0) and isinstance(model.covariances, Spherical)
+    common = bool(np.ptp(rows.scaling.exponent) == 0) and isinstance(model.covariances, Spherical)
     groups = [*(_likeliest(snapshot.working, rows) for snapshot in path[:-1]), rows.of_merged(assignments)]
     plane = Projection.of(rows, common)
     at = plane.rows(rows)
@@ -200,7 +200,7 @@ def _likeliest(working: GaussianMixture, rows: Rows) -> Array:
 
 
 def _curves(path: Path, rows: Rows) -> list[Panel]:
-    values = rows.frame.outward(rows.values.T)[:, 0]
+    values = rows.scaling.to_original(rows.values.T)[:, 0]
     edges = bin_edges(values, rows.weights)
     heights = bin_counts(values, rows.weights, edges)
     width = edges[1] - edges[0]

@@ -33,7 +33,7 @@ class Projection:
     def of(cls, rows: Rows, common: bool) -> Self:
         """Two columns as they are; else the axes of the largest variance, of columns of unit sd unless `common`."""
         d = len(rows.names)
-        common = common and rows.frame.unit is None
+        common = common and rows.scaling.unit is None
         if d == 2:
             return cls(np.eye(2), np.zeros(2), (rows.names[0], rows.names[1]))
         mean = np.average(rows.values, axis=1, weights=rows.weights)
@@ -49,7 +49,7 @@ class Projection:
         scaled = "" if common else "; columns scaled to unit sd"
         note = "\n".join(f"axis {i + 1} = {_sum(axis, rows.names)}" for i, axis in enumerate(leading)) + scaled
         labels = [f"principal axis {i + 1} ({100 * share:.0f} % of variance)" for i, share in enumerate(shares)]
-        return cls(axes, rows.frame.outward(mean), (labels[0], labels[1]), note)
+        return cls(axes, rows.scaling.to_original(mean), (labels[0], labels[1]), note)
 
     def place(self, points: Array) -> Array:
         """Points (…, d) on paper, (2, …)."""
@@ -58,9 +58,9 @@ class Projection:
     def rows(self, rows: Rows) -> Array:
         """All rows on paper, (2, n)."""
         if len(rows.names) == 2:
-            return rows.frame.outward(rows.values.T).T
+            return rows.scaling.to_original(rows.values.T).T
         slope = self.axes * _scale(rows)
-        return slope @ (rows.values - rows.frame.inward(self.origin)[:, None])
+        return slope @ (rows.values - rows.scaling.to_scaled(self.origin)[:, None])
 
     def ellipse(self, mean: Array, covariance: Array, sds: float) -> Array:
         """The outline (2, m) of a Gaussian at that many standard deviations."""
@@ -72,8 +72,8 @@ class Projection:
 
 def _scale(rows: Rows) -> Array:
     """The user's units in one of the working coordinates, (d,)."""
-    unit = np.ones(len(rows.names)) if rows.frame.unit is None else rows.frame.unit
-    return np.ldexp(unit, rows.frame.exponent)
+    unit = np.ones(len(rows.names)) if rows.scaling.unit is None else rows.scaling.unit
+    return np.ldexp(unit, rows.scaling.exponent)
 
 
 def _sum(axis: Array, names: Sequence[str]) -> str:
