@@ -233,8 +233,8 @@ def test_a_delimiter_is_a_character_or_its_name(text: str, value: str) -> None:
     assert settle(k=2, delimiter=text).data.delimiter == value
 
 
-@pytest.mark.parametrize("text", ["", "tabs", ";;", "1", "e", ".", "-", '"', "\n"])
-def test_a_delimiter_is_no_part_of_a_number(text: str) -> None:
+@pytest.mark.parametrize("text", ["", "tabs", ";;", "1", "e", ".", "-", '"', "\n", "\x01", "\u2028"])
+def test_a_delimiter_is_no_control_character_and_no_part_of_a_number(text: str) -> None:
     (line,) = said(k=2, delimiter=text)
     assert line.startswith("'--delimiter' must be one character")
 

@@ -118,7 +118,10 @@ def character(be: str, holds: Callable[[str], bool] = lambda _: True) -> Check[s
 
 
 comment = character("one character that begins no number", lambda value: not value.isspace())
-_delimiter = character("one character that is no part of a number, or tab, space, comma, semicolon or pipe")
+_delimiter = character(
+    "one character that is no part of a number, or tab, space, comma, semicolon or pipe",
+    lambda value: value.isprintable() or value == "\t",
+)
 
 
 def delimiter(value: object) -> str:
