@@ -91,6 +91,7 @@ SAVED_COINS: dict[str, Any] = {
     "settings": {"k": 2},
 }
 TRACE_LINE = json.dumps({"type": "iteration", "start": 1, "iteration": 0, "log_likelihood": -3.5}) + "\n"
+FLAT = [[[5e-324, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]]]
 READERS = ("predict f.json x.csv", "compare f.json f.json", "generate f.json -n 3")
 
 
@@ -443,6 +444,19 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         bad("generate f.json", 3, "f.json", "columns", f__json=changed("data.columns", ["x"])),
         bad("predict f.json c.csv", 3, "f.json", f__json=changed("data.columns", ["a", "b", "c"], SAVED_COINS)),
     ],
+    "a fit with a component that is flat": [
+        bad(line, 3, "f.json: parameters: component 1 became flat", f__json=changed("parameters.covariances", FLAT))
+        for line in READERS[::2]
+    ]
+    + [
+        bad(
+            "generate f.json",
+            3,
+            "f.json: component 1 became flat",
+            f__json=changed("settings.covariance", "diag", json.loads(changed("parameters.covariances", FLAT))),
+        ),
+        bad("fit gmm x.csv -k 2 --start f.json", 4, f__json=changed("parameters.covariances", FLAT)),
+    ],
     # experiments
     "an unknown key": [
         yaml("model: gmm\nfit:\n  max_itr: 9\n", "fit.yaml:3:3: unknown key 'max_itr' (did you mean 'max_iter'?)"),
@@ -567,6 +581,7 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         generate("{heads: [0.5, 0.6]}", "tosses", model="coins"),
         generate("{means: [[1, 2], [3]], sds: [[1, 1], [1, 1]]}", "generate.parameters.means[1]: must have 2 values"),
         generate("{means: [[1]], sds: [[.nan]]}", "generate.parameters.sds[0][0]: must be a finite number"),
+        generate("{means: [[1, 2]], covariances: [[[5.0e-324, 0], [0, 1]]]}", "parameters: component 1 became flat"),
         generate("{means: [[1]], sds: [[0]]}", "generate.parameters.sds[0]: must be positive"),
         generate("{means: [[x]], sds: [[1]]}", "generate.parameters.means[0][0]: must be a finite number, got 'x'"),
         generate("{weights: [-0.5, 1.5], means: [[1], [2]], sds: [[1], [1]]}", "weights[0]: must not be negative"),

@@ -14,6 +14,7 @@ from emcli.config.settings import Settings
 from emcli.errors import EmcliError, Exit, Problem, escaped, quoted
 from emcli.files import shown_name
 from emcli.models import MODELS, model_class
+from emcli.models.base import Degenerate
 from emcli.models.parameters import ParameterFault
 
 if TYPE_CHECKING:
@@ -137,4 +138,6 @@ def read_fit(path: str) -> FitDocument:
     except ParameterFault as fault:
         what = f"{dotted(('parameters', *fault.path))}: {fault.what}"
         raise EmcliError(Exit.DATA, Problem(what, file)) from None
+    except Degenerate as reason:
+        raise EmcliError(Exit.DATA, Problem(f"parameters: {reason}", file)) from None
     return fit

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emcli.compute.memory import require
-from emcli.models.base import AnyModel
+from emcli.models.base import AnyModel, Degenerate
 from emcli.models.parameters import ParameterFault
 from emcli.types import JSON, Array, IndexArray
 
@@ -36,7 +36,10 @@ def draw(
 
     tosses: of every row, or how often each number of tosses comes.
     """
-    model = kind.from_parameters(parameters)
+    try:
+        model = kind.from_parameters(parameters)
+    except Degenerate as reason:
+        raise ParameterFault((), str(reason)) from None
     k, rng = len(model.shares), np.random.default_rng(seed)
     count = rows or sum(sizes or ())
     one = None if tosses is None else np.ones(1, dtype=np.intp)
