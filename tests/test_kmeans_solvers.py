@@ -11,21 +11,23 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import run
-from emcli.models.kmeans.lloyd import steps
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from emcli.compute.processes import process_map
 from emcli.compute.threads import thread_map
-from emcli.data import points
-from emcli.data.rows import Rows
+from emcli.config.settings import DataSettings
+from emcli.data.points import POINTS
+from emcli.data.rows import Columns, Rows
+from emcli.data.scaling import ScalingRule
 from emcli.inference.convergence import check_monotone
 from emcli.models.em import Step, em
-from emcli.models.kmeans import lloyd_bounds
+from emcli.models.kmeans import bounded_rows, lloyd_bounds
 from emcli.models.kmeans.assignment import ScreenedDistances
+from emcli.models.kmeans.bounded_rows import BoundedRows
 from emcli.models.kmeans.centroid_drift import CentroidDrift
-from emcli.models.kmeans.lloyd_1d import on_a_line
-from emcli.models.kmeans.lloyd_bounds import Part, bounded
+from emcli.models.kmeans.lloyd_1d import steps_1d
+from emcli.models.kmeans.lloyd_bounds import steps_with_bounds
 from emcli.models.kmeans.model import KMeans
 from emcli.models.seeding import squared_distances
 from emcli.types import Array
@@ -36,15 +38,22 @@ MOST = 60  # iterations
 @pytest.fixture(autouse=True)
 def several_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """However few the rows, so that what is put together from parts is tested too."""
-    monkeypatch.setattr(lloyd_bounds, "LEAST", 1)
+    monkeypatch.setattr(lloyd_bounds, "MIN_SLICE_PRODUCTS", 1)
 
 
 def rows_of(x: Array, weights: Array | None, k: int) -> Rows:
-    return points.rows(x, weights, [f"x{j}" for j in range(x.shape[1])], k, common=True)
+    columns = Columns(x, [], weights, [f"x{j}" for j in range(x.shape[1])])
+    return POINTS.prepare(columns, k, ScalingRule.ALL_COLUMNS, DataSettings())
 
 
 def fast(model: KMeans, rows: Rows) -> Iterator[Step]:
-    return (on_a_line if len(rows.values) == 1 else bounded)(model, rows, map)
+    return (steps_1d if len(rows.values) == 1 else steps_with_bounds)(model, rows, map)
+
+
+def solver_steps(model: KMeans, rows: Rows, mapper: Any) -> Iterator[Step]:
+    steps = model.steps(rows, mapper)
+    assert steps is not None
+    return steps
 
 
 def both(x: Array, weights: Array | None, start: Array) -> tuple[list[Step], list[Step], Rows]:
@@ -101,34 +110,34 @@ def test_every_step_is_that_of_plain_em(
     n: int, d: int, k: int, kind: str, least: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In several parts, or in one."""
-    monkeypatch.setattr(lloyd_bounds, "LEAST", least)
+    monkeypatch.setattr(lloyd_bounds, "MIN_SLICE_PRODUCTS", least)
     x, start = drawn(0, n, d, k, kind)
     agree(x, None, start)
 
 
-@pytest.mark.parametrize("noted", [(lloyd_bounds.FEW, lloyd_bounds.AHEAD), (1.0, 1.0), (1.0, 2.0)])
+@pytest.mark.parametrize("noted", [(bounded_rows.MAX_NOTED_SHARE, bounded_rows.NOTED_STEPS), (1.0, 1.0), (1.0, 2.0)])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_fast_centroids_are_looked_at_alone_and_every_step_is_that_of_plain_em(
     monkeypatch: pytest.MonkeyPatch, weighted: bool, noted: tuple[float, float]
 ) -> None:
-    """Most centroids have come to rest while a few still travel far. No row that is due is missed among those noted."""
+    """Most centroids have come to rest while a few still move far. No row that is due is missed among those noted."""
     looks: list[int] = []
-    original, from_notes = lloyd_bounds.compared, Part.due
+    original, from_notes = bounded_rows.compare_fast, BoundedRows.due
 
-    def counted(part: Part, screen: ScreenedDistances, travel: CentroidDrift) -> None:
-        looks.append(len(travel.fast))
-        original(part, screen, travel)
+    def counting(part: BoundedRows, screen: ScreenedDistances, drift: CentroidDrift) -> None:
+        looks.append(len(drift.fast))
+        original(part, screen, drift)
 
-    def due(part: Part, travel: CentroidDrift) -> Any:
-        found = from_notes(part, travel)
-        upper = np.nextafter(travel.joint.astype(np.float32), np.float32(np.inf))
-        assert np.array_equal(found, np.flatnonzero(part.until <= np.take(upper, part.labels, mode="clip")))
+    def due(part: BoundedRows, drift: CentroidDrift) -> Any:
+        found = from_notes(part, drift)
+        upper = np.nextafter(drift.shrunk.astype(np.float32), np.float32(np.inf))
+        assert np.array_equal(found, np.flatnonzero(part.valid_until <= np.take(upper, part.labels, mode="clip")))
         return found
 
-    monkeypatch.setattr(lloyd_bounds, "compared", counted)
-    monkeypatch.setattr(Part, "due", due)
-    monkeypatch.setattr(lloyd_bounds, "FEW", noted[0])
-    monkeypatch.setattr(lloyd_bounds, "AHEAD", noted[1])
+    monkeypatch.setattr(bounded_rows, "compare_fast", counting)
+    monkeypatch.setattr(BoundedRows, "due", due)
+    monkeypatch.setattr(bounded_rows, "MAX_NOTED_SHARE", noted[0])
+    monkeypatch.setattr(bounded_rows, "NOTED_STEPS", noted[1])
     rng = np.random.default_rng(3)
     middles = rng.normal(size=(60, 32)) * 0.7
     x = middles[rng.integers(60, size=6000)] + rng.normal(size=(6000, 32))
@@ -218,10 +227,10 @@ def test_neither_threads_nor_processes_change_a_bit(d: int, k: int, shared_out: 
     x, start = drawn(3, 150_000 if d < 40 else 20_000, d, k, "blobs")
     rows = rows_of(x, None, k)
     model = KMeans(rows.scaling.to_scaled(start))
-    alone = list(islice(steps(model, rows, map), 20))
+    alone = list(islice(solver_steps(model, rows, map), 20))
     for jobs in (2, 4):
-        with shared_out(jobs) as spread:
-            for one, other in zip(alone, islice(steps(model, rows, spread), 20), strict=True):
+        with shared_out(jobs) as mapper:
+            for one, other in zip(alone, islice(solver_steps(model, rows, mapper), 20), strict=True):
                 assert one.score == other.score
                 assert np.array_equal(one.model.centroids, other.model.centroids)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emcli.models import seeding
-from emcli.models.kmeans.assignment import assigned, clustered, exactly, nearest
+from emcli.models.kmeans.assignment import cluster_sums, memberships, nearest, nearest_exact
 from emcli.models.seeding import squared_distances
 
 
@@ -26,11 +26,11 @@ def test_labels_and_distances_are_those_of_exact_distances(d: int, k: int, seed:
     labels, squares = nearest(rows, centroids)
     assert np.array_equal(labels, distances.argmin(axis=0))
     assert np.array_equal(squares, distances.min(axis=0))
-    members, again = assigned(rows, centroids)
+    members, again = memberships(rows, centroids)
     assert np.array_equal(members.argmax(axis=0), labels) and np.array_equal(members.sum(axis=0), np.ones(3000))
     assert np.array_equal(again, squares)
     weights = rng.integers(0, 3, 3000).astype(float)
-    sizes, sums, _ = clustered(rows, weights, centroids)
+    sizes, sums, _ = cluster_sums(rows, weights, centroids)
     assert np.array_equal(sizes, (members * weights).sum(axis=1))
     np.testing.assert_allclose(sums, (members * weights) @ rows.T, rtol=1e-12, atol=1e-10 * np.abs(rows).max())
 
@@ -46,7 +46,7 @@ def test_gaps_and_distances_that_are_called_sure_are(n: int, d: int, k: int, kin
     elif kind == "far":
         rows, centroids = rows * 1e-3 + 300, centroids * 1e-3 + 300
     one, two = np.sqrt(np.sort(squared_distances(rows, centroids), axis=0)[:2])
-    seen = exactly(rows, centroids)
+    seen = nearest_exact(rows, centroids)
     assert np.array_equal(seen.labels, squared_distances(rows, centroids).argmin(axis=0))
     assert (seen.gaps >= 0).all() and (seen.gaps <= two - one).all()
     assert (seen.distances >= one).all()

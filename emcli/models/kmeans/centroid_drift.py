@@ -1,9 +1,9 @@
-"""How far centroids have come since rows were last looked at, and which of them are too fast for a common bound."""
+"""Upper bounds on centroid movement for Hamerly's test, and which centroids are too fast for a common bound."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,46 +11,50 @@ import numpy.typing as npt
 from emcli.models.kmeans.assignment import Float32Array
 from emcli.types import Array, IndexArray
 
-FAST = 8  # of so many centroids one may be called fast
-COST = 0.25  # of a look at all rows, which it costs to compare all rows with the fast centroids
+CENTROIDS_PER_FAST = 8  # one centroid in so many may be called fast
+COMPARISON_COST = 0.25  # cost of comparing all rows with the fast centroids, as a share of assigning them all anew
 
-
-Some = tuple[Float32Array, npt.NDArray[Any]]  # of some rows: until what joint travel their labels hold, and those
+Labels = npt.NDArray[np.uint8 | np.uint16]  # (n,) the smallest type that holds k
+BoundSample = tuple[Float32Array, Labels]  # of a sample of rows: at what shrinkage each label expires, and the labels
 
 
 class CentroidDrift(NamedTuple):
-    """What the clusters' centroids have travelled since the first of their models, (k,) each."""
+    """Movement of the centroids since the first step, (k,) each.
 
-    own: Array  # each of them
-    joint: Array  # each, and in each step the farthest of the others that were not fast in it
-    stride: Array  # what the last step added to that
-    fast: IndexArray  # those that were, in the last step
+    The gap of a row is how much farther its second nearest centroid is than its nearest. Over a step it shrinks by at
+    most the movement of its own centroid plus the largest movement of another one (Hamerly 2010).
+    """
 
-    def on(self, drift: Array, some: Sequence[Some | None]) -> CentroidDrift:
-        """After a step in which the centroids drift so far (k,); some rows tell whether it repays to call any fast.
+    moved: Array  # path length of each centroid
+    shrunk: Array  # by how much the gaps of each cluster's rows have shrunk at most, fast centroids left out
+    shrunk_last: Array  # by how much in the last step, fast centroids included
+    fast: IndexArray  # the fast centroids of the last step: they are compared with all rows instead
 
-        Nothing is known of rows where that cannot be.
+    def after_step(self, moved: Array, samples: Sequence[BoundSample | None]) -> CentroidDrift:
+        """The drift after a step in which the centroids moved by `moved` (k,).
+
+        Samples of rows tell whether it pays to call some centroids fast; without samples none is called fast.
         """
-        stride = _joint(drift)
-        together = self.joint + stride
-        known = [part for part in some if part is not None]
+        shrunk_last = _shrinkage(moved)
+        with_all = self.shrunk + shrunk_last
+        known = [sample for sample in samples if sample is not None]
         if not known:
-            return CentroidDrift(self.own + drift, together, stride, self.fast)
-        until, labels = (np.concatenate(parts) for parts in zip(*known, strict=True))
-        fast = np.argsort(drift)[-max(1, len(drift) // FAST) :]
-        slow = drift.copy()
+            return CentroidDrift(self.moved + moved, with_all, shrunk_last, self.fast)
+        valid_until, labels = (np.concatenate(parts) for parts in zip(*known, strict=True))
+        fast = np.argsort(moved)[-max(1, len(moved) // CENTROIDS_PER_FAST) :]
+        slow = moved.copy()
         slow[fast] = 0.0
-        apart = self.joint + _joint(slow)
-        apart[fast] = np.inf
-        due, still_due = (np.count_nonzero(until <= joint[labels]) for joint in (together, apart))
-        if still_due + COST * len(until) >= due:
-            return CentroidDrift(self.own + drift, together, stride, fast[:0])
-        apart[fast] = together[fast]
-        return CentroidDrift(self.own + drift, apart, stride, fast)
+        without_fast = self.shrunk + _shrinkage(slow)
+        without_fast[fast] = np.inf
+        due, still_due = (np.count_nonzero(valid_until <= shrunk[labels]) for shrunk in (with_all, without_fast))
+        if still_due + COMPARISON_COST * len(valid_until) >= due:
+            return CentroidDrift(self.moved + moved, with_all, shrunk_last, fast[:0])
+        without_fast[fast] = with_all[fast]
+        return CentroidDrift(self.moved + moved, without_fast, shrunk_last, fast)
 
 
-def _joint(drift: Array) -> Array:
-    """How far each cluster and the farthest of the others went."""
-    second, first = np.sort(drift)[-2:]
-    others: Array = np.where(drift == first, second, first)
-    return drift + others
+def _shrinkage(moved: Array) -> Array:
+    """For each centroid its own movement plus the largest of the others, (k,)."""
+    second, first = np.sort(moved)[-2:]
+    others: Array = np.where(moved == first, second, first)
+    return moved + others

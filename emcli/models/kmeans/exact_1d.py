@@ -1,4 +1,4 @@
-"""K-means on a line, solved exactly: the best division of sorted values into k segments."""
+"""Exact K-means in one dimension: the best division of sorted values into k segments."""
 
 from __future__ import annotations
 
@@ -71,19 +71,19 @@ def optimal_clusters(values: Array, weights: Array | None, k: int) -> tuple[Arra
     return np.array([mean for mean, _ in fitted]), float(sum(inertia for _, inertia in fitted))
 
 
-def _starts(spread: IntervalCosts, n: int, k: int) -> list[int]:
-    """Where each of the k best segments starts."""
+def _starts(costs: IntervalCosts, n: int, k: int) -> list[int]:
+    """First value of each of the k best segments."""
     last = np.arange(n)
-    cost = spread(np.zeros(n, dtype=np.intp), last)
+    cost = costs(np.zeros(n, dtype=np.intp), last)
     choices = []  # per number of segments and last value, where the last segment starts
     for segments in range(1, k - 1):
-        cost, chosen = _extended(spread, cost, segments)
+        cost, chosen = _extended(costs, cost, segments)
         choices.append(chosen)
     starts: list[int] = []
     end = n
     if k > 1:  # the last layer is needed at its last value only
         first = np.arange(k - 1, n)
-        total = cost[first - 1] + spread(first, np.full(len(first), n - 1))
+        total = cost[first - 1] + costs(first, np.full(len(first), n - 1))
         end = k - 1 + int(np.argmin(total))
         starts.append(end)
     for chosen in reversed(choices):
@@ -92,7 +92,7 @@ def _starts(spread: IntervalCosts, n: int, k: int) -> list[int]:
     return [0, *reversed(starts)]
 
 
-def _extended(spread: IntervalCosts, cost: Array, segments: int) -> tuple[Array, npt.NDArray[np.int32]]:
+def _extended(costs: IntervalCosts, cost: Array, segments: int) -> tuple[Array, npt.NDArray[np.int32]]:
     """Cost (n,) of one segment more than `segments`, and where that segment starts.
 
     The best start never falls as the end grows, so the ends in the middle of a stretch are bounded by those at its
@@ -112,7 +112,7 @@ def _extended(spread: IntervalCosts, cost: Array, segments: int) -> tuple[Array,
         lengths = high - low + 1
         offsets = np.cumsum(lengths) - lengths
         first = np.arange(int(lengths.sum())) - np.repeat(offsets - low, lengths)
-        total = cost[first - 1] + spread(first, np.repeat(last, lengths))
+        total = cost[first - 1] + costs(first, np.repeat(last, lengths))
         best = np.minimum.reduceat(total, offsets)
         least = np.flatnonzero(total == np.repeat(best, lengths))
         chosen[places] = first[least[np.searchsorted(least, offsets)]]

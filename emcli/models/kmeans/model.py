@@ -18,20 +18,20 @@ from emcli.data.scaling import Scaling, ScalingRule, weighed
 from emcli.errors import FitWarning
 from emcli.models.base import Measures, Model, first_pair
 from emcli.models.em import Step, pooled_e_step
-from emcli.models.kmeans.assignment import KMeansStats, assigned, clustered, nearest
+from emcli.models.kmeans.assignment import KMeansStats, cluster_sums, memberships, nearest
 from emcli.models.parameters import ParameterFault, ParameterReader, refuse_other_columns
 from emcli.models.plain_values import Parameters, Share, Titled
 from emcli.models.seeding import kmeans_plusplus
 from emcli.types import JSON, Array, IndexArray, Mapper
 
-KEYS = ("centroids", "sizes", "sd", "scales", "weights")
-FEW_ROWS = 4096  # below which no way of Lloyd's iteration is faster than another
-EXACT = 100_000  # different values on a line up to which the best clusters of all are found
+PARAMETER_KEYS = ("centroids", "sizes", "sd", "scales", "weights")
+MIN_SOLVER_ROWS = 4096  # up to which no solver is faster than plain EM
+MAX_DISTINCT_FOR_OPTIMUM = 100_000  # distinct values of one column up to which the global optimum is computed
 
 
 @dataclass(frozen=True, eq=False)
 class KMeans(Model[KMeansStats]):
-    """k centroids; rows are (d, n). What is known beside them serves to draw rows, and to place new ones."""
+    """K-means with k centroids; rows are (d, n). `sizes`, `sd` and `scales` are for drawing rows and for new rows."""
 
     name = "kmeans"
     observations = POINTS
@@ -43,10 +43,10 @@ class KMeans(Model[KMeansStats]):
 
     centroids: Array  # (k, d)
     refilled: int = 0  # how often an emptied cluster took the farthest row
-    sizes: Array | None = None  # (k,) weight of the rows of each
+    sizes: Array | None = None  # (k,) weight of the rows of each cluster
     sd: float | None = None  # of rows around their centroid, in units of `scales`
-    scales: Array | None = None  # (d,) what columns were divided by; None: by nothing
-    weights: Array = field(init=False, repr=False)  # (k,) all 1: sizes of clusters play no part
+    scales: Array | None = None  # (d,) by which the columns were divided; None: by nothing
+    weights: Array = field(init=False, repr=False)  # (k,) all 1: K-means has no mixing weights
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", np.ones(len(self.centroids)))
@@ -63,7 +63,7 @@ class KMeans(Model[KMeansStats]):
         return reduce(add, (self._assignment(*piece) for piece in batch_chunks(rows, weights)))
 
     def _assignment(self, rows: Array, weights: Array | None) -> KMeansStats:
-        sizes, sums, squares = clustered(rows, weights, self.centroids)
+        sizes, sums, squares = cluster_sums(rows, weights, self.centroids)
         return KMeansStats.of(rows, weights, sizes, sums, squares)
 
     def m_step(self, stats: KMeansStats) -> Self:
@@ -76,25 +76,25 @@ class KMeans(Model[KMeansStats]):
         return replace(self, centroids=centroids, refilled=self.refilled + 1)
 
     def posterior(self, rows: Array) -> tuple[Array, Array]:
-        """KMeansStatss (k, n), one 1 in each column, and squared distances to the nearest centroid (n,)."""
-        return assigned(rows, self.centroids)
+        """Memberships (k, n), one 1 in each column, and squared distances to the nearest centroid (n,)."""
+        return memberships(rows, self.centroids)
 
     def labels(self, rows: Array) -> IndexArray:
         """The nearest centroid of each row (n,)."""
         return nearest(rows, self.centroids)[0]
 
     def steps(self, rows: Rows, mapper: Mapper) -> Iterator[Step] | None:
-        """Lloyd's iteration by the fastest way for rows of this shape; None: plain EM is as fast."""
+        """Lloyd's iteration by the fastest solver for rows of this shape; None: plain EM is as fast."""
         d, n = rows.values.shape
-        if n <= FEW_ROWS:
+        if n <= MIN_SOLVER_ROWS:
             return None
         if d == 1:
-            from emcli.models.kmeans.lloyd_1d import on_a_line
+            from emcli.models.kmeans.lloyd_1d import steps_1d
 
-            return on_a_line(self, rows, mapper)
-        from emcli.models.kmeans.lloyd_bounds import bounded
+            return steps_1d(self, rows, mapper)
+        from emcli.models.kmeans.lloyd_bounds import steps_with_bounds
 
-        return bounded(self, rows, mapper)
+        return steps_with_bounds(self, rows, mapper)
 
     @classmethod
     def measures(cls, score: float, rows: Rows, k: int) -> Measures:
@@ -107,7 +107,7 @@ class KMeans(Model[KMeansStats]):
 
     @classmethod
     def requirements(cls, settings: ModelSettings) -> Requirements:
-        """Columns on one scale, and a warning where one of them decides alone; or all columns standardized."""
+        """Columns on one scale, with a warning where one column dominates; or all columns standardized."""
         if settings.standardize:
             return Requirements(POINTS, settings.k, ScalingRule.STANDARDIZED)
         return Requirements(POINTS, settings.k, ScalingRule.ALL_COLUMNS, check=_with_lopsided)
@@ -124,7 +124,7 @@ class KMeans(Model[KMeansStats]):
 
     @property
     def shares(self) -> Array:
-        """(k,) how many of the rows each cluster has; all alike where nothing is known."""
+        """(k,) share of the rows in each cluster; equal shares where the sizes are not known."""
         sizes = self.weights if self.sizes is None else self.sizes
         shares: Array = sizes / sizes.sum()
         return shares
@@ -145,7 +145,7 @@ class KMeans(Model[KMeansStats]):
         return {"centroids": self.centroids.tolist()}
 
     def described(self, stats: KMeansStats, rows: Rows) -> dict[str, JSON]:
-        """Centroids, sizes, the sd of rows around their centroid, and what columns were divided by."""
+        """Centroids, sizes, the sd of rows around their centroid, and the scales of standardized columns."""
         inertia = self.measures(stats.score, rows, len(self.centroids)).inertia or 0.0
         found = self.to_parameters()
         found["sizes"] = [int(size) if size == int(size) else size for size in stats.sizes.tolist()]
@@ -158,8 +158,8 @@ class KMeans(Model[KMeansStats]):
     def from_parameters(
         cls, parameters: Parameters, settings: ModelSettings | None = None, rows: Rows | None = None
     ) -> Self:
-        """Centroids, and what is given beside them. Raises ParameterFault."""
-        given = ParameterReader(parameters, KEYS)
+        """The model of given centroids, with sizes or weights, sd and scales if given. Raises ParameterFault."""
+        given = ParameterReader(parameters, PARAMETER_KEYS)
         centroids = given.matrix("centroids", settings.k if settings else None, len(rows.names) if rows else None)
         k, d = centroids.shape
         sizes = given.array("sizes", (k,)) if "sizes" in given else None
@@ -195,7 +195,7 @@ class KMeans(Model[KMeansStats]):
 
     @classmethod
     def table(cls, parameters: Parameters, names: Sequence[str], total: float) -> list[Titled]:
-        """Sizes, where they are known, and centroids."""
+        """Sizes and shares, where they are known, and centroids."""
         columns: list[Titled] = []
         if parameters.get("sizes"):
             sizes: list[float] = np.asarray(parameters["sizes"]).tolist()
@@ -218,16 +218,16 @@ class KMeans(Model[KMeansStats]):
         return Scaling.around(self.centroids, np.ptp(self.centroids, axis=0, keepdims=True), common=True)
 
     def measured(self, found: Array, scaling: Scaling) -> Array:
-        """Distances (n,) to the nearest centroid, in the user's units, or in those of the scales."""
+        """Distances (n,) to the nearest centroid, in the user's units, or in standardized ones."""
         return np.ldexp(np.sqrt(found), 0 if scaling.unit is not None else scaling.exponent[0])
 
     @classmethod
     def contains(cls, small: ModelSettings, large: ModelSettings) -> bool:
-        """More clusters are never worse."""
+        """Is k smaller? More clusters never have a higher inertia."""
         return small.k < large.k
 
     def grown(self, settings: ModelSettings, rows: Rows, step: float) -> Iterator[Self]:
-        """The row farthest from its centroid becomes one of its own, until there are enough: the inertia only falls."""
+        """The model with the row farthest from its centroid as a new centroid, again and again until there are k."""
         grown = replace(self, sizes=None)
         while len(grown.centroids) < settings.k:
             stats = pooled_e_step(grown, rows.batches(), rows.mapping(map))
@@ -235,13 +235,13 @@ class KMeans(Model[KMeansStats]):
         yield grown
 
     def identical_components(self) -> tuple[int, int] | None:
-        """Two centroids at the same place."""
+        """Two equal centroids, if there are any."""
         return first_pair(lambda i, j: np.array_equal(self.centroids[i], self.centroids[j]), len(self.centroids))
 
     @classmethod
     def global_optimum(cls, rows: Rows, settings: ModelSettings) -> Self | None:
-        """The best clusters of all on a line of not too many different values."""
-        if len(rows.values) > 1 or rows.has_more_distinct_than(EXACT):
+        """The global optimum, in one dimension and for up to MAX_DISTINCT_FOR_OPTIMUM distinct values."""
+        if len(rows.values) > 1 or rows.has_more_distinct_than(MAX_DISTINCT_FOR_OPTIMUM):
             return None
         from emcli.models.kmeans.exact_1d import optimal_clusters
 
@@ -249,10 +249,10 @@ class KMeans(Model[KMeansStats]):
         return None if seen is None else cls(optimal_clusters(seen.values[0], seen.weights, settings.k)[0][:, None])
 
     def warnings(self, stats: KMeansStats) -> Sequence[FitWarning]:
-        """Clusters that were refilled, and an inertia of 0."""
-        said = []
+        """Warnings of refilled clusters and of an inertia of 0."""
+        found = []
         if self.refilled:
-            said.append(
+            found.append(
                 FitWarning(
                     "empty-cluster",
                     f"a cluster lost all its rows {self.refilled} times on the way, and "
@@ -260,14 +260,14 @@ class KMeans(Model[KMeansStats]):
                 )
             )
         if stats.score == 0:
-            said.append(
+            found.append(
                 FitWarning(
                     "zero-inertia",
                     "every row lies exactly on its centroid: as many clusters as different "
                     "rows, so there is nothing left to explain; use a smaller k",
                 )
             )
-        return said
+        return found
 
 
 def _with_lopsided(rows: Rows) -> Rows:

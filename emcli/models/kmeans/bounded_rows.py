@@ -1,0 +1,237 @@
+"""Rows with their labels and bounds that say how long these hold: the E-step of K-means with Hamerly's bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from emcli.compute import arrays
+from emcli.models.kmeans.assignment import (
+    CHUNK_ROWS,
+    Float32Array,
+    KMeansStats,
+    ScreenedDistances,
+    chunk_rows,
+    nearest_exact,
+    own_squared_distances,
+    to_float32,
+)
+from emcli.models.kmeans.centroid_drift import BoundSample, CentroidDrift, Labels
+from emcli.types import Array, IndexArray
+
+MAX_NOTED_SHARE = 1 / 16  # share of rows due below which the rows due in the next steps are noted
+NOTED_STEPS = 8  # steps for which they are noted, each as long as the last
+MIN_DUE_SHARE = 0.7  # share of rows due from which all rows are assigned anew
+MIN_COPY_DIMENSIONS = 8  # dimensions from which a float32 copy of the rows is kept
+MAX_ROWS_AT_ONCE = 1000  # rows up to which all their columns are summed in one call
+SAMPLE_STRIDE = 16  # one row in so many tells whether it pays to call centroids fast
+FLOAT32_SUM_ERROR = np.float32(2.0**-21)  # relative rounding error of a few float32 sums
+
+
+@dataclass
+class BoundedRows:
+    """A slice of the rows, with their labels and bounds.
+
+    A bound of a row is the shrinkage (`CentroidDrift.shrunk` of its cluster) at which its label may change: its gap
+    when it was last assigned, plus the shrinkage until then.
+    """
+
+    rows: Array  # (d, n)
+    weights: Array | None
+    labels: Labels  # (n,) k for a row not assigned yet
+    valid_until: Float32Array  # (n,) the bounds
+    distances: Float32Array | None = (
+        None  # (n,) bound on the distance to the nearest centroid, less its path until then
+    )
+    float32_copy: Float32Array | None = None  # (n, d + 2) as `to_float32` gives it, where that is worth its memory
+    noted: IndexArray | None = None  # places of the rows due before the shrinkage exceeds `noted_until`, if few
+    noted_until: Float32Array | None = None  # (k,)
+
+    def float32(self, where: slice | IndexArray) -> Float32Array:
+        """The rows (m, d + 2) at some places in single precision, followed by 1 and their squared norms."""
+        if self.float32_copy is not None:
+            return self.float32_copy[where] if isinstance(where, slice) else arrays.take_rows(self.float32_copy, where)
+        return self._to_float32(where)
+
+    def _to_float32(self, where: slice | IndexArray) -> Float32Array:
+        d = len(self.rows)
+        x = np.empty((d + 2, len(self.labels[where])), dtype=np.float32)
+        for row, out in zip(self.rows, x, strict=False):
+            out[:] = row[where] if isinstance(where, slice) else arrays.take_rows(row, where)
+        return to_float32(x)
+
+    def cut_out(self, cut: slice) -> BoundedRows:
+        """A slice of these rows, in the same memory."""
+        return BoundedRows(
+            self.rows[:, cut],
+            None if self.weights is None else self.weights[cut],
+            self.labels[cut],
+            self.valid_until[cut],
+            None if self.distances is None else self.distances[cut],
+            None if self.float32_copy is None else self.float32_copy[cut],
+        )
+
+    def write_copy(self) -> None:
+        """Fill the float32 copy, if there is one."""
+        if self.float32_copy is not None:
+            for i in range(0, len(self.labels), CHUNK_ROWS):
+                cut = slice(i, i + CHUNK_ROWS)
+                self.float32_copy[cut] = self._to_float32(cut)
+
+    def due(self, drift: CentroidDrift) -> IndexArray:
+        """Places of the rows whose labels may have changed."""
+        shrunk = drift.shrunk.astype(np.float32)
+        np.nextafter(shrunk, np.float32(np.inf), out=shrunk)
+        if self.noted is not None and self.noted_until is not None and (shrunk <= self.noted_until).all():
+            bounds, labels = np.take(self.valid_until, self.noted), np.take(self.labels, self.noted)
+            return self.noted[bounds <= np.take(shrunk, labels)]
+        due = np.flatnonzero(self.valid_until <= np.take(shrunk, self.labels, mode="clip"))
+        self.noted = None
+        if len(due) < MAX_NOTED_SHARE * len(self.labels):
+            self.noted_until = shrunk + np.float32(NOTED_STEPS) * drift.shrunk_last.astype(np.float32)
+            self.noted = np.flatnonzero(self.valid_until <= np.take(self.noted_until, self.labels))
+        return due
+
+    def sums_by_label(self, at: IndexArray | slice, labels: IndexArray, k: int, old: IndexArray | None = None) -> Array:
+        """Sums (d + 2, k) by label over the rows at some places: of w x, of w, and of the rows with w > 0.
+
+        With `old` labels, the change of these sums from the old labels to the new ones.
+        """
+
+        def by_label(x: Array | None) -> Array:
+            found = np.bincount(labels, x, k).astype(np.float64, copy=False)
+            return found if old is None else found - np.bincount(old, x, k + 1)[:k]
+
+        w = None if self.weights is None else self.weights[at]
+        sums = np.empty((len(self.rows) + 2, k))
+        if not isinstance(at, slice) and len(at) <= MAX_ROWS_AT_ONCE and len(self.rows) >= MIN_COPY_DIMENSIONS:
+            x = arrays.take_columns(self.rows, at)
+            x = x if w is None else x * w
+            sums[:-2] = _summed(x, labels, k) if old is None else _summed(x, labels, k) - _summed(x, old, k + 1)[:, :k]
+        else:
+            for row, out in zip(self.rows, sums, strict=False):
+                x = row[at] if isinstance(at, slice) else arrays.take_rows(row, at)
+                out[:] = by_label(x if w is None else x * w)
+        sums[-1] = by_label(None if w is None else (w > 0).astype(np.float64))
+        sums[-2] = sums[-1] if w is None else by_label(w)
+        return sums
+
+    def total_sums(self, k: int) -> Array:
+        """Sums (d + 2, k) of all rows by their present labels, as in `sums_by_label`."""
+        return self.sums_by_label(slice(None), self.labels.astype(np.intp), k)
+
+    def bound_sample(self) -> BoundSample | None:
+        """Bounds and labels of every SAMPLE_STRIDE-th row; None where no centroid is ever called fast."""
+        return None if self.distances is None else (self.valid_until[::SAMPLE_STRIDE], self.labels[::SAMPLE_STRIDE])
+
+
+class LabelUpdate(NamedTuple):
+    """The outcome of an E-step on a slice of the rows."""
+
+    change: Array | float  # of the sums (d + 2, k) by label; 0.0 where no label changed
+    changed: int  # rows with weight whose label changed
+    sample: BoundSample | None
+
+
+def update_labels(part: BoundedRows, screen: ScreenedDistances, drift: CentroidDrift) -> LabelUpdate:
+    """Assign the rows that are due to their nearest centroids."""
+    if len(drift.fast):
+        compare_fast(part, screen, drift)
+    due = part.due(drift)
+    change, changed = assign_due(part, screen, drift, due) if len(due) else (0.0, 0)
+    return LabelUpdate(change, changed, part.bound_sample())
+
+
+def compare_fast(part: BoundedRows, screen: ScreenedDistances, drift: CentroidDrift) -> None:
+    """Compare all rows with the fast centroids, and lower the bounds to what these allow.
+
+    A row that belongs to a fast centroid becomes due: it finds that centroid nearer than its bound says.
+    """
+    assert part.distances is not None
+    moved, shrunk = drift.moved.astype(np.float32), drift.shrunk.astype(np.float32)
+    slack = FLOAT32_SUM_ERROR * np.float32(drift.moved.max() + drift.shrunk.max())
+    for i in range(0, len(part.labels), CHUNK_ROWS):
+        cut = slice(i, i + CHUNK_ROWS)
+        labels = part.labels[cut]
+        to_fast, to_own = (
+            screen.min_distance(part.float32(cut), drift.fast),
+            part.distances[cut] + np.take(moved, labels),
+        )
+        bounds = to_fast - to_own
+        to_own += to_fast
+        to_own *= FLOAT32_SUM_ERROR
+        bounds -= to_own
+        bounds += np.take(shrunk, labels)
+        bounds -= slack
+        np.minimum(part.valid_until[cut], bounds, out=part.valid_until[cut])
+    part.noted = None
+
+
+def assign_due(
+    part: BoundedRows, screen: ScreenedDistances, drift: CentroidDrift, due: IndexArray
+) -> tuple[Array | float, int]:
+    """Assign the rows due: the change of the sums by label, and how many rows with weight changed their label."""
+    n, k = len(part.labels), len(screen.centroids)
+    everything = len(due) > MIN_DUE_SHARE * n
+    new = np.empty(n if everything else len(due), dtype=np.intp)
+    gaps, distances = np.empty((2, len(new)), dtype=np.float32)
+    size = chunk_rows(k)
+    for i in range(0, len(new), size):
+        cut = slice(i, i + size)
+        new[cut], gaps[cut], distances[cut] = screen(part.float32(cut if everything else due[cut]))
+    close = np.flatnonzero(gaps <= 0)
+    if len(close):
+        at = close if everything else due[close]
+        new[close], gaps[close], distances[close] = nearest_exact(arrays.take_columns(part.rows, at), screen.centroids)
+    gaps += np.take(np.nextafter(drift.shrunk.astype(np.float32), np.float32(-np.inf)), new)
+    where: slice | IndexArray = slice(None) if everything else due
+    np.nextafter(gaps, np.float32(-np.inf), out=gaps)
+    part.valid_until[where] = gaps
+    if part.distances is not None:
+        distances -= np.take(drift.moved.astype(np.float32), new)
+        part.distances[where] = distances
+    changed = np.flatnonzero(new != part.labels[where])
+    if not len(changed):
+        return 0.0, 0
+    at, new = changed if everything else due[changed], new[changed]
+    old = part.labels[at].astype(np.intp)
+    part.labels[at] = new
+    count = len(at) if part.weights is None else int(np.count_nonzero(part.weights[at]))
+    places: IndexArray | slice = slice(None) if len(at) == n else at
+    return part.sums_by_label(places, new, k, None if old.min() == k else old), count
+
+
+def _summed(x: Array, labels: IndexArray, k: int) -> Array:
+    """Sums (d, k) of the columns of x (d, m) by labels (m,), in one call."""
+    d = len(x)
+    places = np.arange(0, d * k, k)[:, None] + labels
+    return np.bincount(places.ravel(), x.ravel(), d * k).astype(np.float64, copy=False).reshape(d, k)
+
+
+def sum_of_squares(part: BoundedRows) -> float:
+    """The weighted sum of the squared norms of some rows."""
+    squares = np.einsum("dn,dn->n", part.rows, part.rows)
+    return float(squares.sum() if part.weights is None else squares @ part.weights)
+
+
+def statistics(part: BoundedRows, centroids: Array) -> KMeansStats:
+    """The E-step's statistics of rows whose labels are up to date."""
+    labels = part.labels.astype(np.intp)
+    squares = own_squared_distances(part.rows, centroids, labels)
+    *sums, sizes, _ = part.sums_by_label(slice(None), labels, len(centroids))
+    return KMeansStats.of(part.rows, part.weights, sizes, np.array(sums).T, squares)
+
+
+def residuals(part: BoundedRows, centroids: Array) -> tuple[float, Array]:
+    """Inertia of some rows, and the sums (d, k) by label of their weighted differences from their centroids."""
+    k, d = centroids.shape
+    labels = part.labels.astype(np.intp)
+    inertia, shifts = 0.0, np.empty((d, k))
+    for j in range(d):
+        away = part.rows[j] - centroids[:, j][labels]
+        weighted = away if part.weights is None else away * part.weights
+        inertia += float(weighted @ away)
+        shifts[j] = np.bincount(labels, weighted, k)
+    return inertia, shifts
