@@ -9,7 +9,7 @@ import pytest
 
 from emcli.models.base import Degenerate
 from emcli.models.gmm.covariance import SHAPES
-from emcli.models.gmm.e_step import FAINT
+from emcli.models.gmm.e_step import MIN_DENSITY
 from emcli.models.gmm.mixture import GaussianMixture
 
 Wide = np.longdouble
@@ -102,7 +102,7 @@ def test_a_row_in_which_every_density_underflows_counts_like_the_others(shape: s
     rows[:, :7] = 80.0
     model = GaussianMixture(WEIGHTS, means, SHAPES[shape].of(matrices, None))
     r, log_density = model.posterior(rows)
-    assert log_density[0] < np.log(FAINT) < np.median(log_density)
+    assert log_density[0] < np.log(MIN_DENSITY) < np.median(log_density)
     np.testing.assert_allclose(r.sum(axis=0), 1.0, rtol=1e-15)
     stats, parts = model.e_step(rows, None), (model.e_step(rows[:, :7], None), model.e_step(rows[:, 7:], None))
     for name in vars(stats):
@@ -130,8 +130,8 @@ def test_a_piece_of_any_size_leaves_the_same_sums(monkeypatch: pytest.MonkeyPatc
     rows, weights, means, matrices = drawn("close", 3)
     model = GaussianMixture(WEIGHTS, means, SHAPES["full"].of(matrices, None))
     whole = model.e_step(rows, weights)
-    monkeypatch.setattr(e_step, "PIECE", 1000)
-    monkeypatch.setattr(e_step, "WIDE", 1)
+    monkeypatch.setattr(e_step, "CHUNK_NUMBERS", 1000)
+    monkeypatch.setattr(e_step, "MIN_CHUNK_ROWS", 1)
     pieces = model.e_step(rows, weights)
     for name in vars(whole):
         np.testing.assert_allclose(getattr(pieces, name), getattr(whole, name), rtol=1e-12, atol=1e-9, err_msg=name)

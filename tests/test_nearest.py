@@ -59,10 +59,10 @@ def test_few_differences_taken_at_once_are_bit_for_bit_the_same(monkeypatch: pyt
     rng = np.random.default_rng(0)
     for n, d, k in [(1, 64, 100), (2, 1, 3), (7, 3, 5), (33, 17, 8), (400, 2, 8)]:
         rows, centroids = rng.normal(size=(d, n)) * 10.0 ** rng.normal(size=(d, 1)), rng.normal(size=(k, d))
-        assert n * d * k <= seeding.FEW
+        assert n * d * k <= seeding.MAX_DIFFERENCES_AT_ONCE
         together = squared_distances(rows, centroids)
         with monkeypatch.context() as patch:
-            patch.setattr(seeding, "FEW", 0)
+            patch.setattr(seeding, "MAX_DIFFERENCES_AT_ONCE", 0)
             assert np.array_equal(squared_distances(rows, centroids), together)
 
 

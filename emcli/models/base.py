@@ -1,4 +1,4 @@
-"""What a model is: an immutable value with an E-step and an M-step, and what the rest of the program asks of it."""
+"""The base class of models: an immutable value with an E-step, an M-step, and defaults for the rest of the program."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ if TYPE_CHECKING:
     from emcli.models.em import Step
 
 UNIT_ROUNDOFF = 2.0**-53
+MIN_EFFECTIVE_ROWS = 1e-30  # below which a component of a mixture has lost its rows
 
 
 class Degenerate(Exception):
-    """The likelihood has no maximum here: a component sank onto too few points, or lost all of them."""
+    """The likelihood has no maximum here: a component collapsed onto too few rows, or lost all of them."""
 
 
 @dataclass(frozen=True)
 class Stats:
-    """What the E-step learned from some rows; `+` pools it with what it learned from others."""
+    """Sufficient statistics that the E-step collects from some rows; `+` pools those of several batches."""
 
     weight: float
-    score: float  # what EM climbs: the log-likelihood, or minus half the inertia
-    squares: float  # Σ w t², where terms as large as t cancel in a row's part of the score; 0 where none do
+    score: float  # the objective of EM: the log-likelihood, or minus half the inertia
+    squares: float  # Σ w t² over terms t that cancel in each row's score, for its rounding error; 0 where none cancel
 
     def __add__(self, other: Self) -> Self:
         return type(self)(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -51,28 +52,28 @@ class Measures(NamedTuple):
 class Model(PlainValues, ABC, Generic[S]):
     """A latent-variable model of k components.
 
-    A subclass is a frozen dataclass whose fields are `weights` (k,) and the parameters of its components, (k, ...), and
-    writes the abstract methods; the others are right as they are, or say that there is nothing to say. A mixture has it
-    easier: see `Mixture`. `x` are rows as the observations lay them out, (d, n), in working coordinates.
+    A subclass is a frozen dataclass whose fields are `weights` (k,) and the parameters of its components, (k, ...). It
+    implements the abstract methods; the other methods have defaults that hold for any model. A mixture needs fewer
+    methods: see `Mixture`. `x` are rows as the observations lay them out, (d, n), in working coordinates.
     """
 
-    name: ClassVar[str]  # what the command line calls it
+    name: ClassVar[str]  # its name on the command line
     observations: ClassVar[Observations]  # how its rows are read
-    options: ClassVar[Mapping[str, JSON]] = {}  # options that it adds to the common ones, with their defaults
-    hard: ClassVar[bool] = False  # are rows assigned whole, so that the only end is a fixed point?
-    trial_runs: ClassVar[tuple[int, int]] = (8, 8)  # candidates tried for each start, and EM steps each of them gets
-    grows: ClassVar[bool] = False  # can `grown` make a larger model of a smaller one?
-    measure: ClassVar[str] = "log_density"  # what `predict` says of each row beside its component
+    options: ClassVar[Mapping[str, JSON]] = {}  # options beside the common ones, with their defaults
+    hard: ClassVar[bool] = False  # is each row assigned to one component only, so that EM ends at a fixed point?
+    trial_runs: ClassVar[tuple[int, int]] = (8, 8)  # candidates for each start, and EM steps of each trial run
+    grows: ClassVar[bool] = False  # does `grown` split components to make a larger model?
+    measure: ClassVar[str] = "log_density"  # the column that `predict` adds beside the component
 
     # EM
 
     @abstractmethod
     def e_step(self, x: Array, weights: Array | None) -> S:
-        """Statistics of some rows of these weights (n,), None for all 1. Raises Degenerate."""
+        """Statistics of rows (d, n) with weights (n,), None for all 1. Raises Degenerate."""
 
     @abstractmethod
     def m_step(self, stats: S) -> Self:
-        """The best model of the completed rows. Raises Degenerate."""
+        """The model that maximizes the expected complete-data score. Raises Degenerate."""
 
     @abstractmethod
     def posterior(self, x: Array) -> tuple[Array, Array]:
@@ -84,19 +85,19 @@ class Model(PlainValues, ABC, Generic[S]):
         return found
 
     def steps(self, rows: Rows, mapper: Mapper) -> Iterator[Step] | None:
-        """A stream of steps of its own that reaches what EM reaches; None: EM, and Newton's where they serve."""
+        """The steps of a solver of its own with the fixed points of EM; None: EM, with Newton's method if possible."""
         return None
 
     @classmethod
     def measures(cls, score: float, rows: Rows, k: int) -> Measures:
-        """How well a model of this score fits the rows."""
+        """Log-likelihood and inertia of a model of k components with this score."""
         return Measures(rows.log_likelihood(score))
 
     # start values and simulation
 
     @classmethod
     def requirements(cls, settings: ModelSettings) -> Requirements:
-        """What a fit asks of its rows."""
+        """How rows are to be read and scaled, and what is to be checked in them, for a fit."""
         return Requirements(cls.observations, settings.k, ScalingRule.EACH_COLUMN)
 
     @classmethod
@@ -104,7 +105,7 @@ class Model(PlainValues, ABC, Generic[S]):
     def initialize(
         cls, rows: Rows, settings: ModelSettings, init: Init, rng: np.random.Generator, candidate: int
     ) -> Self:
-        """A start, drawn from the rows; `candidate` counts those of one start from 0: they may be of several kinds."""
+        """Random start values from the rows; `candidate` counts trial runs from 0, which may use different methods."""
 
     @classmethod
     @abstractmethod
@@ -113,90 +114,90 @@ class Model(PlainValues, ABC, Generic[S]):
 
     @property
     def shares(self) -> Array:
-        """(k,) how many of the rows each component has."""
+        """(k,) share of the rows in each component."""
         return self.weights
 
     @abstractmethod
     def sample(self, labels: IndexArray, rng: np.random.Generator, trials: IndexArray | None = None) -> Array:
-        """Rows (n, columns) drawn from the components with these labels (n,), of so many trials each where there are.
+        """Rows (n, columns) drawn from the components with these labels (n,); `trials` (n,) are those of binomials.
 
-        Raises ParameterFault where a parameter that drawing needs is not there.
+        Raises ParameterFault where a parameter that drawing needs is missing.
         """
 
     # units, and new rows
 
     def described(self, stats: S, rows: Rows) -> dict[str, JSON]:
-        """The parameters in the user's units with what the statistics of the rows tell beside them, for a document."""
+        """Parameters in the user's units for a document, with what follows from the statistics of the rows."""
         return self.to_parameters()
 
     def to_scaled(self, scaling: Scaling, covariance: Array | None = None) -> Self:
-        """The same in working coordinates, in which all rows have this covariance (d, d)."""
+        """The model in working coordinates, in which all rows have this covariance (d, d)."""
         return self
 
     def to_original(self, scaling: Scaling) -> Self:
-        """The same in the user's units."""
+        """The model in the user's units."""
         return self
 
     def scaling(self, settings: ModelSettings, names: Sequence[str]) -> Scaling:
-        """Working coordinates for new rows of these columns that the model, in the user's units, is to be applied to.
+        """Working coordinates for applying this model, in the user's units, to new rows with these columns.
 
-        Raises ParameterFault where it is not one of that many columns.
+        Raises ParameterFault where the model has another number of columns.
         """
         return Scaling(np.zeros(1), np.zeros(1, dtype=np.int64))
 
     def measured(self, found: Array, scaling: Scaling) -> Array:
-        """What `predict` says of each row (n,), in the user's units, from what `posterior` found."""
+        """Log-densities or distances (n,) in the user's units, from those that `posterior` gives."""
         return found + scaling.log_density_shift()
 
     # models within models
 
     @classmethod
     def contains(cls, small: ModelSettings, large: ModelSettings) -> bool:
-        """Is every model of the small settings also one of the large ones?"""
+        """Is every model with the small settings also a model with the large ones?"""
         return False
 
     def grown(self, settings: ModelSettings, rows: Rows, step: float) -> Iterator[Self]:
-        """Models of the settings from this smaller one, its components split by `step` sds either way.
+        """Models with these settings, made from this smaller one by splitting components by `step` sds either way.
 
-        The smaller the step, the closer to the score of this one.
+        The smaller the step, the closer their score is to that of this model.
         """
         return iter(())
 
     # what can be said of a fit
 
     def spurious(self, stats: Callable[[], S], rows: Rows) -> str | None:
-        """What makes it an artefact of a few rows; stats() are those of its E-step."""
+        """Why the fit is an artefact of a few rows, None where it is not; stats() are the statistics of its E-step."""
         return None
 
     def identical_components(self) -> tuple[int, int] | None:
-        """Two components that are the same for all purposes, if any are."""
+        """Two components with equal parameters, None where all differ."""
         return None
 
     @classmethod
     def unidentifiable(cls, rows: Rows, settings: ModelSettings) -> str | None:
-        """Why no data of this kind can tell that many components apart, where that is so."""
+        """Why rows of this kind cannot identify k components; None where they can."""
         return None
 
     @classmethod
     def global_optimum(cls, rows: Rows, settings: ModelSettings) -> Self | None:
-        """The best model of all in working coordinates, where it can be had directly."""
+        """The global optimum in working coordinates; None where it cannot be computed directly."""
         return None
 
     @classmethod
     def likelihood_bound(
         cls, log_likelihood: float | None, rows: Rows, settings: ModelSettings
     ) -> Mapping[str, float | None] | None:
-        """What is known for certain of the best fit there can be, against a fit's log-likelihood."""
+        """A proven bound on the best possible log-likelihood, beside a fit's; None where there is no such bound."""
         return None
 
     def warnings(self, stats: S) -> Sequence[FitWarning]:
-        """What else there is to say about the best fit."""
+        """Further warnings about the best fit."""
         return ()
 
 
-AnyModel = Model[Any]  # a model of whatever statistics
+AnyModel = Model[Any]  # a model with any kind of statistics
 
 
 def first_pair(alike: Callable[[int, int], bool], k: int) -> tuple[int, int] | None:
-    """The first two of k components that are alike, if any are."""
+    """The first two of k components that are alike, None where none are."""
     return next(((i, j) for i in range(k) for j in range(i + 1, k) if alike(i, j)), None)

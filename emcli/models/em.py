@@ -1,4 +1,4 @@
-"""Expectation-maximization, plainly: a fit is a stream of ever better models, and its caller owns the loop."""
+"""Expectation-maximization as a generator of models with rising score; the caller owns the loop."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from emcli.types import Batch, Mapper
 
 
 class Step(NamedTuple):
-    """One iteration: a model, the score that this very model has, and the total weight of the rows."""
+    """One iteration: a model, its score, and the total weight of the rows."""
 
     model: AnyModel
     score: float
     weight: float
-    squares: float = 0.0  # of the terms that cancel in the score
+    squares: float = 0.0  # as in `Stats`
     how: str = "em"  # em | newton
 
 
 def em(model: AnyModel, batches: Sequence[Batch], map: Mapper = map) -> Iterator[Step]:
-    """Yield the model, then each improvement; end only where the M-step changes nothing any more."""
+    """Yield the model, then each improvement; end only at a fixed point of the M-step."""
     while True:
         stats = pooled_e_step(model, batches, map)
         yield Step(model, stats.score, stats.weight, stats.squares)
@@ -35,7 +35,7 @@ def em(model: AnyModel, batches: Sequence[Batch], map: Mapper = map) -> Iterator
 
 
 def pooled_e_step(model: Model[S], batches: Sequence[Batch], map: Mapper = map) -> S:
-    """The E-step of all rows, added up in order."""
+    """The E-step on all batches, its statistics added up in order."""
     return reduce(add, map(model.e_step, *zip(*batches, strict=True)))  # type: ignore[no-any-return]
 
 

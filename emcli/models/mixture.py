@@ -1,4 +1,4 @@
-"""Mixtures: what every mixture of independent rows shares, written once. A new one adds its densities."""
+"""The base classes of mixtures: EM for a finite mixture whose components' densities a subclass adds."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ import numpy as np
 
 from emcli.config.settings import Init, ModelSettings
 from emcli.data.rows import Rows
-from emcli.models.base import Degenerate, Model, Stats, first_pair
+from emcli.models.base import MIN_EFFECTIVE_ROWS, Degenerate, Model, Stats, first_pair
 from emcli.models.complete_data import CompleteData, CompleteDataModel
 from emcli.models.nesting import contains
 from emcli.models.posterior import normalise, tilted
 from emcli.models.seeding import kmeans_plusplus, squared_distances
 from emcli.types import JSON, Array
 
-LOST = 1e-30  # effective rows below which a component has none
-TWINS = 1e-9  # relative difference up to which parameters are the same
+IDENTICAL_WITHIN = 1e-9  # relative difference up to which parameters are equal
 MIXTURE_OPTIONS: dict[str, JSON] = {"mixing": "free", "init": "k-means++", "bootstrap": None, "solver": None}
 
 
@@ -37,7 +36,7 @@ class Mixture(Model[Sums]):
     options: ClassVar = MIXTURE_OPTIONS
 
     weights: Array  # (k,) mixing weights
-    free: bool  # are they estimated?
+    free: bool  # are the mixing weights estimated?
 
     @abstractmethod
     def log_densities(self, x: Array) -> Array:
@@ -70,7 +69,7 @@ class Mixture(Model[Sums]):
 
     def m_step(self, stats: Sums) -> Self:
         """The maximum likelihood model of the completed rows. Raises Degenerate."""
-        kept = stats.sizes > LOST
+        kept = stats.sizes > MIN_EFFECTIVE_ROWS
         if not kept.all():
             raise Degenerate(f"component {int(np.argmin(kept)) + 1} lost all its rows")
         weights = stats.sizes / stats.weight if self.free else self.weights
@@ -86,13 +85,13 @@ class Mixture(Model[Sums]):
             chosen = rng.choice(x.shape[1], k, p=None if rows.weights is None else rows.weights / rows.total)
         else:
             chosen = kmeans_plusplus(x, rows.weights, k, rng)
-        members = np.full((k, x.shape[1]), 1 / x.shape[1])  # one row of all in each, that none is empty
+        members = np.full((k, x.shape[1]), 1 / x.shape[1])  # one row of all in each cluster, so that none is empty
         members[squared_distances(x, x[:, chosen].T).argmin(axis=0), range(x.shape[1])] += 1.0
         return cls.from_members(rows, members, free=settings.mixing != "equal")
 
     @classmethod
     def from_members(cls, rows: Rows, members: Array, free: bool) -> Self:
-        """The model in working coordinates of known memberships (k, n)."""
+        """The maximum likelihood model in working coordinates, from known memberships (k, n)."""
         weighted = members if rows.weights is None else members * rows.weights
         sizes, k = weighted.sum(axis=1), len(members)
         weights = sizes / sizes.sum() if free else np.full(k, 1.0 / k)
@@ -106,28 +105,30 @@ class Mixture(Model[Sums]):
 
     @classmethod
     def contains(cls, small: ModelSettings, large: ModelSettings) -> bool:
-        """Is every mixture of the small settings also one of the large ones?"""
+        """Is every mixture with the small settings also one with the large ones?"""
         return contains(small, large)
 
     def identical_components(self) -> tuple[int, int] | None:
-        """Two components whose parameters are the same but for rounding."""
+        """Two components with equal parameters, up to IDENTICAL_WITHIN."""
         parts = [part.reshape(len(self.weights), -1) for part in self.components()]
-        return first_pair(lambda i, j: all(np.allclose(p[i], p[j], TWINS, 0.0) for p in parts), len(self.weights))
+        return first_pair(
+            lambda i, j: all(np.allclose(p[i], p[j], IDENTICAL_WITHIN, 0.0) for p in parts), len(self.weights)
+        )
 
 
 class NaturalParameters(Mixture, CompleteDataModel[Sums]):
-    """A mixture of an exponential family with m natural parameters each: for Newton's steps and the score decrement."""
+    """A mixture of an exponential family with m natural parameters a component, for Newton's method."""
 
     @abstractmethod
     def scores(self, x: Array) -> tuple[Array, Array]:
-        """t(x) - E t of rows (d, n), (k, m, n), and the variances of t in one row, (k, m, m)."""
+        """Scores t(x) - E t of rows (d, n), (k, m, n), and the covariance matrices of t in one row, (k, m, m)."""
 
     @abstractmethod
     def stepped(self, step: Array) -> dict[str, Array]:
         """The components' parameters after a step (k, m) of the natural ones. Raises Degenerate."""
 
     def complete(self, x: Array, weights: Array | None) -> CompleteData:
-        """What some rows would tell if their components were known."""
+        """Complete-data scores and information in the natural parameters."""
         r, _ = self.posterior(x)
         scores, variance = self.scores(x)
         sizes = r.sum(axis=1) if weights is None else r @ weights
@@ -135,7 +136,7 @@ class NaturalParameters(Mixture, CompleteDataModel[Sums]):
         return CompleteData(r, scores, sizes[:, None, None] * variance, places, self.weights if self.free else None)
 
     def moved(self, step: Array) -> Self:
-        """After a step (p,) in the parameters of `complete`. Raises Degenerate where it goes too far."""
+        """The mixture after a step (p,) in the parameters of `complete`. Raises Degenerate for an impossible one."""
         k = len(self.weights)
         own = len(step) - (k - 1 if self.free else 0)
         weights = tilted(self.weights, step[own:]) if self.free else self.weights

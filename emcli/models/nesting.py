@@ -1,4 +1,4 @@
-"""How a mixture of k components holds a smaller one: which hold which, and how components are split to grow."""
+"""Nested mixtures: which settings contain which, and how components are split to grow a mixture."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from emcli.types import Array, IndexArray
 
 
 class Parts(NamedTuple):
-    """What each of k components is a part of."""
+    """The parts into which the components of a smaller mixture are split, k in all."""
 
-    parents: IndexArray  # (k,) component of the smaller mixture
-    offsets: Array  # (k,) in [-1, 1] along the parent's longest axis; 0 for one that stays whole
+    parents: IndexArray  # (k,) the component that each part comes from
+    offsets: Array  # (k,) in [-1, 1] along the parent's longest axis; 0 for a component that is not split
     weights: Array  # (k,) mixing weights
 
 
 def contains(small: ModelSettings, large: ModelSettings) -> bool:
-    """Is every mixture of the small k and mixing also one of the large k and mixing?
+    """Is every mixture with the small k and mixing also one with the large k and mixing?
 
-    Free mixing holds fewer components; equal mixing only those that each split into equally many.
+    Free mixing contains any mixture of fewer components; equal mixing those whose k divides the larger k.
     """
     if large.mixing == "free":
         return small.k <= large.k
@@ -30,7 +30,7 @@ def contains(small: ModelSettings, large: ModelSettings) -> bool:
 
 
 def split_weights(weights: Array, k: int, free: bool) -> Iterator[Parts]:
-    """The ways to split mixing weights (m,) into k parts: with free mixing each component in turn is split first."""
+    """The ways to split m components into k parts: with free mixing each component in turn is split first."""
     m = len(weights)
     if not free or k == m:
         yield _parts(weights, np.full(m, k // m))

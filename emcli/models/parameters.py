@@ -1,4 +1,4 @@
-"""Given parameters, checked: the numbers that a start, a recipe or a saved fit names."""
+"""Checks of given parameters: those of a start, a recipe or a saved fit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ParameterFault(ValueError):
 
 
 class ParameterReader:
-    """A mapping of parameters; every method returns arrays of float64 or raises ParameterFault with the path."""
+    """Reads given parameters as float64 arrays; every method raises ParameterFault with the path of a fault."""
 
     def __init__(self, parameters: Mapping[str, JSON], keys: Sequence[str]):
         self.parameters = parameters
@@ -39,7 +39,7 @@ class ParameterReader:
         return self.parameters.get(key) is not None
 
     def array(self, key: str, shape: tuple[int | None, ...]) -> Array:
-        """A nested list of finite numbers of that shape; None is any length from 1."""
+        """A nested list of finite numbers of this shape; None is any length from 1."""
         if key not in self:
             raise ParameterFault((), f"missing {quoted(key)}")
         return np.array(self._numbers((key,), self.parameters[key], shape), dtype=np.float64)
@@ -60,7 +60,7 @@ class ParameterReader:
         return [self._numbers((*path, i), item, inner) for i, item in enumerate(value)]
 
     def matrix(self, key: str, k: int | None, d: int | None) -> Array:
-        """(k, d); in one dimension a plain list of k numbers will do too."""
+        """A (k, d) array; in one dimension also from a plain list of k numbers."""
         value = self.parameters.get(key)
         if isinstance(value, list) and value and not isinstance(value[0], list | tuple) and d in (None, 1):
             return self.array(key, (k,))[:, None]
@@ -102,7 +102,7 @@ def has_twins(model: AnyModel) -> bool:
 
 
 def refuse_symmetric(model: AnyModel) -> None:
-    """A start with a zero weight or two equal components stays so for ever under EM: raise ParameterFault."""
+    """Raise ParameterFault for a start with a zero weight or two equal components: EM never changes these."""
     for i, weight in enumerate(model.weights):
         if weight == 0:
             raise ParameterFault(("weights", i), "a component that starts with weight 0 keeps it for ever")
@@ -112,6 +112,6 @@ def refuse_symmetric(model: AnyModel) -> None:
 
 
 def refuse_other_columns(locations: Array, names: Sequence[str]) -> None:
-    """Raise ParameterFault where means or centroids (k, d) are not of the named columns."""
+    """Raise ParameterFault where means or centroids (k, d) have another number of columns than is named."""
     if locations.shape[1] != len(names):
         raise ParameterFault((), f"they are of {locations.shape[1]} columns, but data.columns names {len(names)}")

@@ -1,10 +1,10 @@
-"""A model's parameters as plain values: read, written, ordered, matched and shown, right for most from its fields."""
+"""A model's parameters as plain values: read, written, ordered, compared and tabulated from its dataclass fields."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -19,41 +19,42 @@ Parameters = Mapping[str, JSON]  # in the user's units, as a document holds them
 
 
 class Share(float):
-    """A fraction of the whole, shown to people in per cent."""
+    """A fraction, shown in tables as a percentage."""
 
 
 class Count(float):
-    """A number of rows, perhaps of parts of rows, shown to people with one decimal."""
+    """An effective number of rows, shown in tables with one decimal."""
 
 
-Titled = tuple[str, Sequence[float]]  # a column of a table for people: its title and its k cells
+Titled = tuple[str, Sequence[float]]  # a column of a table: its title and its k cells
 
 
 class PlainValues:
-    """What a frozen dataclass of arrays (k, ...), its `weights` first, says of itself in plain values."""
+    """The part of a model that reads and writes parameters: a frozen dataclass of `weights` and arrays (k, ...)."""
 
     weights: Array  # (k,) mixing weights
 
     @classmethod
     def parameter_names(cls) -> tuple[str, ...]:
-        """The fields that hold parameters of components."""
+        """Names of the fields with the components' parameters."""
         mixing = ("weights", "free")
         return tuple(field.name for field in fields(cls) if field.init and field.name not in mixing)  # type: ignore[arg-type]
 
     def components(self) -> tuple[Array, ...]:
-        """The parameters but the weights, each (k, ...)."""
+        """The components' parameters without the weights, each (k, ...)."""
         return tuple(getattr(self, name) for name in self.parameter_names())
 
     @property
     def parameters_count(self) -> int:
-        """How many free parameters there are."""
+        """The number of free parameters."""
         mixing = len(self.weights) - 1 if getattr(self, "free", False) else 0
         return mixing + sum(int(part.size) for part in self.components())
 
     def to_parameters(self) -> dict[str, JSON]:
-        """All that is known of the parameters, as plain lists."""
-        named: dict[str, Any] = dict(zip(self.parameter_names(), self.components(), strict=True))
-        return {"weights": self.weights.tolist(), **{name: part.tolist() for name, part in named.items()}}
+        """Weights and components' parameters as plain lists."""
+        named = zip(self.parameter_names(), self.components(), strict=True)
+        lists: dict[str, JSON] = {name: part.tolist() for name, part in named}
+        return {"weights": self.weights.tolist(), **lists}
 
     @classmethod
     def check(cls, given: ParameterReader, k: int | None, d: int | None) -> dict[str, Array]:
@@ -64,7 +65,7 @@ class PlainValues:
     def from_parameters(
         cls, parameters: Parameters, settings: ModelSettings | None = None, rows: Rows | None = None
     ) -> Self:
-        """The model of given parameters: of k components as the settings say, of the columns that the rows have.
+        """The model with these parameters, checked against the settings' k and mixing and the rows' columns.
 
         Raises ParameterFault.
         """
@@ -82,14 +83,14 @@ class PlainValues:
         return replace(self, **parts)  # type: ignore[type-var]
 
     def canonical_order(self) -> IndexArray:
-        """The order of the components that every document has: by the first parameter, then the next."""
+        """The order of the components in documents: by the first parameter, then the next."""
         k = len(self.weights)
         columns = [part.reshape(k, -1) for part in (*self.components(), self.weights)]
         return np.lexsort(np.concatenate(columns, axis=1).T[::-1])
 
     @classmethod
     def distances(cls, one: Parameters, other: Parameters) -> Array:
-        """How far components (k, m) of two sets of parameters are apart, free of units: to match them."""
+        """Distances (k, m) between the components of two sets of parameters, free of units, for matching them."""
         first, second = (
             np.concatenate([np.reshape(each[name], (len(each[name]), -1)) for name in cls.parameter_names()], axis=1)  # type: ignore[arg-type]
             for each in (one, other)
@@ -99,7 +100,7 @@ class PlainValues:
 
     @classmethod
     def table(cls, parameters: Parameters, names: Sequence[str], total: float) -> list[Titled]:
-        """Parameters as titled columns of k cells; `names` are the rows' columns, `total` the weight of all rows."""
+        """Parameters as table columns of k cells; `names` are the rows' columns, `total` the weight of all rows."""
         weights = np.asarray(parameters["weights"], dtype=np.float64)
         columns: list[Titled] = [("rows", [Count(total * w) for w in weights]), ("weight", [Share(w) for w in weights])]
         for name in cls.parameter_names():

@@ -1,4 +1,4 @@
-"""Responsibilities from log-densities, safe for rows that every component finds impossible in double precision."""
+"""Responsibilities from joint log-densities, without underflow; and mixing weights after a Newton step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from emcli.types import Array
 def normalise(log_joint: Array) -> Array:
     """Turn ln w_k f_k(x), shape (k, n), into responsibilities in place; return the log-densities ln f(x), (n,).
 
-    The largest term of each row is taken out first (log-sum-exp), so that each column sums to 1 however far the row is.
+    Log-sum-exp: the largest term of each row is subtracted first, so that each column sums to 1 however far the row is.
     """
     top = log_joint.max(axis=0)
     np.subtract(log_joint, top, out=log_joint)

@@ -1,4 +1,4 @@
-"""Rows drawn far apart to begin from: greedy k-means++ (Arthur & Vassilvitskii 2007)."""
+"""Greedy k-means++: random rows far apart, for start values (Arthur & Vassilvitskii 2007)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import numpy as np
 
 from emcli.types import Array, IndexArray
 
-FEW = 1 << 18  # differences that are soon taken together
+MAX_DIFFERENCES_AT_ONCE = 1 << 18  # numbers up to which all differences are computed in one array
 
 
 def squared_distances(rows: Array, centres: Array) -> Array:
-    """Squared Euclidean distances (k, n) of rows (d, n) to centres (k, d), by differences: ties stay ties."""
+    """Squared Euclidean distances (k, n) of rows (d, n) to centres (k, d), by differences, which keep ties exact."""
     out = np.empty((len(centres), rows.shape[1]))
-    if rows.size * len(centres) <= FEW:
+    if rows.size * len(centres) <= MAX_DIFFERENCES_AT_ONCE:
         apart = rows - centres[:, :, None]
         np.einsum("kdn,kdn->kn", apart, apart, out=out)
         return out

@@ -1,4 +1,4 @@
-"""How many tosses a row must have for k coins to be told apart."""
+"""Identifiability of mixtures of coins: how many tosses a row must have."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from emcli.data.rows import Rows
 
 
 def too_few_tosses(rows: Rows, k: int, mixing: Mixing | None) -> str | None:
-    """Why the tosses of a row are too few to tell k coins apart (Teicher 1963; Blischke 1964), where they are.
+    """Why the rows have too few tosses to identify k coins (Teicher 1963; Blischke 1964); None where they have enough.
 
     Free mixing needs n >= 2k - 1 tosses, equal mixing n >= k and never 1; in as many rows as there are parameters.
     """

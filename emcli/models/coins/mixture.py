@@ -1,4 +1,4 @@
-"""Mixtures of binomials: k coins, of which each row tossed one, and which one is not known."""
+"""Mixtures of binomials: each row holds the tosses of one of k coins, and which coin is hidden."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from emcli.models.posterior import normalise, tilted
 from emcli.models.seeding import kmeans_plusplus
 from emcli.types import JSON, Array, IndexArray
 
-MANY = 2.0**40  # tosses of a coin from which the rounding of its P(heads) can be told
-IMPOSSIBLE = -1e200  # stands for ln 0: a count of 0 times it is 0, any other count leaves no likelihood
-LARGEST_CERTIFIED = 10_000  # different rows up to which the bound of the likelihood is worked out
-ALIKE = 1e-4  # of a coin's sd: coins closer than this are the same
+MIN_ROUNDED_TOSSES = 2.0**40  # tosses of a coin from which the rounding error of its P(heads) shows in the score
+LOG_ZERO = -1e200  # in place of ln 0: times a count of 0 it is 0, times any other count the likelihood is 0
+MAX_BOUND_ROWS = 10_000  # distinct rows up to which the bound on the likelihood is computed
+IDENTICAL_WITHIN_SDS = 1e-4  # sds of one toss: coins closer than this are identical
 
 
 @dataclass(frozen=True)
 class BinomialStats(Stats):
-    """What is attributed to each coin."""
+    """Expected rows, heads and tails of each coin."""
 
     rows: Array  # (k,) effective rows
     heads: Array  # (k,)
@@ -68,8 +68,8 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
         with np.errstate(divide="ignore"):
             np.log(self.heads, out=log_odds[:, 0])
             np.log1p(-self.heads, out=log_odds[:, 1])
-            object.__setattr__(self, "_log_weights", np.maximum(np.log(self.weights), IMPOSSIBLE)[:, None])
-        object.__setattr__(self, "_log_odds", np.maximum(log_odds, IMPOSSIBLE, out=log_odds))
+            object.__setattr__(self, "_log_weights", np.maximum(np.log(self.weights), LOG_ZERO)[:, None])
+        object.__setattr__(self, "_log_odds", np.maximum(log_odds, LOG_ZERO, out=log_odds))
 
     def e_step(self, rows: Array, weights: Array | None) -> BinomialStats:
         """Heads and tails attributed to each coin, and the log-likelihood with its binomial coefficients."""
@@ -79,16 +79,16 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
         else:
             total, score, squares = float(weights.sum()), float(weights @ log_density), float(weights @ rows[2] ** 2)
             r *= weights
-        if not score > 0.1 * IMPOSSIBLE:
+        if not score > 0.1 * LOG_ZERO:
             raise Degenerate("a row is impossible for every coin: P(heads) of exactly 0 or 1 contradicts it")
         heads, tails = (r @ rows[:2].T).T
-        squares += _rounded_away(heads + tails, self.heads)
+        squares += _rounding_squares(heads + tails, self.heads)
         return BinomialStats(total, score, squares, r.sum(axis=1), heads, tails)
 
     def m_step(self, stats: BinomialStats) -> Self:
         """P(heads) is heads over tosses; a coin that has lost all its rows stays as it is.
 
-        Raises Degenerate where it is nearer to 1 than numbers can tell, but a tail was seen.
+        Raises Degenerate where P(heads) rounds to 1 although the coin has tails.
         """
         tosses, heads = stats.heads + stats.tails, self.heads.copy()
         np.divide(stats.heads, tosses, out=heads, where=tosses > 0)
@@ -107,7 +107,7 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
         return log_joint, log_density
 
     def complete(self, rows: Array, weights: Array | None) -> CompleteData:
-        """In the log-odds of each coin."""
+        """Complete-data scores and information in the log-odds of each coin."""
         r, _ = self.posterior(rows)
         p, tosses = self.heads[:, None], rows[0] + rows[1]
         informed = (r * tosses) @ (np.ones(len(tosses)) if weights is None else weights) * self.heads * (1 - self.heads)
@@ -117,7 +117,7 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
         )
 
     def moved(self, step: Array) -> Self:
-        """After a step (p,) in the parameters of `complete`."""
+        """The mixture after a step (p,) in the parameters of `complete`."""
         k = len(self.heads)
         odds = step[:k]
         tails = 1 - self.heads
@@ -129,7 +129,7 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
         return replace(self, heads=heads, weights=tilted(self.weights, step[k:]) if self.free else self.weights)
 
     def sample(self, labels: IndexArray, rng: np.random.Generator, trials: IndexArray | None = None) -> Array:
-        """Heads and tosses (n, 2). Raises ParameterFault where nobody says how many tosses a row has."""
+        """Heads and tosses (n, 2). Raises ParameterFault without the number of tosses of each row."""
         if trials is None:
             raise ParameterFault(("tosses",), "how many tosses has a row?")
         return np.column_stack([rng.binomial(trials, self.heads[labels]), trials])
@@ -165,14 +165,14 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
         return {"weights": (sizes / sizes.sum()).tolist(), "heads": (heads / (heads + tails)).tolist()}
 
     def scaling(self, settings: ModelSettings, names: Sequence[str]) -> Scaling:
-        """Counts are taken as they are."""
+        """Counts are not scaled."""
         if len(names) > 2:
             raise ParameterFault((), f"coins have one or two columns, but data.columns names {len(names)}")
         return super().scaling(settings, names)
 
     @classmethod
     def distances(cls, one: Parameters, other: Parameters) -> Array:
-        """On the scale on which a share of heads has the same variance wherever it is (Freeman & Tukey 1950)."""
+        """Differences on the arcsine scale, on which a share of heads has constant variance (Freeman & Tukey 1950)."""
         angles, others = (np.arcsin(np.sqrt(np.asarray(each["heads"], dtype=np.float64))) for each in (one, other))
         return np.asarray(np.abs(angles[:, None] - others))
 
@@ -188,7 +188,7 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
 
     @classmethod
     def contains(cls, small: ModelSettings, large: ModelSettings) -> bool:
-        """Is every mixture of the small settings also one of the large ones?"""
+        """Is every mixture with the small settings also one with the large ones?"""
         return contains(small, large)
 
     def grown(self, settings: ModelSettings, rows: Rows, step: float) -> Iterator[Self]:
@@ -200,13 +200,15 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
             yield replace(self, weights=weights, heads=heads, free=free)
 
     def identical_components(self) -> tuple[int, int] | None:
-        """Two coins closer than can be told."""
+        """Two coins with nearly equal P(heads), if there are any."""
         sd = np.sqrt(self.heads * (1 - self.heads))
-        return first_pair(lambda i, j: abs(self.heads[i] - self.heads[j]) <= ALIKE * sd[[i, j]].max(), len(sd))
+        return first_pair(
+            lambda i, j: abs(self.heads[i] - self.heads[j]) <= IDENTICAL_WITHIN_SDS * sd[[i, j]].max(), len(sd)
+        )
 
     @classmethod
     def unidentifiable(cls, rows: Rows, settings: ModelSettings) -> str | None:
-        """Why the tosses of a row are too few to tell the coins apart, where they are."""
+        """Why the rows have too few tosses to identify the coins; None where they have enough."""
         return too_few_tosses(rows, settings.k, settings.mixing)
 
     @classmethod
@@ -214,7 +216,7 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
         cls, log_likelihood: float | None, rows: Rows, settings: ModelSettings
     ) -> Mapping[str, float | None] | None:
         """Lindsay (1983): no mixture of any number of coins is more than gap + N ln(1 + D/N) nats better."""
-        if settings.mixing != "free" or log_likelihood is None or rows.values.shape[1] > LARGEST_CERTIFIED:
+        if settings.mixing != "free" or log_likelihood is None or rows.values.shape[1] > MAX_BOUND_ROWS:
             return None
         from emcli.models.coins.npmle import npmle
 
@@ -226,12 +228,12 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
         return {"npmle_log_likelihood": best.log_likelihood, "gap": best.log_likelihood - log_likelihood, "D": best.D}
 
 
-def _rounded_away(tosses: Array, p: Array) -> float:
-    """What rounding P(heads) (k,) near 1 may cost, as a square of terms that cancel.
+def _rounding_squares(tosses: Array, p: Array) -> float:
+    """Share of `Stats.squares` for the rounding of P(heads) (k,) near 1.
 
-    Half the Fisher information times u² in nats; this makes `rounding` four times as much.
+    The loss is half the Fisher information times u², in nats; this makes `rounding_error` four times as large.
     """
-    if tosses.max() < MANY:
+    if tosses.max() < MIN_ROUNDED_TOSSES:
         return 0.0
     inner = p < 1.0
     return float(np.square(UNIT_ROUNDOFF / 4 * tosses[inner] / (1 - p[inner])).sum())

@@ -1,4 +1,4 @@
-"""How good any mixture of coins can be: nonparametric maximum likelihood over every number of coins."""
+"""Nonparametric maximum likelihood of mixtures of coins: the best mixture of any number of coins."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 
 from emcli.types import Array
 
-TOLERANCE = 1e-7  # nats that D may leave
-ENTRIES = 2e7  # bound on rows times grid points
-FINEST = 20000  # grid points between the rates: a quarter of a standard deviation for two million tosses
+D_TOLERANCE = 1e-7  # at which D is small enough, in nats
+MAX_GRID_ENTRIES = 2e7  # rows times grid points at most
+MAX_GRID_POINTS = 20000  # between the rates: a quarter of a standard deviation for two million tosses
 EM_STEPS = 30  # before the first Newton step
-IDLE = 12  # Newton steps in a row that did not lower D
-WORK = 1e9  # rows times squared coins, over all steps, after which D stays what it is: some seconds
-REFINEMENTS = 60  # of a maximum of the gradient: enough to bisect a bracket down to rounding
-NARROWEST = 1e-100  # least density, relative to a row's own rate, that is worth dividing by
+MAX_IDLE_STEPS = 12  # Newton steps in a row without a lower D, after which the search ends
+MAX_WORK = 1e9  # rows times squared coins summed over all steps, some seconds, after which the search ends
+MAX_REFINEMENTS = 60  # steps to refine a maximum of the gradient: enough to bisect a bracket down to rounding
+MIN_DENSITY = 1e-100  # of a row relative to a coin with its own rate; smaller ones are not divided by
 
 
 @dataclass(frozen=True)
@@ -56,18 +56,18 @@ class Likelihood:
 
         Beyond the extreme rates every term of the gradient falls, so the grid ends there.
         """
-        allowed = max(int(ENTRIES / len(self.heads)), 64)
+        allowed = max(int(MAX_GRID_ENTRIES / len(self.heads)), 64)
         rates = np.unique(self.rates)
         angles = np.arcsin(np.sqrt(rates[[0, -1]]))
         wanted = int(np.ptp(angles) * 8 * np.sqrt(self.tosses.max())) + 2
         if len(rates) > allowed // 2:
             rates = rates[np.linspace(0, len(rates) - 1, allowed // 2).astype(np.intp)]
-        points = np.sin(np.linspace(angles[0], angles[1], min(wanted, allowed - len(rates), FINEST))) ** 2
+        points = np.sin(np.linspace(angles[0], angles[1], min(wanted, allowed - len(rates), MAX_GRID_POINTS))) ** 2
         grid: Array = np.unique(np.concatenate([rates, np.clip(points, rates[0], rates[-1])]))
         return grid
 
     def _densities_on_grid(self) -> Array:
-        """Densities (g, n) by a plain product: 1e-10 off for a million tosses, enough to find where maxima lie."""
+        """Densities (g, n) by a plain product: 1e-10 off for a million tosses, accurate enough to locate maxima."""
         with np.errstate(divide="ignore"):
             logs = np.maximum(np.column_stack([np.log(self.grid), np.log1p(-self.grid)]), -1e200)
         found: Array = logs @ np.stack([self.heads, self.tails])
@@ -75,7 +75,7 @@ class Likelihood:
         return np.asarray(np.exp(found, out=found))
 
     def densities(self, p: Array) -> Array:
-        """Densities (n, m) for P(heads) p (m,), in digits that many tosses leave intact."""
+        """Densities (n, m) for P(heads) p (m,), accurate for many tosses too."""
         away = p - self.rates[:, None]
         heads, tails = self.heads[:, None], self.tails[:, None]
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -93,14 +93,14 @@ class Likelihood:
 
     def peaks(self, density: Array) -> Peaks:
         """Every local maximum of the gradient of a mixture with this density (n,), by safeguarded Newton steps."""
-        ratio = self.weights / np.maximum(density, NARROWEST)
+        ratio = self.weights / np.maximum(density, MIN_DENSITY)
         height = np.concatenate([[-np.inf], self._on_grid @ ratio, [-np.inf]])
         inner = height[1:-1]
         at = np.flatnonzero((inner > height[:-2]) & (inner >= height[2:]) & (inner >= 0.5 * self.total))
         low, high = self.grid[np.maximum(at - 1, 0)], self.grid[np.minimum(at + 1, len(self.grid) - 1)]
         end = (at == 0) | (at == len(self.grid) - 1)
         p = np.where(end, (low + high) / 2, self.grid[at])
-        for _ in range(REFINEMENTS):
+        for _ in range(MAX_REFINEMENTS):
             _, slope, curvature = self.gradient(p, ratio)
             low, high = np.where(slope > 0, p, low), np.where(slope > 0, high, p)
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -115,7 +115,7 @@ class Likelihood:
         return Peaks(heads, self.gradient(heads, ratio)[0])
 
     def start(self) -> Array:
-        """Rates (m,), the middle ones of bins three standard deviations wide, so that every row has one near."""
+        """Start values (m,): the median rates of bins three standard deviations wide, so that one is near every row."""
         rates = np.unique(self.rates)
         bins = min(int(np.pi * np.sqrt(self.tosses.max()) / 3), 1000) + 30
         place = (np.arcsin(np.sqrt(rates)) * (2 * bins / np.pi)).astype(np.intp)
@@ -146,12 +146,12 @@ def npmle(heads: Array, tails: Array, log_comb: Array, weights: Array) -> NPMLE:
         columns = model.densities(p)
         density = columns @ masses
         peaks = model.peaks(density)
-        slack = max(float(peaks.gradient.max()), 0.0) if density.min() > NARROWEST else np.inf
+        slack = max(float(peaks.gradient.max()), 0.0) if density.min() > MIN_DENSITY else np.inf
         idle = 0 if slack < found.D else idle + 1
         if slack <= found.D:
             found = NPMLE(_score(model, density) + constant, slack, p, masses)
         work += columns.size * len(p)
-        if slack < TOLERANCE or idle > IDLE or work > WORK:
+        if slack < D_TOLERANCE or idle > MAX_IDLE_STEPS or work > MAX_WORK:
             break
         fresh = peaks.heads[~np.isin(peaks.heads, p)]
         columns = np.concatenate([columns, model.densities(fresh)], axis=1)
@@ -162,7 +162,7 @@ def npmle(heads: Array, tails: Array, log_comb: Array, weights: Array) -> NPMLE:
 
 
 def _score(model: Likelihood, density: Array) -> float:
-    """Log-likelihood relative to a coin of its own for each row."""
+    """Log-likelihood relative to a model with one coin for each row."""
     with np.errstate(divide="ignore"):
         return float(model.weights @ np.log(density))
 
@@ -174,7 +174,7 @@ def _em(model: Likelihood, columns: Array) -> Array:
     """
     masses: Array = np.full(columns.shape[1], 1.0 / columns.shape[1])
     for _ in range(EM_STEPS):
-        masses *= (model.weights / np.maximum(columns @ masses, NARROWEST)) @ columns / model.total
+        masses *= (model.weights / np.maximum(columns @ masses, MIN_DENSITY)) @ columns / model.total
     masses /= masses.sum()
     return masses
 
@@ -188,14 +188,14 @@ def _newton(model: Likelihood, columns: Array, masses: Array) -> Array:
     from scipy.optimize import nnls
 
     density = columns @ masses
-    relative = columns / np.maximum(density, NARROWEST)[:, None]
+    relative = columns / np.maximum(density, MIN_DENSITY)[:, None]
     root = np.sqrt(model.weights / model.total)
     triangle = np.linalg.qr((relative - 2.0) * root[:, None], mode="r")
     wanted = np.zeros(len(triangle) + 1)
     wanted[-1] = 1.0
     try:
         solved, _ = nnls(np.vstack([triangle, np.ones(len(masses))]), wanted, maxiter=30 * len(masses))
-    except RuntimeError:  # it ran out of iterations: a step of EM gains too
+    except RuntimeError:  # out of iterations: a step of EM raises the likelihood too
         solved = masses * (model.weights @ relative)
     direction = solved / solved.sum() - masses
     score, gain = _score(model, density), float(model.weights @ (relative @ direction))
@@ -209,9 +209,9 @@ def _newton(model: Likelihood, columns: Array, masses: Array) -> Array:
 
 
 def _merged(model: Likelihood, p: Array, masses: Array) -> tuple[Array, Array]:
-    """Coins in ascending order, those a thousandth of a standard deviation apart made one.
+    """Coins in ascending order, merged where they are closer than a thousandth of a standard deviation.
 
-    The masses of an old and a new place of one coin balance where the next Newton step would put it.
+    Merged coins lie at their weighted mean: near where the next Newton step would put them.
     """
     order = np.argsort(p)
     p, masses = p[order], masses[order]

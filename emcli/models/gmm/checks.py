@@ -10,11 +10,11 @@ from emcli.models.gmm.covariance import is_covariance
 from emcli.models.parameters import ParameterFault, ParameterReader
 from emcli.types import Array
 
-COLLINEAR = 1e-12  # smallest eigenvalue of the correlations below which one column follows from the others
+MIN_EIGENVALUE = 1e-12  # of the correlation matrix, below which one column is a linear function of the others
 
 
 def refuse_flat(rows: Rows, shape: Covariance | None) -> None:
-    """Raise DataFault where a column is constant or follows from the others, so far as the shape minds."""
+    """Raise DataFault where a column is constant or follows from the others, which this shape cannot fit."""
     assert rows.covariance is not None
     flat, n = rows.constant_columns(), rows.count or int(rows.total)
     spherical, correlated = shape == "spherical", shape in ("full", "tied")
@@ -38,7 +38,7 @@ def refuse_flat(rows: Rows, shape: Covariance | None) -> None:
         )
     if correlated and d > 1:
         scale = np.sqrt(variances)
-        if np.linalg.eigvalsh(rows.covariance / np.outer(scale, scale))[0] < COLLINEAR:
+        if np.linalg.eigvalsh(rows.covariance / np.outer(scale, scale))[0] < MIN_EIGENVALUE:
             raise DataFault(
                 "one column follows from the others (the covariance of all rows is singular)",
                 "leave a column out with --columns, or use --covariance diag",
@@ -47,7 +47,7 @@ def refuse_flat(rows: Rows, shape: Covariance | None) -> None:
 
 
 def given_matrices(given: ParameterReader, means: Array, rows: Rows | None) -> Array:
-    """Covariance matrices (k, d, d) from `covariances` or `sds`; with rows and neither, that of all rows.
+    """Covariance matrices (k, d, d) from `covariances` or `sds`; by default the covariance of all rows.
 
     Raises ParameterFault.
     """
@@ -67,5 +67,5 @@ def given_matrices(given: ParameterReader, means: Array, rows: Rows | None) -> A
         return sds[:, :, None] ** 2 * np.eye(d)
     if rows is None or rows.covariance is None:
         raise ParameterFault((), "missing 'covariances' or 'sds'")
-    spread = np.ldexp(rows.covariance, rows.scaling.exponent[:, None] + rows.scaling.exponent)
-    return np.broadcast_to(spread, (k, d, d)).copy()
+    original = np.ldexp(rows.covariance, rows.scaling.exponent[:, None] + rows.scaling.exponent)
+    return np.broadcast_to(original, (k, d, d)).copy()

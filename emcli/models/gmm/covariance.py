@@ -1,9 +1,9 @@
-"""The four shapes of covariances, as values: they whiten rows, and take up the moments of whitened rows."""
+"""The four shapes of covariances: they whiten rows, and are updated from the moments of whitened rows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,41 +13,42 @@ from emcli.types import Array, IndexArray
 
 Exponents = npt.NDArray[np.int64]
 
-FLOOR = 1e-12  # a variance below this part of the data's own is a spike
-SPIKE = "shrank to a spike: its variance fell below 1e-12 of the data's"
-FLAT = "became flat: in it one column follows from the others"
+MIN_VARIANCE = 1e-12  # share of the data's variance below which a component has collapsed
+SPIKE_REASON = "shrank to a spike: its variance fell below 1e-12 of the data's"
+FLAT_REASON = "became flat: in it one column follows from the others"
 
 
 @dataclass(frozen=True, eq=False)
 class Full:
-    """Each component has its own covariance matrix, kept as its factor: the narrowest direction loses no digit."""
+    """Each component has its own covariance matrix, stored as a Cholesky factor: small variances keep all digits."""
 
     root: Array  # (k, d, d) lower Cholesky factors L
-    total: Array | None  # (d, d) covariance of all rows, which says what is too small; None: not asked
+    total: Array | None  # (d, d) covariance of all rows, for the least variance allowed; None: no check
     _whitener: Array = field(init=False, repr=False)  # (k, d, d) L⁻¹
 
     def __post_init__(self) -> None:
         try:
-            with np.errstate(over="ignore", invalid="ignore"):  # what is too narrow for that is a spike
+            with np.errstate(over="ignore", invalid="ignore"):  # an overflow here is found as too narrow
                 whitener = np.linalg.inv(self.root)
                 self._refuse_narrow(whitener)
         except np.linalg.LinAlgError:
-            raise Degenerate(f"a component {SPIKE}") from None
+            raise Degenerate(f"a component {SPIKE_REASON}") from None
         object.__setattr__(self, "_whitener", whitener)
 
-    def _refuse_narrow(self, whitener: npt.NDArray[Any]) -> None:
-        # 1 / ‖L⁻¹ R‖² with R Rᵀ the total: d times its largest row bounds the spectral norm, and is cheap
+    def _refuse_narrow(self, whitener: npt.NDArray[np.floating]) -> None:
+        # 1 / ‖L⁻¹ R‖² with R Rᵀ the total: d times the largest squared row norm is a cheap bound of ‖·‖²
         total = self.total
-        if total is not None and not len(total) * np.vecdot(whitener @ total, whitener).max() * FLOOR < 1.0:
-            sunk = ~(np.linalg.norm(whitener @ np.linalg.cholesky(total), 2, axis=(1, 2)) ** 2 * FLOOR < 1.0)
+        if total is not None and not len(total) * np.vecdot(whitener @ total, whitener).max() * MIN_VARIANCE < 1.0:
+            norms = np.linalg.norm(whitener @ np.linalg.cholesky(total), 2, axis=(1, 2))
+            sunk = ~(norms**2 * MIN_VARIANCE < 1.0)
             if sunk.any():
-                raise Degenerate(f"component {int(np.argmax(sunk)) + 1} {SPIKE}")
-        # Variance inflation: what of a column's variance the others leave must outlast the rounding of the matrix.
+                raise Degenerate(f"component {int(np.argmax(sunk)) + 1} {SPIKE_REASON}")
+        # Variance inflation: the part of a column's variance not explained by the others must exceed rounding.
         columns = whitener.transpose(0, 2, 1)
         inflated = np.vecdot(self.root, self.root) * np.vecdot(columns, columns)
-        if not inflated.max() * FLOOR < 1.0:
-            flat = ~(inflated * FLOOR < 1.0).all(axis=1)
-            raise Degenerate(f"component {int(np.argmax(flat)) + 1} {FLAT}")
+        if not inflated.max() * MIN_VARIANCE < 1.0:
+            flat = ~(inflated * MIN_VARIANCE < 1.0).all(axis=1)
+            raise Degenerate(f"component {int(np.argmax(flat)) + 1} {FLAT_REASON}")
 
     @classmethod
     def of(cls, matrices: Array, total: Array | None) -> Self:
@@ -59,7 +60,7 @@ class Full:
         return k * d * (d + 1) // 2
 
     def full(self) -> Array:
-        """As (k, d, d)."""
+        """Covariance matrices (k, d, d)."""
         return _symmetric(self.root @ self.root.transpose(0, 2, 1))
 
     def roots(self) -> Array:
@@ -67,7 +68,7 @@ class Full:
         return self.root
 
     def cancelled(self, rows: Array, weights: Array | None) -> float:
-        """Bound on Σ w t² of the terms t of whitened rows (d, n), which cancel where columns are correlated."""
+        """Bound on `Stats.squares` for rows (d, n): terms of the whitened rows cancel where columns are correlated."""
         if len(rows) == 1:
             return 0.0
         weighted = rows if weights is None else rows * weights
@@ -84,12 +85,12 @@ class Full:
 
     @property
     def slopes(self) -> Array:
-        """What each of the squares that `project` gives adds to ln of a density, (k, d)."""
+        """Coefficients (k, d) of the squares from `project` in the log-density."""
         return np.full(self.root.shape[:2], -0.5)
 
     def project(self, rows: Array, means: Array, y: Array, squares: Array) -> None:
-        """Coordinates of rows (d, n) for `moments` into y (k, d, n), and their squares."""
-        np.subtract(rows, means[:, :, None], out=squares)  # first: L⁻¹ x - L⁻¹ mean would cost digits
+        """Write coordinates y (k, d, n) of rows (d, n) for `moments`, and their squares."""
+        np.subtract(rows, means[:, :, None], out=squares)  # before whitening: L⁻¹ x - L⁻¹ mean would lose digits
         if len(rows) == 1:
             np.multiply(self._whitener, squares, out=y)
         else:
@@ -97,7 +98,7 @@ class Full:
         np.square(y, out=squares)
 
     def moments(self, y: Array, squares: Array, r: Array) -> tuple[Array, Array]:
-        """Σ r y (k, d) and Σ r y yᵀ (k, d, d) of whitened rows, from what `project` gave; `squares` is used up."""
+        """Σ r y (k, d) and Σ r y yᵀ (k, d, d) of whitened rows, from the arrays of `project`; overwrites `squares`."""
         first = np.matmul(y, r[:, :, None])
         if y.shape[1] == 1:
             return first[:, :, 0], np.matmul(squares, r[:, :, None])
@@ -109,7 +110,7 @@ class Full:
         return np.matmul(self.root, shift[:, :, None])[:, :, 0]  # type: ignore[no-any-return]
 
     def updated(self, rows: Array, shift: Array, second: Array) -> Self:
-        """From effective rows (k,), whitened mean shifts (k, d) and second moments around the old means."""
+        """The M-step: from effective rows (k,), whitened mean shifts (k, d) and second moments around the old means."""
         inner = second / rows[:, None, None] - shift[:, :, None] * shift[:, None, :]
         return type(self)(self.root @ _factor(inner), self.total)
 
@@ -141,7 +142,7 @@ class Full:
         return self.unwhiten(np.matmul(inner, first[:, :, None])[:, :, 0]), covariances
 
     def rescaled(self, exponent: Exponents, total: Array | None) -> Self:
-        """In coordinates multiplied by 2^exponent, column by column, where all rows have the covariance `total`."""
+        """Covariances in coordinates multiplied by 2^exponent, column by column; `total` is that of all rows there."""
         return type(self)(np.ldexp(self.root, exponent[:, None]), total)
 
     def ordered(self, order: IndexArray) -> Self:
@@ -173,13 +174,13 @@ class Diagonal:
 
     shared = False
     variances: Array  # (k, d)
-    total: Array | None  # (d,) variances of all rows, which say what is too small; None: not asked
+    total: Array | None  # (d,) variances of all rows, for the least variance allowed; None: no check
     _scale: Array = field(init=False, repr=False)  # (k, d) standard deviations
 
     def __post_init__(self) -> None:
-        sunk = ~(self.variances >= FLOOR * (0.0 if self.total is None else self.total)).all(axis=1)
+        sunk = ~(self.variances >= MIN_VARIANCE * (0.0 if self.total is None else self.total)).all(axis=1)
         if sunk.any():
-            raise Degenerate(f"component {int(np.argmax(sunk)) + 1} {SPIKE}")
+            raise Degenerate(f"component {int(np.argmax(sunk)) + 1} {SPIKE_REASON}")
         object.__setattr__(self, "_scale", np.sqrt(self.variances))
 
     @classmethod
@@ -215,7 +216,7 @@ class Diagonal:
         return -0.5 / self.variances
 
     def project(self, rows: Array, means: Array, y: Array, squares: Array) -> None:
-        """Differences from the means do: what they are divided by can wait for the sums."""
+        """Write differences from the means, not divided by the sds yet: `moments` divides its sums instead."""
         np.subtract(rows, means[:, :, None], out=y)
         np.square(y, out=squares)
 
@@ -252,8 +253,8 @@ class Spherical(Diagonal):
     @classmethod
     def of(cls, matrices: Array, total: Array | None) -> Self:
         variances = np.diagonal(matrices, axis1=1, axis2=2)
-        spread = None if total is None else np.full(len(total), np.trace(total) / len(total))
-        return cls(np.broadcast_to(variances.mean(axis=1, keepdims=True), variances.shape).copy(), spread)
+        mean = None if total is None else np.full(len(total), np.trace(total) / len(total))
+        return cls(np.broadcast_to(variances.mean(axis=1, keepdims=True), variances.shape).copy(), mean)
 
     @staticmethod
     def parameters_count(k: int, d: int) -> int:
@@ -268,7 +269,7 @@ class Spherical(Diagonal):
 
 
 def is_covariance(matrix: Array) -> bool:
-    """Is it symmetric and positive definite, whatever the units of its columns?"""
+    """Is a matrix symmetric and positive definite, whatever the units of its columns?"""
     variances = np.diag(matrix)
     if not np.all(variances > 0):
         return False
@@ -282,7 +283,7 @@ def _factor(matrices: Array) -> Array:
     try:
         return np.linalg.cholesky(matrices)  # type: ignore[return-value]
     except np.linalg.LinAlgError:
-        raise Degenerate(f"a component {SPIKE}") from None
+        raise Degenerate(f"a component {SPIKE_REASON}") from None
 
 
 def _symmetric(matrices: Array) -> Array:

@@ -1,4 +1,4 @@
-"""The E-step of a Gaussian mixture, in pieces of rows that stay in a core's own cache from density to moments."""
+"""The E-step of a Gaussian mixture, in chunks of rows whose temporaries fit in a core's cache."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from emcli.models.gmm.covariance import Covariances
 from emcli.models.posterior import normalise
 from emcli.types import Array
 
-PIECE = 262_144  # numbers in one buffer that a core keeps close by
-WIDE = 5_000  # rows: NumPy broadcasts rows of fewer than 4,100 twice as slowly
-LARGEST = 1_048_576  # numbers in one buffer beyond which it must be less wide
-FAINT = 1e-150  # density relative to the highest peak below which a row's terms are taken relative to its largest one
+CHUNK_NUMBERS = 262_144  # numbers in one buffer that fit in the cache of a core
+MIN_CHUNK_ROWS = 5_000  # NumPy broadcasts over fewer than 4,100 rows twice as slowly
+MAX_CHUNK_NUMBERS = 1_048_576  # numbers in one buffer of MIN_CHUNK_ROWS; with more, chunks have fewer rows
+MIN_DENSITY = 1e-150  # of a row, relative to the highest peak; below it the log-sum-exp of `normalise` is used
 
-_kept = threading.local()  # each thread writes into the same buffers again: fresh pages cost as much as the arithmetic
+_buffers = threading.local()  # each thread reuses its buffers: fresh pages cost as much as the arithmetic
 
 
 @dataclass(frozen=True, eq=False)
-class Room:
-    """Where one piece is worked on."""
+class Workspace:
+    """The temporaries of one chunk."""
 
-    y: Array  # (k, d, n)
+    y: Array  # (k, d, n) coordinates, as `project` writes them
     squares: Array  # (k, d, n)
-    r: Array  # (k, n)
-    total: Array  # (n,)
-    inverse: Array  # (n,)
+    r: Array  # (k, n) exponents, densities, then responsibilities
+    total: Array  # (n,) density, then its logarithm
+    inverse: Array  # (n,) weight over density
 
 
 def moments(
@@ -43,55 +43,55 @@ def moments(
     scale = np.exp(log_scale - top)[:, 0]  # (k,)
     slopes = covariances.slopes
     score, sums = 0.0, None
-    for piece, room in _pieces(rows, *means.shape):
-        counts = None if weights is None else weights[piece]
-        covariances.project(rows[:, piece], means, room.y, room.squares)
-        _exponents(slopes, room)
-        np.exp(room.r, out=room.r)
-        np.matmul(scale, room.r, out=room.total)
-        if room.total.min() > FAINT:
-            np.divide(1.0 if counts is None else counts, room.total, out=room.inverse)
-            np.multiply(room.r, room.inverse, out=room.r)
-            log_density, shift, factor = np.log(room.total, out=room.total), top, scale
+    for chunk, work in _chunks(rows, *means.shape):
+        counts = None if weights is None else weights[chunk]
+        covariances.project(rows[:, chunk], means, work.y, work.squares)
+        _exponents(slopes, work)
+        np.exp(work.r, out=work.r)
+        np.matmul(scale, work.r, out=work.total)
+        if work.total.min() > MIN_DENSITY:
+            np.divide(1.0 if counts is None else counts, work.total, out=work.inverse)
+            np.multiply(work.r, work.inverse, out=work.r)
+            log_density, shift, factor = np.log(work.total, out=work.total), top, scale
         else:
-            _exponents(slopes, room)
-            np.add(room.r, log_scale, out=room.r)
-            log_density, shift, factor = normalise(room.r), 0.0, np.ones_like(scale)
+            _exponents(slopes, work)
+            np.add(work.r, log_scale, out=work.r)
+            log_density, shift, factor = normalise(work.r), 0.0, np.ones_like(scale)
             if counts is not None:
-                np.multiply(room.r, counts, out=room.r)
+                np.multiply(work.r, counts, out=work.r)
         if counts is None:
             score += float(log_density.sum()) + shift * len(log_density)
         else:
             score += float(counts @ log_density) + shift * float(counts.sum())
-        first, second = covariances.moments(room.y, room.squares, room.r)
-        found = (factor * room.r.sum(axis=1), (factor * first.T).T, (factor * second.T).T)
+        first, second = covariances.moments(work.y, work.squares, work.r)
+        found = (factor * work.r.sum(axis=1), (factor * first.T).T, (factor * second.T).T)
         sums = found if sums is None else tuple(a + b for a, b in zip(sums, found, strict=True))
     assert sums is not None
     return score, *sums
 
 
-def _exponents(slopes: Array, room: Room) -> None:
+def _exponents(slopes: Array, work: Workspace) -> None:
     """Write -½ |y|² into r."""
     if slopes.shape[1] == 1:  # three times faster than the product of matrices
-        np.multiply(room.squares[:, 0], slopes, out=room.r)
+        np.multiply(work.squares[:, 0], slopes, out=work.r)
     else:
-        np.matmul(slopes[:, None, :], room.squares, out=room.r[:, None, :])
+        np.matmul(slopes[:, None, :], work.squares, out=work.r[:, None, :])
 
 
-def _pieces(rows: Array, k: int, d: int) -> Iterator[tuple[slice, Room]]:
-    """Slices of the rows, each with room for it."""
+def _chunks(rows: Array, k: int, d: int) -> Iterator[tuple[slice, Workspace]]:
+    """Slices of the rows, each with its temporaries."""
     n = rows.shape[1]
-    pieces = n * k * d // PIECE
-    if k * d * WIDE < LARGEST:
-        pieces = min(pieces, n // WIDE)
-    size = -(-n // max(1, pieces))
+    count = n * k * d // CHUNK_NUMBERS
+    if k * d * MIN_CHUNK_ROWS < MAX_CHUNK_NUMBERS:
+        count = min(count, n // MIN_CHUNK_ROWS)
+    size = -(-n // max(1, count))
     cells = k * d * size
-    numbers = getattr(_kept, "numbers", None)
+    numbers = getattr(_buffers, "numbers", None)
     needed = 2 * cells + (k + 2) * size
     if numbers is None or len(numbers) < needed:
-        numbers = _kept.numbers = np.empty(needed)
+        numbers = _buffers.numbers = np.empty(needed)
     for start in range(0, n, size):
         m = min(size, n - start)
         y, squares = (numbers[i * cells : i * cells + k * d * m].reshape(k, d, m) for i in (0, 1))
         rest = numbers[2 * cells : 2 * cells + (k + 2) * m].reshape(k + 2, m)
-        yield slice(start, start + m), Room(y, squares, rest[:k], rest[k], rest[k + 1])
+        yield slice(start, start + m), Workspace(y, squares, rest[:k], rest[k], rest[k + 1])

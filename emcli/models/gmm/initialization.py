@@ -1,4 +1,4 @@
-"""Starts of Gaussian mixtures: from clusters of rows, of all sizes, or anywhere in the data's range."""
+"""Start values of Gaussian mixtures: from k-means++ clusters, from components of all sizes, or at random."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from emcli.data.rows import Rows
 from emcli.models.seeding import kmeans_plusplus, squared_distances
 from emcli.types import Array
 
-SMALLEST = 0.02  # sd of a narrow component at the start, as a part of that of all rows
-EVERY_FOURTH = 4  # candidate is one of components of all sizes
+MIN_SD_SHARE = 0.02  # of the data's sd, for the narrowest component of `start_of_all_sizes`
+ALL_SIZES_EVERY = 4  # one candidate in so many comes from `start_of_all_sizes`
 
 
 class Start(NamedTuple):
-    """Where a Gaussian mixture begins, in working coordinates."""
+    """Start values of a Gaussian mixture, in working coordinates."""
 
     weights: Array  # (k,)
     means: Array  # (k, d)
     matrices: Array  # (k, d, d) covariances
 
 
-def drawn(rows: Rows, settings: ModelSettings, init: Init, rng: np.random.Generator, candidate: int) -> Start:
-    """A start: from clusters around rows far apart, each fourth candidate of all sizes; with init: random anywhere."""
+def draw_start(rows: Rows, settings: ModelSettings, init: Init, rng: np.random.Generator, candidate: int) -> Start:
+    """Start values: from k-means++ clusters, each fourth candidate of all sizes; with init: random from the range."""
     k, tied = settings.k, settings.covariance == "tied"
     if init == "random":
-        return anywhere(rows, k, tied, rng)
-    if candidate % EVERY_FOURTH == EVERY_FOURTH - 1 and not tied:
-        return of_all_sizes(rows, k, rng)
+        return random_start(rows, k, tied, rng)
+    if candidate % ALL_SIZES_EVERY == ALL_SIZES_EVERY - 1 and not tied:
+        return start_of_all_sizes(rows, k, rng)
     assert rows.covariance is not None
     unit = np.sqrt(np.diag(rows.covariance))[:, None]
     unit[unit == 0] = 1.0  # a constant column, which spherical components can have
-    # Spherical answers depend on the units: clusters may show in these, or where all columns count the same.
+    # Spherical fits depend on the units: clusters may show in the units given, or in columns of equal variance.
     common = settings.covariance == "spherical" and rng.integers(2) == 1
     seen = rows.values / (unit.max() if common else unit)
     chosen = kmeans_plusplus(seen, rows.weights, k, rng)
     members = np.zeros((k, seen.shape[1]))
     members[squared_distances(seen, seen[:, chosen].T).argmin(axis=0), range(seen.shape[1])] = 1.0
-    return from_clusters(rows, members, tied, settings.mixing == "free", int(rng.integers(3)))
+    return start_from_clusters(rows, members, tied, settings.mixing == "free", int(rng.integers(3)))
 
 
-def anywhere(rows: Rows, k: int, tied: bool, rng: np.random.Generator) -> Start:
-    """Means uniform in each column's range, diagonal covariances with sds of 1/70 to 1/7 of it."""
+def random_start(rows: Rows, k: int, tied: bool, rng: np.random.Generator) -> Start:
+    """Random start values: means uniform in each column's range, diagonal covariances with sds of 1/70 to 1/7 of it."""
     d, extent = len(rows.values), np.ptp(rows.values, axis=1)
     means = uniform(rows, k, rng)
     matrices = np.zeros((k, d, d))
@@ -68,13 +68,16 @@ def cluster_moments(values: Array, weighted: Array) -> tuple[Array, Array, Array
     return sizes, means, scatter
 
 
-def from_clusters(rows: Rows, members: Array, tied: bool, free: bool, kind: int) -> Start:
-    """A start from clusters, their covariances (0) each its own, shrunk to the pooled one; (1) pooled; (2) pooled, with
-    equal weights. Which of them leads to the best optimum differs from data to data."""
+def start_from_clusters(rows: Rows, members: Array, tied: bool, free: bool, kind: int) -> Start:
+    """Start values from clusters with covariances of one of three kinds.
+
+    Kind 0: each its own, shrunk to the pooled one; 1: pooled; 2: pooled, with equal weights. Which kind leads to the
+    best optimum differs from data to data.
+    """
     assert rows.covariance is not None
     weighted = members if rows.weights is None else members * rows.weights
     kept = weighted.sum(axis=1) > 0
-    if not kept.all():  # fewer different rows than components: the rest start on all rows
+    if not kept.all():  # fewer different rows than components: the others start from all rows
         weighted[~kept] = 1e-3 * (1.0 if rows.weights is None else rows.weights)
     sizes, means, scatter = cluster_moments(rows.values, weighted)
     k, d = means.shape
@@ -90,14 +93,14 @@ def from_clusters(rows: Rows, members: Array, tied: bool, free: bool, kind: int)
     return Start(weights, means, matrices)
 
 
-def of_all_sizes(rows: Rows, k: int, rng: np.random.Generator) -> Start:
-    """A start that clusters far apart do not lead to: wide and narrow components, one perhaps within another.
+def start_of_all_sizes(rows: Rows, k: int, rng: np.random.Generator) -> Start:
+    """Start values with wide and narrow components, one perhaps within another, which clusters do not lead to.
 
-    Means are rows drawn at random, covariances that of all rows, shrunk by a factor of 1 to SMALLEST in every sd.
+    Means are random rows, covariances that of all rows, with every sd shrunk by a factor of 1 to MIN_SD_SHARE.
     """
     assert rows.covariance is not None
     n = rows.values.shape[1]
     chosen = rng.choice(n, k, p=None if rows.weights is None else rows.weights / rows.total)
-    sds = np.exp(rng.uniform(np.log(SMALLEST), 0.0, k))
+    sds = np.exp(rng.uniform(np.log(MIN_SD_SHARE), 0.0, k))
     matrices = sds[:, None, None] ** 2 * rows.covariance
     return Start(np.full(k, 1.0 / k), rows.values[:, chosen].T.copy(), matrices)

@@ -13,7 +13,7 @@ from emcli.config.settings import Init, ModelSettings
 from emcli.data.points import POINTS, covariance
 from emcli.data.rows import Requirements, Rows
 from emcli.data.scaling import Scaling, ScalingRule, weighed
-from emcli.models.base import Degenerate, Stats
+from emcli.models.base import MIN_EFFECTIVE_ROWS, Degenerate, Stats
 from emcli.models.complete_data import CompleteData, CompleteDataModel
 from emcli.models.gmm import initialization, spurious
 from emcli.models.gmm.checks import given_matrices, refuse_flat
@@ -24,8 +24,6 @@ from emcli.models.parameters import ParameterFault, ParameterReader, refuse_othe
 from emcli.models.plain_values import Count, Parameters, Share, Titled
 from emcli.models.posterior import normalise, tilted
 from emcli.types import JSON, Array, IndexArray
-
-LOST = 1e-30  # effective rows below which a component has none
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class GaussianStats(Stats):
 
 @dataclass(frozen=True, eq=False)
 class GaussianMixture(CompleteDataModel[GaussianStats]):
-    """A mixture of k Gaussians in d dimensions; rows are (d, n), one column of numbers a row of data."""
+    """A mixture of k Gaussians in d dimensions; rows are (d, n)."""
 
     name = "gmm"
     observations = POINTS
@@ -60,7 +58,7 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
 
     def __post_init__(self) -> None:
         d = self.means.shape[1]
-        with np.errstate(divide="ignore"):  # a weight of zero is legal, and has no density
+        with np.errstate(divide="ignore"):  # a component with weight 0 has density 0
             log_scale = np.log(self.weights) - 0.5 * (d * log(2 * pi) + self.covariances.log_det())
         object.__setattr__(self, "_log_scale", log_scale[:, None])
 
@@ -73,7 +71,7 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
         return self.means, self.covariances.full()
 
     def e_step(self, rows: Array, weights: Array | None) -> GaussianStats:
-        """GaussianStats around the current means, and the log-likelihood."""
+        """Moments around the current means, and the log-likelihood."""
         score, *sums = moments(self.covariances, self.means, self._log_scale, rows, weights)
         if not np.isfinite(score):
             raise Degenerate("a row is so far from every component that it has no density")
@@ -81,8 +79,8 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
         return GaussianStats(total, score, self.covariances.cancelled(rows, weights), *sums)
 
     def m_step(self, stats: GaussianStats) -> Self:
-        """The maximum likelihood model of the completed rows. Raises Degenerate where a component has sunk."""
-        kept = stats.rows > LOST
+        """The maximum likelihood model of the completed rows. Raises Degenerate where a component has collapsed."""
+        kept = stats.rows > MIN_EFFECTIVE_ROWS
         if not kept.all():
             raise Degenerate(f"component {int(np.argmin(kept)) + 1} lost all its rows")
         shift = stats.first / stats.rows[:, None]
@@ -105,7 +103,7 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
         return log_joint, log_density
 
     def complete(self, rows: Array, weights: Array | None) -> CompleteData:
-        """In the natural parameters of each component, in its own whitened coordinates."""
+        """Complete-data scores in the natural parameters of each component, in its own whitened coordinates."""
         y = self.covariances.whiten(rows, self.means)
         r, _ = self._posterior(y)
         k, d = self.means.shape
@@ -121,7 +119,7 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
         )
 
     def moved(self, step: Array) -> Self:
-        """After a step (p,) in the parameters of `complete`. Raises Degenerate where it goes too far."""
+        """The mixture after a step (p,) in the parameters of `complete`. Raises Degenerate for an impossible one."""
         k, d = self.means.shape
         first, rest = step[: k * d].reshape(k, d), step[k * d : len(step) - (k - 1 if self.free else 0)]
         second = np.broadcast_to(rest, (k, len(rest))) if self.covariances.shared else rest.reshape(k, -1)
@@ -148,12 +146,12 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
 
     def canonical_order(self) -> IndexArray:
         """By the first mean, then the next, then variances and weights."""
-        spreads = np.diagonal(self.covariances.full(), axis1=1, axis2=2)
-        return np.lexsort(np.column_stack([self.means, spreads, self.weights]).T[::-1])
+        variances = np.diagonal(self.covariances.full(), axis1=1, axis2=2)
+        return np.lexsort(np.column_stack([self.means, variances, self.weights]).T[::-1])
 
     @classmethod
     def requirements(cls, settings: ModelSettings) -> Requirements:
-        """Rows with their covariance, no column of which is constant or follows from the others."""
+        """Rows with their covariance, in which no column is constant or a linear function of the others."""
         shape = settings.covariance
         rule = ScalingRule.ALL_COLUMNS if shape == "spherical" else ScalingRule.EACH_COLUMN
 
@@ -168,8 +166,8 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
     def initialize(
         cls, rows: Rows, settings: ModelSettings, init: Init, rng: np.random.Generator, candidate: int
     ) -> Self:
-        """A start as `initialization` draws it."""
-        weights, means, matrices = initialization.drawn(rows, settings, init, rng, candidate)
+        """Start values as in `initialization`."""
+        weights, means, matrices = initialization.draw_start(rows, settings, init, rng, candidate)
         return cls(weights, means, _shape(settings).of(matrices, rows.covariance), settings.mixing == "free")
 
     def to_parameters(self) -> dict[str, JSON]:
@@ -181,7 +179,7 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
     def from_parameters(
         cls, parameters: Parameters, settings: ModelSettings | None = None, rows: Rows | None = None
     ) -> Self:
-        """The model of given means and covariances or sds; without these, with rows, the data's covariance.
+        """The model of given means and covariances or sds; by default all have the covariance of the rows.
 
         Raises ParameterFault.
         """
@@ -205,8 +203,8 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
         """Weights, means and covariances in the user's units from known memberships (k, n)."""
         sizes, means, scatter = initialization.cluster_moments(rows.values, weighed(members, rows.weights))
         matrices = np.ldexp(scatter / sizes[:, None, None], rows.scaling.exponent[:, None] + rows.scaling.exponent)
-        outward = rows.scaling.to_original(means)
-        return {"weights": (sizes / sizes.sum()).tolist(), "means": outward.tolist(), "covariances": matrices.tolist()}
+        original = rows.scaling.to_original(means)
+        return {"weights": (sizes / sizes.sum()).tolist(), "means": original.tolist(), "covariances": matrices.tolist()}
 
     def to_scaled(self, scaling: Scaling, covariance: Array | None = None) -> Self:
         covariances = self.covariances.rescaled(-scaling.exponent, covariance)
@@ -248,7 +246,7 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
 
     @classmethod
     def contains(cls, small: ModelSettings, large: ModelSettings) -> bool:
-        """Is every mixture of the small settings also one of the large ones?"""
+        """Is every mixture with the small settings also one with the large ones?"""
         shapes = (small.covariance, large.covariance)
         shaped = shapes[0] == shapes[1] or shapes[1] == "full" or shapes == ("spherical", "diag")
         return contains(small, large) and (shaped or (small.k == 1 and shapes[1] == "tied"))
@@ -263,12 +261,12 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
             yield type(self)(weights, means, _shape(settings).of(matrices[parents], rows.covariance), free)
 
     def spurious(self, stats: Callable[[], GaussianStats], rows: Rows) -> str | None:
-        """What makes one of the components an artefact."""
+        """Why one of the components is an artefact, None where none is."""
         order = self.canonical_order()
         return spurious.spurious(self.covariances.full()[order], stats().rows[order], rows)
 
     def identical_components(self) -> tuple[int, int] | None:
-        """Two components too close to be told apart."""
+        """Two components with nearly equal means and covariances, if there are any."""
         return spurious.identical(self.means, self.covariances.full())
 
 

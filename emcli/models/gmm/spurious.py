@@ -1,4 +1,4 @@
-"""Gaussian components that are artefacts: too few rows, too narrow, narrower than the data can show; or twins."""
+"""Detection of spurious and of identical Gaussian components."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from emcli.data.rows import Rows
 from emcli.models.base import first_pair
 from emcli.types import Array
 
-FEW = 1 << 16  # rows whose spacing mostly settles the question, without sorting all
-NARROW = 0.02  # smallest eigenvalue relative to the pooled within covariance
+FIRST_ROWS = 1 << 16  # rows whose smallest gap mostly decides, without sorting all rows
+MIN_EIGENVALUE_SHARE = (
+    0.02  # of a covariance relative to the pooled one, below which a component of few rows is spurious
+)
 
 
 def spurious(matrices: Array, effective: Array, rows: Rows) -> str | None:
@@ -34,7 +36,7 @@ def spurious(matrices: Array, effective: Array, rows: Rows) -> str | None:
         return f"component {i + 1} rests on {effective[i]:.1f} rows"
     root = np.linalg.inv(np.linalg.cholesky(np.einsum("k,kij->ij", effective / effective.sum(), matrices)))
     smallest = np.linalg.eigvalsh(root @ matrices @ root.T)[:, 0]
-    narrow = np.flatnonzero((effective < 10 * (d + 1)) & (smallest < NARROW))
+    narrow = np.flatnonzero((effective < 10 * (d + 1)) & (smallest < MIN_EIGENVALUE_SHARE))
     if narrow.size:
         i = int(narrow[0])
         return (
@@ -53,18 +55,20 @@ def _spacing(rows: Rows, column: int, enough: float) -> float:
     """The smallest difference between different values of a column, or any one that is at most `enough`."""
     if rows.is_local:
         return _spacing_here(rows.values[column], enough)
-    found = Gaps.of(rows.head(FEW)[column], enough)
-    if found.settled or rows.count <= FEW:
+    found = DistinctValues.of(rows.head(FIRST_ROWS)[column], enough)
+    if found.settled or rows.count <= FIRST_ROWS:
         return found.smallest
-    seen = rows.mapping(map)(lambda values, _: Gaps.of(values[column], enough), *zip(*rows.batches(), strict=True))
-    every: Gaps = reduce(add, seen)
+    seen = rows.mapping(map)(
+        lambda values, _: DistinctValues.of(values[column], enough), *zip(*rows.batches(), strict=True)
+    )
+    every: DistinctValues = reduce(add, seen)
     return every.smallest
 
 
 def _spacing_here(values: Array, enough: float) -> float:
     smallest = 0.0
     rounding = 1e-12 * max(1.0, -float(values.min()), float(values.max()))  # values closer than this are not different
-    for some in (values[:FEW], values):
+    for some in (values[:FIRST_ROWS], values):
         ordered = arrays.empty(some.shape)
         ordered[:] = some
         ordered.sort()
@@ -81,16 +85,16 @@ def _smallest_gap(ordered: Array, rounding: float) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class Gaps:
-    """Different values in ascending order, and the smallest gap between them; `+` pools."""
+class DistinctValues:
+    """Distinct values in ascending order, and the smallest gap between them; `+` pools."""
 
-    values: Array  # none where the gap is as small as need be
-    smallest: float  # 0 where there is none
+    values: Array  # empty where the gap is at most `enough`
+    smallest: float  # gap; 0 where there is none
     enough: float
 
     @classmethod
-    def of(cls, values: Array, enough: float) -> Gaps:
-        """Those of some values (n,)."""
+    def of(cls, values: Array, enough: float) -> DistinctValues:
+        """The distinct ones of some values (n,)."""
         found = np.sort(values)
         gaps = np.diff(found)
         real = gaps > 1e-12 * max(1.0, -float(found[0]), float(found[-1]))  # values closer than this are not different
@@ -103,14 +107,14 @@ class Gaps:
     def settled(self) -> bool:
         return 0 < self.smallest <= self.enough
 
-    def __add__(self, other: Gaps) -> Gaps:
+    def __add__(self, other: DistinctValues) -> DistinctValues:
         if self.settled or other.settled:
             return self if self.settled else other
-        return Gaps.of(np.concatenate([self.values, other.values]), self.enough)
+        return DistinctValues.of(np.concatenate([self.values, other.values]), self.enough)
 
 
 def identical(means: Array, matrices: Array) -> tuple[int, int] | None:
-    """Two components whose means and covariances differ by less than a thousandth of their spread."""
+    """Two components whose means and covariances differ by less than a thousandth of their sds."""
     sds = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
 
     def alike(i: int, j: int) -> bool:
