@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, Any
+from typing import IO
 
 from emcli.cli.fit import check_bootstrap, finish
 from emcli.cli.inputs import check_cluster, experiment_in, open_data, source_of
 from emcli.comparison.candidates import CandidateFit
-from emcli.comparison.ranking import Candidate, Labels
+from emcli.comparison.ranking import Candidate, Kind, Labels
+from emcli.config.documents import FitDocument
 from emcli.config.experiment import Experiment, start_values
 from emcli.config.places import Document
 from emcli.config.resolve import resolve, resolve_grid
@@ -130,11 +131,16 @@ def _different(grid: Sequence[Settings], columns: int | None) -> list[Settings]:
 def _saved(path: str) -> Candidate:
     """A candidate that has been fitted before."""
     document = read_fit(path)
-    kind = {key: document.get(key) for key in ("model", "k", "covariance", "mixing")}
+    kind: Kind = {
+        "model": document["model"],
+        "k": document["k"],
+        "covariance": document.get("covariance"),
+        "mixing": document.get("mixing"),
+    }
     return Candidate(_stem(path), kind, document, labels=partial(_labels, document))
 
 
-def _labels(document: Mapping[str, Any]) -> Labels | None:
+def _labels(document: FitDocument) -> Labels | None:
     """The assignments of a saved fit, where the data that it was fitted to are still where they were."""
     kind, source = model_class(document["model"]), str(document["data"].get("source"))
     said = Document(source, {"fit": dict(document["settings"])})

@@ -101,7 +101,7 @@ def compare(
     if len(groups) > 1 and not quiet:
         warn("different-data", "some fits cannot be ranked against each other; they stand in groups of their own")
     for candidate in () if quiet else candidates:
-        for said in (candidate.document or {}).get("warnings") or []:
+        for said in candidate.document.get("warnings", []) if candidate.document else []:
             if said.get("slug") == "nesting":
                 warn("nesting", f"{candidate.name}: {said['message']}")
     aligned = alignments(candidate for group in groups for candidate in group.candidates)

@@ -10,9 +10,12 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING
 
 from emcli.errors import EmcliError, Exit, escaped, quoted
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 FATAL = {signal.SIGTERM: "terminated", signal.SIGHUP: "hung up", signal.SIGINT: "interrupted"}
 
@@ -33,7 +36,7 @@ class _Closed(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: Any) -> int:
+    def write(self, data: object) -> int:
         raise OSError(errno.EBADF, "standard output is closed")
 
 
@@ -108,12 +111,12 @@ def _occupy_standard_streams() -> None:
         sys.stdout = io.TextIOWrapper(_Closed(), encoding="utf-8")
 
 
-def _raise_killed(number: int, frame: Any) -> None:
+def _raise_killed(number: int, frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_DFL)  # a second one ends the program at once
     raise SignalReceived(number)
 
 
-def _die_if_killed(ignored: Any) -> None:
+def _die_if_killed(ignored: sys.UnraisableHookArgs) -> None:
     """A signal that came where Python cannot raise an exception still ends the program."""
     if isinstance(ignored.exc_value, SignalReceived):
         _die(ignored.exc_value.number)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from emcli.cli.guard import note
 from emcli.config.experiment import Experiment, read_experiment
@@ -17,7 +17,8 @@ from emcli.errors import EmcliError, Exit, Problem, quoted, suggestion
 from emcli.models import MODELS, model_class
 
 if TYPE_CHECKING:
-    from emcli.data.dataset import Dataset
+    from emcli.data.dataset import Dataset, RawTable
+    from emcli.data.distributed.cluster import RemoteTable
     from emcli.inference.simulate import Drawn
     from emcli.models.base import AnyModel
 
@@ -81,12 +82,12 @@ def open_data(
     if settings.data.scheduler is None:
         from emcli.data.dataset import read
 
-        raw: Any = read(source, kind.observations, settings.data, settings.search.jobs)
+        raw: RawTable | RemoteTable = read(source, kind.observations, settings.data, settings.search.jobs)
     else:
-        from emcli.data.distributed.cluster import RemoteTable, connect
+        from emcli.data.distributed import cluster
 
-        cluster = held.enter_context(connect(settings.data.scheduler))
-        raw = RemoteTable(cluster, source, kind.observations, settings.data)
+        connection = held.enter_context(cluster.connect(settings.data.scheduler))
+        raw = cluster.RemoteTable(connection, source, kind.observations, settings.data)
     named = experiment.data_source if experiment is not None and source == experiment.data else None
 
     def dataset(settings: Settings) -> Dataset:

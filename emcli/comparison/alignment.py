@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 from emcli.comparison.ranking import Candidate, differences
 from emcli.config.documents import AlignedFitDocument, AlignmentDocument
 from emcli.inference.agreement import adjusted_rand_index, match_components, reorder
 from emcli.models import model_class
+from emcli.types import JSON
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class AlignedFit:
 
     candidate: Candidate
     order: list[int]  # 0-based component that goes with each of the reference's
-    parameters: dict[str, Any]
+    parameters: Mapping[str, JSON]
     adjusted_rand_index: float | None = None  # of the two fits' assignments; None where the data are not at hand
 
 
@@ -48,7 +48,7 @@ class Alignment:
 
 def alignments(candidates: Iterable[Candidate]) -> list[Alignment]:
     """The fits of each model, k and columns that there are two of or more; the first is the reference."""
-    kinds: dict[tuple[Any, ...], list[Candidate]] = {}
+    kinds: dict[tuple[object, ...], list[Candidate]] = {}
     for candidate in candidates:
         said = candidate.document
         if said is not None:
@@ -63,11 +63,11 @@ def alignments(candidates: Iterable[Candidate]) -> list[Alignment]:
 
 
 def _beside(reference: Candidate, other: Candidate) -> AlignedFit:
-    parameters = other.document["parameters"]
-    kind = model_class(reference.document["model"])
-    order = match_components(kind.distances(reference.document["parameters"], parameters)).tolist()
+    parameters = other.fitted["parameters"]
+    kind = model_class(reference.fitted["model"])
+    order = match_components(kind.distances(reference.fitted["parameters"], parameters)).tolist()
     index = None
-    if reference.document["data"].get("sha256") == other.document["data"].get("sha256"):
+    if reference.fitted["data"].get("sha256") == other.fitted["data"].get("sha256"):
         one, two = reference.labels(), other.labels()
         if one is not None and two is not None:
             index = adjusted_rand_index(one.labels, two.labels, one.weights)

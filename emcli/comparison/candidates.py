@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from emcli.comparison.ranking import Candidate, Labels
+from emcli.comparison.ranking import Begin, Candidate, Kind, Labels
 from emcli.config.settings import Settings
 from emcli.data.dataset import Dataset
 from emcli.errors import EmcliError, Exit
@@ -41,7 +40,7 @@ class CandidateFit:
                 raise
             return Candidate(self.name, self._kind(), reason=error.problems[0].what)
 
-    def _again(self, before: Sequence[Run], origin: str, begin: Any) -> Candidate:
+    def _again(self, before: Sequence[Run], origin: str, begin: Begin) -> Candidate:
         """Go on with one more start, from the model that `begin` gives."""
         data = self.dataset()
         return self._finished(continued(self.kind, data, self.settings, before, origin, begin), data)
@@ -57,7 +56,7 @@ class CandidateFit:
             again=partial(self._again, result.ledger),
         )
 
-    def _kind(self) -> dict[str, Any]:
+    def _kind(self) -> Kind:
         settings = self.settings.model
         return {
             "model": self.kind.name,
@@ -66,7 +65,7 @@ class CandidateFit:
             "mixing": settings.mixing,
         }
 
-    def _labels(self, model: Any) -> Labels | None:
+    def _labels(self, model: AnyModel) -> Labels | None:
         """The component of each row; None where the rows are on a cluster."""
         if self.settings.data.scheduler is not None:
             return None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from math import inf
+from typing import cast
 
 from emcli.comparison.ranking import Candidate, same_scale
+from emcli.config.documents import FitDocument, WarningDocument
 from emcli.config.settings import ModelSettings, Settings
 from emcli.data.rows import Rows
 from emcli.inference.starts import best_of_trial_runs
@@ -35,9 +37,9 @@ def refit_from_nested(candidates: Sequence[Candidate]) -> list[Candidate]:
         for closest in (False, True):
             small, again = _above(done, i), done[i].again
             wanted = done[i].fit_settings
-            grows = model_class(done[i].document["model"]).grows
+            grows = model_class(done[i].fitted["model"]).grows
             if small is not None and again is not None and wanted is not None and grows:
-                begin = partial(_grown, small.document, wanted.model, closest)
+                begin = partial(_grown, small.fitted, wanted.model, closest)
                 done[i] = again(small.name, begin)
         if (small := _above(done, i)) is not None:
             done[i] = _flagged(done[i], small)
@@ -45,20 +47,22 @@ def refit_from_nested(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def _size(candidate: Candidate) -> tuple[int, int]:
-    return candidate.document["parameters_count"], candidate.document["k"]
+    return candidate.fitted["parameters_count"], candidate.fitted["k"]
 
 
 def _above(candidates: Sequence[Candidate], i: int) -> Candidate | None:
     """The highest of the candidates that this one holds, if that is higher than itself."""
     large = candidates[i]
-    kind = model_class(large.document["model"])
+    if _score(large) == -inf:
+        return None
+    kind = model_class(large.fitted["model"])
     held = [
         small
         for j, small in enumerate(candidates)
         if j != i
         and small.document is not None
         and same_scale(small, large)
-        and small.document["model"] == large.document["model"]
+        and small.fitted["model"] == large.fitted["model"]
         and dict(small.settings) != dict(large.settings)
         and kind.contains(_settings(small), _settings(large))
     ]
@@ -67,15 +71,17 @@ def _above(candidates: Sequence[Candidate], i: int) -> Candidate | None:
 
 
 def _score(candidate: Candidate) -> float:
-    document = candidate.document
-    return float(-document["inertia"] if "inertia" in document else document["log_likelihood"])
+    """The log-likelihood, or minus the inertia; a saved fit may have neither, and is then below all others."""
+    fit = candidate.fitted
+    score = -fit["inertia"] if "inertia" in fit else fit["log_likelihood"]
+    return -inf if score is None else float(score)
 
 
 def _margin(small: Candidate, large: Candidate) -> float:
     """What two fits may differ by and still be equal: what each may have left to gain."""
-    if "inertia" in large.document:
-        return INERTIA * float(small.document["inertia"])
-    tolerances = [float((each.document.get("settings") or {}).get("tol", 0.0)) for each in (small, large)]
+    if "inertia" in large.fitted:
+        return INERTIA * float(small.fitted["inertia"])
+    tolerances = [cast(float, each.fitted.get("settings", {}).get("tol", 0.0)) for each in (small, large)]
     return 2 * sum(tolerances) + 1e-13 * abs(_score(small))
 
 
@@ -83,7 +89,7 @@ def _settings(candidate: Candidate) -> ModelSettings:
     return Settings.of(candidate.settings).model
 
 
-def _grown(small: Mapping[str, Any], settings: ModelSettings, closest: bool, rows: Rows, mapper: Mapper) -> AnyModel:
+def _grown(small: FitDocument, settings: ModelSettings, closest: bool, rows: Rows, mapper: Mapper) -> AnyModel:
     kind, own = model_class(small["model"]), replace(settings, k=small["k"])  # of the larger one's shape
     model = kind.from_parameters(small["parameters"], own, rows).to_scaled(rows.scaling, rows.covariance)
     if closest:
@@ -94,10 +100,12 @@ def _grown(small: Mapping[str, Any], settings: ModelSettings, closest: bool, row
 
 
 def _flagged(large: Candidate, small: Candidate) -> Candidate:
-    what = "inertia" if "inertia" in large.document else "log-likelihood"
+    what = "inertia" if "inertia" in large.fitted else "log-likelihood"
     message = (
         f"its {what} {abs(_score(large)):.6g} is worse than the {abs(_score(small)):.6g} of {small.name}, a special "
         "case of it: its best optimum was not found, or was set aside as an artefact; try more --restarts"
     )
-    said = {"slug": "nesting", "message": message}
-    return replace(large, document={**large.document, "warnings": [*(large.document.get("warnings") or []), said]})
+    said: WarningDocument = {"slug": "nesting", "message": message}
+    document = large.fitted.copy()
+    document["warnings"] = [*document.get("warnings", []), said]
+    return replace(large, document=document)

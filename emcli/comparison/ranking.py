@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TypedDict
+
+import numpy as np
+import numpy.typing as npt
 
 from emcli import __version__
 from emcli.config.documents import (
@@ -16,7 +19,9 @@ from emcli.config.documents import (
     in_order,
 )
 from emcli.config.settings import Settings
-from emcli.types import JSON, Array
+from emcli.data.rows import Rows
+from emcli.models.base import AnyModel
+from emcli.types import JSON, Array, Mapper
 
 CRITERIA = ("bic", "aic", "icl")
 
@@ -25,8 +30,21 @@ CRITERIA = ("bic", "aic", "icl")
 class Labels:
     """The component that each row of the data belongs to."""
 
-    labels: Any  # (n,) 0-based; -1 for a row that says nothing
+    labels: npt.NDArray[np.int32]  # (n,) 0-based; -1 for a row that says nothing
     weights: Array | None  # (n,) of the rows
+
+
+class Kind(TypedDict):
+    """What tells a candidate from the others, also where its fit failed."""
+
+    model: str
+    k: int
+    covariance: str | None
+    mixing: str | None
+
+
+# Gives the model that a start begins with, in working coordinates, from the rows and a map over their batches.
+Begin = Callable[[Rows, Mapper], AnyModel]
 
 
 def _nothing() -> None:
@@ -38,17 +56,18 @@ class Candidate:
     """A fit that was asked for: its document, or why there is none."""
 
     name: str
-    settings: Mapping[str, Any]  # model, k, covariance and mixing, also where the fit failed
-    document: Any = None  # a FitDocument, where there is a fit
+    settings: Kind
+    document: FitDocument | None = None  # where there is a fit
     reason: str | None = None
     fit_settings: Settings | None = None
     labels: Callable[[], Labels | None] = _nothing  # read where they are asked for
-    again: Callable[[str, Any], Candidate] | None = None  # go on with one more start, from that origin and model
+    again: Callable[[str, Begin], Candidate] | None = None  # go on with one more start, from that origin and model
 
     @property
     def fitted(self) -> FitDocument:
         """The document of a candidate that has one."""
-        return cast(FitDocument, self.document)
+        assert self.document is not None
+        return self.document
 
     def row(self, best: float | None) -> CandidateDocument:
         """Its entry in the document of a comparison; `best` is the group's lowest BIC."""

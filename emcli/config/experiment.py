@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from emcli.config.checks import Check, Parser, column_names, integer, mapping, text
 from emcli.config.places import Document, Path, refuse
@@ -50,7 +49,7 @@ GENERATE: dict[str, Parser[object]] = {
 class Simulation:
     """Rows to draw from given parameters: `rows` of them, or `sizes` of each component."""
 
-    parameters: dict[str, Any]  # finite numbers and lists of them; the rest is the model's to check
+    parameters: dict[str, JSON]  # finite numbers and lists of them; the rest is the model's to check
     rows: int | None = None
     seed: int = 0
     sizes: tuple[int, ...] | None = None
@@ -129,8 +128,8 @@ def start_values(path: str) -> dict[str, JSON]:
                 return parameters_in(fit_in(fit, file), file)
     document = load(content, file)
     inner: Path = ("parameters",) if "parameters" in document.value else ()
-    value: dict[str, JSON] = document.get(inner)
-    if not PARAMETERS.holds(value):
+    value = document.get(inner)
+    if not isinstance(value, dict) or not PARAMETERS.holds(value):
         what = f"expected {PARAMETERS.be}, got {quoted(document.excerpt(inner))}"
         refuse([document.problem(inner, what)])
     if problems := document.not_numbers(inner):
@@ -140,11 +139,13 @@ def start_values(path: str) -> dict[str, JSON]:
 
 def _fields(
     document: Document, path: Path, table: Mapping[str, Parser[object]]
-) -> tuple[dict[str, Any], list[Problem]]:
+) -> tuple[dict[str, object], list[Problem]]:
     """The good values of a mapping that has these keys and no others, and what is wrong with the others."""
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     problems: list[Problem] = []
-    for key, raw in document.get(path).items():
+    section = document.get(path)
+    assert isinstance(section, dict)
+    for key, raw in section.items():
         here = (*path, key)
         if key not in table:
             problems.append(document.problem(here, f"unknown key {quoted(key)}{suggestion(key, table)}"))
@@ -159,7 +160,7 @@ def _fields(
 def _simulation(document: Document) -> tuple[Simulation | None, list[Problem]]:
     """What `generate:` says, and what is wrong with it."""
     here = ("generate",)
-    given = document.value["generate"]
+    given = document.section("generate")
     values, problems = _fields(document, here, GENERATE)
     if "parameters" not in given:
         problems.append(document.problem(here, "generate: missing 'parameters'"))
@@ -169,4 +170,4 @@ def _simulation(document: Document) -> tuple[Simulation | None, list[Problem]]:
         problems.append(document.problem((*here, "sizes"), "generate: 'rows' and 'sizes' exclude each other"))
     elif "rows" not in given and "sizes" not in given:
         problems.append(document.problem(here, "generate: missing 'rows' (or 'sizes')"))
-    return (None if problems else Simulation(**values)), problems
+    return (None if problems else Simulation(**values)), problems  # type: ignore[arg-type]

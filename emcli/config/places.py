@@ -6,10 +6,11 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
 from emcli.config.checks import is_number
 from emcli.errors import EmcliError, Exit, Problem, escaped, quoted
+from emcli.types import JSON
 
 Path = tuple[str | int, ...]  # keys and 0-based list indices, from the top
 MAX_DEPTH = 32  # of lists and mappings in each other, where they are walked through
@@ -29,7 +30,7 @@ class Document:
     """A mapping read from a file: its plain values, and where each of them stands."""
 
     file: str
-    value: dict[str, Any]
+    value: dict[str, JSON]
     places: Mapping[Path, Place] = field(default_factory=dict, repr=False)
 
     def place(self, path: Path) -> tuple[int, int]:
@@ -38,12 +39,21 @@ class Document:
             path = path[:-1]
         return self.places[path][:2] if path in self.places else (1, 1)
 
-    def get(self, path: Path) -> Any:
+    def get(self, path: Path) -> JSON:
         """The plain value at a path, which must exist."""
-        value: Any = self.value
+        value: JSON = self.value
         for step in path:
-            value = value[step]
+            if isinstance(value, list):
+                value = value[int(step)]
+            else:
+                assert isinstance(value, dict)
+                value = value[str(step)]
         return value
+
+    def section(self, key: str) -> dict[str, JSON]:
+        """The mapping under a key such as `fit`; empty where there is none."""
+        value = self.value.get(key)
+        return value if isinstance(value, dict) else {}
 
     def excerpt(self, path: Path) -> str:
         """The value at a path as it was typed, for messages."""

@@ -109,7 +109,7 @@ def check(source: Source) -> tuple[Values, list[Problem]]:
 
 def fit_problems(document: Document) -> list[Problem]:
     """What is wrong in the `fit:` of an experiment whatever the model: unknown keys, types and ranges."""
-    given = document.value.get("fit") or {}
+    given = document.section("fit")
     known = {"components": "k"}  # the flag's name for it
     problems = [
         document.problem(("fit", key), f"unknown key {quoted(key)}{suggestion(known.get(key, key), DOCUMENT_KEYS)}")
@@ -121,7 +121,7 @@ def fit_problems(document: Document) -> list[Problem]:
 
 def source_in(document: Document) -> Source:
     """The settings that an experiment gives."""
-    given = document.value.get("fit") or {}
+    given = document.section("fit")
     return Source({key: value for key, value in given.items() if key in DOCUMENT_KEYS}, document)
 
 

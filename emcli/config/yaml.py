@@ -58,9 +58,10 @@ class _Loader(yaml.BaseLoader):
         self.places: dict[Path, Place] = {}
         self.nodes = self.depth = 0
 
-    def note(self, what: str, mark: Any) -> None:
+    def note(self, what: str, mark: yaml.Mark | None) -> None:
         """Keep a problem, and go on."""
-        self.problems.append(Problem(what, self.file, mark.line + 1, mark.column + 1))
+        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        self.problems.append(Problem(what, self.file, *place))
 
     def scan_to_next_token(self) -> None:
         """PyYAML knows no tabs between tokens, YAML does inside brackets: JSON is often indented so."""
@@ -69,13 +70,13 @@ class _Loader(yaml.BaseLoader):
             self.forward()
             super().scan_to_next_token()
 
-    def fetch_flow_collection_start(self, token_class: Any) -> None:
+    def fetch_flow_collection_start(self, token_class: type[yaml.Token]) -> None:
         """The scanner reads ahead, in quadratic time: 200 kB of brackets must not get that far."""
         if self.flow_level == MAX_DEPTH:
             raise yaml.MarkedYAMLError(problem=TOO_DEEP, problem_mark=self.get_mark())
         super().fetch_flow_collection_start(token_class)
 
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """The next node, without anchor or tag. Too many nodes end the text, and a depth that recursion cannot bear."""
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         begin, end = event.start_mark, event.end_mark

@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
-from typing import Any
+from typing import cast
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from emcli.compute.threads import in_background, usable_cores
 from emcli.config.settings import DataSettings
 from emcli.data.rows import BATCH, Columns, DataFault, Observations, Requirements, RowFault, Rows
 from emcli.data.table.read import find_column, read_table
-from emcli.data.table.table import ColumnSelection, CsvDialect, Table
+from emcli.data.table.table import ColumnSelection, CsvDialect, StringColumn, Table
 from emcli.errors import EmcliError, Exit, FitWarning, Problem
 from emcli.types import Array, IndexArray
 
@@ -36,7 +36,7 @@ class Dataset:
     dropped: int
     columns: tuple[str, ...]
     digest: Callable[[], str]  # sha256 of the values used, little-endian float64, row by row, then the weights
-    labels: Any  # true labels, one for each row: a StringColumn, or None
+    labels: StringColumn | None  # true labels, one for each row
     row_weights: Array | None
     cautions: tuple[FitWarning, ...]
 
@@ -49,8 +49,8 @@ class RawTable:
     picked: ColumnSelection
     numbers: Array  # (n, d) without rows of weight 0
     weights: Array | None
-    texts: list[Any]
-    labels: Any
+    texts: list[StringColumn]
+    labels: StringColumn | None
     kept: IndexArray | None  # which rows of the table these are
 
     @property
@@ -102,9 +102,11 @@ def pick(
         raise EmcliError(Exit.DATA, Problem(str(fault), shown), hint=fault.hint) from None
 
 
-def _by_role(table: Table, roles: dict[str, int]) -> tuple[Array, Array | None, list[Any], Any, Any]:
+def _by_role(
+    table: Table, roles: dict[str, int]
+) -> tuple[Array, Array | None, list[StringColumn], StringColumn | None, IndexArray | None]:
     """Values (n, d), weights (n,), texts and labels without rows of weight 0, and which rows of the table these are."""
-    numbers, texts = table.numbers, list[Any](table.texts)
+    numbers, texts = table.numbers, cast("list[StringColumn]", list(table.texts))
     labels = texts.pop() if "truth" in roles else None
     if "row_weights" not in roles:
         return numbers, None, texts, labels, None

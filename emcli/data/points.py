@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from emcli.data.table.table import ColumnSelection
 from emcli.errors import FitWarning, quoted
 from emcli.types import JSON, Array
 
+T = TypeVar("T")
 LOPSIDED = 100  # ratio of two columns' sds from which the wider one decides alone
 
 
@@ -61,7 +62,7 @@ class Points:
     def summarize(self, total: Total, names: Sequence[str], k: int, rule: ScalingRule, settings: DataSettings) -> Rows:
         """The rows of partitions elsewhere, without their values. Raises DataFault."""
 
-        def over(function: Callable[[Array, Array | None], Any]) -> Any:
+        def over(function: Callable[[Array, Array | None], T]) -> T:
             return total(lambda numbers, texts, weights: function(numbers, weights))
 
         if not names:

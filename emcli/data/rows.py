@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,8 @@ SMALL = 4096  # rows that are told apart sooner without numpy's help
 PLACES = 20  # bits of the number of places by which many different rows are told at once
 BATCH, BATCHES = 65536, 16  # rows; batches of fewer rows, by whole pieces, as long as there are not so many of them
 
-Total = Callable[[Callable[[Array, Sequence[list[str]], Array | None], Any]], Any]
+S = TypeVar("S", bound=np.generic)
+T = TypeVar("T")
 
 
 class RowFault(ValueError):
@@ -54,6 +55,13 @@ class Columns(NamedTuple):
     def row_count(self) -> int:
         """How many rows there are."""
         return len(self.texts[0]) if self.texts else len(self.numbers)
+
+
+class Total(Protocol):
+    """A sum over the partitions of a table elsewhere."""
+
+    def __call__(self, function: Callable[[Array, Sequence[Sequence[str]], Array | None], T]) -> T:
+        """What a function makes of each partition's values (n, d), texts and weights (n,), added up."""
 
 
 class Sampler(Protocol):
@@ -133,7 +141,7 @@ class Rows:
             many = _more_different(head, limit)
         return many or (head.shape != self.values.shape and distinct(self.values, limit) is None)
 
-    def of_merged(self, each: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def of_merged(self, each: npt.NDArray[S]) -> npt.NDArray[S]:
         """What is the same for equal rows of data (n,), once for each column of `values`."""
         if self.duplicate_of is None:
             return each

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
-from typing import Any, Self
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,16 @@ from emcli.compute import arrays
 from emcli.compute.arrays import cache_chunks
 from emcli.types import Array
 
-Total = Callable[[Callable[[Array, Array | None], Any]], Any]  # what a function says of all rows (n, d), added up
+T = TypeVar("T")
 ORDINARY = 1000  # binary exponents below which a power of two is neither infinite nor subnormal
 LARGEST_SD = 150  # decimal exponent beyond which a variance leaves the range of float64
+
+
+class Total(Protocol):
+    """A sum over all rows, wherever they are."""
+
+    def __call__(self, function: Callable[[Array, Array | None], T]) -> T:
+        """What a function makes of some rows' values (n, d) and weights (n,), added up."""
 
 
 class ScalingRule(Enum):
@@ -78,7 +85,7 @@ class Scaling:
     @classmethod
     def across(cls, total: Total, common: bool) -> tuple[Self, ColumnRange]:
         """The same for rows in parts, and their extent; `total` adds up what a function says of each."""
-        extent: ColumnRange = total(ColumnRange.of)
+        extent = total(ColumnRange.of)
         low, high = extent.low, extent.high
         with np.errstate(over="ignore", under="ignore"):
             largest = np.maximum(-low, high)

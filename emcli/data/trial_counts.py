@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from emcli.compute import arrays
 from emcli.compute.arrays import row_chunks
 from emcli.data.rows import RowFault
-from emcli.types import Array
+from emcli.types import Array, IndexArray
 
 PAIRS = 1 << 16  # of two bytes
 LARGEST = 2.0**53  # counts beyond which a double cannot tell neighbours apart
-Merged = tuple[Array, Array, Any]  # different pairs (2, m) in ascending order, how often, and each row's place or -1
+# Different pairs (2, m) in ascending order, how often each came (m,), and each row's place among them or -1 (n,).
+Merged = tuple[Array, Array, IndexArray]
 
 
 def merged(numbers: Array, weights: Array | None, names: Sequence[str], by_tails: bool) -> Merged:
@@ -75,7 +76,7 @@ def _searched(numbers: Array, weights: Array | None, names: Sequence[str], by_ta
     return pairs, frequency, merged
 
 
-def distinct(heads: Array, tails: Array) -> tuple[Array, Any]:
+def distinct(heads: Array, tails: Array) -> tuple[Array, IndexArray]:
     """The different pairs (2, m), sorted, and for each row the place of its pair."""
     width = float(tails.max()) + 1.0
     span = width * (float(heads.max()) + 1.0)
@@ -99,7 +100,7 @@ def distinct(heads: Array, tails: Array) -> tuple[Array, Any]:
     return pairs, place.ravel()
 
 
-def _those(values: Array, wanted: Any) -> Array:
+def _those(values: Array, wanted: npt.NDArray[np.bool_]) -> Array:
     """The values (n,) for which something holds."""
     made, at = arrays.empty((int(np.count_nonzero(wanted)),)), 0
     for some in row_chunks(len(values)):

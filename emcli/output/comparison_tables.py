@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import IO, TYPE_CHECKING
 
 from emcli.comparison.alignment import Alignment
 from emcli.comparison.ranking import Candidate, Group
+from emcli.config.documents import CandidateDocument
 from emcli.errors import escaped
 from emcli.models import model_class
+from emcli.models.plain_values import Parameters
 from emcli.output.fit_tables import as_text, number, table
 from emcli.output.terminal import columns, curve, is_terminal, takes_unicode
 
@@ -22,9 +24,29 @@ FOOTERS = {
 }
 CURVES, LONGEST = 10, 20  # how many are shown, and of how many characters
 SHOWN = 3  # fits shown beside the reference
+TITLES = {
+    "model": "model",
+    "k": "k",
+    "covariance": "covariance",
+    "mixing": "mixing",
+    "parameters_count": "parameters",
+    "log_likelihood": "log-likelihood",
+    "inertia": "inertia",
+    "aic": "AIC",
+    "bic": "BIC",
+    "delta_bic": "delta BIC",
+    "icl": "ICL",
+    "iterations": "iterations",
+    "status": "status",
+    "reached": "reached",
+    "adjusted_rand_index": "ARI",
+    "warnings": "warnings",
+}
 # What a narrow terminal goes without, the least needed first.
-SPARED = ("iterations", "parameters_count", "icl", "aic", "status", "delta_bic", "bic", "adjusted_rand_index",
-          "reached", "warnings", "log_likelihood", "mixing", "model", "covariance")  # fmt: skip
+SPARED = (
+    *("iterations", "parameters_count", "icl", "aic", "status", "delta_bic", "bic", "adjusted_rand_index"),
+    *("reached", "warnings", "log_likelihood", "mixing", "model", "covariance"),
+)
 
 
 def print_comparison(groups: Sequence[Group], aligned: Sequence[Alignment], criterion: str, stream: IO[str]) -> None:
@@ -50,25 +72,19 @@ def print_comparison(groups: Sequence[Group], aligned: Sequence[Alignment], crit
     stream.write(as_text(blocks, lines, stream))
 
 
-def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+def _shown(row: CandidateDocument) -> dict[str, object]:
     return {**row, "reached": f"{row['reached']} of {row['starts']}"} if row.get("starts") else dict(row)
 
 
-def _titles(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
+def _titles(rows: Sequence[dict[str, object]]) -> dict[str, str]:
     """Which columns there is anything to show in."""
-    every = {
-        "model": "model", "k": "k", "covariance": "covariance", "mixing": "mixing", "parameters_count": "parameters",
-        "log_likelihood": "log-likelihood", "inertia": "inertia", "aic": "AIC", "bic": "BIC", "delta_bic": "delta BIC",
-        "icl": "ICL", "iterations": "iterations", "status": "status", "reached": "reached",
-        "adjusted_rand_index": "ARI", "warnings": "warnings",
-    }  # fmt: skip
     kinds = {tuple(row.get(key) for key in ("model", "k", "covariance", "mixing")) for row in rows}
     named = {"name": "name"} if len(kinds) < len(rows) else {}
-    return named | {key: title for key, title in every.items() if any(row.get(key) not in (None, []) for row in rows)}
+    return named | {key: title for key, title in TITLES.items() if any(row.get(key) not in (None, []) for row in rows)}
 
 
 def _fitting(
-    titles: dict[str, str], rows: Sequence[dict[str, Any]], criterion: str, stream: IO[str]
+    titles: dict[str, str], rows: Sequence[dict[str, object]], criterion: str, stream: IO[str]
 ) -> tuple[dict[str, str], list[str]]:
     """The columns that a terminal has room for, and what stood in the others; a pipe has room for all.
 
@@ -77,8 +93,10 @@ def _fitting(
     if not is_terminal(stream):
         return titles, []
     room, spared = columns(stream), []
-    widths = {key: max(len(text) for text in (title, *(_cell(row.get(key)) for row in rows))) + 3
-              for key, title in titles.items()}  # fmt: skip
+    widths = {
+        key: max(len(text) for text in (title, *(_cell(row.get(key)) for row in rows))) + 3
+        for key, title in titles.items()
+    }
     same = [key for key in ("mixing", "model", "covariance") if len({row.get(key) for row in rows}) == 1]
     for key in [*same, *(key for key in SPARED if key not in same)]:
         if key in titles and key != criterion and sum(widths[kept] for kept in titles) - 3 > room:
@@ -91,12 +109,11 @@ def _curves(candidates: Sequence[Candidate], stream: IO[str]) -> list[str]:
     """The climb of each of the best candidates, one line each and each on its own scale."""
     climbs = []
     for candidate in candidates:
-        trace = (candidate.document or {}).get("trace")
-        lines = [line for line in trace if isinstance(line, dict)] if isinstance(trace, list) else []
-        what = "inertia" if lines and "inertia" in lines[0] else "log_likelihood"
-        values = [float(line[what]) for line in lines if isinstance(line.get(what), int | float)]
+        trace = candidate.document.get("trace", []) if candidate.document else []
+        what = "inertia" if trace and "inertia" in trace[0] else "log_likelihood"
+        values = [value for step in trace if isinstance(value := dict(step).get(what), int | float)]
         if values:
-            climbs.append((escaped(candidate.name), what, values))
+            climbs.append((escaped(candidate.name), what, list(map(float, values))))
     if not climbs:
         return []
     shown = climbs[:CURVES]
@@ -135,27 +152,26 @@ def side_by_side(alignment: Alignment) -> list[RenderableType]:
         said += f"; adjusted Rand index with it: {', '.join(indices)}"
     if len(alignment.others) > len(shown):
         said += f"; {len(alignment.others) - len(shown)} more in --json"
-    first = (reference.name, reference, reference.document["parameters"])
+    first = (reference.name, reference, reference.fitted["parameters"])
     return [said, _table(first, others)]
 
 
 def against_truth(candidates: Sequence[Candidate]) -> list[RenderableType]:
     """True parameters, and those of the highest ranked fits of the true k with their errors."""
     fits = [
-        (candidate.name, candidate, candidate.document["parameters"])
+        (candidate.name, candidate, candidate.fitted["parameters"])
         for candidate in candidates
         if candidate.document is not None and (candidate.row(None).get("errors"))
     ][:SHOWN]
     if not fits:
         return []
     first = fits[0][1]
-    return [
-        "The truth, and the fits of as many components with their errors",
-        _table(("true", first, first.document["truth"]["parameters"]), fits),
-    ]
+    truth = first.fitted["truth"]["parameters"]
+    assert truth is not None
+    return ["The truth, and the fits of as many components with their errors", _table(("true", first, truth), fits)]
 
 
-Shown = tuple[str, Candidate, Any]  # a heading, a fit, and parameters of its kind
+Shown = tuple[str, Candidate, Parameters]  # a heading, a fit, and parameters of its kind
 
 
 def _table(reference: Shown, others: Sequence[Shown]) -> Table:
@@ -175,8 +191,8 @@ def _table(reference: Shown, others: Sequence[Shown]) -> Table:
 
 def _cells(shown: Shown) -> dict[tuple[int, str], float]:
     _, candidate, parameters = shown
-    data = candidate.document["data"]
-    columns = model_class(candidate.document["model"]).table(parameters, data["columns"], data["weight"])
+    data = candidate.fitted["data"]
+    columns = model_class(candidate.fitted["model"]).table(parameters, data["columns"], data["weight"])
     count = len(columns[0][1])
     return {(i, title): values[i] for i in range(count) for title, values in columns if title != "rows"}
 

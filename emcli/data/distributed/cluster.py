@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from emcli.config.settings import DataSettings
 from emcli.data.dataset import Dataset, shown_source, unfit
 from emcli.data.distributed import worker
-from emcli.data.distributed.rows import DistributedRows, Statistic, row_count
+from emcli.data.distributed.rows import DistributedRows, row_count
 from emcli.data.rows import DataFault, Observations, Requirements, Rows
 from emcli.data.table.partitions import check_header, partition_files
 from emcli.errors import EmcliError, Exit, FitWarning, quoted
@@ -242,8 +242,8 @@ class RemoteTable:
         """The rows as a fit that needs this works on them. Raises EmcliError."""
         names = self._summaries[0].names
 
-        def total(function: Callable[..., Statistic]) -> Statistic:
-            found: Statistic = reduce(add, self._cluster.map(worker.evaluate, self._raw, [function] * len(self._raw)))
+        def total(function: Callable[..., T]) -> T:
+            found: T = reduce(add, self._cluster.map(worker.evaluate, self._raw, [function] * len(self._raw)))
             return found
 
         try:

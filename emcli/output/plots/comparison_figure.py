@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from emcli.comparison.ranking import Candidate, Group
+from emcli.config.documents import FitDocument, StepDocument
 from emcli.output.plots.figure import Panel, Picture, Series, base_name, climb_range, thinned
 
 MOST_GROUPS = 6  # rows of panels
@@ -17,7 +17,7 @@ MOST_MARKS = 16  # candidates whose k is written at their curves
 def of_comparison(groups: Sequence[Group], criterion: str) -> Picture:
     """A row for each group: the criterion against k, a line a family, and the candidates' log-likelihoods."""
     fitted = [candidate for group in groups for candidate in group.candidates if candidate.document is not None]
-    sources = list(dict.fromkeys(base_name(str((one.document or {})["data"].get("source"))) for one in fitted))
+    sources = list(dict.fromkeys(base_name(str(one.fitted["data"].get("source"))) for one in fitted))
     shown = ", ".join(sources[:3]) + (" …" if len(sources) > 3 else "")
     ks = [_k(candidate) for candidate in fitted]
     models = ", ".join(dict.fromkeys(str(candidate.settings["model"]) for candidate in fitted))
@@ -27,7 +27,7 @@ def of_comparison(groups: Sequence[Group], criterion: str) -> Picture:
         known = [candidate for candidate in group.candidates if candidate.document is not None]
         if known:
             kinds = ", ".join(dict.fromkeys(str(one.settings["model"]) for one in known))
-            source = base_name(str((known[0].document or {})["data"].get("source")))
+            source = base_name(str(known[0].fitted["data"].get("source")))
             title = "The lowest is the best" if len(groups) == 1 else f"{source}: {kinds}"
             rows.append([_ranking(known, criterion, title), _climbs(known)])
     return Picture(f"{shown}: {models}, {span}", rows)
@@ -113,10 +113,8 @@ def _climbs(candidates: Sequence[Candidate]) -> Panel:
     return Panel(title, "iteration", "log-likelihood (nats)", series, whole=True, x_range=x_range, y_range=y_range)
 
 
-def _trace(document: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
-    """The iterations in a document, which may come from a file."""
-    said = (document or {}).get("trace")
-    return [step for step in said if isinstance(step, dict)] if isinstance(said, list) else []
+def _trace(document: FitDocument | None) -> list[StepDocument]:
+    return document.get("trace", []) if document else []
 
 
 def _k(candidate: Candidate) -> int:
@@ -124,6 +122,6 @@ def _k(candidate: Candidate) -> int:
     return k if isinstance(k, int) else 0
 
 
-def _number(document: Mapping[str, Any] | None, key: str) -> float | None:
-    value = (document or {}).get(key)
+def _number(document: FitDocument | None, key: str) -> float | None:
+    value = dict(document).get(key) if document else None
     return float(value) if isinstance(value, int | float) else None

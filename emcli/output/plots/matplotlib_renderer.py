@@ -144,16 +144,18 @@ def _marks(axes: Axes, series: Sequence[Series]) -> None:
         place = axes.transLimits.transform(at)
         if 0 <= place[1] <= 1 and all(abs(place[0] - p[0]) > 0.06 or abs(place[1] - p[1]) > 0.035 for p in taken):
             taken.append(place)
-            axes.annotate(escaped(one.mark), at, (4, 0), textcoords="offset points", va="center", fontsize=7.5,
-                          color=_ink(one.colour), annotation_clip=False)  # fmt: skip
+            note = axes.annotate(escaped(one.mark), at, (4, 0), textcoords="offset points", va="center", fontsize=7.5)
+            note.set(color=_ink(one.colour), annotation_clip=False)
 
 
 def _bars(axes: Axes, series: Series, floor: Array) -> Array:
     """Bars of several components stand on each other; returns where the next ones stand."""
     floor = floor if len(floor) == len(series.y) else np.zeros(len(series.y))
     colour = "#D9D9D9" if series.colour is None else _ink(series.colour)
-    axes.stairs(floor + series.y, series.x, baseline=floor, fill=True, color=colour, linewidth=0, label=_said(series),
-                alpha=None if series.colour is None else 0.6)  # fmt: skip
+    alpha, label = None if series.colour is None else 0.6, _said(series)
+    axes.stairs(
+        floor + series.y, series.x, baseline=floor, fill=True, color=colour, linewidth=0, label=label, alpha=alpha
+    )
     if series.colour is None:
         axes.stairs(series.y, series.x, color="#AAAAAA", linewidth=0.5)
     return floor if series.colour is None else floor + series.y
@@ -172,8 +174,13 @@ def _points(axes: Axes, series: Series, depth: int, crowd: int) -> None:
             "markeredgewidth": 1.3,
         }
     elif series.stroke == "bold":
-        how = {"marker": "X", "markersize": 9, "markerfacecolor": ink, "markeredgecolor": "white",
-               "markeredgewidth": 1.2}  # fmt: skip
+        how = {
+            "marker": "X",
+            "markersize": 9,
+            "markerfacecolor": ink,
+            "markeredgecolor": "white",
+            "markeredgewidth": 1.2,
+        }
     else:
         size = 2.0 if many else 3.0 if crowd > 900 else 4.5
         faint = 0.35 if many else 0.6 if crowd > 60 else 1.0
@@ -189,10 +196,18 @@ def _line(axes: Axes, series: Series, depth: int, crowded: bool) -> None:
     colour = _ink(series.colour) if series.colour is not None else FAINT if series.stroke == "thin" else INK
     if crowded and series.colour is not None:  # darker than the dots that it crosses
         colour = "#" + "".join(f"{int(colour[i : i + 2], 16) * 2 // 3:02X}" for i in (1, 3, 5))
-    axes.plot(series.x, series.y, linewidth=width, linestyle="--" if series.stroke == "dashed" else "-",
-              color=colour, label=_said(series), zorder=depth,
-              marker="o" if crowded and 2 < len(series.x) < 60 and series.label != "1 sd" else None, markersize=3,
-              path_effects=halo)  # fmt: skip
+    axes.plot(
+        series.x,
+        series.y,
+        linewidth=width,
+        linestyle="--" if series.stroke == "dashed" else "-",
+        color=colour,
+        label=_said(series),
+        zorder=depth,
+        marker="o" if crowded and 2 < len(series.x) < 60 and series.label != "1 sd" else None,
+        markersize=3,
+        path_effects=halo,
+    )
 
 
 def _density(axes: Axes, series: Series, beside: Sequence[Series]) -> None:

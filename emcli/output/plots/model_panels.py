@@ -194,9 +194,9 @@ def _(model: GaussianMixture, path: Path, rows: Rows, assignments: Labels, truth
     return [panels]
 
 
-def _likeliest(working: GaussianMixture, rows: Rows) -> Array:
+def _likeliest(working: GaussianMixture, rows: Rows) -> Labels:
     """The likeliest component of each of the rows' values (n,)."""
-    return np.concatenate([working.posterior(values)[0].argmax(axis=0) for values, _ in rows.batches()])
+    return np.concatenate([working.labels(values) for values, _ in rows.batches()]).astype(np.int32)
 
 
 def _curves(path: Path, rows: Rows) -> list[Panel]:

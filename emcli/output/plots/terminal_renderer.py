@@ -68,9 +68,16 @@ def _lines(panel: Panel, width: int, height: int, braille: bool) -> list[str]:
         color=[_colour(one) for one in every] if braille else False,
         force_ascii_characters=[_character(one, crowded) for one in every],
         character_set="braille" if braille else "ascii",
-        x_min=x.tidy(x.low), x_max=x.tidy(x.high), y_min=y.tidy(y.low), y_max=y.tidy(y.high),
-        x_gridlines=[], y_gridlines=[], width=width, line_length_hard_cap=width, height=height,
-    )  # fmt: skip
+        x_min=x.tidy(x.low),
+        x_max=x.tidy(x.high),
+        y_min=y.tidy(y.low),
+        y_max=y.tidy(y.high),
+        x_gridlines=[],
+        y_gridlines=[],
+        width=width,
+        line_length_hard_cap=width,
+        height=height,
+    )
     axes = f"  across: {panel.x_label}{x.note}; up: {panel.y_label}{y.note}"
     said = [_cut(escaped(panel.title, width), width), _cut(escaped(axes, width), width)]
     return said + [_without_half_a_number(line, width) for line in drawing.splitlines()]
