@@ -7,8 +7,8 @@ from copy import deepcopy
 from typing import Any, get_args, get_origin, is_typeddict
 
 import pytest
+from bad_inputs import SAVED_GMM as GMM
 from conftest import ROOT
-from test_bad_documents import GMM
 
 from emcli.config.documents import ComparisonDocument, FitDocument, keys, problems
 
