@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from emcli.data.rows import batch_chunks
-from emcli.models.base import UNIT_ROUNDOFF, AnyModel
+from emcli.models.base import AnyModel
 from emcli.models.complete_data import AnyCompleteDataModel, CompleteData, CompleteDataModel
 from emcli.types import Array, Batch, Mapper
 
 ROOM, FEWEST = 1 << 19, 4096  # scores that a core keeps close by, and rows from which NumPy's calls repay themselves
 LONGEST = 0.5
+STEEPEST = 1e300  # curvature of a parameter in units of its own empirical information
 NO_SCORE, NO_CURVE = 1e-9, 1e-5  # eigenvalues below which there is none that rounding does not explain
 
 
@@ -96,13 +97,13 @@ class Information:
     def _observed(self) -> tuple[npt.NDArray[np.bool_], Array, Array]:
         """Which parameters any row informs, the unit of each, and their observed information in these units.
 
-        The unit is a parameter's own empirical information, unless its curvature is so many times larger (a row far
-        from all others can make it 1e300) that rounding of that one entry would hide a curvature of NO_CURVE.
+        The unit is a parameter's own empirical information, unless its curvature is STEEPEST times as large: with a row
+        far from all others their quotient can overflow.
         """
         known, spread = self._known()
         assert self.observed is not None
         observed = self.observed[np.ix_(known, known)]
-        unit = np.maximum(spread, np.sqrt(np.abs(np.diag(observed)) * (UNIT_ROUNDOFF / NO_CURVE)))
+        unit = np.maximum(spread, np.sqrt(np.abs(np.diag(observed)) / STEEPEST))
         return known, unit, observed / np.outer(unit, unit)
 
 

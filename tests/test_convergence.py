@@ -1,0 +1,66 @@
+"""When a stream of steps has converged, on streams made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count, islice
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from emcli.inference.convergence import Termination, converge
+from emcli.models.em import Step
+
+TOL = 1e-6
+
+
+def climbing(weights: Any = None) -> Iterator[Any]:
+    """Steps whose gains halve, towards a log-likelihood of 0; the weights of each are constant unless given."""
+    for i in count():
+        yield Step(SimpleNamespace(weights=np.array([0.5, 0.5]) if weights is None else weights(i)), -(0.5**i), 1.0)
+
+
+def ending(steps: Iterator[Any], decrements: list[float], most: int = 1000) -> tuple[Termination, int]:
+    """How a stream ends, and after how many iterations; the last decrement holds for ever."""
+    answers = iter(decrements)
+    run, seen = converge(steps, TOL, most, lambda model: next(answers, decrements[-1])), -1
+    while True:
+        try:
+            next(run)
+            seen += 1
+        except StopIteration as end:
+            return end.value, seen
+
+
+def test_a_fit_goes_on_until_less_than_tol_is_left_by_the_score_decrement() -> None:
+    end, iterations = ending(climbing(), [5 * TOL, 2 * TOL, 0.5 * TOL])
+    assert end == Termination("converged", "projected", 0.5 * TOL)
+    assert iterations > 20  # where the first projection below tol was
+
+
+def test_the_decrement_is_asked_after_one_iteration_and_at_the_first_small_projection() -> None:
+    assert ending(climbing(), [0.5 * TOL]) == (Termination("converged", "projected", 0.5 * TOL), 1)
+    end, iterations = ending(climbing(), [5 * TOL, 0.5 * TOL])
+    assert end == Termination("converged", "projected", 0.5 * TOL)
+    assert 0.5**iterations < TOL <= 0.5 ** (iterations - 1)  # each projection of halving gains is the last gain
+
+
+def test_gains_that_rounding_hides_end_a_fit_whatever_is_left() -> None:
+    end, _ = ending(climbing(), [1.0])
+    assert end == Termination("converged", "rounding", 1.0)
+
+
+def test_a_mixing_weight_on_the_move_has_not_converged() -> None:
+    def shrinking(i: int) -> Any:
+        return np.array([0.95**i, 1 - 0.95**i])
+
+    end, iterations = ending(climbing(shrinking), [0.0], most=80)
+    assert end == Termination("max_iter", "max_iter", 0.0)
+    assert iterations == 80
+
+
+@pytest.mark.parametrize("most", [1, 7])
+def test_a_fit_makes_no_more_iterations_than_asked_for(most: int) -> None:
+    assert ending(islice(climbing(), 100), [1.0], most) == (Termination("max_iter", "max_iter", 1.0), most)
