@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING
 
-from emcli.comparison.alignment import Alignment
-from emcli.comparison.ranking import Candidate, Group
 from emcli.config.documents import CandidateDocument
 from emcli.errors import escaped
 from emcli.models import model_class
@@ -17,6 +15,9 @@ from emcli.output.terminal import columns, curve, is_terminal, takes_unicode
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
+
+    from emcli.comparison.alignment import Alignment
+    from emcli.comparison.ranking import Candidate, Group
 
 FOOTERS = {
     "likelihood": "{criterion}: smaller is better. reached: how many of the candidate's starts found its best optimum.",

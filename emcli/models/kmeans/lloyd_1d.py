@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,10 @@ import numpy.typing as npt
 from emcli.compute import arrays
 from emcli.data.rows import Rows
 from emcli.models.em import Step, pooled_e_step
-from emcli.models.kmeans.model import KMeans
 from emcli.types import Array, IndexArray, Mapper
+
+if TYPE_CHECKING:
+    from emcli.models.kmeans.model import KMeans
 
 BUCKET_COUNT = 1 << 14  # few enough for uint16, which NumPy sorts in linear time, and for tables that stay in the cache
 CHUNK_ROWS = 1 << 16  # values that are read, and put into their buckets, at a time

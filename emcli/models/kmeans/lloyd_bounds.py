@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial, reduce
 from operator import add
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
@@ -24,8 +24,10 @@ from emcli.models.kmeans.bounded_rows import (
     update_labels,
 )
 from emcli.models.kmeans.centroid_drift import CentroidDrift
-from emcli.models.kmeans.model import KMeans
 from emcli.types import Array, Mapper
+
+if TYPE_CHECKING:
+    from emcli.models.kmeans.model import KMeans
 
 MIN_SLICES, MAX_SLICE_ROWS = 8, 1 << 19  # of the rows, each worked on by one process or thread
 MIN_SLICE_PRODUCTS = 1 << 23  # rows times coordinates of a slice below which two threads wait for each other

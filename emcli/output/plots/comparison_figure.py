@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emcli.comparison.ranking import Candidate, Group
 from emcli.config.documents import FitDocument, StepDocument
 from emcli.output.plots.figure import Panel, Picture, Series, base_name, climb_range, thinned
+
+if TYPE_CHECKING:
+    from emcli.comparison.ranking import Candidate, Group
 
 MOST_GROUPS = 6  # rows of panels
 MOST_MARKS = 16  # candidates whose k is written at their curves
