@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from emcli.comparison.alignment import Alignment
     from emcli.comparison.ranking import Candidate, Group
 
+    Shown = tuple[str, Candidate, Parameters]  # a heading, a fit, and parameters of its kind
+
 FOOTERS = {
     "likelihood": "{criterion}: smaller is better. reached: how many of the candidate's starts found its best optimum.",
     "inertia": "K-means: criteria are of its mixture form, equal round clusters with every row assigned whole.",
@@ -170,9 +172,6 @@ def against_truth(candidates: Sequence[Candidate]) -> list[RenderableType]:
     truth = first.fitted["truth"]["parameters"]
     assert truth is not None
     return ["The truth, and the fits of as many components with their errors", _table(("true", first, truth), fits)]
-
-
-Shown = tuple[str, Candidate, Parameters]  # a heading, a fit, and parameters of its kind
 
 
 def _table(reference: Shown, others: Sequence[Shown]) -> Table:
