@@ -45,7 +45,7 @@ class EmcliError(Exception):
         super().__init__("; ".join(map(str, self.problems)))
 
     def __reduce__(self) -> tuple[partial[EmcliError], tuple[Exit | Problem, ...]]:
-        """A worker's error is raised again here, whole."""
+        """Pickle all fields: a worker's error is raised again in this process."""
         return partial(type(self), hint=self.hint, unsaid=self.unsaid), (self.exit_code, *self.problems)
 
     def lines(self) -> list[str]:

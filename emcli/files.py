@@ -1,4 +1,4 @@
-"""Files as the shell knows them: read whole, written whole or not at all."""
+"""Files and standard streams: inputs read whole, outputs written whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import BinaryIO, TextIO
 
 from emcli.errors import EmcliError, Exit, Problem, quoted, suggestion
 
-DEVICES = ("/dev/", "/proc/")
+DEVICE_FOLDERS = ("/dev/", "/proc/")
 
 
 def shown_name(path: str) -> str:
-    """How messages call a file, or standard input (`-`)."""
+    """The name of a file, or of standard input (`-`), in messages."""
     return "<stdin>" if path == "-" else path or "''"
 
 
@@ -53,7 +53,7 @@ def why_unreadable(path: str, wrong: Exception) -> str:
 
 
 def reason(error: Exception) -> str:
-    """What the system says, in the middle of a sentence."""
+    """The system's message for an error, in lower case, for the middle of a sentence."""
     if not isinstance(error, OSError):  # a NUL, or a character that the file system cannot encode
         return "not a possible file name"
     text = error.strerror or str(error) or type(error).__name__
@@ -79,7 +79,7 @@ class Output:
             self._mode = _checked_mode(path, inputs)
             self._target = _real_path(path)
             # What a link such as /dev/stdout leads to has no place of its own to be renamed to.
-            on_device = any(place.startswith(DEVICES) for place in (self._target, os.path.abspath(path)))
+            on_device = any(place.startswith(DEVICE_FOLDERS) for place in (self._target, os.path.abspath(path)))
             self._streamed = self._mode is not None and (on_device or not stat.S_ISREG(self._mode))
             if not self._streamed:  # whether a file can be made beside the target is best found out by making one
                 temporary = _name_beside(self._target)

@@ -92,8 +92,8 @@ def test_a_fit_to_merged_rows_is_the_fit_to_the_rows(
     kind, settings = model_class(model), settings_of(model, 2)
     means = [[160.0, 160.0][:d], [180.0, 181.0][:d]]
     steps = []
-    for fewest in (duplicates.FEWEST, N):
-        monkeypatch.setattr(duplicates, "FEWEST", fewest)
+    for fewest in (duplicates.MIN_ROWS, N):
+        monkeypatch.setattr(duplicates, "MIN_ROWS", fewest)
         rows: Rows = prepared(kind, values, names, settings, weights).rows
         given = {"centroids": means} if model == "kmeans" else {"means": means}
         start = scaled(kind, given, settings, rows)

@@ -24,7 +24,7 @@ from emcli.inference.fit_result import FitResult
 from emcli.inference.truth import with_truth
 from emcli.models import MODELS, model_class
 from emcli.output.plots.figure import Panel, Picture, Series, described
-from emcli.output.plots.fit_figure import EARLY, History, of_fit
+from emcli.output.plots.fit_figure import EARLY_ITERATIONS, History, of_fit
 from emcli.output.plots.fit_figure import Path as Steps
 from emcli.output.plots.matplotlib_renderer import rendered
 from emcli.output.plots.model_panels import Snapshot, panels_of
@@ -229,7 +229,7 @@ def test_a_history_keeps_the_first_iterations_and_a_bounded_number_of_the_others
     steps = Steps(1)
     for i in range(100_000):
         steps.add(i, Small(), float(i))
-    assert list(steps.models)[: EARLY + 1] == list(range(EARLY + 1))
+    assert list(steps.models)[: EARLY_ITERATIONS + 1] == list(range(EARLY_ITERATIONS + 1))
     assert 100 < len(steps.models) <= 256 and list(steps.models) == sorted(steps.models)
     result, picture = fitted("gmm", FAITHFUL, k=2, restarts=15, init="random")
     assert panels(picture)[0].title == "Start"

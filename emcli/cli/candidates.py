@@ -34,7 +34,7 @@ from emcli.output.trace import tracing
 
 @dataclass(frozen=True)
 class Candidates:
-    """What candidates are made of: settings from flags, and who sees their fits."""
+    """Makes the candidates of a comparison, with settings from flags, a trace and a line of progress."""
 
     flags: Mapping[str, object]
     log: IO[str] | None  # where each iteration is written
@@ -118,7 +118,7 @@ def _name(settings: Settings, model: str) -> str:
 
 
 def _different(grid: Sequence[Settings], columns: int | None) -> list[Settings]:
-    """The settings, without those that are another's twin: in one dimension diag and spherical equal full."""
+    """The settings without duplicates: in one dimension diag and spherical are the same as full."""
     kept: dict[tuple[object, ...], Settings] = {}
     for settings in grid:
         shape = settings.model.covariance
@@ -129,7 +129,7 @@ def _different(grid: Sequence[Settings], columns: int | None) -> list[Settings]:
 
 
 def _saved(path: str) -> Candidate:
-    """A candidate that has been fitted before."""
+    """The candidate in a saved fit."""
     document = read_fit(path)
     kind: Kind = {
         "model": document["model"],

@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 FATAL = {signal.SIGTERM: "terminated", signal.SIGHUP: "hung up", signal.SIGINT: "interrupted"}
 
-_LONGEST = 4000  # characters of a line
+MAX_LINE_LENGTH = 4000  # characters of a line
 
 
 class SignalReceived(BaseException):
-    """A signal came: unwind, clean up, and die by it."""
+    """Raised by a signal, so that the program cleans up before it dies of that signal."""
 
     def __init__(self, number: int):
         self.number = signal.Signals(number)
         super().__init__(self.number.name)
 
 
-class _Closed(io.RawIOBase):
-    """Standard output where there is none."""
+class _ClosedStream(io.RawIOBase):
+    """Stands for standard output where that is closed; every write fails."""
 
     def writable(self) -> bool:
         return True
@@ -44,35 +44,35 @@ def guarded(work: Callable[[], int], debug: bool) -> int:
     """Run the program; return its exit code, or die by the signal that ended it. Never a traceback unless `debug`."""
     for number in FATAL:
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _raise_killed)
-    sys.unraisablehook = _die_if_killed
+            signal.signal(number, _raise_signal)
+    sys.unraisablehook = _die_if_signalled
     try:
         _occupy_standard_streams()
         code = work()
         sys.stdout.flush()
         return code
-    except SignalReceived as killed:
-        _say(f"emcli: {FATAL[killed.number]}; nothing written")
-        return _die(killed.number)
+    except SignalReceived as signalled:
+        _say(f"emcli: {FATAL[signalled.number]}; nothing written")
+        return _die(signalled.number)
     except BrokenPipeError:
         return _die(signal.SIGPIPE)
     except Exception as error:
         if debug:
             traceback.print_exc()
-        code, lines = _told(error)
+        code, lines = _code_and_lines(error)
         try:
             if code != Exit.OUTPUT:
                 sys.stdout.flush()  # whole lines that a stream has written stay
         except OSError as unwritten:
-            code, lines = _told(unwritten)
+            code, lines = _code_and_lines(unwritten)
         _say(*lines)
         if code == Exit.OUTPUT:
-            _forget(1)
+            _silence(1)
         return code
 
 
-def _told(error: Exception) -> tuple[int, list[str]]:
-    """The exit code and the lines that an error ends with."""
+def _code_and_lines(error: Exception) -> tuple[int, list[str]]:
+    """The exit code for an error, and the lines for standard error."""
     if isinstance(error, EmcliError):
         return error.exit_code, error.lines()
     if isinstance(error, MemoryError):
@@ -101,36 +101,36 @@ def note(message: str) -> None:
 
 
 def _occupy_standard_streams() -> None:
-    """No file that is opened may take the number of a standard stream."""
+    """Open /dev/null for each standard stream that is closed, so that no other file takes its number."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
     if sys.stdout is None:
-        sys.stdout = io.TextIOWrapper(_Closed(), encoding="utf-8")
+        sys.stdout = io.TextIOWrapper(_ClosedStream(), encoding="utf-8")
 
 
-def _raise_killed(number: int, frame: FrameType | None) -> None:
+def _raise_signal(number: int, frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_DFL)  # a second one ends the program at once
     raise SignalReceived(number)
 
 
-def _die_if_killed(ignored: sys.UnraisableHookArgs) -> None:
-    """A signal that came where Python cannot raise an exception still ends the program."""
+def _die_if_signalled(ignored: sys.UnraisableHookArgs) -> None:
+    """Hook for exceptions that Python cannot raise: a signal among them still ends the program."""
     if isinstance(ignored.exc_value, SignalReceived):
         _die(ignored.exc_value.number)
 
 
 def _die(number: signal.Signals) -> int:
-    _forget(1)
+    _silence(1)
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     return 128 + number  # only where the signal is blocked
 
 
-def _forget(descriptor: int) -> None:
-    """Nothing more goes to a standard stream, not even at exit."""
+def _silence(descriptor: int) -> None:
+    """Redirect a standard stream to nowhere, so that nothing is written to it any more, not even at exit."""
     with suppress(OSError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, descriptor)
@@ -141,7 +141,7 @@ def _say(*lines: str) -> None:
     """The one writer to standard error: whatever a message quotes, it stays one line of printable characters."""
     try:
         for line in lines:
-            sys.stderr.write(escaped(line, _LONGEST) + "\n")
+            sys.stderr.write(escaped(line, MAX_LINE_LENGTH) + "\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
-        _forget(2)  # a result is not lost because nobody can hear
+        _silence(2)  # a result is not lost because nobody can hear

@@ -31,7 +31,7 @@ def settings_in(params: Mapping[str, object]) -> dict[str, object]:
 
 
 def experiment_in(path: str) -> Experiment:
-    """The experiment in a file; a word that names neither a model nor a file is a model mistyped."""
+    """The experiment in a file. Raises EmcliError (exit 2), also for what looks like a mistyped model."""
     if path in MODELS:
         what = f"expected an experiment (YAML) or a fit (JSON), got the model {quoted(path)}"
         raise EmcliError(Exit.USAGE, what, hint="a fit's JSON can be generated from: emcli fit … -o FILE")
@@ -62,7 +62,7 @@ def source_of(named: str | None, experiment: Experiment | None) -> str | None:
 
 
 def check_cluster(settings: Settings, source: str | None, plot: bool = False) -> None:
-    """Raise EmcliError (exit 2) for what a cluster cannot do: it needs all rows here."""
+    """Raise EmcliError (exit 2) for options that need all rows in this process, where they are on a cluster."""
     if settings.data.scheduler is None:
         return
     if source is None or source == "-":

@@ -33,12 +33,12 @@ def model_or_experiment(incomplete: str) -> list[str]:
 
 
 def first_word(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Complete the first word of `compare` so; the others are files, which the shell completes."""
+    """Complete the first word of `compare`, a model or experiment; the others are files, left to the shell."""
     return [] if ctx.params.get("words") else model_or_experiment(incomplete)
 
 
 def several(key: str) -> Complete:
-    """Complete a list with commas: after `full,` each choice that is not in it yet."""
+    """Complete a list with commas: after `full,` the choices that are not in it yet."""
 
     def complete(incomplete: str) -> list[str]:
         given, comma, _ = incomplete.rpartition(",")
@@ -48,12 +48,12 @@ def several(key: str) -> Complete:
 
 
 def choice(panel: str, key: str, help: str) -> object:
-    """An option with one of some words."""
+    """An option whose value is one of its choices."""
     return option(panel, flag(key), metavar="|".join(CHOICES[key]), help=help)
 
 
 def choices(panel: str, key: str, help: str) -> object:
-    """An option of a grid with several of them."""
+    """An option of a grid, whose value is a list of its choices."""
     return option(panel, flag(key), metavar="A,B", help=f"{help}: {', '.join(CHOICES[key])}", complete=several(key))
 
 

@@ -22,7 +22,7 @@ Finish = Callable[[Events, Dataset], FitResult]  # runs a fit's events to their 
 
 @dataclass(frozen=True)
 class CandidateFit:
-    """What to fit, and to what."""
+    """A fit to be made: of a model with its settings, to a dataset."""
 
     name: str
     kind: type[AnyModel]

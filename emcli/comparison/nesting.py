@@ -18,14 +18,14 @@ from emcli.models.base import AnyModel
 from emcli.models.em import em
 from emcli.types import Mapper
 
-STEPS = (0.5, 0.1)  # sds by which a component is split either way, to find the most promising one
-SHORT = 8  # EM iterations in which it shows itself
-CLOSEST = 1e-4  # sds by which a split cannot lower the score by more than rounding, at an optimum
-INERTIA = 1e-9  # part of an inertia that is no difference
+SPLIT_SDS = (0.5, 0.1)  # by which a component is split either way, to find the most promising split
+TRIAL_ITERATIONS = 8  # of EM from each split, after which the highest is chosen
+SMALLEST_SPLIT_SDS = 1e-4  # at an optimum, a split this small lowers the score by no more than rounding
+INERTIA_TOLERANCE = 1e-9  # relative difference below which two inertias count as equal
 
 
 def refit_from_nested(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The candidates, those that ended below a smaller one that they hold gone on with from there.
+    """The candidates; each that ended below a nested smaller one is fitted once more, started from that fit.
 
     The larger model starts from the smaller fit, one component split along its longest axis: the most promising of some
     wide splits first, then one so small that EM cannot end lower. Where that does not help either, because the data are
@@ -51,7 +51,7 @@ def _size(candidate: Candidate) -> tuple[int, int]:
 
 
 def _above(candidates: Sequence[Candidate], i: int) -> Candidate | None:
-    """The highest of the candidates that this one holds, if that is higher than itself."""
+    """The highest of the candidates nested in this one, if it is higher than this one."""
     large = candidates[i]
     if _score(large) == -inf:
         return None
@@ -78,9 +78,9 @@ def _score(candidate: Candidate) -> float:
 
 
 def _margin(small: Candidate, large: Candidate) -> float:
-    """What two fits may differ by and still be equal: what each may have left to gain."""
+    """The difference of score below which two fits count as equal: what each may have left to gain."""
     if "inertia" in large.fitted:
-        return INERTIA * float(small.fitted["inertia"])
+        return INERTIA_TOLERANCE * float(small.fitted["inertia"])
     tolerances = [cast(float, each.fitted.get("settings", {}).get("tol", 0.0)) for each in (small, large)]
     return 2 * sum(tolerances) + 1e-13 * abs(_score(small))
 
@@ -93,10 +93,10 @@ def _grown(small: FitDocument, settings: ModelSettings, closest: bool, rows: Row
     kind, own = model_class(small["model"]), replace(settings, k=small["k"])  # of the larger one's shape
     model = kind.from_parameters(small["parameters"], own, rows).to_scaled(rows.scaling, rows.covariance)
     if closest:
-        return next(iter(model.grown(settings, rows, CLOSEST)))
-    candidates = (grown for step in STEPS for grown in model.grown(settings, rows, step))
+        return next(iter(model.grown(settings, rows, SMALLEST_SPLIT_SDS)))
+    candidates = (grown for step in SPLIT_SDS for grown in model.grown(settings, rows, step))
     batches = rows.batches()
-    return best_of_trial_runs(candidates, lambda each: em(each, batches, mapper), SHORT)
+    return best_of_trial_runs(candidates, lambda each: em(each, batches, mapper), TRIAL_ITERATIONS)
 
 
 def _flagged(large: Candidate, small: Candidate) -> Candidate:

@@ -35,7 +35,7 @@ class Labels:
 
 
 class Kind(TypedDict):
-    """What tells a candidate from the others, also where its fit failed."""
+    """Model, k, covariance and mixing of a candidate, which are known also where its fit failed."""
 
     model: str
     k: int
@@ -128,7 +128,7 @@ def _scale(candidate: Candidate) -> tuple[str, bool, bool]:
 
 
 @dataclass(frozen=True)
-class Group:
+class RankedGroup:
     """Candidates that can be ranked against each other, best first, and why the others cannot join them."""
 
     reason: str | None
@@ -141,7 +141,7 @@ class Group:
         return [candidate.row(lowest) for candidate in self.candidates]
 
 
-def grouped(candidates: Sequence[Candidate], criterion: str) -> list[Group]:
+def grouped(candidates: Sequence[Candidate], criterion: str) -> list[RankedGroup]:
     """Groups of the same data and the same kind of score, each ranked; smaller is better, failures last.
 
     Fits of different data have no common scale, and neither have an inertia and a log-likelihood.
@@ -161,13 +161,13 @@ def grouped(candidates: Sequence[Candidate], criterion: str) -> list[Group]:
         if hard and len({units for _, kind, units in kinds if kind}) > 1:
             reasons.append("columns standardized" if standardized else "columns as they are")
         ranked = sorted(members, key=lambda member: _worth(member, criterion))
-        groups.append(Group("; ".join(reasons) or None, ranked))
+        groups.append(RankedGroup("; ".join(reasons) or None, ranked))
     if failed:
         only = not groups
         groups = (
-            [*groups, Group(None if only else "no fit", failed)]
+            [*groups, RankedGroup(None if only else "no fit", failed)]
             if only or len(groups) > 1
-            else [Group(groups[0].reason, [*groups[0].candidates, *failed])]
+            else [RankedGroup(groups[0].reason, [*groups[0].candidates, *failed])]
         )
     return groups
 
@@ -178,7 +178,9 @@ def _worth(candidate: Candidate, criterion: str) -> float:
     return float("inf") if value is None else float(value)
 
 
-def as_document(groups: Sequence[Group], criterion: str, aligned: Sequence[AlignmentDocument]) -> ComparisonDocument:
+def as_document(
+    groups: Sequence[RankedGroup], criterion: str, aligned: Sequence[AlignmentDocument]
+) -> ComparisonDocument:
     """The document of a comparison; `best` is the name of the first group's first candidate."""
     first = groups[0].candidates[0] if groups else None
     return {

@@ -20,7 +20,7 @@ from emcli.errors import EmcliError, Exit, Problem
 from emcli.files import reason
 from emcli.types import Array, IndexArray
 
-COPIES = 3  # of the table, at the peak of fitting it in memory
+TABLE_COPIES = 3  # of the table, at the peak of fitting it in memory
 CHUNK_ROWS = 1 << 17  # that temporary arrays hold at a time
 CACHE_NUMBERS = 1 << 16  # of a table, that stay in a core's cache while they are worked on
 SMALL_BYTES = 1 << 16  # not worth a file, beside a table that is in one
@@ -32,7 +32,7 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 class _Memory:
-    """What arrays of this process may take, set by `keep_within`."""
+    """The limit on the memory of this process's arrays, set by `keep_within`."""
 
     limit: int | None = None  # bytes; None: any number
 
@@ -50,7 +50,7 @@ def keep_within(limit: int | None) -> None:
 
 def too_large(size: int) -> bool:
     """Does an array of so many bytes belong on disk?"""
-    return _Memory.limit is not None and (COPIES * size > _Memory.limit or (on_disk() and size > SMALL_BYTES))
+    return _Memory.limit is not None and (TABLE_COPIES * size > _Memory.limit or (on_disk() and size > SMALL_BYTES))
 
 
 def on_disk() -> bool:
@@ -102,12 +102,12 @@ def take_rows(values: npt.NDArray[Scalar], places: IndexArray, taken_bytes: int 
 
 
 def row_chunks(n: int) -> Iterator[slice]:
-    """n rows in slices whose temporary arrays take little memory."""
+    """Slices of n rows, short enough that temporary arrays take little memory."""
     return (slice(start, start + CHUNK_ROWS) for start in range(0, n, CHUNK_ROWS))
 
 
 def cache_chunks(n: int, d: int) -> Iterator[slice]:
-    """n rows of d numbers in slices that a core's cache holds."""
+    """Slices of n rows of d numbers, short enough for a core's cache."""
     size = max(CACHE_NUMBERS // d, 1 << 8)
     return (slice(start, start + size) for start in range(0, n, size))
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from emcli.errors import EmcliError, Exit, Problem
 
-AMPLE = 1 << 30  # bytes of memory, or of addresses
+AMPLE_BYTES = 1 << 30  # bytes of memory, or of addresses
 
 
 def free() -> int | None:
@@ -31,7 +31,7 @@ def free() -> int | None:
 def is_ample() -> bool:
     """Is there memory for the heaps of threads and for large libraries?"""
     available = free()
-    return available is None or available >= AMPLE
+    return available is None or available >= AMPLE_BYTES
 
 
 def keep_freed() -> None:

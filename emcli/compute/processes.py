@@ -1,4 +1,4 @@
-"""A map shared out among forked processes: threads would lose half of a second core to the interpreter's lock."""
+"""Maps by forked processes, where threads would lose half of a second core to the interpreter's lock."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class WorkerPool:
         return [results[i] for i in range(len(self.items))]
 
     def close(self) -> None:
-        """End the workers, who have nothing to save."""
+        """Kill the workers, which have nothing to save."""
         for process, _ in self.workers:
             process.kill()
         for process, connection in self.workers:
@@ -175,7 +175,7 @@ def call(function: Callable[..., Result], *arguments: object) -> Result:
 
 
 def can_fork() -> bool:
-    """Are there forked processes here? Not where tables are on disk: only this process gives their pages back."""
+    """Can processes be forked here? Not where tables are on disk: only this process releases their pages."""
     return sys.platform.startswith("linux") and not arrays.on_disk()
 
 

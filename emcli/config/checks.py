@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # help needs the settings and their checks, and no numpy
 
 T = TypeVar("T")
 Parser = Callable[[object], T]  # a value, checked and perhaps converted; ValueError("must be …") where it is wrong
-LARGEST = 1e300  # of a number, so that sums and differences of a few are finite too
+MAX_NUMBER = 1e300  # so that sums and differences of a few numbers are finite too
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Check(Generic[T]):
 
 def is_number(value: object) -> bool:
     """Is it an int or float below 1e300? true, infinity and not-a-number are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MAX_NUMBER
 
 
 def integer(low: int, high: int) -> Check[int]:
@@ -45,7 +45,7 @@ def integer(low: int, high: int) -> Check[int]:
 
 
 def one_of(choices: Sequence[str]) -> Check[str]:
-    """One of some words."""
+    """One of these words."""
     return Check(
         f"one of {', '.join(choices)}",
         lambda value: isinstance(value, str) and value in choices,
@@ -64,7 +64,7 @@ def matching(be: str, pattern: str) -> Check[str]:
 
 
 def or_null(check: Check[T]) -> Check[T | None]:
-    """What passes a check, or null."""
+    """A value that passes a check, or null."""
     return Check(
         f"{check.be} or null",
         lambda value: value is None or check.holds(value),

@@ -158,7 +158,7 @@ def _fields(
 
 
 def _simulation(document: Document) -> tuple[Simulation | None, list[Problem]]:
-    """What `generate:` says, and what is wrong with it."""
+    """The simulation of `generate:`, and what is wrong with it."""
     here = ("generate",)
     given = document.section("generate")
     values, problems = _fields(document, here, GENERATE)

@@ -1,4 +1,4 @@
-"""From flags, an experiment's `fit:` and defaults to the settings of one fit, or of a grid of them."""
+"""The settings of one fit, or of a grid of fits, from flags, an experiment's `fit:` and defaults."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _conflicts(values: Values, origins: Mapping[str, Source], grid: bool) -> lis
 
 
 def _start(source: Source | None, read_start: ReadStart) -> tuple[str | None, Mapping[str, JSON] | None]:
-    """Where start values come from, and they themselves; a file that an experiment names is relative to it."""
+    """The source of the start values, and the values; the path of a file in an experiment is relative to that."""
     if source is None:
         return None, None
     given, document = source.given["start"], source.document

@@ -68,7 +68,7 @@ def parsed(content: bytes, file: str) -> JSON:
 
 
 def fit_in(value: JSON, file: str) -> dict[str, JSON]:
-    """A value that says it is a fit's document, of this major version. Raises EmcliError (exit 3) for another."""
+    """The fit's document of this major version that a value is. Raises EmcliError (exit 3) for any other value."""
     if not isinstance(value, dict) or "schema" not in value:
         if isinstance(value, dict) and isinstance(value.get("type"), str):
             raise EmcliError(Exit.DATA, Problem("not an emcli result but JSON lines", file), hint=_TRACE)

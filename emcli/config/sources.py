@@ -74,7 +74,7 @@ class Source:
         return self.document.problem(("fit", key), what) if self.document else Problem(what)
 
     def wrong(self, path: Path, entry: object, must: str) -> Problem:
-        """A value is not what it must be."""
+        """The problem that a value is not what it must be."""
         key = str(path[0])
         place = ("fit", *path) if isinstance(self.given[key], list) else ("fit", key)
         shown = self.document.excerpt(place) if self.document and place[1:] == path else str(entry)

@@ -59,7 +59,7 @@ class _Loader(yaml.BaseLoader):
         self.nodes = self.depth = 0
 
     def note(self, what: str, mark: yaml.Mark | None) -> None:
-        """Keep a problem, and go on."""
+        """Record a problem at its place."""
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         self.problems.append(Problem(what, self.file, *place))
 

@@ -1,4 +1,4 @@
-"""From a CSV to the rows that a model fits, with every fault located in the file."""
+"""Datasets: the columns of a table prepared as the rows of a fit, with every fault located in the file."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from emcli.compute import arrays
 from emcli.compute.memory import require
 from emcli.compute.threads import in_background, usable_cores
 from emcli.config.settings import DataSettings
-from emcli.data.rows import BATCH, Columns, DataFault, Observations, Requirements, RowFault, Rows
+from emcli.data.rows import BATCH_ROWS, Columns, DataFault, Observations, Requirements, RowFault, Rows
 from emcli.data.table.read import find_column, read_table
 from emcli.data.table.table import ColumnSelection, CsvDialect, StringColumn, Table
 from emcli.errors import EmcliError, Exit, FitWarning, Problem
 from emcli.types import Array, IndexArray
 
 FRACTIONAL = "row weights are not whole numbers: the criteria take their sum as the number of rows"
-HEAVIEST = 1e15  # rows that weights may stand for: beyond, a double no longer counts every one
+MAX_TOTAL_WEIGHT = 1e15  # rows that weights may stand for: beyond, a double no longer counts every one
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class Dataset:
 
 @dataclass(frozen=True, eq=False)
 class RawTable:
-    """What was read for a model, before any settings shape it: one reading serves a whole grid."""
+    """The columns read for a model, before scaling and merging: one reading serves a whole grid of settings."""
 
     table: Table
     picked: ColumnSelection
@@ -120,7 +120,7 @@ def _by_role(
         raise EmcliError(Exit.DATA, problem)
     with np.errstate(over="ignore"):
         total = weights.sum()
-    if not 0 < total <= HEAVIEST:
+    if not 0 < total <= MAX_TOTAL_WEIGHT:
         what = "all weights are zero" if not weights.any() else f"the weights sum to {total:g}, more than 1e15"
         raise EmcliError(
             Exit.DATA, Problem(what, table.source, None), hint="weights must be finite, >= 0 and not all zero"
@@ -137,7 +137,7 @@ def _by_role(
 
 
 def _where(weights: Array) -> IndexArray:
-    """The rows of any weight."""
+    """The numbers of the rows whose weight is not 0."""
     count = sum(int(np.count_nonzero(weights[some])) for some in arrays.row_chunks(len(weights)))
     kept, at = arrays.empty((count,), np.intp), 0
     for some in arrays.row_chunks(len(weights)):
@@ -164,7 +164,7 @@ def prepare(
     if not numbers.flags.c_contiguous or numbers.dtype != np.dtype("<f8"):
         numbers = arrays.copy_rows(numbers)
     _afford(numbers.shape[0], numbers.shape[1], needs, jobs, source)
-    threads = 1 if len(numbers) < BATCH else usable_cores(jobs)
+    threads = 1 if len(numbers) < BATCH_ROWS else usable_cores(jobs)
     digest = in_background(digest_of, numbers, texts, weights, threads=threads)
     try:
         read = columns._replace(numbers=numbers)
@@ -207,10 +207,10 @@ def digest_of(numbers: Array, texts: Sequence[Sequence[str]], weights: Array | N
 
 def _afford(n: int, d: int, needs: Requirements, jobs: int | None, source: str) -> None:
     """Refuse a fit whose matrices would not fit in memory: a batch for each thread, and covariances."""
-    batch = min(n, BATCH) * min(needs.k, n) * (d + 2)
+    batch = min(n, BATCH_ROWS) * min(needs.k, n) * (d + 2)
     matrices = (needs.k + 4) * d * d if needs.matrices else 0
     table = 0 if arrays.too_large(8 * n * d) else 2 * n * d
-    need = 8 * (3 * batch * max(1, min(jobs or 1, n // BATCH)) + matrices + table)
+    need = 8 * (3 * batch * max(1, min(jobs or 1, n // BATCH_ROWS)) + matrices + table)
     require(need, f"k={needs.k} components of {d} columns", source)
 
 

@@ -11,11 +11,11 @@ from emcli.compute import arrays
 from emcli.compute.arrays import row_chunks
 from emcli.types import Array, IndexArray
 
-FEWEST = 16_384  # rows below which merging saves nothing worth having
-SAMPLE = 65_536  # rows that show whether there are equal ones
-REPEATED = 0.75  # share of different rows in the sample from which it is not tried
-FIRST = 4  # columns that mostly tell rows apart
-SHRUNK = 0.5  # share of all rows that may be left
+MIN_ROWS = 16_384  # rows below which merging saves nothing worth having
+SAMPLE_ROWS = 65_536  # rows that show whether there are equal ones
+MAX_DISTINCT_SHARE = 0.75  # share of different rows in the sample from which it is not tried
+TELLING_COLUMNS = 4  # columns that mostly tell rows apart
+MAX_SHARE_LEFT = 0.5  # share of all rows that may be left
 MIX, FOLD = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)  # 2⁶⁴ over the golden ratio: Fibonacci hashing (Knuth 6.4)
 
 
@@ -41,14 +41,14 @@ def keys(values: Array) -> npt.NDArray[np.uint64]:
 def merged(values: Array, weights: Array | None) -> Merged | None:
     """Equal rows of values (d, n) merged, their weights added; None where that would not shrink the table a lot."""
     n = values.shape[1]
-    if n <= FEWEST:
+    if n <= MIN_ROWS:
         return None
-    if n > SAMPLE:
-        drawn = np.random.default_rng(0).choice(n, SAMPLE, replace=False)
-        for d in sorted({min(FIRST, len(values)), len(values)}):  # rows that differ in a few columns differ
-            if len(np.unique(keys(arrays.take_columns(values[:d], drawn)))) > REPEATED * SAMPLE:
+    if n > SAMPLE_ROWS:
+        drawn = np.random.default_rng(0).choice(n, SAMPLE_ROWS, replace=False)
+        for d in sorted({min(TELLING_COLUMNS, len(values)), len(values)}):  # rows that differ in a few columns differ
+            if len(np.unique(keys(arrays.take_columns(values[:d], drawn)))) > MAX_DISTINCT_SHARE * SAMPLE_ROWS:
                 return None
-    different = distinct(values, int(SHRUNK * n))
+    different = distinct(values, int(MAX_SHARE_LEFT * n))
     if different is None or len(different) <= len(values) + 1:
         return None
     place = arrays.empty((n,), np.intp)

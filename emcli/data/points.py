@@ -20,7 +20,7 @@ from emcli.errors import FitWarning, quoted
 from emcli.types import JSON, Array
 
 T = TypeVar("T")
-LOPSIDED = 100  # ratio of two columns' sds from which the wider one decides alone
+MAX_SD_RATIO = 100  # ratio of two columns' sds from which the wider one decides alone
 
 
 class Points:
@@ -131,7 +131,7 @@ def lopsided(rows: Rows) -> tuple[FitWarning, ...]:
     else:
         sds = rows.scaling.sds(rows.values, rows.weights)
     wide, narrow = int(np.argmax(sds)), int(np.argmin(np.where(sds > 0, sds, np.inf)))
-    if not sds[wide] >= LOPSIDED * sds[narrow] > 0:
+    if not sds[wide] >= MAX_SD_RATIO * sds[narrow] > 0:
         return ()
     what = f"the sd of {quoted(rows.names[wide])} is {sds[wide] / sds[narrow]:.3g} times that of "
     what += f"{quoted(rows.names[narrow])}, which hardly counts; --standardize makes all columns count the same"

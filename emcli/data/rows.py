@@ -18,10 +18,11 @@ from emcli.data.table.table import ColumnSelection
 from emcli.errors import FitWarning
 from emcli.types import JSON, Array, Batch, IndexArray, Mapper
 
-PIECE = 16384  # rows
-SMALL = 4096  # rows that are told apart sooner without numpy's help
-PLACES = 20  # bits of the number of places by which many different rows are told at once
-BATCH, BATCHES = 65536, 16  # rows; batches of fewer rows, by whole pieces, as long as there are not so many of them
+CHUNK_ROWS = 16384  # of a chunk, for which temporary arrays are made
+FEW_ROWS = 4096  # below which Python counts distinct rows sooner than numpy
+PLACE_BITS = 20  # of a row's hash, by which many distinct rows are counted at once
+BATCH_ROWS = 65536  # of a batch, the unit of summation; fewer in a table of less than MAX_SMALL_BATCHES of these
+MAX_SMALL_BATCHES = 16  # batches that a small table is cut into, each a multiple of CHUNK_ROWS
 
 S = TypeVar("S", bound=np.generic)
 T = TypeVar("T")
@@ -127,22 +128,22 @@ class Rows:
         return score + self.total * self.scaling.log_density_shift()
 
     def batches(self) -> list[Batch]:
-        """The rows in slices whose size depends on nothing else: whoever adds them up, the sums are the same."""
+        """The rows in batches whose size depends on the number of rows alone, so that sums are always the same."""
         n = self.count
-        size = min(BATCH, max(1, -(-n // (BATCHES * PIECE))) * PIECE)
+        size = min(BATCH_ROWS, max(1, -(-n // (MAX_SMALL_BATCHES * CHUNK_ROWS))) * CHUNK_ROWS)
         return list(batch_chunks(self.values, self.weights, size))
 
     def has_more_distinct_than(self, limit: int) -> bool:
         """Are there more than `limit` different rows?"""
         head = self.values[:, : 2 * (limit + 1)]
-        if head.shape[1] < SMALL:
+        if head.shape[1] < FEW_ROWS:
             many = len(set(map(tuple, head.T.tolist()))) > limit
         else:
             many = _more_different(head, limit)
         return many or (head.shape != self.values.shape and distinct(self.values, limit) is None)
 
     def of_merged(self, each: npt.NDArray[S]) -> npt.NDArray[S]:
-        """What is the same for equal rows of data (n,), once for each column of `values`."""
+        """Values of the data's rows (n,), the same for equal rows, as one for each merged row in `values`."""
         if self.duplicate_of is None:
             return each
         once = np.empty(self.values.shape[1], dtype=each.dtype)
@@ -164,16 +165,16 @@ class Rows:
 def _more_different(values: Array, limit: int) -> bool:
     """Are there more than `limit` different rows among (d, n)? np.unique would first import numpy.ma."""
     numbers = keys(values)
-    taken = np.zeros(1 << PLACES, dtype=bool)
-    taken[numbers >> np.uint64(64 - PLACES)] = True
+    taken = np.zeros(1 << PLACE_BITS, dtype=bool)
+    taken[numbers >> np.uint64(64 - PLACE_BITS)] = True
     if np.count_nonzero(taken) > limit:  # different rows may share a place, equal ones do
         return True
     numbers.sort()
     return int(np.count_nonzero(numbers[1:] != numbers[:-1])) >= limit
 
 
-def batch_chunks(rows: Array, weights: Array | None, size: int = PIECE) -> Iterator[Batch]:
-    """Parts of a batch, for work that needs a lot of room for each row."""
+def batch_chunks(rows: Array, weights: Array | None, size: int = CHUNK_ROWS) -> Iterator[Batch]:
+    """Chunks of a batch, for work whose temporary arrays are large."""
     for start in range(0, rows.shape[1], size):
         yield rows[:, start : start + size], None if weights is None else weights[start : start + size]
 

@@ -16,8 +16,8 @@ from emcli.compute.arrays import cache_chunks
 from emcli.types import Array
 
 T = TypeVar("T")
-ORDINARY = 1000  # binary exponents below which a power of two is neither infinite nor subnormal
-LARGEST_SD = 150  # decimal exponent beyond which a variance leaves the range of float64
+MAX_PLAIN_EXPONENT = 1000  # binary; below it a power of two is neither infinite nor subnormal
+MAX_SD_DECIMALS = 150  # decimal exponent of an sd beyond which its variance leaves the range of float64
 
 
 class Total(Protocol):
@@ -40,12 +40,12 @@ class OutOfRange(ValueError):
 
     def __init__(self, column: int, spread: float):
         self.column = column
-        super().__init__(f"standard deviation {spread:.3g} is outside 1e-{LARGEST_SD} to 1e{LARGEST_SD}")
+        super().__init__(f"standard deviation {spread:.3g} is outside 1e-{MAX_SD_DECIMALS} to 1e{MAX_SD_DECIMALS}")
 
 
 @dataclass(frozen=True, eq=False)
 class ColumnRange:
-    """How far rows reach; `+` pools."""
+    """Range of each column over some rows, with their number and weight; `+` pools."""
 
     count: int
     weight: float
@@ -84,7 +84,7 @@ class Scaling:
 
     @classmethod
     def across(cls, total: Total, common: bool) -> tuple[Self, ColumnRange]:
-        """The same for rows in parts, and their extent; `total` adds up what a function says of each."""
+        """The same for rows in partitions, and the range of their columns; `total` sums over the partitions."""
         extent = total(ColumnRange.of)
         low, high = extent.low, extent.high
         with np.errstate(over="ignore", under="ignore"):
@@ -95,7 +95,7 @@ class Scaling:
         varies = low < high
         for column in np.flatnonzero(varies):
             decimal = np.log10(max(sd[column], 1e-300)) + float(lift[column]) * np.log10(2.0)
-            if abs(decimal) > LARGEST_SD:
+            if abs(decimal) > MAX_SD_DECIMALS:
                 raise OutOfRange(int(column), float(np.ldexp(sd[column], lift[column])))
         exponent = np.where(varies, np.frexp(sd)[1] + lift, lift)
         if common:
@@ -145,12 +145,12 @@ class Scaling:
         return np.ldexp(sds if self.unit is None else sds * self.unit, self.exponent)
 
     def log_density_shift(self) -> float:
-        """What to add to a log-density in working coordinates to have it per unit of the user's."""
+        """ln of the Jacobian: what to add to a log-density in working coordinates for one in the user's units."""
         return float(-np.sum(self.exponent) * np.log(2.0))
 
 
 def weighed(members: Array, weights: Array | None) -> Array:
-    """Memberships (k, n) times the weights of the rows."""
+    """Responsibilities (k, n) times the weights of the rows."""
     if weights is None:
         return members
     made: Array = arrays.empty(members.shape)
@@ -159,7 +159,7 @@ def weighed(members: Array, weights: Array | None) -> Array:
 
 
 def summed(of: Callable[[slice], Array], shape: tuple[int, ...], weights: Array | None) -> Array:
-    """The sums (d,) over rows of a table (n, d) of what `of` tells of some of them, (d, rows)."""
+    """Weighted sums (d,) over all n rows; `of` gives the values (d, rows) of a slice of them."""
     if weights is None:
         return np.asarray(sum(of(rows).sum(axis=1) for rows in cache_chunks(*shape)))
     return np.asarray(sum((of(rows) * weights[rows]).sum(axis=1) for rows in cache_chunks(*shape)))
@@ -173,7 +173,7 @@ def mean_of(values: Array, weights: Array | None) -> Array:
 
 
 def _average(of: Callable[[slice], Array], values: Array, weights: Array | None) -> Array:
-    """Weighted mean (d,) of what `of` makes, (d, rows), of values (d, n)."""
+    """Weighted mean (d,) over all rows of values (d, n); `of` gives the values (d, rows) of a slice of them."""
     d, n = values.shape
     return summed(of, (n, d), weights) / (np.float64(n) if weights is None else weights.sum())
 
@@ -198,8 +198,8 @@ def _squares(values: Array, weights: Array | None, lift: npt.NDArray[np.int64], 
 
 
 def _scaled(values: Array, exponent: npt.NDArray[np.int64], out: Array | None = None) -> Array:
-    """values (d, n) · 2^exponent (d,), column after column; the quick way where the factors are ordinary numbers."""
+    """values (d, n) · 2^exponent (d,); by a product, quicker than ldexp, where the factors are normal numbers."""
     out = np.empty(values.shape) if out is None else out
-    if (np.abs(exponent) < ORDINARY).all():
+    if (np.abs(exponent) < MAX_PLAIN_EXPONENT).all():
         return np.multiply(values, np.ldexp(1.0, exponent)[:, None], out=out)
     return np.ldexp(values, exponent[:, None], out=out)

@@ -12,8 +12,8 @@ from emcli.compute.arrays import row_chunks
 from emcli.data.rows import RowFault
 from emcli.types import Array, IndexArray
 
-PAIRS = 1 << 16  # of two bytes
-LARGEST = 2.0**53  # counts beyond which a double cannot tell neighbours apart
+BYTE_PAIRS = 1 << 16  # different pairs of two bytes
+MAX_EXACT_COUNT = 2.0**53  # beyond which a double cannot tell neighbours apart
 # Different pairs (2, m) in ascending order, how often each came (m,), and each row's place among them or -1 (n,).
 Merged = tuple[Array, Array, IndexArray]
 
@@ -27,26 +27,26 @@ def merged(numbers: Array, weights: Array | None, names: Sequence[str], by_tails
 
 
 def _tabled(numbers: Array, weights: Array | None, by_tails: bool) -> Merged | None:
-    """Pairs of counts below 256, each a place in one table; None where a count is another, or not what it must be."""
-    codes, often = arrays.empty((len(numbers),), np.uint16), np.zeros(PAIRS)
-    there = np.zeros(PAIRS, dtype=np.intp)
+    """The same where all counts are below 256, by a table of all such pairs; None where one is larger or invalid."""
+    codes, often = arrays.empty((len(numbers),), np.uint16), np.zeros(BYTE_PAIRS)
+    there = np.zeros(BYTE_PAIRS, dtype=np.intp)
     with np.errstate(invalid="ignore"):
         for some in row_chunks(len(numbers)):
             counts = numbers[some].astype(np.uint8, order="C")
             if not np.array_equal(counts, numbers[some]):
                 return None
             codes[some] = code = counts.view(np.uint16)[:, 0]
-            there += (unweighted := np.bincount(code, minlength=PAIRS))
-            often += unweighted if weights is None else np.bincount(code, weights[some], PAIRS)
+            there += (unweighted := np.bincount(code, minlength=BYTE_PAIRS))
+            often += unweighted if weights is None else np.bincount(code, weights[some], BYTE_PAIRS)
     found = np.flatnonzero(there)
-    heads, tails = np.arange(PAIRS, dtype=np.uint16).view(np.uint8).reshape(-1, 2)[found].T.astype(np.float64)
+    heads, tails = np.arange(BYTE_PAIRS, dtype=np.uint16).view(np.uint8).reshape(-1, 2)[found].T.astype(np.float64)
     if not by_tails:
         tails -= heads
     if (tails < 0).any():
         return None
     order = np.lexsort((tails, heads))
     order = order[(heads + tails)[order] > 0]
-    place = np.full(PAIRS, -1, dtype=np.min_scalar_type(-len(order) - 1))
+    place = np.full(BYTE_PAIRS, -1, dtype=np.min_scalar_type(-len(order) - 1))
     place[found[order]] = np.arange(len(order))
     merged = arrays.empty(codes.shape, place.dtype)
     for some in row_chunks(len(codes)):
@@ -55,7 +55,7 @@ def _tabled(numbers: Array, weights: Array | None, by_tails: bool) -> Merged | N
 
 
 def _searched(numbers: Array, weights: Array | None, names: Sequence[str], by_tails: bool) -> Merged:
-    """The same for any counts. Raises RowFault."""
+    """The same for any counts, by sorting. Raises RowFault."""
     heads, tails = checked(numbers, names, by_tails)
     n = len(heads)
     tossed = np.concatenate([heads[some] + tails[some] > 0 for some in row_chunks(n)])
@@ -80,7 +80,7 @@ def distinct(heads: Array, tails: Array) -> tuple[Array, IndexArray]:
     """The different pairs (2, m), sorted, and for each row the place of its pair."""
     width = float(tails.max()) + 1.0
     span = width * (float(heads.max()) + 1.0)
-    if span < LARGEST:
+    if span < MAX_EXACT_COUNT:
         place = arrays.empty(heads.shape, np.intp)
         if span <= len(heads):  # a table of all pairs is small, and far faster than a search
             there = np.zeros(int(span), dtype=np.bool_)
@@ -101,7 +101,7 @@ def distinct(heads: Array, tails: Array) -> tuple[Array, IndexArray]:
 
 
 def _those(values: Array, wanted: npt.NDArray[np.bool_]) -> Array:
-    """The values (n,) for which something holds."""
+    """The values (n,) where `wanted` (n,) is true."""
     made, at = arrays.empty((int(np.count_nonzero(wanted)),)), 0
     for some in row_chunks(len(values)):
         kept = values[some][wanted[some]]
@@ -128,7 +128,7 @@ def _checked_some(numbers: Array, names: Sequence[str], by_tails: bool) -> tuple
         for wrong, what in (
             (counts < 0, "must be at least 0"),
             (counts != np.floor(counts), "must be a whole number"),
-            (counts > LARGEST, "must be below 2^53"),
+            (counts > MAX_EXACT_COUNT, "must be below 2^53"),
         ):
             if wrong.any():
                 row = int(np.argmax(wrong))

@@ -67,7 +67,7 @@ class Trials:
         return _prepared(found.pairs, found.frequency, found.empty, names, None)
 
     def place(self, columns: Columns, like: Rows) -> Rows:
-        """Never asked for: `summarize` brings all pairs."""
+        """Not implemented: `summarize` brings all distinct pairs to this process."""
         raise AssertionError("trials are never left elsewhere")
 
     def encode(self, columns: Columns, scaling: Scaling, settings: DataSettings) -> tuple[Array, IndexArray]:

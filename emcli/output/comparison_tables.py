@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from emcli.comparison.alignment import Alignment
-    from emcli.comparison.ranking import Candidate, Group
+    from emcli.comparison.ranking import Candidate, RankedGroup
 
     Shown = tuple[str, Candidate, Parameters]  # a heading, a fit, and parameters of its kind
 
@@ -25,8 +25,8 @@ FOOTERS = {
     "likelihood": "{criterion}: smaller is better. reached: how many of the candidate's starts found its best optimum.",
     "inertia": "K-means: criteria are of its mixture form, equal round clusters with every row assigned whole.",
 }
-CURVES, LONGEST = 10, 20  # how many are shown, and of how many characters
-SHOWN = 3  # fits shown beside the reference
+MAX_CURVES, MAX_CURVE_WIDTH = 10, 20  # candidates, characters
+MAX_FITS_BESIDE = 3  # shown beside the reference
 TITLES = {
     "model": "model",
     "k": "k",
@@ -45,14 +45,16 @@ TITLES = {
     "adjusted_rand_index": "ARI",
     "warnings": "warnings",
 }
-# What a narrow terminal goes without, the least needed first.
-SPARED = (
+# Columns that a narrow terminal goes without, the least needed first.
+DROPPED_FIRST = (
     *("iterations", "parameters_count", "icl", "aic", "status", "delta_bic", "bic", "adjusted_rand_index"),
     *("reached", "warnings", "log_likelihood", "mixing", "model", "covariance"),
 )
 
 
-def print_comparison(groups: Sequence[Group], aligned: Sequence[Alignment], criterion: str, stream: IO[str]) -> None:
+def print_comparison(
+    groups: Sequence[RankedGroup], aligned: Sequence[Alignment], criterion: str, stream: IO[str]
+) -> None:
     """Print each group's ranking, best first, then what fits of one k, and the truth, have in common."""
     blocks: list[RenderableType] = []
     for group in groups:
@@ -80,7 +82,7 @@ def _shown(row: CandidateDocument) -> dict[str, object]:
 
 
 def _titles(rows: Sequence[dict[str, object]]) -> dict[str, str]:
-    """Which columns there is anything to show in."""
+    """The keys and titles of the columns that are not empty."""
     kinds = {tuple(row.get(key) for key in ("model", "k", "covariance", "mixing")) for row in rows}
     named = {"name": "name"} if len(kinds) < len(rows) else {}
     return named | {key: title for key, title in TITLES.items() if any(row.get(key) not in (None, []) for row in rows)}
@@ -89,7 +91,7 @@ def _titles(rows: Sequence[dict[str, object]]) -> dict[str, str]:
 def _fitting(
     titles: dict[str, str], rows: Sequence[dict[str, object]], criterion: str, stream: IO[str]
 ) -> tuple[dict[str, str], list[str]]:
-    """The columns that a terminal has room for, and what stood in the others; a pipe has room for all.
+    """The columns that fit into the terminal, and the titles of those left out; a pipe has room for all.
 
     Those go first that say the same of all candidates.
     """
@@ -101,7 +103,7 @@ def _fitting(
         for key, title in titles.items()
     }
     same = [key for key in ("mixing", "model", "covariance") if len({row.get(key) for row in rows}) == 1]
-    for key in [*same, *(key for key in SPARED if key not in same)]:
+    for key in [*same, *(key for key in DROPPED_FIRST if key not in same)]:
         if key in titles and key != criterion and sum(widths[kept] for kept in titles) - 3 > room:
             spared.append(titles[key] + (f" ({_cell(rows[0].get(key))})" if key in same else ""))
             titles = {kept: title for kept, title in titles.items() if kept != key}
@@ -109,7 +111,7 @@ def _fitting(
 
 
 def _curves(candidates: Sequence[Candidate], stream: IO[str]) -> list[str]:
-    """The climb of each of the best candidates, one line each and each on its own scale."""
+    """The log-likelihood by iteration of each of the best candidates, as a curve in one line on its own scale."""
     climbs = []
     for candidate in candidates:
         trace = candidate.document.get("trace", []) if candidate.document else []
@@ -119,9 +121,9 @@ def _curves(candidates: Sequence[Candidate], stream: IO[str]) -> list[str]:
             climbs.append((escaped(candidate.name), what, list(map(float, values))))
     if not climbs:
         return []
-    shown = climbs[:CURVES]
+    shown = climbs[:MAX_CURVES]
     name, end = max(len(climb[0]) for climb in shown), max(len(number(values[-1])) for *_, values in shown)
-    room = min(LONGEST, max(6, columns(stream) - name - end - 25)) if is_terminal(stream) else LONGEST
+    room = min(MAX_CURVE_WIDTH, max(6, columns(stream) - name - end - 25)) if is_terminal(stream) else MAX_CURVE_WIDTH
     said = [f"{'Inertia' if shown[0][1] == 'inertia' else 'Log-likelihood'} by iteration, each on its own scale:"]
     for label, _, values in shown:
         steps = len(values) - 1
@@ -142,7 +144,7 @@ def _cell(value: object) -> str:
 
 def side_by_side(alignment: Alignment) -> list[RenderableType]:
     """The reference's parameters, and those of other fits with the differences."""
-    reference, shown = alignment.reference, alignment.others[:SHOWN]
+    reference, shown = alignment.reference, alignment.others[:MAX_FITS_BESIDE]
     others = [(other.candidate.name, other.candidate, other.parameters) for other in shown]
     k, model = reference.settings["k"], reference.settings["model"]
     said = f"{model} with k={k} side by side, components matched to those of {reference.name}"
@@ -165,7 +167,7 @@ def against_truth(candidates: Sequence[Candidate]) -> list[RenderableType]:
         (candidate.name, candidate, candidate.fitted["parameters"])
         for candidate in candidates
         if candidate.document is not None and (candidate.row(None).get("errors"))
-    ][:SHOWN]
+    ][:MAX_FITS_BESIDE]
     if not fits:
         return []
     first = fits[0][1]

@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-HEAD, TAIL = 12, 8  # iterations shown at either end of a long fit
-CERTAIN = 1e-4  # nats by which a certified fit may be short of the best of all
-PIPED = 100  # characters of a table of parameters in a pipe above which it is turned
-LONGEST = 20  # characters of the curve of a fit
-WIDEST = 6  # columns of the data up to which whole covariance matrices are shown
+FIRST_ITERATIONS, LAST_ITERATIONS = 12, 8  # iterations shown at either end of a long fit
+CERTAIN_NATS = 1e-4  # nats by which a certified fit may be short of the best of all
+PIPE_WIDTH = 100  # characters of a table of parameters in a pipe above which it is turned
+CURVE_WIDTH = 20  # characters of the curve of a fit
+MAX_MATRIX_COLUMNS = 6  # columns of the data up to which whole covariance matrices are shown
 
 
 def print_fit(result: FitResult, stream: IO[str], verbose: bool) -> None:
     """Print the tables of a fit."""
     console = _console(stream)
-    widest = console.width if is_terminal(stream) else PIPED
+    widest = console.width if is_terminal(stream) else PIPE_WIDTH
     blocks = (_title(result), _parameters(result, widest), _covariances(result), _iterations(result, verbose))
     lines = (
         climb(result, stream),
@@ -147,7 +147,11 @@ def _with_errors(result: FitResult, rows: list[list[str]]) -> list[list[str]]:
 def _covariances(result: FitResult) -> Table | None:
     """Whole covariance matrices where they hold more than the standard deviations in the table above."""
     names, shape = result.data.columns, result.settings.document().get("covariance")
-    if "covariances" not in result.parameters or shape not in ("full", "tied") or not 1 < len(names) <= WIDEST:
+    if (
+        "covariances" not in result.parameters
+        or shape not in ("full", "tied")
+        or not 1 < len(names) <= MAX_MATRIX_COLUMNS
+    ):
         return None
     matrices = np.asarray(result.parameters["covariances"])
     shown = [("all", matrices[0])] if shape == "tied" else [(str(i + 1), m) for i, m in enumerate(matrices)]
@@ -170,8 +174,12 @@ def _iterations(result: FitResult, verbose: bool) -> Table:
         change = 0.0 if i == 0 else (value or 0.0) - (values[i - 1] or 0.0)
         gain = "" if i == 0 else f"{change:+.3f}" if abs(change) >= 1 else f"{change:+.3g}"
         rows.append([str(i), f"{value:.6f}" if value is not None else "", gain, result.best.steps[i] if i else ""])
-    if len(rows) > HEAD + TAIL + 2 and not verbose:
-        rows = [*rows[:HEAD], ["…", f"{len(rows) - HEAD - TAIL} more, see -v", "", ""], *rows[-TAIL:]]
+    if len(rows) > FIRST_ITERATIONS + LAST_ITERATIONS + 2 and not verbose:
+        rows = [
+            *rows[:FIRST_ITERATIONS],
+            ["…", f"{len(rows) - FIRST_ITERATIONS - LAST_ITERATIONS} more, see -v", "", ""],
+            *rows[-LAST_ITERATIONS:],
+        ]
     titles = ["iteration", title, "change" if hard else "gain", "step"]
     shown = len(titles) - ("newton" not in result.best.steps)
     return table(titles[:shown], [row[:shown] for row in rows])
@@ -183,7 +191,7 @@ def climb(result: FitResult, stream: IO[str]) -> str:
     values = [(inertia if hard else log_likelihood) or 0.0 for log_likelihood, inertia in pairs]
     steps = len(values) - 1
     ends = f"from {number(values[0])} to {number(values[-1])} in {steps} iteration{'s' * (steps != 1)}"
-    return f"{'inertia' if hard else 'log-likelihood'} {curve(values, LONGEST, takes_unicode(stream))} {ends}"
+    return f"{'inertia' if hard else 'log-likelihood'} {curve(values, CURVE_WIDTH, takes_unicode(stream))} {ends}"
 
 
 def _score(result: FitResult, start: Run) -> float:
@@ -215,7 +223,7 @@ def ledger(result: FitResult) -> str:
 
 
 def certified(result: FitResult) -> str:
-    """What is known for certain of the best fit there can be."""
+    """The certificate in a sentence: how far the fit can be from the best of all."""
     known = result.certificate or {}
     if "optimum" in known:
         if known["reached"]:
@@ -223,7 +231,7 @@ def certified(result: FitResult) -> str:
         return f"Not the best: the smallest inertia of this many clusters is {known['optimum']:.6g}."
     gap, slope, rows = known["gap"] or 0.0, known["D"] or 0.0, result.data.rows.total
     bound = gap + rows * float(np.log1p(slope / rows))
-    if bound < CERTAIN:
+    if bound < CERTAIN_NATS:
         return "Certified: no mixture of any number of coins is better."
     return (
         f"With any number of coins the log-likelihood could rise by at most {bound:.3g} nats; this does not say that "
@@ -232,7 +240,7 @@ def certified(result: FitResult) -> str:
 
 
 def verdict(result: FitResult) -> str:
-    """How the best start ended, in a sentence."""
+    """In a sentence how the best start ended: by which rule, with how much left to gain."""
     best = result.best
     left = "" if best.decrement is None else f" (expected remaining gain {best.decrement:.1e} nats)"
     steps = f"{best.iterations} iteration{'s' * (best.iterations != 1)}"

@@ -1,4 +1,4 @@
-"""One line on a terminal that says how far long work has come, and leaves no trace."""
+"""The line of progress on a terminal, erased when the work is done."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from emcli.inference.fit import Event, Observer
     from emcli.models.base import AnyModel
 
-PATIENCE, PAUSE = 0.5, 0.1  # seconds before the first showing, and between two
+FIRST_AFTER_SECONDS, REDRAW_SECONDS = 0.5, 0.1  # seconds before the first showing, and between two
 
 
 class Progress:
@@ -26,7 +26,7 @@ class Progress:
         self._stream = stream
         self._wanted = not quiet and is_terminal(stream)
         self._begun = time.monotonic()
-        self._next = self._begun + PATIENCE
+        self._next = self._begun + FIRST_AFTER_SECONDS
         self._console: Console | None = None  # once something was shown
         self.prefix = ""  # said before what is shown: which of many pieces of work this is
 
@@ -39,7 +39,7 @@ class Progress:
 
     @property
     def due(self) -> bool:
-        """Is it time to draw again? Ask before a text that is costly to make."""
+        """Is it time to draw again? Ask before making a costly text."""
         return self._wanted and time.monotonic() >= self._next
 
     @property
@@ -57,7 +57,7 @@ class Progress:
             self._console = seen if self._wanted else None  # before it is drawn: a signal may come in between
         if self._console is not None:
             self._draw(self._console, self.prefix + text)
-        self._next = time.monotonic() + PAUSE
+        self._next = time.monotonic() + REDRAW_SECONDS
 
     def _draw(self, seen: Console, text: str) -> None:
         """Begin the line anew, with a text or with none. Doing so twice, after a signal, is doing so once."""

@@ -9,14 +9,14 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-LEAST = 20  # columns
-BLOCKS, STEPS = "▁▂▃▄▅▆▇█", "_.-=+*#%"
+MIN_COLUMNS = 20  # columns
+BLOCKS, ASCII_BLOCKS = "▁▂▃▄▅▆▇█", "_.-=+*#%"
 # Drawing characters for which ASCII has a stand-in; the rest is escaped.
 STAND_INS = str.maketrans(dict(zip("─━│└┘┌┐┤┴×·½²", "--|++++++x.?2", strict=True)) | {"…": "...", "Σ": "sum"})
 
 
 def is_terminal(stream: IO[str] | None) -> bool:
-    """Is somebody looking?"""
+    """Is the stream a terminal?"""
     try:
         return stream is not None and stream.isatty()
     except ValueError:  # closed
@@ -32,7 +32,7 @@ def console(stream: IO[str]) -> Console:
 
 def columns(stream: IO[str]) -> int:
     """Width in characters: COLUMNS, else the terminal's, else 80."""
-    return max(LEAST, console(stream).width)
+    return max(MIN_COLUMNS, console(stream).width)
 
 
 def takes_colour(stream: IO[str]) -> bool:
@@ -76,7 +76,7 @@ def _holds(stream: IO[str], text: str) -> bool:
 
 def curve(values: Sequence[float], width: int, unicode: bool = True) -> str:
     """Values as one line of characters, low to high, at most `width`."""
-    steps = BLOCKS if unicode else STEPS
+    steps = BLOCKS if unicode else ASCII_BLOCKS
     if len(values) > width:
         stride = (len(values) - 1) / (width - 1)
         values = [values[round(i * stride)] for i in range(width)]

@@ -25,9 +25,9 @@ from emcli.errors import EmcliError, Exit, FitWarning, quoted
 if TYPE_CHECKING:
     from distributed import Client, Future, LocalCluster
 
-PATIENCE = 5  # seconds for a scheduler to answer, and for workers to be there
-GONE = 8  # seconds without any worker after which a fit is given up
-EXTRA = "pip install 'emcli[dask]'"
+ANSWER_SECONDS = 5  # for a scheduler to answer, and for workers to be there
+WITHOUT_WORKERS_SECONDS = 8  # after which a fit is given up
+INSTALL_HINT = "pip install 'emcli[dask]'"
 T = TypeVar("T")
 
 
@@ -71,7 +71,7 @@ class Cluster:
                     if coming.done():
                         raise
                     since = time.monotonic() if self._threads() else since
-                    if time.monotonic() - since > GONE:
+                    if time.monotonic() - since > WITHOUT_WORKERS_SECONDS:
                         coming.cancel()
                         raise self._lost("all workers are gone") from None
         for each in found:
@@ -85,7 +85,7 @@ class Cluster:
 
     def _threads(self) -> dict[str, int]:
         with self._one_error():
-            return dict(self._client.sync(self._client.scheduler.ncores, callback_timeout=PATIENCE))
+            return dict(self._client.sync(self._client.scheduler.ncores, callback_timeout=ANSWER_SECONDS))
 
     def _lost(self, what: str) -> EmcliError:
         return EmcliError(Exit.DATA, f"{self.address}: {what}", hint="nothing is written; run it again")
@@ -132,16 +132,16 @@ def connect(address: str) -> Iterator[Cluster]:
         import distributed
     except ImportError:
         raise EmcliError(
-            Exit.USAGE, "'--scheduler' needs the extra 'dask', which is not installed", hint=EXTRA
+            Exit.USAGE, "'--scheduler' needs the extra 'dask', which is not installed", hint=INSTALL_HINT
         ) from None
     logging.disable(logging.CRITICAL)  # what is wrong is said once, in one line
     with ExitStack() as stack:
-        dask.config.set({"distributed.comm.timeouts.connect": f"{PATIENCE}s", "distributed.comm.retry.count": 0})
+        dask.config.set({"distributed.comm.timeouts.connect": f"{ANSWER_SECONDS}s", "distributed.comm.retry.count": 0})
         try:
             at = _start_local(address, stack) if address.startswith("local:") else address
             if at is address:
                 asyncio.run(_handshake(address))
-            client = distributed.Client(at, timeout=PATIENCE)
+            client = distributed.Client(at, timeout=ANSWER_SECONDS)
         except (OSError, TimeoutError, ValueError, RuntimeError) as error:
             what = f"no scheduler answers at {address}"
             raise EmcliError(Exit.USAGE, what, hint="is `dask scheduler` running there?") from error
@@ -156,7 +156,7 @@ async def _handshake(address: str) -> None:
     from distributed.comm import connect
 
     how = Security().get_connection_args("client")
-    comm = await asyncio.wait_for(connect(address, timeout=PATIENCE, **how), PATIENCE)
+    comm = await asyncio.wait_for(connect(address, timeout=ANSWER_SECONDS, **how), ANSWER_SECONDS)
     await comm.close()
 
 
@@ -175,18 +175,18 @@ def _start_local(address: str, stack: ExitStack) -> LocalCluster:
         silence_logs=logging.CRITICAL,
         local_directory=folder,
     )
-    stack.callback(lambda: _attempt(partial(cluster.close, timeout=PATIENCE)))
+    stack.callback(lambda: _attempt(partial(cluster.close, timeout=ANSWER_SECONDS)))
     return cluster
 
 
 def _close(client: Client) -> None:
-    """Let go of everything: the scheduler then cancels what nobody waits for."""
+    """Cancel all tasks and close the connection."""
     _attempt(partial(client.cancel, list(client.futures), force=True) if client.status == "running" else bool)
     _attempt(partial(client.close, timeout=1))
 
 
 def _attempt(work: Callable[[], object]) -> None:
-    """Do it if it can be done."""
+    """Call a function, and ignore any error."""
     with suppress(Exception, asyncio.CancelledError):
         work()
 
@@ -194,7 +194,7 @@ def _attempt(work: Callable[[], object]) -> None:
 def _check_environments(client: Client, address: str) -> None:
     """Raise EmcliError (exit 2) where there are no workers, or they would not give the same bytes."""
     try:
-        client.wait_for_workers(1, timeout=PATIENCE)
+        client.wait_for_workers(1, timeout=ANSWER_SECONDS)
     except (OSError, TimeoutError):
         raise EmcliError(Exit.USAGE, f"{address} has no workers", hint="start some with `dask worker`") from None
     theirs = client.get_versions()

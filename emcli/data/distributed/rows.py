@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from emcli.data.duplicates import FEWEST, REPEATED, SAMPLE, SHRUNK, keys
+from emcli.data.duplicates import MAX_DISTINCT_SHARE, MAX_SHARE_LEFT, MIN_ROWS, SAMPLE_ROWS, keys
 from emcli.data.rows import Observations, Rows, Sampler
 from emcli.data.scaling import Scaling
 from emcli.types import Array, Batch, IndexArray, Mapper
@@ -112,12 +112,12 @@ class DistributedRows(Rows):
     def or_merged(self) -> Rows:
         """The distinct rows, in this process, where a table in this process would be merged too; else these rows."""
         n = self.count
-        if n > SAMPLE:
-            drawn = self.sample(SAMPLE, np.random.default_rng(0)).values
-            if len(np.unique(keys(drawn))) > REPEATED * SAMPLE:
+        if n > SAMPLE_ROWS:
+            drawn = self.sample(SAMPLE_ROWS, np.random.default_rng(0)).values
+            if len(np.unique(keys(drawn))) > MAX_DISTINCT_SHARE * SAMPLE_ROWS:
                 return self
-        found = self.brought_here() if n > FEWEST else None
-        return self if found is None or not len(found.values) + 1 < found.count <= SHRUNK * n else found
+        found = self.brought_here() if n > MIN_ROWS else None
+        return self if found is None or not len(found.values) + 1 < found.count <= MAX_SHARE_LEFT * n else found
 
 
 def _fields(rows: Rows) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from emcli.data.table.source import data_error
 from emcli.errors import quoted
 from emcli.files import reason, shown_name
 
-_HIDDEN = (".", "_")  # names of what other programs leave in such a folder: _SUCCESS, .crc
-_COMPRESSED = (".gz", ".zst")
-_KINDS = (".csv", ".tsv", ".txt", ".dat", ".parquet", ".pq")
+_HIDDEN_PREFIXES = (".", "_")  # names of what other programs leave in such a folder: _SUCCESS, .crc
+_COMPRESSED_ENDINGS = (".gz", ".zst")
+_TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".dat", ".parquet", ".pq")
 
 
 def is_folder(path: str | None) -> bool:
@@ -30,14 +30,14 @@ def partition_files(path: str) -> list[str]:
     if not is_folder(path):
         return [path]
     try:
-        names = sorted(name for name in os.listdir(path) if not name.startswith(_HIDDEN))
+        names = sorted(name for name in os.listdir(path) if not name.startswith(_HIDDEN_PREFIXES))
     except OSError as error:
         raise data_error(reason(error), shown_name(path)) from None
     files = [file for file in (os.path.join(path, name) for name in names) if not os.path.isdir(file)]
     if not files:
         raise data_error("no parts in this folder", path, hint="DATA is a file, or a folder of CSV or Parquet files")
     for file in files:
-        if _kind(file) not in _KINDS:
+        if _kind(file) not in _TABLE_ENDINGS:
             hint = "parts are .csv, .csv.gz or .parquet files; names that begin with . or _ are left out"
             raise data_error("not a part, by its name", file, hint=hint)
     return files
@@ -45,7 +45,7 @@ def partition_files(path: str) -> list[str]:
 
 def _kind(name: str) -> str:
     stem, ending = os.path.splitext(name.lower())
-    return os.path.splitext(stem)[1] if ending in _COMPRESSED else ending
+    return os.path.splitext(stem)[1] if ending in _COMPRESSED_ENDINGS else ending
 
 
 def is_parquet(path: str) -> bool:
@@ -90,6 +90,6 @@ def check_header(name: str, header: Sequence[str], first: Sequence[str], line: i
 def csv_name(partition: str) -> str:
     """The name of the CSV that is made of a partition."""
     stem, ending = os.path.splitext(os.path.basename(partition))
-    if ending.lower() in _COMPRESSED:
+    if ending.lower() in _COMPRESSED_ENDINGS:
         stem = os.path.splitext(stem)[0]
     return f"{stem}.csv"

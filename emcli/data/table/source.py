@@ -13,25 +13,25 @@ from typing import BinaryIO, Protocol, cast
 from emcli.errors import EmcliError, Exit, Problem
 from emcli.files import reason, shown_name, standard_input, why_unreadable
 
-_CONVERT, _DECOMPRESS = "save it as CSV first", "decompress it first"
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_CONVERT_HINT, _DECOMPRESS_HINT = "save it as CSV first", "decompress it first"
+_GZIP_SIGNATURE, _ZSTD_SIGNATURE = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _SIGNATURES = [  # those made of printable letters could begin a header, so they need an odd byte too
     (rb"\x89PNG", "PNG", None),
     (rb"\xff\xd8\xff", "JPEG", None),
     (rb"%PDF-", "PDF", None),
     (rb"\x7fELF", "ELF", None),
-    (rb"\x93NUMPY", "NumPy .npy", _CONVERT),
-    (rb"PAR1[^ -~\t\r\n]", "Parquet", _CONVERT),
-    (rb"PK[\x03\x05]", "zip or xlsx", _CONVERT),
-    (rb"SQLite format 3\0", "SQLite", _CONVERT),
-    (re.escape(_ZSTD), "zstd in zstd", _DECOMPRESS),
-    (rb"\xfd7zXZ\0", "xz", _DECOMPRESS),
-    (rb"BZh[1-9]1AY", "bzip2", _DECOMPRESS),
-    (_GZIP, "gzip in gzip", _DECOMPRESS),
+    (rb"\x93NUMPY", "NumPy .npy", _CONVERT_HINT),
+    (rb"PAR1[^ -~\t\r\n]", "Parquet", _CONVERT_HINT),
+    (rb"PK[\x03\x05]", "zip or xlsx", _CONVERT_HINT),
+    (rb"SQLite format 3\0", "SQLite", _CONVERT_HINT),
+    (re.escape(_ZSTD_SIGNATURE), "zstd in zstd", _DECOMPRESS_HINT),
+    (rb"\xfd7zXZ\0", "xz", _DECOMPRESS_HINT),
+    (rb"BZh[1-9]1AY", "bzip2", _DECOMPRESS_HINT),
+    (_GZIP_SIGNATURE, "gzip in gzip", _DECOMPRESS_HINT),
 ]
 _COMPRESSORS = {".gz": "gzip", ".zst": "zstd"}
-_MAX_EXPANSION = 500  # output of a decompressor over its input, for outputs of more than _HARMLESS bytes
-_HARMLESS = 1 << 26
+_MAX_EXPANSION = 500  # output of a decompressor over its input, for outputs of more than _HARMLESS_BYTES bytes
+_HARMLESS_BYTES = 1 << 26
 
 
 def data_error(what: str, name: str, *place: int, hint: str | None = None) -> EmcliError:
@@ -93,7 +93,9 @@ class Reader:
         if piece is None:
             raise data_error(f"read error after {self._count} bytes: no data ready (non-blocking stream)", self.name)
         self._count += len(piece)
-        if self._compressed is not None and self._count > max(_HARMLESS, _MAX_EXPANSION * self._compressed._count):
+        if self._compressed is not None and self._count > max(
+            _HARMLESS_BYTES, _MAX_EXPANSION * self._compressed._count
+        ):
             what = f"expands more than {_MAX_EXPANSION}-fold, as no data do (a decompression bomb?)"
             raise data_error(what, self.name)
         return piece
@@ -118,10 +120,10 @@ def open_text(source: str, stdin: BinaryIO | None = None) -> Iterator[Reader]:
 def _as_text(reader: Reader, source: str) -> Reader:
     """The reader itself, or one that decompresses it, past the byte order mark. Raises EmcliError for binary data."""
     name = reader.name
-    if reader.peek(2) == _GZIP:
+    if reader.peek(2) == _GZIP_SIGNATURE:
         unzipped = gzip.GzipFile(fileobj=cast(BinaryIO, reader), mode="rb")  # which only calls read
         reader = Reader(unzipped, name, compressed=reader)
-    elif reader.peek(4) == _ZSTD:
+    elif reader.peek(4) == _ZSTD_SIGNATURE:
         reader = Reader(_zstd_stream(reader), name, compressed=reader)
     elif (ending := os.path.splitext(source)[1].lower()) in _COMPRESSORS and reader.peek(1):
         compressor = _COMPRESSORS[ending]

@@ -21,7 +21,7 @@ from emcli.data.table.table import ColumnSelection, FilePreamble, Record, RowChu
 from emcli.errors import FitWarning
 from emcli.types import Array
 
-_TYPICAL = 100  # rows from which the length of texts is estimated
+_SAMPLE_ROWS = 100  # rows from which the length of texts is estimated
 _is_not_zero = re.compile(r"[-+.0]*[1-9]").match
 
 
@@ -161,13 +161,13 @@ class TableBuilder:
     def _check_memory(self, growth: float) -> None:
         """Raise EmcliError while there is plenty of memory, if there will not be for `growth` times the rows so far."""
         texts = sum(
-            sum(map(len, column[-_TYPICAL:])) / len(column[-_TYPICAL:]) + 60 for column in self._texts if column
+            sum(map(len, column[-_SAMPLE_ROWS:])) / len(column[-_SAMPLE_ROWS:]) + 60 for column in self._texts if column
         )
         rows, width = int(self.count * growth), len(self._numeric)
         size = 8 * rows * width
         what = f"{rows} rows of {width + len(self._text)} columns"
         if not arrays.too_large(size):
-            need = arrays.COPIES * size + rows * texts - self.count * (8 * width + texts)
+            need = arrays.TABLE_COPIES * size + rows * texts - self.count * (8 * width + texts)
             require(int(need), what, self._name)
             return
         require(int((rows - self.count) * texts), what, self._name)

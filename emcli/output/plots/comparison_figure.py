@@ -11,13 +11,13 @@ from emcli.config.documents import FitDocument, StepDocument
 from emcli.output.plots.figure import Panel, Picture, Series, base_name, climb_range, thinned
 
 if TYPE_CHECKING:
-    from emcli.comparison.ranking import Candidate, Group
+    from emcli.comparison.ranking import Candidate, RankedGroup
 
 MOST_GROUPS = 6  # rows of panels
 MOST_MARKS = 16  # candidates whose k is written at their curves
 
 
-def of_comparison(groups: Sequence[Group], criterion: str) -> Picture:
+def of_comparison(groups: Sequence[RankedGroup], criterion: str) -> Picture:
     """A row for each group: the criterion against k, a line a family, and the candidates' log-likelihoods."""
     fitted = [candidate for group in groups for candidate in group.candidates if candidate.document is not None]
     sources = list(dict.fromkeys(base_name(str(one.fitted["data"].get("source"))) for one in fitted))

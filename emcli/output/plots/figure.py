@@ -11,7 +11,7 @@ import numpy as np
 
 from emcli.types import Array
 
-FLAT = 0.01  # nats: a smaller climb is not worth a magnifying glass
+FLAT_NATS = 0.01  # nats: a smaller climb is not worth a magnifying glass
 MOST_POINTS = 400  # of a line of iterations
 
 
@@ -71,19 +71,19 @@ def _measured(series: Series) -> dict[str, object]:
 
 
 def climb_range(curves: Sequence[Array], leading: Sequence[Array] | None = None) -> tuple[float, float] | None:
-    """Where the leading curves of log-likelihood climb; what is far below comes from under the frame."""
+    """The y range that shows the climb of the leading curves; what is far below lies under the frame."""
     everything = np.concatenate(curves)
     later = np.concatenate([curve[1:] for curve in leading or curves])
     if not len(later) or not float(everything.max()) > float(later.min()):
         return None
     top = float(everything.max())
     low = max(float(everything.min()), top - 1.5 * (top - float(later.min())))
-    low = min(low, top - FLAT)
+    low = min(low, top - FLAT_NATS)
     return low - 0.05 * (top - low), top + 0.05 * (top - low)
 
 
 def thinned(values: Sequence[float | None]) -> tuple[Array, Array]:
-    """Iterations and values that are known, of many some, the early ones closest."""
+    """Iterations with their values, without unknown ones; of many a selection, densest at the beginning."""
     y = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
     x = np.flatnonzero(np.isfinite(y))
     if len(x) > MOST_POINTS:

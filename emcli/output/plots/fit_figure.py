@@ -14,9 +14,9 @@ from emcli.output.plots.model_panels import Snapshot, panels_of
 from emcli.types import Array
 
 MOST_STARTS = 50  # thin lines
-EARLY = 5  # iterations that are kept of every start, beside its last
-WHOLE = 8  # starts that are kept whole: those of the highest scores, one of which will be the best
-FLOATS = 1 << 20  # numbers to keep of one start, about
+EARLY_ITERATIONS = 5  # that are kept of every start, beside its last
+MAX_WHOLE_STARTS = 8  # of which all iterations are kept: those of the highest scores, one of which will be the best
+MAX_KEPT_NUMBERS = 1 << 20  # of the models of one start, about
 
 
 def of_fit(result: FitResult, history: History) -> Picture:
@@ -87,25 +87,25 @@ class Path:
     def add(self, iteration: int, model: AnyModel, score: float) -> None:
         """Keep one more; where there are too many, every second one is left out."""
         self.score = score
-        if iteration <= EARLY or iteration % self.stride == 0:
+        if iteration <= EARLY_ITERATIONS or iteration % self.stride == 0:
             self.models[iteration] = model
-        if len(self.models) > max(2 * EARLY + 2, min(256, FLOATS // (4 * model.parameters_count))):
+        if len(self.models) > max(2 * EARLY_ITERATIONS + 2, min(256, MAX_KEPT_NUMBERS // (4 * model.parameters_count))):
             self.stride *= 2
-            self.models = {i: m for i, m in self.models.items() if i <= EARLY or i % self.stride == 0}
+            self.models = {i: m for i, m in self.models.items() if i <= EARLY_ITERATIONS or i % self.stride == 0}
 
     def shorten(self) -> None:
         """Keep the first few alone."""
-        self.models = {i: m for i, m in self.models.items() if i <= EARLY}
+        self.models = {i: m for i, m in self.models.items() if i <= EARLY_ITERATIONS}
 
 
 @dataclass
 class History:
-    """What was kept of each start."""
+    """Recorder of a fit's models for a picture: all of the best starts, a few of the others."""
 
     paths: dict[int, Path] = field(default_factory=dict)
 
     def __call__(self, event: Event) -> None:
-        """Keep what a picture may need of an event."""
+        """Record an event, as far as a picture may need it."""
         if isinstance(event, IterationEvent):
             path = self.paths.setdefault(event.start, Path(event.start))
             path.add(event.iteration, event.step.model, event.step.score)
@@ -122,5 +122,5 @@ class History:
         if not start.finished:
             self.paths.pop(start.start, None)
         ranked = sorted(self.paths.values(), key=lambda path: (-path.score, path.start))
-        for path in ranked[WHOLE:]:
+        for path in ranked[MAX_WHOLE_STARTS:]:
             path.shorten()

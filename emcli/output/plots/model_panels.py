@@ -20,7 +20,7 @@ from emcli.output.plots.figure import Panel, Series
 from emcli.output.plots.projection import Projection, axis_range, bin_counts, bin_edges, dots, round_width
 from emcli.types import Array
 
-FEW = 5  # iterations after which the middle picture is taken
+MIDDLE_ITERATION = 5  # of which the middle picture is, in a long fit
 Panels = list[list[Panel]]
 Truth = Parameters | None  # the true parameters, where they are known
 
@@ -170,7 +170,7 @@ def _tossed(model: BinomialMixture, rows: Rows) -> Panel:
 def _(model: GaussianMixture, path: Path, rows: Rows, assignments: Labels, truth: Truth) -> Panels:
     """The mixture at the start, after a few iterations and at the end, with the rows by their likeliest component."""
     last = path[-1].iteration
-    path = [snapshot for snapshot in path if snapshot.iteration in (0, min(FEW, last // 2), last)]
+    path = [snapshot for snapshot in path if snapshot.iteration in (0, min(MIDDLE_ITERATION, last // 2), last)]
     if len(rows.names) == 1:
         return [_curves(path, rows)]
     common = bool(np.ptp(rows.scaling.exponent) == 0) and isinstance(model.covariances, Spherical)

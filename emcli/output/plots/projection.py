@@ -1,4 +1,4 @@
-"""Rows on paper: one column as a histogram, two as they are, more on their two leading principal axes."""
+"""Projection of rows to the plane, by the two leading principal axes of more than two columns; and histograms."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from emcli.types import Array
 
 MOST_BINS = 80  # of a histogram
 MOST_DOTS = 20_000  # rows beyond which a density is shown
-CELLS = 160  # of a density, in each direction
+DENSITY_CELLS = 160  # of a density, in each direction
 TURN = np.linspace(0.0, 2 * np.pi, 73)
 CIRCLE = np.stack([np.cos(TURN), np.sin(TURN)])  # (2, m)
 
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """Where rows stand on paper: axes · (x - origin), x in the user's units."""
+    """A projection to the plane: axes · (x - origin), x in the user's units."""
 
     axes: Array  # (2, d)
     origin: Array  # (d,)
@@ -52,11 +52,11 @@ class Projection:
         return cls(axes, rows.scaling.to_original(mean), (labels[0], labels[1]), note)
 
     def place(self, points: Array) -> Array:
-        """Points (…, d) on paper, (2, …)."""
+        """Points (…, d) projected, (2, …)."""
         return np.moveaxis((points - self.origin) @ self.axes.T, -1, 0)
 
     def rows(self, rows: Rows) -> Array:
-        """All rows on paper, (2, n)."""
+        """All rows projected, (2, n)."""
         if len(rows.names) == 2:
             return rows.scaling.to_original(rows.values.T).T
         slope = self.axes * _scale(rows)
@@ -91,18 +91,22 @@ def dots(at: Array, groups: Labels, k: int, weights: Array | None, noun: str) ->
             for j in range(k)
             for mine in (groups == j,)
         ]
-    x, y = (np.linspace(*_span(values), CELLS + 1) for values in at)
+    x, y = (np.linspace(*_span(values), DENSITY_CELLS + 1) for values in at)
     cell = [
-        np.clip(((v - e[0]) / (e[-1] - e[0]) * CELLS).astype(np.intp), 0, CELLS - 1)
+        np.clip(((v - e[0]) / (e[-1] - e[0]) * DENSITY_CELLS).astype(np.intp), 0, DENSITY_CELLS - 1)
         for v, e in zip(at, (x, y), strict=True)
     ]
-    place = (groups * CELLS + cell[1]) * CELLS + cell[0]
-    z = np.bincount(place, weights, k * CELLS * CELLS).astype(np.float64).reshape(k, CELLS, CELLS)
+    place = (groups * DENSITY_CELLS + cell[1]) * DENSITY_CELLS + cell[0]
+    z = (
+        np.bincount(place, weights, k * DENSITY_CELLS * DENSITY_CELLS)
+        .astype(np.float64)
+        .reshape(k, DENSITY_CELLS, DENSITY_CELLS)
+    )
     return [Series("density", x, y, f"{noun} {j + 1}", j, z=z[j]) for j in range(k)]
 
 
 def axis_range(values: Array, others: Array) -> tuple[float, float]:
-    """The stretch that shows all values and, unless they are far away, the others."""
+    """The range of an axis: that of the values, with the others unless they are far away."""
     low, high = _span(values)
     reach = high - low
     low = max(min(low, float(others.min(initial=low))), low - reach)
@@ -118,7 +122,7 @@ def _span(values: Array) -> tuple[float, float]:
 
 
 def round_width(width: float) -> float:
-    """1, 2 or 5 times a power of ten, about that wide."""
+    """A round width near the given one: 1, 2 or 5 times a power of ten."""
     power = 10.0 ** np.floor(np.log10(width))
     return float(
         power * next(step for step, below in ((1, 1.5), (2, 3.5), (5, 7.5), (10, 11)) if width < below * power)

@@ -1,4 +1,4 @@
-"""The option --plot: asked for before the work, recorded during it, drawn after it."""
+"""The option --plot: checked before the fit, recorded during it, drawn after it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from emcli.errors import EmcliError, Exit, quoted
 from emcli.files import Output
 
 if TYPE_CHECKING:
-    from emcli.comparison.ranking import Group
+    from emcli.comparison.ranking import RankedGroup
     from emcli.inference.fit import Observer
     from emcli.inference.fit_result import FitResult
     from emcli.output.plots.figure import Picture
@@ -45,7 +45,7 @@ class Plot:
         need_matplotlib(path)
 
     def observers(self) -> list[Observer]:
-        """What must see a fit's events so that they can be drawn; nothing where nothing is."""
+        """Observers that record a fit's events for the picture; none where no picture is drawn."""
         if self.path is None:
             return []
         from emcli.output.plots.fit_figure import History
@@ -54,15 +54,15 @@ class Plot:
         return [self._history]
 
     def fit(self, result: FitResult) -> str:
-        """Draw a fit: the file is written; what the terminal shall show is returned."""
+        """Draw a fit: writes the file, or returns the text for the terminal."""
         if self._history is None:
             return ""
         from emcli.output.plots.fit_figure import of_fit
 
         return self._put(of_fit(result, self._history))
 
-    def comparison(self, groups: Sequence[Group], criterion: str) -> str:
-        """Draw a comparison: the file is written; what the terminal shall show is returned."""
+    def comparison(self, groups: Sequence[RankedGroup], criterion: str) -> str:
+        """Draw a comparison: writes the file, or returns the text for the terminal."""
         if self.path is None:
             return ""
         from emcli.output.plots.comparison_figure import of_comparison

@@ -18,10 +18,10 @@ from emcli.types import Array
 COLOURS, NEUTRAL = ("blue", "yellow", "green", "red", "cyan", "magenta"), "#888888"
 CHARACTERS = "123456789abcdefghijklmnopqrstuvwxyz"  # of components where there is no colour
 NEUTRAL_CHARACTERS = {"points": "x", "line": ".", "bars": "|", "density": ":"}
-FEW = 12  # points that are no crowd
-HEIGHTS = 8, 16  # lines that a panel may have
-SPARSE = 0.02  # of the densest cell's count, below which a cell of a density is left empty
-LARGEST, SMALLEST = 1e300, 1e-290  # a value and a range that can be divided by
+MAX_SPARSE_POINTS = 12  # points that are no crowd
+PANEL_HEIGHTS = 8, 16  # lines that a panel may have
+EMPTY_CELL_SHARE = 0.02  # of the densest cell's count, below which a cell of a density is left empty
+MAX_VALUE, MIN_RANGE = 1e300, 1e-290  # a value and a range that can be divided by
 
 Number = TypeVar("Number", float, Array)
 
@@ -39,7 +39,7 @@ def drawn(picture: Picture, stream: IO[str]) -> str:
     """A picture as text for a stream, as wide as it is: its panels below each other, each with its legend."""
     width = columns(stream)
     braille = takes_colour(stream) and takes_unicode(stream)
-    height = int(np.clip(console(stream).height - 10, *HEIGHTS))
+    height = int(np.clip(console(stream).height - 10, *PANEL_HEIGHTS))
     text = [f"\x1b[1m{line}\x1b[0m" if braille else line for line in textwrap.wrap(picture.title, width)]
     for panel in (panel for row in picture.panels for panel in row):
         text += ["", *_lines(panel, width, height, braille)]
@@ -54,7 +54,7 @@ def _lines(panel: Panel, width: int, height: int, braille: bool) -> list[str]:
 
     series = [one for one in panel.series if len(one.x) and len(one.y)]
     named = [one for one in series if one.label]
-    crowded = any(one.kind == "points" and len(one.x) > FEW for one in series)
+    crowded = any(one.kind == "points" and len(one.x) > MAX_SPARSE_POINTS for one in series)
     points = [*map(_points, series)]
     x, y = (Axis.of([pair[i] for pair in points], limits) for i, limits in enumerate((panel.x_range, panel.y_range)))
     # Its legend names the first series alone: those that have a name stand there once more, outside the frame.
@@ -85,7 +85,7 @@ def _lines(panel: Panel, width: int, height: int, braille: bool) -> list[str]:
 
 def _points(series: Series) -> tuple[Array, Array]:
     """The points to place or to join, (n,) and (n,): bars are the line around them, a density its fuller cells."""
-    x, y = (np.clip(np.asarray(values, dtype=np.float64), -LARGEST, LARGEST) for values in (series.x, series.y))
+    x, y = (np.clip(np.asarray(values, dtype=np.float64), -MAX_VALUE, MAX_VALUE) for values in (series.x, series.y))
     if series.kind == "bars":
         tall = np.flatnonzero(y)
         first, last = (tall[0], tall[-1] + 1) if len(tall) else (0, len(y))
@@ -93,7 +93,7 @@ def _points(series: Series) -> tuple[Array, Array]:
         return np.repeat(x, 2), np.concatenate([[0.0], np.repeat(y, 2), [0.0]])
     if series.kind == "density":
         assert series.z is not None
-        row, column = np.nonzero(series.z > SPARSE * series.z.max())
+        row, column = np.nonzero(series.z > EMPTY_CELL_SHARE * series.z.max())
         return (x[:-1] + np.diff(x) / 2)[column], (y[:-1] + np.diff(y) / 2)[row]
     return x, y
 
@@ -114,7 +114,7 @@ class Axis:
         known = np.concatenate([np.zeros(0), *values])
         low, high = limits or ((float(known.min()), float(known.max())) if len(known) else (0.0, 1.0))
         largest = max(abs(low), abs(high))
-        if high - low <= max(1e-12 * largest, SMALLEST):
+        if high - low <= max(1e-12 * largest, MIN_RANGE):
             room = 0.5 if largest < 1e6 else 1e-6 * largest
             low, high = low - room, high + room
         elif limits is None:
