@@ -1,4 +1,4 @@
-"""Which component each row belongs to, and how sure that is."""
+"""Assignment of rows to components, and its uncertainty."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Labels = npt.NDArray[np.int32]
 
 
 def assignments(model: AnyModel, rows: Rows, jobs: int | None) -> Labels:
-    """The likeliest component of each row of data (n,), from 0; -1 where a row says nothing; none if rows are not here.
+    """The likeliest component of each row of data (n,), from 0, by a model in working coordinates.
 
-    The model is one in working coordinates.
+    -1 for a row without information (no tosses); an empty array for distributed rows.
     """
 
     def of_batch(x: Array, _: Array | None) -> IndexArray:
@@ -43,7 +43,7 @@ def assignments(model: AnyModel, rows: Rows, jobs: int | None) -> Labels:
 
 
 def uncertainty(model: AnyModel, rows: Rows, mapper: Mapper) -> float:
-    """-Σ w ln(max responsibility) in nats: what ICL adds to BIC, twice."""
+    """-Σ w ln(max responsibility) in nats; ICL is BIC plus twice this."""
     return 0.0 if model.hard else sum(mapper(partial(_of_batch, model), *zip(*rows.batches(), strict=True)))
 
 

@@ -1,4 +1,4 @@
-"""The parametric bootstrap: how far the parameters would scatter if the fit were the truth."""
+"""The parametric bootstrap: standard errors and intervals of the parameters from refits of simulated data."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from emcli.inference.starts import information_if_affordable, iterate
 from emcli.models.base import Degenerate
 from emcli.types import JSON
 
-TOO_MANY = 0.05  # share of replicates in another order, or without a fit, from which the errors mean nothing
+MAX_REFUSED_SHARE = 0.05  # of replicates in another order, or without a fit; with more, errors mean nothing
 LEVELS = (0.025, 0.975)
-TOLD, AT_LEAST = 20, 8  # how often progress is told; replicates that each process makes meanwhile
-STREAM = 1  # keeps the replicates' random numbers apart from those of the starts
+PROGRESS_REPORTS = 20  # in one bootstrap, at most
+MIN_REPLICATES_EACH = 8  # that each process makes between two reports
+SEED_STREAM = 1  # in the seeds of replicates, to make them differ from those of starts
 
 
 @dataclass(frozen=True)
@@ -35,17 +36,17 @@ class Bootstrap:
 
     @property
     def refused(self) -> str | None:
-        """Why errors of the parameters would mean nothing, where that is so."""
+        """Why no standard errors are given; None where they are."""
         for count, what in (
             (self.another_order, "match the components in another order, so they are too close to be told apart"),
             (self.failed, "have no fit"),
         ):
-            if count > TOO_MANY * self.replicates:
+            if count > MAX_REFUSED_SHARE * self.replicates:
                 return f"{count} of {self.replicates} replicates {what}"
         return None if len(self.parameters) > 1 else "errors need two replicates or more"
 
     def document(self) -> dict[str, JSON]:
-        """Standard errors and 95 % percentile intervals, each of the form of the parameters."""
+        """Standard errors and 95 % percentile intervals, each in the form of the parameters."""
         said: dict[str, JSON] = {"replicates": self.replicates, "failed": self.failed, "reordered": self.another_order}
         if self.refused:
             return {**said, "refused": self.refused}
@@ -56,7 +57,7 @@ class Bootstrap:
 
 
 def refuse(data: Dataset) -> None:
-    """Raise EmcliError (exit 3) for data that cannot be drawn again, because their weights are not whole rows."""
+    """Raise EmcliError (exit 3) for fractional weights: data cannot be drawn again by them."""
     weights = data.rows.weights
     fractional = any(caution.slug == "fractional-weights" for caution in data.cautions)
     if fractional or (weights is not None and (weights != np.floor(weights)).any()):
@@ -67,18 +68,18 @@ def refuse(data: Dataset) -> None:
 def bootstrapped(result: FitResult, replicates: int) -> Generator[int, None, FitResult]:
     """The result with a bootstrap of that many replicates (Efron & Tibshirani 1993, section 6.5).
 
-    Yields how many are done. Each draws as many rows as the weights sum to and is fitted from the fit itself on; same
-    bytes for any number of processes.
+    Yields the number done. Each replicate draws as many rows as the weights sum to and is fitted with the fit as its
+    start; the result has the same bytes for any number of processes.
     """
     kind, rows, search = result.kind, result.data.rows, result.settings.search
 
     def refitted(number: int) -> dict[str, JSON] | None:
-        rng = np.random.default_rng([search.seed, STREAM, number])
+        rng = np.random.default_rng([search.seed, SEED_STREAM, number])
         drawn = rows.redrawn(kind.observations, result.model, rng)
         try:
-            spread = drawn.mapping(map)
-            known = information_if_affordable(drawn, result.model, spread)
-            steps = check_monotone(iterate(result.model, drawn, search, known, spread))
+            mapper = drawn.mapping(map)
+            known = information_if_affordable(drawn, result.model, mapper)
+            steps = check_monotone(iterate(result.model, drawn, search, known, mapper))
             tested = known.decrement if known else None
             *_, last = converge(steps, search.tol, search.max_iter, tested)
         except Degenerate:
@@ -87,11 +88,11 @@ def bootstrapped(result: FitResult, replicates: int) -> Generator[int, None, Fit
 
     found: list[dict[str, JSON] | None] = []
     jobs = usable_cores(search.jobs)
-    step = max(AT_LEAST * jobs, -(-replicates // TOLD))
-    with process_map(jobs, rows.is_local) as spread:
+    step = max(MIN_REPLICATES_EACH * jobs, -(-replicates // PROGRESS_REPORTS))
+    with process_map(jobs, rows.is_local) as mapper:
         for first in range(0, replicates, step):
             numbers = range(first, min(first + step, replicates))
-            for parameters in spread(call, [refitted] * len(numbers), numbers):
+            for parameters in mapper(call, [refitted] * len(numbers), numbers):
                 found.append(parameters)
                 yield len(found)
     kept = [parameters for parameters in found if parameters is not None]

@@ -1,4 +1,4 @@
-"""When a fit has converged: no more than `tol` nats are left to gain, by a rule free of units and of the solver."""
+"""The convergence rule: at most `tol` nats left to gain, free of units and the same for every solver."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONFIRMATIONS = 5  # successive gains below rounding, or projections below tol, 
 
 
 class LikelihoodDecreased(Exception):
-    """EM made the fit worse by more than rounding: a bug, never the data."""
+    """A step lowered the score by more than rounding: a bug, whatever the data."""
 
 
 class Termination(NamedTuple):
@@ -26,11 +26,11 @@ class Termination(NamedTuple):
 
     status: str  # converged | max_iter
     stop: str  # projected | rounding | assignments | max_iter
-    decrement: float | None  # nats still to gain by the score decrement; None where it is not computed
+    decrement: float | None  # nats left to gain, by the score decrement; None where it is not computed
 
 
 def rounding_error(step: Step) -> float:
-    """The size of a gain that floating point cannot tell from none: η = 8 u |ll|, more where large terms cancel."""
+    """Rounding error of the score: η = 8 u |ll|, more where large terms cancel."""
     return 8 * UNIT_ROUNDOFF * max(abs(step.score), step.weight, sqrt(step.squares))
 
 
@@ -49,7 +49,7 @@ def check_monotone(steps: Iterable[Step]) -> Iterator[Step]:
 def converge(
     steps: Iterable[Step], tol: float, max_iter: int, remaining: Callable[[AnyModel], float] | None
 ) -> Generator[Step, None, Termination]:
-    """Pass the steps through until no more than `tol` nats are left to gain, and say how it ended.
+    """Pass the steps through until no more than `tol` nats are left to gain; return how the fit ended.
 
     `remaining` gives the score decrement of a model. It is asked when Aitken's projection g₁² / (g₀ - g₁ - η) of the
     last two gains first falls below `tol`, and every 50 iterations; without it (where it would cost too much) the
@@ -87,7 +87,7 @@ def converge(
 
 
 def until_fixed_point(steps: Iterable[Step], max_iter: int) -> Generator[Step, None, Termination]:
-    """Pass the steps through until the stream ends by itself, as hard EM does when no assignment changes."""
+    """Pass the steps through until they end at a fixed point, as hard EM does when no assignment changes."""
     for iteration, step in enumerate(steps):
         yield step
         if iteration >= max_iter:
@@ -96,6 +96,6 @@ def until_fixed_point(steps: Iterable[Step], max_iter: int) -> Generator[Step, N
 
 
 def _drift(before: Array, after: Array) -> float:
-    """The largest relative change of a mixing weight; one that is exactly zero has come to rest."""
+    """The largest relative change of a mixing weight; weights of exactly 0 do not count."""
     alive = before > 0
     return float(np.max(np.abs(after[alive] / before[alive] - 1.0), initial=0.0))

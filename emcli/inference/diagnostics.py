@@ -1,4 +1,4 @@
-"""How far a fit can be trusted: which optimum to return, and what to warn of, in words that can be acted on."""
+"""Diagnostics of a finished fit: which optimum to return, and warnings about it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from emcli.config.settings import ModelSettings
 from emcli.data.rows import Rows
 from emcli.errors import FitWarning
 from emcli.inference.information import Information
-from emcli.inference.starts import EXACT, Run
+from emcli.inference.starts import EXACT_ORIGIN, Run
 from emcli.models.base import AnyModel
 from emcli.models.em import pooled_e_step
 from emcli.types import Mapper
 
-REACHED = 1e-4  # nats from another score that count as the same optimum
-REACHED_INERTIA = 1e-9  # part of the inertia, for hard assignments
-STRENGTH = ((2.0, "weak"), (6.0, "positive"), (10.0, "strong"), (np.inf, "very strong"))  # Kass & Raftery 1995
+SAME_OPTIMUM_NATS = 1e-4  # difference of two scores up to which they belong to one optimum
+SAME_OPTIMUM_INERTIA_SHARE = 1e-9  # the same for hard assignments, relative to the inertia
+BIC_EVIDENCE = ((2.0, "weak"), (6.0, "positive"), (10.0, "strong"), (np.inf, "very strong"))  # Kass & Raftery 1995
 
 
 class BestRun(NamedTuple):
-    """The start to return; and where a higher one was set aside, that one and why."""
+    """The run to return, and a higher one that was set aside as spurious, if there is one."""
 
     best: Run
     aside: Run | None = None
@@ -32,54 +32,56 @@ class BestRun(NamedTuple):
 
 def same_optimum(kind: type[AnyModel], one: float, other: float) -> bool:
     """Do two scores belong to one optimum?"""
-    return abs(one - other) <= (REACHED_INERTIA * max(abs(one), abs(other)) if kind.hard else REACHED)
+    return abs(one - other) <= (
+        SAME_OPTIMUM_INERTIA_SHARE * max(abs(one), abs(other)) if kind.hard else SAME_OPTIMUM_NATS
+    )
 
 
 def best_run(kind: type[AnyModel], rows: Rows, ledger: Sequence[Run], tol: float, mapper: Mapper) -> BestRun | None:
-    """The highest optimum that is not spurious, else the highest; of equals within `tol` the lowest-numbered start."""
-    finished = [entry for entry in ledger if entry.finished]
+    """The highest run that is not spurious, else the highest; of runs within `tol` the lowest-numbered."""
+    finished = [run for run in ledger if run.finished]
     if not finished:
         return None
     first = None
     left = finished
     while left:
-        top = max(entry.scores[-1] for entry in left)
-        margin = REACHED_INERTIA * abs(top) if kind.hard else tol
-        entry = next(entry for entry in left if entry.scores[-1] >= top - margin)
-        why = entry.model.spurious(partial(pooled_e_step, entry.model, rows.batches(), mapper), rows)
+        top = max(run.scores[-1] for run in left)
+        margin = SAME_OPTIMUM_INERTIA_SHARE * abs(top) if kind.hard else tol
+        run = next(run for run in left if run.scores[-1] >= top - margin)
+        why = run.model.spurious(partial(pooled_e_step, run.model, rows.batches(), mapper), rows)
         if why is None:
-            return BestRun(entry, *(first or (None, None)))
-        first = first or (entry, why)
+            return BestRun(run, *(first or (None, None)))
+        first = first or (run, why)
         left = [other for other in left if other.scores[-1] < top and not same_optimum(kind, other.scores[-1], top)]
     assert first is not None
     return BestRun(first[0], None, first[1])
 
 
-def _optimum(entry: Run) -> float | None:
-    """The score by which starts are told apart: on the sample where they were screened, else on all rows."""
-    if entry.sampled is not None:
-        return float(entry.sampled)
-    return entry.scores[-1] if entry.status == "converged" and entry.origin is None else None
+def _optimum(run: Run) -> float | None:
+    """The score of the optimum that a run found: on the sample where it was screened, else on all rows."""
+    if run.sampled is not None:
+        return float(run.sampled)
+    return run.scores[-1] if run.status == "converged" and run.origin is None else None
 
 
 def reached(kind: type[AnyModel], ledger: Sequence[Run], best: Run) -> int:
-    """How many starts reached the optimum of the best, that one included."""
-    others = [entry for entry in ledger if entry is not best]
+    """The number of starts that reached the optimum of the best run, which is counted too."""
+    others = [run for run in ledger if run is not best]
     count = 1
-    for entry in others:
-        if entry.sampled is not None and best.sampled is not None:
-            count += same_optimum(kind, entry.sampled, best.sampled)
-        elif entry.finished:
-            count += same_optimum(kind, entry.scores[-1], best.scores[-1])
+    for run in others:
+        if run.sampled is not None and best.sampled is not None:
+            count += same_optimum(kind, run.sampled, best.sampled)
+        elif run.finished:
+            count += same_optimum(kind, run.scores[-1], best.scores[-1])
     return count
 
 
 def optima_found_once(kind: type[AnyModel], ledger: Sequence[Run]) -> tuple[int, int]:
-    """How many optima only one start found, and how many starts finished (Good & Turing: Good 1953, equation 9).
+    """The number of optima found by one start only, and of starts that found an optimum (Good 1953, equation 9).
 
-    Their ratio estimates the chance that one more start finds an optimum that none has found so far.
+    Their ratio is the Good-Turing estimate of the chance that one more start finds a new optimum.
     """
-    scores = sorted(score for entry in ledger if (score := _optimum(entry)) is not None)
+    scores = sorted(score for run in ledger if (score := _optimum(run)) is not None)
     groups: list[list[float]] = []
     for score in scores:
         if groups and same_optimum(kind, groups[-1][0], score):
@@ -89,65 +91,59 @@ def optima_found_once(kind: type[AnyModel], ledger: Sequence[Run]) -> tuple[int,
     return sum(len(group) == 1 for group in groups), len(scores)
 
 
-def run_warnings(kind: type[AnyModel], ledger: Sequence[Run], choice: BestRun, max_iter: int) -> list[FitWarning]:
-    """What the ledger says of the optimum that is returned."""
-    said = []
-    finished = [entry for entry in ledger if entry.finished]
-    tried = sum(entry.finished or entry.sampled is not None for entry in ledger)
-    ended = choice.best.status != "max_iter"  # a climb that was cut short has found no optimum
+def run_warnings(kind: type[AnyModel], ledger: Sequence[Run], chosen: BestRun, max_iter: int) -> list[FitWarning]:
+    """Warnings about the returned optimum that follow from the ledger."""
+    found = []
+    finished = [run for run in ledger if run.finished]
+    tried = sum(run.finished or run.sampled is not None for run in ledger)
+    ended = chosen.best.status != "max_iter"  # a run that was cut short has found no optimum
     if (
         ended
-        and reached(kind, ledger, choice.best) == 1
+        and reached(kind, ledger, chosen.best) == 1
         and tried > 1
-        and not any(entry.origin == EXACT for entry in finished)
+        and not any(run.origin == EXACT_ORIGIN for run in finished)
     ):
         message = f"only one of {tried} starts found this optimum, so a better one may well exist"
-        said.append(FitWarning("found-once", f"{message}; try --restarts {10 * len(ledger)}"))
-    if choice.best.symmetric:
-        said.append(
-            FitWarning("symmetric-start", "the start had equal components, which EM can never tell apart: draw others "
-                    "with another --seed, or use a smaller -k")
-        )  # fmt: skip
-    if choice.aside is not None:
-        said.append(
-            FitWarning("spurious-component", f"a higher optimum, of start {choice.aside.start}, was set aside as an "
-                    f"artefact: {choice.why}")
-        )  # fmt: skip
-    elif choice.why is not None:
-        said.append(
-            FitWarning("spurious-component", f"probably an artefact: {choice.why}; no other optimum was found, try a "
-                    "smaller -k or a simpler --covariance")
-        )  # fmt: skip
-    if choice.best.status == "max_iter":
-        left = "" if choice.best.decrement is None else f" with about {choice.best.decrement:.2g} nats still to gain"
-        said.append(FitWarning("slow", f"stopped at --max-iter {max_iter}{left}; raise it to go on"))
-    return said
+        found.append(FitWarning("found-once", f"{message}; try --restarts {10 * len(ledger)}"))
+    if chosen.best.symmetric:
+        message = "the start had equal components, which EM can never tell apart"
+        found.append(FitWarning("symmetric-start", f"{message}: draw others with another --seed, or use a smaller -k"))
+    if chosen.aside is not None:
+        message = f"a higher optimum, of start {chosen.aside.start}, was set aside as an artefact: {chosen.why}"
+        found.append(FitWarning("spurious-component", message))
+    elif chosen.why is not None:
+        message = f"probably an artefact: {chosen.why}; no other optimum was found"
+        found.append(FitWarning("spurious-component", f"{message}, try a smaller -k or a simpler --covariance"))
+    if chosen.best.status == "max_iter":
+        left = "" if chosen.best.decrement is None else f" with about {chosen.best.decrement:.2g} nats still to gain"
+        found.append(FitWarning("slow", f"stopped at --max-iter {max_iter}{left}; raise it to go on"))
+    return found
 
 
 def optimum_warnings(
     model: AnyModel, rows: Rows, settings: ModelSettings, seen: Information | None
 ) -> list[FitWarning]:
-    """What the fitted model says of itself; `seen` is the information at it, where that can be had."""
-    said = []
+    """Warnings about the fitted model; `seen` is the information at it, None where it is not computed."""
+    found = []
     if twins := model.identical_components():
         message = f"components {twins[0] + 1} and {twins[1] + 1} are the same: the data do not need them both"
-        said.append(FitWarning("identical-components", f"{message}; use a smaller -k"))
+        found.append(FitWarning("identical-components", f"{message}; use a smaller -k"))
     if reason := model.unidentifiable(rows, settings):
-        said.append(FitWarning("not-identifiable", reason))
+        found.append(FitWarning("not-identifiable", reason))
     elif seen is not None and seen.deficient():
         message = "some change of the parameters leaves the likelihood as it is, so these values are one choice of many"
-        said.append(FitWarning("not-identifiable", f"{message}; use a smaller -k"))
+        found.append(FitWarning("not-identifiable", f"{message}; use a smaller -k"))
     if seen is not None and seen.saddle():
         message = "this is a saddle, not a maximum: a small change of the parameters would raise the log-likelihood"
-        said.append(FitWarning("saddle", f"{message}; start elsewhere, with --restarts or another --start"))
-    return said
+        found.append(FitWarning("saddle", f"{message}; start elsewhere, with --restarts or another --start"))
+    return found
 
 
 def one_component_warning(bic: float, bic_of_one: float, total: float) -> list[FitWarning]:
-    """Do the data support more than one component at all? By BIC, smaller is better."""
+    """A warning where BIC (smaller is better) does not support more than one component."""
     difference = bic - bic_of_one
     if difference <= 0:
         return []
-    strength = next(word for limit, word in STRENGTH if difference < limit)
+    strength = next(word for limit, word in BIC_EVIDENCE if difference < limit)
     message = f"BIC does not support more than one component (difference {difference:.1f}: {strength}; {total:g} rows)"
     return [FitWarning("one-component-suffices", message)]

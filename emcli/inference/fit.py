@@ -1,4 +1,4 @@
-"""From settings and rows to a result: many starts, each a stream of steps, one ledger, and the best of them."""
+"""A fit: run all starts on the rows, record them in a ledger, and make a result of the best."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from emcli.inference.diagnostics import (
 from emcli.inference.fit_result import FitResult
 from emcli.inference.information import information
 from emcli.inference.screening import Begin, screen_runs
-from emcli.inference.starts import DRAWN_FROM, EXACT, IterationEvent, Run, run_start, start_model
+from emcli.inference.starts import EXACT_ORIGIN, START_SAMPLE_ROWS, IterationEvent, Run, run_start, start_model
 from emcli.models.base import AnyModel, Degenerate, Stats
 from emcli.models.complete_data import CompleteDataModel
 from emcli.models.em import em, pooled_e_step
 from emcli.types import Mapper
 
-WORTH = 1 << 20  # products of rows, columns and components from which several processes repay themselves
+MIN_PROCESS_PRODUCTS = 1 << 20  # rows times columns times components from which several processes are faster
 Event = IterationEvent | Run
 Events = Generator[Event, None, FitResult]
 Observer = Callable[[Event], object]
@@ -46,7 +46,7 @@ R = TypeVar("R")
 
 
 def observe(events: Generator[E, None, R], *observers: Callable[[E], object]) -> R:
-    """Run a stream of events to its end, show each event to every observer in turn, and return the stream's result."""
+    """Run a generator to its end, pass each event to every observer in turn, and return its result."""
     while True:
         try:
             event = next(events)
@@ -70,7 +70,7 @@ def fit(kind: type[AnyModel], data: Dataset, settings: Settings) -> Events:
             for number in range(1, search.restarts + 1)
         ]
         if exact is not None and search.start is None:
-            begins.append((Run(search.restarts + 1, EXACT), lambda: exact))
+            begins.append((Run(search.restarts + 1, EXACT_ORIGIN), lambda: exact))
         begins = screen_runs(begins, kind, settings.model.k, data.rows, search)
         return (yield from _Fit(kind, data, settings, exact, mapper).run(begins, []))
 
@@ -87,7 +87,7 @@ def continued(
     with _mapper(data, settings) as mapper:
         begins = [(Run(len(ledger) + 1, origin), partial(begin, data.rows, mapper))]
         exact = None
-        if any(run.origin == EXACT for run in ledger):
+        if any(run.origin == EXACT_ORIGIN for run in ledger):
             exact = kind.global_optimum(data.rows, settings.model)
         return (yield from _Fit(kind, data, settings, exact, mapper).run(begins, ledger))
 
@@ -96,18 +96,18 @@ def continued(
 def _mapper(data: Dataset, settings: Settings) -> Iterator[Mapper]:
     keep_freed()
     products = data.rows.count * len(data.rows.values) * settings.model.k
-    with process_map(usable_cores(settings.search.jobs) if products >= WORTH else 1) as mapper:
+    with process_map(usable_cores(settings.search.jobs) if products >= MIN_PROCESS_PRODUCTS else 1) as mapper:
         yield data.rows.mapping(mapper)
 
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
-    """What all starts of a fit share."""
+    """The data, settings and mapper that all starts of a fit share."""
 
     kind: type[AnyModel]
     data: Dataset
     settings: Settings
-    exact: AnyModel | None  # the best model of all, where it is known
+    exact: AnyModel | None  # the global optimum, where it is known
     mapper: Mapper
 
     def run(self, begins: Sequence[Begin], before: Sequence[Run]) -> Events:
@@ -135,7 +135,7 @@ class _Fit:
         rows, kind, settings = self.data.rows, self.kind, self.settings.model
         found = chosen.best.model.to_original(rows.scaling)
         found = found.ordered(found.canonical_order())
-        # The numbers of a document belong to the parameters in it: those, read back.
+        # The numbers in a document are computed from the parameters in it, as they are read back.
         model = kind.from_parameters(found.to_parameters(), settings, rows).to_scaled(rows.scaling, rows.covariance)
         stats = pooled_e_step(model, rows.batches(), self.mapper)
         measures = kind.measures(stats.score, rows, settings.k)
@@ -159,7 +159,7 @@ class _Fit:
         return result
 
     def _warnings(self, ledger: list[Run], chosen: BestRun, model: AnyModel, stats: Stats) -> list[FitWarning]:
-        """All that there is to warn of, from the data to the optimum."""
+        """All warnings: about the data, the model, the starts and the optimum."""
         rows, best = self.data.rows, chosen.best
         seen = None
         if best.known is not None and len(model.weights) > 1 and isinstance(model, CompleteDataModel):
@@ -172,7 +172,7 @@ class _Fit:
         ]
 
     def _certificate(self, log_likelihood: float | None, best: Run) -> Mapping[str, float | None] | None:
-        """What is known for certain of the best there can be."""
+        """A proven bound on the best possible fit, or the global optimum and whether the fit reached it."""
         rows, settings = self.data.rows, self.settings.model
         if self.exact is None:
             return self.kind.likelihood_bound(log_likelihood, rows, settings)
@@ -184,8 +184,10 @@ class _Fit:
         """BIC of a single component."""
         rows, kind, settings = self.data.rows, self.kind, replace(self.settings.model, k=1)
         rng = np.random.default_rng(0)
-        sample = rows.sample(DRAWN_FROM, rng)
-        drawn = kind.initialize(sample, settings, self.settings.search.init, rng, 0)  # one M-step mends any start
+        sample = rows.sample(START_SAMPLE_ROWS, rng)
+        drawn = kind.initialize(
+            sample, settings, self.settings.search.init, rng, 0
+        )  # the first M-step reaches the optimum from any start
         try:
             *_, last = islice(em(drawn, rows.batches(), self.mapper), 3)
         except Degenerate:

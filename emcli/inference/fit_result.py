@@ -1,4 +1,4 @@
-"""A finished fit: the best model, what it is worth, and every start that was tried."""
+"""A finished fit: the best model, its criteria and warnings, and every start that was tried."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Truth(TypedDict):
-    """What is known of the data, beside a fit."""
+    """True parameters and labels beside a fit."""
 
     parameters: Parameters | None  # true ones in the user's units, in the order of the fitted ones they match
     adjusted_rand_index: float | None  # of the assignments against true labels
@@ -43,18 +43,18 @@ class FitResult:
     inertia: float | None
     uncertainty: float  # -Σ w ln(max responsibility), nats
     cautions: list[FitWarning]
-    certificate: Mapping[str, float | None] | None = None  # what is known for certain of the best there can be
+    certificate: Mapping[str, float | None] | None = None  # a proven bound on the best possible fit
     truth: Truth | None = None
     bootstrap: Bootstrap | None = None
 
     @property
     def kind(self) -> type[AnyModel]:
-        """What was fitted."""
+        """The class of the model."""
         return type(self.model)
 
     @property
     def parameters_count(self) -> int:
-        """How many free parameters the model has."""
+        """The number of free parameters."""
         return self.model.parameters_count
 
     def criteria(self) -> dict[str, float | None]:
@@ -77,5 +77,5 @@ class FitResult:
         return [self.kind.measures(score, self.data.rows, self.settings.model.k) for score in run.scores]
 
     def reached(self) -> int:
-        """How many starts reached the best; those that were screened, on the sample."""
+        """The number of starts that reached the best optimum; screened starts count by their score on the sample."""
         return reached(self.kind, self.ledger, self.best)

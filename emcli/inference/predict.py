@@ -1,11 +1,12 @@
-"""A fit applied to new rows: their columns as they are, then the component, its probabilities and the log-density."""
+"""A fit applied to new rows: their columns, then the component, its probabilities and the log-density."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
+from emcli.config.documents import FitDocument
 from emcli.config.settings import DataSettings, Settings
 from emcli.data.rows import Columns, RowFault
 from emcli.data.scaling import Scaling
@@ -16,13 +17,13 @@ from emcli.errors import EmcliError, Exit, FitWarning, Problem, quoted
 from emcli.models import model_class
 from emcli.models.base import AnyModel
 from emcli.models.parameters import ParameterFault
-from emcli.types import Array
+from emcli.types import Array, IndexArray
 
-PIECE = 16384  # rows held at a time
+CHUNK_ROWS = 16384  # rows read and written at a time
 
 
-class Part(NamedTuple):
-    """What comes next is of this file."""
+class FileStart(NamedTuple):
+    """Announces that the text that follows belongs to this file of the table."""
 
     name: str
 
@@ -37,21 +38,21 @@ class Predictor:
     names: Sequence[str]  # of the fit's columns
 
     @classmethod
-    def of(cls, said: Mapping[str, Any], names: Sequence[str]) -> Self:
+    def of(cls, fit: FitDocument, names: Sequence[str]) -> Self:
         """From a fit's document and the names of its columns. Raises ParameterFault."""
-        settings = Settings.of({**(said.get("settings") or {}), "k": said["k"]})
-        model = model_class(said["model"]).from_parameters(said["parameters"], settings.model)
+        settings = Settings.of({**(fit.get("settings") or {}), "k": fit["k"]})
+        model = model_class(fit["model"]).from_parameters(fit["parameters"], settings.model)
         scaling = model.scaling(settings.model, names)
         return cls(model.to_scaled(scaling), scaling, settings.data, names)
 
     @property
     def textual(self) -> bool:
-        """Is the column that the fit reads one of strings?"""
+        """Does the fit read a column of text?"""
         return self.model.observations.textual(self.names)
 
     @property
     def probabilities(self) -> int:
-        """How many components have a probability of their own: none where rows are assigned whole."""
+        """The number of columns of probabilities: one for each component, none for hard assignments."""
         return 0 if self.model.hard else len(self.model.weights)
 
     def apply(self, numbers: Array, texts: Sequence[Sequence[str]]) -> tuple[Array, Array]:
@@ -64,38 +65,37 @@ class Predictor:
 
 
 def predictions(
-    said: Mapping[str, Any], fit: str, source: str, dialect: CsvDialect, apart: bool = False
-) -> Iterator[str | FitWarning | Part]:
-    """CSV text, a header and then some whole lines at a time, and what there is to warn of. Raises EmcliError.
+    fit: FitDocument, name: str, source: str, dialect: CsvDialect, apart: bool = False
+) -> Iterator[str | FitWarning | FileStart]:
+    """CSV text, a header and then some whole lines at a time, and warnings. Raises EmcliError.
 
-    `said` is a fit's document, `fit` what its file is called. Each part of a table is announced; with `apart` each has
-    a header of its own.
+    `name` is that of the fit's file. Each file of a table is announced; with `apart` each has a header of its own.
     """
-    names = _names(said, fit)
+    names = _names(fit, name)
     try:
-        predictor = Predictor.of(said, names)
+        predictor = Predictor.of(fit, names)
     except ParameterFault as fault:
-        raise EmcliError(Exit.DATA, Problem(f"parameters: {fault}", fit)) from None
+        raise EmcliError(Exit.DATA, Problem(f"parameters: {fault}", name)) from None
     titles = ["component", *(f"p_{j + 1}" for j in range(predictor.probabilities)), predictor.model.measure]
     used: tuple[int, ...] = ()
 
     def choose(header: tuple[str, ...], shown: str, has_header: bool) -> ColumnSelection:
         nonlocal used
         used = _used(names, header, shown, has_header)
-        for name in header:
-            if name in titles:
-                raise EmcliError(Exit.DATA, Problem(f"there is a column {quoted(name)} already", shown))
+        for title in header:
+            if title in titles:
+                raise EmcliError(Exit.DATA, Problem(f"there is a column {quoted(title)} already", shown))
         everything = tuple(range(len(header)))
         return ColumnSelection(() if predictor.textual else used, everything)
 
     before = None
     cautions: dict[str, FitWarning] = {}
-    for table in read_chunks(source, dialect, choose, PIECE):
+    for table in read_chunks(source, dialect, choose, CHUNK_ROWS):
         cautions |= {caution.slug: caution for caution in table.cautions if caution.slug != "dropped-rows"}
         if table.dropped:
             yield FitWarning("dropped-rows", f"{table.dropped} rows with missing values left out")
         if table.source != before:
-            yield Part(table.source)
+            yield FileStart(table.source)
         if before is None or (apart and table.source != before):
             yield from format_csv([*table.header, *titles], [])
         if table.texts[0]:
@@ -104,10 +104,10 @@ def predictions(
     yield from cautions.values()
 
 
-def _names(said: Mapping[str, Any], fit: str) -> list[str]:
-    names = said["data"].get("columns")
+def _names(fit: FitDocument, file: str) -> list[str]:
+    names = fit["data"].get("columns")
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        raise EmcliError(Exit.DATA, Problem("not an emcli result (no names in 'data.columns')", fit))
+        raise EmcliError(Exit.DATA, Problem("not an emcli result (no names in 'data.columns')", file))
     return names
 
 
@@ -120,7 +120,7 @@ def _used(names: Sequence[str], header: tuple[str, ...], shown: str, has_header:
     return tuple(range(len(names)))
 
 
-def _found(table: Table, used: tuple[int, ...], predictor: Predictor) -> list[Any]:
+def _found(table: Table, used: tuple[int, ...], predictor: Predictor) -> list[Array | IndexArray]:
     """The new columns of some rows."""
     texts = [list(table.texts[used[0]])] if predictor.textual else []
     try:

@@ -1,4 +1,4 @@
-"""Drawing data: from an experiment's recipe, or from a fit as if it were the truth."""
+"""Simulation of data from given parameters: those of an experiment's recipe or of a fit."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from emcli.types import JSON, Array, IndexArray
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """Generated rows, the component that each came from, and the parameters they came from."""
+    """Simulated rows, the component of each, and the true parameters."""
 
     names: tuple[str, ...]
     values: Array  # (n, d) float64, or int64 for counts
     labels: IndexArray  # (n,) 0-based
-    parameters: dict[str, JSON]  # what they were drawn from, with every weight
+    parameters: dict[str, JSON]  # the true ones, with all mixing weights
 
 
 def draw(
@@ -34,7 +34,7 @@ def draw(
 ) -> Drawn:
     """Draw rows; `sizes` fixes how many come from each component, in shuffled order. Raises ParameterFault.
 
-    tosses: of every row, or how often each number of tosses comes.
+    tosses: the same number for every row, or relative frequencies of numbers of tosses.
     """
     try:
         model = kind.from_parameters(parameters)
@@ -58,7 +58,7 @@ def draw(
 
 
 def _trials(tosses: int | Mapping[str, float], count: int, rng: np.random.Generator) -> IndexArray:
-    """How many tosses each of so many rows has."""
+    """The number of tosses of each of `count` rows."""
     if isinstance(tosses, int):
         return np.full(count, tosses, dtype=np.int64)
     numbers = np.array([int(number) for number in tosses], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Starts: each a stream of ever better models, recorded line by line in a ledger."""
+"""Runs of EM or another solver from one start each, recorded in a ledger."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ from emcli.models.em import Step, em
 from emcli.models.parameters import has_twins, refuse_symmetric
 from emcli.types import Mapper
 
-DRAWN_FROM = 4096  # rows of the seeded sample on which starts are drawn and tried
-MOST_FOR_NEWTON = 200  # parameters up to which Newton's steps are taken unless told otherwise
-EXACT = "exact"  # the origin of the best model of all, where that is found directly
-COSTLY_PARAMETERS, COSTLY_PRODUCT = 500, 1e10  # beyond these the score decrement is not computed
+START_SAMPLE_ROWS = 4096  # of the sample on which start values are drawn and tried
+MAX_NEWTON_PARAMETERS = 200  # up to which Newton's method is the default
+EXACT_ORIGIN = "exact"  # the origin of a global optimum that was computed directly
+MAX_SCORED_PARAMETERS = 500  # beyond which the score decrement is not computed
+MAX_SCORED_PRODUCTS = 1e10  # likewise: rows times squared parameters
 
 
 @dataclass
 class Run:
-    """One start run to its end: a line of the ledger."""
+    """One run from one start: an entry of the ledger."""
 
     start: int  # from 1
-    origin: str | None = None  # where it began, if it was not drawn: `exact`, or the name of a smaller fit
+    origin: str | None = None  # of its start, if not random: `exact`, or the name of a smaller fit
     status: str = "running"  # converged | max_iter | degenerate | screened
     stop: str | None = None
     iterations: int = 0
@@ -39,14 +40,14 @@ class Run:
     scores: list[float] = field(default_factory=list)  # one for each iteration, 0 = the start
     steps: list[str] = field(default_factory=list)  # em | newton, likewise
     last: AnyModel | None = None  # the last model, in working coordinates
-    known: InformationCache | None = field(default=None, repr=False)  # its information, where that can be had
-    symmetric: bool = False  # did it begin with equal components?
+    known: InformationCache | None = field(default=None, repr=False)  # its information, where that is computed
+    symmetric: bool = False  # had its start equal components?
     sampled: float | None = None  # its score on the sample on which it was screened
     sample: tuple[int, float | None, float | None] | None = None  # rows, log-likelihood and inertia of that sample
 
     @property
     def finished(self) -> bool:
-        """Has it come to a model on all rows?"""
+        """Did it end with a model fitted to all rows?"""
         return self.status not in ("degenerate", "screened")
 
     @property
@@ -58,7 +59,7 @@ class Run:
 
 @dataclass(frozen=True)
 class IterationEvent:
-    """What a fit tells while it runs: one step of one start. `gain` is None at iteration 0."""
+    """One step of one start, reported while a fit runs. `gain` is None at iteration 0."""
 
     start: int
     iteration: int
@@ -69,7 +70,7 @@ class IterationEvent:
 def run_start(
     run: Run, rows: Rows, search: SearchSettings, begin: Callable[[], AnyModel], mapper: Mapper
 ) -> Iterator[IterationEvent]:
-    """Run one start from the model that `begin` gives, write it into the ledger, and yield its iterations."""
+    """Run one start from the model that `begin` gives, record it in `run`, and yield its iterations."""
     try:
         model = begin()
         run.symmetric = not model.hard and has_twins(model)
@@ -86,7 +87,7 @@ def run_start(
 
 
 def _recorded(run: Run, steps: Generator[Step, None, Termination]) -> Generator[IterationEvent, None, Termination]:
-    """Write each step into the ledger, pass it on, and return how the run ended."""
+    """Record each step in `run`, yield it, and return how the run ended."""
     while True:
         try:
             step = next(steps)
@@ -103,13 +104,13 @@ def _recorded(run: Run, steps: Generator[Step, None, Termination]) -> Generator[
 def start_model(
     number: int, kind: type[AnyModel], rows: Rows, settings: ModelSettings, search: SearchSettings
 ) -> AnyModel:
-    """The model that a start begins with, in working coordinates: given, or drawn from the seed and its number."""
+    """The start model in working coordinates: the given one, or a random one from the seed and the start's number."""
     if search.start is not None and number == 1:
         given = kind.from_parameters(search.start, settings, rows)
         refuse_symmetric(given)
         return given.to_scaled(rows.scaling, rows.covariance)
     rng = np.random.default_rng([search.seed, number])
-    sample = rows.sample(DRAWN_FROM, rng)
+    sample = rows.sample(START_SAMPLE_ROWS, rng)
     several = search.init != "random" and (settings.k > 1 or kind.hard)
     count, steps = kind.trial_runs if several else (1, 0)
     drawn = (kind.initialize(sample, settings, search.init, rng, i) for i in range(count))
@@ -119,7 +120,7 @@ def start_model(
 def best_of_trial_runs(
     candidates: Iterable[AnyModel], run: Callable[[AnyModel], Iterable[Step]], steps: int
 ) -> AnyModel:
-    """The candidate that a few EM steps take highest (Biernacki, Celeux & Govaert 2003), as it was before them.
+    """The candidate with the highest score after a few EM steps (Biernacki, Celeux & Govaert 2003), as it was before.
 
     One that degenerates on the way counts as lowest; the first candidate wins ties.
     """
@@ -140,24 +141,24 @@ def best_of_trial_runs(
 def iterate(
     model: AnyModel, rows: Rows, search: SearchSettings, known: InformationCache | None, mapper: Mapper
 ) -> Iterator[Step]:
-    """The stream of steps that the settings ask for; else a faster way to what EM reaches, where there is one.
+    """The steps of the model's own solver, of Newton's method, or of EM.
 
-    A model may have one of its own; Newton's steps are taken where what they need can be `known`, and is small.
+    Newton's method is the default where the information is `known` and has few parameters.
     """
     own = model.steps(rows, mapper)
     if own is not None:
         return own
-    small = known is not None and len(model.weights) > 1 and model.parameters_count <= MOST_FOR_NEWTON
+    small = known is not None and len(model.weights) > 1 and model.parameters_count <= MAX_NEWTON_PARAMETERS
     if isinstance(model, CompleteDataModel) and (search.solver or ("newton" if small else "em")) == "newton":
         return newton(model, rows.batches(), mapper, known)
     return em(model, rows.batches(), mapper)
 
 
 def information_if_affordable(rows: Rows, model: AnyModel, mapper: Mapper) -> InformationCache | None:
-    """What tells a model's information; None where it would cost too much or has no meaning."""
+    """A cache of the model's information; None where that costs too much or is not defined."""
     if not isinstance(model, CompleteDataModel):
         return None
     p = model.parameters_count
-    if p > COSTLY_PARAMETERS or rows.count * p * p > COSTLY_PRODUCT or not rows.has_more_distinct_than(p):
+    if p > MAX_SCORED_PARAMETERS or rows.count * p * p > MAX_SCORED_PRODUCTS or not rows.has_more_distinct_than(p):
         return None
     return InformationCache(rows.batches(), mapper)

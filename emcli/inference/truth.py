@@ -1,11 +1,11 @@
-"""A fit beside what is known of its data: true parameters in the fit's order, and agreement with true labels."""
+"""Comparison of a fit with the truth: true parameters in the fit's order, and agreement with true labels."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from emcli.compute import arrays
 from emcli.compute.arrays import row_chunks
@@ -15,21 +15,21 @@ from emcli.models.plain_values import Parameters
 from emcli.types import Array
 
 
-def with_truth(result: FitResult, parameters: Parameters | None, labels: Any) -> FitResult:
-    """The result beside what is known: true parameters in the user's units, from labels where they are not given, and
-    the adjusted Rand index against true labels, one for each row.
+def with_truth(result: FitResult, parameters: Parameters | None, labels: npt.ArrayLike | None) -> FitResult:
+    """The result with true parameters in the user's units and the adjusted Rand index against true labels (rows,).
 
-    With as many true components as fitted ones, the true ones stand in the order of the fitted ones they match.
+    True parameters that are not given are estimated from the labels. If there are as many true components as fitted
+    ones, the true ones are put in the order of the fitted ones they match.
     """
     index = None
     if labels is not None:
-        labels, found, weights = np.asarray(labels), result.assignments(), result.data.row_weights
+        true, found, weights = np.asarray(labels), result.assignments(), result.data.row_weights
         if found.min() < 0:
             known = found >= 0
             found, weights = found[known], None if weights is None else weights[known]
-        index = adjusted_rand_index(labels if len(found) == len(labels) else labels[known], found, weights)
+        index = adjusted_rand_index(true if len(found) == len(true) else true[known], found, weights)
         if parameters is None:
-            parameters = result.kind.estimate(result.data.rows, _memberships(result, labels))
+            parameters = result.kind.estimate(result.data.rows, _memberships(result, true))
     truth: Truth = {
         "parameters": None if parameters is None else _aligned(result, parameters),
         "adjusted_rand_index": index,
@@ -37,8 +37,8 @@ def with_truth(result: FitResult, parameters: Parameters | None, labels: Any) ->
     return replace(result, truth=truth)
 
 
-def _memberships(result: FitResult, labels: Any) -> Array:
-    """Which part of each (merged) row belongs to each true label, (labels, n)."""
+def _memberships(result: FitResult, labels: npt.NDArray[np.generic]) -> Array:
+    """The share of each (merged) row that belongs to each true label, (labels, n)."""
     rows = result.data.rows
     n, merged = rows.values.shape[1], rows.duplicate_of
     seen: set[int] = set()

@@ -15,9 +15,7 @@ from emcli.models.base import first_pair
 from emcli.types import Array
 
 FIRST_ROWS = 1 << 16  # rows whose smallest gap mostly decides, without sorting all rows
-MIN_EIGENVALUE_SHARE = (
-    0.02  # of a covariance relative to the pooled one, below which a component of few rows is spurious
-)
+MIN_EIGENVALUE = 0.02  # of a covariance relative to the pooled one, below which a component of few rows is spurious
 
 
 def spurious(matrices: Array, effective: Array, rows: Rows) -> str | None:
@@ -36,7 +34,7 @@ def spurious(matrices: Array, effective: Array, rows: Rows) -> str | None:
         return f"component {i + 1} rests on {effective[i]:.1f} rows"
     root = np.linalg.inv(np.linalg.cholesky(np.einsum("k,kij->ij", effective / effective.sum(), matrices)))
     smallest = np.linalg.eigvalsh(root @ matrices @ root.T)[:, 0]
-    narrow = np.flatnonzero((effective < 10 * (d + 1)) & (smallest < MIN_EIGENVALUE_SHARE))
+    narrow = np.flatnonzero((effective < 10 * (d + 1)) & (smallest < MIN_EIGENVALUE))
     if narrow.size:
         i = int(narrow[0])
         return (
