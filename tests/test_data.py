@@ -59,7 +59,7 @@ def fault_of(content: bytes | str, dialect: CsvDialect = AUTO, choose: Any = eve
 
 
 def slugs(table: Table) -> list[str]:
-    return [caution.slug for caution in table.cautions]
+    return [warning.slug for warning in table.warnings]
 
 
 ACCEPTED = [
@@ -98,7 +98,7 @@ def test_accepts(content: bytes, header: Any, numbers: Any, fast: bool) -> None:
     assert table.header == header
     assert table.numbers.tolist() == numbers
     assert table.numbers.dtype == np.float64 and table.numbers.flags.c_contiguous
-    assert table.cautions == ()
+    assert table.warnings == ()
 
 
 REFUSED = [
@@ -194,11 +194,11 @@ def test_dropping_does_not_hide_text_or_nan() -> None:
 
 
 @pytest.mark.parametrize("literal", ["1e-400", "0." + "0" * 400 + "1", "-1E-999"])
-def test_c27_a_number_too_small_is_zero_with_a_caution(literal: str) -> None:
+def test_c27_a_number_too_small_is_zero_with_a_warning(literal: str) -> None:
     table = read(f"x,y\n1,{literal}\n0,0e-5\n")
     assert table.numbers.tolist() == [[1, 0], [0, 0]]
     assert slugs(table) == ["underflow"]
-    assert table.cautions[0].message.endswith(": 1")
+    assert table.warnings[0].message.endswith(": 1")
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_c1_c2_c4_a_doubtful_first_row_is_told(content: str, has_header: bool, t
 
 def test_c2_the_user_decides_about_the_header() -> None:
     table = read("2019,2020\n3,4\n", CsvDialect(header=True))
-    assert (table.header, table.numbers.tolist(), table.cautions) == (("2019", "2020"), [[3, 4]], ())
+    assert (table.header, table.numbers.tolist(), table.warnings) == (("2019", "2020"), [[3, 4]], ())
     assert "cannot read 'x'" in str(fault_of("x,y\n1,2\n", CsvDialect(header=False)))
 
 
@@ -263,7 +263,7 @@ def test_only_chosen_columns_must_be_numbers() -> None:
 
 def test_numbers_that_are_not_chosen_keep_the_fast_path_right() -> None:
     table = read("x,y\n1,1e999\n2,1e-400\n", choose=columns(0))
-    assert (table.numbers.tolist(), table.cautions) == ([[1], [2]], ())
+    assert (table.numbers.tolist(), table.warnings) == ([[1], [2]], ())
 
 
 def test_text_columns_may_be_all_that_is_read() -> None:
@@ -577,7 +577,7 @@ def outcome(content: bytes, dialect: CsvDialect, choose: Any) -> Any:
     except EmcliError as error:
         return error.exit_code, error.lines()
     lines = [table.line(row) for row in range(len(table.numbers))]
-    return table.header, table.numbers.shape, table.numbers.tobytes(), table.dropped, table.cautions, lines
+    return table.header, table.numbers.shape, table.numbers.tobytes(), table.dropped, table.warnings, lines
 
 
 @settings(max_examples=600, deadline=None)

@@ -105,7 +105,7 @@ def outcome(content: bytes, dialect: CsvDialect, fast: bool, chunk: int) -> Any:
         assert error.exit_code in (Exit.DATA, Exit.USAGE)
         return error.lines()
     lines = [table.line(row) for row in range(len(table.numbers))]
-    return table.header, table.has_header, table.numbers.tobytes(), table.dropped, str(table.cautions), lines
+    return table.header, table.has_header, table.numbers.tobytes(), table.dropped, str(table.warnings), lines
 
 
 def same_both_ways(content: bytes, dialect: CsvDialect, chunk: int) -> None:

@@ -112,7 +112,7 @@ def fit(
             observers.append(held.enter_context(tracing(log, kind, rows, components)))
         result = finish(run(kind, dataset, settings), observers, experiment, settings, bar)
     drawn = picture.fit(result)
-    for warning in () if quiet else result.cautions:
+    for warning in () if quiet else result.warnings:
         warn(warning.slug, warning.message)
     as_json = bool(json) or output == "-"
     text = ""

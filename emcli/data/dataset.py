@@ -38,7 +38,7 @@ class Dataset:
     digest: Callable[[], str]  # sha256 of the values used, little-endian float64, row by row, then the weights
     labels: StringColumn | None  # true labels, one for each row
     row_weights: Array | None
-    cautions: tuple[FitWarning, ...]
+    warnings: tuple[FitWarning, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ class RawTable:
         names = [table.header[i] for i in picked.numeric + picked.text]
         columns = Columns(self.numbers, self.texts, self.weights, names)
         made = prepare(columns, needs, settings, jobs, table=table, picked=picked, kept=self.kept)
-        return replace(made, labels=self.labels, dropped=table.dropped, cautions=table.cautions + made.cautions)
+        return replace(made, labels=self.labels, dropped=table.dropped, warnings=table.warnings + made.warnings)
 
 
 def read(source: str, observations: Observations, settings: DataSettings, jobs: int | None = None) -> RawTable:
@@ -174,12 +174,12 @@ def prepare(
         raise located(fault, table, picked, kept) from None
     except DataFault as wrong:
         raise unfit(wrong, source) from None
-    cautions = rows.cautions
+    warnings = rows.warnings
     if weights is not None and any(
         (weights[some] != np.floor(weights[some])).any() for some in arrays.row_chunks(len(weights))
     ):
-        cautions = (*cautions, FitWarning("fractional-weights", FRACTIONAL))
-    return Dataset(rows, shown_source(source), read.row_count, 0, tuple(names), digest, None, weights, cautions)
+        warnings = (*warnings, FitWarning("fractional-weights", FRACTIONAL))
+    return Dataset(rows, shown_source(source), read.row_count, 0, tuple(names), digest, None, weights, warnings)
 
 
 def located(fault: RowFault, table: Table, picked: ColumnSelection, kept: IndexArray | None) -> EmcliError:

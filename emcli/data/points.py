@@ -87,7 +87,7 @@ class Points:
         weights = columns.weights
         total = float(columns.row_count) if weights is None else float(weights.sum())
         values = like.scaling.scaled_columns(columns.numbers)
-        return replace(like, values=values, weights=weights, total=total, cautions=())
+        return replace(like, values=values, weights=weights, total=total, warnings=())
 
     def encode(self, columns: Columns, scaling: Scaling, settings: DataSettings) -> tuple[Array, None]:
         """New rows in given working coordinates (d, n)."""

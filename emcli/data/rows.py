@@ -90,7 +90,7 @@ class Rows:
     scaling: Scaling
     covariance: Array | None = None  # (d, d) covariance of all rows in working coordinates, where the model needs it
     duplicate_of: IndexArray | None = None  # for each row of data its place in `values`; None: as they are
-    cautions: tuple[FitWarning, ...] = ()
+    warnings: tuple[FitWarning, ...] = ()
     constant: npt.NDArray[np.bool_] | None = None  # (d,) which columns are, where it was counted elsewhere
 
     @property

@@ -59,7 +59,7 @@ class Bootstrap:
 def refuse(data: Dataset) -> None:
     """Raise EmcliError (exit 3) for fractional weights: data cannot be drawn again by them."""
     weights = data.rows.weights
-    fractional = any(caution.slug == "fractional-weights" for caution in data.cautions)
+    fractional = any(warning.slug == "fractional-weights" for warning in data.warnings)
     if fractional or (weights is not None and (weights != np.floor(weights)).any()):
         what = "--bootstrap draws as many rows as the weights sum to, and they are not whole numbers"
         raise EmcliError(Exit.DATA, Problem(what, data.source), hint="leave --bootstrap out, or scale the weights")
@@ -100,7 +100,7 @@ def bootstrapped(result: FitResult, replicates: int) -> Generator[int, None, Fit
     aligned = [reorder(parameters, order) for parameters, order in zip(kept, orders, strict=True)]
     another = sum(order != sorted(order) for order in orders)
     made = Bootstrap(replicates, replicates - len(kept), another, aligned)
-    cautions = result.cautions
+    warnings = result.warnings
     if made.refused:
-        cautions = [*cautions, FitWarning("bootstrap-refused", f"no standard errors: {made.refused}")]
-    return replace(result, bootstrap=made, cautions=cautions)
+        warnings = [*warnings, FitWarning("bootstrap-refused", f"no standard errors: {made.refused}")]
+    return replace(result, bootstrap=made, warnings=warnings)

@@ -127,7 +127,7 @@ class _Fit:
         reason, _ = Counter(run.reason for run in ledger).most_common(1)[0]
         what = f"no fit: all {len(ledger)} starts degenerated ({reason})"
         hint = "try a smaller -k or another --covariance" if "covariance" in self.kind.options else None
-        if any(caution.slug == "header-guess" for caution in self.data.cautions):
+        if any(warning.slug == "header-guess" for warning in self.data.warnings):
             hint = "the first row was read as data: if it is a header, add --header"
         return EmcliError(Exit.NO_FIT, Problem(what, self.data.source), hint=hint)
 
@@ -155,7 +155,7 @@ class _Fit:
         if settings.k > 1 and bic is not None and not kind.hard:
             one = self._bic_of_one()
             if one is not None:
-                result.cautions.extend(one_component_warning(bic, one, rows.total))
+                result.warnings.extend(one_component_warning(bic, one, rows.total))
         return result
 
     def _warnings(self, ledger: list[Run], chosen: BestRun, model: AnyModel, stats: Stats) -> list[FitWarning]:
@@ -165,7 +165,7 @@ class _Fit:
         if best.known is not None and len(model.weights) > 1 and isinstance(model, CompleteDataModel):
             seen = best.known.kept(best.model) or information(model, rows.batches(), self.mapper)
         return [
-            *self.data.cautions,
+            *self.data.warnings,
             *best.model.warnings(stats),
             *run_warnings(self.kind, ledger, chosen, self.settings.search.max_iter),
             *optimum_warnings(model, rows, self.settings.model, seen),

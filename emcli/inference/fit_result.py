@@ -42,7 +42,7 @@ class FitResult:
     log_likelihood: float | None
     inertia: float | None
     uncertainty: float  # -Σ w ln(max responsibility), nats
-    cautions: list[FitWarning]
+    warnings: list[FitWarning]
     certificate: Mapping[str, float | None] | None = None  # a proven bound on the best possible fit
     truth: Truth | None = None
     bootstrap: Bootstrap | None = None

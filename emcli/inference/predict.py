@@ -89,9 +89,9 @@ def predictions(
         return ColumnSelection(() if predictor.textual else used, everything)
 
     before = None
-    cautions: dict[str, FitWarning] = {}
+    warnings: dict[str, FitWarning] = {}
     for table in read_chunks(source, dialect, choose, CHUNK_ROWS):
-        cautions |= {caution.slug: caution for caution in table.cautions if caution.slug != "dropped-rows"}
+        warnings |= {warning.slug: warning for warning in table.warnings if warning.slug != "dropped-rows"}
         if table.dropped:
             yield FitWarning("dropped-rows", f"{table.dropped} rows with missing values left out")
         if table.source != before:
@@ -101,7 +101,7 @@ def predictions(
         if table.texts[0]:
             yield from format_csv([], [*table.texts, *_found(table, used, predictor)])
         before = table.source
-    yield from cautions.values()
+    yield from warnings.values()
 
 
 def _names(fit: FitDocument, file: str) -> list[str]:

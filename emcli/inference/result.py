@@ -45,7 +45,7 @@ def document(result: FitResult) -> FitDocument:
         "status": best.status,
         "stop": best.stop,
         "decrement": best.decrement,
-        "warnings": [{"slug": warning.slug, "message": warning.message} for warning in result.cautions],
+        "warnings": [{"slug": warning.slug, "message": warning.message} for warning in result.warnings],
         "log_likelihood": result.log_likelihood,
         "parameters_count": result.parameters_count,
         "aic": criteria["aic"],

@@ -265,7 +265,7 @@ class RemoteTable:
             digest=lambda: digest,
             labels=None,
             row_weights=None,
-            cautions=(*_reading_warnings(self._summaries), *rows.cautions),
+            warnings=(*_reading_warnings(self._summaries), *rows.warnings),
         )
 
 
@@ -273,7 +273,7 @@ def _reading_warnings(summaries: Sequence[worker.PartitionSummary]) -> list[FitW
     """The partitions' warnings, each kind once, in the words of the first partition that has it."""
     first: dict[str, str] = {}
     for summary in summaries:
-        for warning in summary.cautions:
+        for warning in summary.warnings:
             first.setdefault(warning.slug, warning.message)
     dropped = sum(summary.dropped for summary in summaries)
     if dropped:

@@ -35,7 +35,7 @@ class PartitionSummary:
     header: tuple[str, ...]
     names: tuple[str, ...]  # of the columns used
     digest: str
-    cautions: tuple[FitWarning, ...]
+    warnings: tuple[FitWarning, ...]
 
 
 def versions() -> dict[str, str]:
@@ -68,13 +68,13 @@ def read_partition(path: str, shown: str, observations: Observations, settings: 
 def summarize(raw: RawTable) -> PartitionSummary:
     """What there is to say about a partition."""
     table, picked, weights = raw.table, raw.picked, raw.weights
-    cautions = table.cautions
+    warnings = table.warnings
     if weights is not None and (weights != np.floor(weights)).any():
-        cautions = (*cautions, FitWarning("fractional-weights", FRACTIONAL))
+        warnings = (*warnings, FitWarning("fractional-weights", FRACTIONAL))
     names = tuple(table.header[i] for i in picked.numeric + picked.text)
     count = len(raw.texts[0]) if raw.texts else len(raw.numbers)
     digest = digest_of(raw.numbers, raw.texts, weights)
-    return PartitionSummary(count, table.dropped, table.header, names, digest, cautions)
+    return PartitionSummary(count, table.dropped, table.header, names, digest, warnings)
 
 
 def evaluate(raw: RawTable, function: Callable[..., T]) -> T:

@@ -72,7 +72,7 @@ class FilePreamble:
     dialect: CsvDialect  # with nothing left to detect
     header: tuple[str, ...]  # names of all columns; 1, 2, ... where the file gives none
     header_line: int | None
-    cautions: tuple[FitWarning, ...]
+    warnings: tuple[FitWarning, ...]
     text_chunks: Iterator[TextChunk]
     row_chunks: Iterator[RowChunk] | None = None  # of a Parquet file, which has no text
     size: int = 0  # bytes of the whole table, if that is known
@@ -141,7 +141,7 @@ class Table:
     numbers: Array  # (n, columns of ColumnSelection.numeric)
     texts: tuple[list[str] | StringColumn, ...]  # n strings for each column of ColumnSelection.text
     dropped: int  # rows left out because of missing cells
-    cautions: tuple[FitWarning, ...]
+    warnings: tuple[FitWarning, ...]
     # Lines of most files are consecutive, so only the breaks are kept: from the row on, lines count up from the line.
     break_rows: array[int] = field(default_factory=lambda: array("q", [0]), repr=False)
     break_lines: array[int] = field(default_factory=lambda: array("q", [1]), repr=False)

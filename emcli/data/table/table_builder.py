@@ -184,13 +184,13 @@ class TableBuilder:
                 raise data_error(f"no rows left: all {dropped} have missing values", name)
             line = self._first.header_line
             raise data_error(f"no data rows after the header on line {line}" if line else "no data rows", name)
-        cautions = list(self._first.cautions)
+        warnings = list(self._first.warnings)
         if dropped:
             what = f"{dropped} row{'s' * (dropped > 1)} with missing values left out"
-            cautions.append(FitWarning("dropped-rows", what))
+            warnings.append(FitWarning("dropped-rows", what))
         if self._underflows:
             what = f"numbers too small for a double, read as 0: {self._underflows}"
-            cautions.append(FitWarning("underflow", what))
+            warnings.append(FitWarning("underflow", what))
         return Table(
             source=name,
             header=self._header,
@@ -199,7 +199,7 @@ class TableBuilder:
             numbers=self._rows.rows(),
             texts=self._texts,
             dropped=dropped,
-            cautions=tuple(cautions),
+            warnings=tuple(warnings),
             break_rows=self._break_rows,
             break_lines=self._break_lines,
             partitions=tuple(self._partitions),

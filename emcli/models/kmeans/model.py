@@ -271,4 +271,4 @@ class KMeans(Model[KMeansStats]):
 
 
 def _with_lopsided(rows: Rows) -> Rows:
-    return replace(rows, cautions=lopsided(rows))
+    return replace(rows, warnings=lopsided(rows))
