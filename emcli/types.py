@@ -11,5 +11,5 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
 Batch = tuple[Array, Array | None]  # rows as the model lays them out, (d, n); their weights (n,), None when all are 1
-Mapper = Callable[..., Iterable[Any]]  # map() or its like: what a function gives for each item, in order
+Mapper = Callable[..., Iterable[Any]]  # map(), or a parallel map that gives results in order
 JSON = str | int | float | bool | None | list["JSON"] | dict[str, "JSON"]

@@ -10,7 +10,7 @@ from emcli.cli import options
 from emcli.errors import EmcliError, Exit, Problem
 
 if TYPE_CHECKING:
-    from emcli.inference.simulate import Drawn
+    from emcli.inference.simulate import SimulatedData
 
 
 def generate(
@@ -52,7 +52,7 @@ def generate(
     return Exit.DONE
 
 
-def _from_fit(source: str, rows: int | None, seed: int | None) -> Drawn:
+def _from_fit(source: str, rows: int | None, seed: int | None) -> SimulatedData:
     """Rows drawn from a saved fit, as many as it was fitted to unless said otherwise."""
     from emcli.inference.result import read_fit
     from emcli.inference.simulate import draw

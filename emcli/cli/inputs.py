@@ -19,7 +19,7 @@ from emcli.models import MODELS, model_class
 if TYPE_CHECKING:
     from emcli.data.dataset import Dataset, RawTable
     from emcli.data.distributed.cluster import RemoteTable
-    from emcli.inference.simulate import Drawn
+    from emcli.inference.simulate import SimulatedData
     from emcli.models.base import AnyModel
 
 DATA_FILES = (".csv", ".tsv", ".txt", ".gz", ".zst", ".parquet")
@@ -97,7 +97,7 @@ def open_data(
     return dataset, raw.columns
 
 
-def as_dataset(drawn: Drawn, experiment: Experiment, kind: type[AnyModel], settings: Settings) -> Dataset:
+def as_dataset(drawn: SimulatedData, experiment: Experiment, kind: type[AnyModel], settings: Settings) -> Dataset:
     """Simulated rows as if they had been written to a file and read again."""
     from emcli.data.dataset import pick, prepare
     from emcli.data.rows import Columns
@@ -109,7 +109,7 @@ def as_dataset(drawn: Drawn, experiment: Experiment, kind: type[AnyModel], setti
     return prepare(columns, needs, settings.data, settings.search.jobs, source=experiment.file)
 
 
-def simulated(experiment: Experiment, rows: int | None = None, seed: int | None = None) -> Drawn:
+def simulated(experiment: Experiment, rows: int | None = None, seed: int | None = None) -> SimulatedData:
     """The rows of an experiment's `generate:`, of another number or seed where these are given."""
     from emcli.inference.simulate import draw
     from emcli.models.parameters import ParameterFault

@@ -1,1 +1,1 @@
-"""EM and what is built on it: solvers, convergence, starts, the fit, and what to believe of it."""
+"""Fitting: solvers, convergence, starts, diagnostics, prediction and simulation."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from emcli.compute.arrays import row_chunks
 from emcli.types import JSON, Array, IndexArray
 
-MAX_TABLE_LABEL = 1 << 12  # whole labels below this index a table of all pairs directly
+MAX_TABLE_LABEL = 1 << 12  # whole numbers below it are used as indices of the table of pairs
 PER_COLUMN_KEYS = ("scales",)  # parameters with one value for each column, not for each component
 
 

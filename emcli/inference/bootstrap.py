@@ -19,7 +19,7 @@ from emcli.models.base import Degenerate
 from emcli.types import JSON
 
 MAX_REFUSED_SHARE = 0.05  # of replicates in another order, or without a fit; with more, errors mean nothing
-LEVELS = (0.025, 0.975)
+LEVELS = (0.025, 0.975)  # quantiles at the ends of a 95 % interval
 PROGRESS_REPORTS = 20  # in one bootstrap, at most
 MIN_REPLICATES_EACH = 8  # that each process makes between two reports
 SEED_STREAM = 1  # in the seeds of replicates, to make them differ from those of starts

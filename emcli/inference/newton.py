@@ -30,7 +30,7 @@ def newton(
     taken = 0
     while True:
         better = _newton_step(model, stats, known, batches, map) if taken >= WARM_UP_STEPS else None
-        how = "em" if better is None else "newton"
+        kind = "em" if better is None else "newton"
         if better is None:
             improved = model.m_step(stats)
             if same_parameters(model, improved):
@@ -38,7 +38,7 @@ def newton(
             better = improved, pooled_e_step(improved, batches, map)
         model, stats = better
         taken += 1
-        yield Step(model, stats.score, stats.weight, stats.squares, how)
+        yield Step(model, stats.score, stats.weight, stats.squares, kind)
 
 
 def _newton_step(

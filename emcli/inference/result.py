@@ -1,4 +1,4 @@
-"""The document of a fit: written as JSON, and read back."""
+"""The document of a fit, as it is written to JSON and read back."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def document(result: FitResult) -> FitDocument:
         "reached": result.reached(),
         "iterations": best.iterations,
         "trace": [_step(result, best, i, *pair) for i, pair in enumerate(result.measures(best))],
-        "restarts": [_run(result, start) for start in result.ledger],
+        "restarts": [_run(result, run) for run in result.ledger],
     }
     if result.settings.model.covariance is not None:
         fit["covariance"] = result.settings.model.covariance
@@ -73,39 +73,39 @@ def document(result: FitResult) -> FitDocument:
     return in_order(FitDocument, fit)
 
 
-def _step(result: FitResult, start: Run, i: int, log_likelihood: float | None, inertia: float | None) -> StepDocument:
-    """Iteration i of a start."""
+def _step(result: FitResult, run: Run, i: int, log_likelihood: float | None, inertia: float | None) -> StepDocument:
+    """Iteration i of a run."""
     step: StepDocument = {"iteration": i, "log_likelihood": log_likelihood}
     if inertia is not None:
         step["inertia"] = inertia
     if i and not result.kind.hard:
-        step["step"] = start.steps[i]
+        step["step"] = run.steps[i]
     return step
 
 
-def _run(result: FitResult, start: Run) -> RunDocument:
-    """One start of the ledger."""
-    run: RunDocument = {
-        "start": start.start,
-        "status": start.status,
-        "iterations": start.iterations,
+def _run(result: FitResult, run: Run) -> RunDocument:
+    """One entry of the ledger."""
+    found: RunDocument = {
+        "start": run.start,
+        "status": run.status,
+        "iterations": run.iterations,
         "log_likelihood": None,
     }
-    if start.origin is not None:
-        run["origin"] = start.origin
-    if start.sample is not None:
-        rows, log_likelihood, inertia = start.sample
-        run["sample"] = {"rows": rows, "log_likelihood": log_likelihood}
+    if run.origin is not None:
+        found["origin"] = run.origin
+    if run.sample is not None:
+        rows, log_likelihood, inertia = run.sample
+        found["sample"] = {"rows": rows, "log_likelihood": log_likelihood}
         if inertia is not None:
-            run["sample"]["inertia"] = inertia
-    if start.finished:
-        measures = result.kind.measures(start.scores[-1], result.data.rows, result.settings.model.k)
-        run["log_likelihood"], inertia = measures
+            found["sample"]["inertia"] = inertia
+    if run.finished:
+        measures = result.kind.measures(run.scores[-1], result.data.rows, result.settings.model.k)
+        found["log_likelihood"], inertia = measures
         if inertia is not None:
-            run["inertia"] = inertia
-    elif start.status != "screened" and start.reason is not None:
-        run["reason"] = start.reason
-    return in_order(RunDocument, run)
+            found["inertia"] = inertia
+    elif run.status != "screened" and run.reason is not None:
+        found["reason"] = run.reason
+    return in_order(RunDocument, found)
 
 
 def _whole(number: float) -> int | float:

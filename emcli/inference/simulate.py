@@ -14,7 +14,7 @@ from emcli.types import JSON, Array, IndexArray
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
+class SimulatedData:
     """Simulated rows, the component of each, and the true parameters."""
 
     names: tuple[str, ...]
@@ -31,7 +31,7 @@ def draw(
     sizes: Sequence[int] | None = None,
     columns: Sequence[str] | None = None,
     tosses: int | Mapping[str, float] | None = None,
-) -> Drawn:
+) -> SimulatedData:
     """Draw rows; `sizes` fixes how many come from each component, in shuffled order. Raises ParameterFault.
 
     tosses: the same number for every row, or relative frequencies of numbers of tosses.
@@ -54,7 +54,7 @@ def draw(
         labels = rng.choice(k, rows, p=model.shares)
     values = model.sample(labels, rng, None if tosses is None else _trials(tosses, len(labels), rng))
     names = _named(values, columns, kind.observations.names)
-    return Drawn(names, values, labels, {**parameters, "weights": model.shares.tolist()})
+    return SimulatedData(names, values, labels, {**parameters, "weights": model.shares.tolist()})
 
 
 def _trials(tosses: int | Mapping[str, float], count: int, rng: np.random.Generator) -> IndexArray:

@@ -96,7 +96,7 @@ def _recorded(run: Run, steps: Generator[Step, None, Termination]) -> Generator[
             return termination
         gain = step.score - run.scores[-1] if run.scores else None
         run.scores.append(step.score)
-        run.steps.append(step.how)
+        run.steps.append(step.kind)
         run.last = step.model
         yield IterationEvent(run.start, len(run.scores) - 1, step, gain)
 

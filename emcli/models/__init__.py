@@ -1,4 +1,4 @@
-"""The registry of models: a new one is a file of its own and a line here."""
+"""The registry of models by name: a new model is a file of its own and a line here."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def register(name: str, model: type[AnyModel]) -> None:
 
 
 def model_class(name: str) -> type[AnyModel]:
-    """The model of that name, imported when it is first asked for; KeyError where there is none."""
+    """The model class with this name, imported on first use. Raises KeyError."""
     if name not in _loaded:
         module, attribute = MODELS[name].split(":")
         _loaded[name] = getattr(import_module(module), attribute)

@@ -97,7 +97,7 @@ class Model(PlainValues, ABC, Generic[S]):
 
     @classmethod
     def requirements(cls, settings: ModelSettings) -> Requirements:
-        """How rows are to be read and scaled, and what is to be checked in them, for a fit."""
+        """The reading, scaling and checks of the rows that a fit needs."""
         return Requirements(cls.observations, settings.k, ScalingRule.EACH_COLUMN)
 
     @classmethod
@@ -163,7 +163,7 @@ class Model(PlainValues, ABC, Generic[S]):
         """
         return iter(())
 
-    # what can be said of a fit
+    # diagnostics of a fit
 
     def spurious(self, stats: Callable[[], S], rows: Rows) -> str | None:
         """Why the fit is an artefact of a few rows, None where it is not; stats() are the statistics of its E-step."""

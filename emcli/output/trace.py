@@ -56,7 +56,7 @@ def _iteration(event: IterationEvent, kind: type[AnyModel], rows: Rows, k: int, 
     if inertia is not None:
         line["inertia"] = inertia
     if event.iteration and not kind.hard:
-        line["step"] = event.step.how
+        line["step"] = event.step.kind
     line["gain"] = None if log_likelihood is None or before is None else log_likelihood - before
     line["parameters"] = event.step.model.to_original(rows.scaling).to_parameters()
     return line

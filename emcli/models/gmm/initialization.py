@@ -14,7 +14,7 @@ from emcli.models.seeding import kmeans_plusplus, squared_distances
 from emcli.types import Array
 
 MIN_SD_SHARE = 0.02  # of the data's sd, for the narrowest component of `start_of_all_sizes`
-ALL_SIZES_EVERY = 4  # one candidate in so many comes from `start_of_all_sizes`
+ALL_SIZES_EVERY = 4  # every fourth candidate comes from `start_of_all_sizes`
 
 
 class Start(NamedTuple):

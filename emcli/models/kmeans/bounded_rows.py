@@ -1,4 +1,4 @@
-"""Rows with their labels and bounds that say how long these hold: the E-step of K-means with Hamerly's bounds."""
+"""The E-step of K-means with Hamerly's bounds: rows with labels, and bounds on how long each label holds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOTED_STEPS = 8  # steps for which they are noted, each as long as the last
 MIN_DUE_SHARE = 0.7  # share of rows due from which all rows are assigned anew
 MIN_COPY_DIMENSIONS = 8  # dimensions from which a float32 copy of the rows is kept
 MAX_ROWS_AT_ONCE = 1000  # rows up to which all their columns are summed in one call
-SAMPLE_STRIDE = 16  # one row in so many tells whether it pays to call centroids fast
+SAMPLE_STRIDE = 16  # every 16th row is in the sample that decides whether some centroids are called fast
 FLOAT32_SUM_ERROR = np.float32(2.0**-21)  # relative rounding error of a few float32 sums
 
 
@@ -145,7 +145,7 @@ def update_labels(part: BoundedRows, screen: ScreenedDistances, drift: CentroidD
 
 
 def compare_fast(part: BoundedRows, screen: ScreenedDistances, drift: CentroidDrift) -> None:
-    """Compare all rows with the fast centroids, and lower the bounds to what these allow.
+    """Compare all rows with the fast centroids, and lower the bounds accordingly.
 
     A row that belongs to a fast centroid becomes due: it finds that centroid nearer than its bound says.
     """

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from emcli.models.kmeans.assignment import Float32Array
 from emcli.types import Array, IndexArray
 
-CENTROIDS_PER_FAST = 8  # one centroid in so many may be called fast
+CENTROIDS_PER_FAST = 8  # at most one centroid in 8 is called fast
 COMPARISON_COST = 0.25  # cost of comparing all rows with the fast centroids, as a share of assigning them all anew
 
 Labels = npt.NDArray[np.uint8 | np.uint16]  # (n,) the smallest type that holds k
