@@ -82,7 +82,7 @@ def run(
 
 def fit(*args: object, stdin: str | bytes = b"", module: str = "emcli") -> dict[str, Any]:
     """The document of a fit that must succeed."""
-    done = run("fit", *args, "--json", stdin=stdin, module=module)
+    done = run("fit", *args, "--json", stdin=stdin, module=module, process=module != "emcli")
     assert done.returncode == 0, done.stderr
     document: dict[str, Any] = json.loads(done.stdout)
     return document
