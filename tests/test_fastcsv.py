@@ -20,7 +20,10 @@ from hypothesis import strategies as st
 from test_data import AUTO, DROP, REFUSED, almost_tables, columns, every_column, fault_of, outcome, read
 
 from emcli.compute import arrays
-from emcli.data.points import rows
+from emcli.config.settings import DataSettings
+from emcli.data.points import POINTS
+from emcli.data.rows import Columns
+from emcli.data.scaling import ScalingRule
 from emcli.data.table import numeric_chunks
 from emcli.data.table.read import read_table
 from emcli.data.table.table import CsvDialect, ReadSizes
@@ -149,7 +152,7 @@ def test_preparing_rows_takes_little_more_memory_than_the_rows() -> None:
     numbers = np.random.default_rng(0).normal(size=(4_000_000, 2))
     tracemalloc.start()
     try:
-        rows(numbers, None, ("x", "y"), 2, common=False)
+        POINTS.prepare(Columns(numbers, [], None, ("x", "y")), 2, ScalingRule.EACH_COLUMN, DataSettings())
         assert tracemalloc.get_traced_memory()[1] < 1.5 * numbers.nbytes
     finally:
         tracemalloc.stop()
