@@ -159,7 +159,7 @@ WRONG_TYPES: dict[str, tuple[str, Any]] = {
     "covariances": ("parameters.covariances.1", [[1.0, 2.0], [2.0, 1.0]]),
     "1e400": ("parameters.means.0.0", 10**400),
     "unknown parameter": ("parameters.sigma", 1),
-    "model": ("model", "poisson"),
+    "model": ("model", "weibull"),
     "no model": ("model", 3),
     "covariance": ("covariance", "ful"),
     "mixing": ("mixing", 1),
@@ -398,7 +398,7 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         *each(changed("schema", "emcli.fit/1.x"), "schema must be"),
         *each(changed("schema", "emcli.fit/01"), "schema must be"),
     ],
-    "a fit of another model": each(changed("model", "poisson"), "f.json: model: no such model 'poisson'"),
+    "a fit of another model": each(changed("model", "weibull"), "f.json: model: no such model 'weibull'"),
     "a trace in place of a fit": [
         *each(TRACE_LINE * 3, "f.json:2:1: not an emcli result but JSON lines", "the result document is what -o FILE"),
         *each(TRACE_LINE, "not an emcli result but JSON lines", "this is a trace"),
