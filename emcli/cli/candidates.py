@@ -49,8 +49,9 @@ class Candidates:
         if words[0] in MODELS or alone:
             if len(words) > 2:
                 raise EmcliError(Exit.USAGE, f"one data file expected, got {len(words) - 1}")
-            experiment = None if words[0] in MODELS else experiment_in(words[0])
-            yield from self._fitted(self._grid(words[0], experiment, words[1] if len(words) == 2 else None, ""))
+            data = words[1] if len(words) == 2 else None
+            experiment = None if words[0] in MODELS else experiment_in(words[0], data)
+            yield from self._fitted(self._grid(words[0], experiment, data, ""))
             return
         for word in words:
             if word.endswith(".json"):

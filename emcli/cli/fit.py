@@ -84,7 +84,7 @@ def fit(
     from emcli.output.trace import tracing
 
     check_shared(bool(json), output, trace)
-    experiment = None if target in MODELS else experiment_in(target)
+    experiment = None if target in MODELS else experiment_in(target, data)
     kind = model_class(experiment.model if experiment else target)
     source = source_of(data, experiment)
     check_twice(target, source, start)
@@ -192,6 +192,16 @@ def _with_truth(result: FitResult, experiment: Experiment | None, settings: Sett
 
     assert experiment is not None
     drawn = simulated(experiment)
-    truth = result.kind.from_parameters(drawn.parameters).to_parameters()
-    same = as_dataset(drawn, experiment, result.kind, settings).digest() == result.data.digest()
-    return with_truth(result, truth, drawn.labels if same else None)
+    try:
+        same = as_dataset(drawn, experiment, result.kind, settings).digest() == result.data.digest()
+    except EmcliError:  # the data have columns that are not drawn
+        same = False
+    parameters = None
+    if result.kind.observations.names is not None or _same_columns(drawn.names, result.data.columns):
+        parameters = result.kind.from_parameters(drawn.parameters).to_parameters()
+    return with_truth(result, parameters, drawn.labels if same else None) if same or parameters else result
+
+
+def _same_columns(drawn: Sequence[str], fitted: Sequence[str]) -> bool:
+    """May parameters of drawn columns be those of fitted ones: as many, and not the same in another order?"""
+    return len(drawn) == len(fitted) and (list(drawn) == list(fitted) or set(drawn) != set(fitted))

@@ -30,8 +30,11 @@ def settings_in(params: Mapping[str, object]) -> dict[str, object]:
     return {key: value for key, value in params.items() if key in CHECKS and value is not None}
 
 
-def experiment_in(path: str) -> Experiment:
-    """The experiment in a file. Raises EmcliError (exit 2), also for what looks like a mistyped model."""
+def experiment_in(path: str, data: str | None = None) -> Experiment:
+    """The experiment in a file. Raises EmcliError (exit 2), also for what looks like a mistyped model.
+
+    Where DATA are named its `generate:` is left out: what it draws, and their truth, are of other rows.
+    """
     if path in MODELS:
         what = f"expected an experiment (YAML) or a fit (JSON), got the model {quoted(path)}"
         raise EmcliError(Exit.USAGE, what, hint="a fit's JSON can be generated from: emcli fit … -o FILE")
@@ -40,11 +43,12 @@ def experiment_in(path: str) -> Experiment:
         hint = f"models are {', '.join(MODELS)}; an experiment is a .yaml file"
         raise EmcliError(Exit.USAGE, what, hint=hint)
     try:
-        return read_experiment(path, MODELS)
+        experiment = read_experiment(path, MODELS)
     except EmcliError as error:
         if error.hint is None and path.endswith(DATA_FILES):
             error.hint = f"if these are data, the model comes first: emcli fit gmm {path}"
         raise
+    return experiment if data is None else replace(experiment, generate=None)
 
 
 def source_of(named: str | None, experiment: Experiment | None) -> str | None:

@@ -1,0 +1,71 @@
+"""True parameters and labels belong to an experiment's own data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import run
+
+Write = Callable[[str, str], Path]
+EXPERIMENT = """\
+model: gmm
+generate:
+  rows: 200
+  columns: [a, b]
+  parameters: {means: [[0, 0], [9, 9]], sds: [[1, 1], [1, 1]]}
+fit: {k: 2, restarts: 2}
+"""
+
+
+@pytest.fixture
+def experiment(write: Write) -> Path:
+    return write("drawn.yaml", EXPERIMENT)
+
+
+def said(*words: object) -> str:
+    done = run(*words, "--json", process=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_fit_of_the_rows_that_an_experiment_draws_is_compared_with_its_parameters(experiment: Path) -> None:
+    truth = json.loads(said("fit", experiment))["truth"]
+    assert truth["parameters"]["means"] == [[0, 0], [9, 9]]
+    assert truth["adjusted_rand_index"] == 1.0
+
+
+@pytest.mark.parametrize("columns", [["a", "b"], ["a", "b", "c"], ["x"]])
+def test_other_data_have_no_truth_of_the_experiment(experiment: Path, write: Write, columns: list[str]) -> None:
+    values = np.random.default_rng(1).normal(50, 3, (60, len(columns))) + 9 * (np.arange(60) % 2)[:, None]
+    rows = write("other.csv", "\n".join([",".join(columns), *(",".join(map(str, row)) for row in values.tolist())]))
+    assert '"truth"' not in said("fit", experiment, rows)
+    compared = said("compare", experiment, rows)
+    assert not {"truth", "errors", "adjusted_rand_index"} & set(json.loads(compared)["groups"][0]["candidates"][0])
+
+
+def test_a_column_of_labels_is_the_truth_of_any_data(experiment: Path, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.csv"
+    assert run("generate", experiment, "--labels", "-o", rows, process=False).returncode == 0
+    truth = json.loads(said("fit", experiment, rows, "--truth", "component"))["truth"]
+    assert truth["adjusted_rand_index"] == 1.0
+    np.testing.assert_allclose(truth["parameters"]["means"], [[0, 0], [9, 9]], atol=0.4)  # means of the rows, 5 errors
+
+
+@pytest.mark.parametrize("columns", ["a", "b,a"])
+def test_parameters_of_other_columns_are_no_truth_but_labels_are(experiment: Path, columns: str) -> None:
+    truth = json.loads(said("fit", experiment, "--columns", columns))["truth"]
+    assert truth["adjusted_rand_index"] == 1.0
+    np.testing.assert_allclose(
+        truth["parameters"]["means"], [[0] * len(columns[::2]), [9] * len(columns[::2])], atol=0.4
+    )
+
+
+def test_data_of_an_experiment_that_have_columns_which_it_does_not_draw_have_no_truth(write: Write) -> None:
+    write("rows.csv", "a,b,c\n" + "\n".join(f"{i},{i * i},{-i % 7}" for i in range(40)))
+    experiment = write("drawn.yaml", EXPERIMENT + "data: rows.csv\n")
+    assert '"truth"' not in said("fit", experiment, "--columns", "a,b,c")
+    assert '"truth"' not in said("fit", experiment, "--columns", "c")
