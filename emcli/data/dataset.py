@@ -19,10 +19,10 @@ from emcli.config.settings import DataSettings
 from emcli.data.rows import BATCH_ROWS, Columns, DataFault, Observations, Requirements, RowFault, Rows
 from emcli.data.table.read import find_column, read_table
 from emcli.data.table.table import ColumnSelection, CsvDialect, StringColumn, Table
+from emcli.data.weights import WeightSums
 from emcli.errors import EmcliError, Exit, FitWarning, Problem
 from emcli.types import Array, IndexArray
 
-FRACTIONAL = "row weights are not whole numbers: the criteria take their sum as the number of rows"
 MAX_TOTAL_WEIGHT = 1e15  # rows that weights may stand for: beyond, a double no longer counts every one
 
 
@@ -174,12 +174,16 @@ def prepare(
         raise located(fault, table, picked, kept) from None
     except DataFault as wrong:
         raise unfit(wrong, source) from None
-    warnings = rows.warnings
-    if weights is not None and any(
-        (weights[some] != np.floor(weights[some])).any() for some in arrays.row_chunks(len(weights))
-    ):
-        warnings = (*warnings, FitWarning("fractional-weights", FRACTIONAL))
-    return Dataset(rows, shown_source(source), read.row_count, 0, tuple(names), digest, None, weights, warnings)
+    rows = with_weight_sums(rows, None if weights is None else WeightSums.of(weights))
+    return Dataset(rows, shown_source(source), read.row_count, 0, tuple(names), digest, None, weights, rows.warnings)
+
+
+def with_weight_sums(rows: Rows, sums: WeightSums | None) -> Rows:
+    """The rows with what there is to say about their weights; None: they have none."""
+    if sums is None:
+        return rows
+    n = sums.count - rows.uninformative
+    return replace(rows, size=n if sums.are_shares else None, warnings=(*rows.warnings, *sums.warnings(n)))
 
 
 def located(fault: RowFault, table: Table, picked: ColumnSelection, kept: IndexArray | None) -> EmcliError:

@@ -92,11 +92,18 @@ class Rows:
     duplicate_of: IndexArray | None = None  # for each row of data its place in `values`; None: as they are
     warnings: tuple[FitWarning, ...] = ()
     constant: npt.NDArray[np.bool_] | None = None  # (d,) which columns are, where it was counted elsewhere
+    uninformative: int = 0  # rows of data that say nothing and are not among these
+    size: float | None = None  # number of rows where weights are shares of a whole; None: they are frequencies
 
     @property
     def count(self) -> int:
         """How many rows there are, equal ones that are merged once."""
         return int(self.values.shape[1])
+
+    @property
+    def sample_size(self) -> float:
+        """N in BIC and ICL: the sum of the weights, or the number of rows where these are shares."""
+        return self.total if self.size is None else self.size
 
     @property
     def is_local(self) -> bool:

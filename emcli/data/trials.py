@@ -172,7 +172,7 @@ def _prepared(pairs: Array, frequency: Array, empty: int, names: Sequence[str], 
     warnings = (FitWarning("no-tosses", f"rows without tosses say nothing and are left out: {empty}"),) if empty else ()
     scaling, total = Scaling(np.zeros(2), np.zeros(2, dtype=np.int64)), float(frequency.sum())
     x = with_coefficients(pairs)
-    return Rows(x, frequency, total, tuple(names), scaling, duplicate_of=merged, warnings=warnings)
+    return Rows(x, frequency, total, tuple(names), scaling, duplicate_of=merged, warnings=warnings, uninformative=empty)
 
 
 def with_coefficients(pairs: Array) -> Array:

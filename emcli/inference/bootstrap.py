@@ -59,7 +59,7 @@ class Bootstrap:
 def refuse(data: Dataset) -> None:
     """Raise EmcliError (exit 3) for fractional weights: data cannot be drawn again by them."""
     weights = data.rows.weights
-    fractional = any(warning.slug == "fractional-weights" for warning in data.warnings)
+    fractional = any(warning.slug in ("fractional-weights", "weights-are-shares") for warning in data.warnings)
     if fractional or (weights is not None and (weights != np.floor(weights)).any()):
         what = "--bootstrap draws as many rows as the weights sum to, and they are not whole numbers"
         raise EmcliError(Exit.DATA, Problem(what, data.source), hint="leave --bootstrap out, or scale the weights")

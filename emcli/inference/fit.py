@@ -155,7 +155,7 @@ class _Fit:
         if settings.k > 1 and bic is not None and not kind.hard:
             one = self._bic_of_one()
             if one is not None:
-                result.warnings.extend(one_component_warning(bic, one, rows.total))
+                result.warnings.extend(one_component_warning(bic, one, rows.sample_size))
         return result
 
     def _warnings(self, ledger: list[Run], chosen: BestRun, model: AnyModel, stats: Stats) -> list[FitWarning]:
@@ -193,4 +193,4 @@ class _Fit:
         except Degenerate:
             return None
         log_likelihood = kind.measures(last.score, rows, 1).log_likelihood or 0.0
-        return float(-2 * log_likelihood + last.model.parameters_count * np.log(rows.total))
+        return float(-2 * log_likelihood + last.model.parameters_count * np.log(rows.sample_size))

@@ -61,7 +61,7 @@ class FitResult:
         """AIC, BIC and ICL, smaller is better; None where the log-likelihood is."""
         if self.log_likelihood is None:
             return {"aic": None, "bic": None, "icl": None}
-        bic = -2 * self.log_likelihood + self.parameters_count * float(np.log(self.data.rows.total))
+        bic = -2 * self.log_likelihood + self.parameters_count * float(np.log(self.data.rows.sample_size))
         return {
             "aic": -2 * self.log_likelihood + 2 * self.parameters_count,
             "bic": bic,

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from emcli.config.settings import DataSettings
-from emcli.data.dataset import Dataset, shown_source, unfit
+from emcli.data.dataset import Dataset, shown_source, unfit, with_weight_sums
 from emcli.data.distributed import worker
 from emcli.data.distributed.rows import DistributedRows, row_count
 from emcli.data.rows import DataFault, Observations, Requirements, Rows
@@ -250,6 +250,8 @@ class RemoteTable:
             rows = needs.check(needs.observations.summarize(total, names, needs.k, needs.rule, settings))
         except DataFault as fault:
             raise unfit(fault, self._source) from None
+        weights = [summary.weights for summary in self._summaries if summary.weights is not None]
+        rows = with_weight_sums(rows, reduce(add, weights) if weights else None)
         if not rows.count:
             n = len(self._raw)
             placed = self._cluster.submit(worker.place_rows, self._raw, [needs.observations] * n, [rows] * n)

@@ -12,8 +12,9 @@ import numpy as np
 from emcli import __version__
 from emcli.compute.memory import keep_freed
 from emcli.config.settings import DataSettings
-from emcli.data.dataset import FRACTIONAL, RawTable, digest_of, located, read, unfit
+from emcli.data.dataset import RawTable, digest_of, located, read, unfit
 from emcli.data.rows import Columns, DataFault, Observations, RowFault, Rows
+from emcli.data.weights import WeightSums
 from emcli.errors import EmcliError, FitWarning
 
 T = TypeVar("T")
@@ -36,6 +37,7 @@ class PartitionSummary:
     names: tuple[str, ...]  # of the columns used
     digest: str
     warnings: tuple[FitWarning, ...]
+    weights: WeightSums | None
 
 
 def versions() -> dict[str, str]:
@@ -68,13 +70,18 @@ def read_partition(path: str, shown: str, observations: Observations, settings: 
 def summarize(raw: RawTable) -> PartitionSummary:
     """What there is to say about a partition."""
     table, picked, weights = raw.table, raw.picked, raw.weights
-    warnings = table.warnings
-    if weights is not None and (weights != np.floor(weights)).any():
-        warnings = (*warnings, FitWarning("fractional-weights", FRACTIONAL))
     names = tuple(table.header[i] for i in picked.numeric + picked.text)
     count = len(raw.texts[0]) if raw.texts else len(raw.numbers)
     digest = digest_of(raw.numbers, raw.texts, weights)
-    return PartitionSummary(count, table.dropped, table.header, names, digest, warnings)
+    return PartitionSummary(
+        count,
+        table.dropped,
+        table.header,
+        names,
+        digest,
+        table.warnings,
+        None if weights is None else WeightSums.of(weights),
+    )
 
 
 def evaluate(raw: RawTable, function: Callable[..., T]) -> T:

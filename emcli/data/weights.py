@@ -1,0 +1,55 @@
+"""What row weights are: frequencies, fractions of them, or shares of a whole."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+from typing import Self
+
+import numpy as np
+
+from emcli.compute import arrays
+from emcli.errors import FitWarning
+from emcli.types import Array
+
+FRACTIONAL = "row weights are not whole numbers: the criteria take their sum as the number of rows"
+FREQUENCY_SHARE = 0.99  # of the number of rows, from which weights that sum to it are rounded and not shares
+
+
+@dataclass(frozen=True)
+class WeightSums:
+    """Sums of the weights above 0 of some rows; `+` pools. (Σw)²/Σw² is the effective number of rows (Kish 1965)."""
+
+    count: int
+    weight: float  # Σ w
+    squares: float  # Σ w²
+    fractional: int  # weights that are no whole numbers
+
+    @classmethod
+    def of(cls, weights: Array) -> Self:
+        """Those of weights (n,)."""
+        sums = cls(0, 0.0, 0.0, 0)
+        for some in arrays.row_chunks(len(weights)):
+            w = weights[some]
+            fractional = int(np.count_nonzero(w != np.floor(w)))
+            sums += cls(len(w), float(w.sum()), float(w @ w), fractional)
+        return sums
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(*(one + more for one, more in zip(astuple(self), astuple(other), strict=True)))
+
+    @property
+    def are_shares(self) -> bool:
+        """Do the weights sum to less than the rows, so that they cannot say how often each row came?"""
+        return self.weight < FREQUENCY_SHARE * self.count
+
+    def warnings(self, n: int) -> tuple[FitWarning, ...]:
+        """A warning where the weights are no frequencies; of shares, n is the number of rows in the criteria."""
+        if not self.are_shares:
+            return (FitWarning("fractional-weights", FRACTIONAL),) if self.fractional else ()
+        factor = self.weight / self.squares
+        what = (
+            f"the row weights sum to {self.weight:.6g}, less than the rows: they are shares, not frequencies, and the "
+            f"number of rows in BIC and ICL is {n}; multiplied by {factor:.6g} they sum to "
+            f"{factor * self.weight:.6g}, the effective number of rows (Kish 1965)"
+        )
+        return (FitWarning("weights-are-shares", what),)
