@@ -9,6 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from emcli.compute.arrays import cache_chunks
 from emcli.config.settings import DataSettings
@@ -20,6 +21,8 @@ from emcli.errors import FitWarning, quoted
 from emcli.types import JSON, Array
 
 T = TypeVar("T")
+MAX_EXACT_INTEGER = 2.0**53  # beyond which a double cannot tell neighbours apart
+MAX_ROUNDING_SHARE = 1e-9  # of a column's range, up to which the rounding of its values cannot be seen in an inertia
 MAX_SD_RATIO = 100  # ratio of two columns' sds from which the wider one decides alone
 
 
@@ -45,7 +48,8 @@ class Points:
         if k > n:
             raise DataFault(f"k={k} needs at least {k} rows, got {n}")
         try:
-            scaling = Scaling.of(numbers, weights, common=rule is ScalingRule.ALL_COLUMNS)
+            common = rule is ScalingRule.ALL_COLUMNS
+            scaling, extent = Scaling.across(lambda function: function(numbers, weights), common)
         except OutOfRange as wrong:
             raise DataFault(f"column {names[wrong.column]!r}: {wrong}", "rescale the column") from None
         values = scaling.scaled_columns(numbers)
@@ -54,10 +58,12 @@ class Points:
             assert scaling.unit is not None
             values /= scaling.unit[:, None]
         total = float(n) if weights is None else float(weights.sum())
+        warnings = rounding(names, extent.low, extent.high)
         fewer = merged(values, weights)
         if fewer is None:
-            return Rows(values, weights, total, tuple(names), scaling)
-        return Rows(fewer.values, fewer.weights, total, tuple(names), scaling, duplicate_of=fewer.place)
+            return Rows(values, weights, total, tuple(names), scaling, warnings=warnings)
+        place = fewer.place
+        return Rows(fewer.values, fewer.weights, total, tuple(names), scaling, duplicate_of=place, warnings=warnings)
 
     def summarize(self, total: Total, names: Sequence[str], k: int, rule: ScalingRule, settings: DataSettings) -> Rows:
         """The rows of partitions elsewhere, without their values. Raises DataFault."""
@@ -80,7 +86,8 @@ class Points:
             scaling, spread = replace(scaling, unit=unit), spread / np.outer(unit, unit)
         values = np.empty((len(names), 0))
         constant = extent.low == extent.high
-        return Rows(values, None, extent.weight, tuple(names), scaling, spread, constant=constant)
+        warnings = rounding(names, extent.low, extent.high)
+        return Rows(values, None, extent.weight, tuple(names), scaling, spread, warnings=warnings, constant=constant)
 
     def place(self, columns: Columns, like: Rows) -> Rows:
         """One partition in the working coordinates of them all."""
@@ -122,6 +129,31 @@ def _products(values: Array, weights: Array | None, scaling: Scaling, mean: Arra
         away = scaling.scaled_columns(values[some]) - mean[:, None]
         products += (away if weights is None else away * weights[some]) @ away.T
     return products
+
+
+def rounded(low: Array, high: Array) -> npt.NDArray[np.bool_]:
+    """Which columns (d,) with values from `low` to `high`, in the user's units, have integers that no double holds.
+
+    Such a column is none where the rounding is far below its range, as with timestamps of many days in nanoseconds.
+    """
+    largest = np.maximum(np.abs(low), np.abs(high))
+    found: npt.NDArray[np.bool_] = (largest > MAX_EXACT_INTEGER) & (
+        np.spacing(largest) >= MAX_ROUNDING_SHARE * (high - low)
+    )
+    return found
+
+
+def rounding(names: Sequence[str], low: Array, high: Array) -> tuple[FitWarning, ...]:
+    """A warning where integers beyond 2^53 were rounded so that it may show, in columns from `low` to `high`."""
+    found = np.flatnonzero(rounded(low, high))
+    if not len(found):
+        return ()
+    column = int(found[0])
+    unit, others = np.spacing(max(abs(low[column]), abs(high[column]))), len(found) - 1
+    what = f"integers of {quoted(names[column])} beyond 2^53 are read as multiples of {unit:.6g}"
+    what += f" ({others} more column{'s' * (others > 1)} likewise)" * bool(others)
+    what += f", and its range is {high[column] - low[column]:.6g}: subtract a constant from the column first"
+    return (FitWarning("rounded-integers", what),)
 
 
 def lopsided(rows: Rows) -> tuple[FitWarning, ...]:

@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from emcli.config.settings import Init, ModelSettings
-from emcli.data.points import POINTS, lopsided, uniform
+from emcli.data.points import POINTS, lopsided, rounded, uniform
 from emcli.data.rows import Requirements, Rows, batch_chunks
 from emcli.data.scaling import Scaling, ScalingRule, weighed
 from emcli.errors import FitWarning
@@ -240,13 +240,18 @@ class KMeans(Model[KMeansStats]):
 
     @classmethod
     def global_optimum(cls, rows: Rows, settings: ModelSettings) -> Self | None:
-        """The global optimum, in one dimension and for up to MAX_DISTINCT_FOR_OPTIMUM distinct values."""
+        """The global optimum, in one dimension and for up to MAX_DISTINCT_FOR_OPTIMUM distinct values.
+
+        None where the values were rounded when they were read: it would be that of other values.
+        """
         if len(rows.values) > 1 or rows.has_more_distinct_than(MAX_DISTINCT_FOR_OPTIMUM):
             return None
         from emcli.models.kmeans.exact_1d import optimal_clusters
 
         seen = rows.brought_here()
-        return None if seen is None else cls(optimal_clusters(seen.values[0], seen.weights, settings.k)[0][:, None])
+        if seen is None or rounded(*seen.scaling.to_original(np.stack([seen.values.min(1), seen.values.max(1)]))).any():
+            return None
+        return cls(optimal_clusters(seen.values[0], seen.weights, settings.k)[0][:, None])
 
     def warnings(self, stats: KMeansStats) -> Sequence[FitWarning]:
         """Warnings of refilled clusters and of an inertia of 0."""
@@ -271,4 +276,4 @@ class KMeans(Model[KMeansStats]):
 
 
 def _with_lopsided(rows: Rows) -> Rows:
-    return replace(rows, warnings=lopsided(rows))
+    return replace(rows, warnings=(*rows.warnings, *lopsided(rows)))
