@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+# As the program does before it imports NumPy; two threads of BLAS in each of two busy workers wait for each other.
+os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+
 import hypothesis
 import numpy as np
 import pytest
