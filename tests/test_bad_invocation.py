@@ -37,6 +37,11 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         bad("fit gmm x.csv -k ''", 2, "must be an integer, got ''"),
         bad("fit gmm x.csv -k " + "9" * 5000, 2, "must be an integer, got '999"),
         bad("fit gmm x.csv -o o.json -k", 2, "requires an argument"),
+        *(bad(f"fit gmm x.csv -k {k}", 2, "'-k' / '--components': fit takes one value, compare takes several",
+              f"got '{k}'", f"hint: emcli compare gmm x.csv -k {k}") for k in ("1-6", "2,3")),
+        bad("fit gmm x.csv -k 2 --covariance full,tied", 2, "'--covariance': fit takes one value",
+            "hint: emcli compare gmm x.csv -k 2 --covariance full,tied"),
+        bad("fit gmm x.csv -k 1- --tol 1-6", 2, "'-k' / '--components': must be an integer, got '1-'"),
     ],
     "A9": [
         *(bad(f"fit gmm x.csv -k 2 --tol {tol}", 2, TOL) for tol in ("nan", "-1", "0", "inf", "1e-400", "1e999")),

@@ -314,10 +314,10 @@ def test_an_old_result_stays_when_a_fit_fails(write: Write) -> None:
 
 
 @pytest.mark.parametrize("asked", [["--version"], ["--help"], ["fit", "--help"], ["compare", "-h"]])
-def test_version_and_help_need_no_numpy(asked: list[str]) -> None:
+def test_version_and_help_import_no_heavy_library(asked: list[str]) -> None:
     script = f"import sys; from emcli.cli.app import main; main({asked}); print(*sys.modules, file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True)
-    assert {"numpy", "pydantic", "yaml"}.isdisjoint(done.stderr.split())
+    assert {"numpy", "pydantic", "rich", "yaml"}.isdisjoint(done.stderr.split())
     assert asked != ["--version"] or re.fullmatch(r"emcli \d+\.\d+\.\d+\n", done.stdout)
 
 
@@ -372,6 +372,12 @@ def test_a_small_fit_imports_only_what_it_needs() -> None:
         "emcli.inference.truth",
     }
     assert heavy.isdisjoint(done.stderr.split())
+
+
+def test_help_names_no_type_and_says_in_ascii_what_a_stream_of_ascii_can_hold() -> None:
+    said = run("compare", "--help", env={"COLUMNS": "80", "PYTHONIOENCODING": "ascii"}).stdout
+    assert said.isascii() and "+- Options ---" in said
+    assert "<" not in said and "| --criterion bic|" in said
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["fit", "-h"], ["help", "fit"], ["generate", "--help"]])

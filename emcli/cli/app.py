@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -11,10 +12,11 @@ import typer
 
 from emcli import __version__
 from emcli.cli.compare import compare
-from emcli.cli.conversion import without_pydantic
+from emcli.cli.conversion import SeveralValues, without_pydantic
 from emcli.cli.fit import fit
 from emcli.cli.generate import generate
 from emcli.cli.guard import guarded
+from emcli.cli.help_page import Command, Group
 from emcli.cli.predict import predict
 from emcli.errors import EmcliError, Exit
 
@@ -30,7 +32,7 @@ BRIEF = """usage: emcli COMMAND ...
 
 app = typer.Typer(
     name="emcli",
-    rich_markup_mode="rich",
+    cls=Group,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -59,7 +61,7 @@ def emcli(
 
 
 for command in (fit, generate, compare, predict):
-    app.command()(command)
+    app.command(cls=Command)(command)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -88,4 +90,6 @@ def run(arguments: list[str]) -> int:
         message = " ".join(wrong.format_message().split())
         where = getattr(getattr(wrong, "ctx", None), "command_path", "emcli")
         what = message[:1].lower() + message[1:].rstrip(".")
-        raise EmcliError(Exit.USAGE, what, hint=f"{where} --help") from None
+        several = isinstance(wrong, SeveralValues)
+        hint = shlex.join(["emcli", "compare", *arguments[1:]]) if several else f"{where} --help"
+        raise EmcliError(Exit.USAGE, what, hint=hint) from None

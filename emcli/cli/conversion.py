@@ -9,6 +9,10 @@ import typer
 from emcli.errors import quoted, suggestion
 
 
+class SeveralValues(typer.BadParameter):
+    """A range or a list, such as `-k 1-6`, where a command takes one value."""
+
+
 class Conversion:
     """Converts a parameter's text in place of Typer; there is no public hook for that, hence `_runtime_param`."""
 
@@ -22,6 +26,11 @@ class Conversion:
         try:
             return kind(value if value.isascii() and "_" not in value else "")
         except (TypeError, ValueError):
+            from emcli.config.sources import is_list
+
+            if ctx.info_name == "fit" and is_list(param.name, value):
+                what = f"fit takes one value, compare takes several; got {quoted(value)}"
+                raise SeveralValues(what, ctx=ctx, param=param) from None
             must = f"one of {', '.join(choices)};" if choices else "a number," if kind is float else "an integer,"
             what = f"must be {must} got {quoted(value)}{suggestion(value, choices or ())}"
             raise typer.BadParameter(what, ctx=ctx, param=param) from None

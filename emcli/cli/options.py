@@ -17,14 +17,9 @@ Complete = Callable[[str], list[str]]
 
 
 def option(panel: str, *names: str, help: str, metavar: str | None = None, complete: Complete | None = None) -> object:
-    """An option in a panel of the help page; without `metavar` the choices of its type are shown."""
+    """An option in a panel of the help page; without `metavar` it is a switch, or shows the choices of its type."""
     declared: object = typer.Option(*names, rich_help_panel=panel, help=help, metavar=metavar, autocompletion=complete)
     return declared
-
-
-def switch(panel: str, *names: str, help: str) -> object:
-    """An option without a value."""
-    return option(panel, *names, help=help, metavar="")
 
 
 def model_or_experiment(incomplete: str) -> list[str]:
@@ -49,7 +44,7 @@ def several(key: str) -> Complete:
 
 def choice(panel: str, key: str, help: str) -> object:
     """An option whose value is one of its choices."""
-    return option(panel, flag(key), metavar="|".join(CHOICES[key]), help=help)
+    return option(panel, flag(key), help=help)
 
 
 def choices(panel: str, key: str, help: str) -> object:
@@ -94,7 +89,7 @@ CovarianceGrid = Annotated[str | None, choices(MODEL, "covariance", "shapes of t
 MixingWeights = Annotated[Mixing | None, choice(MODEL, "mixing", "mixing weights estimated, or fixed at 1/k")]
 MixingGrid = Annotated[str | None, choices(MODEL, "mixing", "mixing weights estimated, or fixed at 1/k")]
 Standardize = Annotated[
-    bool | None, switch(MODEL, "--standardize", help="let all columns count the same: divide each by its sd")
+    bool | None, option(MODEL, "--standardize", help="let all columns count the same: divide each by its sd")
 ]
 
 # Data
@@ -110,7 +105,7 @@ Delimiter = Annotated[
     str | None, option(DATA, "--delimiter", metavar="C", help="character between cells (default: detected)")
 ]
 Header = Annotated[
-    bool | None, switch(DATA, "--header/--no-header", help="is the first row a header (default: detected)")
+    bool | None, option(DATA, "--header/--no-header", help="is the first row a header (default: detected)")
 ]
 Comment = Annotated[
     str | None, option(DATA, "--comment", metavar="C", help="character that begins a comment line (none)")
@@ -152,7 +147,7 @@ Jobs = Annotated[
 ]
 
 # Output
-Json = Annotated[bool | None, switch(OUTPUT, "--json", help="print the result document instead of tables")]
+Json = Annotated[bool | None, option(OUTPUT, "--json", help="print the result document instead of tables")]
 Document = Annotated[
     str | None, option(OUTPUT, "-o", "--output", metavar="FILE", help="write the document to FILE, whole or not at all")
 ]
@@ -165,7 +160,7 @@ Picture = Annotated[
     option(OUTPUT, "--plot", metavar="FILE", help="a picture: .png, .svg or .pdf; - draws in the terminal"),
 ]
 RequireConvergence = Annotated[
-    bool | None, switch(OUTPUT, "--require-convergence", help="exit with 1 unless the best fit converged")
+    bool | None, option(OUTPUT, "--require-convergence", help="exit with 1 unless the best fit converged")
 ]
 Ranking = Annotated[Criterion | None, option(OUTPUT, "--criterion", help="what to rank by (bic); smaller is better")]
 SaveFits = Annotated[
@@ -177,9 +172,9 @@ RowCount = Annotated[
 DrawSeed = Annotated[
     int | None, option(DATA, "--seed", metavar="N", help="seed of the random numbers (SOURCE's own, else 0)")
 ]
-Labels = Annotated[bool | None, switch(DATA, "--labels", help="add a column: the component each row came from")]
+Labels = Annotated[bool | None, option(DATA, "--labels", help="add a column: the component each row came from")]
 
 # Messages
-Quiet = Annotated[bool | None, switch(MESSAGES, "-q", "--quiet", help="only errors on standard error")]
-Verbose = Annotated[bool | None, switch(MESSAGES, "-v", "--verbose", help="say what was decided; show every iteration")]
-Debug = Annotated[bool | None, switch(MESSAGES, "--debug", help="show a traceback with an error")]
+Quiet = Annotated[bool | None, option(MESSAGES, "-q", "--quiet", help="only errors on standard error")]
+Verbose = Annotated[bool | None, option(MESSAGES, "-v", "--verbose", help="say what was decided; show every iteration")]
+Debug = Annotated[bool | None, option(MESSAGES, "--debug", help="show a traceback with an error")]

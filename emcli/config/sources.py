@@ -31,6 +31,11 @@ def components(value: object) -> list[object]:
 GRID: dict[str, Parser[object]] = {"k": components, **{key: CHECKS[key] for key in ("covariance", "mixing", "init")}}
 
 
+def is_list(key: str, text: str) -> bool:
+    """Does a text stand for several values of a setting: 1,3 or 1-6?"""
+    return key in GRID and ("," in text or (key == "k" and RANGE.fullmatch(text) is not None))
+
+
 @dataclass(frozen=True)
 class Source:
     """Settings as they are given, by flags or, where there is a document, by the `fit:` of an experiment."""
@@ -53,8 +58,9 @@ class Source:
     def is_grid(self, key: str) -> bool:
         """Is it a list in YAML, or text such as 1,3 or 1-6?"""
         value = self.given[key]
-        numbers = key == "k" and isinstance(value, str) and (not self.document or RANGE.fullmatch(value))
-        return key in GRID and (isinstance(value, list) or bool(numbers) or (isinstance(value, str) and "," in value))
+        if isinstance(value, str):
+            return is_list(key, value) or (key == "k" and not self.document)
+        return key in GRID and isinstance(value, list)
 
     def entries(self) -> dict[Path, object]:
         """Each value that is given, by its path; those of a grid one by one."""

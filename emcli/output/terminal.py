@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 MIN_COLUMNS = 20  # columns
 BLOCKS, ASCII_BLOCKS = "▁▂▃▄▅▆▇█", "_.-=+*#%"
 # Drawing characters for which ASCII has a stand-in; the rest is escaped.
-STAND_INS = str.maketrans(dict(zip("─━│└┘┌┐┤┴×·½²", "--|++++++x.?2", strict=True)) | {"…": "...", "Σ": "sum"})
+STAND_INS = str.maketrans(dict(zip("─━│└┘┌┐╰╯╭╮┤┴×·½²", "--|++++++++++x.?2", strict=True)) | {"…": "...", "Σ": "sum"})
 
 
 def is_terminal(stream: IO[str] | None) -> bool:
