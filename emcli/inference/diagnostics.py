@@ -11,14 +11,20 @@ import numpy as np
 from emcli.config.settings import ModelSettings
 from emcli.data.rows import Rows
 from emcli.errors import FitWarning
-from emcli.inference.information import Information
+from emcli.inference.information import FLAT, Information, InformationCache, information
 from emcli.inference.starts import EXACT_ORIGIN, Run
-from emcli.models.base import AnyModel
+from emcli.models.base import AnyModel, Degenerate
+from emcli.models.complete_data import AnyCompleteDataModel
 from emcli.models.em import pooled_e_step
-from emcli.types import Mapper
+from emcli.types import Array, Batch, Mapper
 
 SAME_OPTIMUM_NATS = 1e-4  # difference of two scores up to which they belong to one optimum
 SAME_OPTIMUM_INERTIA_SHARE = 1e-9  # the same for hard assignments, relative to the inertia
+SUSPECT = 1e-4  # curvature, up to which a direction may prove flat when the others have come to their maximum
+EQUAL_NATS = 1e-6  # difference of log-likelihoods up to which they are equal
+MOVES = (1.0, -1.0, 0.1, -0.1)  # along a flat direction, in sds of the complete data
+RELAXING_STEPS = 3  # of Newton's method
+FIRST_STEP, DOUBLINGS = 1 / 64, 13  # of a natural parameter: the lengths tried along a direction of upward curvature
 BIC_EVIDENCE = ((2.0, "weak"), (6.0, "positive"), (10.0, "strong"), (np.inf, "very strong"))  # Kass & Raftery 1995
 
 
@@ -92,14 +98,15 @@ def optima_found_once(kind: type[AnyModel], ledger: Sequence[Run]) -> tuple[int,
 
 
 def run_warnings(kind: type[AnyModel], ledger: Sequence[Run], chosen: BestRun, max_iter: int) -> list[FitWarning]:
-    """Warnings about the returned optimum that follow from the ledger."""
+    """Warnings about the returned optimum that follow from the ledger; of an unfinished run, only that it is one."""
+    if chosen.best.status == "max_iter":
+        left = "" if chosen.best.decrement is None else f" with about {chosen.best.decrement:.2g} nats still to gain"
+        return [FitWarning("slow", f"stopped at --max-iter {max_iter}{left}; raise it to go on")]
     found = []
     finished = [run for run in ledger if run.finished]
     tried = sum(run.finished or run.sampled is not None for run in ledger)
-    ended = chosen.best.status != "max_iter"  # a run that was cut short has found no optimum
     if (
-        ended
-        and reached(kind, ledger, chosen.best) == 1
+        reached(kind, ledger, chosen.best) == 1
         and tried > 1
         and not any(run.origin == EXACT_ORIGIN for run in finished)
     ):
@@ -114,26 +121,94 @@ def run_warnings(kind: type[AnyModel], ledger: Sequence[Run], chosen: BestRun, m
     elif chosen.why is not None:
         message = f"probably an artefact: {chosen.why}; no other optimum was found"
         found.append(FitWarning("spurious-component", f"{message}, try a smaller -k or a simpler --covariance"))
-    if chosen.best.status == "max_iter":
-        left = "" if chosen.best.decrement is None else f" with about {chosen.best.decrement:.2g} nats still to gain"
-        found.append(FitWarning("slow", f"stopped at --max-iter {max_iter}{left}; raise it to go on"))
     return found
 
 
-def optimum_warnings(
-    model: AnyModel, rows: Rows, settings: ModelSettings, seen: Information | None
-) -> list[FitWarning]:
-    """Warnings about the fitted model; `seen` is the information at it, None where it is not computed."""
+class Judgement(NamedTuple):
+    """What the slopes and curvatures of the log-likelihood say of the point where a fit ended."""
+
+    gain: float | None  # nats still to come; None where that is not known
+    higher: AnyModel | None  # a model beside it of higher log-likelihood, in a direction of upward curvature
+    identifiable: bool  # does every change of the parameters change the likelihood?
+
+
+def judge(
+    model: AnyCompleteDataModel, known: InformationCache, tol: float, batches: Sequence[Batch], mapper: Mapper
+) -> Judgement:
+    """Judge a point where a fit converged: a maximum, a saddle, or one of many points of equal likelihood."""
+    curvatures = known.at(model).curvatures
+    higher = None
+    for direction in curvatures.directions.T[curvatures.values < -FLAT]:
+        higher = higher or _higher(model, direction, tol, batches, mapper)
+    identifiable = True
+    suspect = int((np.abs(curvatures.values) <= SUSPECT).sum())
+    if higher is None and suspect:
+        identifiable = not _has_equals(model, suspect, batches, mapper)
+    return Judgement(curvatures.gain(tol), higher, identifiable)
+
+
+def _higher(
+    model: AnyCompleteDataModel, direction: Array, tol: float, batches: Sequence[Batch], mapper: Mapper
+) -> AnyModel | None:
+    """The best model either way along a direction (p,), by doubling steps; None where none gains `tol` nats."""
+    best, top = None, pooled_e_step(model, batches, mapper).score + tol
+    for sign in (1.0, -1.0):
+        for length in FIRST_STEP * 2.0 ** np.arange(DOUBLINGS):
+            try:
+                moved = model.moved(sign * length * direction / np.abs(direction).max())
+                score = pooled_e_step(moved, batches, mapper).score
+            except Degenerate:
+                break
+            if score > top:
+                best, top = moved, score
+            elif best is not None:
+                break
+    return best
+
+
+def _has_equals(model: AnyCompleteDataModel, flat: int, batches: Sequence[Batch], mapper: Mapper) -> bool:
+    """Do models of equal likelihood lie either way along one of this many directions of least curvature?
+
+    Such models may lie on a curve: after each move the other directions are brought to their maximum by Newton steps.
+    """
+    base, info = _relaxed(model, flat, batches, mapper)
+    score = pooled_e_step(base, batches, mapper).score
+    curvatures = info.curvatures
+    for direction in curvatures.directions.T[np.abs(curvatures.values) <= FLAT]:
+        try:
+            moved = (_relaxed(base.moved(by * direction), flat, batches, mapper)[0] for by in MOVES)
+            if all(abs(pooled_e_step(each, batches, mapper).score - score) < EQUAL_NATS for each in moved):
+                return True
+        except Degenerate:
+            continue
+    return False
+
+
+def _relaxed(
+    model: AnyCompleteDataModel, flat: int, batches: Sequence[Batch], mapper: Mapper
+) -> tuple[AnyCompleteDataModel, Information]:
+    """The maximum in all but the `flat` directions of least curvature, and its information. Raises Degenerate."""
+    for _ in range(RELAXING_STEPS):
+        info = information(model, batches, mapper)
+        values, directions, slopes = info.curvatures
+        rest = np.argsort(np.abs(values))[flat:]
+        rest = rest[values[rest] > FLAT]
+        model = model.moved(directions[:, rest] @ (slopes[rest] / values[rest]))
+    return model, information(model, batches, mapper)
+
+
+def optimum_warnings(model: AnyModel, rows: Rows, settings: ModelSettings, seen: Judgement | None) -> list[FitWarning]:
+    """Warnings about the fitted model; `seen` is what its curvatures say, None where they are not computed."""
     found = []
     if twins := model.identical_components():
         message = f"components {twins[0] + 1} and {twins[1] + 1} are the same: the data do not need them both"
         found.append(FitWarning("identical-components", f"{message}; use a smaller -k"))
     if reason := model.unidentifiable(rows, settings):
         found.append(FitWarning("not-identifiable", reason))
-    elif seen is not None and seen.deficient():
+    elif seen is not None and not seen.identifiable:
         message = "some change of the parameters leaves the likelihood as it is, so these values are one choice of many"
         found.append(FitWarning("not-identifiable", f"{message}; use a smaller -k"))
-    if seen is not None and seen.saddle():
+    if seen is not None and seen.higher is not None:
         message = "this is a saddle, not a maximum: a small change of the parameters would raise the log-likelihood"
         found.append(FitWarning("saddle", f"{message}; start elsewhere, with --restarts or another --start"))
     return found

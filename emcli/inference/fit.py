@@ -22,16 +22,26 @@ from emcli.errors import EmcliError, Exit, FitWarning, Problem
 from emcli.inference.assignments import uncertainty
 from emcli.inference.diagnostics import (
     BestRun,
+    Judgement,
     best_run,
+    judge,
     one_component_warning,
     optimum_warnings,
     run_warnings,
     same_optimum,
 )
 from emcli.inference.fit_result import FitResult
-from emcli.inference.information import information
+from emcli.inference.information import InformationCache
 from emcli.inference.screening import Begin, screen_runs
-from emcli.inference.starts import EXACT_ORIGIN, START_SAMPLE_ROWS, IterationEvent, Run, run_start, start_model
+from emcli.inference.starts import (
+    EXACT_ORIGIN,
+    START_SAMPLE_ROWS,
+    IterationEvent,
+    Run,
+    information_is_affordable,
+    run_start,
+    start_model,
+)
 from emcli.models.base import AnyModel, Degenerate, Stats
 from emcli.models.complete_data import CompleteDataModel
 from emcli.models.em import em, pooled_e_step
@@ -121,7 +131,21 @@ class _Fit:
         best = best_run(self.kind, rows, ledger, self.settings.search.tol, self.mapper)
         if best is None:
             raise self._no_fit(ledger)
-        return self._result(ledger, best)
+        return self._result(ledger, best, self._judged(best.best))
+
+    def _judged(self, best: Run) -> Judgement | None:
+        """What is to be said of the point where the best run ended, and in `best` what is left to gain there.
+
+        None for a run that was cut short, and where the information would cost too much.
+        """
+        rows, model, tol = self.data.rows, best.model, self.settings.search.tol
+        if not isinstance(model, CompleteDataModel) or not information_is_affordable(rows, model):
+            return None
+        known = best.known or InformationCache(rows.batches(), self.mapper)
+        best.decrement = known.at(model).curvatures.gain(tol)
+        if best.status == "max_iter":
+            return None
+        return judge(model, known, tol, rows.batches(), self.mapper)
 
     def _no_fit(self, ledger: Sequence[Run]) -> EmcliError:
         reason, _ = Counter(run.reason for run in ledger).most_common(1)[0]
@@ -131,7 +155,7 @@ class _Fit:
             hint = "the first row was read as data: if it is a header, add --header"
         return EmcliError(Exit.NO_FIT, Problem(what, self.data.source), hint=hint)
 
-    def _result(self, ledger: list[Run], chosen: BestRun) -> FitResult:
+    def _result(self, ledger: list[Run], chosen: BestRun, seen: Judgement | None) -> FitResult:
         rows, kind, settings = self.data.rows, self.kind, self.settings.model
         found = chosen.best.model.to_original(rows.scaling)
         found = found.ordered(found.canonical_order())
@@ -148,28 +172,28 @@ class _Fit:
             found.described(stats, rows),
             *measures,
             uncertainty(model, rows, self.mapper),
-            self._warnings(ledger, chosen, model, stats),
+            self._warnings(ledger, chosen, model, stats, seen),
             self._certificate(measures.log_likelihood, chosen.best),
         )
+        if result.bound is not None and chosen.best.decrement is not None:
+            chosen.best.decrement = min(chosen.best.decrement, result.bound)
         bic = result.criteria()["bic"]
-        if settings.k > 1 and bic is not None and not kind.hard:
+        if settings.k > 1 and bic is not None and not kind.hard and chosen.best.status == "converged":
             one = self._bic_of_one()
             if one is not None:
                 result.warnings.extend(one_component_warning(bic, one, rows.sample_size))
         return result
 
-    def _warnings(self, ledger: list[Run], chosen: BestRun, model: AnyModel, stats: Stats) -> list[FitWarning]:
+    def _warnings(
+        self, ledger: list[Run], chosen: BestRun, model: AnyModel, stats: Stats, seen: Judgement | None
+    ) -> list[FitWarning]:
         """All warnings: about the data, the model, the starts and the optimum."""
-        rows, best = self.data.rows, chosen.best
-        seen = None
-        if best.known is not None and len(model.weights) > 1 and isinstance(model, CompleteDataModel):
-            seen = best.known.kept(best.model) or information(model, rows.batches(), self.mapper)
-        return [
-            *self.data.warnings,
-            *best.model.warnings(stats),
-            *run_warnings(self.kind, ledger, chosen, self.settings.search.max_iter),
-            *optimum_warnings(model, rows, self.settings.model, seen),
-        ]
+        rows, best, settings = self.data.rows, chosen.best, self.settings
+        about_runs = run_warnings(self.kind, ledger, chosen, settings.search.max_iter)
+        if best.status == "max_iter":
+            return [*self.data.warnings, *about_runs]
+        about_optimum = optimum_warnings(model, rows, settings.model, seen)
+        return [*self.data.warnings, *best.model.warnings(stats), *about_runs, *about_optimum]
 
     def _certificate(self, log_likelihood: float | None, best: Run) -> Mapping[str, float | None] | None:
         """A proven bound on the best possible fit, or the global optimum and whether the fit reached it."""

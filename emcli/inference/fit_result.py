@@ -57,6 +57,15 @@ class FitResult:
         """The number of free parameters."""
         return self.model.parameters_count
 
+    @property
+    def bound(self) -> float | None:
+        """Nats by which no mixture of any number of components is better (Lindsay 1983); None where not known."""
+        found = self.certificate or {}
+        if found.get("gap") is None or found.get("D") is None:
+            return None
+        gap, slope, rows = found["gap"] or 0.0, found["D"] or 0.0, self.data.rows.total
+        return max(0.0, gap + rows * float(np.log1p(slope / rows)))
+
     def criteria(self) -> dict[str, float | None]:
         """AIC, BIC and ICL, smaller is better; None where the log-likelihood is."""
         if self.log_likelihood is None:

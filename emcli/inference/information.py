@@ -1,15 +1,14 @@
-"""The score of the log-likelihood, its empirical information, and the observed information."""
+"""The score of the log-likelihood, its empirical, complete-data and observed information, and its curvatures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial, reduce
+from dataclasses import dataclass, fields
+from functools import cached_property, partial, reduce
 from operator import add
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from emcli.data.rows import batch_chunks
 from emcli.models.base import AnyModel
@@ -19,9 +18,28 @@ from emcli.types import Array, Batch, Mapper
 CHUNK_SCORES = 1 << 19  # scores of a chunk of rows that fit in the cache of a core
 MIN_CHUNK_ROWS = 4096  # from which the calls of NumPy cost little
 MAX_STEP = 0.5  # of a natural parameter in one Newton step
-MIN_SCORE_EIGENVALUE = 1e-9  # of the empirical information; smaller ones may be rounding error
-MIN_CURVATURE = 1e-5  # of the log-likelihood; smaller ones may be rounding error
-MAX_CURVATURE_RATIO = 1e300  # of a parameter's curvature to its own empirical information
+FLAT = 1e-7  # share of the complete-data information; a curvature below it may be rounding error
+MIN_COMPLETE_EIGENVALUE = 1e-12  # of the complete-data information in units of each parameter's own
+MIN_EMPIRICAL_SHARE = 1e-6  # of a parameter's complete-data information, below which the empirical one says nothing
+
+
+class Curvatures(NamedTuple):
+    """Solutions of J v = λ C v, J the observed and C the complete-data information, and the slope along each v.
+
+    vᵀ C v = 1. λ is the share of the information that is observed: 1 where nothing is hidden, and 1 less the rate at
+    which plain EM converges along v. Parameters without complete-data information, on their boundary, have no part.
+    """
+
+    values: Array  # (m,) λ, ascending
+    directions: Array  # (p, m)
+    slopes: Array  # (m,)
+
+    def gain(self, tol: float) -> float | None:
+        """The gain of log-likelihood still to come, Σ (vᵀs)² / 2λ; None where flat directions may bring `tol` more."""
+        flat = self.values <= FLAT
+        if np.sum(self.slopes[flat] ** 2) / (2 * FLAT) >= tol:
+            return None
+        return float(np.sum(self.slopes[~flat] ** 2 / (2 * self.values[~flat])))
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +47,12 @@ class Information:
     """Score and information of some rows in p free parameters; `+` pools."""
 
     score: Array  # (p,)
-    matrix: Array  # (p, p) empirical information Σ w sᵢ sᵢᵀ
-    observed: Array | None  # (p, p) minus the second derivatives of the log-likelihood; None where not asked for
+    matrix: Array  # (p, p) the empirical information Σ w sᵢ sᵢᵀ
+    complete: Array  # (p, p) of the complete data
+    observed: Array  # (p, p) minus the second derivatives of the log-likelihood
 
     @classmethod
-    def of(cls, complete: CompleteData, weights: Array | None, observed: bool) -> Self:
+    def of(cls, complete: CompleteData, weights: Array | None) -> Self:
         """Score and information of the observed data, from those of the complete data."""
         r, places, mixing = complete.responsibilities, complete.places, complete.mixing
         k, n = r.shape
@@ -45,33 +64,27 @@ class Information:
             np.subtract(r[:-1], mixing[:-1, None], out=scores[own:])
         counted = scores if weights is None else scores * weights
         matrix = counted @ scores.T
-        return cls(counted.sum(axis=1), matrix, matrix + _hidden(complete, weights, own) if observed else None)
+        whole = _complete(complete, float(n if weights is None else weights.sum()), own)
+        observed = whole if k == 1 else matrix + whole - _second_moments(complete, weights, own)
+        return cls(counted.sum(axis=1), matrix, whole, observed)
 
     def __add__(self, other: Information) -> Information:
-        both = None if self.observed is None or other.observed is None else self.observed + other.observed
-        return Information(self.score + other.score, self.matrix + other.matrix, both)
-
-    def _known(self) -> tuple[npt.NDArray[np.bool_], Array]:
-        """Which parameters have information (a mask of p), and its square roots; the others have score 0 too."""
-        sds = np.sqrt(np.diag(self.matrix))
-        return sds > 0, sds[sds > 0]
-
-    def _scaled(self) -> tuple[Array, Array, bool]:
-        """Scores along eigenvectors, and eigenvalues, in units of each parameter's information; have all any?"""
-        known, sds = self._known()
-        values, vectors = np.linalg.eigh(self.matrix[np.ix_(known, known)] / np.outer(sds, sds))
-        return (self.score[known] / sds) @ vectors, values, bool(known.all())
-
-    def deficient(self) -> bool:
-        """Is there a direction in which the likelihood is constant: neither score nor curvature?"""
-        _, values, complete = self._scaled()
-        if not complete:
-            return True
-        return bool(values[0] < MIN_SCORE_EIGENVALUE and np.abs(self._curvatures()).min() < MIN_CURVATURE)
+        return Information(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
     def decrement(self) -> float:
-        """The gain of log-likelihood to expect from one more Newton step: ½ sᵀ I⁻¹ s, free of units."""
-        along, values, _ = self._scaled()
+        """The gain of log-likelihood to expect from one more Newton step: ½ sᵀ I⁻¹ s, free of units.
+
+        I is the empirical information; where that vanishes, as in a component whose rows lie exactly at its mean, the
+        observed one, no curvature taken to be below FLAT.
+        """
+        variances = np.diag(self.matrix)
+        if (variances < MIN_EMPIRICAL_SHARE * np.diag(self.complete)).any():
+            values, _, along = self.curvatures
+            return float(np.sum(along**2 / (2 * np.maximum(values, FLAT))))
+        known = variances > 0
+        sds = np.sqrt(variances[known])
+        values, vectors = np.linalg.eigh(self.matrix[np.ix_(known, known)] / np.outer(sds, sds))
+        along = (self.score[known] / sds) @ vectors
         kept = values > 1e-13 * len(values)
         return float(0.5 * np.sum(along[kept] ** 2 / values[kept]))
 
@@ -80,40 +93,41 @@ class Information:
 
         No parameter moves by more than MAX_STEP, which is about half an sd of a component.
         """
-        known, unit, observed = self._observed()
-        values, vectors = np.linalg.eigh(observed)
-        along = (self.score[known] / unit) @ vectors
-        step = np.zeros(len(self.score))
-        step[known] = vectors @ (along / np.maximum(np.abs(values), MIN_CURVATURE)) / unit
+        values, directions, slopes = self.curvatures
+        step = directions @ (slopes / np.maximum(np.abs(values), FLAT))
         step *= min(1.0, MAX_STEP / max(float(np.abs(step).max(initial=0.0)), 1e-300))
         return step, float(step @ self.score)
 
-    def saddle(self) -> bool:
-        """Is there a direction in which the log-likelihood curves upwards?"""
-        return bool(self._curvatures().min(initial=0.0) < -MIN_CURVATURE)
-
-    def _curvatures(self) -> Array:
-        """Eigenvalues of the observed information in units of each parameter's own."""
-        return np.asarray(np.linalg.eigvalsh(self._observed()[2]))
-
-    def _observed(self) -> tuple[npt.NDArray[np.bool_], Array, Array]:
-        """Which parameters have information, the unit of each, and their observed information in these units.
-
-        The unit is a parameter's own empirical information, unless its curvature is MAX_CURVATURE_RATIO times as
-        large: with a row far from all others their quotient can overflow.
-        """
-        known, sds = self._known()
-        assert self.observed is not None
-        observed = self.observed[np.ix_(known, known)]
-        unit = np.maximum(sds, np.sqrt(np.abs(np.diag(observed)) / MAX_CURVATURE_RATIO))
-        return known, unit, observed / np.outer(unit, unit)
+    @cached_property
+    def curvatures(self) -> Curvatures:
+        """The curvatures of the log-likelihood, in units of the complete-data information."""
+        known = np.diag(self.complete) > 0
+        unit = np.sqrt(np.diag(self.complete)[known])
+        units = np.outer(unit, unit)
+        shares, vectors = np.linalg.eigh(self.complete[np.ix_(known, known)] / units)
+        kept = shares > MIN_COMPLETE_EIGENVALUE
+        whitener = vectors[:, kept] / np.sqrt(shares[kept])
+        values, turned = np.linalg.eigh(whitener.T @ (self.observed[np.ix_(known, known)] / units) @ whitener)
+        directions = np.zeros((len(known), len(values)))
+        directions[known] = whitener @ turned / unit[:, None]
+        return Curvatures(values, directions, self.score @ directions)
 
 
-def _hidden(complete: CompleteData, weights: Array | None, own: int) -> Array:
-    """The observed information less Σ w sᵢ sᵢᵀ (Louis 1982, equation 3.2), (p, p).
+def _complete(complete: CompleteData, total: float, own: int) -> Array:
+    """The information of the complete data (p, p); `total` is the weight of the rows."""
+    places, mixing = complete.places, complete.mixing
+    p = own + (0 if mixing is None else len(places) - 1)
+    found = np.zeros((p, p))
+    for j, place in enumerate(places):
+        found[np.ix_(place, place)] += complete.information[j]
+    if mixing is not None:
+        w = mixing[:-1]
+        found[own:, own:] = total * (np.diag(w) - np.outer(w, w))
+    return found
 
-    This is the information of the complete data, less the conditional second moments of their scores.
-    """
+
+def _second_moments(complete: CompleteData, weights: Array | None, own: int) -> Array:
+    """The conditional second moments of the complete-data scores (p, p) (Louis 1982, equation 3.2)."""
     places, mixing = complete.places, complete.mixing
     k = len(places)
     weighted = complete.responsibilities if weights is None else complete.responsibilities * weights
@@ -122,31 +136,28 @@ def _hidden(complete: CompleteData, weights: Array | None, own: int) -> Array:
     for j, place in enumerate(places):
         known = weighted[j] * complete.scores[j]
         sums[j] = known.sum(axis=1)
-        found[np.ix_(place, place)] += complete.information[j] - known @ complete.scores[j].T
+        found[np.ix_(place, place)] += known @ complete.scores[j].T
     if mixing is None:
         return found
     w, sizes = mixing[:-1], weighted.sum(axis=1)
-    total, rest = sizes.sum(), sizes[:-1]
     for j, place in enumerate(places):
-        found[place, own:] += np.outer(sums[j], w)
+        found[place, own:] -= np.outer(sums[j], w)
         if j < k - 1:
-            found[place, own + j] -= sums[j]
+            found[place, own + j] += sums[j]
     found[own:, :own] = found[:own, own:].T
-    found[own:, own:] = np.diag(total * w - rest) + np.outer(rest, w) + np.outer(w, rest) - 2 * total * np.outer(w, w)
+    rest = sizes[:-1]
+    found[own:, own:] = np.diag(rest) - np.outer(rest, w) - np.outer(w, rest) + sizes.sum() * np.outer(w, w)
     return found
 
 
-def information(
-    model: AnyCompleteDataModel, batches: Sequence[Batch], map: Mapper = map, observed: bool = True
-) -> Information:
-    """Score and information of all rows at the model; the observed information doubles the cost."""
-    one = partial(_of_batch, model, observed)
-    return reduce(add, map(one, *zip(*batches, strict=True)))  # type: ignore[no-any-return]
+def information(model: AnyCompleteDataModel, batches: Sequence[Batch], map: Mapper = map) -> Information:
+    """Score and information of all rows at the model."""
+    return reduce(add, map(partial(_of_batch, model), *zip(*batches, strict=True)))  # type: ignore[no-any-return]
 
 
-def _of_batch(model: AnyCompleteDataModel, observed: bool, rows: Array, weights: Array | None) -> Information:
+def _of_batch(model: AnyCompleteDataModel, rows: Array, weights: Array | None) -> Information:
     parts = batch_chunks(rows, weights, max(MIN_CHUNK_ROWS, CHUNK_SCORES // model.parameters_count))
-    return reduce(add, (Information.of(model.complete(*part), part[1], observed) for part in parts))
+    return reduce(add, (Information.of(model.complete(*part), part[1]) for part in parts))
 
 
 class InformationCache:
@@ -157,11 +168,11 @@ class InformationCache:
         self._last: tuple[AnyModel, Information] | None = None
 
     def at(self, model: AnyModel) -> Information:
-        """The information at a model; without the observed one for a single component, which has no saddle."""
+        """The information at a model."""
         found = self.kept(model)
         if found is None:
             assert isinstance(model, CompleteDataModel)
-            found = information(model, self._batches, self._map, len(model.weights) > 1)
+            found = information(model, self._batches, self._map)
             self._last = model, found
         return found
 

@@ -155,10 +155,14 @@ def iterate(
 
 
 def information_if_affordable(rows: Rows, model: AnyModel, mapper: Mapper) -> InformationCache | None:
-    """A cache of the model's information; None where that costs too much or is not defined."""
-    if not isinstance(model, CompleteDataModel):
-        return None
-    p = model.parameters_count
-    if p > MAX_SCORED_PARAMETERS or rows.count * p * p > MAX_SCORED_PRODUCTS or not rows.has_more_distinct_than(p):
+    """A cache of the model's information; None where it costs too much, or the empirical one is singular."""
+    if not information_is_affordable(rows, model) or not rows.has_more_distinct_than(model.parameters_count):
         return None
     return InformationCache(rows.batches(), mapper)
+
+
+def information_is_affordable(rows: Rows, model: AnyModel) -> bool:
+    """Is the information of the model defined, and cheap enough?"""
+    p = model.parameters_count
+    defined = isinstance(model, CompleteDataModel)
+    return defined and p <= MAX_SCORED_PARAMETERS and rows.count * p * p <= MAX_SCORED_PRODUCTS

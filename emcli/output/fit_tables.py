@@ -229,8 +229,7 @@ def certified(result: FitResult) -> str:
         if known["reached"]:
             return "Certified: no clusters of this number have a smaller inertia (exact in one dimension)."
         return f"Not the best: the smallest inertia of this many clusters is {known['optimum']:.6g}."
-    gap, slope, rows = known["gap"] or 0.0, known["D"] or 0.0, result.data.rows.total
-    bound = gap + rows * float(np.log1p(slope / rows))
+    bound = result.bound or 0.0
     if bound < CERTAIN_NATS:
         return "Certified: no mixture of any number of coins is better."
     return (
