@@ -75,6 +75,7 @@ def compare(
     from emcli.comparison.alignment import alignments
     from emcli.comparison.nesting import refit_from_nested
     from emcli.comparison.ranking import as_document, grouped
+    from emcli.comparison.warnings import comparison_warnings, fit_warnings
     from emcli.files import Output, check_shared, open_log
     from emcli.inference.result import dumps
     from emcli.output.plots.target import Plot
@@ -98,14 +99,11 @@ def compare(
     groups = grouped(candidates, criterion)
     if save_fits is not None:
         _save(candidates, save_fits)
-    if len(groups) > 1 and not quiet:
-        warn("different-data", "some fits cannot be ranked against each other; they stand in groups of their own")
-    for candidate in () if quiet else candidates:
-        for said in candidate.document.get("warnings", []) if candidate.document else []:
-            if said.get("slug") == "nesting":
-                warn("nesting", f"{candidate.name}: {said['message']}")
+    warnings = comparison_warnings(groups)
+    for warning in () if quiet else (*fit_warnings(groups), *warnings):
+        warn(warning.slug, warning.message)
     aligned = alignments(candidate for group in groups for candidate in group.candidates)
-    text = dumps(as_document(groups, criterion, [each.document() for each in aligned]))
+    text = dumps(as_document(groups, criterion, [each.document() for each in aligned], warnings))
     drawn = picture.comparison(groups, criterion)
     with file.staged(text) if file else nullcontext():
         if json or output == "-":

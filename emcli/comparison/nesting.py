@@ -100,10 +100,11 @@ def _grown(small: FitDocument, settings: ModelSettings, closest: bool, rows: Row
 
 
 def _flagged(large: Candidate, small: Candidate) -> Candidate:
-    what = "inertia" if "inertia" in large.fitted else "log-likelihood"
+    sign, what = (-1, "inertia") if "inertia" in large.fitted else (1, "log-likelihood")
+    own, other = sign * _score(large), sign * _score(small)
     message = (
-        f"its {what} {abs(_score(large)):.6g} is worse than the {abs(_score(small)):.6g} of {small.name}, a special "
-        "case of it: its best optimum was not found, or was set aside as an artefact; try more --restarts"
+        f"its {what} {own:.6g} is worse than the {other:.6g} of {small.name}, a special case of it: "
+        "its best optimum was not found, or was set aside as an artefact; try more --restarts"
     )
     said: WarningDocument = {"slug": "nesting", "message": message}
     document = large.fitted.copy()

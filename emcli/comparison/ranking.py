@@ -20,10 +20,12 @@ from emcli.config.documents import (
 )
 from emcli.config.settings import Settings
 from emcli.data.rows import Rows
+from emcli.errors import FitWarning
 from emcli.models.base import AnyModel
 from emcli.types import JSON, Array, Mapper
 
 CRITERIA = ("bic", "aic", "icl")
+CLOSE = 2.0  # difference of BIC up to which it is weak evidence (Kass & Raftery 1995)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +71,23 @@ class Candidate:
         assert self.document is not None
         return self.document
 
+    @property
+    def is_artefact(self) -> bool:
+        """Does a component of the fit rest on so few rows that no criterion can be believed?"""
+        said = self.document.get("warnings", []) if self.document else []
+        return any(
+            warning["slug"] == "few-rows"
+            or (warning["slug"] == "spurious-component" and "set aside" not in warning["message"])
+            for warning in said
+        )
+
+    def value(self, criterion: str) -> float | None:
+        """Its value of a criterion; None where it has none."""
+        fit = self.document
+        return None if fit is None else {"bic": fit["bic"], "aic": fit["aic"], "icl": fit["icl"]}[criterion]
+
     def row(self, best: float | None) -> CandidateDocument:
-        """Its entry in the document of a comparison; `best` is the group's lowest BIC."""
+        """Its entry in the document of a comparison; `best` is the BIC that others are compared with."""
         row: CandidateDocument = {
             "name": self.name,
             "model": self.settings["model"],
@@ -92,6 +109,8 @@ class Candidate:
         row["iterations"], row["status"] = fit["iterations"], fit["status"]
         row["starts"], row["reached"] = len(fit.get("restarts", [])), fit.get("reached")
         row["warnings"] = [warning["slug"] for warning in fit.get("warnings", [])]
+        if self.is_artefact:
+            row["artefact"] = True
         if truth is not None and truth["adjusted_rand_index"] is not None:
             row["adjusted_rand_index"] = truth["adjusted_rand_index"]
         if truth is not None and truth["parameters"]:
@@ -136,13 +155,32 @@ class RankedGroup:
 
     def rows(self) -> list[CandidateDocument]:
         """One entry for each candidate."""
-        bics = [candidate.fitted["bic"] for candidate in self.candidates if candidate.document is not None]
-        lowest = min((bic for bic in bics if bic is not None), default=None)
+        lowest = self.lowest("bic")
         return [candidate.row(lowest) for candidate in self.candidates]
+
+    def lowest(self, criterion: str) -> float | None:
+        """The lowest value of a criterion, of fits that are no artefacts if there are any."""
+        fits = [candidate for candidate in self.candidates if candidate.document is not None]
+        honest = [candidate for candidate in fits if not candidate.is_artefact]
+        return min((value for one in honest or fits if (value := one.value(criterion)) is not None), default=None)
+
+    def close_to_best(self, criterion: str) -> list[Candidate]:
+        """The fits within CLOSE of the first by a criterion, without it: evidence that is not worth a bare mention."""
+        best, *others = self.candidates
+        top = best.value(criterion)
+        if top is None:
+            return []
+        return [
+            one
+            for one in others
+            if one.is_artefact == best.is_artefact
+            and (value := one.value(criterion)) is not None
+            and value - top < CLOSE
+        ]
 
 
 def grouped(candidates: Sequence[Candidate], criterion: str) -> list[RankedGroup]:
-    """Groups of the same data and the same kind of score, each ranked; smaller is better, failures last.
+    """Groups of the same data and the same kind of score, each ranked; smaller is better, artefacts and failures last.
 
     Fits of different data have no common scale, and neither have an inertia and a log-likelihood.
     """
@@ -160,7 +198,7 @@ def grouped(candidates: Sequence[Candidate], criterion: str) -> list[RankedGroup
             reasons.append("K-means, by its classification likelihood" if hard else "by the likelihood of the rows")
         if hard and len({units for _, kind, units in kinds if kind}) > 1:
             reasons.append("columns standardized" if standardized else "columns as they are")
-        ranked = sorted(members, key=lambda member: _worth(member, criterion))
+        ranked = sorted(members, key=lambda member: _rank(member, criterion))
         groups.append(RankedGroup("; ".join(reasons) or None, ranked))
     if failed:
         only = not groups
@@ -172,14 +210,17 @@ def grouped(candidates: Sequence[Candidate], criterion: str) -> list[RankedGroup
     return groups
 
 
-def _worth(candidate: Candidate, criterion: str) -> float:
-    fit = candidate.fitted
-    value = {"bic": fit["bic"], "aic": fit["aic"], "icl": fit["icl"]}[criterion]
-    return float("inf") if value is None else float(value)
+def _rank(candidate: Candidate, criterion: str) -> tuple[bool, float]:
+    """By the criterion, artefacts after all others."""
+    value = candidate.value(criterion)
+    return candidate.is_artefact, float("inf") if value is None else value
 
 
 def as_document(
-    groups: Sequence[RankedGroup], criterion: str, aligned: Sequence[AlignmentDocument]
+    groups: Sequence[RankedGroup],
+    criterion: str,
+    aligned: Sequence[AlignmentDocument],
+    warnings: Sequence[FitWarning] = (),
 ) -> ComparisonDocument:
     """The document of a comparison; `best` is the name of the first group's first candidate."""
     first = groups[0].candidates[0] if groups else None
@@ -187,6 +228,7 @@ def as_document(
         "schema": COMPARISON,
         "version": __version__,
         "criterion": criterion,
+        "warnings": [{"slug": warning.slug, "message": warning.message} for warning in warnings],
         "groups": [{"reason": group.reason, "candidates": group.rows()} for group in groups],
         "alignments": list(aligned),
         "best": first.name if first is not None and first.document is not None else None,

@@ -22,6 +22,7 @@ from typing import (
 from emcli.config.checks import (
     Check,
     Parser,
+    boolean,
     integer,
     mapping,
     matching,
@@ -178,6 +179,7 @@ class CandidateDocument(TypedDict):
     starts: NotRequired[Count]
     reached: NotRequired[Annotated[int | None, or_null(integer(0, 10**15))]]
     warnings: NotRequired[list[Slug]]
+    artefact: NotRequired[Annotated[bool, boolean]]  # a component rests on too few rows, so it is ranked after others
     adjusted_rand_index: NotRequired[Number]
     truth: NotRequired[Parameters]
     errors: NotRequired[Parameters | None]
@@ -215,6 +217,7 @@ class ComparisonDocument(TypedDict):
     schema: Text
     version: Text
     criterion: Annotated[str, one_of(("bic", "aic", "icl"))]
+    warnings: list[WarningDocument]  # of the comparison; those of a fit are in its own document
     groups: list[GroupDocument]
     alignments: list[AlignmentDocument]
     best: TextOrNull

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING
 
+from emcli.comparison.ranking import CLOSE
 from emcli.config.documents import CandidateDocument
 from emcli.errors import escaped
 from emcli.models import model_class
@@ -27,6 +28,7 @@ FOOTERS = {
 }
 MAX_CURVES, MAX_CURVE_WIDTH = 10, 20  # candidates, characters
 MAX_FITS_BESIDE = 3  # shown beside the reference
+MAX_CLOSE_NAMED = 5  # of the fits that are about as good as the best
 TITLES = {
     "model": "model",
     "k": "k",
@@ -66,6 +68,7 @@ def print_comparison(
         if spared:
             blocks.append(f"Left out of {columns(stream)} columns: {', '.join(spared)}.")
         blocks += [f"{row['name']}: {row['reason']}" for row in rows if row.get("reason")]
+        blocks += _remarks(group, criterion)
         blocks += _curves(group.candidates, stream)
     for alignment in aligned:
         blocks += side_by_side(alignment)
@@ -78,7 +81,25 @@ def print_comparison(
 
 
 def _shown(row: CandidateDocument) -> dict[str, object]:
-    return {**row, "reached": f"{row['reached']} of {row['starts']}"} if row.get("starts") else dict(row)
+    shown = dict(row)
+    if row.get("starts"):
+        shown["reached"] = f"{row['reached']} of {row['starts']}"
+    if row.get("artefact"):
+        shown["k"] = f"{row['k']} *"
+    return shown
+
+
+def _remarks(group: RankedGroup, criterion: str) -> list[str]:
+    """A sentence on the artefacts of a group, and one on the fits that are about as good as the best."""
+    said = []
+    if any(candidate.is_artefact for candidate in group.candidates):
+        said.append("* A component rests on so few rows that it is probably an artefact: ranked after the others.")
+    if close := group.close_to_best(criterion):
+        names = ", ".join(candidate.name for candidate in close[:MAX_CLOSE_NAMED])
+        names += f" and {len(close) - MAX_CLOSE_NAMED} more" * (len(close) > MAX_CLOSE_NAMED)
+        best = group.candidates[0].name
+        said.append(f"Not distinguishable from {best} by {criterion.upper()} (less than {CLOSE:g} apart): {names}.")
+    return said
 
 
 def _titles(rows: Sequence[dict[str, object]]) -> dict[str, str]:

@@ -1,0 +1,65 @@
+"""What to warn of in a comparison: each warning of the fits once, and what only the comparison shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from emcli.comparison.ranking import Candidate, RankedGroup
+from emcli.errors import FitWarning
+
+READING = ("columns", "row_weights", "heads", "tosses", "tails", "flips", "missing", "header", "comment", "delimiter")
+
+
+def fit_warnings(groups: Sequence[RankedGroup]) -> list[FitWarning]:
+    """The warnings of all fits, each kind once: in the words of the highest ranked fit that has it, which is named.
+
+    What is said in the same words of every fit is about the data, and names none.
+    """
+    fits = [candidate for group in groups for candidate in group.candidates if candidate.document is not None]
+    found: dict[str, list[tuple[str, str]]] = {}  # slug -> names of fits, and their messages
+    for candidate in fits:
+        for warning in candidate.fitted.get("warnings", []):
+            found.setdefault(warning["slug"], []).append((candidate.name, warning["message"]))
+    return [FitWarning(slug, _sentence(said, len(fits))) for slug, said in found.items()]
+
+
+def _sentence(said: Sequence[tuple[str, str]], fits: int) -> str:
+    name, message = said[0]
+    if len(said) == fits and len({message for _, message in said}) == 1:
+        return message
+    return f"{name}{f' (and {len(said) - 1} more)' * (len(said) > 1)}: {message}"
+
+
+def comparison_warnings(groups: Sequence[RankedGroup]) -> list[FitWarning]:
+    """Warnings that no single fit has: `different-data` and `edge-of-grid`."""
+    found = []
+    fits = [candidate for group in groups for candidate in group.candidates if candidate.document is not None]
+    if _of_different_data(fits):
+        what = "the fits are of different data, which cannot be ranked against each other; they stand in groups"
+        found.append(FitWarning("different-data", what))
+    edges = [group.candidates[0] for group in groups if _at_edge(group)]
+    if edges:
+        k, names = edges[0].settings["k"], ", ".join(edge.name for edge in edges)
+        what = f"the best k of {names} is the largest asked for, so a larger one may be better; go on to -k {2 * k}"
+        found.append(FitWarning("edge-of-grid", what))
+    return found
+
+
+def _at_edge(group: RankedGroup) -> bool:
+    """Is the best k the largest of several?"""
+    ks = {candidate.settings["k"] for candidate in group.candidates}
+    best = group.candidates[0]
+    return best.document is not None and len(ks) > 1 and best.settings["k"] == max(ks)
+
+
+def _of_different_data(fits: Sequence[Candidate]) -> bool:
+    """Are there fits of several sources, or of one that has changed? Other columns of one file are no other data."""
+    if len({candidate.fitted["data"]["sha256"] for candidate in fits}) < 2:
+        return False
+    readings: dict[str, set[str]] = {}
+    for candidate in fits:
+        data, settings = candidate.fitted["data"], candidate.fitted.get("settings", {})
+        reading = repr([data["columns"], *(settings.get(key) for key in READING)])
+        readings.setdefault(reading, set()).add(data["sha256"])
+    sources = {candidate.fitted["data"].get("source") for candidate in fits}
+    return len(sources) > 1 or any(len(digests) > 1 for digests in readings.values())
