@@ -206,6 +206,7 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         bad("fit gmm '' -k 1", 3, "'': no such file"),
         bad("predict fi.json x.csv", 3, "fi.json: no such file (did you mean 'fit.json'?)", fit__json="{}"),
         bad("compare a.json b.json", 3, "a.json: no such file"),
+        bad("fit e.yaml", 2, "e.yaml: no such file"),
         bad("generate e.yaml", 2, "e.yaml: no such file"),
         bad("fit gmm x.csv -k 1 --start s.yaml", 2, "s.yaml: no such file"),
         bad("compare a.yaml b.yaml", 2, "a.yaml: no such file"),
@@ -276,6 +277,7 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         csv("x,y\n1,2\n3,5\n", "no column 'w'", options="--truth w", code=2),
         csv("x,x\n1,2\n3,5\n", "not unique", options="--columns x"),
         bad("fit coins x.csv --heads h", 2, "no column 'h'", x__csv="heads,tosses\n1,2\n"),
+        bad("fit coins x.csv", 3, "no column 'tosses'", "--tosses", x__csv="heads,n\n3,10\n1,10\n"),
     ],
     "a number of a column that the table has not": [
         csv("x,y\n1,2\n3,5\n", "columns count from 1", options="--columns 0", code=2),

@@ -1,4 +1,4 @@
-"""What the tests share: the program as a process, and the reference values."""
+"""What the tests share: the program, run here or as a process, and the reference values."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -18,10 +20,13 @@ os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS
 import hypothesis
 import numpy as np
 import pytest
+import typer.main
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "tests" / "reference"
 SAMPLES = ROOT / "sample_data"
+PLAIN = {"NO_COLOR": "1"}
+command_of = cache(typer.main.get_command)  # once, where a process would make it of its signatures each time
 
 # `make test` tries the same examples each time; `make fuzz` and `make test-slow` look for new ones.
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
@@ -29,26 +34,55 @@ hypothesis.settings.register_profile("explore", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("fixed")
 
 
-class Stdin(io.TextIOWrapper):
-    """Standard input that is no terminal."""
+class Stream(io.TextIOWrapper):
+    """A standard stream in memory, of a terminal or not."""
+
+    def __init__(self, content: bytes = b"", *, terminal: bool = False, errors: str = "strict"):
+        self._memory, self._terminal = io.BytesIO(content), terminal
+        super().__init__(self._memory, encoding="utf-8", errors=errors)
 
     def isatty(self) -> bool:
-        return False
+        return self._terminal
+
+    def text(self) -> str:
+        """What was written to it."""
+        self.flush()
+        return self._memory.getvalue().decode()
 
 
-def run_here(words: Sequence[str], cwd: Path, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
-    """Run the program in this process, with streams of its own: a tenth of what a process costs."""
+def run_here(
+    words: Sequence[str],
+    cwd: Path = ROOT,
+    stdin: bytes = b"",
+    *,
+    terminal: bool = False,
+    env: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run the program in this process, with an environment and streams of its own: a tenth of what a process costs.
+
+    On a terminal both outputs are one stream, told as standard output.
+    """
     from emcli.cli.app import main
 
-    before, out, err = Path.cwd(), io.StringIO(), io.StringIO()
-    streams = {"stdin": Stdin(io.BytesIO(stdin)), "stdout": out, "stderr": err}
+    before, out = Path.cwd(), Stream(terminal=terminal)
+    err = out if terminal else Stream(errors="backslashreplace")
+    changes: list[Any] = [patch(name) for name in ("signal.signal", "sys.unraisablehook", "emcli.cli.guard._silence")]
+    changes += [
+        patch.multiple(sys, stdin=Stream(stdin), stdout=out, stderr=err),
+        patch.dict(os.environ, {**PLAIN, "COLUMNS": "80", **(env or {})}),
+        patch("typer.main.get_command", command_of),
+    ]
     try:
         os.chdir(cwd)
-        with patch.multiple(sys, **streams), patch("signal.signal"), patch("sys.unraisablehook"):
+        with ExitStack() as stack:
+            for each in changes:
+                stack.enter_context(each)
             code = int(main(list(words)))
+    except SystemExit as end:  # of a shell's completion
+        code = int(end.code or 0)
     finally:
         os.chdir(before)
-    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+    return subprocess.CompletedProcess(words, code, out.text(), "" if terminal else err.text())
 
 
 def run_process(
@@ -73,19 +107,19 @@ def run(
     cwd: Path = ROOT,
     env: Mapping[str, str] | None = None,
     timeout: float | None = None,
-    process: bool = True,
+    process: bool = False,
     module: str = "emcli",
 ) -> subprocess.CompletedProcess[str]:
-    """Run the program here, or as a process of its own, as `env` and `timeout` need it; standard input may be empty."""
+    """Run the program here, or as a process of its own, as an environment, a limit of seconds or a module need it."""
     words, given = [str(arg) for arg in args], stdin.encode() if isinstance(stdin, str) else stdin
-    if process or env is not None or timeout is not None:
-        return run_process(words, cwd, given, timeout or 120, module, **{"NO_COLOR": "1", **(env or {})})
+    if process or env is not None or timeout is not None or module != "emcli":
+        return run_process(words, cwd, given, timeout or 120, module, **{**PLAIN, **(env or {})})
     return run_here(words, cwd, given)
 
 
 def fit(*args: object, stdin: str | bytes = b"", module: str = "emcli") -> dict[str, Any]:
     """The document of a fit that must succeed."""
-    done = run("fit", *args, "--json", stdin=stdin, module=module, process=module != "emcli")
+    done = run("fit", *args, "--json", stdin=stdin, module=module)
     assert done.returncode == 0, done.stderr
     document: dict[str, Any] = json.loads(done.stdout)
     return document

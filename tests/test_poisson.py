@@ -65,5 +65,5 @@ def test_what_is_wrong_has_its_place(tmp_path: Path) -> None:
 
 
 def test_without_it_there_is_no_such_model() -> None:
-    done = run("fit", "poisson", EVENTS, "-k", 2)
+    done = run("fit", "poisson", EVENTS, "-k", 2, process=True)
     assert done.returncode == 2 and "no such model 'poisson'" in done.stderr

@@ -13,11 +13,14 @@ import struct
 import subprocess
 import sys
 import termios
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
-from conftest import ROOT, run
+from conftest import ROOT, run, run_here
 
 from emcli.output.plots.figure import Panel, Picture, Series
 from emcli.output.plots.terminal_renderer import drawn
@@ -28,35 +31,52 @@ FAITHFUL = "sample_data/faithful.csv"
 COLOUR = re.compile(r"\x1b\[[0-9;]*[mK]")
 BRAILLE = re.compile("[⠁-⣿]")
 ERASED = "\r\x1b[2K"
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
-def terminal(*args: str, columns: int = 80, cut: bool = False, **env: str) -> str:
-    """All that the program writes to a pseudo-terminal, both streams; `cut` interrupts it once it shows progress."""
+def shown(*args: object, terminal: bool = True, **env: str) -> str:
+    """What the program writes here to a terminal 80 columns wide, where a look at the clock takes 0.1 s."""
+    clock = SimpleNamespace(monotonic=map(float, count(0, 0.1)).__next__)
+    with patch("emcli.output.progress.time", clock):
+        done = run_here([str(arg) for arg in args], terminal=terminal, env={"NO_COLOR": "", "TERM": "xterm", **env})
+    return done.stdout + done.stderr
+
+
+def pseudo_terminal(*args: str, columns: int = 80, cut: bool = False) -> str:
+    """All that a process writes to a pseudo-terminal, both streams; `cut` interrupts it once it shows progress."""
     mine, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     unset = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "MAKEFLAGS")
+    kept = {name: value for name, value in os.environ.items() if name not in unset}
     process = subprocess.Popen(
         [sys.executable, "-m", "emcli", *args],
-        stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, cwd=ROOT, start_new_session=True,
-        env={**{k: v for k, v in os.environ.items() if k not in unset},
-             "TERM": "xterm-256color", "PYTHONPATH": str(ROOT), **env},
-    )  # fmt: skip
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=ROOT,
+        start_new_session=True,
+        env={**kept, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)},
+    )
     os.close(theirs)
     said = b""
-    while True:
-        try:
-            more = os.read(mine, 65536)
-        except OSError:  # the other end is closed
-            break
-        if not more:
-            break
-        said += more
-        if cut and b"iteration" in said:
-            process.send_signal(signal.SIGINT)
-            cut = False
-    os.close(mine)
-    process.wait(timeout=60)
+    try:
+        while more := _read(mine):
+            said += more
+            if cut and b"iteration" in said:
+                process.send_signal(signal.SIGINT)
+                cut = False
+        process.wait(timeout=60)
+    finally:
+        process.kill()
+        os.close(mine)
     return said.decode().replace("\r\n", "\n")
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:  # the other end is closed
+        return b""
 
 
 def sketch(*series: Series, encoding: str = "utf-8", panels: int = 1, title: str = "t") -> list[str]:
@@ -109,8 +129,10 @@ def test_a_picture_is_never_wider_than_asked(columns: int, encoding: str, monkey
         Series("points", *cloud, "a rather long name of a component that never ends, and goes on and on", 0),
         Series("points", *(cloud + 0.05), "another", 1),
         line([1e9, 1e9 + 1], [1e9, 1e9 + 1], label="a line", colour=0, stroke="dashed"),
-        encoding=encoding, panels=3, title="long " * 30,
-    )  # fmt: skip
+        encoding=encoding,
+        panels=3,
+        title="long " * 30,
+    )
     assert max(map(len, lines)) <= columns
 
 
@@ -130,8 +152,13 @@ def test_components_are_told_apart_without_colour_and_by_colour_with_it(monkeypa
 
 
 def test_the_numbers_along_an_axis_are_round_and_short() -> None:
-    for low, high, note in ((0, 10, ""), (1e9, 1e9 + 1e-3, " -1e+09"), (-3e-12, 4e-12, " / 1e-12"),
-                            (-1e308, 1e308, " / 1e300"), (0, 2e7, " / 1e6")):  # fmt: skip
+    for low, high, note in (
+        (0, 10, ""),
+        (1e9, 1e9 + 1e-3, " -1e+09"),
+        (-3e-12, 4e-12, " / 1e-12"),
+        (-1e308, 1e308, " / 1e300"),
+        (0, 2e7, " / 1e6"),
+    ):
         lines = sketch(line([0, 1], [low, high]))
         assert f"up: y{note}" in lines[3] + "\n", lines[3]
         names = [text.rpartition("│ ")[2] for text in lines if "│ " in text and text[-1].isdigit()]
@@ -140,8 +167,8 @@ def test_the_numbers_along_an_axis_are_round_and_short() -> None:
 
 def test_ascii_is_all_there_is_where_nothing_else_can_be_said() -> None:
     assert "\n".join(sketch(line([0, 1], [0, 1], label="größe"), encoding="ascii")).isascii()
-    for env in ({"TERM": "dumb"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}):
-        said = terminal("fit", "gmm", FAITHFUL, "-k", "1", "--plot", "-", **env)
+    words = ("fit", "gmm", FAITHFUL, "-k", "1", "--restarts", "1", "--plot", "-")
+    for said in (shown(*words, TERM="dumb"), run(*words, env=ASCII).stdout):
         picture = said[said.index("faithful.csv: gmm, k = 1") :]
         assert picture.isascii() and "11 component 1" in picture
 
@@ -172,14 +199,13 @@ def test_a_curve_is_as_long_as_its_values_or_as_asked() -> None:
     assert curve([1, 2], 9, unicode=False).isascii()
 
 
-@pytest.mark.parametrize(("columns", "env"), [(80, {}), (120, {"NO_COLOR": "1"}), (80, {"TERM": "dumb"})])
-def test_a_fit_and_a_comparison_fit_the_terminal(columns: int, env: dict[str, str]) -> None:
-    said = terminal("fit", "gmm", FAITHFUL, "-k", "2", columns=columns, **env)
-    ranked = terminal(
-        "compare", "gmm", FAITHFUL, "-k", "1-3", "--covariance", "full,diag", "--restarts", "2", columns=columns, **env
-    )
-    for text in (COLOUR.sub("", text) for text in (said, ranked)):
-        assert max(map(len, text.splitlines())) <= columns
+@pytest.mark.parametrize("env", [{}, {"COLUMNS": "120", "NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
+def test_a_fit_and_a_comparison_fit_the_terminal(env: dict[str, str]) -> None:
+    said = shown("fit", "gmm", FAITHFUL, "-k", 2, "--restarts", 2, **env)
+    words = ("compare", "gmm", FAITHFUL, "-k", "1-3", "--covariance", "full,diag", "--restarts", 2)
+    ranked = shown(*words, **env)
+    for text in (COLOUR.sub("", text.rpartition(ERASED)[2]) for text in (said, ranked)):
+        assert max(map(len, text.splitlines())) <= int(env.get("COLUMNS", 80))
         assert "…" not in text
     climbs = re.findall(r"^log-likelihood (\S+) from -\S+ to -1130.26 in \d+ iterations$", said, re.M)
     assert len(climbs) == 1
@@ -189,60 +215,56 @@ def test_a_fit_and_a_comparison_fit_the_terminal(columns: int, env: dict[str, st
     assert re.search(r"^  gmm-k2-full-free +\S+ +-1130.26 in \d+ iterations$", ranked, re.M)
 
 
+def test_the_width_of_a_real_terminal_is_used() -> None:
+    said = pseudo_terminal("compare", "coins", "sample_data/two_coins.csv", "-k", "1-2", "--restarts", "1", columns=50)
+    widths = [len(line) for line in COLOUR.sub("", said.rpartition(ERASED)[2]).splitlines()]
+    assert 40 < max(widths) <= 50
+
+
 def test_only_the_best_ten_climbs_are_shown() -> None:
     done = run("compare", "kmeans", FAITHFUL, "-k", "1-12", "--restarts", 1)
     assert len(re.findall(r"^  kmeans-k\d+ ", done.stdout, re.M)) == 10
     assert "  and 2 more\n" in done.stdout
 
 
-@pytest.mark.parametrize("env", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0",
-                                                                 "PYTHONCOERCECLOCALE": "0"}])  # fmt: skip
+@pytest.mark.parametrize("env", [ASCII, pytest.param({"PYTHONIOENCODING": "ascii"}, marks=pytest.mark.slow)], ids=str)
 def test_tables_survive_a_stream_of_ascii(env: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text(
         "größe,b\n" + "\n".join(f"{a},{b}" for a, b in np.random.default_rng(0).normal(size=(60, 2))), encoding="utf-8"
     )
-    done = run("fit", "gmm", tmp_path / "d.csv", "-k", 3, "--max-iter", 60, "-q", env=env)
+    done = run("fit", "gmm", tmp_path / "d.csv", "-k", 3, "--max-iter", 60, "--restarts", 2, "-q", env=env)
     assert done.returncode == 0, done.stderr
     assert done.stdout.isascii()
     assert "gr\\xf6\\xdfe" in done.stdout
     assert "... " in done.stdout
-    document = run("fit", "gmm", tmp_path / "d.csv", "-k", 1, "--json", env=env).stdout
+    document = run("fit", "gmm", tmp_path / "d.csv", "-k", 1, "--restarts", 1, "--json", env=env).stdout
     assert document.isascii() and json.loads(document)["data"]["columns"] == ["größe", "b"]
     refused = run("predict", "-", tmp_path / "d.csv", stdin=document, env=env)
     assert refused.returncode == 5 and "has no '\\xf6'" in refused.stderr, refused.stderr
 
 
-@pytest.fixture(scope="module")
-def large(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Enough rows for a fit of more than a second."""
-    path = tmp_path_factory.mktemp("large") / "large.csv"
-    rng = np.random.default_rng(0)
-    np.savetxt(path, np.concatenate([rng.normal(m, 1.2, (20000, 2)) for m in (0, 2, 4)]), "%.3f", ",", header="a,b",
-               comments="")  # fmt: skip
-    return str(path)
+LONG = ("-k", "3", "--restarts", "4", "--max-iter", "40", "--tol", "1e-12", "--solver", "em")
 
 
-LONG = ("-k", "3", "--restarts", "4", "--max-iter", "150", "--tol", "1e-12", "--solver", "em")
-
-
-def test_progress_is_one_line_that_is_erased_before_anything_else(large: str) -> None:
-    said = terminal("fit", "gmm", large, *LONG)
-    shown = re.findall(r"start \d of 4, iteration \d+, log-likelihood -\d[^\x1b\r\n]*", said)
-    assert len(shown) > 2 and max(map(len, shown)) <= 80
+def test_progress_is_one_line_that_is_erased_before_anything_else() -> None:
+    said = shown("fit", "gmm", FAITHFUL, *LONG)
+    drawn = re.findall(r"start \d of 4, iteration \d+, log-likelihood -\d[^\x1b\r\n]*", said)
+    assert len(drawn) > 2 and max(map(len, drawn)) <= 80
     after = said.rpartition(ERASED)[2]
     assert "\r" not in after and after.startswith("emcli: warning: ")
 
 
-def test_progress_is_erased_when_the_program_is_interrupted(large: str) -> None:
-    said = terminal("fit", "gmm", large, *LONG, cut=True)
+def test_progress_is_erased_when_the_program_is_interrupted() -> None:
+    said = pseudo_terminal("fit", "gmm", FAITHFUL, "-k", "3", "--restarts", "100000", cut=True)
     assert said.endswith(ERASED + "emcli: interrupted; nothing written\n"), said[-200:]
 
 
-def test_nothing_moves_in_a_pipe_a_dumb_terminal_or_when_quiet(large: str) -> None:
-    done = run("compare", "gmm", large, *LONG[2:], "-k", "2,3", "--restarts", 2)
-    assert "\r" not in done.stderr + done.stdout and "\x1b" not in done.stderr + done.stdout
-    assert "\r" not in terminal("fit", "gmm", large, *LONG, TERM="dumb")
-    assert "\r" not in terminal("fit", "gmm", large, *LONG, "-q")
+def test_nothing_moves_in_a_pipe_a_dumb_terminal_or_when_quiet() -> None:
+    assert "\r" in shown("compare", "gmm", FAITHFUL, *LONG)
+    piped = shown("compare", "gmm", FAITHFUL, *LONG, terminal=False)
+    assert "\r" not in piped and "\x1b" not in piped
+    assert "\r" not in shown("fit", "gmm", FAITHFUL, *LONG, TERM="dumb")
+    assert "\r" not in shown("fit", "gmm", FAITHFUL, *LONG, "-q")
 
 
 def test_a_line_of_progress_waits_and_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,9 +288,14 @@ def test_a_line_of_progress_waits_and_pauses(monkeypatch: pytest.MonkeyPatch) ->
 def complete(shell: str, line: str, **more: str) -> subprocess.CompletedProcess[str]:
     """What a shell is told when Tab is pressed at the end of a line."""
     words = line.split(" ")
-    return run(env={"_EMCLI_COMPLETE": f"complete_{shell}", "COMP_WORDS": "\n".join(words),
-                    "COMP_CWORD": str(len(words) - 1), "_TYPER_COMPLETE_ARGS": line,
-                    "_TYPER_COMPLETE_FISH_ACTION": "get-args", **more})  # fmt: skip
+    asked = {
+        "_EMCLI_COMPLETE": f"complete_{shell}",
+        "COMP_WORDS": "\n".join(words),
+        "COMP_CWORD": str(len(words) - 1),
+        "_TYPER_COMPLETE_ARGS": line,
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+    return run_here([], env={**asked, **more})
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -301,14 +328,16 @@ def test_bash_completes_with_the_script_of_the_readme(tmp_path: Path) -> None:
     script = """eval "$(_EMCLI_COMPLETE=source_bash emcli)"
     COMP_WORDS=(emcli fit gmm --covariance t) COMP_CWORD=4
     _emcli_completion emcli; echo "${COMPREPLY[@]}"; complete -p emcli"""
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True,
-                          env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"})  # fmt: skip
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, check=True, env={**os.environ, "PATH": path}
+    )
     assert done.stdout.splitlines() == ["tied", "complete -o default -F _emcli_completion emcli"]
 
 
 @pytest.mark.parametrize("command", [(), ("fit",), ("generate",), ("compare",), ("predict",)])
 def test_help_fits_eighty_columns_and_shows_examples_before_options(command: tuple[str, ...]) -> None:
-    said = run(*command, "--help", env={"COLUMNS": "80"}).stdout
+    said = run(*command, "--help").stdout
     assert max(map(len, said.splitlines())) <= 80
     assert said.index("\n   emcli ") < said.index("─ Options ─")
     if command in (("fit",), ("compare",)):
