@@ -77,6 +77,11 @@ def quoted(text: object, limit: int = 40) -> str:
     return f"'{escaped(str(text), limit)}'"
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things in words: '1 row', '2 rows'."""
+    return f"{count} {noun}" + "s" * (count != 1)
+
+
 def suggestion(word: str, choices: Iterable[str]) -> str:
     """' (did you mean 'x'?)' when one of the choices is close to the word, else nothing."""
     from difflib import get_close_matches

@@ -161,11 +161,6 @@ def test_a_flag_beats_the_experiment_and_says_so_A13() -> None:
     assert settings.provenance.overridden == ("k=4 from -k (fit.yaml:2 says 3)",)
 
 
-def test_settings_know_where_they_come_from() -> None:
-    settings = settle(config="k: 3\nseed: 7", k=4)
-    assert dict(settings.provenance.origins) == {"k": "-k", "seed": "fit.yaml:3"}
-
-
 def test_the_experiment_beats_the_family_and_the_family_the_option() -> None:
     assert settle("coins").model.k == 2
     assert settle("coins", "k: 3").model.k == 3

@@ -14,7 +14,7 @@ from emcli.cli.inputs import check_cluster, experiment_in, open_data, source_of
 from emcli.comparison.candidates import CandidateFit
 from emcli.comparison.ranking import Candidate, Kind, Labels
 from emcli.config.documents import FitDocument
-from emcli.config.experiment import Experiment, start_values
+from emcli.config.experiment import Experiment
 from emcli.config.places import Document
 from emcli.config.resolve import resolve, resolve_grid
 from emcli.config.settings import Settings
@@ -70,7 +70,7 @@ class Candidates:
         """One fit for each cell of the grid that flags and experiment ask for."""
         kind = model_class(experiment.model if experiment else target)
         document = experiment.document if experiment else None
-        grid = resolve_grid(kind.name, kind.options, self.flags, document, read_start=start_values)
+        grid = resolve_grid(kind.name, kind.options, self.flags, document)
         source = source_of(data, experiment)
         check_cluster(grid[0], source)
         dataset, columns = open_data(source, experiment, kind, grid[0], self.held)
@@ -148,7 +148,7 @@ def _labels(document: FitDocument) -> Labels | None:
     try:
         if not os.path.isfile(source):
             return None
-        settings = resolve(kind.name, kind.options, {}, said, read_start=start_values)
+        settings = resolve(kind.name, kind.options, {}, said)
         experiment = experiment_in(source) if _is_yaml(source) else None
         with ExitStack() as held:
             read = open_data(None if experiment else source, experiment, kind, settings, held)[0]

@@ -73,7 +73,6 @@ def fit(
     """
     from emcli.cli.guard import note, warn
     from emcli.cli.inputs import check_cluster, experiment_in, open_data, settings_in, source_of
-    from emcli.config.experiment import start_values
     from emcli.config.resolve import resolve
     from emcli.files import Output, check_shared, check_twice, open_log
     from emcli.inference.fit import fit as run
@@ -89,9 +88,7 @@ def fit(
     source = source_of(data, experiment)
     check_twice(target, source, start)
     flags = settings_in(ctx.params)
-    settings = resolve(
-        kind.name, kind.options, flags, experiment.document if experiment else None, read_start=start_values
-    )
+    settings = resolve(kind.name, kind.options, flags, experiment.document if experiment else None)
     check_cluster(settings, source, plot is not None)
     if verbose:
         for line in settings.provenance.overridden:

@@ -8,6 +8,7 @@ from itertools import product
 from os import path as paths
 from typing import TYPE_CHECKING
 
+from emcli.config.experiment import start_values
 from emcli.config.places import Document, refuse
 from emcli.config.settings import CHECKS, OPTIONAL, DataSettings, Provenance, Settings
 from emcli.config.sources import Source, Values, check, source_in
@@ -34,13 +35,13 @@ def resolve(
     flags: Mapping[str, object],
     document: Document | None = None,
     *,
-    read_start: ReadStart,
+    read_start: ReadStart = start_values,
 ) -> Settings:
-    """Settings from flags, an experiment's `fit:`, a model's own options with their defaults, and defaults for all.
+    """Settings of a fit from flags, an experiment's `fit:`, a model's own options with their defaults, and others.
 
     A flag beats the experiment, which beats the model's default. EmcliError (exit 2) lists all that is wrong.
     """
-    return _resolve(model, options, flags, document, read_start, grid=False)[0]
+    return resolve_grid(model, options, flags, document, read_start=read_start, is_grid=False)[0]
 
 
 def resolve_grid(
@@ -49,20 +50,10 @@ def resolve_grid(
     flags: Mapping[str, object],
     document: Document | None = None,
     *,
-    read_start: ReadStart,
+    read_start: ReadStart = start_values,
+    is_grid: bool = True,
 ) -> list[Settings]:
-    """The same, where some settings may have several values: the cross product, k fastest."""
-    return _resolve(model, options, flags, document, read_start, grid=True)
-
-
-def _resolve(
-    model: str,
-    options: Mapping[str, object],
-    flags: Mapping[str, object],
-    document: Document | None,
-    read_start: ReadStart,
-    grid: bool,
-) -> list[Settings]:
+    """The same, where some settings may have several values if it `is_grid`: the cross product, k fastest."""
     sources = [Source(flags), *([source_in(document)] if document else [])]
     has, problems, overridden = available(options), [], []
     values: Values = {key: [value] for key, value in options.items()}
@@ -80,20 +71,20 @@ def _resolve(
                 overridden.append(f"{key}={source.shown(key)} from {says}")
         values |= found
         origins |= dict.fromkeys(found, source)
-    problems += _conflicts(values, origins, grid)
+    problems += _conflicts(values, origins, is_grid)
     if problems:
         refuse(problems)
     start_source, start = _start(origins.get("start"), read_start)
     if start is not None:
         values |= {"start": [start], "restarts": values["restarts"] if "restarts" in origins else [1]}
-    provenance = Provenance(start_source, {key: each.origin(key) for key, each in origins.items()}, tuple(overridden))
+    provenance = Provenance(start_source, tuple(overridden))
     keys = sorted(values, key=lambda key: (key == "k", list(CHECKS).index(key)))  # the last one varies fastest
     return [
         Settings.of(dict(zip(keys, each, strict=True)), provenance) for each in product(*(values[key] for key in keys))
     ]
 
 
-def _conflicts(values: Values, origins: Mapping[str, Source], grid: bool) -> list[Problem]:
+def _conflicts(values: Values, origins: Mapping[str, Source], is_grid: bool) -> list[Problem]:
     """Settings that are missing, or that do not go together."""
     problems = [] if "k" in values else [Problem("missing '-k': how many components?")]
     for one, other in EXCLUDES:
@@ -101,7 +92,7 @@ def _conflicts(values: Values, origins: Mapping[str, Source], grid: bool) -> lis
             names = f"{quoted(origins[one].name(one))} and {quoted(origins[other].name(other))}"
             problems.append(origins[one].problem(one, f"{names} exclude each other"))
     for key, source in origins.items():
-        if not grid and source.is_grid(key):
+        if not is_grid and source.is_grid(key):
             problems.append(source.problem(key, f"fit takes one value of {source.name(key)}; compare takes a grid"))
     return problems
 

@@ -2,7 +2,7 @@
 
 # Annotations stay objects here (no `from __future__ import annotations`): each names the check of its field.
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
 from emcli.config import checks
@@ -88,7 +88,6 @@ class Provenance:
     """Where settings come from."""
 
     start_source: str | None = None  # the file of the start values, as typed if relative
-    origins: Mapping[str, str] = field(default_factory=dict)  # key -> '-k' or 'fit.yaml:2'; nothing for defaults
     overridden: tuple[str, ...] = ()  # sentences: 'k=4 from -k (fit.yaml:2 says 3)'
 
 

@@ -190,7 +190,7 @@ def located(fault: RowFault, table: Table, picked: ColumnSelection, kept: IndexA
     """The error for a row that the model cannot read, at its place in the file."""
     row = fault.row if kept is None else int(kept[fault.row])
     column = None if fault.column is None else (picked.numeric + picked.text)[fault.column]
-    return EmcliError(Exit.DATA, table.problem(row, column, fault.what), hint=fault.hint)
+    return EmcliError(Exit.DATA, table.problem(row, column, fault.what))
 
 
 def unfit(fault: DataFault, source: str) -> EmcliError:

@@ -31,8 +31,8 @@ T = TypeVar("T")
 class RowFault(ValueError):
     """A row that this model cannot read: 0-based row, and which of the picked columns is to blame (None: the row)."""
 
-    def __init__(self, row: int, column: int | None, what: str, hint: str | None = None):
-        self.row, self.column, self.what, self.hint = row, column, what, hint
+    def __init__(self, row: int, column: int | None, what: str):
+        self.row, self.column, self.what = row, column, what
         super().__init__(what)
 
 

@@ -66,6 +66,11 @@ class FitResult:
         gap, slope, rows = found["gap"] or 0.0, found["D"] or 0.0, self.data.rows.total
         return max(0.0, gap + rows * float(np.log1p(slope / rows)))
 
+    @property
+    def objective_name(self) -> str:
+        """What `Measures.objective` is of this model."""
+        return "log-likelihood" if self.inertia is None else "inertia"
+
     def criteria(self) -> dict[str, float | None]:
         """AIC, BIC and ICL, smaller is better; None where the log-likelihood is."""
         if self.log_likelihood is None:

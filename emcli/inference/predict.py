@@ -12,6 +12,7 @@ from emcli.data.rows import Columns, RowFault
 from emcli.data.scaling import Scaling
 from emcli.data.table.csv_writer import format_csv
 from emcli.data.table.read import find_column, read_chunks
+from emcli.data.table.row_problems import dropped_rows
 from emcli.data.table.table import ColumnSelection, CsvDialect, Table
 from emcli.errors import EmcliError, Exit, FitWarning, Problem, quoted
 from emcli.models import model_class
@@ -93,7 +94,7 @@ def predictions(
     for table in read_chunks(source, dialect, choose, CHUNK_ROWS):
         warnings |= {warning.slug: warning for warning in table.warnings if warning.slug != "dropped-rows"}
         if table.dropped:
-            yield FitWarning("dropped-rows", f"{table.dropped} rows with missing values left out")
+            yield dropped_rows(table.dropped)
         if table.source != before:
             yield FileStart(table.source)
         if before is None or (apart and table.source != before):
@@ -127,7 +128,7 @@ def _found(table: Table, used: tuple[int, ...], predictor: Predictor) -> list[Ar
         responsibilities, measure = predictor.apply(table.numbers, texts)
     except RowFault as fault:
         column = None if fault.column is None else used[fault.column]
-        raise EmcliError(Exit.DATA, table.problem(fault.row, column, fault.what), hint=fault.hint) from None
+        raise EmcliError(Exit.DATA, table.problem(fault.row, column, fault.what)) from None
     component = responsibilities.argmax(axis=0) + 1
     probabilities = list(responsibilities[: predictor.probabilities])
     return [component, *probabilities, measure]

@@ -48,6 +48,16 @@ class Measures(NamedTuple):
     log_likelihood: float | None  # nats, with all constants; None where it is infinite
     inertia: float | None = None  # sum of squared distances, where the model has one
 
+    @property
+    def objective(self) -> float | None:
+        """What people judge the fit by: its inertia where it has one, else its log-likelihood."""
+        return self.log_likelihood if self.inertia is None else self.inertia
+
+    def document(self) -> dict[str, JSON]:
+        """The measures that there are, for JSON."""
+        found: dict[str, JSON] = {"log_likelihood": self.log_likelihood}
+        return found if self.inertia is None else found | {"inertia": self.inertia}
+
 
 class Model(PlainValues, ABC, Generic[S]):
     """A latent-variable model of k components.

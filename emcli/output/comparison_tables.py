@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 
 from emcli.comparison.ranking import CLOSE
 from emcli.config.documents import CandidateDocument
-from emcli.errors import escaped
+from emcli.errors import counted, escaped
 from emcli.models import model_class
 from emcli.models.plain_values import Parameters
 from emcli.output.fit_tables import as_text, number, table
@@ -147,9 +147,10 @@ def _curves(candidates: Sequence[Candidate], stream: IO[str]) -> list[str]:
     room = min(MAX_CURVE_WIDTH, max(6, columns(stream) - name - end - 25)) if is_terminal(stream) else MAX_CURVE_WIDTH
     said = [f"{'Inertia' if shown[0][1] == 'inertia' else 'Log-likelihood'} by iteration, each on its own scale:"]
     for label, _, values in shown:
-        steps = len(values) - 1
         drawn = curve(values, room, takes_unicode(stream)).ljust(room)
-        said.append(f"  {label:{name}}  {drawn}  {number(values[-1]):>{end}} in {steps} iteration{'s' * (steps != 1)}")
+        said.append(
+            f"  {label:{name}}  {drawn}  {number(values[-1]):>{end}} in {counted(len(values) - 1, 'iteration')}"
+        )
     if len(climbs) > len(shown):
         said.append(f"  and {len(climbs) - len(shown)} more")
     return ["\n".join(said)]

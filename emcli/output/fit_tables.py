@@ -7,11 +7,10 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from emcli.errors import escaped
+from emcli.errors import counted, escaped
 from emcli.inference.bootstrap import LEVELS
 from emcli.inference.diagnostics import optima_found_once, same_optimum
 from emcli.inference.fit_result import FitResult
-from emcli.inference.starts import Run
 from emcli.models.plain_values import Count, Share
 from emcli.output.terminal import console, curve, is_terminal, sayable, takes_unicode
 
@@ -165,10 +164,7 @@ def _covariances(result: FitResult) -> Table | None:
 
 def _iterations(result: FitResult, verbose: bool) -> Table:
     """Log-likelihood (K-means: inertia) of each iteration of the best start, and what it gained."""
-    pairs = result.measures(result.best)
-    hard = result.inertia is not None
-    values = [pair[1] if hard else pair[0] for pair in pairs]
-    title = "inertia" if hard else "log-likelihood"
+    values = [measures.objective for measures in result.measures(result.best)]
     rows = []
     for i, value in enumerate(values):
         change = 0.0 if i == 0 else (value or 0.0) - (values[i - 1] or 0.0)
@@ -180,34 +176,27 @@ def _iterations(result: FitResult, verbose: bool) -> Table:
             ["…", f"{len(rows) - FIRST_ITERATIONS - LAST_ITERATIONS} more, see -v", "", ""],
             *rows[-LAST_ITERATIONS:],
         ]
-    titles = ["iteration", title, "change" if hard else "gain", "step"]
+    titles = ["iteration", result.objective_name, "gain" if result.inertia is None else "change", "step"]
     shown = len(titles) - ("newton" not in result.best.steps)
     return table(titles[:shown], [row[:shown] for row in rows])
 
 
 def climb(result: FitResult, stream: IO[str]) -> str:
     """The best start's log-likelihood (K-means: inertia) at every iteration, as a curve in one line."""
-    pairs, hard = result.measures(result.best), result.inertia is not None
-    values = [(inertia if hard else log_likelihood) or 0.0 for log_likelihood, inertia in pairs]
+    values = [measures.objective or 0.0 for measures in result.measures(result.best)]
     steps = len(values) - 1
-    ends = f"from {number(values[0])} to {number(values[-1])} in {steps} iteration{'s' * (steps != 1)}"
-    return f"{'inertia' if hard else 'log-likelihood'} {curve(values, CURVE_WIDTH, takes_unicode(stream))} {ends}"
-
-
-def _score(result: FitResult, start: Run) -> float:
-    log_likelihood, inertia = result.kind.measures(start.scores[-1], result.data.rows, result.settings.model.k)
-    return inertia if inertia is not None else (log_likelihood or 0.0)
+    ends = f"from {number(values[0])} to {number(values[-1])} in {counted(steps, 'iteration')}"
+    return f"{result.objective_name} {curve(values, CURVE_WIDTH, takes_unicode(stream))} {ends}"
 
 
 def ledger(result: FitResult) -> str:
     """How many starts reached the best, and how bad the worst was."""
     finished = [start for start in result.ledger if start.finished]
-    what = "inertia" if result.inertia is not None else "log-likelihood"
-    best = _score(result, result.best)
-    line = f"{result.reached()} of {len(result.ledger)} start{'s' * (len(result.ledger) > 1)} reached {what} {best:.3f}"
+    line = f"{result.reached()} of {counted(len(result.ledger), 'start')} reached {result.objective_name} "
+    line += f"{result.measures(result.best)[-1].objective or 0.0:.3f}"
     worst = min(finished, key=lambda start: start.scores[-1])
     if not same_optimum(result.kind, worst.scores[-1], result.best.scores[-1]):
-        line += f"; worst {_score(result, worst):.3f}"
+        line += f"; worst {result.measures(worst)[-1].objective or 0.0:.3f}"
     screened = [start for start in result.ledger if start.status == "screened"]
     degenerate = len(result.ledger) - len(finished) - len(screened)
     line += f"; {degenerate} degenerated (see restarts in --json)" if degenerate else ""
@@ -242,7 +231,7 @@ def verdict(result: FitResult) -> str:
     """In a sentence how the best start ended: by which rule, with how much left to gain."""
     best = result.best
     left = "" if best.decrement is None else f" (expected remaining gain {best.decrement:.1e} nats)"
-    steps = f"{best.iterations} iteration{'s' * (best.iterations != 1)}"
+    steps = counted(best.iterations, "iteration")
     return {
         "projected": f"Converged in {steps}{left}.",
         "rounding": f"Converged in {steps}, to where rounding hides any further gain{left}.",
@@ -265,7 +254,7 @@ def criteria(result: FitResult) -> str:
         return f"{result.parameters_count} parameters; no criteria: the log-likelihood is unbounded at inertia 0"
     listed = ", ".join(f"{name.upper()} {value:.3f}" for name, value in values.items())
     kind = "Classification log-likelihood" if result.inertia is not None else "Log-likelihood"
-    count = f"{result.parameters_count} parameter{'s' * (result.parameters_count != 1)}"
+    count = counted(result.parameters_count, "parameter")
     return f"{kind} {result.log_likelihood:.6f}, {count}; {listed} (smaller is better)"
 
 

@@ -46,15 +46,9 @@ def tracing(
 
 
 def _iteration(event: IterationEvent, kind: type[AnyModel], rows: Rows, k: int, before: float | None) -> Line:
-    log_likelihood, inertia = kind.measures(event.step.score, rows, k)
-    line: Line = {
-        "type": "iteration",
-        "start": event.start,
-        "iteration": event.iteration,
-        "log_likelihood": log_likelihood,
-    }
-    if inertia is not None:
-        line["inertia"] = inertia
+    measures = kind.measures(event.step.score, rows, k)
+    log_likelihood = measures.log_likelihood
+    line: Line = {"type": "iteration", "start": event.start, "iteration": event.iteration, **measures.document()}
     if event.iteration and not kind.hard:
         line["step"] = event.step.kind
     line["gain"] = None if log_likelihood is None or before is None else log_likelihood - before
@@ -67,8 +61,7 @@ def _end(start: Run, kind: type[AnyModel], rows: Rows, k: int) -> Line:
     if not start.finished:
         line["log_likelihood"] = None
         return line if start.status == "screened" else line | {"reason": start.reason}
-    log_likelihood, inertia = kind.measures(start.scores[-1], rows, k)
-    return line | {"log_likelihood": log_likelihood} | ({} if inertia is None else {"inertia": inertia})
+    return line | kind.measures(start.scores[-1], rows, k).document()
 
 
 def _put(stream: IO[str], line: Line) -> None:

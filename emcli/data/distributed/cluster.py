@@ -20,6 +20,7 @@ from emcli.data.distributed import worker
 from emcli.data.distributed.rows import DistributedRows, row_count
 from emcli.data.rows import DataFault, Observations, Requirements, Rows
 from emcli.data.table.partitions import check_header, partition_files
+from emcli.data.table.row_problems import dropped_rows
 from emcli.errors import EmcliError, Exit, FitWarning, quoted
 
 if TYPE_CHECKING:
@@ -279,5 +280,5 @@ def _reading_warnings(summaries: Sequence[worker.PartitionSummary]) -> list[FitW
             first.setdefault(warning.slug, warning.message)
     dropped = sum(summary.dropped for summary in summaries)
     if dropped:
-        first["dropped-rows"] = f"{dropped} row{'s' * (dropped > 1)} with missing values left out"
+        first["dropped-rows"] = dropped_rows(dropped).message
     return [FitWarning(slug, message) for slug, message in first.items()]

@@ -15,7 +15,7 @@ from emcli.data.table.row_problems import MAX_SHOWN
 from emcli.data.table.source import data_error, open_text
 from emcli.data.table.table import ColumnSelection, CsvDialect, FilePreamble, Record, StringColumn, Table, TextChunk
 from emcli.data.table.table_builder import TableBuilder
-from emcli.errors import EmcliError, Exit, escaped, quoted, suggestion
+from emcli.errors import EmcliError, Exit, counted, escaped, quoted, suggestion
 
 Chooser = Callable[[tuple[str, ...], str, bool], ColumnSelection]
 
@@ -142,7 +142,7 @@ def find_column(header: Sequence[str], spec: str, source: str, exit_code: Exit =
         # Longer numbers are beyond any file, and int() refuses the longest.
         if spec.isdigit() and len(spec) < 10 and 1 <= int(spec) <= len(header):
             return int(spec) - 1
-        many = f"{len(header)} column{'s' * (len(header) != 1)}"
+        many = counted(len(header), "column")
         raise EmcliError(exit_code, f"no column {quoted(spec)}: columns count from 1 and {shown} has {many}")
     names = ", ".join(escaped(name) for name in header[:20]) + ", …" * (len(header) > 20)
     guess = suggestion(spec, header).strip(" ()")

@@ -8,7 +8,7 @@ from math import isfinite
 
 from emcli.data.table.csv_reader import is_not_finite, is_number
 from emcli.data.table.table import CsvDialect
-from emcli.errors import EmcliError, Exit, Problem, quoted
+from emcli.errors import EmcliError, Exit, FitWarning, Problem, counted, quoted
 
 MAX_SHOWN = 5  # problems that are shown one by one
 _MISSING = frozenset({"", "na", "n/a", "null", "none", "-", "?"})
@@ -18,6 +18,11 @@ _HINTS = {
     "comma": "write decimals with a point",
 }
 _has_decimal_comma = re.compile(r"[-+]?[0-9]+,[0-9]+").fullmatch
+
+
+def dropped_rows(count: int) -> FitWarning:
+    """The warning that rows were left out."""
+    return FitWarning("dropped-rows", f"{counted(count, 'row')} with missing values left out")
 
 
 class RowProblems:
@@ -56,7 +61,7 @@ class RowProblems:
     def add_ragged(self, name: str, line: int, fields: Sequence[str]) -> None:
         """A row that has another number of fields than the header."""
         is_comment = self._looks_like_comment(self._header[0], fields[0])
-        what = f"{len(fields)} field{'s' * (len(fields) != 1)}, expected {len(self._header)}"
+        what = f"{counted(len(fields), 'field')}, expected {len(self._header)}"
         self._add("comment" if is_comment else "ragged", what, name, line)
 
     def _looks_like_comment(self, *texts: str) -> bool:

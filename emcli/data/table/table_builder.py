@@ -15,7 +15,7 @@ from emcli.compute import arrays
 from emcli.compute.memory import require
 from emcli.compute.threads import prefetch, usable_cores
 from emcli.data.table import csv_reader, numeric_chunks, parquet
-from emcli.data.table.row_problems import RowProblems
+from emcli.data.table.row_problems import RowProblems, dropped_rows
 from emcli.data.table.source import data_error
 from emcli.data.table.table import ColumnSelection, FilePreamble, Record, RowChunk, StringColumn, Table, TextChunk
 from emcli.errors import FitWarning
@@ -186,8 +186,7 @@ class TableBuilder:
             raise data_error(f"no data rows after the header on line {line}" if line else "no data rows", name)
         warnings = list(self._first.warnings)
         if dropped:
-            what = f"{dropped} row{'s' * (dropped > 1)} with missing values left out"
-            warnings.append(FitWarning("dropped-rows", what))
+            warnings.append(dropped_rows(dropped))
         if self._underflows:
             what = f"numbers too small for a double, read as 0: {self._underflows}"
             warnings.append(FitWarning("underflow", what))

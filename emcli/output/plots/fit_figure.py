@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from emcli.errors import counted
 from emcli.inference.fit import Event
 from emcli.inference.fit_result import FitResult
 from emcli.inference.starts import IterationEvent, Run
 from emcli.models.base import AnyModel
 from emcli.output.plots.figure import Panel, Picture, Series, base_name, climb_range, thinned
 from emcli.output.plots.model_panels import Snapshot, panels_of
-from emcli.types import Array
 
 MOST_STARTS = 50  # thin lines
 EARLY_ITERATIONS = 5  # that are kept of every start, beside its last
@@ -41,8 +41,8 @@ def _climb(result: FitResult) -> Panel:
     """Log-likelihood, or inertia where the model has one, against the iteration: starts thin, the best bold."""
     others = [start for start in result.ledger if start.finished and start is not result.best]
     some = others[:: -(-len(others) // MOST_STARTS) or 1]
-    named = f"{len(others)} other start{'' if len(others) == 1 else 's'}"
-    lines = [_curve(result, start) for start in (*some, result.best)]
+    named = counted(len(others), "other start")
+    lines = [thinned([each.objective for each in result.measures(start)]) for start in (*some, result.best)]
     series = [
         Series(
             "line",
@@ -67,12 +67,6 @@ def _climb(result: FitResult) -> Panel:
         measure, title = "inertia", "Inertia of each start"
     y_range = None if result.inertia is not None else climb_range([line[1] for line in lines])
     return Panel(title, "iteration", measure, series, whole=True, x_range=x_range, y_range=y_range)
-
-
-def _curve(result: FitResult, start: Run) -> tuple[Array, Array]:
-    pairs = result.measures(start)
-    hard = result.inertia is not None
-    return thinned([pair[1] if hard else pair[0] for pair in pairs])
 
 
 @dataclass

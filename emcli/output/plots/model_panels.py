@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from emcli.data.rows import Rows
+from emcli.errors import counted
 from emcli.inference.assignments import Labels
 from emcli.models.base import AnyModel
 from emcli.models.coins.mixture import BinomialMixture
@@ -42,7 +43,7 @@ def panels_of(model: AnyModel, path: Path, rows: Rows, assignments: Labels, trut
 
     Of a model that has no panels of its own, the rows by component.
     """
-    k, title = len(model.weights), f"Rows by component, after {_times(path[-1].iteration)}"
+    k, title = len(model.weights), f"Rows by component, after {counted(path[-1].iteration, 'iteration')}"
     groups = rows.of_merged(assignments)
     if len(rows.names) == 1:
         edges, bars = _stacked(rows, groups, k, "component")
@@ -69,7 +70,7 @@ def _(model: KMeans, path: Path, rows: Rows, assignments: Labels, truth: Truth) 
         series.append(Series("points", ways[0, 0], ways[1, 0], "start", None, "thin"))
     series.append(Series("points", ways[0, -1], ways[1, -1], "centroid", None, "bold"))
     x_range, y_range = (axis_range(at[i], ways[i].ravel()) for i in (0, 1))
-    title = f"Clusters after {_times(path[-1].iteration)}"
+    title = f"Clusters after {counted(path[-1].iteration, 'iteration')}"
     return [[Panel(title, *plane.labels, series, x_range=x_range, y_range=y_range, note=plane.note)]]
 
 
@@ -83,7 +84,7 @@ def _strip(tracks: Array, iterations: Sequence[int], rows: Rows, assignments: La
         series += [Series("line", tracks[:, j], level, "path, downwards" if j == 0 else None, j) for j in range(k)]
         series.append(Series("points", tracks[0], np.full(k, level[0]), "start", None, "thin"))
     series.append(Series("points", tracks[-1], np.full(k, 1.08 * top), "centroid", None, "bold"))
-    title = f"Clusters after {_times(iterations[-1])}"
+    title = f"Clusters after {counted(iterations[-1], 'iteration')}"
     y_range = (0.0, top * (1.55 if len(iterations) > 1 else 1.2))
     x_range = axis_range(edges, tracks.ravel())
     return Panel(title, rows.names[0], _per_bin(edges), series, x_range=x_range, y_range=y_range)
@@ -232,8 +233,4 @@ def _per_bin(edges: Array) -> str:
 def _when(iteration: int, total: int) -> str:
     if iteration == 0:
         return "Start" if total else "Start and end: no iteration"
-    return f"End, after {_times(iteration)}" if iteration == total else f"After {_times(iteration)}"
-
-
-def _times(iterations: int) -> str:
-    return f"{iterations} iteration{'' if iterations == 1 else 's'}"
+    return f"{'End, after' if iteration == total else 'After'} {counted(iteration, 'iteration')}"
