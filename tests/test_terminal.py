@@ -202,7 +202,7 @@ def test_a_curve_is_as_long_as_its_values_or_as_asked() -> None:
 @pytest.mark.parametrize("env", [{}, {"COLUMNS": "120", "NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
 def test_a_fit_and_a_comparison_fit_the_terminal(env: dict[str, str]) -> None:
     said = shown("fit", "gmm", FAITHFUL, "-k", 2, "--restarts", 2, **env)
-    words = ("compare", "gmm", FAITHFUL, "-k", "1-3", "--covariance", "full,diag", "--restarts", 2)
+    words = ("compare", "gmm", FAITHFUL, "-k", "1-3", "--covariance", "full,diag", "--restarts", 2, "-q")
     ranked = shown(*words, **env)
     for text in (COLOUR.sub("", text.rpartition(ERASED)[2]) for text in (said, ranked)):
         assert max(map(len, text.splitlines())) <= int(env.get("COLUMNS", 80))
