@@ -1,10 +1,11 @@
-"""Laws that every model inherits: a new model adds a line to CASES."""
+"""Laws that every model inherits: a new model adds a line to CASES, and its module here if it is not registered."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from functools import reduce
+from itertools import islice
 from operator import add
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,16 @@ import numpy as np
 import poisson
 import pytest
 from conftest import ROOT, fit, run
+from inprocess import drawn_start, loaded
+
+from emcli.compute.processes import process_map
+from emcli.compute.threads import thread_map
+from emcli.config.resolve import resolve
+from emcli.data.rows import batch_chunks
+from emcli.inference.information import information
+from emcli.models import model_class
+from emcli.models.complete_data import CompleteDataModel
+from emcli.models.em import em
 
 CASES: dict[str, tuple[str, list[Any]]] = {
     "kmeans": ("blobs", ["kmeans", "-k", 3]),
@@ -42,16 +53,6 @@ def source(name: str) -> Path:
     return own if own.exists() else ROOT / "sample_data" / f"{name}.csv"
 
 
-def module_of(arguments: list[Any]) -> str:
-    """The module to run: a model of the tests registers itself."""
-    return "poisson" if arguments[0] == "poisson" else "emcli"
-
-
-def fitted(*arguments: Any) -> dict[str, Any]:
-    """The document of a fit."""
-    return fit(*arguments, module=module_of(list(arguments)))
-
-
 def lines(name: str) -> list[str]:
     return source(name).read_text().splitlines()
 
@@ -75,7 +76,7 @@ def close(one: Any, other: Any, tolerance: float = 1e-10) -> None:
 @every_model
 def test_the_log_likelihood_of_every_start_never_falls(case: tuple[str, list[Any]], tmp_path: Path) -> None:
     log = tmp_path / "trace.jsonl"
-    fitted(*case[1], source(case[0]), "--trace", log, "--init", "random", "--restarts", 5)
+    fit(*case[1], source(case[0]), "--trace", log, "--init", "random", "--restarts", 5)
     ends = 0
     before = None
     for line in map(json.loads, log.read_text().splitlines()):
@@ -101,8 +102,8 @@ def test_a_row_weight_is_the_row_that_often(case: tuple[str, list[Any]], tmp_pat
         "\n".join([header, *(row for row, w in zip(rows, times, strict=True) for _ in range(w))]) + "\n"
     )
     arguments = started(case, tmp_path)
-    weighted = fitted(*arguments, tmp_path / "weighted.csv", "--row-weights", "w")
-    repeated = fitted(*arguments, tmp_path / "repeated.csv")
+    weighted = fit(*arguments, tmp_path / "weighted.csv", "--row-weights", "w")
+    repeated = fit(*arguments, tmp_path / "repeated.csv")
     close(weighted["parameters"], repeated["parameters"])
     assert weighted["iterations"] == repeated["iterations"]
     assert weighted["data"]["weight"] == repeated["data"]["weight"]
@@ -115,73 +116,75 @@ def test_the_order_of_the_rows_does_not_matter(case: tuple[str, list[Any]], tmp_
     (tmp_path / "turned.csv").write_text("\n".join([header, *rows[::-1]]) + "\n")
     arguments = started(case, tmp_path)
     close(
-        fitted(*arguments, source(case[0]))["parameters"],
-        fitted(*arguments, tmp_path / "turned.csv")["parameters"],
+        fit(*arguments, source(case[0]))["parameters"],
+        fit(*arguments, tmp_path / "turned.csv")["parameters"],
     )
 
 
 @every_model
 def test_a_fit_started_at_its_own_document_stays_there(case: tuple[str, list[Any]], tmp_path: Path) -> None:
     data = source(case[0])
-    first = fitted(*case[1], data, "-o", tmp_path / "fit.json")
+    first = fit(*case[1], data, "-o", tmp_path / "fit.json")
     assert json.loads((tmp_path / "fit.json").read_text()) == first
-    again = fitted(*case[1], data, "--start", tmp_path / "fit.json")
+    again = fit(*case[1], data, "--start", tmp_path / "fit.json")
     assert again["iterations"] <= 2
     assert again["log_likelihood"] == pytest.approx(first["log_likelihood"], abs=2e-6)
     assert again["trace"][0]["log_likelihood"] == pytest.approx(first["log_likelihood"], rel=1e-13)
 
 
+def prepared_case(case: tuple[str, list[Any]]) -> tuple[Any, Any]:
+    """A model drawn to start from, and the rows of a case."""
+    assert model_class("poisson") is poisson.PoissonMixture  # importing it has registered it
+    kind = model_class(case[1][0])
+    flags: dict[str, object] = {"k": int(case[1][case[1].index("-k") + 1]) if "-k" in case[1] else 3}
+    for key in ("covariance", "mixing"):
+        if f"--{key}" in case[1]:
+            flags[key] = case[1][case[1].index(f"--{key}") + 1]
+    settings = resolve(kind.name, kind.options, flags, None, read_start=dict)
+    rows = loaded(kind, source(case[0]), settings).rows
+    return drawn_start(kind, rows, settings, 5), rows
+
+
 @every_model
-def test_the_number_of_threads_changes_no_byte(case: tuple[str, list[Any]], tmp_path: Path) -> None:
-    header, *rows = lines(case[0])
-    path = tmp_path / "many.csv"
-    rows *= 150_000 // len(rows) + 1
-    if case[1][0] not in ("coins", "poisson"):  # equal rows would be merged into one batch
-        rows = [",".join(repr(float(v) + 1e-6 * i) for v in row.split(",")) for i, row in enumerate(rows)]
-    path.write_text("\n".join([header, *rows]) + "\n")
-    arguments = [*case[1], path, "--restarts", 2, "--max-iter", 30]
-    one, two, four = (
-        run(
-            *["fit", *arguments, "--jobs", jobs, "--json"],
-            env={"OPENBLAS_NUM_THREADS": str(jobs)},
-            module=module_of(arguments),
-        ).stdout
-        for jobs in (1, 2, 4)
-    )
+def test_neither_threads_nor_processes_change_a_bit_of_em_or_of_the_information(case: tuple[str, list[Any]]) -> None:
+    model, rows = prepared_case(case)
+    batches = list(batch_chunks(rows.values, rows.weights, max(1, rows.values.shape[1] // 7)))
+    found = []
+    for mapping, jobs in ((thread_map, 1), (thread_map, 3), (process_map, 2), (process_map, 4)):
+        with mapping(jobs) as mapper:
+            steps = list(islice(em(model, batches, mapper), 6))
+            seen = information(steps[-1].model, batches, mapper) if isinstance(model, CompleteDataModel) else None
+        bits = [np.asarray(part).tobytes() for step in steps for part in (step.score, *step.model.components())]
+        found.append((bits, seen and (seen.score.tobytes(), seen.observed.tobytes())))
+    assert len(batches) > 3 and all(each == found[0] for each in found)
+
+
+@pytest.mark.parametrize("model", ["gmm", "kmeans"])
+def test_the_number_of_jobs_changes_no_byte(model: str, tmp_path: Path) -> None:
+    """So many numbers that a fit shares them out over processes."""
+    rng = np.random.default_rng(6)
+    values = rng.normal(size=(90_000, 2)) + 4.0 * rng.integers(0, 2, size=(90_000, 2))
+    np.savetxt(tmp_path / "many.csv", values, delimiter=",", header="x,y", comments="", fmt="%.6g")
+    words = ["fit", model, tmp_path / "many.csv", "-k", 6, "--restarts", 2, "--max-iter", 5, "--json"]
+    one, two, four = (run(*words, "--jobs", jobs, process=False).stdout for jobs in (1, 2, 4))
     assert one and one == two == four
 
 
 @every_model
 def test_the_statistics_of_parts_add_up_to_those_of_the_whole(case: tuple[str, list[Any]]) -> None:
-    from inprocess import drawn_start, loaded
-
-    from emcli.config.resolve import resolve
-    from emcli.models import model_class
-
-    assert model_class("poisson") is poisson.PoissonMixture  # importing it has registered it
-    model = model_class(case[1][0])
-    flags: dict[str, object] = {"k": int(case[1][case[1].index("-k") + 1]) if "-k" in case[1] else 3}
-    for key in ("covariance", "mixing"):
-        if f"--{key}" in case[1]:
-            flags[key] = case[1][case[1].index(f"--{key}") + 1]
-    settings = resolve(model.name, model.options, flags, None, read_start=dict)
-    rows = loaded(model, source(case[0]), settings).rows
-    drawn = drawn_start(model, rows, settings, 5)
+    drawn, rows = prepared_case(case)
     whole = drawn.e_step(rows.values, rows.weights)
     for size in (1, 7, 100):
-        pieces = range(0, rows.values.shape[1], size)
-        parts = [
-            drawn.e_step(rows.values[:, i : i + size], None if rows.weights is None else rows.weights[i : i + size])
-            for i in pieces
-        ]
+        parts = [drawn.e_step(values, weights) for values, weights in batch_chunks(rows.values, rows.weights, size)]
         total = reduce(add, parts)
         for name in vars(whole):
             np.testing.assert_allclose(getattr(total, name), getattr(whole, name), rtol=1e-11, atol=1e-9, err_msg=name)
 
 
 @pytest.mark.parametrize("name", ["heights", "blobs", "two_coins", "mixture_1d"])
-def test_the_truth_is_found_within_five_standard_errors(name: str) -> None:
+def test_the_truth_is_found_within_five_standard_errors_and_no_warning_is_raised(name: str) -> None:
     found = fit(ROOT / "configs" / f"{name}.yaml")
+    assert found["warnings"] == []
     true, ours = found["truth"]["parameters"], found["parameters"]
     n = found["data"]["weight"]
     if "heads" in true:
@@ -198,9 +201,14 @@ def test_the_truth_is_found_within_five_standard_errors(name: str) -> None:
             assert abs(ours["means"][i][0] - true["means"][i][0]) < 5 * 3 * sd / (n / k) ** 0.5
 
 
+def test_five_rows_of_ten_flips_warn_that_one_coin_would_do() -> None:
+    found = fit(ROOT / "configs" / "do_batzoglou.yaml")
+    assert [warning["slug"] for warning in found["warnings"]] == ["one-component-suffices"]
+
+
 @pytest.mark.parametrize("name", ["heights", "blobs", "two_coins", "mixture_1d", "do_batzoglou"])
 def test_generate_writes_the_sample_data_again_bit_for_bit(name: str) -> None:
-    drawn = run("generate", ROOT / "configs" / f"{name}.yaml")
+    drawn = run("generate", ROOT / "configs" / f"{name}.yaml", process=False)
     assert drawn.returncode == 0
     assert drawn.stdout == (ROOT / "sample_data" / f"{name}.csv").read_text()
 
