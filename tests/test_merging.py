@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import fit, run
+from conftest import fit
 from inprocess import prepared, scaled
 
 from emcli.config.resolve import resolve
@@ -112,15 +111,14 @@ def test_a_document_and_its_pictures_say_nothing_of_the_merging(model: str, tmp_
     values = heights(2)
     labels = (values[:, 0] > 170).astype(int)
     path = write(tmp_path / "a.csv", values, ("label", labels))
-    arguments = [model, path, "-k", 2, "--restarts", 2, "--truth", "label"]
-    found = fit(*arguments, "--plot", tmp_path / "a.svg")
+    arguments = [model, path, "-k", 2, "--restarts", 1, "--truth", "label"]
+    found = fit(*arguments, "--plot", tmp_path / "a.svg", "--jobs", 1)
     assert found["data"]["rows"] == found["data"]["weight"] == N
     assert not [warning for warning in found["warnings"] if "weight" in warning["slug"]]
     assert found["truth"]["adjusted_rand_index"] > 0.5
     if model == "kmeans":
         assert sum(found["parameters"]["sizes"]) == N
-    one, two = (run("fit", *arguments, "--jobs", jobs, "--json").stdout for jobs in (1, 2))
-    assert json.loads(one) == found and one == two
+    assert fit(*arguments, "--jobs", 2) == found
 
 
 @pytest.mark.parametrize("counts", [(10, 5000), (10**6, 3000), (3, 3)])
