@@ -170,7 +170,22 @@ COUNTS: dict[str, Callable[[], np.ndarray]] = {
 # A row of N tosses sums terms of N ln 2 to a log-density of about -8: of 16 digits, log10 N are lost.
 LOST = {"millions": 1e6}
 CASES = [(name, table) for name in MODELS for table in (COUNTS if name in COINS else TABLES)]
-every_case = pytest.mark.parametrize(("name", "table"), CASES, ids=[f"{name}, {table}" for name, table in CASES])
+OFTEN = ("kmeans", "gmm full free", *COINS)  # tried on every table by `make test`
+
+
+def often(number: int) -> bool:
+    """Does `make test` try a case? Each other Gaussian mixture on a third of the tables, in turn, so each table thrice."""
+    name, table = CASES[number]
+    return name in OFTEN or (list(MODELS).index(name) + list(TABLES).index(table)) % 3 == 0
+
+
+every_case = pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        pytest.param(*case, id=", ".join(case), marks=() if often(number) else pytest.mark.slow)
+        for number, case in enumerate(CASES)
+    ],
+)
 
 
 def case(name: str, table: str, **more: Any) -> tuple[Options, np.ndarray]:

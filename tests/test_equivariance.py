@@ -113,10 +113,10 @@ def test_shifting_the_data_shifts_the_means_alone(name: str, shift: float) -> No
     assert measure(other) == pytest.approx(measure(one), rel=1e-10)
 
 
-@pytest.mark.parametrize("power", [-440, -1, 10, 440])
+@pytest.mark.parametrize("power", [-440, 10, 440])
 @pytest.mark.parametrize("name", POINTS)
 def test_scaling_by_a_power_of_two_scales_every_bit(name: str, power: int) -> None:
-    options, values = case(name, "plain", restarts=3)
+    options, values = case(name, "plain", restarts=2)
     one, other = fitted(values, options), fitted(np.ldexp(values, power), options)
     for key, times in (("means", 1), ("centroids", 1), ("covariances", 2)):
         if key in one["parameters"]:
