@@ -174,7 +174,7 @@ OFTEN = ("kmeans", "gmm full free", *COINS)  # tried on every table by `make tes
 
 
 def often(number: int) -> bool:
-    """Does `make test` try a case? Each other Gaussian mixture on a third of the tables, in turn, so each table thrice."""
+    """Does `make test` try a case? The other Gaussian mixtures on a third of the tables each, in turn."""
     name, table = CASES[number]
     return name in OFTEN or (list(MODELS).index(name) + list(TABLES).index(table)) % 3 == 0
 
