@@ -59,7 +59,7 @@ def test_an_experiment_is_what_its_file_says(here: Path) -> None:
     assert read.generate == Simulation(parameters, rows=10, seed=7, columns=("a", "b"))
     assert (read.file, read.model, read.data) == ("fit.yaml", "gmm", None)
     assert read.document.value["fit"] == {"k": 2}
-    problem = read.problem(("generate", "parameters", "means", 1), "too long")
+    problem = read.document.problem(("generate", "parameters", "means", 1), "too long")
     assert str(problem) == "fit.yaml:6:53: too long"
 
 

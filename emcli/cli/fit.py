@@ -173,7 +173,7 @@ def _start_problem(fault: ParameterFault, settings: Settings, experiment: Experi
 
     if experiment is not None and settings.provenance.start_source == experiment.file:
         path = ("fit", "start", *fault.path)
-        return experiment.problem(path, f"{dotted(path)}: {fault.what}")
+        return experiment.document.problem(path, f"{dotted(path)}: {fault.what}")
     return Problem(f"start: {fault}", settings.provenance.start_source)
 
 

@@ -142,4 +142,4 @@ def simulated(experiment: Experiment, rows: int | None = None, seed: int | None 
         elif first in (("columns",), ("tosses",)):
             path = fault.path
         what = f"generate.{dotted(path)}: {fault.what}"
-        raise EmcliError(Exit.USAGE, experiment.problem(("generate", *path), what)) from None
+        raise EmcliError(Exit.USAGE, experiment.document.problem(("generate", *path), what)) from None

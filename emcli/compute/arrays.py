@@ -78,6 +78,17 @@ def copy_rows(values: Array, kept: IndexArray | None = None) -> Array:
     return result
 
 
+def nonzero(values: npt.NDArray[Any]) -> IndexArray:
+    """The numbers of the rows whose value (n,) is not 0."""
+    count = sum(int(np.count_nonzero(values[some])) for some in row_chunks(len(values)))
+    kept, at = empty((count,), np.intp), 0
+    for some in row_chunks(len(values)):
+        found = np.flatnonzero(values[some])
+        kept[at : at + len(found)] = found + some.start
+        at += len(found)
+    return kept
+
+
 def take_columns(values: Array, places: IndexArray) -> Array:
     """Columns of values (d, n) at some places, copied into memory."""
     return np.array([take_rows(row, places) for row in values]) if on_disk() else values[:, places]

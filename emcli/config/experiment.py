@@ -68,10 +68,6 @@ class Experiment:
     data_source: str | None = None  # as typed, or the base name of an absolute path: the same wherever it is run
     generate: Simulation | None = None
 
-    def problem(self, path: Path, what: str) -> Problem:
-        """A problem at the line and column of a path such as ("generate", "parameters", "means", 0)."""
-        return self.document.problem(path, what)
-
 
 def read_experiment(path: str, models: Iterable[str]) -> Experiment:
     """The experiment in a YAML file, or in standard input (`-`); EmcliError (exit 2) lists all that is wrong in it."""

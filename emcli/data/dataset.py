@@ -125,7 +125,7 @@ def _by_role(
         raise EmcliError(
             Exit.DATA, Problem(what, table.source, None), hint="weights must be finite, >= 0 and not all zero"
         )
-    kept = _where(weights)
+    kept = arrays.nonzero(weights)
     texts = [column.take(kept) for column in texts]
     return (
         arrays.copy_rows(numbers, kept),
@@ -134,17 +134,6 @@ def _by_role(
         None if labels is None else labels.take(kept),
         kept,
     )
-
-
-def _where(weights: Array) -> IndexArray:
-    """The numbers of the rows whose weight is not 0."""
-    count = sum(int(np.count_nonzero(weights[some])) for some in arrays.row_chunks(len(weights)))
-    kept, at = arrays.empty((count,), np.intp), 0
-    for some in arrays.row_chunks(len(weights)):
-        found = np.flatnonzero(weights[some])
-        kept[at : at + len(found)] = found + some.start
-        at += len(found)
-    return kept
 
 
 def prepare(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
@@ -14,11 +14,11 @@ import numpy.typing as npt
 from emcli.compute.arrays import cache_chunks
 from emcli.config.settings import DataSettings
 from emcli.data.duplicates import merged
-from emcli.data.rows import Columns, DataFault, Rows, Sampler, Total
+from emcli.data.rows import Columns, DataFault, Observations, Rows, Sampler, Total
 from emcli.data.scaling import OutOfRange, Scaling, ScalingRule, mean_of, summed
 from emcli.data.table.table import ColumnSelection
 from emcli.errors import FitWarning, quoted
-from emcli.types import JSON, Array
+from emcli.types import Array
 
 T = TypeVar("T")
 MAX_EXACT_INTEGER = 2.0**53  # beyond which a double cannot tell neighbours apart
@@ -26,10 +26,8 @@ MAX_ROUNDING_SHARE = 1e-9  # of a column's range, up to which the rounding of it
 MAX_SD_RATIO = 100  # ratio of two columns' sds from which the wider one decides alone
 
 
-class Points:
-    """Rows of numbers, one coordinate a column; implements Observations."""
-
-    names: Sequence[str] | None = None
+class Points(Observations):
+    """Rows of numbers, one coordinate a column."""
 
     def select(
         self, header: Sequence[str], find: Callable[[str], int], taken: AbstractSet[int], settings: DataSettings
@@ -105,14 +103,6 @@ class Points:
         labels = rng.choice(len(model.shares), int(rows.total), p=model.shares)
         values = np.ascontiguousarray(model.sample(labels, rng).T)
         return replace(rows, values=values, weights=None, duplicate_of=None)
-
-    def document(self, rows: Rows) -> Mapping[str, JSON]:
-        """Nothing else."""
-        return {}
-
-    def textual(self, names: Sequence[str]) -> bool:
-        """Never."""
-        return False
 
 
 POINTS = Points()

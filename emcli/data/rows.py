@@ -192,6 +192,7 @@ class Observations(Protocol):
     @property
     def names(self) -> Sequence[str] | None:
         """What its columns are called where the user does not say; None: x, y, ..."""
+        return None
 
     def select(
         self, header: Sequence[str], find: Callable[[str], int], taken: AbstractSet[int], settings: DataSettings
@@ -224,9 +225,11 @@ class Observations(Protocol):
 
     def document(self, rows: Rows) -> Mapping[str, JSON]:
         """What else the document's `data` keeps."""
+        return {}
 
     def textual(self, names: Sequence[str]) -> bool:
         """Are the columns of these names, which a fit read, strings?"""
+        return False
 
 
 def _as_they_are(rows: Rows) -> Rows:

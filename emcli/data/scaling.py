@@ -73,18 +73,13 @@ class Scaling:
     unit: Array | None = None  # (d,) what makes every column count the same; None: a power of two is all
 
     @classmethod
-    def of(cls, values: Array, weights: Array | None, common: bool) -> Self:
-        """Centre and scale of values (n, d): sds of about 1, by one factor for all columns where `common`.
-
-        The centre is the mean rounded coarsely, to a multiple of 16 to 32 sds: data near zero keep every bit, and ties
-        stay ties, while columns far from it lose their offset.
-        Raises OutOfRange where a spread is beyond 1e±150.
-        """
-        return cls.across(lambda function: function(values, weights), common)[0]
-
-    @classmethod
     def across(cls, total: Total, common: bool) -> tuple[Self, ColumnRange]:
-        """The same for rows in partitions, and the range of their columns; `total` sums over the partitions."""
+        """Centre and scale of all rows, over which `total` sums, and the range of each of their columns.
+
+        Sds become about 1, by one factor for all columns where `common`. The centre is the mean rounded coarsely, to a
+        multiple of 16 to 32 sds: data near zero keep every bit, and ties stay ties, while columns far from it lose
+        their offset. Raises OutOfRange where a spread is beyond 1e±150.
+        """
         extent = total(ColumnRange.of)
         low, high = extent.low, extent.high
         with np.errstate(over="ignore", under="ignore"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from emcli.compute import arrays
 from emcli.compute.arrays import row_chunks
@@ -59,20 +58,17 @@ def _searched(numbers: Array, weights: Array | None, names: Sequence[str], by_ta
     heads, tails = checked(numbers, names, by_tails)
     n = len(heads)
     tossed = np.concatenate([heads[some] + tails[some] > 0 for some in row_chunks(n)])
-    count = int(np.count_nonzero(tossed))
-    if count < n:
-        heads, tails = _those(heads, tossed), _those(tails, tossed)
-        weights = None if weights is None else _those(weights, tossed)
-    pairs, place = distinct(heads, tails) if count else (np.empty((2, 0)), np.empty(0, dtype=np.intp))
+    kept = arrays.nonzero(tossed)
+    if len(kept) < n:
+        heads, tails = arrays.copy_rows(heads, kept), arrays.copy_rows(tails, kept)
+        weights = None if weights is None else arrays.copy_rows(weights, kept)
+    pairs, place = distinct(heads, tails) if len(kept) else (np.empty((2, 0)), np.empty(0, dtype=np.intp))
     frequency: Array = np.bincount(place, weights).astype(np.float64)
-    if count == n:
+    if len(kept) == n:
         return pairs, frequency, place
-    merged, at = arrays.empty((n,), np.intp), 0
-    for some in row_chunks(n):
-        here = np.flatnonzero(tossed[some])
-        merged[some] = -1
-        merged[some][here] = place[at : at + len(here)]
-        at += len(here)
+    merged = arrays.empty((n,), np.intp)
+    merged[:] = -1
+    merged[kept] = place
     return pairs, frequency, merged
 
 
@@ -98,16 +94,6 @@ def distinct(heads: Array, tails: Array) -> tuple[Array, IndexArray]:
         return np.stack([np.floor(keys / width), keys % width]), place
     pairs, place = np.unique(np.stack([heads, tails]), axis=1, return_inverse=True)
     return pairs, place.ravel()
-
-
-def _those(values: Array, wanted: npt.NDArray[np.bool_]) -> Array:
-    """The values (n,) where `wanted` (n,) is true."""
-    made, at = arrays.empty((int(np.count_nonzero(wanted)),)), 0
-    for some in row_chunks(len(values)):
-        kept = values[some][wanted[some]]
-        made[at : at + len(kept)] = kept
-        at += len(kept)
-    return made
 
 
 def checked(numbers: Array, names: Sequence[str], by_tails: bool) -> tuple[Array, Array]:

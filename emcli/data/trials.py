@@ -14,7 +14,7 @@ from emcli.compute import arrays
 from emcli.compute.arrays import row_chunks
 from emcli.config.settings import DataSettings
 from emcli.data import trial_counts
-from emcli.data.rows import Columns, DataFault, RowFault, Rows, Sampler, Total
+from emcli.data.rows import Columns, DataFault, Observations, RowFault, Rows, Sampler, Total
 from emcli.data.scaling import Scaling, ScalingRule
 from emcli.data.table.table import ColumnSelection
 from emcli.errors import FitWarning, quoted
@@ -23,8 +23,8 @@ from emcli.types import JSON, Array, IndexArray
 MOST_PAIRS = 10**7  # different pairs that are brought together from parts elsewhere
 
 
-class Trials:
-    """Rows of binomial trials: how many heads of how many tosses; implements Observations."""
+class Trials(Observations):
+    """Rows of binomial trials: how many heads of how many tosses."""
 
     names: Sequence[str] | None = ("heads", "tosses")
 
@@ -51,20 +51,15 @@ class Trials:
 
     def prepare(self, columns: Columns, k: int, rule: ScalingRule, settings: DataSettings) -> Rows:
         """Different pairs of heads and tails with ln of their binomial coefficient, (3, n), and how often each came."""
-        by_tails = bool(columns.texts) or _by_tails(settings, columns.names)
-        numbers = _counted(columns.texts[0]) if columns.texts else columns.numbers
-        pairs, frequency, merged = trial_counts.merged(numbers, columns.weights, columns.names, by_tails)
-        empty = sum(int(np.count_nonzero(merged[some] < 0)) for some in row_chunks(len(merged)))
-        _refuse_few(len(merged) - empty, k)
-        return _prepared(pairs, frequency, empty, columns.names, merged)
+        counted, place = Counted.with_places(columns, settings)
+        return _prepared(counted, k, columns.names, place)
 
     def summarize(self, total: Total, names: Sequence[str], k: int, rule: ScalingRule, settings: DataSettings) -> Rows:
         """The different pairs of all partitions, which are far fewer than rows, are brought here."""
         found: Counted = total(
-            lambda numbers, texts, weights: Counted.of(Columns(numbers, texts, weights, names), settings)
+            lambda numbers, texts, weights: Counted.with_places(Columns(numbers, texts, weights, names), settings)[0]
         )
-        _refuse_few(found.rows, k)
-        return _prepared(found.pairs, found.frequency, found.empty, names, None)
+        return _prepared(found, k, names, None)
 
     def place(self, columns: Columns, like: Rows) -> Rows:
         """Not implemented: `summarize` brings all distinct pairs to this process."""
@@ -72,7 +67,8 @@ class Trials:
 
     def encode(self, columns: Columns, scaling: Scaling, settings: DataSettings) -> tuple[Array, IndexArray]:
         """The different pairs (3, m) among new rows, and each row's place among them (n,)."""
-        pairs, place = trial_counts.distinct(*_heads_and_tails(columns, settings))
+        numbers, by_tails = _numbers(columns, settings)
+        pairs, place = trial_counts.distinct(*trial_counts.checked(numbers, columns.names, by_tails))
         return with_coefficients(pairs), place
 
     def redraw(self, rows: Rows, model: Sampler, rng: np.random.Generator) -> Rows:
@@ -117,12 +113,11 @@ def _by_tails(settings: DataSettings, names: Sequence[str]) -> bool:
     return bool(settings.tails) or (not settings.tosses and "tosses" not in names and "tails" in names)
 
 
-def _heads_and_tails(columns: Columns, settings: DataSettings) -> tuple[Array, Array]:
-    """Heads and tails (n,) of each row. Raises RowFault."""
-    if not columns.texts:
-        return trial_counts.checked(columns.numbers, columns.names, _by_tails(settings, columns.names))
-    heads, other = _counted(columns.texts[0]).T
-    return heads, other
+def _numbers(columns: Columns, settings: DataSettings) -> tuple[Array, bool]:
+    """Heads and the number beside them, (n, 2), and whether that is one of tails. Raises RowFault."""
+    if columns.texts:
+        return _counted(columns.texts[0]), True
+    return columns.numbers, _by_tails(settings, columns.names)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,17 +130,12 @@ class Counted:
     empty: int  # rows without
 
     @classmethod
-    def of(cls, columns: Columns, settings: DataSettings) -> Counted:
-        """Those of one partition. Raises RowFault."""
-        heads, tails = _heads_and_tails(columns, settings)
-        weights = columns.weights
-        tossed = heads + tails > 0
-        rows = int(np.count_nonzero(tossed))
-        if not rows:
-            return cls(np.empty((2, 0)), np.empty(0), 0, len(heads))
-        pairs, place = trial_counts.distinct(heads[tossed], tails[tossed])
-        often = np.bincount(place, None if weights is None else weights[tossed]).astype(np.float64)
-        return cls(pairs, often, rows, len(heads) - rows)
+    def with_places(cls, columns: Columns, settings: DataSettings) -> tuple[Counted, IndexArray]:
+        """Those of some rows, and each row's place among them, -1 without tosses (n,). Raises RowFault."""
+        numbers, by_tails = _numbers(columns, settings)
+        pairs, often, place = trial_counts.merged(numbers, columns.weights, columns.names, by_tails)
+        empty = sum(int(np.count_nonzero(place[some] < 0)) for some in row_chunks(len(place)))
+        return cls(pairs, often, len(place) - empty, empty), place
 
     def __add__(self, other: Counted) -> Counted:
         rows, empty = self.rows + other.rows, self.empty + other.empty
@@ -160,19 +150,17 @@ class Counted:
         return Counted(pairs, often, rows, empty)
 
 
-def _refuse_few(count: int, k: int) -> None:
-    """Raise DataFault where there are fewer rows with tosses than coins."""
-    if not count:
+def _prepared(found: Counted, k: int, names: Sequence[str], place: IndexArray | None) -> Rows:
+    """The different pairs as rows. Raises DataFault where there are fewer rows with tosses than coins."""
+    if not found.rows:
         raise DataFault("no row has any tosses, so the data say nothing about the coins")
-    if k > count:
-        raise DataFault(f"k={k} needs at least {k} rows with tosses, got {count}")
-
-
-def _prepared(pairs: Array, frequency: Array, empty: int, names: Sequence[str], merged: IndexArray | None) -> Rows:
+    if k > found.rows:
+        raise DataFault(f"k={k} needs at least {k} rows with tosses, got {found.rows}")
+    empty, frequency = found.empty, found.frequency
     warnings = (FitWarning("no-tosses", f"rows without tosses say nothing and are left out: {empty}"),) if empty else ()
     scaling, total = Scaling(np.zeros(2), np.zeros(2, dtype=np.int64)), float(frequency.sum())
-    x = with_coefficients(pairs)
-    return Rows(x, frequency, total, tuple(names), scaling, duplicate_of=merged, warnings=warnings, uninformative=empty)
+    x = with_coefficients(found.pairs)
+    return Rows(x, frequency, total, tuple(names), scaling, duplicate_of=place, warnings=warnings, uninformative=empty)
 
 
 def with_coefficients(pairs: Array) -> Array:

@@ -72,7 +72,7 @@ def predictions(
 
     `name` is that of the fit's file. Each file of a table is announced; with `apart` each has a header of its own.
     """
-    names = _names(fit, name)
+    names = fit["data"]["columns"]
     try:
         predictor = Predictor.of(fit, names)
     except ParameterFault as fault:
@@ -103,13 +103,6 @@ def predictions(
             yield from format_csv([], [*table.texts, *_found(table, used, predictor)])
         before = table.source
     yield from warnings.values()
-
-
-def _names(fit: FitDocument, file: str) -> list[str]:
-    names = fit["data"].get("columns")
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        raise EmcliError(Exit.DATA, Problem("not an emcli result (no names in 'data.columns')", file))
-    return names
 
 
 def _used(names: Sequence[str], header: tuple[str, ...], shown: str, has_header: bool) -> tuple[int, ...]:

@@ -12,10 +12,10 @@ from emcli.inference.bootstrap import LEVELS
 from emcli.inference.diagnostics import optima_found_once, same_optimum
 from emcli.inference.fit_result import FitResult
 from emcli.models.plain_values import Count, Share
-from emcli.output.terminal import console, curve, is_terminal, sayable, takes_unicode
+from emcli.output.terminal import columns, console, curve, is_terminal, sayable, takes_unicode
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
     from rich.table import Table
 
 FIRST_ITERATIONS, LAST_ITERATIONS = 12, 8  # iterations shown at either end of a long fit
@@ -27,8 +27,7 @@ MAX_MATRIX_COLUMNS = 6  # columns of the data up to which whole covariance matri
 
 def print_fit(result: FitResult, stream: IO[str], verbose: bool) -> None:
     """Print the tables of a fit."""
-    console = _console(stream)
-    widest = console.width if is_terminal(stream) else PIPE_WIDTH
+    widest = columns(stream) if is_terminal(stream) else PIPE_WIDTH
     blocks = (_title(result), _parameters(result, widest), _covariances(result), _iterations(result, verbose))
     lines = (
         climb(result, stream),
@@ -38,31 +37,22 @@ def print_fit(result: FitResult, stream: IO[str], verbose: bool) -> None:
         criteria(result),
         *_agreement(result),
     )
-    stream.write(_rendered(console, blocks, lines))
+    stream.write(as_text(blocks, lines, stream))
 
 
-def as_text(blocks: Sequence[RenderableType], lines: Sequence[str], stream: IO[str]) -> str:
+def as_text(blocks: Sequence[RenderableType | None], lines: Sequence[str], stream: IO[str]) -> str:
     """Tables and texts with an empty line after each, then lines, as wide as the stream is."""
-    return _rendered(_console(stream), blocks, lines)
-
-
-def _console(stream: IO[str]) -> Console:
-    made = console(stream)
+    screen = console(stream)
     if not is_terminal(stream):
-        made.width = 1000  # nothing is cut or folded in a pipe
-    return made
-
-
-def _rendered(console: Console, blocks: Sequence[RenderableType | None], lines: Sequence[str]) -> str:
-    with console.capture() as captured:
+        screen.width = 1000  # nothing is cut or folded in a pipe
+    with screen.capture() as captured:
         for block in blocks:
             if block is not None:
-                console.print(block)
-                console.print()
+                screen.print(block)
+                screen.print()
         for line in lines:
-            console.print(line)
-    said = "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
-    return sayable(said, console.file)
+            screen.print(line)
+    return sayable("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()), stream)
 
 
 def number(value: float | str) -> str:
