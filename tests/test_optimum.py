@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 from conftest import REFERENCE, SAMPLES, fit, run, table
-from scipy.special import logsumexp, xlog1py, xlogy
+from scipy.special import gammaln, logsumexp, xlog1py, xlogy
 
 mp.mp.dps = 40
 DATA = REFERENCE / "data"
@@ -133,3 +133,44 @@ def test_a_fit_that_is_cut_short_is_called_unfinished_and_nothing_else(arguments
     assert document["status"] == "max_iter" and slugs(document) == {"slow"}
     done = run("fit", *arguments, process=False)
     assert "NOT converged" in done.stdout
+
+
+def coins_log_likelihood(rows: np.ndarray, p: Sequence[float], weights: Sequence[float]) -> float:
+    """Of heads and tosses (n, 2), by scipy."""
+    h, n = rows.T[:, :, None]
+    logs = gammaln(n + 1) - gammaln(h + 1) - gammaln(n - h + 1) + xlogy(h, p) + xlog1py(n - h, -np.array(p))
+    return float(logsumexp(logs, axis=1, b=weights).sum())
+
+
+STUCK: dict[str, tuple[Path, list[Any], str, float]] = {
+    # two coins that start as one, in all but name; two_coins.json has the optimum
+    "flips": (SAMPLES / "flips.csv", [], "heads: [0.66, 0.6600000001]", -9.79692),
+    # P(heads) 0, which no row has: EM never changes it, and with free mixing the coin loses all its weight
+    "0": (DATA / "coins_never_zero.csv", [], "heads: [0, 0.5]", -7.856604),
+    "free 0": (DATA / "coins_never_zero.csv", ["--mixing", "free"], "heads: [0, 0.5]", -7.853983),  # certified
+}
+
+
+@pytest.mark.parametrize(("data", "more", "start", "best"), STUCK.values(), ids=STUCK)
+def test_a_fit_leaves_a_saddle_and_is_said_to_be_one_only_where_plain_em_stays(
+    data: Path, more: list[Any], start: str, best: float, write: Callable[[str, str], Path]
+) -> None:
+    command = ["coins", data, "--start", write("s.yaml", start), *more]
+    left, stayed, cut = (fit(*command, *how) for how in ([], ["--solver", "em"], ["--max-iter", 1]))
+    assert left["log_likelihood"] == pytest.approx(best, abs=1e-5)
+    assert "escape" in {step.get("step") for step in left["trace"]}
+    assert "saddle" not in slugs(left) and left["decrement"] < 1e-6
+    assert stayed["log_likelihood"] < best - 0.1 and "saddle" in slugs(stayed) and stayed["decrement"] is None
+    assert not slugs(stayed) & {"identical-components", "not-identifiable"}
+    assert slugs(cut) == {"slow"} and cut["iterations"] == 1
+
+
+def test_the_step_off_a_boundary_is_where_scipy_sees_more() -> None:
+    rows = table(DATA / "coins_never_zero.csv")
+    gain = coins_log_likelihood(rows, [0.1, 0.35], [0.5, 0.5]) - coins_log_likelihood(rows, [0.0, 0.35], [0.5, 0.5])
+    assert gain == pytest.approx(2.60, abs=0.01)
+    zero = fit("coins", DATA / "coins_zero_8.csv", "-k", 2, "--mixing", "free")["parameters"]
+    rows, (_, other) = table(DATA / "coins_zero_8.csv"), zero["heads"]
+    near, at = (coins_log_likelihood(rows, [p, other], zero["weights"]) for p in (1e-6, 0.0))
+    assert (near - at) / 1e-6 == pytest.approx(-30, abs=0.1)
+    assert zero["heads"][0] < 1e-9

@@ -12,11 +12,12 @@ from emcli.config.settings import ModelSettings
 from emcli.data.rows import Rows
 from emcli.errors import FitWarning
 from emcli.inference.information import FLAT, Information, InformationCache, information
+from emcli.inference.newton import higher_beside
 from emcli.inference.starts import EXACT_ORIGIN, Run
 from emcli.models.base import AnyModel, Degenerate
 from emcli.models.complete_data import AnyCompleteDataModel
 from emcli.models.em import pooled_e_step
-from emcli.types import Array, Batch, Mapper
+from emcli.types import Batch, Mapper
 
 SAME_OPTIMUM_NATS = 1e-4  # difference of two scores up to which they belong to one optimum
 SAME_OPTIMUM_INERTIA_SHARE = 1e-9  # the same for hard assignments, relative to the inertia
@@ -24,7 +25,6 @@ SUSPECT = 1e-4  # curvature, up to which a direction may prove flat when the oth
 EQUAL_NATS = 1e-6  # difference of log-likelihoods up to which they are equal
 MOVES = (1.0, -1.0, 0.1, -0.1)  # along a flat direction, in sds of the complete data
 RELAXING_STEPS = 3  # of Newton's method
-FIRST_STEP, DOUBLINGS = 1 / 64, 13  # of a natural parameter: the lengths tried along a direction of upward curvature
 BIC_EVIDENCE = ((2.0, "weak"), (6.0, "positive"), (10.0, "strong"), (np.inf, "very strong"))  # Kass & Raftery 1995
 
 
@@ -128,7 +128,7 @@ class Judgement(NamedTuple):
     """What the slopes and curvatures of the log-likelihood say of the point where a fit ended."""
 
     gain: float | None  # nats still to come; None where that is not known
-    higher: AnyModel | None  # a model beside it of higher log-likelihood, in a direction of upward curvature
+    saddle: bool  # is the log-likelihood higher beside it, though stationary?
     identifiable: bool  # does every change of the parameters change the likelihood?
 
 
@@ -137,33 +137,12 @@ def judge(
 ) -> Judgement:
     """Judge a point where a fit converged: a maximum, a saddle, or one of many points of equal likelihood."""
     curvatures = known.at(model).curvatures
-    higher = None
-    for direction in curvatures.directions.T[curvatures.values < -FLAT]:
-        higher = higher or _higher(model, direction, tol, batches, mapper)
-    identifiable = True
+    saddle = higher_beside(model, known, tol, batches, mapper) is not None
+    identifiable = saddle or bool((model.weights > 0).all())
     suspect = int((np.abs(curvatures.values) <= SUSPECT).sum())
-    if higher is None and suspect:
+    if suspect and identifiable and not saddle:
         identifiable = not _has_equals(model, suspect, batches, mapper)
-    return Judgement(curvatures.gain(tol), higher, identifiable)
-
-
-def _higher(
-    model: AnyCompleteDataModel, direction: Array, tol: float, batches: Sequence[Batch], mapper: Mapper
-) -> AnyModel | None:
-    """The best model either way along a direction (p,), by doubling steps; None where none gains `tol` nats."""
-    best, top = None, pooled_e_step(model, batches, mapper).score + tol
-    for sign in (1.0, -1.0):
-        for length in FIRST_STEP * 2.0 ** np.arange(DOUBLINGS):
-            try:
-                moved = model.moved(sign * length * direction / np.abs(direction).max())
-                score = pooled_e_step(moved, batches, mapper).score
-            except Degenerate:
-                break
-            if score > top:
-                best, top = moved, score
-            elif best is not None:
-                break
-    return best
+    return Judgement(None if saddle else curvatures.gain(tol), saddle, identifiable)
 
 
 def _has_equals(model: AnyCompleteDataModel, flat: int, batches: Sequence[Batch], mapper: Mapper) -> bool:
@@ -200,7 +179,8 @@ def _relaxed(
 def optimum_warnings(model: AnyModel, rows: Rows, settings: ModelSettings, seen: Judgement | None) -> list[FitWarning]:
     """Warnings about the fitted model; `seen` is what its curvatures say, None where they are not computed."""
     found = []
-    if twins := model.identical_components():
+    saddle = seen is not None and seen.saddle
+    if not saddle and (twins := model.identical_components()):
         message = f"components {twins[0] + 1} and {twins[1] + 1} are the same: the data do not need them both"
         found.append(FitWarning("identical-components", f"{message}; use a smaller -k"))
     if reason := model.unidentifiable(rows, settings):
@@ -208,9 +188,9 @@ def optimum_warnings(model: AnyModel, rows: Rows, settings: ModelSettings, seen:
     elif seen is not None and not seen.identifiable:
         message = "some change of the parameters leaves the likelihood as it is, so these values are one choice of many"
         found.append(FitWarning("not-identifiable", f"{message}; use a smaller -k"))
-    if seen is not None and seen.higher is not None:
+    if saddle:
         message = "this is a saddle, not a maximum: a small change of the parameters would raise the log-likelihood"
-        found.append(FitWarning("saddle", f"{message}; start elsewhere, with --restarts or another --start"))
+        found.append(FitWarning("saddle", f"{message}; start elsewhere, or without --solver em, which stays there"))
     return found
 
 

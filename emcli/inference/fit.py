@@ -142,10 +142,12 @@ class _Fit:
         if not isinstance(model, CompleteDataModel) or not information_is_affordable(rows, model):
             return None
         known = best.known or InformationCache(rows.batches(), self.mapper)
-        best.decrement = known.at(model).curvatures.gain(tol)
         if best.status == "max_iter":
+            best.decrement = known.at(model).curvatures.gain(tol)
             return None
-        return judge(model, known, tol, rows.batches(), self.mapper)
+        seen = judge(model, known, tol, rows.batches(), self.mapper)
+        best.decrement = seen.gain
+        return seen
 
     def _no_fit(self, ledger: Sequence[Run]) -> EmcliError:
         reason, _ = Counter(run.reason for run in ledger).most_common(1)[0]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from emcli.inference.convergence import rounding_error
-from emcli.inference.information import InformationCache
+from emcli.inference.information import FLAT, InformationCache
 from emcli.models.base import Degenerate, Stats
 from emcli.models.complete_data import AnyCompleteDataModel
 from emcli.models.em import Step, pooled_e_step, same_parameters
-from emcli.types import Batch, Mapper
+from emcli.types import Array, Batch, Mapper
 
 WARM_UP_STEPS = 20  # EM steps first: they come near an optimum, and suffice where EM is fast
 STEP_LENGTHS = (1.0, 0.5, 0.1)  # shares of a Newton step that are tried before an EM step
+LENGTHS = 2.0 ** np.arange(-6.0, 7.0)  # of a natural parameter, which are tried along a direction of upward curvature
 MIN_RISE_SHARE = 1e-4  # of the rise that the slope predicts, which a step must bring
 
 
@@ -57,3 +60,36 @@ def _newton_step(
         if moved_stats.score >= stats.score + MIN_RISE_SHARE * length * slope:
             return moved, moved_stats
     return None
+
+
+def higher_beside(
+    model: AnyCompleteDataModel, known: InformationCache, tol: float, batches: Sequence[Batch], map: Mapper = map
+) -> AnyCompleteDataModel | None:
+    """A model beside a stationary one that is more than `tol` nats higher; None where none is.
+
+    It lies in a direction of upward curvature, which a saddle has, or inward from the boundary of the parameters.
+    """
+    values, directions, _ = known.at(model).curvatures
+    ways = [_along(model, sign * direction) for direction in directions.T[values < -FLAT] for sign in (1.0, -1.0)]
+    ways += model.inward(lambda near: pooled_e_step(near, batches, map))
+    if not ways:
+        return None
+    best, top = None, pooled_e_step(model, batches, map).score + tol
+    for way in ways:
+        risen = False
+        try:
+            for moved in way:
+                score = pooled_e_step(moved, batches, map).score
+                if score > top:
+                    best, top, risen = moved, score, True
+                elif risen:
+                    break
+        except Degenerate:
+            continue
+    return best
+
+
+def _along(model: AnyCompleteDataModel, direction: Array) -> Iterator[AnyCompleteDataModel]:
+    """Models ever farther along a direction (p,)."""
+    for length in LENGTHS:
+        yield model.moved(length * direction / np.abs(direction).max())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import numpy as np
@@ -12,7 +12,7 @@ from emcli.config.settings import ModelSettings, SearchSettings
 from emcli.data.rows import Rows
 from emcli.inference.convergence import Termination, check_monotone, converge, until_fixed_point
 from emcli.inference.information import InformationCache
-from emcli.inference.newton import newton
+from emcli.inference.newton import higher_beside, newton
 from emcli.models.base import AnyModel, Degenerate
 from emcli.models.complete_data import CompleteDataModel
 from emcli.models.em import Step, em
@@ -38,7 +38,7 @@ class Run:
     reason: str | None = None  # why it degenerated
     decrement: float | None = None
     scores: list[float] = field(default_factory=list)  # one for each iteration, 0 = the start
-    steps: list[str] = field(default_factory=list)  # em | newton, likewise
+    steps: list[str] = field(default_factory=list)  # em | newton | escape, likewise
     last: AnyModel | None = None  # the last model, in working coordinates
     known: InformationCache | None = field(default=None, repr=False)  # its information, where that is computed
     symmetric: bool = False  # had its start equal components?
@@ -75,15 +75,53 @@ def run_start(
         model = begin()
         run.symmetric = not model.hard and has_twins(model)
         run.known = information_if_affordable(rows, model, mapper)
-        steps = check_monotone(iterate(model, rows, search, run.known, mapper))
-        if model.hard:
-            steps_on = until_fixed_point(steps, search.max_iter)
-        else:
-            steps_on = converge(steps, search.tol, search.max_iter, run.known.decrement if run.known else None)
-        run.status, run.stop, run.decrement = yield from _recorded(run, steps_on)
+        yield from _to_the_end(run, model, rows, search, mapper)
+        while (higher := _higher_beside(run, rows, search, mapper)) is not None:
+            if len(run.scores) > search.max_iter:
+                run.status = run.stop = "max_iter"
+            elif not (yield from _left_saddle(run, higher, rows, search, mapper)):
+                break
     except Degenerate as reason:
         run.status, run.reason = "degenerate", str(reason)
     run.iterations = max(0, len(run.scores) - 1)
+
+
+def _to_the_end(
+    run: Run, model: AnyModel, rows: Rows, search: SearchSettings, mapper: Mapper, first: str = "em"
+) -> Iterator[IterationEvent]:
+    """Iterate from a model until the fit has converged; `first` is the kind of its first step. Raises Degenerate."""
+    iterated = iterate(model, rows, search, run.known, mapper)
+    steps = check_monotone(step._replace(kind=first) if step.model is model else step for step in iterated)
+    if model.hard:
+        steps_on = until_fixed_point(steps, search.max_iter)
+    else:
+        steps_on = converge(steps, search.tol, search.max_iter, run.known.decrement if run.known else None)
+    run.status, run.stop, run.decrement = yield from _recorded(run, steps_on)
+
+
+def _higher_beside(run: Run, rows: Rows, search: SearchSettings, mapper: Mapper) -> AnyModel | None:
+    """A higher model beside the end of a run, if that is a saddle; None too for plain EM, which stays there."""
+    model, stays = run.model, search.solver == "em" or run.status != "converged"
+    if stays or not isinstance(model, CompleteDataModel) or not information_is_affordable(rows, model):
+        return None
+    known = run.known or InformationCache(rows.batches(), mapper)
+    return higher_beside(model, known, search.tol, rows.batches(), mapper)
+
+
+def _left_saddle(
+    run: Run, higher: AnyModel, rows: Rows, search: SearchSettings, mapper: Mapper
+) -> Generator[IterationEvent, None, bool]:
+    """Go on from the higher model beside a saddle; where that degenerates the run ends at the saddle, and False."""
+    ended, count = replace(run), len(run.scores)
+    try:
+        rest = replace(search, max_iter=search.max_iter - count)
+        yield from _to_the_end(run, higher, rows, rest, mapper, "escape")
+    except Degenerate:
+        run.status, run.stop, run.decrement, run.last = ended.status, ended.stop, ended.decrement, ended.last
+        del run.scores[count:], run.steps[count:]
+        return False
+    run.symmetric = False
+    return True
 
 
 def _recorded(run: Run, steps: Generator[Step, None, Termination]) -> Generator[IterationEvent, None, Termination]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -35,6 +36,17 @@ class CompleteDataModel(Model[S]):
     @abstractmethod
     def moved(self, step: Array) -> Self:
         """The model after a step (p,) in the parameters of `complete`. Raises Degenerate for an impossible one."""
+
+    def inward(self, e_step: Callable[[Self], S]) -> Sequence[Iterator[Self]]:
+        """Ways off the boundary of the parameters along which the likelihood rises, each from near to far.
+
+        A parameter on its boundary has no complete-data information; its slope tells whether it belongs there.
+        """
+        return ()
+
+    def closed(self) -> Iterator[Self]:
+        """Models in which one more parameter, which is next to its boundary, is set to it."""
+        return iter(())
 
 
 AnyCompleteDataModel = CompleteDataModel[Any]  # with any kind of statistics

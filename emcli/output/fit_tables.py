@@ -167,7 +167,7 @@ def _iterations(result: FitResult, verbose: bool) -> Table:
             *rows[-LAST_ITERATIONS:],
         ]
     titles = ["iteration", result.objective_name, "gain" if result.inertia is None else "change", "step"]
-    shown = len(titles) - ("newton" not in result.best.steps)
+    shown = len(titles) - (set(result.best.steps) == {"em"})
     return table(titles[:shown], [row[:shown] for row in rows])
 
 

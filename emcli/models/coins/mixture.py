@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
@@ -13,6 +13,7 @@ from emcli.data.rows import Rows
 from emcli.data.scaling import Scaling
 from emcli.data.trials import TRIALS
 from emcli.models.base import UNIT_ROUNDOFF, Degenerate, Stats, first_pair
+from emcli.models.coins import boundary
 from emcli.models.coins.identifiability import too_few_tosses
 from emcli.models.complete_data import CompleteData, CompleteDataModel
 from emcli.models.nesting import contains, split_weights
@@ -127,6 +128,14 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
             / (self.heads * np.exp(np.minimum(odds, 0)) + tails * np.exp(-np.maximum(odds, 0)))
         )
         return replace(self, heads=heads, weights=tilted(self.weights, step[k:]) if self.free else self.weights)
+
+    def inward(self, e_step: Callable[[Self], BinomialStats]) -> Sequence[Iterator[Self]]:
+        """Ways off P(heads) of 0 and 1, and off mixing weights of 0, to where the likelihood is higher."""
+        return boundary.inward(self, e_step)
+
+    def closed(self) -> Iterator[Self]:
+        """The mixture with a P(heads) next to 0 or 1 set to it, for each that there is."""
+        return boundary.closed(self)
 
     def sample(self, labels: IndexArray, rng: np.random.Generator, trials: IndexArray | None = None) -> Array:
         """Heads and tosses (n, 2). Raises ParameterFault without the number of tosses of each row."""
