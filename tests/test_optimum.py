@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from conftest import REFERENCE, SAMPLES, fit, run, table
 from scipy.special import gammaln, logsumexp, xlog1py, xlogy
+from scipy.stats import multivariate_normal
 
 mp.mp.dps = 40
 DATA = REFERENCE / "data"
@@ -174,3 +175,28 @@ def test_the_step_off_a_boundary_is_where_scipy_sees_more() -> None:
     near, at = (coins_log_likelihood(rows, [p, other], zero["weights"]) for p in (1e-6, 0.0))
     assert (near - at) / 1e-6 == pytest.approx(-30, abs=0.1)
     assert zero["heads"][0] < 1e-9
+
+
+def two_clusters(d: int, n: int) -> tuple[str, np.ndarray]:
+    """Two clusters of independent columns, as a table and as values."""
+    rng = np.random.default_rng(2)
+    values = rng.normal(size=(n, d)) + 1.5 * (np.arange(n) % 2)[:, None]
+    return ",".join(f"x{j}" for j in range(d)) + "\n" + "\n".join(
+        ",".join(map(repr, row)) for row in values.tolist()
+    ), values
+
+
+def test_that_one_component_suffices_is_said_of_the_shape_that_was_fitted() -> None:
+    """One full covariance is better than two, by scipy's likelihood of one; of diagonal ones two are better."""
+    text, values = two_clusters(6, 60)
+    full, diagonal = (fit("gmm", "-", "-k", 2, "--covariance", shape, stdin=text) for shape in ("full", "diag"))
+    spread = np.cov(values.T, bias=True)
+    for document, one, p in ((full, spread, 27), (diagonal, np.diag(np.diag(spread)), 12)):
+        score = multivariate_normal.logpdf(values, values.mean(axis=0), one).sum()
+        better = document["bic"] > -2 * score + p * np.log(60)
+        assert better == (document is full) == ("one-component-suffices" in slugs(document))
+    (message,) = (each["message"] for each in full["warnings"] if each["slug"] == "one-component-suffices")
+    assert message.startswith("with a full covariance BIC") and message.endswith("; try --covariance diag")
+    alone = fit("gmm", "-", "-k", 2, "--restarts", 1, stdin=text)
+    assert alone["bic"] > -2 * multivariate_normal.logpdf(values, values.mean(axis=0), spread).sum() + 27 * np.log(60)
+    assert "one-component-suffices" not in slugs(alone)

@@ -27,6 +27,9 @@ MOVES = (1.0, -1.0, 0.1, -0.1)  # along a flat direction, in sds of the complete
 RELAXING_STEPS = 3  # of Newton's method
 BIC_EVIDENCE = ((2.0, "weak"), (6.0, "positive"), (10.0, "strong"), (np.inf, "very strong"))  # Kass & Raftery 1995
 
+OTHER_SHAPE = {"full": "diag", "tied": "diag", "diag": "spherical", "spherical": "diag"}  # that may show more
+OTHER_SHAPE_OF_A_LINE = {"full": "tied", "tied": "full", "diag": "tied", "spherical": "tied"}
+
 
 class BestRun(NamedTuple):
     """The run to return, and a higher one that was set aside as spurious, if there is one."""
@@ -194,11 +197,18 @@ def optimum_warnings(model: AnyModel, rows: Rows, settings: ModelSettings, seen:
     return found
 
 
-def one_component_warning(bic: float, bic_of_one: float, total: float) -> list[FitWarning]:
-    """A warning where BIC (smaller is better) does not support more than one component."""
+def one_component_warning(
+    bic: float, bic_of_one: float, total: float, settings: ModelSettings, columns: int
+) -> list[FitWarning]:
+    """A warning where BIC (smaller is better) does not support more than one component of this shape."""
     difference = bic - bic_of_one
     if difference <= 0:
         return []
     strength = next(word for limit, word in BIC_EVIDENCE if difference < limit)
-    message = f"BIC does not support more than one component (difference {difference:.1f}: {strength}; {total:g} rows)"
-    return [FitWarning("one-component-suffices", message)]
+    shape = settings.covariance
+    of = f"with {'a' if settings.mixing == 'free' else 'equal mixing and a'} {shape} covariance" if shape else ""
+    message = f"{of or f'with {settings.mixing} mixing'} BIC does not support more than one component"
+    other = (OTHER_SHAPE if columns > 1 else OTHER_SHAPE_OF_A_LINE).get(shape or "")
+    hint = f"; try --covariance {other}" if other else ""
+    words = f"{message} (difference {difference:.1f}: {strength}; {total:g} rows){hint}"
+    return [FitWarning("one-component-suffices", words)]

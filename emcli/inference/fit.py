@@ -180,10 +180,12 @@ class _Fit:
         if result.bound is not None and chosen.best.decrement is not None:
             chosen.best.decrement = min(chosen.best.decrement, result.bound)
         bic = result.criteria()["bic"]
-        if settings.k > 1 and bic is not None and not kind.hard and chosen.best.status == "converged":
+        repeated = chosen.best.status == "converged" and result.reached() > 1
+        if settings.k > 1 and bic is not None and not kind.hard and repeated:
             one = self._bic_of_one()
             if one is not None:
-                result.warnings.extend(one_component_warning(bic, one, rows.sample_size))
+                about_one = one_component_warning(bic, one, rows.sample_size, settings, len(self.data.columns))
+                result.warnings.extend(about_one)
         return result
 
     def _warnings(
