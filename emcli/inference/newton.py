@@ -93,3 +93,19 @@ def _along(model: AnyCompleteDataModel, direction: Array) -> Iterator[AnyComplet
     """Models ever farther along a direction (p,)."""
     for length in LENGTHS:
         yield model.moved(length * direction / np.abs(direction).max())
+
+
+def to_boundary(model: AnyCompleteDataModel, batches: Sequence[Batch], map: Mapper = map) -> Iterator[Step]:
+    """Yield the model with one more parameter set to the boundary next to it, while that lowers no log-likelihood."""
+    candidates = model.closed()
+    stats: Stats | None = None
+    while (moved := next(candidates, None)) is not None:
+        stats = stats or pooled_e_step(model, batches, map)
+        try:
+            moved_stats = pooled_e_step(moved, batches, map)
+        except Degenerate:
+            continue
+        if moved_stats.score >= stats.score - rounding_error(Step(model, stats.score, stats.weight, stats.squares)):
+            model, stats = moved, moved_stats
+            candidates = model.closed()
+            yield Step(model, stats.score, stats.weight, stats.squares, "boundary")

@@ -12,7 +12,7 @@ from emcli.config.settings import ModelSettings, SearchSettings
 from emcli.data.rows import Rows
 from emcli.inference.convergence import Termination, check_monotone, converge, until_fixed_point
 from emcli.inference.information import InformationCache
-from emcli.inference.newton import higher_beside, newton
+from emcli.inference.newton import higher_beside, newton, to_boundary
 from emcli.models.base import AnyModel, Degenerate
 from emcli.models.complete_data import CompleteDataModel
 from emcli.models.em import Step, em
@@ -38,7 +38,7 @@ class Run:
     reason: str | None = None  # why it degenerated
     decrement: float | None = None
     scores: list[float] = field(default_factory=list)  # one for each iteration, 0 = the start
-    steps: list[str] = field(default_factory=list)  # em | newton | escape, likewise
+    steps: list[str] = field(default_factory=list)  # em | newton | escape | boundary, likewise
     last: AnyModel | None = None  # the last model, in working coordinates
     known: InformationCache | None = field(default=None, repr=False)  # its information, where that is computed
     symmetric: bool = False  # had its start equal components?
@@ -84,6 +84,9 @@ def run_start(
     except Degenerate as reason:
         run.status, run.reason = "degenerate", str(reason)
     run.iterations = max(0, len(run.scores) - 1)
+    if run.status == "converged" and search.solver != "em" and isinstance(run.model, CompleteDataModel):
+        for step in to_boundary(run.model, rows.batches(), mapper):
+            yield _record(run, step)
 
 
 def _to_the_end(
@@ -132,11 +135,15 @@ def _recorded(run: Run, steps: Generator[Step, None, Termination]) -> Generator[
         except StopIteration as end:
             termination: Termination = end.value
             return termination
-        gain = step.score - run.scores[-1] if run.scores else None
-        run.scores.append(step.score)
-        run.steps.append(step.kind)
-        run.last = step.model
-        yield IterationEvent(run.start, len(run.scores) - 1, step, gain)
+        yield _record(run, step)
+
+
+def _record(run: Run, step: Step) -> IterationEvent:
+    gain = step.score - run.scores[-1] if run.scores else None
+    run.scores.append(step.score)
+    run.steps.append(step.kind)
+    run.last = step.model
+    return IterationEvent(run.start, len(run.scores) - 1, step, gain)
 
 
 def start_model(

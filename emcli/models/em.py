@@ -20,7 +20,7 @@ class Step(NamedTuple):
     score: float
     weight: float
     squares: float = 0.0  # as in `Stats`
-    kind: str = "em"  # em | newton | escape
+    kind: str = "em"  # em | newton | escape | boundary
 
 
 def em(model: AnyModel, batches: Sequence[Batch], map: Mapper = map) -> Iterator[Step]:

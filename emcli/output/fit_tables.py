@@ -174,7 +174,7 @@ def _iterations(result: FitResult, verbose: bool) -> Table:
 def climb(result: FitResult, stream: IO[str]) -> str:
     """The best start's log-likelihood (K-means: inertia) at every iteration, as a curve in one line."""
     values = [measures.objective or 0.0 for measures in result.measures(result.best)]
-    steps = len(values) - 1
+    steps = result.best.iterations
     ends = f"from {number(values[0])} to {number(values[-1])} in {counted(steps, 'iteration')}"
     return f"{result.objective_name} {curve(values, CURVE_WIDTH, takes_unicode(stream))} {ends}"
 
