@@ -216,7 +216,8 @@ def test_a_fit_and_a_comparison_fit_the_terminal(env: dict[str, str]) -> None:
 
 
 def test_the_width_of_a_real_terminal_is_used() -> None:
-    said = pseudo_terminal("compare", "coins", "sample_data/two_coins.csv", "-k", "1-2", "--restarts", "1", columns=50)
+    words = ("compare", "coins", "sample_data/two_coins.csv", "-k", "1-2", "--restarts", "1", "-q")
+    said = pseudo_terminal(*words, columns=50)
     widths = [len(line) for line in COLOUR.sub("", said.rpartition(ERASED)[2]).splitlines()]
     assert 40 < max(widths) <= 50
 

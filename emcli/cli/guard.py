@@ -1,4 +1,4 @@
-"""The one guard around the program: every way to end, as the shell expects it."""
+"""How the program ends: an exit code and a line for each error, and a signal's own end, as a shell expects."""
 
 from __future__ import annotations
 
@@ -59,35 +59,34 @@ def guarded(work: Callable[[], int], debug: bool) -> int:
     except Exception as error:
         if debug:
             traceback.print_exc()
-        code, lines = _code_and_lines(error)
+        said = _as_emcli_error(error)
         try:
-            if code != Exit.OUTPUT:
+            if said.exit_code != Exit.OUTPUT:
                 sys.stdout.flush()  # whole lines that a stream has written stay
         except OSError as unwritten:
-            code, lines = _code_and_lines(unwritten)
-        _say(*lines)
-        if code == Exit.OUTPUT:
+            said = _as_emcli_error(unwritten)
+        _say(*said.lines())
+        if said.exit_code == Exit.OUTPUT:
             _silence(1)
-        return code
+        return said.exit_code
 
 
-def _code_and_lines(error: Exception) -> tuple[int, list[str]]:
-    """The exit code for an error, and the lines for standard error."""
+def _as_emcli_error(error: Exception) -> EmcliError:
+    """Any error as one that a user can understand."""
     if isinstance(error, EmcliError):
-        return error.exit_code, error.lines()
+        return error
     if isinstance(error, MemoryError):
-        said = str(error).lower().removeprefix("unable to allocate ")
-        return Exit.DATA, [f"emcli: error: not enough memory{said and f' for {said}'}"]
+        size = str(error).lower().removeprefix("unable to allocate ")
+        return EmcliError(Exit.DATA, f"not enough memory{size and f' for {size}'}")
     if isinstance(error, RuntimeError) and "start new thread" in str(error):
-        return Exit.DATA, ["emcli: error: not enough memory to start another thread", "  hint: --jobs 1 needs none"]
+        return EmcliError(Exit.DATA, "not enough memory to start another thread", hint="--jobs 1 needs none")
     if isinstance(error, UnicodeEncodeError):
-        what = f"{error.encoding} has no {error.object[error.start]!a}"
-        return Exit.OUTPUT, [f"emcli: error: cannot write the result: {what}", "  hint: PYTHONUTF8=1, or -o FILE"]
+        what = f"cannot write the result: {error.encoding} has no {error.object[error.start]!a}"
+        return EmcliError(Exit.OUTPUT, what, hint="PYTHONUTF8=1, or -o FILE")
     if isinstance(error, OSError):
-        said = (error.strerror or str(error)).lower()
-        return Exit.OUTPUT, [f"emcli: error: cannot write the result: {said}"]
-    said = f"emcli: error: a bug: {type(error).__name__}: {quoted(error, 200)}"
-    return Exit.BUG, [said, "  hint: please report it, with what --debug prints"]
+        return EmcliError(Exit.OUTPUT, f"cannot write the result: {(error.strerror or str(error)).lower()}")
+    what = f"a bug: {type(error).__name__}: {quoted(error, 200)}"
+    return EmcliError(Exit.BUG, what, hint="please report it, with what --debug prints")
 
 
 def warn(slug: str, message: str) -> None:

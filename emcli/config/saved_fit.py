@@ -34,36 +34,38 @@ def read_document(path: str) -> FitDocument:
 def parsed(content: bytes, file: str) -> JSON:
     """The value of a JSON text. Raises EmcliError (exit 3), with line and column of an error of syntax."""
     text = decoded(content, file, Exit.DATA)
-    if not text.strip():
-        raise EmcliError(Exit.DATA, Problem("invalid JSON: file is empty", file))
+
+    def invalid(what: str, *place: int) -> EmcliError:
+        return EmcliError(Exit.DATA, Problem(f"invalid JSON: {what}", file, *place))
 
     def refuse_constant(name: str) -> float:
-        raise EmcliError(Exit.DATA, Problem(f"invalid JSON: not JSON {quoted(name)}", file))
+        raise invalid(f"not JSON {quoted(name)}")
 
     def mapping(items: list[tuple[str, JSON]]) -> dict[str, JSON]:
         value: dict[str, JSON] = {}
         for key, item in items:
             if key in value:
-                raise EmcliError(Exit.DATA, Problem(f"invalid JSON: duplicate key {quoted(key)}", file))
+                raise invalid(f"duplicate key {quoted(key)}")
             value[key] = item
         return value
 
     def integer(digits: str) -> int | float:
         return int(digits) if len(digits) < 400 else float(digits)  # Python refuses to read very long integers
 
+    if not text.strip():
+        raise invalid("file is empty")
     try:
         value: JSON = json.loads(text, object_pairs_hook=mapping, parse_constant=refuse_constant, parse_int=integer)
     except RecursionError:
-        raise EmcliError(Exit.DATA, Problem("invalid JSON: nested too deeply", file)) from None
+        raise invalid("nested too deeply") from None
     except json.JSONDecodeError as error:
         place = (error.lineno, error.colno)
         if error.msg == "Extra data" and '"type"' in text.lstrip().partition("\n")[0]:
-            raise EmcliError(
-                Exit.DATA, Problem("not an emcli result but JSON lines", file, *place), hint=_TRACE
-            ) from None
+            lines = Problem("not an emcli result but JSON lines", file, *place)
+            raise EmcliError(Exit.DATA, lines, hint=_TRACE) from None
         cut = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated")
         what = error.msg[:1].lower() + error.msg[1:] + " (file truncated?)" * cut
-        raise EmcliError(Exit.DATA, Problem(f"invalid JSON: {what}", file, *place)) from None
+        raise invalid(what, *place) from None
     return value
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from emcli.compute.arrays import cache_chunks
 from emcli.config.settings import DataSettings
 from emcli.data.duplicates import merged
-from emcli.data.rows import Columns, DataFault, Observations, Rows, Sampler, Total
+from emcli.data.rows import Columns, DataFault, Observations, PartitionSum, Rows, Sampler
 from emcli.data.scaling import OutOfRange, Scaling, ScalingRule, mean_of, summed
 from emcli.data.table.table import ColumnSelection
 from emcli.errors import FitWarning, quoted
@@ -63,7 +63,9 @@ class Points(Observations):
         place = fewer.place
         return Rows(fewer.values, fewer.weights, total, tuple(names), scaling, duplicate_of=place, warnings=warnings)
 
-    def summarize(self, total: Total, names: Sequence[str], k: int, rule: ScalingRule, settings: DataSettings) -> Rows:
+    def summarize(
+        self, total: PartitionSum, names: Sequence[str], k: int, rule: ScalingRule, settings: DataSettings
+    ) -> Rows:
         """The rows of partitions elsewhere, without their values. Raises DataFault."""
 
         def over(function: Callable[[Array, Array | None], T]) -> T:

@@ -58,7 +58,7 @@ class Columns(NamedTuple):
         return len(self.texts[0]) if self.texts else len(self.numbers)
 
 
-class Total(Protocol):
+class PartitionSum(Protocol):
     """A sum over the partitions of a table elsewhere."""
 
     def __call__(self, function: Callable[[Array, Sequence[Sequence[str]], Array | None], T]) -> T:
@@ -205,7 +205,9 @@ class Observations(Protocol):
     def prepare(self, columns: Columns, k: int, rule: ScalingRule, settings: DataSettings) -> Rows:
         """Check and prepare the data for k components. Raises RowFault, DataFault."""
 
-    def summarize(self, total: Total, names: Sequence[str], k: int, rule: ScalingRule, settings: DataSettings) -> Rows:
+    def summarize(
+        self, total: PartitionSum, names: Sequence[str], k: int, rule: ScalingRule, settings: DataSettings
+    ) -> Rows:
         """The same for data in partitions elsewhere: `total` adds up what a function finds in each partition.
 
         All but `values`, unless the different rows are few enough to be brought here.

@@ -20,7 +20,7 @@ MAX_PLAIN_EXPONENT = 1000  # binary; below it a power of two is neither infinite
 MAX_SD_DECIMALS = 150  # decimal exponent of an sd beyond which its variance leaves the range of float64
 
 
-class Total(Protocol):
+class RowSum(Protocol):
     """A sum over all rows, wherever they are."""
 
     def __call__(self, function: Callable[[Array, Array | None], T]) -> T:
@@ -73,7 +73,7 @@ class Scaling:
     unit: Array | None = None  # (d,) what makes every column count the same; None: a power of two is all
 
     @classmethod
-    def across(cls, total: Total, common: bool) -> tuple[Self, ColumnRange]:
+    def across(cls, total: RowSum, common: bool) -> tuple[Self, ColumnRange]:
         """Centre and scale of all rows, over which `total` sums, and the range of each of their columns.
 
         Sds become about 1, by one factor for all columns where `common`. The centre is the mean rounded coarsely, to a
@@ -136,7 +136,7 @@ class Scaling:
         return self.stretched(_sds(values, weights))
 
     def stretched(self, sds: Array) -> Array:
-        """Standard deviations (d,) in working coordinates in the user's units."""
+        """Standard deviations (d,) in working coordinates converted to the user's units."""
         return np.ldexp(sds if self.unit is None else sds * self.unit, self.exponent)
 
     def log_density_shift(self) -> float:

@@ -14,7 +14,7 @@ from emcli.compute import arrays
 from emcli.compute.arrays import row_chunks
 from emcli.config.settings import DataSettings
 from emcli.data import trial_counts
-from emcli.data.rows import Columns, DataFault, Observations, RowFault, Rows, Sampler, Total
+from emcli.data.rows import Columns, DataFault, Observations, PartitionSum, RowFault, Rows, Sampler
 from emcli.data.scaling import Scaling, ScalingRule
 from emcli.data.table.table import ColumnSelection
 from emcli.errors import FitWarning, quoted
@@ -54,7 +54,9 @@ class Trials(Observations):
         counted, place = Counted.with_places(columns, settings)
         return _prepared(counted, k, columns.names, place)
 
-    def summarize(self, total: Total, names: Sequence[str], k: int, rule: ScalingRule, settings: DataSettings) -> Rows:
+    def summarize(
+        self, total: PartitionSum, names: Sequence[str], k: int, rule: ScalingRule, settings: DataSettings
+    ) -> Rows:
         """The different pairs of all partitions, which are far fewer than rows, are brought here."""
         found: Counted = total(
             lambda numbers, texts, weights: Counted.with_places(Columns(numbers, texts, weights, names), settings)[0]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial, reduce
 from hashlib import sha256
+from itertools import cycle
 from operator import add
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -42,20 +43,14 @@ class Cluster:
         self, function: Callable[..., object], *lists: Sequence[object], round_robin: bool = False
     ) -> list[Future]:
         """Handles of the results of a map, which stay on the workers: on those that hold the arguments, or in turn."""
+        work = partial(worker.capture_errors, function)
         if not round_robin:
-            handles: list[Future] = self._client.map(partial(worker.capture_errors, function), *lists, pure=False)
+            handles: list[Future] = self._client.map(work, *lists, pure=False)
             return handles
         places = [name for name, threads in sorted(self._threads().items()) for _ in range(threads)]
         return [
-            self._client.submit(
-                worker.capture_errors,
-                function,
-                *each,
-                pure=False,
-                workers=[places[i % len(places)]],
-                allow_other_workers=True,
-            )
-            for i, each in enumerate(zip(*lists, strict=True))
+            self._client.submit(work, *each, pure=False, workers=[place], allow_other_workers=True)
+            for place, *each in zip(cycle(places), *lists, strict=False)
         ]
 
     def gather(self, handles: Sequence[Future]) -> list[Any]:

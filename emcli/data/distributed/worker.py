@@ -73,15 +73,8 @@ def summarize(raw: RawTable) -> PartitionSummary:
     names = tuple(table.header[i] for i in picked.numeric + picked.text)
     count = len(raw.texts[0]) if raw.texts else len(raw.numbers)
     digest = digest_of(raw.numbers, raw.texts, weights)
-    return PartitionSummary(
-        count,
-        table.dropped,
-        table.header,
-        names,
-        digest,
-        table.warnings,
-        None if weights is None else WeightSums.of(weights),
-    )
+    sums = None if weights is None else WeightSums.of(weights)
+    return PartitionSummary(count, table.dropped, table.header, names, digest, table.warnings, sums)
 
 
 def evaluate(raw: RawTable, function: Callable[..., T]) -> T:

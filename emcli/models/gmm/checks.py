@@ -17,33 +17,23 @@ def refuse_flat(rows: Rows, shape: Covariance | None) -> None:
     """Raise DataFault where a column is constant or follows from the others, which this shape cannot fit."""
     assert rows.covariance is not None
     flat, n = rows.constant_columns(), rows.count or int(rows.total)
-    spherical, correlated = shape == "spherical", shape in ("full", "tied")
-    variances = np.diag(rows.covariance)
+    correlated, d = shape in ("full", "tied"), len(flat)
+    sds = np.sqrt(np.diag(rows.covariance))
+    what, hint = "", None
     if flat.all():
-        raise DataFault(f"all {n} rows are identical; no variance to fit", unusable=False)
-    if spherical:
-        return
-    if flat.any():
+        what = f"all {n} rows are identical; no variance to fit"
+    elif flat.any() and shape != "spherical":
         j = int(np.argmax(flat))
-        value = float(rows.scaling.centre[j])
-        raise DataFault(
-            f"column {rows.names[j]!r} is constant ({value!r})", "leave it out with --columns", unusable=False
-        )
-    d = len(variances)
-    if correlated and 1 < n <= d:
-        raise DataFault(
-            f"a covariance of {d} columns needs more than {d} rows, got {n}",
-            "use --covariance diag, or fewer --columns",
-            unusable=False,
-        )
-    if correlated and d > 1:
-        scale = np.sqrt(variances)
-        if np.linalg.eigvalsh(rows.covariance / np.outer(scale, scale))[0] < MIN_EIGENVALUE:
-            raise DataFault(
-                "one column follows from the others (the covariance of all rows is singular)",
-                "leave a column out with --columns, or use --covariance diag",
-                unusable=False,
-            )
+        what = f"column {rows.names[j]!r} is constant ({float(rows.scaling.centre[j])!r})"
+        hint = "leave it out with --columns"
+    elif correlated and 1 < n <= d:
+        what = f"a covariance of {d} columns needs more than {d} rows, got {n}"
+        hint = "use --covariance diag, or fewer --columns"
+    elif correlated and d > 1 and np.linalg.eigvalsh(rows.covariance / np.outer(sds, sds))[0] < MIN_EIGENVALUE:
+        what = "one column follows from the others (the covariance of all rows is singular)"
+        hint = "leave a column out with --columns, or use --covariance diag"
+    if what:
+        raise DataFault(what, hint, unusable=False)
 
 
 def given_matrices(given: ParameterReader, means: Array, rows: Rows | None) -> Array:

@@ -257,21 +257,13 @@ class KMeans(Model[KMeansStats]):
         """Warnings of refilled clusters and of an inertia of 0."""
         found = []
         if self.refilled:
-            found.append(
-                FitWarning(
-                    "empty-cluster",
-                    f"a cluster lost all its rows {self.refilled} times on the way, and "
-                    "took the row farthest from its centroid each time",
-                )
-            )
+            what = f"a cluster lost all its rows {self.refilled} times on the way, and "
+            what += "took the row farthest from its centroid each time"
+            found.append(FitWarning("empty-cluster", what))
         if stats.score == 0:
-            found.append(
-                FitWarning(
-                    "zero-inertia",
-                    "every row lies exactly on its centroid: as many clusters as different "
-                    "rows, so there is nothing left to explain; use a smaller k",
-                )
-            )
+            what = "every row lies exactly on its centroid: as many clusters as different "
+            what += "rows, so there is nothing left to explain; use a smaller k"
+            found.append(FitWarning("zero-inertia", what))
         return found
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emcli.config.documents import FitDocument, StepDocument
+from emcli.config.documents import FitDocument
 from emcli.output.plots.figure import Panel, Picture, Series, base_name, climb_range, thinned
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def _families(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:
     for candidate in sorted(candidates, key=_k):
         found.setdefault(_kind(candidate), []).append(candidate)
     several = len({tuple(one.settings.get(key) for key in ("model", "mixing")) for one in candidates}) > 1
-    short = {_short(members[0]): members for members in found.values()}
+    said = [(members[0].settings, members) for members in found.values()]
+    short = {str(one.get("covariance") or one.get("model")): members for one, members in said}
     return found if several or len(short) < len(found) else short
 
 
@@ -51,10 +52,6 @@ def _kind(candidate: Candidate) -> str:
     parts = [said.get("model"), said.get("covariance"), said.get("mixing") and f"{said['mixing']} mixing"]
     prefix = candidate.name.rpartition(":")[0]
     return " ".join(str(part) for part in (prefix and f"{prefix}:", *parts) if part)
-
-
-def _short(candidate: Candidate) -> str:
-    return str(candidate.settings.get("covariance") or candidate.settings.get("model"))
 
 
 def _ranking(candidates: Sequence[Candidate], criterion: str, title: str) -> Panel:
@@ -92,7 +89,8 @@ def _climbs(candidates: Sequence[Candidate]) -> Panel:
     for colour, (kind, members) in enumerate(families.items()):
         best = min(members, key=candidates.index)
         for j, one in enumerate(members):
-            x, y = thinned([step.get("log_likelihood") for step in _trace(one.document)])
+            steps = one.document.get("trace", []) if one.document else []
+            x, y = thinned([step.get("log_likelihood") for step in steps])
             if not len(x):
                 continue
             label = f"k = {_k(one)}" if alone else f"{kind}, k = {_k(one)}"
@@ -114,10 +112,6 @@ def _climbs(candidates: Sequence[Candidate]) -> Panel:
     title = "Log-likelihood of each candidate" if alone else "Log-likelihood by kind and k, the best of each bold"
     y_range = climb_range(curves, curves if alone else bold) if curves else None
     return Panel(title, "iteration", "log-likelihood (nats)", series, whole=True, x_range=x_range, y_range=y_range)
-
-
-def _trace(document: FitDocument | None) -> list[StepDocument]:
-    return document.get("trace", []) if document else []
 
 
 def _k(candidate: Candidate) -> int:

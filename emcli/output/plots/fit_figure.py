@@ -42,18 +42,9 @@ def _climb(result: FitResult) -> Panel:
     others = [start for start in result.ledger if start.finished and start is not result.best]
     some = others[:: -(-len(others) // MOST_STARTS) or 1]
     named = counted(len(others), "other start")
+    said = f"{named}, {len(some)} shown" if len(some) < len(others) else named
     lines = [thinned([each.objective for each in result.measures(start)]) for start in (*some, result.best)]
-    series = [
-        Series(
-            "line",
-            x,
-            y,
-            None if i else f"{named}, {len(some)} shown" if len(some) < len(others) else named,
-            None,
-            "thin",
-        )
-        for i, (x, y) in enumerate(lines[:-1])
-    ]
+    series = [Series("line", x, y, None if i else said, None, "thin") for i, (x, y) in enumerate(lines[:-1])]
     best = f"best: {'found directly' if result.best.origin == 'exact' else f'start {result.best.start}'}"
     x, y = lines[-1]
     if len(x) > 1:

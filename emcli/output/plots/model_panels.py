@@ -112,18 +112,9 @@ def _(model: BinomialMixture, path: Path, rows: Rows, assignments: Labels, truth
     iterations = np.array([snapshot.iteration for snapshot in path], dtype=np.float64)
     heads = np.stack([snapshot.model.heads for snapshot in path])  # (t, k)
     k = heads.shape[1]
-    stroke = "normal" if len(path) > 1 else "bold"
+    shape, stroke = ("line", "normal") if len(path) > 1 else ("points", "bold")
     series = [
-        Series(
-            "line" if len(path) > 1 else "points",
-            iterations,
-            heads[:, j],
-            f"coin {j + 1}",
-            j,
-            stroke,
-            mark=f"{heads[-1, j]:.3g}",
-        )
-        for j in range(k)
+        Series(shape, iterations, p, f"coin {j + 1}", j, stroke, mark=f"{p[-1]:.3g}") for j, p in enumerate(heads.T)
     ]
     known = np.asarray((truth or {}).get("heads", ())).tolist()
     ends = np.array([0.0, max(iterations[-1], 1.0)])

@@ -60,12 +60,13 @@ def _lines(panel: Panel, width: int, height: int, braille: bool) -> list[str]:
     # Its legend names the first series alone: those that have a name stand there once more, outside the frame.
     outside = np.array([2 * x.high - x.low]), np.array([y.low])
     every, points = [*named, *series, Series("points", *outside)], [*(outside for _ in named), *points, outside]
+    colours = [NEUTRAL if one.colour is None else COLOURS[one.colour % len(COLOURS)] for one in every]
     drawing = plot_to_string(
         xs=[x.tidy(pair[0]) for pair in points],
         ys=[y.tidy(pair[1]) for pair in points],
         lines=[one.kind in ("line", "bars") for one in every],
         legend_labels=[_cut(escaped(one.label or "", width), width - 6) for one in named],
-        color=[_colour(one) for one in every] if braille else False,
+        color=colours if braille else False,
         force_ascii_characters=[_character(one, crowded) for one in every],
         character_set="braille" if braille else "ascii",
         x_min=x.tidy(x.low),
@@ -128,10 +129,6 @@ class Axis:
     def tidy(self, values: Number) -> Number:
         """Values as they are placed and written along the axis."""
         return (values - self.offset) / self.unit
-
-
-def _colour(series: Series) -> str:
-    return NEUTRAL if series.colour is None else COLOURS[series.colour % len(COLOURS)]
 
 
 def _character(series: Series, crowded: bool) -> str:
