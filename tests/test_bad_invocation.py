@@ -99,7 +99,7 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         bad("fit gmm x.csv -k 2 --init kmeans", 2, "must be one of k-means++, random"),
         bad("fit gmm x.csv -k 2 --missing skip", 2, "must be one of error, drop"),
         bad("fit gmm x.csv -k 2 --covariance ''", 2, "must be one of"),
-        bad("compare gmm x.csv -k 2 --criterion bci", 2, "must be one of bic, aic, icl"),
+        bad("compare gmm x.csv -k 2 --criterion bci", 2, "must be one of bic, aic, icl, silhouette, ch, gap"),
     ],
     "an output that is an input": [
         bad("fit gmm x.csv -k 2 -o x.csv", 2, "output would overwrite the input 'x.csv'"),

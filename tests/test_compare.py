@@ -108,11 +108,14 @@ def test_every_line_of_the_trace_names_its_candidate(tmp_path: Path) -> None:
     assert set(names) == {"kmeans-k2", "kmeans-k3"}
 
 
-def test_a_table_is_printed_and_says_that_smaller_is_better() -> None:
+def test_a_table_is_printed_and_says_which_way_is_better() -> None:
     done = run("compare", "kmeans", SAMPLES / "iris.csv", "-k", "1-3")
-    assert done.returncode == 0 and done.stderr.count("\n") == 1 and "[edge-of-grid]" in done.stderr
-    assert "BIC: smaller is better" in done.stdout and "mixture form" in done.stdout
+    assert done.returncode == 0 and done.stderr == ""
+    assert "silhouette: from -1 to 1, larger is better" in done.stdout
     assert "10 of 10" in done.stdout
+    done = run("compare", "kmeans", SAMPLES / "iris.csv", "-k", "1-3", "--criterion", "bic")
+    assert done.stderr.count("\n") == 1 and "[edge-of-grid]" in done.stderr
+    assert "BIC: smaller is better" in done.stdout and "mixture form" in done.stdout
 
 
 def test_fits_of_one_k_are_matched_and_shown_side_by_side(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import IO
 from emcli.cli.fit import check_bootstrap, finish
 from emcli.cli.inputs import check_cluster, experiment_in, open_data, source_of
 from emcli.comparison.candidates import CandidateFit
+from emcli.comparison.criteria import check_criterion
 from emcli.comparison.ranking import Candidate, Kind, Labels
 from emcli.config.documents import FitDocument
 from emcli.config.experiment import Experiment
@@ -40,6 +41,7 @@ class Candidates:
     log: IO[str] | None  # where each iteration is written
     bar: Progress
     held: ExitStack  # clusters are let go when it ends
+    criterion: str | None = None
 
     def of(self, words: Sequence[str]) -> Iterator[Candidate]:
         """Every candidate in the order given, each fit whole. Raises EmcliError."""
@@ -55,7 +57,7 @@ class Candidates:
             return
         for word in words:
             if word.endswith(".json"):
-                yield _saved(word)
+                yield _saved(word, self.criterion)
             else:
                 yield from self._fitted(self._grid(word, experiment_in(word), None, f"{_stem(word)}:"))
 
@@ -69,6 +71,7 @@ class Candidates:
     def _grid(self, target: str, experiment: Experiment | None, data: str | None, prefix: str) -> list[CandidateFit]:
         """One fit for each cell of the grid that flags and experiment ask for."""
         kind = model_class(experiment.model if experiment else target)
+        check_criterion(self.criterion, kind)
         document = experiment.document if experiment else None
         grid = resolve_grid(kind.name, kind.options, self.flags, document)
         source = source_of(data, experiment)
@@ -129,23 +132,24 @@ def _different(grid: Sequence[Settings], columns: int | None) -> list[Settings]:
     return list(kept.values())
 
 
-def _saved(path: str) -> Candidate:
+def _saved(path: str, criterion: str | None) -> Candidate:
     """The candidate in a saved fit."""
     document = read_fit(path)
+    check_criterion(criterion, model_class(document["model"]))
     kind: Kind = {
         "model": document["model"],
         "k": document["k"],
         "covariance": document.get("covariance"),
         "mixing": document.get("mixing"),
     }
-    return Candidate(_stem(path), kind, document, labels=partial(_labels, document))
+    return Candidate(_stem(path), kind, document, labels=partial(_labels, document), data=partial(_data, document))
 
 
-def _labels(document: FitDocument) -> Labels | None:
-    """The assignments of a saved fit, where the data that it was fitted to are still where they were."""
+def _data(document: FitDocument) -> Dataset | None:
+    """What a saved fit was fitted to, where that is still where it was."""
     kind, source = model_class(document["model"]), str(document["data"].get("source"))
-    said = Document(source, {"fit": dict(document["settings"])})
     try:
+        said = Document(source, {"fit": dict(document["settings"])})
         if not os.path.isfile(source):
             return None
         settings = resolve(kind.name, kind.options, {}, said)
@@ -153,10 +157,20 @@ def _labels(document: FitDocument) -> Labels | None:
         with ExitStack() as held:
             read = open_data(None if experiment else source, experiment, kind, settings, held)[0]
             data = read(settings)
-        if data.digest() != document["data"].get("sha256"):
-            return None
-        found = kind.from_parameters(document["parameters"], settings.model, data.rows)
-        model = found.to_scaled(data.rows.scaling, data.rows.covariance)
-    except (EmcliError, ParameterFault, KeyError, TypeError, ValueError):
+    except (EmcliError, KeyError, TypeError, ValueError):
         return None
+    return data if data.digest() == document["data"].get("sha256") else None
+
+
+def _labels(document: FitDocument) -> Labels | None:
+    """The assignments of a saved fit, where its data are at hand."""
+    data = _data(document)
+    if data is None:
+        return None
+    kind, settings = model_class(document["model"]), Settings.of({**document.get("settings", {}), "k": document["k"]})
+    try:
+        found = kind.from_parameters(document["parameters"], settings.model, data.rows)
+    except ParameterFault:
+        return None
+    model = found.to_scaled(data.rows.scaling, data.rows.covariance)
     return Labels(assignments(model, data.rows, settings.search.jobs), data.row_weights)

@@ -73,6 +73,7 @@ def compare(
     from emcli.cli.guard import warn
     from emcli.cli.inputs import settings_in
     from emcli.comparison.alignment import alignments
+    from emcli.comparison.criteria import with_scores
     from emcli.comparison.nesting import refit_from_nested
     from emcli.comparison.ranking import as_document, grouped
     from emcli.comparison.warnings import comparison_warnings, fit_warnings
@@ -81,7 +82,6 @@ def compare(
     from emcli.output.plots.target import Plot
     from emcli.output.terminal import json_for
 
-    criterion = criterion or "bic"
     check_shared(bool(json), output, trace)
     file = Output(output, words) if output not in (None, "-") else None
     picture = Plot(plot, output, trace, bool(json), words)
@@ -92,19 +92,20 @@ def compare(
         if trace is not None:
             log = sys.stdout if trace == "-" else held.enter_context(open_log(trace, words))
         bar = held.enter_context(progress(trace, quiet))
-        candidates = refit_from_nested(list(Candidates(settings_in(ctx.params), log, bar, held).of(words)))
+        asked = Candidates(settings_in(ctx.params), log, bar, held, criterion)
+        candidates, warnings = with_scores(refit_from_nested(list(asked.of(words))), criterion, jobs)
     if all(candidate.document is None for candidate in candidates):
         reasons = [Problem(f"{candidate.name}: {candidate.reason}") for candidate in candidates]
         raise EmcliError(Exit.NO_FIT, *reasons[:10], unsaid=max(0, len(reasons) - 10))
     groups = grouped(candidates, criterion)
     if save_fits is not None:
         _save(candidates, save_fits)
-    warnings = comparison_warnings(groups)
+    warnings += comparison_warnings(groups)
     for warning in () if quiet else (*fit_warnings(groups), *warnings):
         warn(warning.slug, warning.message)
     aligned = alignments(candidate for group in groups for candidate in group.candidates)
-    text = dumps(as_document(groups, criterion, [each.document() for each in aligned], warnings))
-    drawn = picture.comparison(groups, criterion)
+    text = dumps(as_document(groups, [each.document() for each in aligned], warnings))
+    drawn = picture.comparison(groups)
     with file.staged(text) if file else nullcontext():
         if json or output == "-":
             sys.stdout.write(json_for(sys.stdout, text))
@@ -114,7 +115,7 @@ def compare(
             best = {group.candidates[0].name for group in groups}
             all_of_them = verbose or words[0] not in MODELS  # a grid has very many
             shown = [each for each in aligned if all_of_them or each.reference.name in best]
-            print_comparison(groups, shown, criterion, sys.stdout)
+            print_comparison(groups, shown, sys.stdout)
         sys.stdout.write(drawn)
         sys.stdout.flush()
     return Exit.DONE

@@ -12,7 +12,7 @@ from emcli.config.settings import CHOICES, Covariance, Init, Missing, Mixing, So
 from emcli.models import MODELS
 
 MODEL, DATA, STARTS, OUTPUT, MESSAGES = "Model", "Data", "Starts", "Output", "Messages"
-Criterion = Literal["bic", "aic", "icl"]
+Criterion = Literal["bic", "aic", "icl", "silhouette", "ch", "gap"]
 Complete = Callable[[str], list[str]]
 
 
@@ -162,7 +162,7 @@ Picture = Annotated[
 RequireConvergence = Annotated[
     bool | None, option(OUTPUT, "--require-convergence", help="exit with 1 unless the best fit converged")
 ]
-Ranking = Annotated[Criterion | None, option(OUTPUT, "--criterion", help="what to rank by (bic); smaller is better")]
+Ranking = Annotated[Criterion | None, option(OUTPUT, "--criterion", help="what to rank by (bic; kmeans: silhouette)")]
 SaveFits = Annotated[
     str | None, option(OUTPUT, "--save-fits", metavar="DIR", help="write each candidate's own document into DIR")
 ]

@@ -54,6 +54,7 @@ class CandidateFit:
             fit_settings=self.settings,
             labels=partial(self._labels, result.model),
             again=partial(self._again, result.ledger),
+            data=self.dataset,
         )
 
     def _kind(self) -> Kind:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypedDict
+from dataclasses import dataclass, replace
+from math import inf
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 from emcli import __version__
+from emcli.comparison.calinski_harabasz import calinski_harabasz
+from emcli.comparison.gap import Gap, chosen
 from emcli.config.documents import (
     COMPARISON,
     AlignmentDocument,
@@ -19,12 +22,15 @@ from emcli.config.documents import (
     in_order,
 )
 from emcli.config.settings import Settings
+from emcli.data.dataset import Dataset
 from emcli.data.rows import Rows
 from emcli.errors import FitWarning
 from emcli.models.base import AnyModel
 from emcli.types import JSON, Array, Mapper
 
-CRITERIA = ("bic", "aic", "icl")
+LIKELIHOOD = ("bic", "aic", "icl")  # smaller is better
+CLUSTERING = ("silhouette", "ch", "gap")  # of hard assignments; larger is better
+CRITERIA = LIKELIHOOD + CLUSTERING
 CLOSE = 2.0  # difference of BIC up to which it is weak evidence (Kass & Raftery 1995)
 
 
@@ -49,6 +55,14 @@ class Kind(TypedDict):
 Begin = Callable[[Rows, Mapper], AnyModel]
 
 
+class Score(NamedTuple):
+    """What a criterion of clusterings makes of a fit on its data."""
+
+    criterion: str
+    value: float | None  # None where it is not defined
+    error: float | None = None  # the standard error of a sampled silhouette, or s of a gap
+
+
 def _nothing() -> None:
     return None
 
@@ -64,6 +78,8 @@ class Candidate:
     fit_settings: Settings | None = None
     labels: Callable[[], Labels | None] = _nothing  # read where they are asked for
     again: Callable[[str, Begin], Candidate] | None = None  # go on with one more start, from that origin and model
+    data: Callable[[], Dataset | None] = _nothing  # what was fitted; None where it is not at hand
+    score: Score | None = None
 
     @property
     def fitted(self) -> FitDocument:
@@ -84,7 +100,13 @@ class Candidate:
     def value(self, criterion: str) -> float | None:
         """Its value of a criterion; None where it has none."""
         fit = self.document
-        return None if fit is None else {"bic": fit["bic"], "aic": fit["aic"], "icl": fit["icl"]}[criterion]
+        if fit is None:
+            return None
+        if criterion in LIKELIHOOD:
+            return {"bic": fit["bic"], "aic": fit["aic"], "icl": fit["icl"]}[criterion]
+        if criterion == "ch":
+            return calinski_harabasz(fit)
+        return self.score.value if self.score is not None and self.score.criterion == criterion else None
 
     def row(self, best: float | None) -> CandidateDocument:
         """Its entry in the document of a comparison; `best` is the BIC that others are compared with."""
@@ -105,7 +127,11 @@ class Candidate:
         row["aic"], row["bic"], row["icl"] = fit["aic"], bic, fit["icl"]
         row["delta_bic"] = None if bic is None or best is None else bic - best
         if "inertia" in fit:
-            row["inertia"] = fit["inertia"]
+            row["inertia"], row["ch"] = fit["inertia"], self.value("ch")
+        if self.score is not None and self.score.criterion == "silhouette":
+            row["silhouette"], row["silhouette_error"] = self.score.value, self.score.error
+        elif self.score is not None:
+            row["gap"], row["gap_error"] = self.score.value, self.score.error
         row["iterations"], row["status"] = fit["iterations"], fit["status"]
         row["starts"], row["reached"] = len(fit.get("restarts", [])), fit.get("reached")
         row["warnings"] = [warning["slug"] for warning in fit.get("warnings", [])]
@@ -138,10 +164,16 @@ def _difference(value: JSON, other: JSON) -> JSON:
 
 def same_scale(one: Candidate, other: Candidate) -> bool:
     """Are both fits of the same data, by the same kind of score?"""
-    return _scale(one) == _scale(other)
+    return scale(one) == scale(other)
 
 
-def _scale(candidate: Candidate) -> tuple[str, bool, bool]:
+def default_criterion(candidate: Candidate) -> str:
+    """Likelihoods mostly ask for more clusters of whole rows: those are chosen by their silhouette."""
+    return "silhouette" if "inertia" in candidate.fitted else "bic"
+
+
+def scale(candidate: Candidate) -> tuple[str, bool, bool]:
+    """What fits that can be ranked share: data, kind of score, and whether columns were standardized."""
     fit = candidate.fitted
     return fit["data"]["sha256"], "inertia" in fit, bool(fit.get("settings", {}).get("standardize"))
 
@@ -152,6 +184,7 @@ class RankedGroup:
 
     reason: str | None
     candidates: Sequence[Candidate]
+    criterion: str = "bic"
 
     def rows(self) -> list[CandidateDocument]:
         """One entry for each candidate."""
@@ -164,30 +197,31 @@ class RankedGroup:
         honest = [candidate for candidate in fits if not candidate.is_artefact]
         return min((value for one in honest or fits if (value := one.value(criterion)) is not None), default=None)
 
-    def close_to_best(self, criterion: str) -> list[Candidate]:
-        """The fits within CLOSE of the first by a criterion, without it: evidence that is not worth a bare mention."""
+    def close_to_best(self) -> list[Candidate]:
+        """The fits within CLOSE of the first by a likelihood, without it: evidence that is not worth a bare mention."""
         best, *others = self.candidates
-        top = best.value(criterion)
-        if top is None:
+        top = best.value(self.criterion)
+        if top is None or self.criterion not in LIKELIHOOD:
             return []
         return [
             one
             for one in others
             if one.is_artefact == best.is_artefact
-            and (value := one.value(criterion)) is not None
+            and (value := one.value(self.criterion)) is not None
             and value - top < CLOSE
         ]
 
 
-def grouped(candidates: Sequence[Candidate], criterion: str) -> list[RankedGroup]:
-    """Groups of the same data and the same kind of score, each ranked; smaller is better, artefacts and failures last.
+def grouped(candidates: Sequence[Candidate], criterion: str | None) -> list[RankedGroup]:
+    """Groups of the same data and the same kind of score, each ranked by its criterion, artefacts and failures last.
 
-    Fits of different data have no common scale, and neither have an inertia and a log-likelihood.
+    Without a criterion it is BIC; for hard assignments the silhouette, or the index of Caliński & Harabasz where the
+    data are not at hand. Fits of different data have no common scale, and neither have an inertia and a log-likelihood.
     """
     kinds: dict[tuple[str, bool, bool], list[Candidate]] = {}
     for candidate in candidates:
         if candidate.document is not None:
-            kinds.setdefault(_scale(candidate), []).append(candidate)
+            kinds.setdefault(scale(candidate), []).append(candidate)
     failed = [candidate for candidate in candidates if candidate.document is None]
     groups = []
     digests = {digest for digest, _, _ in kinds}
@@ -198,27 +232,40 @@ def grouped(candidates: Sequence[Candidate], criterion: str) -> list[RankedGroup
             reasons.append("K-means, by its classification likelihood" if hard else "by the likelihood of the rows")
         if hard and len({units for _, kind, units in kinds if kind}) > 1:
             reasons.append("columns standardized" if standardized else "columns as they are")
-        ranked = sorted(members, key=lambda member: _rank(member, criterion))
-        groups.append(RankedGroup("; ".join(reasons) or None, ranked))
+        by = criterion or default_criterion(members[0])
+        if by == "silhouette" and any(member.score is None for member in members):
+            by = "ch"
+        groups.append(RankedGroup("; ".join(reasons) or None, _ranked(members, by), by))
     if failed:
         only = not groups
         groups = (
             [*groups, RankedGroup(None if only else "no fit", failed)]
             if only or len(groups) > 1
-            else [RankedGroup(groups[0].reason, [*groups[0].candidates, *failed])]
+            else [replace(groups[0], candidates=[*groups[0].candidates, *failed])]
         )
     return groups
 
 
-def _rank(candidate: Candidate, criterion: str) -> tuple[bool, float]:
-    """By the criterion, artefacts after all others."""
-    value = candidate.value(criterion)
-    return candidate.is_artefact, float("inf") if value is None else value
+def _ranked(members: Sequence[Candidate], criterion: str) -> list[Candidate]:
+    """Sorted by the criterion, artefacts after all others; by the gap statistic, the k first that its rule chooses."""
+    k = None
+    if criterion == "gap":
+        gaps: dict[int, Gap] = {}
+        for member in sorted(members, key=lambda member: member.value("gap") or -inf):
+            if member.score is not None and member.score.value is not None and member.score.error is not None:
+                gaps[member.settings["k"]] = Gap(member.score.value, member.score.error)
+        k = chosen(gaps)
+
+    def rank(candidate: Candidate) -> tuple[bool, bool, float]:
+        value = candidate.value(criterion)
+        worse = inf if value is None else (-value if criterion in CLUSTERING else value)
+        return candidate.is_artefact, candidate.settings["k"] != k, worse
+
+    return sorted(members, key=rank)
 
 
 def as_document(
     groups: Sequence[RankedGroup],
-    criterion: str,
     aligned: Sequence[AlignmentDocument],
     warnings: Sequence[FitWarning] = (),
 ) -> ComparisonDocument:
@@ -227,9 +274,11 @@ def as_document(
     return {
         "schema": COMPARISON,
         "version": __version__,
-        "criterion": criterion,
+        "criterion": groups[0].criterion if groups else "bic",
         "warnings": [{"slug": warning.slug, "message": warning.message} for warning in warnings],
-        "groups": [{"reason": group.reason, "candidates": group.rows()} for group in groups],
+        "groups": [
+            {"reason": group.reason, "criterion": group.criterion, "candidates": group.rows()} for group in groups
+        ],
         "alignments": list(aligned),
         "best": first.name if first is not None and first.document is not None else None,
     }

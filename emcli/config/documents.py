@@ -51,6 +51,7 @@ Components = Annotated[int, integer(1, 10**4)]
 Covariance = Annotated[str, one_of(CHOICES["covariance"])]
 Mixing = Annotated[str, one_of(CHOICES["mixing"])]
 Ended = Annotated[str, one_of(("converged", "max_iter"))]
+Criterion = Annotated[str, one_of(("bic", "aic", "icl", "silhouette", "ch", "gap"))]
 Slug = Annotated[str, matching("a slug", "[a-z][a-z-]{0,39}")]
 Hash = Annotated[str, matching("64 hexadecimal digits", "[0-9a-f]{64}")]
 Object = Annotated[dict[str, JSON], mapping]
@@ -174,6 +175,11 @@ class CandidateDocument(TypedDict):
     delta_bic: NotRequired[NumberOrNull]
     icl: NotRequired[NumberOrNull]
     inertia: NotRequired[Number]
+    silhouette: NotRequired[NumberOrNull]  # null where it is not defined, as for k=1
+    silhouette_error: NotRequired[NumberOrNull]  # standard error; null where it is exact
+    ch: NotRequired[NumberOrNull]  # the index of Caliński & Harabasz
+    gap: NotRequired[NumberOrNull]
+    gap_error: NotRequired[NumberOrNull]
     iterations: NotRequired[Count]
     status: Annotated[str, one_of(("converged", "max_iter", "failed"))]
     starts: NotRequired[Count]
@@ -190,6 +196,7 @@ class GroupDocument(TypedDict):
     """Candidates that can be ranked against each other, best first."""
 
     reason: TextOrNull  # why the candidates of other groups are not among them
+    criterion: Criterion  # what they are ranked by
     candidates: list[CandidateDocument]
 
 
@@ -216,7 +223,7 @@ class ComparisonDocument(TypedDict):
 
     schema: Text
     version: Text
-    criterion: Annotated[str, one_of(("bic", "aic", "icl"))]
+    criterion: Criterion  # of the first group
     warnings: list[WarningDocument]  # of the comparison; those of a fit are in its own document
     groups: list[GroupDocument]
     alignments: list[AlignmentDocument]

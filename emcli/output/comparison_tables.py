@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING
 
-from emcli.comparison.ranking import CLOSE
+from emcli.comparison.ranking import CLOSE, CLUSTERING, LIKELIHOOD
 from emcli.config.documents import CandidateDocument
 from emcli.errors import counted, escaped
 from emcli.models import model_class
@@ -22,10 +22,19 @@ if TYPE_CHECKING:
 
     Shown = tuple[str, Candidate, Parameters]  # a heading, a fit, and parameters of its kind
 
+ONLY_GAP = "of k=1 it says nothing, which only --criterion gap can prefer"
 FOOTERS = {
-    "likelihood": "{criterion}: smaller is better. reached: how many of the candidate's starts found its best optimum.",
-    "inertia": "K-means: criteria are of its mixture form, equal round clusters with every row assigned whole.",
+    **dict.fromkeys(LIKELIHOOD, "{criterion}: smaller is better."),
+    "silhouette": f"silhouette: from -1 to 1, larger is better; {ONLY_GAP}.",
+    "ch": f"CH (Calinski & Harabasz): larger is better; {ONLY_GAP}.",
+    "gap": "gap (in brackets its s): the best is the smallest k whose gap is not below that of the next k less its s.",
 }
+REACHED = "reached: how many of the candidate's starts found its best optimum."
+MIXTURE_FORM = (
+    "K-means: AIC, BIC and ICL are of its mixture form, equal round clusters with every row assigned whole, and mostly "
+    "ask for more clusters; --criterion silhouette, ch and gap do not."
+)
+SAMPLED = "In brackets the standard error of the silhouette, which is of a sample of the rows."
 MAX_CURVES, MAX_CURVE_WIDTH = 10, 20  # candidates, characters
 MAX_FITS_BESIDE = 3  # shown beside the reference
 MAX_CLOSE_NAMED = 5  # of the fits that are about as good as the best
@@ -37,6 +46,9 @@ TITLES = {
     "parameters_count": "parameters",
     "log_likelihood": "log-likelihood",
     "inertia": "inertia",
+    "silhouette": "silhouette",
+    "ch": "CH",
+    "gap": "gap",
     "aic": "AIC",
     "bic": "BIC",
     "delta_bic": "delta BIC",
@@ -47,66 +59,82 @@ TITLES = {
     "adjusted_rand_index": "ARI",
     "warnings": "warnings",
 }
+OF_LIKELIHOOD = ("parameters_count", "log_likelihood", "aic", "bic", "delta_bic", "icl")
 # Columns that a narrow terminal goes without, the least needed first.
 DROPPED_FIRST = (
     *("iterations", "parameters_count", "icl", "aic", "status", "delta_bic", "bic", "adjusted_rand_index"),
+    *("gap", "silhouette", "ch"),
     *("reached", "warnings", "log_likelihood", "mixing", "model", "covariance"),
 )
 
 
-def print_comparison(
-    groups: Sequence[RankedGroup], aligned: Sequence[Alignment], criterion: str, stream: IO[str]
-) -> None:
+def print_comparison(groups: Sequence[RankedGroup], aligned: Sequence[Alignment], stream: IO[str]) -> None:
     """Print each group's ranking, best first, then what fits of one k, and the truth, have in common."""
     blocks: list[RenderableType] = []
     for group in groups:
         if group.reason:
             blocks.append(escaped(group.reason, 200))
         rows = [_shown(row) for row in group.rows()]
-        titles, spared = _fitting(_titles(rows), rows, criterion, stream)
+        titles, spared = _fitting(_titles(rows, group.criterion), rows, group.criterion, stream)
         blocks.append(table(list(titles.values()), [[_cell(row.get(key)) for key in titles] for row in rows]))
         if spared:
             blocks.append(f"Left out of {columns(stream)} columns: {', '.join(spared)}.")
         blocks += [f"{row['name']}: {row['reason']}" for row in rows if row.get("reason")]
-        blocks += _remarks(group, criterion)
+        blocks += _remarks(group)
         blocks += _curves(group.candidates, stream)
     for alignment in aligned:
         blocks += side_by_side(alignment)
     for group in groups:
         blocks += against_truth(group.candidates)
-    lines = [FOOTERS["likelihood"].format(criterion=criterion.upper())]
-    if any("inertia" in row for group in groups for row in group.rows()):
-        lines.append(FOOTERS["inertia"])
-    stream.write(as_text(blocks, lines, stream))
+    stream.write(as_text(blocks, _footers(groups), stream))
+
+
+def _footers(groups: Sequence[RankedGroup]) -> list[str]:
+    """What the criteria say, each once."""
+    said = [FOOTERS[group.criterion].format(criterion=group.criterion.upper()) for group in groups]
+    rows = [(group.criterion, row) for group in groups for row in group.rows()]
+    if any(row.get("silhouette_error") is not None for _, row in rows):
+        said.append(SAMPLED)
+    if any(by in LIKELIHOOD and "inertia" in row for by, row in rows):
+        said.append(MIXTURE_FORM)
+    return [*dict.fromkeys(said), REACHED]
 
 
 def _shown(row: CandidateDocument) -> dict[str, object]:
     shown = dict(row)
     if row.get("starts"):
         shown["reached"] = f"{row['reached']} of {row['starts']}"
+    for key in ("silhouette", "gap"):
+        if row.get(key) is not None and row.get(f"{key}_error") is not None:
+            shown[key] = f"{row[key]:.3f} ({row[f'{key}_error']:.3f})"  # type: ignore[literal-required]
     if row.get("artefact"):
         shown["k"] = f"{row['k']} *"
     return shown
 
 
-def _remarks(group: RankedGroup, criterion: str) -> list[str]:
+def _remarks(group: RankedGroup) -> list[str]:
     """A sentence on the artefacts of a group, and one on the fits that are about as good as the best."""
     said = []
     if any(candidate.is_artefact for candidate in group.candidates):
         said.append("* A component rests on so few rows that it is probably an artefact: ranked after the others.")
-    if close := group.close_to_best(criterion):
+    if close := group.close_to_best():
         names = ", ".join(candidate.name for candidate in close[:MAX_CLOSE_NAMED])
         names += f" and {len(close) - MAX_CLOSE_NAMED} more" * (len(close) > MAX_CLOSE_NAMED)
         best = group.candidates[0].name
-        said.append(f"Not distinguishable from {best} by {criterion.upper()} (less than {CLOSE:g} apart): {names}.")
+        said.append(
+            f"Not distinguishable from {best} by {group.criterion.upper()} (less than {CLOSE:g} apart): {names}."
+        )
     return said
 
 
-def _titles(rows: Sequence[dict[str, object]]) -> dict[str, str]:
-    """The keys and titles of the columns that are not empty."""
+def _titles(rows: Sequence[dict[str, object]], criterion: str) -> dict[str, str]:
+    """The keys and titles of the columns that are not empty; of likelihoods only where fits are ranked by one."""
     kinds = {tuple(row.get(key) for key in ("model", "k", "covariance", "mixing")) for row in rows}
     named = {"name": "name"} if len(kinds) < len(rows) else {}
-    return named | {key: title for key, title in TITLES.items() if any(row.get(key) not in (None, []) for row in rows)}
+    titles = {key: title for key, title in TITLES.items() if any(row.get(key) not in (None, []) for row in rows)}
+    if criterion in CLUSTERING:
+        titles = {key: title for key, title in titles.items() if key not in OF_LIKELIHOOD}
+    return named | titles
 
 
 def _fitting(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emcli.config.documents import FitDocument
+from emcli.comparison.ranking import CLUSTERING
 from emcli.output.plots.figure import Panel, Picture, Series, base_name, climb_range, thinned
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ MOST_GROUPS = 6  # rows of panels
 MOST_MARKS = 16  # candidates whose k is written at their curves
 
 
-def of_comparison(groups: Sequence[RankedGroup], criterion: str) -> Picture:
+def of_comparison(groups: Sequence[RankedGroup]) -> Picture:
     """A row for each group: the criterion against k, a line a family, and the candidates' log-likelihoods."""
     fitted = [candidate for group in groups for candidate in group.candidates if candidate.document is not None]
     sources = list(dict.fromkeys(base_name(str(one.fitted["data"].get("source"))) for one in fitted))
@@ -31,8 +31,9 @@ def of_comparison(groups: Sequence[RankedGroup], criterion: str) -> Picture:
         if known:
             kinds = ", ".join(dict.fromkeys(str(one.settings["model"]) for one in known))
             source = base_name(str(known[0].fitted["data"].get("source")))
-            title = "The lowest is the best" if len(groups) == 1 else f"{source}: {kinds}"
-            rows.append([_ranking(known, criterion, title), _climbs(known)])
+            best = "highest" if group.criterion in CLUSTERING else "lowest"
+            title = f"The {best} is the best" if len(groups) == 1 else f"{source}: {kinds}"
+            rows.append([_ranking(known, group.criterion, title), _climbs(known)])
     return Picture(f"{shown}: {models}, {span}", rows)
 
 
@@ -55,15 +56,15 @@ def _kind(candidate: Candidate) -> str:
 
 
 def _ranking(candidates: Sequence[Candidate], criterion: str, title: str) -> Panel:
-    series = []
+    series, larger = [], criterion in CLUSTERING
     for colour, (kind, members) in enumerate(sorted(_families(candidates).items())):
-        pairs = [(_k(one), value) for one in members if (value := _number(one.document, criterion)) is not None]
+        pairs = [(_k(one), value) for one in members if (value := one.value(criterion)) is not None]
         x, y = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
-        lowest = {k: min(y[x == k]) for k in x}
-        line = np.array([*lowest]), np.array([*lowest.values()])
+        best_of_k = {k: max(y[x == k]) if larger else min(y[x == k]) for k in x}
+        line = np.array([*best_of_k]), np.array([*best_of_k.values()])
         series += [Series("line", line[0], line[1], kind, colour), Series("points", x, y, None, colour)]
     best = candidates[0]
-    value = _number(best.document, criterion)
+    value = best.value(criterion)
     y_range = None
     if value is not None:
         series.append(
@@ -72,12 +73,13 @@ def _ranking(candidates: Sequence[Candidate], criterion: str, title: str) -> Pan
         known = np.concatenate([one.y for one in series if one.kind == "line"])
         reach = max(8 * (float(np.median(known)) - value), 40.0)
         above = int(np.sum(known > value + reach))
-        if float(known.max()) > value + 1.5 * reach:
+        if not larger and float(known.max()) > value + 1.5 * reach:
             y_range = value - 0.06 * reach, value + reach
             title += f" ({above} above the frame)"
     ks = [_k(one) for one in candidates]
     x_range = min(ks) - 0.4, max(ks) + 0.4
-    label = f"{criterion.upper()} (smaller is better)"
+    name = criterion if criterion in ("silhouette", "gap") else criterion.upper()
+    label = f"{name} ({'larger' if larger else 'smaller'} is better)"
     return Panel(title, "k", label, series, whole=True, x_range=x_range, y_range=y_range)
 
 
@@ -117,8 +119,3 @@ def _climbs(candidates: Sequence[Candidate]) -> Panel:
 def _k(candidate: Candidate) -> int:
     k = candidate.settings.get("k")
     return k if isinstance(k, int) else 0
-
-
-def _number(document: FitDocument | None, key: str) -> float | None:
-    value = dict(document).get(key) if document else None
-    return float(value) if isinstance(value, int | float) else None

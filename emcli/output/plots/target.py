@@ -61,13 +61,13 @@ class Plot:
 
         return self._put(of_fit(result, self._history))
 
-    def comparison(self, groups: Sequence[RankedGroup], criterion: str) -> str:
+    def comparison(self, groups: Sequence[RankedGroup]) -> str:
         """Draw a comparison: writes the file, or returns the text for the terminal."""
         if self.path is None:
             return ""
         from emcli.output.plots.comparison_figure import of_comparison
 
-        return self._put(of_comparison(groups, criterion))
+        return self._put(of_comparison(groups))
 
     def _put(self, picture: Picture) -> str:
         if self._sink is None:

@@ -1,0 +1,182 @@
+"""The average silhouette of clusterings (Rousseeuw 1987), of all rows or of a sample with its standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from emcli.models.seeding import squared_distances
+from emcli.types import Array, IndexArray, Mapper
+
+MAX_ROWS = 20_000  # rows whose distances from each other are all computed
+SAMPLE_ROWS = 10_000  # of a larger table
+CHUNK_DISTANCES = 1 << 21  # held at once
+MAX_CLUSTERS_AT_ONCE = 512  # of several clusterings, for which distances are computed once
+MAX_DENSE_CLUSTERS = 128  # of one clustering, up to which sums are fastest as a product of matrices
+
+
+class Silhouette(NamedTuple):
+    """The average silhouette of a clustering; its standard error where the rows are a sample."""
+
+    mean: float
+    error: float | None
+
+
+class _Clustering:
+    """The clusters that have rows, by number, and their weights."""
+
+    def __init__(self, labels: npt.NDArray[np.integer], weights: Array) -> None:
+        found, own = np.unique(labels, return_inverse=True)
+        self.k, self.own = len(found), own.reshape(-1)  # (n,)
+        self.weights = np.bincount(self.own, weights, self.k)  # (k,)
+
+
+class _Scores(NamedTuple):
+    """Silhouettes of rows (m,), with what they are made of."""
+
+    silhouettes: Array
+    within: Array  # mean distance to the other rows of the row's cluster
+    between: Array  # to the rows of the nearest other cluster
+    neighbour: IndexArray  # that cluster
+
+
+class _GroupSums:
+    """Sums of distances times coefficients over groups of rows, for several groupings of the rows at once."""
+
+    def __init__(self, groupings: Sequence[tuple[Array, IndexArray, int]]) -> None:
+        """Coefficients (n,), groups (n,) and number of groups of each grouping."""
+        self._groupings = groupings
+        tables = [_table(*each) for each in groupings if each[2] <= MAX_DENSE_CLUSTERS]
+        self._tables = np.concatenate(tables, axis=1) if tables else None
+
+    def __call__(self, distances: Array) -> list[Array]:
+        """(m, groups) for each grouping, of distances (m, n)."""
+        dense = None if self._tables is None else distances @ self._tables
+        found, at = [], 0
+        for coefficients, groups, k in self._groupings:
+            if k <= MAX_DENSE_CLUSTERS:
+                assert dense is not None
+                found.append(dense[:, at : at + k])
+                at += k
+                continue
+            order = np.argsort(groups, kind="stable")
+            there, first = np.unique(groups[order], return_index=True)
+            sums = np.zeros((len(distances), k))
+            sums[:, there] = np.add.reduceat((distances * coefficients)[:, order], first, axis=1)
+            found.append(sums)
+        return found
+
+
+def _table(coefficients: Array, groups: IndexArray, k: int) -> Array:
+    table = np.zeros((len(groups), k))
+    table[np.arange(len(groups)), groups] = coefficients
+    return table
+
+
+def silhouettes(
+    x: Array,
+    weights: Array | None,
+    clusterings: Sequence[npt.NDArray[np.integer]],
+    share: float = 1.0,
+    mapper: Mapper = map,
+) -> list[Silhouette | None]:
+    """The average silhouette of each clustering (n,) of rows (d, n); None where there is one cluster alone.
+
+    Weights (n,) are frequencies: a row of weight 3 counts as three. A row alone in its cluster has silhouette 0. Where
+    the rows are a `share` below 1 of all, the standard error is the infinitesimal jackknife's (Efron 1982, section
+    6.3), which counts that every row bears on the silhouettes of others.
+    """
+    mass = np.ones(x.shape[1]) if weights is None else weights
+    found: list[Silhouette | None] = []
+    some: list[_Clustering] = []
+    for clustering in [_Clustering(labels, mass) for labels in clusterings]:
+        if some and sum(each.k for each in some) + clustering.k > MAX_CLUSTERS_AT_ONCE:
+            found += _averages(x, mass, some, share, mapper)
+            some = []
+        some.append(clustering)
+    return found + _averages(x, mass, some, share, mapper)
+
+
+def _averages(
+    x: Array, mass: Array, clusterings: Sequence[_Clustering], share: float, mapper: Mapper
+) -> list[Silhouette | None]:
+    several = [each for each in clusterings if each.k > 1]
+    sums = _GroupSums([(mass, each.own, each.k) for each in several])
+    scores = [_scores(each, own) for each, own in zip(several, _over_distances(x, sums, mapper), strict=True)]
+    means = [float(mass @ each.silhouettes) / float(mass.sum()) for each in scores]
+    errors: list[float | None] = [None] * len(several)
+    if share < 1:
+        errors = list(_errors(x, mass, several, scores, means, share, mapper))
+    known = iter([Silhouette(mean, error) for mean, error in zip(means, errors, strict=True)])
+    return [next(known) if each.k > 1 else None for each in clusterings]
+
+
+def _over_distances(x: Array, sums: _GroupSums, mapper: Mapper) -> list[Array]:
+    """The sums (n, groups) of all rows (d, n), for each grouping."""
+    n = x.shape[1]
+    starts = range(0, n, max(1, CHUNK_DISTANCES // n))
+    parts = list(mapper(partial(_of_chunk, x, sums), starts))
+    return [np.concatenate(each) for each in zip(*parts, strict=True)]
+
+
+def _of_chunk(x: Array, sums: _GroupSums, start: int) -> list[Array]:
+    n = x.shape[1]
+    distances = squared_distances(x, x[:, start : start + max(1, CHUNK_DISTANCES // n)].T)
+    return sums(np.sqrt(distances, out=distances))
+
+
+def _scores(clustering: _Clustering, sums: Array) -> _Scores:
+    """Silhouettes from the sums (n, k) of distances to the rows of each cluster."""
+    every, own = np.arange(len(sums)), clustering.own
+    others = clustering.weights[own] - 1
+    alone = ~(others > 0)
+    within = sums[every, own] / np.where(alone, 1.0, others)
+    means = sums / clustering.weights
+    means[every, own] = np.inf
+    neighbour = means.argmin(axis=1)
+    between = means[every, neighbour]
+    larger = np.maximum(within, between)
+    found = np.where(alone | ~(larger > 0), 0.0, (between - within) / np.where(larger > 0, larger, 1.0))
+    return _Scores(found, within, between, neighbour)
+
+
+def _errors(
+    x: Array,
+    mass: Array,
+    clusterings: Sequence[_Clustering],
+    scores: Sequence[_Scores],
+    means: Sequence[float],
+    share: float,
+    mapper: Mapper,
+) -> Iterator[float]:
+    """Standard errors by the derivative of the average with respect to the weight of each row."""
+    n = x.shape[1]
+    groupings: list[tuple[Array, IndexArray, int]] = []
+    for each, score in zip(clusterings, scores, strict=True):
+        groupings += _derivatives(each, score, mass)
+    sums = iter(_over_distances(x, _GroupSums(groupings), mapper))
+    parts = iter(groupings)
+    for each, score, mean in zip(clusterings, scores, means, strict=True):
+        change = score.silhouettes - mean
+        for distances in (score.within, score.between):
+            coefficients, groups, k = next(parts)
+            felt = next(sums) - np.bincount(groups, coefficients * distances, k)
+            change = change + felt[np.arange(n), each.own]
+        influence = mass * change / mass.sum()
+        yield float(np.sqrt((1 - share) * n / (n - 1) * (influence @ influence)))
+
+
+def _derivatives(clustering: _Clustering, score: _Scores, mass: Array) -> Iterator[tuple[Array, IndexArray, int]]:
+    """How much silhouettes change with distances to rows of the own and of the nearest cluster, by cluster."""
+    others = clustering.weights[clustering.own] - 1
+    within, between = score.within, score.between
+    moves = (others > 0) & (within > 0) & (between > 0)
+    a, b = np.where(moves, within, 1.0), np.where(moves, between, 1.0)
+    by_within = np.where(moves, np.where(a < b, -1 / b, -b / a**2), 0.0)
+    by_between = np.where(moves, np.where(a < b, a / b**2, 1 / a), 0.0)
+    yield mass * by_within / np.where(others > 0, others, 1.0), clustering.own, clustering.k
+    yield mass * by_between / clustering.weights[score.neighbour], score.neighbour, clustering.k
