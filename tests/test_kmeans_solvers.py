@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import run
+from conftest import fit
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -240,11 +240,9 @@ def test_the_trace_has_every_iteration(tmp_path: Path) -> None:
     np.savetxt(tmp_path / "x.csv", x, delimiter=",", header="a,b", comments="", fmt="%.17g")
     (tmp_path / "start.yaml").write_text(json.dumps({"centroids": start.tolist()}))
     trace = tmp_path / "trace.jsonl"
-    done = run(
-        "fit", "kmeans", tmp_path / "x.csv", "-k", 5, "--start", tmp_path / "start.yaml", "--trace", trace, "--json"
-    )
+    document = fit("kmeans", tmp_path / "x.csv", "-k", 5, "--start", tmp_path / "start.yaml", "--trace", trace)
     told = [json.loads(line) for line in trace.read_text().splitlines()]
     told = [line for line in told if "iteration" in line and line.get("type") != "end"]
     plain, _, _ = both(x, None, start)
     assert [line["iteration"] for line in told] == list(range(len(plain)))
-    assert json.loads(done.stdout)["iterations"] == len(plain) - 1
+    assert document["iterations"] == len(plain) - 1

@@ -38,29 +38,33 @@ def test_it_fits_in_the_same_process_by_newtons_steps_and_finds_the_truth(tmp_pa
     assert document["log_likelihood"] == pytest.approx(np.log(densities).sum(), rel=1e-12)
 
 
-def test_it_is_compared_predicted_with_and_drawn_from(tmp_path: Path) -> None:
+def test_a_module_that_adds_it_runs_as_the_program() -> None:
     found = run("compare", "poisson", EVENTS, "-k", "1-3", "--json", module="poisson")
     rows = {row["k"]: row for row in json.loads(found.stdout)["groups"][0]["candidates"]}
     assert min(rows.values(), key=lambda row: row["bic"])["k"] == 2
     assert rows[1]["log_likelihood"] < rows[2]["log_likelihood"] <= rows[3]["log_likelihood"] + 1e-6
-    fit("poisson", EVENTS, "-k", 2, "-o", tmp_path / "fit.json", module="poisson")
-    predicted = run("predict", tmp_path / "fit.json", EVENTS, module="poisson")
+
+
+def test_it_is_predicted_with_drawn_from_and_pictured(tmp_path: Path) -> None:
+    fit("poisson", EVENTS, "-k", 2, "-o", tmp_path / "fit.json")
+    predicted = run("predict", tmp_path / "fit.json", EVENTS, process=False)
     header, *lines = predicted.stdout.splitlines()
     assert header == "events,component,p_1,p_2,log_density" and len(lines) == 400
-    drawn = run("generate", tmp_path / "fit.json", "-n", 20_000, module="poisson")
+    drawn = run("generate", tmp_path / "fit.json", "-n", 20_000, process=False)
     counts = np.array(drawn.stdout.split()[1:], dtype=float)
     assert counts.mean() == pytest.approx(np.loadtxt(EVENTS, skiprows=1).mean(), abs=0.15)
-    pictured = run("fit", "poisson", EVENTS, "-k", 2, "--bootstrap", 20, "--plot", tmp_path / "p.svg", module="poisson")
+    asked = ["--bootstrap", 20, "--plot", tmp_path / "p.svg"]
+    pictured = run("fit", "poisson", EVENTS, "-k", 2, *asked, process=False)
     assert "std. error" in pictured.stdout and (tmp_path / "p.svg").stat().st_size > 1000
 
 
 def test_what_is_wrong_has_its_place(tmp_path: Path) -> None:
     (tmp_path / "odd.csv").write_text("events\n3\n2.5\n")
-    done = run("fit", "poisson", tmp_path / "odd.csv", "-k", 1, module="poisson")
+    done = run("fit", "poisson", tmp_path / "odd.csv", "-k", 1, process=False)
     assert done.returncode == 3
     assert f"{tmp_path / 'odd.csv'}:3:1: counts must be whole numbers from 0, got '2.5'" in done.stderr
     (tmp_path / "start.yaml").write_text("rates: [1, -2]\n")
-    done = run("fit", "poisson", EVENTS, "-k", 2, "--start", tmp_path / "start.yaml", module="poisson")
+    done = run("fit", "poisson", EVENTS, "-k", 2, "--start", tmp_path / "start.yaml", process=False)
     assert done.returncode == 2 and "rates[1]: must be above 0, got -2" in done.stderr
 
 
