@@ -115,11 +115,11 @@ def log_likelihood(values: np.ndarray, parameters: dict[str, Any]) -> Any:
 
 
 def _binomial(values: np.ndarray, weights: list[Any], heads: list[float]) -> list[Any]:
+    coins = [(w, mp.mpf(p)) for w, p in zip(weights, heads, strict=True)]
     return [
-        mp.binomial(int(n), int(h)) * mp.fsum(w * mp.mpf(p) ** int(h) * (1 - mp.mpf(p)) ** int(n - h)
-                                              for w, p in zip(weights, heads, strict=True))
+        mp.binomial(int(n), int(h)) * mp.fsum(w * p ** int(h) * (1 - p) ** int(n - h) for w, p in coins)
         for h, n in values.tolist()
-    ]  # fmt: skip
+    ]
 
 
 @every_case

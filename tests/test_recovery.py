@@ -1,4 +1,4 @@
-"""What was drawn from known parameters is found again: over 200 seeds without bias, and within 5 sds (I23)."""
+"""What was drawn from known parameters is found again: over 200 seeds without bias, and within 5 sds."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def flat(parameters: dict[str, Any]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_i23_the_truth_is_found_without_bias(name: str) -> None:
+def test_the_truth_is_found_without_bias(name: str) -> None:
     options = {**MODELS[name], "k": 2, "restarts": 1}
     true = truth(name)
     sampler = model_class(options["model"]).from_parameters(true)

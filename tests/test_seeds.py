@@ -57,9 +57,7 @@ def test_coins_even_from_a_single_start(name: str, key: str) -> None:
     fits = reference("binomial")[name]["fits"]
     best = fits[key]["loglik"] if key in fits else fits["k1_free"]["loglik"]
     path = SAXONY if name == "saxony8" else SAMPLES / "thumbtacks.csv"
-    found = [
-        fitted("coins", path, k=int(key[1]), mixing="free" if "free" in key else "equal", tosses="n",
-               row_weights="freq", tol=1e-9, max_iter=100_000, restarts=1, seed=seed).log_likelihood
-        for seed in SEEDS
-    ]  # fmt: skip
+    options = {"k": int(key[1]), "mixing": "free" if "free" in key else "equal", "tosses": "n", "row_weights": "freq"}
+    search = {"tol": 1e-9, "max_iter": 100_000, "restarts": 1}
+    found = [fitted("coins", path, **options, **search, seed=seed).log_likelihood for seed in SEEDS]
     assert sum(value is not None and abs(value - best) <= 1e-9 * abs(best) for value in found) >= ENOUGH
