@@ -224,13 +224,13 @@ def test_exact_ties_go_to_the_lowest_label(d: int) -> None:
 @pytest.mark.parametrize("shared_out", [thread_map, process_map])
 @pytest.mark.parametrize(("d", "k"), [(1, 7), (2, 7), (10, 7), (40, 40)])
 def test_neither_threads_nor_processes_change_a_bit(d: int, k: int, shared_out: Any) -> None:
-    x, start = drawn(3, 150_000 if d < 40 else 20_000, d, k, "blobs")
+    x, start = drawn(3, 70_000 if d < 40 else 10_000, d, k, "blobs")
     rows = rows_of(x, None, k)
     model = KMeans(rows.scaling.to_scaled(start))
-    alone = list(islice(solver_steps(model, rows, map), 20))
+    alone = list(islice(solver_steps(model, rows, map), 10))
     for jobs in (2, 4):
         with shared_out(jobs) as mapper:
-            for one, other in zip(alone, islice(solver_steps(model, rows, mapper), 20), strict=True):
+            for one, other in zip(alone, islice(solver_steps(model, rows, mapper), 10), strict=True):
                 assert one.score == other.score
                 assert np.array_equal(one.model.centroids, other.model.centroids)
 
