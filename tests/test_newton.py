@@ -103,7 +103,7 @@ def test_every_step_is_named_and_none_falls(tmp_path: Path) -> None:
     names = [line.get("step") for line in document["trace"]]
     assert names[0] is None and set(names[1:21]) == {"em"} and "newton" in names[21:]
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    assert {line.get("step") for line in lines if line["type"] == "iteration"} == {None, "em", "newton"}
+    assert {line.get("step") for line in lines if line["type"] == "iteration"} == {None, "em", "newton", "polish"}
     for before, after in pairwise(line["log_likelihood"] for line in document["trace"]):
         assert after >= before - 1e-9 * abs(before)
     assert "newton" in done.stdout

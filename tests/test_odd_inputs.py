@@ -250,8 +250,8 @@ def test_the_textbook_example(tmp_path: Path) -> None:
     table = "heads,tosses\n5,10\n9,10\n8,10\n4,10\n7,10\n"
     (tmp_path / "s.yaml").write_text("heads: [0.6, 0.5]\n")
     for count, right in ((1, (0.5813393083, 0.7130122354)), (10, (0.5196586622, 0.7967441495))):
-        said, _ = fitted("coins", table, f"--start s.yaml --max-iter {count}", tmp_path)
+        said, _ = fitted("coins", table, f"--start s.yaml --solver em --max-iter {count}", tmp_path)
         assert said["parameters"]["heads"] == pytest.approx(right, abs=1e-9)
     said, _ = fitted("coins", table, "--start s.yaml --tol 1e-12", tmp_path)
-    assert said["parameters"]["heads"] == pytest.approx((0.5195831201451, 0.7967890669226), abs=1e-7)
+    assert said["parameters"]["heads"] == pytest.approx((0.5195831201451, 0.7967890669226), abs=1e-12)
     assert said["log_likelihood"] == pytest.approx(-9.796924292221608, abs=1e-10)

@@ -99,7 +99,7 @@ class TruthDocument(TypedDict):
 
 
 class StepDocument(TypedDict):
-    """One iteration of the best start; iteration 0 is the start itself."""
+    """One iteration of the best start; 0 is the start itself, and those after the fit's `iterations` polish it."""
 
     iteration: Count
     log_likelihood: NumberOrNull

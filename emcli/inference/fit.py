@@ -32,6 +32,7 @@ from emcli.inference.diagnostics import (
 )
 from emcli.inference.fit_result import FitResult
 from emcli.inference.information import InformationCache
+from emcli.inference.newton import polish
 from emcli.inference.screening import Begin, screen_runs
 from emcli.inference.starts import (
     EXACT_ORIGIN,
@@ -131,6 +132,7 @@ class _Fit:
         best = best_run(self.kind, rows, ledger, self.settings.search.tol, self.mapper)
         if best is None:
             raise self._no_fit(ledger)
+        yield from self._polished(best.best)
         return self._result(ledger, best, self._judged(best.best))
 
     def _judged(self, best: Run) -> Judgement | None:
@@ -148,6 +150,21 @@ class _Fit:
         seen = judge(model, known, tol, rows.batches(), self.mapper)
         best.decrement = seen.gain
         return seen
+
+    def _polished(self, best: Run) -> Iterator[IterationEvent]:
+        """Newton steps from the end of the best run, which are not counted as iterations; not after plain EM."""
+        rows, asked_for_em = self.data.rows, self.settings.search.solver == "em"
+        if best.status != "converged" or asked_for_em or best.steps[-1] == "polish":
+            return
+        if not isinstance(best.model, CompleteDataModel) or not information_is_affordable(rows, best.model):
+            return
+        best.known = best.known or InformationCache(rows.batches(), self.mapper)
+        for step in polish(best.model, best.known, rows.batches(), self.mapper):
+            gain = step.score - best.scores[-1]
+            best.scores.append(step.score)
+            best.steps.append(step.kind)
+            best.last = step.model
+            yield IterationEvent(best.start, len(best.scores) - 1, step, gain)
 
     def _no_fit(self, ledger: Sequence[Run]) -> EmcliError:
         reason, _ = Counter(run.reason for run in ledger).most_common(1)[0]

@@ -1,4 +1,4 @@
-"""Newton's method with the observed information, after some EM steps: far fewer steps where EM is slow."""
+"""Newton's method with the observed information: where EM is slow, and for the last digits of a fit that converged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from emcli.inference.convergence import rounding_error
 from emcli.inference.information import FLAT, InformationCache
-from emcli.models.base import Degenerate, Stats
+from emcli.models.base import UNIT_ROUNDOFF, Degenerate, Stats
 from emcli.models.complete_data import AnyCompleteDataModel
 from emcli.models.em import Step, pooled_e_step, same_parameters
 from emcli.types import Array, Batch, Mapper
@@ -17,6 +17,8 @@ WARM_UP_STEPS = 20  # EM steps first: they come near an optimum, and suffice whe
 STEP_LENGTHS = (1.0, 0.5, 0.1)  # shares of a Newton step that are tried before an EM step
 LENGTHS = 2.0 ** np.arange(-6.0, 7.0)  # of a natural parameter, which are tried along a direction of upward curvature
 MIN_RISE_SHARE = 1e-4  # of the rise that the slope predicts, which a step must bring
+MAX_POLISH_STEPS = 5
+MAX_LEFT_SHARE = 0.25  # of the expected gain, which a polish step may leave
 
 
 def newton(
@@ -109,3 +111,39 @@ def to_boundary(model: AnyCompleteDataModel, batches: Sequence[Batch], map: Mapp
             model, stats = moved, moved_stats
             candidates = model.closed()
             yield Step(model, stats.score, stats.weight, stats.squares, "boundary")
+
+
+def polish(
+    model: AnyCompleteDataModel, known: InformationCache, batches: Sequence[Batch], map: Mapper = map
+) -> Iterator[Step]:
+    """Yield up to five whole Newton steps from a model that has converged, while each brings the score nearer to 0.
+
+    The log-likelihood is flat here, and does not show what a step brings: ½ sᵀ J⁻¹ s does. No step where the observed
+    information J is singular or indefinite, none that lowers the log-likelihood by more than rounding.
+    """
+    if len(model.weights) == 1:  # the M-step is exact
+        return
+    stats = pooled_e_step(model, batches, map)
+    step, left = _whole_step(known, model)
+    for _ in range(MAX_POLISH_STEPS):
+        if step is None or left <= UNIT_ROUNDOFF**2 * stats.weight:
+            return
+        before, slack = left, rounding_error(Step(model, stats.score, stats.weight, stats.squares))
+        try:
+            moved = model.moved(step)
+            moved_stats = pooled_e_step(moved, batches, map)
+            step, left = _whole_step(known, moved)
+        except Degenerate:
+            return
+        if step is None or left > MAX_LEFT_SHARE * before or moved_stats.score < stats.score - slack:
+            return
+        model, stats = moved, moved_stats
+        yield Step(model, stats.score, stats.weight, stats.squares, "polish")
+
+
+def _whole_step(known: InformationCache, model: AnyCompleteDataModel) -> tuple[Array | None, float]:
+    """The step J⁻¹ s (p,) and the gain ½ sᵀ J⁻¹ s to expect of it; None where J is not positive definite."""
+    values, directions, slopes = known.at(model).curvatures
+    if values.min(initial=1.0) <= FLAT:
+        return None, 0.0
+    return directions @ (slopes / values), float(np.sum(slopes**2 / (2 * values)))

@@ -37,8 +37,8 @@ class Run:
     iterations: int = 0
     reason: str | None = None  # why it degenerated
     decrement: float | None = None
-    scores: list[float] = field(default_factory=list)  # one for each iteration, 0 = the start
-    steps: list[str] = field(default_factory=list)  # em | newton | escape | boundary, likewise
+    scores: list[float] = field(default_factory=list)  # one for each iteration, 0 = the start, and each polish step
+    steps: list[str] = field(default_factory=list)  # em | newton | escape | boundary | polish, likewise
     last: AnyModel | None = None  # the last model, in working coordinates
     known: InformationCache | None = field(default=None, repr=False)  # its information, where that is computed
     symmetric: bool = False  # had its start equal components?

@@ -20,7 +20,7 @@ class Step(NamedTuple):
     score: float
     weight: float
     squares: float = 0.0  # as in `Stats`
-    kind: str = "em"  # em | newton | escape | boundary
+    kind: str = "em"  # em | newton | escape | boundary | polish
 
 
 def em(model: AnyModel, batches: Sequence[Batch], map: Mapper = map) -> Iterator[Step]:

@@ -27,15 +27,14 @@ def tracing(
     Where several are compared, each line names its candidate.
     """
     named: Line = {} if candidate is None else {"candidate": candidate}
-    before: float | None = None
+    before: dict[int, float | None] = {}  # the last log-likelihood of each start: the best one may go on after its end
 
     def trace(event: Event) -> None:
-        nonlocal before
         if isinstance(event, IterationEvent):
-            line = _iteration(event, kind, rows, k, before)
-            before = kind.measures(event.step.score, rows, k)[0]
+            line = _iteration(event, kind, rows, k, before.get(event.start))
+            before[event.start] = kind.measures(event.step.score, rows, k)[0]
         else:
-            line, before = _end(event, kind, rows, k), None
+            line = _end(event, kind, rows, k)
         _put(stream, {**named, **line})
 
     try:
