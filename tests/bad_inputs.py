@@ -657,7 +657,7 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
     "half a toss": [
         coins_of("3.5,10\n1,2", 3, "rolls.csv:2:1: heads must be a whole number, got '3.5'"),
         coins_of("1,2\n\n3,10.25", 3, "rolls.csv:4:2: tosses must be a whole number"),
-        coins_of("1,1e300\n1,2", 3, "rolls.csv:2:2: tosses must be below 2^53"),
+        coins_of("1,1e300\n1,2", 3, "rolls.csv:2:2: tosses must be at most 2^53"),
         coins_of("HTX\nHH", 3, "rolls.csv:2:1: flips must be H and T, or 1 and 0, got 'HTX'", header="flips"),
     ],
     "no tosses at all": [

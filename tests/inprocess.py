@@ -167,8 +167,6 @@ COUNTS: dict[str, Callable[[], np.ndarray]] = {
     "sure": lambda: np.array([[0.0, 5], [5, 5], [0, 9], [9, 9], [0, 1]] * 4),  # P(heads) goes to 0 and 1 exactly
     "millions": millions,
 }
-# A row of N tosses sums terms of N ln 2 to a log-density of about -8: of 16 digits, log10 N are lost.
-LOST = {"millions": 1e6}
 CASES = [(name, table) for name in MODELS for table in (COUNTS if name in COINS else TABLES)]
 OFTEN = ("kmeans", "gmm full free", *COINS)  # tried on every table by `make test`
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emcli.data.trials import with_coefficients
+from emcli.data.trials import with_densities
 from emcli.inference.information import information
 from emcli.models.coins.mixture import BinomialMixture
 from emcli.models.gmm.covariance import SHAPES
@@ -31,7 +31,7 @@ def coins(free: bool) -> tuple[Any, Any, Any]:
     weights = np.array([0.2, 0.5, 0.3]) if free else np.full(3, 1 / 3)
     return (
         BinomialMixture(weights, np.array([0.2, 0.5, 0.6]), free),
-        with_coefficients(pairs),
+        with_densities(pairs),
         rng.integers(1, 4, 30).astype(float),
     )
 

@@ -61,9 +61,15 @@ numbers: Check[JSON] = Check("a finite number", lambda value: next(non_numbers(v
 Numbers = Annotated[JSON, numbers]  # one, or lists and mappings of them to any depth
 Parameters = dict[str, Numbers]  # by name, of shapes that are the model's to check
 
+MAX_TOSSES = 2**53  # of a row: a double cannot tell larger numbers from their neighbours
+
 
 def _are_numbers_of_tosses(value: object) -> bool:
-    return isinstance(value, dict) and value != {} and all(re.fullmatch("0*[1-9][0-9]{0,14}", key) for key in value)
+    return (
+        isinstance(value, dict)
+        and value != {}
+        and all(re.fullmatch("[1-9][0-9]{0,15}", key) and int(key) <= MAX_TOSSES for key in value)
+    )
 
 
 SETTINGS: dict[str, Parser[object]] = {key: CHECKS[key] for key in DOCUMENT_KEYS}

@@ -114,13 +114,16 @@ def _checked_some(numbers: Array, names: Sequence[str], by_tails: bool) -> tuple
         for wrong, what in (
             (counts < 0, "must be at least 0"),
             (counts != np.floor(counts), "must be a whole number"),
-            (counts > MAX_EXACT_COUNT, "must be below 2^53"),
+            (counts > MAX_EXACT_COUNT, "must be at most 2^53"),
         ):
             if wrong.any():
                 row = int(np.argmax(wrong))
                 raise RowFault(row, column, f"{names[column]} {what}, got '{counts[row]:g}'")
     heads, other = numbers.T
     if by_tails:
+        if (heads > MAX_EXACT_COUNT - other).any():
+            row = int(np.argmax(heads > MAX_EXACT_COUNT - other))
+            raise RowFault(row, None, f"more than 2^53 tosses: {heads[row]:.0f} heads and {other[row]:.0f} tails")
         return heads, other
     if (heads > other).any():
         row = int(np.argmax(heads > other))

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from math import comb, lgamma, log
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from emcli.compute import arrays
 from emcli.compute.arrays import row_chunks
 from emcli.config.settings import DataSettings
 from emcli.data import trial_counts
+from emcli.data.binomial import log_coefficients, log_greatest
 from emcli.data.rows import Columns, DataFault, Observations, PartitionSum, RowFault, Rows, Sampler
 from emcli.data.scaling import Scaling, ScalingRule
 from emcli.data.table.table import ColumnSelection
@@ -50,7 +50,7 @@ class Trials(Observations):
         return ColumnSelection((first, last))
 
     def prepare(self, columns: Columns, k: int, rule: ScalingRule, settings: DataSettings) -> Rows:
-        """Different pairs of heads and tails with ln of their binomial coefficient, (3, n), and how often each came."""
+        """Different pairs of heads and tails with logarithms for their densities, (4, n), and how often each came."""
         counted, place = Counted.with_places(columns, settings)
         return _prepared(counted, k, columns.names, place)
 
@@ -68,10 +68,10 @@ class Trials(Observations):
         raise AssertionError("trials are never left elsewhere")
 
     def encode(self, columns: Columns, scaling: Scaling, settings: DataSettings) -> tuple[Array, IndexArray]:
-        """The different pairs (3, m) among new rows, and each row's place among them (n,)."""
+        """The different pairs (4, m) among new rows, and each row's place among them (n,)."""
         numbers, by_tails = _numbers(columns, settings)
         pairs, place = trial_counts.distinct(*trial_counts.checked(numbers, columns.names, by_tails))
-        return with_coefficients(pairs), place
+        return with_densities(pairs), place
 
     def redraw(self, rows: Rows, model: Sampler, rng: np.random.Generator) -> Rows:
         """As many rows as the weights of these sum to, each with as many tosses, drawn from a model."""
@@ -82,7 +82,7 @@ class Trials(Observations):
             count = int(rows.weights[thrown == n].sum())
             if n < 4 * count:  # one draw of how often each number of heads comes
                 heads = np.arange(n + 1)
-                shares = np.exp(model.posterior(with_coefficients(np.stack([heads, n - heads])))[1])
+                shares = np.exp(model.posterior(with_densities(np.stack([heads, n - heads])))[1])
                 often = rng.multinomial(count, shares / shares.sum())
             else:
                 labels = rng.choice(len(model.shares), count, p=model.shares)
@@ -92,7 +92,7 @@ class Trials(Observations):
         every = np.concatenate(drawn, axis=1)
         pairs, place = trial_counts.distinct(every[0], every[1])
         weights: Array = np.bincount(place, every[2]).astype(np.float64)
-        return replace(rows, values=with_coefficients(pairs), weights=weights, duplicate_of=None)
+        return replace(rows, values=with_densities(pairs), weights=weights, duplicate_of=None)
 
     def document(self, rows: Rows) -> Mapping[str, JSON]:
         """How many rows there were of each number of tosses."""
@@ -161,13 +161,15 @@ def _prepared(found: Counted, k: int, names: Sequence[str], place: IndexArray | 
     empty, frequency = found.empty, found.frequency
     warnings = (FitWarning("no-tosses", f"rows without tosses say nothing and are left out: {empty}"),) if empty else ()
     scaling, total = Scaling(np.zeros(2), np.zeros(2, dtype=np.int64)), float(frequency.sum())
-    x = with_coefficients(found.pairs)
+    x = with_densities(found.pairs)
     return Rows(x, frequency, total, tuple(names), scaling, duplicate_of=place, warnings=warnings, uninformative=empty)
 
 
-def with_coefficients(pairs: Array) -> Array:
-    """Pairs of heads and tails (2, n) with ln of their binomial coefficient, (3, n)."""
-    return np.vstack([pairs, [_log_comb(int(h + t), int(h)) for h, t in pairs.T.tolist()]])
+def with_densities(pairs: Array) -> Array:
+    """Pairs of heads and tails (2, n) with ln of their coefficient and of their greatest binomial density, (4, n)."""
+    heads, tails = pairs
+    greatest = log_greatest(heads, tails)
+    return np.vstack([pairs, log_coefficients(heads, tails, greatest), greatest])
 
 
 def _is_flips(text: str) -> bool:
@@ -184,8 +186,3 @@ def _counted(texts: Sequence[str]) -> Array:
             raise RowFault(row, 0, f"flips must be H and T, or 1 and 0, got {quoted(text)}")
         found[row] = heads, tails
     return found
-
-
-def _log_comb(n: int, h: int) -> float:
-    """ln of the binomial coefficient; exact integers first where they are small."""
-    return log(comb(n, h)) if n <= 60 else lgamma(n + 1) - lgamma(h + 1) - lgamma(n - h + 1)

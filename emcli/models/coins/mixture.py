@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from emcli.config.settings import Init, ModelSettings
+from emcli.data.binomial import excess, log_densities
 from emcli.data.rows import Rows
 from emcli.data.scaling import Scaling
 from emcli.data.trials import TRIALS
@@ -24,6 +25,7 @@ from emcli.models.seeding import kmeans_plusplus
 from emcli.types import JSON, Array, IndexArray
 
 MIN_ROUNDED_TOSSES = 2.0**40  # tosses of a coin from which the rounding error of its P(heads) shows in the score
+MAX_PLAIN_LOG = 500.0  # ln of a binomial coefficient, up to which the sum of a row's terms keeps 13 digits
 LOG_ZERO = -1e200  # in place of ln 0: times a count of 0 it is 0, times any other count the likelihood is 0
 MAX_BOUND_ROWS = 10_000  # distinct rows up to which the bound on the likelihood is computed
 IDENTICAL_WITHIN_SDS = 1e-4  # sds of one toss: coins closer than this are identical
@@ -40,7 +42,7 @@ class BinomialStats(Stats):
 
 @dataclass(frozen=True, eq=False)
 class BinomialMixture(CompleteDataModel[BinomialStats]):
-    """k coins; rows are (3, n): heads, tails and ln of the binomial coefficient."""
+    """k coins; rows are (4, n): heads, tails, ln of the binomial coefficient, ln of the greatest binomial density."""
 
     name = "coins"
     observations = TRIALS
@@ -75,10 +77,11 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
     def e_step(self, rows: Array, weights: Array | None) -> BinomialStats:
         """Heads and tails attributed to each coin, and the log-likelihood with its binomial coefficients."""
         r, log_density = self.posterior(rows)
+        terms = np.minimum(rows[2], MAX_PLAIN_LOG)
         if weights is None:
-            total, score, squares = float(rows.shape[1]), float(log_density.sum()), float(rows[2] @ rows[2])
+            total, score, squares = float(rows.shape[1]), float(log_density.sum()), float(terms @ terms)
         else:
-            total, score, squares = float(weights.sum()), float(weights @ log_density), float(weights @ rows[2] ** 2)
+            total, score, squares = float(weights.sum()), float(weights @ log_density), float(weights @ terms**2)
             r *= weights
         if not score > 0.1 * LOG_ZERO:
             raise Degenerate("a row is impossible for every coin: P(heads) of exactly 0 or 1 contradicts it")
@@ -101,8 +104,16 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
         return replace(self, heads=heads, weights=stats.rows / stats.weight if self.free else self.weights)
 
     def posterior(self, rows: Array) -> tuple[Array, Array]:
-        """Responsibilities (k, n) and log-densities (n,)."""
-        log_joint = self._log_odds @ rows
+        """Responsibilities (k, n) and log-densities (n,).
+
+        Where the terms of a row are large, their sum would lose the digits in which coins differ.
+        """
+        log_joint = self._log_odds @ rows[:3]
+        if rows[2].max(initial=0.0) > MAX_PLAIN_LOG:
+            large = slice(None) if rows[2].min() > MAX_PLAIN_LOG else np.flatnonzero(rows[2] > MAX_PLAIN_LOG)
+            heads, tails, _, greatest = rows[:, large]
+            found = log_densities(heads, tails, greatest, self.heads[:, None])
+            log_joint[:, large] = np.maximum(found, LOG_ZERO)
         log_joint += self._log_weights
         log_density = normalise(log_joint)
         return log_joint, log_density
@@ -113,9 +124,8 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
         p, tosses = self.heads[:, None], rows[0] + rows[1]
         informed = (r * tosses) @ (np.ones(len(tosses)) if weights is None else weights) * self.heads * (1 - self.heads)
         places = np.arange(len(p))[:, None]
-        return CompleteData(
-            r, (rows[0] - p * tosses)[:, None, :], informed[:, None, None], places, self.weights if self.free else None
-        )
+        scores = excess(rows[0], tosses, p)[:, None, :]
+        return CompleteData(r, scores, informed[:, None, None], places, self.weights if self.free else None)
 
     def moved(self, step: Array) -> Self:
         """The mixture after a step (p,) in the parameters of `complete`."""
@@ -230,8 +240,7 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
         from emcli.models.coins.npmle import npmle
 
         assert rows.weights is not None
-        heads, tails, log_comb = rows.values
-        best = npmle(heads, tails, log_comb, rows.weights)
+        best = npmle(rows.values[0], rows.values[1], rows.weights)
         if not np.isfinite(best.D):
             return None
         return {"npmle_log_likelihood": best.log_likelihood, "gap": best.log_likelihood - log_likelihood, "D": best.D}

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from emcli.data.binomial import log_greatest
 from emcli.types import Array
 
 D_TOLERANCE = 1e-7  # at which D is small enough, in nats
@@ -123,15 +124,14 @@ class Likelihood:
         return np.asarray(rates[first + counts // 2])
 
 
-def npmle(heads: Array, tails: Array, log_comb: Array, weights: Array) -> NPMLE:
+def npmle(heads: Array, tails: Array, weights: Array) -> NPMLE:
     """Nonparametric maximum likelihood of a binomial mixture, over any number of coins (Lindsay 1983).
 
-    `heads`, `tails`, `log_comb` (ln of the binomial coefficient) and `weights` (frequencies, fractional or not) are
-    (n,), over distinct rows. Constrained Newton (Wang 2007): add every local maximum of the gradient to the support,
-    solve the quadratic model of the log-likelihood for the mixing weights, search along the line. D bounds what any
-    binomial mixture gains over the one returned by N ln(1 + D / N), N the sum of the weights (Lindsay 1983); it
-    falls below 1e-7 unless thousands of rows need a hundred coins. Raises ValueError if no row has
-    both tosses and weight.
+    `heads`, `tails` and `weights` (frequencies, fractional or not) are (n,), over distinct rows. Constrained Newton
+    (Wang 2007): add every local maximum of the gradient to the support, solve the quadratic model of the
+    log-likelihood for the mixing weights, search along the line. D bounds what any binomial mixture gains over the one
+    returned by N ln(1 + D / N), N the sum of the weights (Lindsay 1983); it falls below 1e-7 unless thousands of rows
+    need a hundred coins. Raises ValueError if no row has both tosses and weight.
     """
     used = (weights > 0) & (heads + tails > 0)
     if not used.any():
@@ -140,7 +140,7 @@ def npmle(heads: Array, tails: Array, log_comb: Array, weights: Array) -> NPMLE:
     p = model.start()
     masses = _em(model, model.densities(p))
     found = NPMLE(-np.inf, np.inf, p, masses)
-    constant = float(model.weights @ (log_comb[used] + model.log_greatest))
+    constant = float(model.weights @ log_greatest(heads[used], tails[used]))
     idle = work = 0
     while True:
         columns = model.densities(p)
