@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # help needs the settings and their checks, and no numpy
 
 T = TypeVar("T")
 Parser = Callable[[object], T]  # a value, checked and perhaps converted; ValueError("must be …") where it is wrong
+MAX_TOSSES = 2**53  # of a row: a double cannot tell larger numbers from their neighbours
 MAX_NUMBER = 1e300  # so that sums and differences of a few numbers are finite too
 
 
@@ -33,6 +34,15 @@ class Check(Generic[T]):
 def is_number(value: object) -> bool:
     """Is it an int or float below 1e300? true, infinity and not-a-number are none."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MAX_NUMBER
+
+
+def are_numbers_of_tosses(value: object) -> bool:
+    """Is it a mapping whose keys are numbers of tosses of a row?"""
+    return (
+        isinstance(value, dict)
+        and value != {}
+        and all(re.fullmatch("[1-9][0-9]{0,15}", key) and int(key) <= MAX_TOSSES for key in value)
+    )
 
 
 def integer(low: int, high: int) -> Check[int]:

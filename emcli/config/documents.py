@@ -61,20 +61,9 @@ numbers: Check[JSON] = Check("a finite number", lambda value: next(non_numbers(v
 Numbers = Annotated[JSON, numbers]  # one, or lists and mappings of them to any depth
 Parameters = dict[str, Numbers]  # by name, of shapes that are the model's to check
 
-MAX_TOSSES = 2**53  # of a row: a double cannot tell larger numbers from their neighbours
-
-
-def _are_numbers_of_tosses(value: object) -> bool:
-    return (
-        isinstance(value, dict)
-        and value != {}
-        and all(re.fullmatch("[1-9][0-9]{0,15}", key) and int(key) <= MAX_TOSSES for key in value)
-    )
-
-
 SETTINGS: dict[str, Parser[object]] = {key: CHECKS[key] for key in DOCUMENT_KEYS}
 Settings = Annotated[dict[str, JSON], SETTINGS]  # the keys of an experiment's `fit:`, in the order of the options
-Tosses = Annotated[dict[str, Positive], Check("a mapping of numbers of tosses to weights", _are_numbers_of_tosses)]
+Tosses = Annotated[dict[str, Positive], Check("a mapping of numbers of tosses to weights", are_numbers_of_tosses)]
 
 
 # NotRequired: only some fits have it, or all do and nothing that reads a fit needs it.
