@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from types import UnionType
@@ -22,6 +21,7 @@ from typing import (
 from emcli.config.checks import (
     Check,
     Parser,
+    are_numbers_of_tosses,
     boolean,
     integer,
     mapping,
