@@ -8,7 +8,7 @@ import stat
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import islice
+from itertools import combinations, islice
 from typing import BinaryIO, TextIO
 
 from emcli.errors import EmcliError, Exit, Problem, quoted, suggestion
@@ -265,12 +265,16 @@ def check_endless(inputs: Sequence[str]) -> None:
                 raise EmcliError(Exit.USAGE, Problem(f"the input {quoted(shown_name(source), 200)} is also the output"))
 
 
-def check_shared(json: bool, output: str | None, trace: str | None) -> None:
-    """Refuse two results that would be written to one place."""
-    if json and trace == "-":
-        raise EmcliError(Exit.USAGE, "--json and --trace - would both be written to standard output")
-    if output and trace and os.path.realpath(output) == os.path.realpath(trace):
-        raise EmcliError(Exit.USAGE, f"-o and --trace would both be written to {quoted(output)}")
+def check_shared(json: bool, output: str | None, trace: str | None, plot: str | None) -> None:
+    """Refuse two results that would be written to one place; --json and -o write the same one."""
+    places = {"--json": "-" if json else None, "-o": output, "--trace": trace, "--plot": plot}
+    given = [(flag, path) for flag, path in places.items() if path]
+    for (one, path), (other, second) in combinations(given, 2):
+        if os.path.realpath(path) == os.path.realpath(second) and (one, other) != ("--json", "-o"):
+            if path == "-":
+                one, other = (flag if flag == "--json" else f"{flag} -" for flag in (one, other))
+            where = "standard output" if path == "-" else quoted(second, 200)
+            raise EmcliError(Exit.USAGE, f"{one} and {other} would both be written to {where}")
 
 
 def check_twice(*sources: str | None) -> None:

@@ -84,7 +84,11 @@ def test_a_default_is_a_value_that_its_check_takes_and_that_help_names(group: An
         if isinstance(field.default, str | int | float):
             assert CHECKS[field.name](field.default) == field.default
             assert f"({field.default})".replace("e-0", "e-") in options[field.name].help
-    assert set(DOCUMENT_KEYS) <= set(CHECKS) and set(GRID) <= set(DOCUMENT_KEYS)
+
+
+def test_a_document_holds_each_setting_that_changes_a_result() -> None:
+    assert sorted((*DOCUMENT_KEYS, "memory", "scheduler", "jobs")) == sorted(CHECKS)
+    assert set(GRID) <= set(DOCUMENT_KEYS)
 
 
 INTEGER = "must be an integer from"

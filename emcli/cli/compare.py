@@ -82,9 +82,9 @@ def compare(
     from emcli.output.plots.target import Plot
     from emcli.output.terminal import json_for
 
-    check_shared(bool(json), output, trace)
+    check_shared(bool(json), output, trace, plot)
     file = Output(output, words) if output not in (None, "-") else None
-    picture = Plot(plot, output, trace, bool(json), words)
+    picture = Plot(plot, words)
     if save_fits is not None and not os.path.isdir(save_fits):
         raise EmcliError(Exit.OUTPUT, Problem("no such directory", save_fits), hint=f"mkdir -p {save_fits}")
     with ExitStack() as held:

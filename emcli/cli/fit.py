@@ -82,7 +82,7 @@ def fit(
     from emcli.output.terminal import json_for
     from emcli.output.trace import tracing
 
-    check_shared(bool(json), output, trace)
+    check_shared(bool(json), output, trace, plot)
     experiment = None if target in MODELS else experiment_in(target, data)
     kind = model_class(experiment.model if experiment else target)
     source = source_of(data, experiment)
@@ -95,7 +95,7 @@ def fit(
             note(line)
     inputs = [path for path in (source, target if experiment else None, settings.provenance.start_source) if path]
     file = Output(output, inputs) if output not in (None, "-") else None
-    picture = Plot(plot, output, trace, bool(json), inputs)
+    picture = Plot(plot, inputs)
     with ExitStack() as held:
         dataset = open_data(source, experiment, kind, settings, held)[0](settings)
         if verbose:

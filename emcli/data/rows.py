@@ -19,7 +19,6 @@ from emcli.errors import FitWarning
 from emcli.types import JSON, Array, Batch, IndexArray, Mapper
 
 CHUNK_ROWS = 16384  # of a chunk, for which temporary arrays are made
-FEW_ROWS = 4096  # below which Python counts distinct rows sooner than numpy
 PLACE_BITS = 20  # of a row's hash, by which many distinct rows are counted at once
 BATCH_ROWS = 65536  # of a batch, the unit of summation; fewer in a table of less than MAX_SMALL_BATCHES of these
 MAX_SMALL_BATCHES = 16  # batches that a small table is cut into, each a multiple of CHUNK_ROWS
@@ -143,11 +142,9 @@ class Rows:
     def has_more_distinct_than(self, limit: int) -> bool:
         """Are there more than `limit` different rows?"""
         head = self.values[:, : 2 * (limit + 1)]
-        if head.shape[1] < FEW_ROWS:
-            many = len(set(map(tuple, head.T.tolist()))) > limit
-        else:
-            many = _more_different(head, limit)
-        return many or (head.shape != self.values.shape and distinct(self.values, limit) is None)
+        if _more_different(head, limit):
+            return True
+        return head.shape != self.values.shape and distinct(self.values, limit) is None
 
     def of_merged(self, each: npt.NDArray[S]) -> npt.NDArray[S]:
         """Values of the data's rows (n,), the same for equal rows, as one for each merged row in `values`."""

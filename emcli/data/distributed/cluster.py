@@ -15,6 +15,7 @@ from operator import add
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from emcli import __version__
 from emcli.config.settings import DataSettings
 from emcli.data.dataset import Dataset, shown_source, unfit, with_weight_sums
 from emcli.data.distributed import worker
@@ -203,13 +204,12 @@ def _check_environments(client: Client, address: str) -> None:
             if mine != other and not (name == "scheduler" and package == "numpy"):
                 raise _mismatch(name, f"{package} {other}", str(mine))
     try:
-        found = client.run(worker.versions)
+        found = client.run(worker.version)
     except Exception as error:
         raise EmcliError(Exit.USAGE, f"the workers of {address} have no emcli to run: {quoted(error, 80)}") from error
-    for name, them in sorted(found.items()):
-        for package, mine in worker.versions().items():
-            if them[package] != mine:
-                raise _mismatch(name, f"{package} {them[package]}", mine)
+    for name, other in sorted(found.items()):
+        if other != __version__:
+            raise _mismatch(name, f"emcli {other}", __version__)
 
 
 def _mismatch(name: str, theirs: str, mine: str) -> EmcliError:

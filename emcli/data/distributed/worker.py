@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
-
-import numpy as np
 
 from emcli import __version__
 from emcli.compute.memory import keep_freed
@@ -40,9 +37,9 @@ class PartitionSummary:
     weights: WeightSums | None
 
 
-def versions() -> dict[str, str]:
-    """Versions of what must be the same on all machines for the same bytes."""
-    return {"Python": "{}.{}".format(*sys.version_info), "numpy": np.__version__, "emcli": __version__}
+def version() -> str:
+    """The version of emcli on this machine."""
+    return __version__
 
 
 def capture_errors(function: Callable[..., T], *arguments: object) -> T | RemoteError:

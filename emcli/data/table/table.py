@@ -124,11 +124,6 @@ class StringColumn(Sequence[str]):
     def __len__(self) -> int:
         return len(self._column)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
 
 @dataclass(frozen=True, eq=False)
 class Table:

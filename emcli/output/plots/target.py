@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from emcli.errors import EmcliError, Exit, quoted
 from emcli.files import Output
 
 if TYPE_CHECKING:
@@ -21,16 +19,13 @@ if TYPE_CHECKING:
 class Plot:
     """Where a picture goes: a file, the terminal ('-'), or nowhere (None). Raises EmcliError before any work."""
 
-    def __init__(self, path: str | None, output: str | None, trace: str | None, json: bool, inputs: Sequence[str] = ()):
+    def __init__(self, path: str | None, inputs: Sequence[str]):
         self.path = path
         self._sink: Output | None = None
         self._history: History | None = None
         if path is None:
             return
         if path == "-":
-            for flag, taken in (("--json", json), ("-o -", output == "-"), ("--trace -", trace == "-")):
-                if taken:
-                    raise EmcliError(Exit.USAGE, f"{flag} and --plot - would both be written to standard output")
             from emcli.output.plots.terminal_renderer import need_uniplot
 
             need_uniplot()
@@ -38,9 +33,6 @@ class Plot:
         from emcli.output.plots.matplotlib_renderer import format_of, need_matplotlib
 
         self._format = format_of(path)
-        for flag, other in (("-o", output), ("--trace", trace)):
-            if other is not None and os.path.realpath(other) == os.path.realpath(path):
-                raise EmcliError(Exit.USAGE, f"{flag} and --plot would both be written to {quoted(path, 200)}")
         self._sink = Output(path, inputs)
         need_matplotlib(path)
 
