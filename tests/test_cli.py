@@ -189,3 +189,11 @@ def test_help_names_no_type_and_says_in_ascii_what_a_stream_of_ascii_can_hold() 
     said = run("compare", "--help", env={"COLUMNS": "80", "PYTHONIOENCODING": "ascii"}).stdout
     assert said.isascii() and "+- Options ---" in said
     assert "<" not in said and "| --criterion bic|" in said
+
+
+def test_help_is_as_narrow_as_a_terminal_and_puts_a_long_option_in_a_line_of_its_own() -> None:
+    said = run("compare", "--help", env={"COLUMNS": "60"}).stdout.splitlines()
+    assert max(map(len, said)) == 60
+    own = next(i for i, line in enumerate(said) if "--criterion bic|" in line)
+    assert "what to rank by" in said[own + 1] and {len(line) for line in said[own : own + 2]} == {60}
+    assert run("compare", "--help", env={"COLUMNS": "10"}).returncode == 0

@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from emcli.output.terminal import is_terminal, sayable, takes_colour
 
 MAX_WIDTH = 100
+MAX_TYPED = 28  # characters of the left column; what is longer stands in a line of its own
 Entries = list[tuple[str, str]]  # what is typed, and what it does
 
 
@@ -44,15 +45,16 @@ def _typed(param: Any) -> str:
 
 def _panel(title: str, entries: Entries, width: int, bold: bool) -> list[str]:
     """A box of two columns, its title in the upper edge."""
-    left = max(len(typed) for typed, _ in entries)
+    left = max((len(typed) for typed, _ in entries if len(typed) <= MAX_TYPED), default=MAX_TYPED)
     right = max(width - left - 6, 20)
     inner = left + right + 4
     lines = [f"╭─ {title} ".ljust(inner + 1, "─") + "╮"]
     for typed, what in entries:
-        for i, part in enumerate(wrap(what, right)):
-            cell = "" if i else typed
+        rows = [("", part) for part in wrap(what, right)]
+        rows = [(typed, ""), *rows] if len(typed) > left else [(typed, rows[0][1]), *rows[1:]]
+        for cell, part in rows:
             shown = f"\x1b[1m{cell:{left}}\x1b[0m" if bold else f"{cell:{left}}"
-            lines.append(f"│ {shown}  {part:{right}} │")
+            lines.append(f"│ {shown}  {part.ljust(right - max(len(cell) - left, 0))} │")
     return [*lines, "╰" + "─" * inner + "╯"]
 
 
