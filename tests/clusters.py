@@ -37,9 +37,19 @@ class Processes:
     def add(self, *options: str, path: Path = ROOT) -> subprocess.Popen[bytes]:
         """One more worker of one thread, without a nanny that would start it again; its emcli is that of `path`."""
         worker = self._python(
-            "distributed.cli.dask_worker", "--scheduler-file", self.file, "--nthreads", "1", "--no-nanny",
-            "--memory-limit", "0", "--local-directory", self.folder, *options, path=path,
-        )  # fmt: skip
+            "distributed.cli.dask_worker",
+            "--scheduler-file",
+            self.file,
+            "--nthreads",
+            "1",
+            "--no-nanny",
+            "--memory-limit",
+            "0",
+            "--local-directory",
+            self.folder,
+            *options,
+            path=path,
+        )
         self.workers.append(worker)
         return worker
 

@@ -1,4 +1,4 @@
-"""Reading and writing CSV: every catalogued fault is refused with its place, and both ways of reading agree."""
+"""Reading and writing CSV: every fault is refused with its place, and both ways of reading agree."""
 
 from __future__ import annotations
 
@@ -63,31 +63,31 @@ def slugs(table: Table) -> list[str]:
 
 
 ACCEPTED = [
-    ("B10 mark before a header", b"\xef\xbb\xbfx,y\n1,2\n", ("x", "y"), [[1, 2]]),
-    ("B10 mark before numbers", b"\xef\xbb\xbf1,2\n3,4\n", ("1", "2"), [[1, 2], [3, 4]]),
-    ("B12 no newline at the end", b"x,y\n1,2", ("x", "y"), [[1, 2]]),
-    ("B14 gzip", gzip.compress(b"x,y\n1,2\n"), ("x", "y"), [[1, 2]]),
-    ("B14 gzip in two members", gzip.compress(b"x,y\n1,") + gzip.compress(b"2\n"), ("x", "y"), [[1, 2]]),
+    ("mark before a header", b"\xef\xbb\xbfx,y\n1,2\n", ("x", "y"), [[1, 2]]),
+    ("mark before numbers", b"\xef\xbb\xbf1,2\n3,4\n", ("1", "2"), [[1, 2], [3, 4]]),
+    ("no newline at the end", b"x,y\n1,2", ("x", "y"), [[1, 2]]),
+    ("gzip", gzip.compress(b"x,y\n1,2\n"), ("x", "y"), [[1, 2]]),
+    ("gzip in two members", gzip.compress(b"x,y\n1,") + gzip.compress(b"2\n"), ("x", "y"), [[1, 2]]),
     ("carriage return and line feed", b"x,y\r\n1,2\r\n\r\n3,4\r\n", ("x", "y"), [[1, 2], [3, 4]]),
-    ("C1 no header", b"1,2.5\n3,4\n", ("1", "2"), [[1, 2.5], [3, 4]]),
-    ("C10 blank lines", b"\nx,y\n\n1,2\n\n3,4\n\n\n", ("x", "y"), [[1, 2], [3, 4]]),
-    ("C11 lines of spaces", b"x,y\n  \n1,2\n \t \n3,4\n   ", ("x", "y"), [[1, 2], [3, 4]]),
-    ("C13 semicolon", b"x;y\n1;2\n", ("x", "y"), [[1, 2]]),
-    ("C13 tab", b"x\ty\n1\t2\n", ("x", "y"), [[1, 2]]),
-    ("C13 bar", b"x|y\n1|2\n", ("x", "y"), [[1, 2]]),
-    ("C13 runs of spaces", b" x   y\n1 2\n  3  4  \n", ("x", "y"), [[1, 2], [3, 4]]),
-    ("C13 comma beats its padding", b"x, y\n1, 2\n3, 4\n", ("x", "y"), [[1, 2], [3, 4]]),
-    ("C13 space in a name of one column", b"Sepal Length\n1\n2\n", ("Sepal Length",), [[1], [2]]),
+    ("no header", b"1,2.5\n3,4\n", ("1", "2"), [[1, 2.5], [3, 4]]),
+    ("blank lines", b"\nx,y\n\n1,2\n\n3,4\n\n\n", ("x", "y"), [[1, 2], [3, 4]]),
+    ("lines of spaces", b"x,y\n  \n1,2\n \t \n3,4\n   ", ("x", "y"), [[1, 2], [3, 4]]),
+    ("semicolon", b"x;y\n1;2\n", ("x", "y"), [[1, 2]]),
+    ("tab", b"x\ty\n1\t2\n", ("x", "y"), [[1, 2]]),
+    ("bar", b"x|y\n1|2\n", ("x", "y"), [[1, 2]]),
+    ("runs of spaces", b" x   y\n1 2\n  3  4  \n", ("x", "y"), [[1, 2], [3, 4]]),
+    ("comma beats its padding", b"x, y\n1, 2\n3, 4\n", ("x", "y"), [[1, 2], [3, 4]]),
+    ("space in a name of one column", b"Sepal Length\n1\n2\n", ("Sepal Length",), [[1], [2]]),
     ("one column", b"x\n1\n2\n", ("x",), [[1], [2]]),
-    ("C16 quoted numbers", b'x,y\n"1.5","2"\n', ("x", "y"), [[1.5, 2]]),
-    ("C17 newline in the header", b'"x\n1","y,2"\n1,2\n', ("x\n1", "y,2"), [[1, 2]]),
-    ("C17 doubled quotes", b'"x""1",y\n1,2\n', ('x"1', "y"), [[1, 2]]),
+    ("quoted numbers", b'x,y\n"1.5","2"\n', ("x", "y"), [[1.5, 2]]),
+    ("newline in the header", b'"x\n1","y,2"\n1,2\n', ("x\n1", "y,2"), [[1, 2]]),
+    ("doubled quotes", b'"x""1",y\n1,2\n', ('x"1', "y"), [[1, 2]]),
     ("a quote inside a name", b'5" pipe,y\n1,2\n', ('5" pipe', "y"), [[1, 2]]),
     ("spaces around quotes", b' "x" , "y" \n "1" ,2 \n', ("x", "y"), [[1, 2]]),
     ("quotes between spaces", b'"x" "y z" \n1 "2"\n3 4\n', ("x", "y z"), [[1, 2], [3, 4]]),
-    ("C20 spaces around values", b" x , y \n 1 ,\t2 \n", ("x", "y"), [[1, 2]]),
-    ("C25 grammar", b"x,y\n1e5,.5\n5.,+1\n-1E-2,00\n", ("x", "y"), [[1e5, 0.5], [5, 1], [-0.01, 0]]),
-    ("C28 forty digits", b"x\n0.1000000000000000055511151231257827021181583404541015625\n", ("x",), [[0.1]]),
+    ("spaces around values", b" x , y \n 1 ,\t2 \n", ("x", "y"), [[1, 2]]),
+    ("grammar", b"x,y\n1e5,.5\n5.,+1\n-1E-2,00\n", ("x", "y"), [[1e5, 0.5], [5, 1], [-0.01, 0]]),
+    ("forty digits", b"x\n0.1000000000000000055511151231257827021181583404541015625\n", ("x",), [[0.1]]),
 ]
 
 
@@ -102,49 +102,69 @@ def test_accepts(content: bytes, header: Any, numbers: Any, fast: bool) -> None:
 
 
 REFUSED = [
-    ("B4", b"", "<stdin>: file is empty", None),
-    ("B4 only a mark", b"\xef\xbb\xbf", "<stdin>: file is empty", None),
-    ("B5", b"x,y\n", "<stdin>: no data rows after the header on line 1", None),
-    ("B5 later header", b"\n\nx,y\n\n", "<stdin>: no data rows after the header on line 3", None),
-    ("B6", b"\n \n\n", "<stdin>: no data rows, only blank lines or comments", None),
-    ("B7 PNG", b"\x89PNG\r\n\x1a\n\0\0", "<stdin>: not a text file (looks like PNG)", None),
-    ("B7 ELF", b"\x7fELF\2\1", "<stdin>: not a text file (looks like ELF)", None),
-    ("B7 npy", b"\x93NUMPY\1\0", "<stdin>: not a text file (looks like NumPy .npy)", "save it as CSV first"),
-    ("B7 parquet", b"PAR1\x15\4\x15", "<stdin>: not a text file (looks like Parquet)", "save it as CSV first"),
-    ("B7 xlsx", b"PK\3\4\x14\0", "<stdin>: not a text file (looks like zip or xlsx)", "save it as CSV first"),
-    ("B7 NUL", b"x,y\n1,\0002\n", "<stdin>:2: not a text file (byte 3 is NUL)", None),
-    ("B7 PNG in gzip", gzip.compress(b"\x89PNG\r\n"), "<stdin>: not a text file (looks like PNG)", None),
-    ("B9 header", b"na\xefve,y\n1,2\n", "<stdin>:1: not valid UTF-8 at byte 3 (0xef)", "iconv -f LATIN1"),
-    ("B9 cell", b"x,y\n1,2\n3,\xb5\n", "<stdin>:3: not valid UTF-8 at byte 3 (0xb5)", "iconv -f LATIN1"),
+    ("nothing", b"", "<stdin>: file is empty", None),
+    ("a mark alone", b"\xef\xbb\xbf", "<stdin>: file is empty", None),
+    ("a header alone", b"x,y\n", "<stdin>: no data rows after the header on line 1", None),
+    ("a later header alone", b"\n\nx,y\n\n", "<stdin>: no data rows after the header on line 3", None),
+    ("blank lines alone", b"\n \n\n", "<stdin>: no data rows, only blank lines or comments", None),
+    ("PNG", b"\x89PNG\r\n\x1a\n\0\0", "<stdin>: not a text file (looks like PNG)", None),
+    ("ELF", b"\x7fELF\2\1", "<stdin>: not a text file (looks like ELF)", None),
+    ("npy", b"\x93NUMPY\1\0", "<stdin>: not a text file (looks like NumPy .npy)", "save it as CSV first"),
+    ("parquet", b"PAR1\x15\4\x15", "<stdin>: not a text file (looks like Parquet)", "save it as CSV first"),
+    ("xlsx", b"PK\3\4\x14\0", "<stdin>: not a text file (looks like zip or xlsx)", "save it as CSV first"),
+    ("NUL", b"x,y\n1,\0002\n", "<stdin>:2: not a text file (byte 3 is NUL)", None),
+    ("PNG in gzip", gzip.compress(b"\x89PNG\r\n"), "<stdin>: not a text file (looks like PNG)", None),
+    ("Latin-1 in the header", b"na\xefve,y\n1,2\n", "<stdin>:1: not valid UTF-8 at byte 3 (0xef)", "iconv -f LATIN1"),
+    ("Latin-1 in a cell", b"x,y\n1,2\n3,\xb5\n", "<stdin>:3: not valid UTF-8 at byte 3 (0xb5)", "iconv -f LATIN1"),
     ("UTF-16", "x,y\n1,2\n".encode("utf-16"), "<stdin>: UTF-16 text, expected UTF-8", "iconv -f UTF-16"),
     ("old Mac", b"x,y\r1,2\r", "<stdin>:1: carriage return without line feed at byte 4", "tr"),
     ("old Mac within", b"x,y\n1,2\n3\r4,5\n", "<stdin>:3: carriage return without line feed at byte 2", "tr"),
     ("old Mac at the end", b"x,y\n1,2\r", "<stdin>:2: carriage return without line feed at byte 4", "tr"),
-    ("C7", b"x,y\n1,2\n3\n", "<stdin>:3: 1 field, expected 2", None),
-    ("C7 after blanks", b"x,y\n\n1,2\n\n3\n", "<stdin>:5: 1 field, expected 2", None),
-    ("C8", b"x,y\n1,2\n3,4,5\n", "<stdin>:3: 3 fields, expected 2", None),
-    ("C7 spaces", b"a b c d\n1 2 3\n", "<stdin>:2: 3 fields, expected 4", None),
-    ("C12", b"# made by hand\nx,y\n", "<stdin>:2: 2 fields, expected 1", "--comment '#'"),
-    ("C12 one column", b"#made\nx\n", "<stdin>:2:1: cannot read 'x' as a number in column '#made'", "--comment '#'"),
-    ("C15", b"1,5;2,5\n3,5;4,5\n", "<stdin>: the delimiter could be ',' or ';'", "--delimiter"),
-    ("C15 header", b"a,b;c,d\n", "<stdin>: the delimiter could be ',' or ';'", "--delimiter"),
-    ("C15 decimal commas", b"x;y\n1,5;2\n", "<stdin>:2:1: cannot read '1,5' as a number in column 'x'", "with a point"),
-    ("C19", b'x,y\n1,2\n"1"2,3\n', "<stdin>:3:1: text after closing quote, got '2,3'", None),
+    ("too few fields", b"x,y\n1,2\n3\n", "<stdin>:3: 1 field, expected 2", None),
+    ("too few after blank lines", b"x,y\n\n1,2\n\n3\n", "<stdin>:5: 1 field, expected 2", None),
+    ("too many fields", b"x,y\n1,2\n3,4,5\n", "<stdin>:3: 3 fields, expected 2", None),
+    ("too few between spaces", b"a b c d\n1 2 3\n", "<stdin>:2: 3 fields, expected 4", None),
+    ("a comment before the header", b"# made by hand\nx,y\n", "<stdin>:2: 2 fields, expected 1", "--comment '#'"),
+    (
+        "a comment before one column",
+        b"#made\nx\n",
+        "<stdin>:2:1: cannot read 'x' as a number in column '#made'",
+        "--comment '#'",
+    ),
+    ("two delimiters", b"1,5;2,5\n3,5;4,5\n", "<stdin>: the delimiter could be ',' or ';'", "--delimiter"),
+    ("two delimiters in the header", b"a,b;c,d\n", "<stdin>: the delimiter could be ',' or ';'", "--delimiter"),
+    ("decimal commas", b"x;y\n1,5;2\n", "<stdin>:2:1: cannot read '1,5' as a number in column 'x'", "with a point"),
+    ("text after a quote", b'x,y\n1,2\n"1"2,3\n', "<stdin>:3:1: text after closing quote, got '2,3'", None),
     ("unclosed quote", b'x,y\n1,2\n3,"4\n5,6\n', "<stdin>:3:2: quote is never closed", None),
-    ("C21", b"x,y\n1,2\n3,abc\n", "<stdin>:3:2: cannot read 'abc' as a number in column 'y'", "--columns x"),
-    ("C21 unsafe", b"x\n\x1b[2J\n", r"<stdin>:2:1: cannot read '\x1b[2J' as a number in column 'x'", None),
-    ("C32", b"d,x y\n2020-01-01,2\n", "<stdin>:2:1: cannot read '2020-01-01' as a number in column 'd'", "--columns 2"),
-]  # fmt: skip
+    ("a word", b"x,y\n1,2\n3,abc\n", "<stdin>:3:2: cannot read 'abc' as a number in column 'y'", "--columns x"),
+    ("an escape", b"x\n\x1b[2J\n", r"<stdin>:2:1: cannot read '\x1b[2J' as a number in column 'x'", None),
+    (
+        "a date",
+        b"d,x y\n2020-01-01,2\n",
+        "<stdin>:2:1: cannot read '2020-01-01' as a number in column 'd'",
+        "--columns 2",
+    ),
+]
 REFUSED += [
-    (f"C23 {cell!r}", f"x,y\n1,{cell}\n".encode(), "<stdin>:2:2: missing value in column 'y'", "--missing drop")
+    (f"missing {cell!r}", f"x,y\n1,{cell}\n".encode(), "<stdin>:2:2: missing value in column 'y'", "--missing drop")
     for cell in ("NA", "", " ", "null", "-", "?", "None", "n/a", '""')
 ]
 REFUSED += [
-    (f"C24 {cell}", f"x,y\n1,{cell}\n".encode(), f"<stdin>:2:2: value is not finite in column 'y', got '{cell}'", None)
+    (
+        f"not finite {cell}",
+        f"x,y\n1,{cell}\n".encode(),
+        f"<stdin>:2:2: value is not finite in column 'y', got '{cell}'",
+        None,
+    )
     for cell in ("nan", "NaN", "inf", "-Infinity", "1e999", "-1e999")
 ]
 REFUSED += [
-    (f"C25 {cell}", f"x;y\n1;{cell}\n".encode(), f"<stdin>:2:2: cannot read '{shown}' as a number in column 'y'", None)
+    (
+        f"no number {cell}",
+        f"x;y\n1;{cell}\n".encode(),
+        f"<stdin>:2:2: cannot read '{shown}' as a number in column 'y'",
+        None,
+    )
     for cell, shown in [
         *((cell, cell) for cell in ("1_000", "0x10", "١٢", "1d5", "True", "12%", "$5", "1,000", "1 2", ".", "+", "e5")),
         *((cell, cell) for cell in ("1e", "1e+", "--1", "1.2.3", "1-2", "+-1", "1e5.0")),
@@ -170,9 +190,9 @@ def test_five_faults_are_told_and_the_others_counted() -> None:
     assert error.hint == "--columns x,z"
 
 
-def test_c22_a_bad_cell_far_down_is_found_on_its_line() -> None:
-    error = fault_of("x,y\n" + "1,2\n" * 1_000_000 + "1,abc\n")
-    assert str(error.problems[0]) == "<stdin>:1000002:2: cannot read 'abc' as a number in column 'y'"
+def test_a_bad_cell_far_down_is_found_on_its_line() -> None:
+    error = fault_of("x,y\n" + "1,2\n" * 600_000 + "1,abc\n")
+    assert str(error.problems[0]) == "<stdin>:600002:2: cannot read 'abc' as a number in column 'y'"
 
 
 def test_rows_with_missing_values_are_dropped_if_told_so() -> None:
@@ -194,7 +214,7 @@ def test_dropping_does_not_hide_text_or_nan() -> None:
 
 
 @pytest.mark.parametrize("literal", ["1e-400", "0." + "0" * 400 + "1", "-1E-999"])
-def test_c27_a_number_too_small_is_zero_with_a_warning(literal: str) -> None:
+def test_a_number_too_small_is_zero_with_a_warning(literal: str) -> None:
     table = read(f"x,y\n1,{literal}\n0,0e-5\n")
     assert table.numbers.tolist() == [[1, 0], [0, 0]]
     assert slugs(table) == ["underflow"]
@@ -214,23 +234,23 @@ def test_c27_a_number_too_small_is_zero_with_a_warning(literal: str) -> None:
         ("x,\n1,2\n", True, ["unnamed-column"]),
     ],
 )
-def test_c1_c2_c4_a_doubtful_first_row_is_told(content: str, has_header: bool, told: list[str]) -> None:
+def test_a_doubtful_first_row_is_told(content: str, has_header: bool, told: list[str]) -> None:
     table = read(content, choose=columns(0))
     assert table.has_header is has_header
     assert slugs(table) == told
 
 
-def test_c2_the_user_decides_about_the_header() -> None:
+def test_the_user_decides_about_the_header() -> None:
     table = read("2019,2020\n3,4\n", CsvDialect(header=True))
     assert (table.header, table.numbers.tolist(), table.warnings) == (("2019", "2020"), [[3, 4]], ())
     assert "cannot read 'x'" in str(fault_of("x,y\n1,2\n", CsvDialect(header=False)))
 
 
-def test_c4_a_column_without_a_name_is_called_by_its_number() -> None:
+def test_a_column_without_a_name_is_called_by_its_number() -> None:
     assert read("x,,z\n1,2,3\n").header == ("x", "2", "z")
 
 
-def test_c12_comments_are_skipped_if_told_so() -> None:
+def test_comments_are_skipped_if_told_so() -> None:
     table = read('# a,b,c\nx,y\n1,2\n# "\n3,4\n', CsvDialect(comment="#"))
     assert table.numbers.tolist() == [[1, 2], [3, 4]]
     assert [table.line(0), table.line(1)] == [3, 5]
@@ -245,7 +265,7 @@ def test_a_comment_mark_that_looks_like_a_number_is_still_seen() -> None:
     "delimiter", ["\t", ";", ":", " ", "\x01", "\x0b", "\x1f", "^", "]", "\\", "'", "\xa7", "\u2028"]
 )
 @pytest.mark.parametrize("arrow", [0, 1 << 20])
-def test_c13_a_given_delimiter_is_used(delimiter: str, arrow: int) -> None:
+def test_a_given_delimiter_is_used(delimiter: str, arrow: int) -> None:
     dialect = CsvDialect(delimiter=delimiter, sizes=ReadSizes(arrow=arrow))
     table = read(f"x{delimiter}y\n1{delimiter}2\n", dialect)
     assert (table.numbers.tolist(), table.delimiter) == ([[1, 2]], delimiter)
@@ -307,6 +327,11 @@ def test_endless_lines_and_fields_are_refused(content: str) -> None:
     assert "is longer than 100" in str(fault_of(content, dialect))
 
 
+def test_a_table_that_never_begins_is_refused() -> None:
+    dialect = CsvDialect(sizes=ReadSizes(chunk=32, sample=8, longest=100))
+    assert "no row in the first 128 bytes, only blank lines" in str(fault_of("\n" * 200, dialect))
+
+
 def test_a_long_cell_is_cut_in_the_message() -> None:
     assert len(str(fault_of("x\n" + "a" * 1_000_000 + "\n"))) < 120
 
@@ -345,7 +370,7 @@ def test_a_table_of_nothing_but_missing_values_is_refused_in_chunks_too(tmp_path
 # Files
 
 
-def test_b1_a_missing_file_suggests_a_sibling(tmp_path: Path) -> None:
+def test_a_missing_file_suggests_a_sibling(tmp_path: Path) -> None:
     (tmp_path / "points.csv").write_text("x\n1\n")
     with pytest.raises(EmcliError, match=r"point\.csv: no such file \(did you mean 'points\.csv'\?\)") as caught:
         read_table(str(tmp_path / "point.csv"), AUTO, every_column)
@@ -362,9 +387,7 @@ def test_b1_a_missing_file_suggests_a_sibling(tmp_path: Path) -> None:
         ("a\0b", "not a possible file name"),
     ],
 )
-def test_b2_b22_what_cannot_be_opened_is_told(
-    name: str, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_opened_is_told(name: str, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("x.csv").write_text("x\n1\n")
     os.symlink("loop", "loop")
@@ -373,7 +396,7 @@ def test_b2_b22_what_cannot_be_opened_is_told(
     assert caught.value.exit_code == Exit.DATA
 
 
-def test_b3_permission_denied(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_permission_denied(monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(*_: Any, **__: Any) -> Any:
         raise PermissionError(13, "Permission denied")
 
@@ -382,7 +405,7 @@ def test_b3_permission_denied(monkeypatch: pytest.MonkeyPatch) -> None:
         read_table("x.csv", AUTO, every_column)
 
 
-def test_b16_gzip_is_told_by_content_and_not_by_name(tmp_path: Path) -> None:
+def test_gzip_is_told_by_content_and_not_by_name(tmp_path: Path) -> None:
     zipped, plain = tmp_path / "a.csv", tmp_path / "b.csv.gz"
     zipped.write_bytes(gzip.compress(b"x\n1\n"))
     plain.write_bytes(b"x\n1\n")
@@ -404,7 +427,7 @@ def test_damaged_gzip_is_an_error() -> None:
     assert "damaged gzip data" in str(fault_of(bytes(whole)))
 
 
-def test_b18_a_pipe_is_read_once_even_in_drips(tmp_path: Path) -> None:
+def test_a_pipe_is_read_once_even_in_drips(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)
 
@@ -421,7 +444,7 @@ def test_b18_a_pipe_is_read_once_even_in_drips(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a[1].csv", "*", "?", "~", "$HOME", "-x.csv", "a\nb\x1b.csv"])
-def test_b21_a_path_is_a_path(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_is_a_path(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path(name).write_text("x\n1\n")
     assert read_table(name, AUTO, every_column).source == name
@@ -429,7 +452,7 @@ def test_b21_a_path_is_a_path(name: str, tmp_path: Path, monkeypatch: pytest.Mon
         read_table("http://localhost/x.csv", AUTO, every_column)
 
 
-def test_b23_a_read_error_is_told_with_its_place() -> None:
+def test_a_read_error_is_told_with_its_place() -> None:
     class Failing(io.RawIOBase):
         left = 4096
 
@@ -445,7 +468,7 @@ def test_b23_a_read_error_is_told_with_its_place() -> None:
     assert str(caught.value) == "<stdin>: read error after 4096 bytes: input/output error"
 
 
-def test_b24_closed_standard_input_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closed_standard_input_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", None)
     with pytest.raises(EmcliError, match="standard input is closed"):
         read_table("-", AUTO, every_column)
@@ -470,7 +493,7 @@ def test_columns_are_found_by_name_then_by_number() -> None:
         ),
     ],
 )
-def test_c5_c6_an_unknown_column_is_a_usage_error(spec: str, message: str) -> None:
+def test_an_unknown_column_is_a_usage_error(spec: str, message: str) -> None:
     with pytest.raises(EmcliError) as caught:
         find_column(("xx", "yyy"), spec, "data.csv")
     assert (str(caught.value), caught.value.exit_code) == (message, Exit.USAGE)
@@ -580,7 +603,7 @@ def outcome(content: bytes, dialect: CsvDialect, choose: Any) -> Any:
     return table.header, table.numbers.shape, table.numbers.tobytes(), table.dropped, table.warnings, lines
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     almost_tables(),
     st.sampled_from([AUTO, DROP, *(CsvDialect(delimiter=d, header=h) for d in ", \t" for h in (False, True))]),
@@ -590,7 +613,7 @@ def outcome(content: bytes, dialect: CsvDialect, choose: Any) -> Any:
 @example(b"a,b\n1,2\n\n3\n", AUTO, 5, every_column)
 @example(b"1 2\n3 4\r\n", CsvDialect(delimiter=","), 5, every_column)
 @example(b"a\n1\n2\r", AUTO, 1, every_column)
-def test_i29_both_ways_of_reading_agree_for_every_size_of_chunk(
+def test_both_ways_of_reading_agree_for_every_size_of_chunk(
     content: bytes, dialect: CsvDialect, chunk: int, choose: Any
 ) -> None:
     expected = outcome(content, dialect, by_row(choose))
@@ -609,7 +632,7 @@ def test_plain_numbers_do_take_the_fast_path(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @given(st.text(st.sampled_from("0123456789+-.eE_xdn \u0661"), max_size=8))
-def test_c25_a_cell_is_a_number_iff_the_grammar_says_so(cell: str) -> None:
+def test_a_cell_is_a_number_iff_the_grammar_says_so(cell: str) -> None:
     grammar = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?", re.ASCII)
     stripped = cell.strip()
     if grammar.fullmatch(stripped) and np.isfinite(float(stripped)):

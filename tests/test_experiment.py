@@ -1,4 +1,4 @@
-"""Experiment files and files of start values. Ids are those of the catalogue of bad inputs."""
+"""Experiment files and files of start values."""
 
 from __future__ import annotations
 
@@ -71,17 +71,22 @@ def test_sizes_stand_in_for_rows_and_the_seed_is_0(here: Path) -> None:
 
 @pytest.mark.parametrize(
     ("typed", "path", "source"),
-    [("../d/a.csv", "c/../d/a.csv", "../d/a.csv"), ("/d/a.csv", "/d/a.csv", "a.csv"), ("-", "-", "-"),
-     ("http://x/a.csv", "c/http://x/a.csv", "http://x/a.csv"), ("~/a.csv", "c/~/a.csv", "~/a.csv")],
-)  # fmt: skip
-def test_data_are_relative_to_the_experiment_F23(here: Path, typed: str, path: str, source: str) -> None:
+    [
+        ("../d/a.csv", "c/../d/a.csv", "../d/a.csv"),
+        ("/d/a.csv", "/d/a.csv", "a.csv"),
+        ("-", "-", "-"),
+        ("http://x/a.csv", "c/http://x/a.csv", "http://x/a.csv"),
+        ("~/a.csv", "c/~/a.csv", "~/a.csv"),
+    ],
+)
+def test_data_are_relative_to_the_experiment(here: Path, typed: str, path: str, source: str) -> None:
     Path("c").mkdir()
     Path("c/fit.yaml").write_text(f"model: gmm\ndata: '{typed}'\n")
     read = read_experiment("c/fit.yaml", MODELS)
     assert (read.data, read.data_source) == (path, source)
 
 
-def test_a_json_experiment_is_accepted_F24(here: Path) -> None:
+def test_a_json_experiment_is_accepted(here: Path) -> None:
     Path("fit.json").write_text(json.dumps({"model": "gmm", "fit": {"k": 2}}, indent="\t"))
     assert read_experiment("fit.json", MODELS).document.value["fit"] == {"k": 2}
 
@@ -93,37 +98,65 @@ SOME = "parameters: {means: [[1]]}"
 @pytest.mark.parametrize(
     ("text", "lines"),
     [
-        pytest.param("fit:\n  max_itr: 9", ["3:3: unknown key 'max_itr' (did you mean 'max_iter'?)"], id="F1 fit"),
-        pytest.param("modl: gmm", ["2:1: unknown key 'modl' (did you mean 'model'?)"], id="F1 top"),
-        pytest.param("generate:\n  row: 9\n  rows: 9\n  " + SOME,
-                     ["3:3: unknown key 'row' (did you mean 'rows'?)"], id="F1 generate"),
-        pytest.param("fit: {components: 3}", ["2:7: unknown key 'components' (did you mean 'k'?)"], id="F1 flag"),
-        pytest.param("fit: {jobs: 3}", ["2:7: unknown key 'jobs'"], id="F1 command line only"),
-        pytest.param("fit: {k: three}", [f"2:7: fit.k: {LOW} 10000, got 'three'"], id="F2"),
-        pytest.param("fit: 3", ["2:1: fit: must be a mapping, got '3'"], id="F2 fit"),
-        pytest.param("fit:", ["2:1: fit: must be a mapping, got 'nothing'"], id="F2 nothing"),
-        pytest.param("data: 3", ["2:1: data: must be the name of a CSV file, got '3'"], id="F2 data"),
-        pytest.param("generate: {rows: 9}", ["2:1: generate: missing 'parameters'"], id="F7 parameters"),
-        pytest.param(f"generate: {{{SOME}}}", ["2:1: generate: missing 'rows' (or 'sizes')"], id="F7 rows"),
-        pytest.param(f"generate: {{rows: 0, {SOME}}}",
-                     [f"2:12: generate.rows: {LOW} 1000000000, got '0'"], id="F26 n = 0"),
-        pytest.param(f"generate: {{rows: 1000000000000, {SOME}}}",
-                     [f"2:12: generate.rows: {LOW} 1000000000, got '1000000000000'"], id="F26 n = 1e12"),
-        pytest.param("generate: {rows: 9, parameters: {means: [[1, x], [.inf]], weights: '1'}}",
-                     ["2:46: generate.parameters.means[0][1]: must be a finite number, got 'x'",
-                      "2:51: generate.parameters.means[1][0]: must be a finite number, got '.inf'",
-                      "2:59: generate.parameters.weights: must be a finite number, got ''1''"], id="F26 numbers"),
-        pytest.param(f"generate: {{rows: 9, sizes: [9], {SOME}}}",
-                     ["2:21: generate: 'rows' and 'sizes' exclude each other"], id="rows and sizes"),
-        pytest.param(f"generate: {{sizes: [9, 0], {SOME}}}",
-                     ["2:12: generate.sizes: must be a list of integers above 0 that add up to "
-                      "1000000000 at most, got 'a list'"], id="sizes"),
-        pytest.param(f"generate: {{rows: 9, tosses: 1000001, {SOME}}}",
-                     [f"2:21: generate.tosses: {LOW} 1000000, got '1000001'"], id="tosses"),
-        pytest.param("generate: {rows: 9, parameters: {}}",
-                     ["2:21: generate.parameters: must be a mapping of parameters, got 'a mapping'"], id="empty"),
+        pytest.param(
+            "fit:\n  max_itr: 9", ["3:3: unknown key 'max_itr' (did you mean 'max_iter'?)"], id="unknown in fit"
+        ),
+        pytest.param("modl: gmm", ["2:1: unknown key 'modl' (did you mean 'model'?)"], id="unknown at the top"),
+        pytest.param(
+            "generate:\n  row: 9\n  rows: 9\n  " + SOME,
+            ["3:3: unknown key 'row' (did you mean 'rows'?)"],
+            id="unknown in generate",
+        ),
+        pytest.param("fit: {components: 3}", ["2:7: unknown key 'components' (did you mean 'k'?)"], id="a flag's name"),
+        pytest.param("fit: {jobs: 3}", ["2:7: unknown key 'jobs'"], id="of the command line only"),
+        pytest.param("fit: {k: three}", [f"2:7: fit.k: {LOW} 10000, got 'three'"], id="k a word"),
+        pytest.param("fit: 3", ["2:1: fit: must be a mapping, got '3'"], id="fit a number"),
+        pytest.param("fit:", ["2:1: fit: must be a mapping, got 'nothing'"], id="fit nothing"),
+        pytest.param("data: 3", ["2:1: data: must be the name of a CSV file, got '3'"], id="data a number"),
+        pytest.param("generate: {rows: 9}", ["2:1: generate: missing 'parameters'"], id="no parameters"),
+        pytest.param(f"generate: {{{SOME}}}", ["2:1: generate: missing 'rows' (or 'sizes')"], id="no rows"),
+        pytest.param(
+            f"generate: {{rows: 0, {SOME}}}", [f"2:12: generate.rows: {LOW} 1000000000, got '0'"], id="no row"
+        ),
+        pytest.param(
+            f"generate: {{rows: 1000000000000, {SOME}}}",
+            [f"2:12: generate.rows: {LOW} 1000000000, got '1000000000000'"],
+            id="too many rows",
+        ),
+        pytest.param(
+            "generate: {rows: 9, parameters: {means: [[1, x], [.inf]], weights: '1'}}",
+            [
+                "2:46: generate.parameters.means[0][1]: must be a finite number, got 'x'",
+                "2:51: generate.parameters.means[1][0]: must be a finite number, got '.inf'",
+                "2:59: generate.parameters.weights: must be a finite number, got ''1''",
+            ],
+            id="no numbers",
+        ),
+        pytest.param(
+            f"generate: {{rows: 9, sizes: [9], {SOME}}}",
+            ["2:21: generate: 'rows' and 'sizes' exclude each other"],
+            id="rows and sizes",
+        ),
+        pytest.param(
+            f"generate: {{sizes: [9, 0], {SOME}}}",
+            [
+                "2:12: generate.sizes: must be a list of integers above 0 that add up to "
+                "1000000000 at most, got 'a list'"
+            ],
+            id="sizes",
+        ),
+        pytest.param(
+            f"generate: {{rows: 9, tosses: 1000001, {SOME}}}",
+            [f"2:21: generate.tosses: {LOW} 1000000, got '1000001'"],
+            id="tosses",
+        ),
+        pytest.param(
+            "generate: {rows: 9, parameters: {}}",
+            ["2:21: generate.parameters: must be a mapping of parameters, got 'a mapping'"],
+            id="empty",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_bad_experiment_is_refused_at_its_place(here: Path, text: str, lines: list[str]) -> None:
     assert faults(f"model: gmm\n{text}") == [f"fit.yaml:{line}" for line in lines]
 
@@ -132,10 +165,10 @@ def test_a_bad_experiment_is_refused_at_its_place(here: Path, text: str, lines: 
     ("text", "line"),
     [
         pytest.param(
-            "model: gmn", "model: must be one of kmeans, coins, gmm; got 'gmn' (did you mean 'gmm'?)", id="F6"
+            "model: gmn", "model: must be one of kmeans, coins, gmm; got 'gmn' (did you mean 'gmm'?)", id="mistyped"
         ),
-        pytest.param("model: 3", "model: must be the name of a model, got '3'", id="F2"),
-        pytest.param("fit: {k: 2}", "missing 'model': one of kmeans, coins, gmm", id="F7"),
+        pytest.param("model: 3", "model: must be the name of a model, got '3'", id="k a word"),
+        pytest.param("fit: {k: 2}", "missing 'model': one of kmeans, coins, gmm", id="missing"),
     ],
 )
 def test_a_model_that_is_none_is_refused(here: Path, text: str, line: str) -> None:
@@ -182,7 +215,7 @@ def test_a_dash_is_standard_input(here: Path, monkeypatch: pytest.MonkeyPatch) -
     read = read_experiment("-", MODELS)
     assert (read.file, read.model, read.data) == ("<stdin>", "gmm", "a/b.csv")
     monkeypatch.setattr(sys, "stdin", Stdin("model: gmm\ndata: '-'\n"))
-    assert said(lambda: read_experiment("-", MODELS)) == [  # F27
+    assert said(lambda: read_experiment("-", MODELS)) == [
         "<stdin>:2:1: the experiment and its data cannot both be standard input"
     ]
     monkeypatch.setattr(sys, "stdin", Stdin("model: gmm" + " " * (1 << 20)))
@@ -196,11 +229,17 @@ FIT = {"schema": "emcli.fit/1", "model": "gmm", "parameters": {"weights": [1.0],
 
 @pytest.mark.parametrize(
     "text",
-    ["weights: [1.0]\nmeans: [[0.5]]\n", "parameters: {weights: [1.0], means: [[0.5]]}",
-     json.dumps(FIT), json.dumps(FIT, indent=1), json.dumps(FIT["parameters"]),
-     "\ufeff" + json.dumps(FIT), json.dumps({**FIT, "trace": [list(range(10**5))] * 3})],
+    [
+        "weights: [1.0]\nmeans: [[0.5]]\n",
+        "parameters: {weights: [1.0], means: [[0.5]]}",
+        json.dumps(FIT),
+        json.dumps(FIT, indent=1),
+        json.dumps(FIT["parameters"]),
+        "\ufeff" + json.dumps(FIT),
+        json.dumps({**FIT, "trace": [list(range(10**5))] * 3}),
+    ],
     ids=["bare", "parameters", "fit", "indented fit", "bare JSON", "byte order mark", "2 MB of trace"],
-)  # fmt: skip
+)
 def test_start_values_are_read_from_parameters_and_from_fits(write: Write, text: str) -> None:
     assert start_values(str(write("start.json", text))) == FIT["parameters"]
 
@@ -213,15 +252,19 @@ def test_start_values_are_read_from_parameters_and_from_fits(write: Write, text:
         ('{"schema": "emcli.fit/1"}', "no mapping of parameters in this fit"),
         ('{"schema": "emcli.fit/1", "parameters": {"means": [[1', ":1:54: invalid JSON: "),
         ('{"schema": "emcli.fit/1", "parameters": {"means": [[NaN]]}}', "start.json: invalid JSON: not JSON 'NaN'"),
-        ('{"schema": "emcli.fit/1", "parameters": {"means":\n [[1, "2"]]}}',
-         "start.json: parameters.means[0][1]: must be a finite number, got '2'"),
+        (
+            '{"schema": "emcli.fit/1", "parameters": {"means":\n [[1, "2"]]}}',
+            "start.json: parameters.means[0][1]: must be a finite number, got '2'",
+        ),
         ('{"type": "iteration"}\n{"type": "end"}\n', ":2:1: not an emcli result but JSON lines"),
         ('{"schema": "emcli.fit/1", "parameters": []}', "start.json: no mapping of parameters in this fit"),
         ('{"a": ' + "[" * 100_000, "invalid JSON: nested too deeply"),
-        ('{"schema": "emcli.fit/1", "parameters": {"means": [[1]], "means": [[2]]}}',
-         "start.json: invalid JSON: duplicate key 'means'"),
+        (
+            '{"schema": "emcli.fit/1", "parameters": {"means": [[1]], "means": [[2]]}}',
+            "start.json: invalid JSON: duplicate key 'means'",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_fit_that_cannot_be_started_from_is_refused(write: Write, text: str, what: str) -> None:
     (line, *_) = said(lambda: start_values(str(write("start.json", text))), Exit.DATA)
     assert what in line
@@ -236,7 +279,7 @@ def test_a_fit_that_cannot_be_started_from_is_refused(write: Write, text: str, w
         ("{}", "1:1: expected a mapping of parameters, got 'a mapping'"),
         ("{a: " + "[" * 100_000, "nested deeper than 32 levels"),
     ],
-)  # fmt: skip
+)
 def test_start_values_that_cannot_be_used_are_refused(write: Write, text: str, what: str) -> None:
     (line,) = said(lambda: start_values(str(write("start.yaml", text))))
     assert what in line

@@ -1,4 +1,4 @@
-"""Options, and what flags, experiment and defaults come to. Ids are those of the catalogue of bad inputs."""
+"""Options, and what flags, experiment and defaults come to."""
 
 from __future__ import annotations
 
@@ -98,15 +98,19 @@ INTEGER = "must be an integer from"
     ("key", "value", "message"),
     [
         *(pytest.param("k", k, f"'-k' {INTEGER} 1 to 10000", id=f"k {k}") for k in (0, -1, 10001)),
-        *(pytest.param("tol", tol, "'--tol' must be a finite number above 0", id=f"tol {tol}")
-          for tol in (float("nan"), -1.0, 0.0, float("inf"))),
-        *(pytest.param("seed", seed, f"'--seed' {INTEGER} 0 to 18446744073709551615", id=f"seed {seed}")
-          for seed in (-1, 2**64)),
+        *(
+            pytest.param("tol", tol, "'--tol' must be a finite number above 0", id=f"tol {tol}")
+            for tol in (float("nan"), -1.0, 0.0, float("inf"))
+        ),
+        *(
+            pytest.param("seed", seed, f"'--seed' {INTEGER} 0 to 18446744073709551615", id=f"seed {seed}")
+            for seed in (-1, 2**64)
+        ),
         pytest.param("restarts", 1000001, f"'--restarts' {INTEGER} 1 to 1000000", id="restarts"),
         pytest.param("max_iter", 0, f"'--max-iter' {INTEGER} 1 to 1000000000", id="max_iter"),
         pytest.param("jobs", 1025, f"'--jobs' {INTEGER} 1 to 1024", id="jobs"),
     ],
-)  # fmt: skip
+)
 def test_a_flag_out_of_range_is_refused(key: str, value: float, message: str) -> None:
     assert said(**{"k": 2, key: value}) == [f"{message}, got '{value}'"]
 
@@ -120,25 +124,34 @@ def test_a_number_of_components_in_a_grid_is_a_number(text: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        pytest.param("k: three", "fit.k: must be an integer from 1 to 10000, got 'three'", id="F2"),
-        pytest.param("k: '3'", "fit.k: must be an integer from 1 to 10000, got ''3''", id="F2 quoted"),
-        pytest.param("k: 3.0", "fit.k: must be an integer from 1 to 10000, got '3.0'", id="F3"),
-        pytest.param("k: true", "fit.k: must be an integer from 1 to 10000, got 'true'", id="F2 true"),
-        pytest.param("k:", "fit.k: must be an integer from 1 to 10000, got 'nothing'", id="F2 null"),
-        pytest.param("tol: .nan", "fit.tol: must be a finite number above 0, got '.nan'", id="F5 NaN"),
-        pytest.param("tol: .inf", "fit.tol: must be a finite number above 0, got '.inf'", id="F5 inf"),
-        pytest.param("tol: 1e-400", "fit.tol: must be a finite number above 0, got '1e-400'", id="F5 underflow"),
-        pytest.param("seed: -1", "fit.seed: must be an integer from 0 to 18446744073709551615, got '-1'", id="F5"),
+        pytest.param("k: three", "fit.k: must be an integer from 1 to 10000, got 'three'", id="k a word"),
+        pytest.param("k: '3'", "fit.k: must be an integer from 1 to 10000, got ''3''", id="k quoted"),
+        pytest.param("k: 3.0", "fit.k: must be an integer from 1 to 10000, got '3.0'", id="k a float"),
+        pytest.param("k: true", "fit.k: must be an integer from 1 to 10000, got 'true'", id="k true"),
+        pytest.param("k:", "fit.k: must be an integer from 1 to 10000, got 'nothing'", id="k nothing"),
+        pytest.param("tol: .nan", "fit.tol: must be a finite number above 0, got '.nan'", id="tol NaN"),
+        pytest.param("tol: .inf", "fit.tol: must be a finite number above 0, got '.inf'", id="tol infinite"),
+        pytest.param("tol: 1e-400", "fit.tol: must be a finite number above 0, got '1e-400'", id="tol too small"),
+        pytest.param("seed: -1", "fit.seed: must be an integer from 0 to 18446744073709551615, got '-1'", id="seed"),
         pytest.param("header: 1", "fit.header: must be true or false, got '1'", id="header"),
-        pytest.param("columns: [a, 1.5]",
-                     "fit.columns: must be columns' names or numbers with commas between, got 'a list'", id="columns"),
-        pytest.param("columns: [a, a]",
-                     "fit.columns: must name at least one column, and each once, got 'a list'", id="columns twice"),
-        pytest.param("covariance: ful", "fit.covariance: must be one of full, tied, diag, spherical; got 'ful' "
-                     "(did you mean 'full'?)", id="F6"),
+        pytest.param(
+            "columns: [a, 1.5]",
+            "fit.columns: must be columns' names or numbers with commas between, got 'a list'",
+            id="columns",
+        ),
+        pytest.param(
+            "columns: [a, a]",
+            "fit.columns: must name at least one column, and each once, got 'a list'",
+            id="columns twice",
+        ),
+        pytest.param(
+            "covariance: ful",
+            "fit.covariance: must be one of full, tied, diag, spherical; got 'ful' (did you mean 'full'?)",
+            id="covariance",
+        ),
         pytest.param("start: {means: [x]}", "fit.start.means[0]: must be a finite number, got 'x'", id="start"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_value_in_an_experiment_is_refused_at_its_place(typed: str, message: str) -> None:
     flags = {} if typed.startswith("k") else {"k": 2}
     (line,) = said(config=f"missing: drop\n{typed}", **flags)
@@ -148,18 +161,18 @@ def test_a_wrong_value_in_an_experiment_is_refused_at_its_place(typed: str, mess
 
 
 @pytest.mark.parametrize(("text", "value"), [("1e-300", 1e-300), ("1", 1.0), (".5", 0.5), ("1e-6", 1e-6)])
-def test_tol_is_a_number_in_experiments_F4(text: str, value: float) -> None:
+def test_tol_is_a_number_in_experiments(text: str, value: float) -> None:
     tol = settle(config=f"k: 2\ntol: {text}").search.tol
     assert tol == value and isinstance(tol, float)
 
 
-def test_a_mistyped_word_is_refused_with_the_choices_A11() -> None:
+def test_a_mistyped_word_is_refused_with_the_choices() -> None:
     assert said(grid=True, k=2, covariance="ful") == [
         "'--covariance' must be one of full, tied, diag, spherical; got 'ful' (did you mean 'full'?)"
     ]
 
 
-def test_a_flag_beats_the_experiment_and_says_so_A13() -> None:
+def test_a_flag_beats_the_experiment_and_says_so() -> None:
     settings = settle(config="k: 3\nseed: 7", k=4, seed=7)
     assert (settings.model.k, settings.search.seed) == (4, 7)
     assert settings.provenance.overridden == ("k=4 from -k (fit.yaml:2 says 3)",)
@@ -174,7 +187,7 @@ def test_the_experiment_beats_the_family_and_the_family_the_option() -> None:
     assert resolve("gmm", {"seed": 5}, {"k": 1}, read_start=never).search.seed == 5
 
 
-def test_k_is_required_where_the_family_has_no_default_F7() -> None:
+def test_k_is_required_where_the_family_has_no_default() -> None:
     (line,) = said()
     assert line == "missing '-k': how many components?"
 
@@ -224,10 +237,16 @@ def test_columns_in_an_experiment_are_one_value_not_a_grid() -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("tab", "\t"), (r"\t", "\t"), ("\t", "\t"), ("space", " "), ("comma", ","), ("semicolon", ";"), ("pipe", "|"),
+        ("tab", "\t"),
+        (r"\t", "\t"),
+        ("\t", "\t"),
+        ("space", " "),
+        ("comma", ","),
+        ("semicolon", ";"),
+        ("pipe", "|"),
         ("§", "§"),
     ],
-)  # fmt: skip
+)
 def test_a_delimiter_is_a_character_or_its_name(text: str, value: str) -> None:
     assert settle(k=2, delimiter=text).data.delimiter == value
 

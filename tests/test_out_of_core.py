@@ -131,7 +131,9 @@ def test_a_map_whose_pages_are_given_back_keeps_what_was_written() -> None:
     assert np.array_equal(arrays.take_columns(made, places), made[:, places])
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("moment", ["read", "fit"])
 def test_a_signal_leaves_nothing_in_the_temporary_folder(
     tables: Path, tmp_path: Path, number: signal.Signals, moment: str
@@ -159,7 +161,10 @@ def test_a_signal_leaves_nothing_in_the_temporary_folder(
         running.send_signal(number)
         if running.stdin is not None:
             running.stdin.close()
-        assert running.wait(20) == -number
+        try:
+            assert running.wait(20) == -number
+        finally:
+            running.kill()
     assert list(tmp_path.iterdir()) == []
 
 

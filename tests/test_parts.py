@@ -72,10 +72,13 @@ def test_a_folder_of_parts_gives_the_bytes_of_the_whole(tmp_path: Path, kinds: s
     [
         ("coins", ("-k", 2), "heads,tosses\n" + "\n".join(f"{i % 8},{8 + i % 3}" for i in range(60))),
         ("coins", ("-k", 2, "--flips", "f"), "f\n" + "\n".join("HT" * (i % 4 + 1) + "H" * (i % 7) for i in range(60))),
-        ("kmeans", ("-k", 3, "--row-weights", "w", "--truth", "t", "--columns", "x"),
-         "x,w,t\n" + "\n".join(f"{(i * 37) % 101},{i % 3},{'ab'[i % 2]}" for i in range(60))),
+        (
+            "kmeans",
+            ("-k", 3, "--row-weights", "w", "--truth", "t", "--columns", "x"),
+            "x,w,t\n" + "\n".join(f"{(i * 37) % 101},{i % 3},{'ab'[i % 2]}" for i in range(60)),
+        ),
     ],
-)  # fmt: skip
+)
 def test_every_role_of_a_column_is_read_from_parts(
     tmp_path: Path, model: str, options: tuple[Any, ...], text: str
 ) -> None:
@@ -114,12 +117,11 @@ def test_a_fault_names_the_part_and_the_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("eruptions,wait\n1,2\n",
-         "z.csv:1:2: header differs from the first part's: column 2 is 'wait', not 'waiting'"),
+        ("eruptions,wait\n1,2\n", "z.csv:1:2: header differs from the first part's: column 2 is 'wait', not 'waiting'"),
         ("eruptions\n1\n", "z.csv:1: header differs from the first part's: 1 columns, not 2"),
         ("", "z.csv: file is empty"),
     ],
-)  # fmt: skip
+)
 def test_a_part_of_another_header_is_refused(tmp_path: Path, text: str, said: str) -> None:
     folder = split(tmp_path / "table")
     (folder / "z.csv").write_text(text)

@@ -132,28 +132,47 @@ def test_one_process_does_it_all_where_there_can_be_no_other(monkeypatch: pytest
     assert len(os.listdir("/proc/self/fd")) <= before + 4  # that multiprocessing leaves open, once
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("everyone", [False, True])
-def test_whatever_ends_the_program_no_process_is_left(number: signal.Signals, everyone: bool, tmp_path: Path) -> None:
-    """Sent to the program, or to its whole group as a terminal does."""
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a table, x.csv, of as many rows as are shared out."""
+    folder = tmp_path_factory.mktemp("large")
     rows = np.random.default_rng(0).normal(size=(200_000, 2))
-    (tmp_path / "x.csv").write_text("x,y\n" + "".join(f"{x:.5f},{y:.5f}\n" for x, y in rows.tolist()))
+    (folder / "x.csv").write_text("x,y\n" + "".join(f"{x:.5f},{y:.5f}\n" for x, y in rows.tolist()))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("number", "everyone"),
+    [
+        (signal.SIGINT, True),
+        (signal.SIGTERM, False),
+        (signal.SIGKILL, False),
+        pytest.param(signal.SIGINT, False, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, True, marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, True, marks=pytest.mark.slow),
+    ],
+)
+def test_whatever_ends_the_program_no_process_is_left(number: signal.Signals, everyone: bool, large: Path) -> None:
+    """Sent to the program, or to its whole group as a terminal does."""
     line = "fit gmm x.csv -k 9 --solver em --jobs 2 --max-iter 100000 --tol 1e-9 --restarts 1"
     with subprocess.Popen(
         [sys.executable, "-m", "emcli", *line.split()],
-        cwd=tmp_path,
+        cwd=large,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         start_new_session=True,
     ) as process:
-        listed = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        while not (children := listed.read_text().split()):
-            assert process.poll() is None
-            time.sleep(0.01)
-        time.sleep(0.2)
-        (os.killpg if everyone else os.kill)(process.pid, number)
-        _, err = process.communicate(timeout=5)
+        try:
+            listed = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+            while not (children := listed.read_text().split()):
+                assert process.poll() is None
+                time.sleep(0.01)
+            time.sleep(0.2)
+            (os.killpg if everyone else os.kill)(process.pid, number)
+            _, err = process.communicate(timeout=5)
+        finally:
+            process.kill()
     assert process.returncode == -number
     assert err.decode() == {
         signal.SIGINT: "emcli: interrupted; nothing written\n",
