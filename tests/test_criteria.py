@@ -119,6 +119,18 @@ def test_any_clustering_has_the_silhouette_of_scikit_learn(
     assert found.mean == pytest.approx(silhouette_score(IRIS, labels[clusters]), abs=1e-10)
 
 
+@pytest.mark.parametrize("shift", [0.0, 1e6], ids=["centred", "far from zero"])
+@pytest.mark.parametrize("tight", [1.0, 1e-5, 1e-9], ids=["plain", "close", "closer"])
+def test_distances_keep_their_digits_however_close_rows_are(tight: float, shift: float) -> None:
+    rng = np.random.default_rng(9)
+    values = np.concatenate([rng.normal(0, tight, (40, 3)), rng.normal(5, tight, (3, 3)), rng.normal(9, 1, (300, 3))])
+    values = np.concatenate([values, values[:5]]) + shift
+    exact = cdist(values, values)
+    found = silhouette._Distances(np.ascontiguousarray(values.T))(slice(2, 300))
+    assert np.abs(found - exact[2:300]).max() < 1e-11
+    np.testing.assert_allclose(found[:30, :38], exact[2:32, :38], rtol=1e-9)
+
+
 def test_clusterings_at_once_are_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(silhouette, "MAX_CLUSTERS_AT_ONCE", 7)
     rng, x = np.random.default_rng(5), np.ascontiguousarray(IRIS.T)

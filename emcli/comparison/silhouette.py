@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +14,8 @@ from emcli.types import Array, IndexArray, Mapper
 MAX_ROWS = 20_000  # rows whose distances from each other are all computed
 SAMPLE_ROWS = 10_000  # of a larger table
 CHUNK_DISTANCES = 1 << 21  # held at once
+NEAR = 1e-8  # squared distance, relative to that of the farthest row from the mean, up to which a product loses digits
+MAX_NEAR_SHARE = 0.05  # of such distances, from which all are computed by differences
 MAX_CLUSTERS_AT_ONCE = 512  # of several clusterings, for which distances are computed once
 MAX_DENSE_CLUSTERS = 128  # of one clustering, up to which sums are fastest as a product of matrices
 
@@ -118,15 +119,34 @@ def _averages(
 def _over_distances(x: Array, sums: _GroupSums, mapper: Mapper) -> list[Array]:
     """The sums (n, groups) of all rows (d, n), for each grouping."""
     n = x.shape[1]
-    starts = range(0, n, max(1, CHUNK_DISTANCES // n))
-    parts = list(mapper(partial(_of_chunk, x, sums), starts))
+    size = max(1, CHUNK_DISTANCES // n)
+    distances = _Distances(x)
+    parts = list(mapper(lambda start: sums(distances(slice(start, start + size))), range(0, n, size)))
     return [np.concatenate(each) for each in zip(*parts, strict=True)]
 
 
-def _of_chunk(x: Array, sums: _GroupSums, start: int) -> list[Array]:
-    n = x.shape[1]
-    distances = squared_distances(x, x[:, start : start + max(1, CHUNK_DISTANCES // n)].T)
-    return sums(np.sqrt(distances, out=distances))
+class _Distances:
+    """Distances between rows (d, n): |x|² - 2 x·y + |y|² by a product, by differences where that loses digits."""
+
+    def __init__(self, x: Array) -> None:
+        self._x = x
+        away = x - x.mean(axis=1, keepdims=True)
+        squares = np.einsum("dn,dn->n", away, away)
+        ones = np.ones(x.shape[1])
+        self._left = np.vstack([-2 * away, squares, ones]).T.copy()
+        self._right = np.vstack([away, ones, squares])
+        self._near = NEAR * float(squares.max())
+
+    def __call__(self, some: slice) -> Array:
+        """(m, n) of some rows to all."""
+        found: Array = self._left[some] @ self._right
+        row, column = np.nonzero(found <= self._near)
+        if len(row) > MAX_NEAR_SHARE * found.size:
+            found = squared_distances(self._x, self._x[:, some].T)
+        else:
+            apart = self._x[:, some][:, row] - self._x[:, column]
+            found[row, column] = np.einsum("dn,dn->n", apart, apart)
+        return np.sqrt(found, out=found)
 
 
 def _scores(clustering: _Clustering, sums: Array) -> _Scores:
