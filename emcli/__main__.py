@@ -1,4 +1,4 @@
-"""`python -m emcli`, and the program's entry: quiet from its first moment."""
+"""The program's entry, also of `python -m emcli`: from its start no interrupt and no library shows a traceback."""
 
 import signal
 import sys

@@ -163,7 +163,7 @@ class OutputFolder:
                     self._close()
 
     def next(self, name: str) -> TextIO:
-        """The next file of the folder; those before are done."""
+        """Open the next file of the folder, and finish the one before."""
         self._close()
         try:
             self._file = open(os.path.join(self._folder, name), "x", encoding="utf-8")  # noqa: SIM115 - until the next

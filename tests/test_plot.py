@@ -26,8 +26,7 @@ from emcli.inference.fit_result import FitResult
 from emcli.inference.truth import with_truth
 from emcli.models import MODELS, model_class
 from emcli.output.plots.figure import Panel, Picture, Series, described
-from emcli.output.plots.fit_figure import EARLY_ITERATIONS, History, of_fit
-from emcli.output.plots.fit_figure import Path as Steps
+from emcli.output.plots.fit_figure import EARLY_ITERATIONS, History, KeptModels, of_fit
 from emcli.output.plots.matplotlib_renderer import rendered
 from emcli.output.plots.model_panels import Snapshot, panels_of
 from emcli.output.plots.projection import bin_counts, bin_edges
@@ -233,7 +232,7 @@ def test_a_history_keeps_the_first_iterations_and_a_bounded_number_of_the_others
     class Small:
         parameters_count = 3
 
-    steps = Steps(1)
+    steps = KeptModels(1)
     for i in range(100_000):
         steps.add(i, Small(), float(i))
     assert list(steps.models)[: EARLY_ITERATIONS + 1] == list(range(EARLY_ITERATIONS + 1))

@@ -41,7 +41,7 @@ _maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()  # the arrays on disk
 
 
 def keep_within(limit: int | None) -> None:
-    """Have arrays take about so many bytes of memory from now on; None: half of what is free."""
+    """Set how many bytes of memory all arrays together may take from now on; None: half of what is free."""
     available = free()
     if limit is None and available is not None:
         limit = available // 2

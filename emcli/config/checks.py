@@ -46,7 +46,7 @@ def are_numbers_of_tosses(value: object) -> bool:
 
 
 def integer(low: int, high: int) -> Check[int]:
-    """An integer in a closed range; 3.0 and true are none."""
+    """A check for an integer in a closed range; 3.0 and true are none."""
     return Check(
         f"an integer from {low} to {high}",
         lambda value: type(value) is int and low <= value <= high,
@@ -55,7 +55,7 @@ def integer(low: int, high: int) -> Check[int]:
 
 
 def one_of(choices: Sequence[str]) -> Check[str]:
-    """One of these words."""
+    """A check for one of these words."""
     return Check(
         f"one of {', '.join(choices)}",
         lambda value: isinstance(value, str) and value in choices,
@@ -64,7 +64,7 @@ def one_of(choices: Sequence[str]) -> Check[str]:
 
 
 def matching(be: str, pattern: str) -> Check[str]:
-    """A text that a regular expression matches whole."""
+    """A check for a text that a regular expression matches whole."""
     found = re.compile(pattern).fullmatch
     return Check(
         be,
@@ -74,7 +74,7 @@ def matching(be: str, pattern: str) -> Check[str]:
 
 
 def or_null(check: Check[T]) -> Check[T | None]:
-    """A value that passes a check, or null."""
+    """A check for a value that passes another check, or null."""
     return Check(
         f"{check.be} or null",
         lambda value: value is None or check.holds(value),
@@ -123,7 +123,7 @@ def is_character(value: object) -> bool:
 
 
 def character(be: str, holds: Callable[[str], bool] = lambda _: True) -> Check[str]:
-    """One character that is no part of a number or a quoted cell."""
+    """A check for one character that is no part of a number or a quoted cell."""
     return Check(be, lambda value: is_character(value) and holds(cast(str, value)))
 
 

@@ -53,7 +53,10 @@ def resolve_grid(
     read_start: ReadStart = start_values,
     is_grid: bool = True,
 ) -> list[Settings]:
-    """The same, where some settings may have several values if it `is_grid`: the cross product, k fastest."""
+    """Settings of every fit of a grid, where some have several values: their cross product, k fastest.
+
+    Unless it `is_grid`, several values are one of the problems in EmcliError (exit 2).
+    """
     sources = [Source(flags), *([source_in(document)] if document else [])]
     has, problems, overridden = available(options), [], []
     values: Values = {key: [value] for key, value in options.items()}

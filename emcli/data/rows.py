@@ -205,7 +205,7 @@ class Observations(Protocol):
     def summarize(
         self, total: PartitionSum, names: Sequence[str], k: int, rule: ScalingRule, settings: DataSettings
     ) -> Rows:
-        """The same for data in partitions elsewhere: `total` adds up what a function finds in each partition.
+        """Check and prepare data in partitions elsewhere: `total` adds up what a function finds in each partition.
 
         All but `values`, unless the different rows are few enough to be brought here.
         """

@@ -55,7 +55,7 @@ class ColumnRange:
 
     @classmethod
     def of(cls, values: Array, weights: Array | None) -> Self:
-        """That of values (n, d)."""
+        """The range of each column of values (n, d)."""
         weight = float(len(values)) if weights is None else float(weights.sum())
         return cls(len(values), weight, np.min(values, axis=0), np.max(values, axis=0), values[0].copy())
 
@@ -128,7 +128,7 @@ class Scaling:
         return np.ldexp(values if self.unit is None else values * self.unit, self.exponent) + self.centre
 
     def standardized(self, values: Array, weights: Array | None) -> Self:
-        """The same for working coordinates (d, n), with columns of sd 1; constant ones stay as they are."""
+        """These coordinates with units in which working coordinates (d, n) have sd 1; constant columns keep theirs."""
         return replace(self, unit=np.where(np.ptp(values, axis=1) > 0, _sds(values, weights), 1.0))
 
     def sds(self, values: Array, weights: Array | None) -> Array:

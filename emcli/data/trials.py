@@ -133,7 +133,10 @@ class Counted:
 
     @classmethod
     def with_places(cls, columns: Columns, settings: DataSettings) -> tuple[Counted, IndexArray]:
-        """Those of some rows, and each row's place among them, -1 without tosses (n,). Raises RowFault."""
+        """The different pairs of some rows, and each row's place among them (n,), -1 without tosses.
+
+        Raises RowFault.
+        """
         numbers, by_tails = _numbers(columns, settings)
         pairs, often, place = trial_counts.merged(numbers, columns.weights, columns.names, by_tails)
         empty = sum(int(np.count_nonzero(place[some] < 0)) for some in row_chunks(len(place)))

@@ -26,7 +26,7 @@ class WeightSums:
 
     @classmethod
     def of(cls, weights: Array) -> Self:
-        """Those of weights (n,)."""
+        """The sums over weights (n,)."""
         sums = cls(0, 0.0, 0.0, 0)
         for some in arrays.row_chunks(len(weights)):
             w = weights[some]

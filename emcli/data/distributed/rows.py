@@ -135,7 +135,7 @@ class DistinctRows:
 
     @classmethod
     def of(cls, rows: Rows) -> DistinctRows:
-        """Those of a partition."""
+        """The distinct rows of a partition."""
         every = keys(rows.values)
         found, one, place = np.unique(every, return_index=True, return_inverse=True)
         distinct = rows.values[:, one]
@@ -164,7 +164,7 @@ class DistinctKeys:
 
     @classmethod
     def of(cls, rows: Rows, limit: int) -> Self:
-        """Those of a partition."""
+        """The keys of the distinct rows of a partition."""
         found = np.unique(keys(rows.values[:, : 20 * (limit + 1)]))
         if len(found) <= limit and rows.count > 20 * (limit + 1):
             found = np.unique(keys(rows.values))

@@ -43,9 +43,9 @@ def read_table(source: str, dialect: CsvDialect, choose: Chooser, stdin: BinaryI
 def read_chunks(
     source: str, dialect: CsvDialect, choose: Chooser, rows: int, stdin: BinaryIO | None = None
 ) -> Iterator[Table]:
-    """The same in tables of at most `rows` rows: a file of any length in little memory. A problem ends the stream.
+    """Read as `read_table` does, in tables of at most `rows` rows: a file of any length in little memory.
 
-    Each table is of one file, and has its name as `source`; every file has one table at least.
+    A problem ends the stream. Each table is of one file, and has its name as `source`; every file has one at least.
     """
     files = partition_files(source)
     selection: ColumnSelection | None = None

@@ -61,7 +61,7 @@ def _climb(result: FitResult) -> Panel:
 
 
 @dataclass
-class Path:
+class KeptModels:
     """Models of one start, every `stride`-th iteration and the first few, with their iterations."""
 
     start: int
@@ -79,7 +79,7 @@ class Path:
             self.models = {i: m for i, m in self.models.items() if i <= EARLY_ITERATIONS or i % self.stride == 0}
 
     def shorten(self) -> None:
-        """Keep the first few alone."""
+        """Keep the models of the first few iterations alone."""
         self.models = {i: m for i, m in self.models.items() if i <= EARLY_ITERATIONS}
 
 
@@ -87,12 +87,12 @@ class Path:
 class History:
     """Recorder of a fit's models for a picture: all of the best starts, a few of the others."""
 
-    paths: dict[int, Path] = field(default_factory=dict)
+    paths: dict[int, KeptModels] = field(default_factory=dict)
 
     def __call__(self, event: Event) -> None:
         """Record an event, as far as a picture may need it."""
         if isinstance(event, IterationEvent):
-            path = self.paths.setdefault(event.start, Path(event.start))
+            path = self.paths.setdefault(event.start, KeptModels(event.start))
             path.add(event.iteration, event.step.model, event.step.score)
         else:
             self._ended(event)

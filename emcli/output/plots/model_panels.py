@@ -34,16 +34,16 @@ class Snapshot(NamedTuple):
     working: Any  # the same in the units of the rows' values
 
 
-Path = Sequence[Snapshot]  # in order; the last is the fit
+Snapshots = Sequence[Snapshot]  # in order; the last is the fit
 
 
 @singledispatch
-def panels_of(model: AnyModel, path: Path, rows: Rows, assignments: Labels, truth: Truth) -> Panels:
-    """What to show of a model, the last of its path, and of the rows (n,) with their components: rows of panels.
+def panels_of(model: AnyModel, snapshots: Snapshots, rows: Rows, assignments: Labels, truth: Truth) -> Panels:
+    """What to show of a model, the last of its snapshots, and of the rows (n,) with their components: rows of panels.
 
     Of a model that has no panels of its own, the rows by component.
     """
-    k, title = len(model.weights), f"Rows by component, after {counted(path[-1].iteration, 'iteration')}"
+    k, title = len(model.weights), f"Rows by component, after {counted(snapshots[-1].iteration, 'iteration')}"
     groups = rows.of_merged(assignments)
     if len(rows.names) == 1:
         edges, bars = _stacked(rows, groups, k, "component")
@@ -55,22 +55,22 @@ def panels_of(model: AnyModel, path: Path, rows: Rows, assignments: Labels, trut
 
 
 @panels_of.register(KMeans)
-def _(model: KMeans, path: Path, rows: Rows, assignments: Labels, truth: Truth) -> Panels:
+def _(model: KMeans, snapshots: Snapshots, rows: Rows, assignments: Labels, truth: Truth) -> Panels:
     """The rows by cluster, the centroids, and the way that each took."""
     assignments = rows.of_merged(assignments)
-    tracks = np.stack([snapshot.model.centroids for snapshot in path])  # (t, k, d)
+    tracks = np.stack([snapshot.model.centroids for snapshot in snapshots])  # (t, k, d)
     if len(rows.names) == 1:
-        return [[_strip(tracks[:, :, 0], [snapshot.iteration for snapshot in path], rows, assignments)]]
+        return [[_strip(tracks[:, :, 0], [snapshot.iteration for snapshot in snapshots], rows, assignments)]]
     plane = Projection.of(rows, common=True)
     at, ways = plane.rows(rows), plane.place(tracks)  # (2, n) and (2, t, k)
     k = tracks.shape[1]
     series = dots(at, assignments, k, rows.weights, "cluster")
-    if len(path) > 1:
+    if len(snapshots) > 1:
         series += [Series("line", ways[0, :, j], ways[1, :, j], "path" if j == 0 else None, j) for j in range(k)]
         series.append(Series("points", ways[0, 0], ways[1, 0], "start", None, "thin"))
     series.append(Series("points", ways[0, -1], ways[1, -1], "centroid", None, "bold"))
     x_range, y_range = (axis_range(at[i], ways[i].ravel()) for i in (0, 1))
-    title = f"Clusters after {counted(path[-1].iteration, 'iteration')}"
+    title = f"Clusters after {counted(snapshots[-1].iteration, 'iteration')}"
     return [[Panel(title, *plane.labels, series, x_range=x_range, y_range=y_range, note=plane.note)]]
 
 
@@ -107,12 +107,12 @@ def _top(bars: Sequence[Series]) -> float:
 
 
 @panels_of.register(BinomialMixture)
-def _(model: BinomialMixture, path: Path, rows: Rows, assignments: Labels, truth: Truth) -> Panels:
+def _(model: BinomialMixture, snapshots: Snapshots, rows: Rows, assignments: Labels, truth: Truth) -> Panels:
     """Each coin's P(heads) against the iteration, and the rows beside what the fitted mixture expects."""
-    iterations = np.array([snapshot.iteration for snapshot in path], dtype=np.float64)
-    heads = np.stack([snapshot.model.heads for snapshot in path])  # (t, k)
+    iterations = np.array([snapshot.iteration for snapshot in snapshots], dtype=np.float64)
+    heads = np.stack([snapshot.model.heads for snapshot in snapshots])  # (t, k)
     k = heads.shape[1]
-    shape, stroke = ("line", "normal") if len(path) > 1 else ("points", "bold")
+    shape, stroke = ("line", "normal") if len(snapshots) > 1 else ("points", "bold")
     series = [
         Series(shape, iterations, p, f"coin {j + 1}", j, stroke, mark=f"{p[-1]:.3g}") for j, p in enumerate(heads.T)
     ]
@@ -159,21 +159,23 @@ def _tossed(model: BinomialMixture, rows: Rows) -> Panel:
 
 
 @panels_of.register(GaussianMixture)
-def _(model: GaussianMixture, path: Path, rows: Rows, assignments: Labels, truth: Truth) -> Panels:
+def _(model: GaussianMixture, snapshots: Snapshots, rows: Rows, assignments: Labels, truth: Truth) -> Panels:
     """The mixture at the start, after a few iterations and at the end, with the rows by their likeliest component."""
-    last = path[-1].iteration
-    path = [snapshot for snapshot in path if snapshot.iteration in (0, min(MIDDLE_ITERATION, last // 2), last)]
+    last = snapshots[-1].iteration
+    snapshots = [
+        snapshot for snapshot in snapshots if snapshot.iteration in (0, min(MIDDLE_ITERATION, last // 2), last)
+    ]
     if len(rows.names) == 1:
-        return [_curves(path, rows)]
+        return [_curves(snapshots, rows)]
     common = bool(np.ptp(rows.scaling.exponent) == 0) and isinstance(model.covariances, Spherical)
-    groups = [*(_likeliest(snapshot.working, rows) for snapshot in path[:-1]), rows.of_merged(assignments)]
+    groups = [*(_likeliest(snapshot.working, rows) for snapshot in snapshots[:-1]), rows.of_merged(assignments)]
     plane = Projection.of(rows, common)
     at = plane.rows(rows)
     outlines = [plane.ellipse(*pair, 2.0) for pair in zip(model.means, model.covariances.full(), strict=True)]
-    centres = [plane.place(snapshot.model.means) for snapshot in path]
+    centres = [plane.place(snapshot.model.means) for snapshot in snapshots]
     x_range, y_range = (axis_range(at[i], np.concatenate([o[i] for o in (*outlines, *centres)])) for i in (0, 1))
     panels = []
-    for snapshot, group, centre in zip(path, groups, centres, strict=True):
+    for snapshot, group, centre in zip(snapshots, groups, centres, strict=True):
         means = snapshot.model.means
         series = dots(at, group, len(means), rows.weights, "component")
         for j, (mean, matrix) in enumerate(zip(means, snapshot.model.covariances.full(), strict=True)):
@@ -191,13 +193,13 @@ def _likeliest(working: GaussianMixture, rows: Rows) -> Labels:
     return np.concatenate([working.labels(values) for values, _ in rows.batches()]).astype(np.int32)
 
 
-def _curves(path: Path, rows: Rows) -> list[Panel]:
+def _curves(snapshots: Snapshots, rows: Rows) -> list[Panel]:
     values = rows.scaling.to_original(rows.values.T)[:, 0]
     edges = bin_edges(values, rows.weights)
     heights = bin_counts(values, rows.weights, edges)
     width = edges[1] - edges[0]
     shown = []
-    for snapshot in path:
+    for snapshot in snapshots:
         means, sds = snapshot.model.means[:, 0], np.sqrt(snapshot.model.covariances.full()[:, 0, 0])
         near = (means + sds * np.linspace(-4, 4, 49)[:, None]).ravel()
         x = np.unique(np.concatenate([np.linspace(edges[0], edges[-1], 161), near]).clip(edges[0], edges[-1]))
@@ -208,11 +210,11 @@ def _curves(path: Path, rows: Rows) -> list[Panel]:
     most = min(max(float(each.sum(axis=0).max()) for _, each in shown), 1.6 * top)
     y_range = (0.0, 1.06 * max(top, most))
     panels = []
-    for snapshot, (x, each) in zip(path, shown, strict=True):
+    for snapshot, (x, each) in zip(snapshots, shown, strict=True):
         series = [Series("bars", edges, heights, "rows")]
         series.append(Series("line", x, each.sum(axis=0), "sum", None, "bold"))  # first: the components lie on it
         series += [Series("line", x, y, f"component {j + 1}", j) for j, y in enumerate(each)]
-        title = _when(snapshot.iteration, path[-1].iteration)
+        title = _when(snapshot.iteration, snapshots[-1].iteration)
         panels.append(Panel(title, rows.names[0], _per_bin(edges), series, y_range=y_range))
     return panels
 
