@@ -15,6 +15,7 @@ from sklearn.metrics import calinski_harabasz_score, silhouette_score
 
 from emcli.comparison import criteria, gap, silhouette
 from emcli.comparison.gap import Gap, chosen, references
+from emcli.comparison.ranking import Candidate, Kind, Score, grouped
 from emcli.comparison.silhouette import silhouettes
 from emcli.config.settings import ModelSettings
 from emcli.data.points import POINTS
@@ -295,3 +296,15 @@ def test_each_group_has_its_own_criterion(fits: Any, tmp_path: Path) -> None:
     document, _ = compared(path, fits[2] / "kmeans-k2.json")
     assert [group["criterion"] for group in document["groups"]] == ["bic", "silhouette"]
     assert "compares clusters" in compared(path, fits[2] / "kmeans-k2.json", "--criterion", "gap", code=2)
+
+
+@pytest.mark.parametrize("criterion", ["silhouette", "gap"])
+def test_of_fits_of_one_k_the_lower_inertia_is_better(criterion: str) -> None:
+    def candidate(name: str, k: int, inertia: float, value: float) -> Candidate:
+        document: Any = {"inertia": inertia, "data": {"sha256": "0" * 64, "source": "x.csv"}, "bic": 0.0}
+        kind: Kind = {"model": "kmeans", "k": k, "covariance": None, "mixing": None}
+        return Candidate(name, kind, document, score=Score(criterion, value, 0.01))
+
+    fits = [candidate("poor", 3, 9.0, 0.8), candidate("good", 3, 8.0, 0.7), candidate("other", 2, 20.0, 0.5)]
+    (group,) = grouped(fits, criterion)
+    assert [one.name for one in group.candidates] == ["good", "poor", "other"]

@@ -62,6 +62,7 @@ def compare(
     Examples:
       emcli compare gmm sample_data/faithful.csv -k 1-6 --covariance full,tied
       emcli compare coins tacks.csv -k 1-4 --mixing free,equal --criterion aic
+      emcli compare kmeans sample_data/iris.csv -k 1-9 --criterion gap
       emcli compare configs/heights.yaml configs/mixture_1d.yaml
       emcli compare fits/*.json --json
 

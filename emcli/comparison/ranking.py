@@ -108,6 +108,13 @@ class Candidate:
             return calinski_harabasz(fit)
         return self.score.value if self.score is not None and self.score.criterion == criterion else None
 
+    def gap(self) -> Gap | None:
+        """Its gap statistic, where that was asked for and exists."""
+        score = self.score
+        if score is None or score.criterion != "gap" or score.value is None or score.error is None:
+            return None
+        return Gap(score.value, score.error)
+
     def row(self, best: float | None) -> CandidateDocument:
         """Its entry in the document of a comparison; `best` is the BIC that others are compared with."""
         row: CandidateDocument = {
@@ -247,21 +254,24 @@ def grouped(candidates: Sequence[Candidate], criterion: str | None) -> list[Rank
 
 
 def _ranked(members: Sequence[Candidate], criterion: str) -> list[Candidate]:
-    """Sorted by the criterion, artefacts after all others; by the gap statistic, the k first that its rule chooses."""
-    k = None
-    if criterion == "gap":
-        gaps: dict[int, Gap] = {}
-        for member in sorted(members, key=lambda member: member.value("gap") or -inf):
-            if member.score is not None and member.score.value is not None and member.score.error is not None:
-                gaps[member.settings["k"]] = Gap(member.score.value, member.score.error)
-        k = chosen(gaps)
+    """Sorted by the criterion, artefacts after all others; by the gap statistic, the k first that its rule chooses.
 
-    def rank(candidate: Candidate) -> tuple[bool, bool, float]:
-        value = candidate.value(criterion)
-        worse = inf if value is None else (-value if criterion in CLUSTERING else value)
-        return candidate.is_artefact, candidate.settings["k"] != k, worse
+    Criteria of clusterings choose among numbers of clusters: each has the value of its lowest inertia, and of fits of
+    one k the lower inertia is better.
+    """
+    if criterion in LIKELIHOOD:
+        return sorted(members, key=lambda one: (one.is_artefact, _or_last(one.value(criterion))))
+    by_inertia = sorted(members, key=lambda one: one.fitted["inertia"])
+    lowest: dict[int, Candidate] = {}
+    for member in by_inertia:
+        lowest.setdefault(member.settings["k"], member)
+    best = {k: _or_last(one.value(criterion), -1.0) for k, one in lowest.items()}
+    k = chosen({k: gap for k, one in lowest.items() if (gap := one.gap()) is not None}) if criterion == "gap" else None
+    return sorted(by_inertia, key=lambda one: (one.is_artefact, one.settings["k"] != k, best[one.settings["k"]]))
 
-    return sorted(members, key=rank)
+
+def _or_last(value: float | None, sign: float = 1.0) -> float:
+    return inf if value is None else sign * value
 
 
 def as_document(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from emcli.comparison.ranking import Candidate, RankedGroup
+from emcli.comparison.ranking import CLOSE, Candidate, RankedGroup
 from emcli.errors import FitWarning
 
+MAX_NAMED = 5  # of the fits that are about as good as the best
 READING = ("columns", "row_weights", "heads", "tosses", "tails", "flips", "missing", "header", "comment", "delimiter")
 
 
@@ -31,7 +32,7 @@ def _sentence(said: Sequence[tuple[str, str]], fits: int) -> str:
 
 
 def comparison_warnings(groups: Sequence[RankedGroup]) -> list[FitWarning]:
-    """Warnings that no single fit has: `different-data` and `edge-of-grid`."""
+    """Warnings that no single fit has: `different-data`, `edge-of-grid` and `not-distinguishable`."""
     found = []
     fits = [candidate for group in groups for candidate in group.candidates if candidate.document is not None]
     if _of_different_data(fits):
@@ -40,8 +41,15 @@ def comparison_warnings(groups: Sequence[RankedGroup]) -> list[FitWarning]:
     edges = [group.candidates[0] for group in groups if _at_edge(group)]
     if edges:
         k, names = edges[0].settings["k"], ", ".join(edge.name for edge in edges)
-        what = f"the best k of {names} is the largest asked for, so a larger one may be better; go on to -k {2 * k}"
+        what = f"the best k of {names} is the largest asked for, so a larger one may be better; try -k {k}-{2 * k}"
         found.append(FitWarning("edge-of-grid", what))
+    for group in groups:
+        if close := group.close_to_best():
+            best = group.candidates[0].name
+            named = ", ".join(candidate.name for candidate in close[:MAX_NAMED])
+            named += f" and {len(close) - MAX_NAMED} more" * (len(close) > MAX_NAMED)
+            what = f"by {group.criterion.upper()} {best} is not distinguishable from {named}: less than {CLOSE:g} apart"
+            found.append(FitWarning("not-distinguishable", what))
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING
 
-from emcli.comparison.ranking import CLOSE, CLUSTERING, LIKELIHOOD
+from emcli.comparison.ranking import CLUSTERING, LIKELIHOOD
 from emcli.config.documents import CandidateDocument
 from emcli.errors import counted, escaped
 from emcli.models import model_class
@@ -37,7 +37,6 @@ MIXTURE_FORM = (
 SAMPLED = "In brackets the standard error of the silhouette, which is of a sample of the rows."
 MAX_CURVES, MAX_CURVE_WIDTH = 10, 20  # candidates, characters
 MAX_FITS_BESIDE = 3  # shown beside the reference
-MAX_CLOSE_NAMED = 5  # of the fits that are about as good as the best
 TITLES = {
     "model": "model",
     "k": "k",
@@ -113,17 +112,10 @@ def _shown(row: CandidateDocument) -> dict[str, object]:
 
 
 def _remarks(group: RankedGroup) -> list[str]:
-    """A sentence on the artefacts of a group, and one on the fits that are about as good as the best."""
+    """A sentence on the artefacts of a group."""
     said = []
     if any(candidate.is_artefact for candidate in group.candidates):
         said.append("* A component rests on so few rows that it is probably an artefact: ranked after the others.")
-    if close := group.close_to_best():
-        names = ", ".join(candidate.name for candidate in close[:MAX_CLOSE_NAMED])
-        names += f" and {len(close) - MAX_CLOSE_NAMED} more" * (len(close) > MAX_CLOSE_NAMED)
-        best = group.candidates[0].name
-        said.append(
-            f"Not distinguishable from {best} by {group.criterion.upper()} (less than {CLOSE:g} apart): {names}."
-        )
     return said
 
 
