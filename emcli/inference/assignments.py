@@ -42,14 +42,23 @@ def assignments(model: AnyModel, rows: Rows, jobs: int | None) -> Labels:
     return labels
 
 
-def uncertainty(model: AnyModel, rows: Rows, mapper: Mapper) -> float:
-    """-Σ w ln(max responsibility) in nats; ICL is BIC plus twice this."""
-    return 0.0 if model.hard else sum(mapper(partial(_of_batch, model), *zip(*rows.batches(), strict=True)))
+def soft_assignments(model: AnyModel, rows: Rows, mapper: Mapper) -> tuple[float, Array]:
+    """The uncertainty -Σ w ln(max responsibility) in nats, and Σ w r of each component (k,).
+
+    ICL is BIC plus twice the uncertainty. A hard model has none, and its sizes are in its parameters.
+    """
+    if model.hard:
+        return 0.0, np.empty(0)
+    parts = list(mapper(partial(_of_batch, model), *zip(*rows.batches(), strict=True)))
+    sizes: Array = sum((part[1] for part in parts), np.zeros(len(model.weights)))
+    return sum(part[0] for part in parts), sizes
 
 
-def _of_batch(model: AnyModel, x: Array, weights: Array | None) -> float:
-    total = 0.0
+def _of_batch(model: AnyModel, x: Array, weights: Array | None) -> tuple[float, Array]:
+    total, sizes = 0.0, np.zeros(len(model.weights))
     for some, counts in batch_chunks(x, weights):
-        certainty = np.log(model.posterior(some)[0].max(axis=0))
+        r, _ = model.posterior(some)
+        certainty = np.log(r.max(axis=0))
         total -= float(certainty.sum() if counts is None else counts @ certainty)
-    return total
+        sizes += r.sum(axis=1) if counts is None else r @ counts
+    return total, sizes

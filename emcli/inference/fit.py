@@ -19,7 +19,7 @@ from emcli.config.settings import Settings
 from emcli.data.dataset import Dataset
 from emcli.data.rows import Rows
 from emcli.errors import EmcliError, Exit, FitWarning, Problem
-from emcli.inference.assignments import uncertainty
+from emcli.inference.assignments import soft_assignments
 from emcli.inference.diagnostics import (
     BestRun,
     Judgement,
@@ -190,7 +190,7 @@ class _Fit:
             model,
             found.described(stats, rows),
             *measures,
-            uncertainty(model, rows, self.mapper),
+            *soft_assignments(model, rows, self.mapper),
             self._warnings(ledger, chosen, model, stats, seen),
             self._certificate(measures.log_likelihood, chosen.best),
         )

@@ -16,7 +16,7 @@ from emcli.inference.diagnostics import reached
 from emcli.inference.starts import Run
 from emcli.models.base import AnyModel, Measures
 from emcli.models.plain_values import Parameters
-from emcli.types import JSON
+from emcli.types import JSON, Array
 
 if TYPE_CHECKING:
     from emcli.inference.bootstrap import Bootstrap
@@ -42,6 +42,7 @@ class FitResult:
     log_likelihood: float | None
     inertia: float | None
     uncertainty: float  # -Σ w ln(max responsibility), nats
+    sizes: Array  # (k,) sums of the responsibilities; (0,) for a hard model
     warnings: list[FitWarning]
     certificate: Mapping[str, float | None] | None = None  # a proven bound on the best possible fit
     truth: Truth | None = None

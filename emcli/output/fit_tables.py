@@ -93,6 +93,8 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
 def _parameters(result: FitResult, widest: int) -> Table:
     """Fitted components, each followed by the true one it matches where that is known; turned where it is too wide."""
     fitted = result.kind.table(result.parameters, result.data.columns, result.data.rows.total)
+    if len(result.sizes):  # with equal mixing they are not the weights' shares of the rows
+        fitted = [(title, [Count(n) for n in result.sizes] if title == "rows" else cells) for title, cells in fitted]
     rows = [[str(i + 1), *map(number, cells)] for i, cells in enumerate(zip(*(c for _, c in fitted), strict=True))]
     true = result.truth and result.truth["parameters"]
     if true:
@@ -118,6 +120,7 @@ def _with_errors(result: FitResult, rows: list[list[str]]) -> list[list[str]]:
         return rows
     tables = [result.kind.table(p, result.data.columns, result.data.rows.total) for p in result.bootstrap.parameters]
     kinds = [type(cells[0]) for _, cells in tables[0]]
+    unknown = [title == "rows" and result.settings.model.mixing == "equal" for title, _ in tables[0]]
     cells = np.array([[column for _, column in each] for each in tables], dtype=np.float64)  # (replicates, columns, k)
     ends = np.quantile(cells, LEVELS, axis=0)
     shown = {"std. error": cells.std(axis=0, ddof=1), "2.5 %": ends[0], "97.5 %": ends[1]}
@@ -127,7 +130,10 @@ def _with_errors(result: FitResult, rows: list[list[str]]) -> list[list[str]]:
         lines.append(row)
         if row[0] == str(component + 1):
             for label, values in shown.items():
-                told = [number(kind(value)) for kind, value in zip(kinds, values[:, component], strict=True)]
+                told = [
+                    "" if blank else number(kind(value))
+                    for kind, value, blank in zip(kinds, values[:, component], unknown, strict=True)
+                ]
                 lines.append([label, *told])
             component += 1
     return lines
