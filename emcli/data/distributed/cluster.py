@@ -19,8 +19,8 @@ from emcli import __version__
 from emcli.config.settings import DataSettings
 from emcli.data.dataset import Dataset, shown_source, unfit, with_weight_sums
 from emcli.data.distributed import worker
-from emcli.data.distributed.rows import DistributedRows, row_count
-from emcli.data.rows import DataFault, Observations, Requirements, Rows
+from emcli.data.distributed.rows import DistributedRows
+from emcli.data.rows import DataFault, Observations, Requirements
 from emcli.data.table.partitions import check_header, partition_files
 from emcli.data.table.row_problems import dropped_rows
 from emcli.errors import EmcliError, Exit, FitWarning, quoted
@@ -104,21 +104,6 @@ class Cluster:
             if type(lost).__name__.endswith("CancelledError") or self._client.status != "running":
                 raise self._lost("the scheduler is gone") from lost
             raise
-
-
-class RemotePartitions:
-    """Rows in the memory of the workers: here but one handle for each partition."""
-
-    def __init__(self, cluster: Cluster, handles: Sequence[Future]) -> None:
-        self._cluster, self.handles = cluster, handles
-
-    def map(self, function: Callable[..., T], handles: Sequence[Future], *more: Sequence[object]) -> list[T]:
-        """function(rows, ...) of some partitions, in order; `more` are sequences of further arguments, as for map()."""
-        return self._cluster.map(function, handles, *more)
-
-    def transform(self, function: Callable[..., Rows], *more: Sequence[object]) -> RemotePartitions:
-        """New partitions on the workers: function(rows, ...) of each."""
-        return RemotePartitions(self._cluster, self._cluster.submit(function, self.handles, *more))
 
 
 @contextmanager
@@ -251,8 +236,7 @@ class RemoteTable:
         if not rows.count:
             n = len(self._raw)
             placed = self._cluster.submit(worker.place_rows, self._raw, [needs.observations] * n, [rows] * n)
-            sizes = self._cluster.map(row_count, placed)
-            rows = DistributedRows.of(rows, RemotePartitions(self._cluster, placed), sizes).or_merged()
+            rows = DistributedRows.of(rows, self._cluster, placed).or_merged()
         digest = sha256("".join(summary.digest for summary in self._summaries).encode()).hexdigest()
         return Dataset(
             rows=rows,

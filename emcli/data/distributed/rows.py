@@ -19,7 +19,7 @@ from emcli.types import Array, Batch, IndexArray, Mapper
 if TYPE_CHECKING:
     from distributed import Future
 
-    from emcli.data.distributed.cluster import RemotePartitions
+    from emcli.data.distributed.cluster import Cluster
 
 MAX_DISTINCT = 10**6  # distinct rows that are brought to the client
 
@@ -41,13 +41,15 @@ class DistributedRows(Rows):
     partition order, whichever worker holds a partition.
     """
 
-    partitions: RemotePartitions
+    cluster: Cluster
+    handles: Sequence[Future]  # of the partitions, which are `Rows` on the workers
     sizes: tuple[int, ...]  # rows of each partition
 
     @classmethod
-    def of(cls, like: Rows, partitions: RemotePartitions, sizes: Sequence[int]) -> Self:
+    def of(cls, like: Rows, cluster: Cluster, handles: Sequence[Future]) -> Self:
         """The rows of some partitions; `like` has the other fields."""
-        return cls(**_fields(like), partitions=partitions, sizes=tuple(sizes))
+        sizes = tuple(cluster.map(row_count, handles))
+        return cls(**_fields(like), cluster=cluster, handles=handles, sizes=sizes)
 
     @property
     def count(self) -> int:
@@ -61,24 +63,23 @@ class DistributedRows(Rows):
         def remote_map(
             function: Callable[..., Statistic], handles: Sequence[Future], weights: object = None
         ) -> Iterable[Statistic]:
-            return self.partitions.map(partial(sum_over_batches, function), handles)
+            return self.cluster.map(partial(sum_over_batches, function), handles)
 
         return remote_map
 
     def batches(self) -> list[Batch]:
-        return [(handle, None) for handle in self.partitions.handles]
+        return [(handle, None) for handle in self.handles]
 
     def head(self, size: int) -> Array:
         wanted = 0
         while wanted < len(self.sizes) and sum(self.sizes[:wanted]) < size:
             wanted += 1
-        heads = self.partitions.map(partial(Rows.head, size=size), self.partitions.handles[:wanted])
+        heads = self.cluster.map(partial(Rows.head, size=size), self.handles[:wanted])
         return np.concatenate(heads, axis=1)[:, :size]
 
     def has_more_distinct_than(self, limit: int) -> bool:
-        handles = self.partitions.handles
-        for some in (handles[:1], handles):  # mostly the first partition is enough
-            found = reduce(add, self.partitions.map(partial(DistinctKeys.of, limit=limit), some))
+        for some in (self.handles[:1], self.handles):  # mostly the first partition is enough
+            found = reduce(add, self.cluster.map(partial(DistinctKeys.of, limit=limit), some))
             if len(found.keys) > limit:
                 return True
         return False
@@ -89,7 +90,7 @@ class DistributedRows(Rows):
         ends = np.cumsum(self.sizes)
         cuts = np.split(drawn, np.searchsorted(drawn, ends[:-1]))
         places = [cut - begin for cut, begin in zip(cuts, ends - self.sizes, strict=True)]
-        found = self.partitions.map(take_rows, self.partitions.handles, places)
+        found = self.cluster.map(take_rows, self.handles, places)
         values = np.concatenate([values for values, _ in found], axis=1)
         some_weights = [weights for _, weights in found if weights is not None]
         weights = np.concatenate(some_weights) if some_weights else None
@@ -98,7 +99,7 @@ class DistributedRows(Rows):
 
     def brought_here(self) -> Rows | None:
         """The distinct rows with their frequencies, here; None where there are more than MAX_DISTINCT."""
-        found = reduce(add, self.partitions.map(DistinctRows.of, self.partitions.handles))
+        found = reduce(add, self.cluster.map(DistinctRows.of, self.handles))
         return None if found.too_many else self._in_this_process(found.values, found.weights, self.total)
 
     def _in_this_process(self, values: Array, weights: Array | None, total: float) -> Rows:
@@ -106,8 +107,8 @@ class DistributedRows(Rows):
 
     def redrawn(self, observations: Observations, model: Sampler, rng: np.random.Generator) -> Rows:
         seeds = rng.integers(2**63, size=len(self.sizes)).tolist()
-        partitions = self.partitions.transform(partial(redraw, observations=observations, model=model), seeds)
-        return replace(self, partitions=partitions, sizes=tuple(partitions.map(row_count, partitions.handles)))
+        draw = partial(redraw, observations=observations, model=model)
+        return self.of(self, self.cluster, self.cluster.submit(draw, self.handles, seeds))
 
     def or_merged(self) -> Rows:
         """The distinct rows, in this process, where a table in this process would be merged too; else these rows."""
