@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import REFERENCE, ROOT, SAMPLES, fit, reference, table
 from inprocess import result_of
+from scipy.stats import multivariate_normal
 
 NEVER = ["--tol", "1e-300"]  # stops only where floating point gains no more
 WAITING = REFERENCE / "data" / "faithful_waiting.csv"
@@ -181,3 +182,42 @@ def test_parameters_after_25_iterations_equal_those_of_scikit_learn(shape: str, 
         "spherical": lambda c: np.stack([v * np.eye(4) for v in c[order]]),
     }[shape](theirs.covariances_)
     np.testing.assert_allclose(found["parameters"]["covariances"], covariances, atol=1e-8)
+
+
+COUNTS = [  # free parameters of k components in d columns, counted by hand
+    ("gmm", ["--covariance", "full"], 3, 4, 2 + 12 + 30),
+    ("gmm", ["--covariance", "tied"], 3, 4, 2 + 12 + 10),
+    ("gmm", ["--covariance", "diag"], 3, 4, 2 + 12 + 12),
+    ("gmm", ["--covariance", "spherical"], 3, 4, 2 + 12 + 3),
+    ("gmm", ["--mixing", "equal"], 3, 4, 12 + 30),
+    ("kmeans", [], 3, 4, 12 + 1),
+]
+
+
+@pytest.mark.parametrize(("model", "more", "k", "d", "count"), COUNTS)
+def test_the_criteria_are_those_of_their_formulas(model: str, more: list[Any], k: int, d: int, count: int) -> None:
+    rows = table(SAMPLES / "iris.csv")
+    found = fit(model, SAMPLES / "iris.csv", "-k", k, "--restarts", 2, *more)
+    n, ll, parameters = len(rows), found["log_likelihood"], found["parameters"]
+    assert found["parameters_count"] == count
+    assert found["aic"] == pytest.approx(-2 * ll + 2 * count, rel=1e-14)
+    assert found["bic"] == pytest.approx(-2 * ll + count * np.log(n), rel=1e-14)
+    if model == "kmeans":
+        inertia = ((rows[:, None] - parameters["centroids"]) ** 2).sum(axis=2).min(axis=1).sum()
+        variance = inertia / (n * d)
+        assert ll == pytest.approx(-n * np.log(k) - n * d / 2 * (np.log(2 * np.pi * variance) + 1), rel=1e-12)
+        assert found["icl"] == found["bic"]
+    else:
+        pairs = zip(parameters["weights"], parameters["means"], parameters["covariances"], strict=True)
+        joint = np.array([weight * multivariate_normal.pdf(rows, mean, square) for weight, mean, square in pairs])
+        assert ll == pytest.approx(np.log(joint.sum(axis=0)).sum(), rel=1e-12)
+        unsure = -np.log((joint / joint.sum(axis=0)).max(axis=0)).sum()
+        assert found["icl"] - found["bic"] == pytest.approx(2 * unsure, rel=1e-6)
+        assert unsure > 0.1
+
+
+@pytest.mark.parametrize(("mixing", "count"), [("free", 3), ("equal", 2)])
+def test_the_parameters_of_two_coins_are_counted(mixing: str, count: int) -> None:
+    found = fit("coins", SAMPLES / "two_coins.csv", "-k", 2, "--mixing", mixing, "--restarts", 1)
+    assert found["parameters_count"] == count
+    assert found["bic"] == pytest.approx(-2 * found["log_likelihood"] + count * np.log(500), rel=1e-14)

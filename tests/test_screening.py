@@ -11,6 +11,7 @@ import pytest
 from conftest import fit, run
 
 ROWS = 50_000  # from which starts are screened
+SCREENED = {"gmm": ["-k", 4, "--restarts", 6], "kmeans": ["-k", 7, "--restarts", 6, "--init", "random"]}
 
 
 class Fitted(NamedTuple):
@@ -34,11 +35,11 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def screened(large: Path) -> dict[str, Fitted]:
-    """A fit of each model that begins six times."""
+    """A fit of each model that begins six times, and for K-means ends in as many optima."""
     found = {}
-    for model in ("gmm", "kmeans"):
+    for model, words in SCREENED.items():
         saved, log = (large.with_name(f"{model}.{ending}") for ending in ("json", "jsonl"))
-        done = run("fit", model, large, "-k", 4, "--restarts", 6, "-o", saved, "--trace", log, process=False)
+        done = run("fit", model, large, *words, "-o", saved, "--trace", log, process=False)
         trace = [json.loads(line) for line in log.read_text().splitlines()]
         found[model] = Fitted(json.loads(saved.read_text()), done.stdout, trace)
     return found
@@ -82,8 +83,14 @@ def test_few_rows_are_not_screened(model: str, large: Path) -> None:
     assert all("sample" not in line for line in document["restarts"])
 
 
+def test_the_best_of_many_optima_go_on(screened: dict[str, Fitted]) -> None:
+    scores = {line["sample"]["log_likelihood"]: line["status"] for line in screened["kmeans"].document["restarts"]}
+    assert len(scores) == 6
+    assert [scores[score] for score in sorted(scores)] == ["screened"] * 3 + ["converged"] * 3
+
+
 def test_jobs_change_no_byte(large: Path, screened: dict[str, Fitted]) -> None:
-    command = ["fit", "kmeans", large, "-k", 4, "--restarts", 6, "--json"]
+    command = ["fit", "kmeans", large, *SCREENED["kmeans"], "--json"]
     one, four = (run(*command, "--jobs", jobs, process=False).stdout for jobs in (1, 4))
     assert one == four
     assert json.loads(one) == screened["kmeans"].document
