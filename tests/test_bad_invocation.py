@@ -201,6 +201,13 @@ def test_a_flag_beats_the_experiment_and_v_says_so(tmp_path: Path) -> None:
     hold(done, 0, "k=4 from -k (fit.yaml:3 says 3)")
 
 
+def test_v_says_of_each_command_what_it_works_on(tmp_path: Path) -> None:
+    lay(tmp_path, Bad("fit", 0))
+    hold(in_process(["fit", "kmeans", "x.csv", "-k", "2", "-v", "-o", "f.json"], tmp_path), 0, "emcli: read ")
+    hold(in_process(["predict", "f.json", "x.csv", "-v"], tmp_path), 0, "emcli: applying kmeans, k=2, to columns x, y")
+    hold(in_process(["generate", "f.json", "-n", "3", "-v"], tmp_path), 0, "emcli: drew 3 rows of x, y from f.json")
+
+
 @pytest.mark.parametrize("words", [["./-x.csv"], ["--", "-x.csv"]])
 def test_a_name_may_begin_with_a_dash(words: list[str], tmp_path: Path) -> None:
     (tmp_path / "-x.csv").write_text(POINTS)

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from emcli.cli import options
-from emcli.errors import EmcliError, Exit, Problem
+from emcli.errors import EmcliError, Exit, Problem, counted
 
 if TYPE_CHECKING:
     from emcli.inference.simulate import SimulatedData
@@ -32,6 +32,7 @@ def generate(
 
     The same seed gives the same rows.
     """
+    from emcli.cli.guard import note
     from emcli.cli.inputs import experiment_in, simulated
     from emcli.config.checks import integer
     from emcli.config.experiment import MAX_ROWS
@@ -46,6 +47,8 @@ def generate(
         drawn = _from_fit(source, rows, seed)
     else:
         drawn = simulated(experiment_in(source), rows, seed)
+    if verbose:
+        note(f"drew {counted(len(drawn.values), 'row')} of {', '.join(drawn.names)} from {source}")
     names = (*drawn.names, "component") if labels else drawn.names
     with file.opened() if file else nullcontext(sys.stdout) as stream:
         write_csv(stream, names, drawn.values, (drawn.labels + 1).tolist() if labels else None)

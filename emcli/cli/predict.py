@@ -33,7 +33,7 @@ def predict(
     The columns of DATA come first, as they are; then `component`, one `p_1` to
     `p_k` each and `log_density`; for K-means `component` and `distance`.
     """
-    from emcli.cli.guard import warn
+    from emcli.cli.guard import note, warn
     from emcli.cli.inputs import settings_in, source_of
     from emcli.config.settings import CHECKS
     from emcli.config.sources import check_flags
@@ -54,7 +54,10 @@ def predict(
         folder = OutputFolder(output)
     else:
         file = Output(output, (fit, *partition_files(source)))
-    pieces = predictions(read_fit(fit), fit, source, csv, folder is not None)
+    saved = read_fit(fit)
+    if verbose:
+        note(f"applying {saved['model']}, k={saved['k']}, to columns {', '.join(saved['data']['columns'])}")
+    pieces = predictions(saved, fit, source, csv, folder is not None)
     with ExitStack() as opened:
         written = opened.enter_context(folder.opened()) if folder else None
         stream = opened.enter_context(file.opened()) if file else sys.stdout
