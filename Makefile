@@ -40,7 +40,7 @@ test-slow: $(READY)  ## the long properties: fifty seeds, every reference
 	@$(BIN)/python -m pytest -m slow --hypothesis-profile explore
 
 fuzz: $(READY)  ## random inputs for parsers and fits; EMCLI_FUZZ=20000 of each instead of 3000
-	@$(BIN)/python -m pytest -m fuzz --hypothesis-profile explore tests/test_fuzz.py
+	@$(BIN)/python -m pytest -m fuzz --hypothesis-profile explore tests/cli/test_fuzz.py
 
 lint: $(READY)  ## ruff and mypy --strict
 	@$(BIN)/ruff check emcli tests

@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, run, run_here
 
+from emcli.models import MODELS
 from emcli.output.plots.figure import Panel, Picture, Series
 from emcli.output.plots.terminal_renderer import drawn
 from emcli.output.progress import Progress, time_left
@@ -303,7 +304,7 @@ def complete(shell: str, line: str, **more: str) -> subprocess.CompletedProcess[
 def test_a_shell_completes_commands_options_models_and_values(shell: str) -> None:
     for typed, expected in (
         ("emcli pre", {"predict"}),
-        ("emcli fit ", {"kmeans", "coins", "gmm"}),
+        ("emcli fit ", set(MODELS)),
         ("emcli fit gmm --co", {"--covariance", "--columns", "--comment", "--components"}),
         ("emcli fit gmm --covariance ", {"full", "tied", "diag", "spherical"}),
         ("emcli compare gmm --mixing free,e", {"free,equal"}),

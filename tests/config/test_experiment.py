@@ -17,7 +17,7 @@ from emcli.config.experiment import Simulation, read_experiment, start_values
 from emcli.errors import EmcliError, Exit
 
 MODELS = ("kmeans", "coins", "gmm")
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 Write = Callable[[str, str], Path]
 
 
