@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from inprocess import Options, clusters, result_of, tosses
 
 from emcli.data.trials import with_densities
-from emcli.inference.information import information
+from emcli.inference.information import Curvatures, information
 from emcli.models.coins.mixture import BinomialMixture
 from emcli.models.gmm.covariance import SHAPES
 from emcli.models.gmm.mixture import GaussianMixture
@@ -63,3 +64,41 @@ def test_score_and_observed_information_are_the_derivatives_of_the_log_likelihoo
             bent[i, j] = at((i, h), (j, h)) - at((i, h), (j, -h)) - at((i, -h), (j, h)) + at((i, -h), (j, -h))
     bent /= -4 * h * h
     np.testing.assert_allclose(seen.observed, bent, rtol=1e-4, atol=1e-4 * np.abs(bent).max())
+
+
+APART: dict[str, tuple[Options, np.ndarray]] = {
+    "full": ({"model": "gmm", "covariance": "full", "k": 3}, clusters(d=1)),
+    "tied": ({"model": "gmm", "covariance": "tied", "k": 3}, clusters()),
+    "diag equal": ({"model": "gmm", "covariance": "diag", "mixing": "equal", "k": 3}, clusters()),
+    "coins": ({"model": "coins", "mixing": "free"}, tosses()),
+}
+
+
+@pytest.mark.parametrize(("options", "values"), APART.values(), ids=APART)
+def test_a_curvature_is_one_less_the_rate_at_which_em_converges(options: Options, values: np.ndarray) -> None:
+    """At a fixed point the derivative of the EM step has the eigenvalues 1 - λ (Dempster, Laird & Rubin 1977)."""
+    result = result_of(values, options)
+    model, rows, weights = result.best.model, result.data.rows.values, result.data.rows.weights
+    shares = information(model, [(rows, weights)]).curvatures.values
+    p, h = model.parameters_count, 1e-5
+
+    def improved(step: np.ndarray) -> np.ndarray:
+        moved = model.moved(step)
+        return coordinates(moved.m_step(moved.e_step(rows, weights)))
+
+    def coordinates(of: Any) -> np.ndarray:
+        return np.concatenate([np.ravel(part) for part in (of.weights, *of.components())])
+
+    steps = np.eye(p) * h
+    after = np.array([(improved(step) - improved(-step)) / (2 * h) for step in steps])
+    before = np.array([(coordinates(model.moved(step)) - coordinates(model.moved(-step))) / (2 * h) for step in steps])
+    rates = np.linalg.eigvals(after @ np.linalg.pinv(before))
+    np.testing.assert_allclose(np.sort(1 - rates.real), shares, atol=1e-6)
+    assert abs(rates.imag).max() < 1e-6
+
+
+def test_what_is_left_to_gain_is_not_known_where_a_flat_direction_has_a_slope() -> None:
+    curvatures = Curvatures(np.array([1e-8, 0.5, 1.0]), np.eye(3), np.array([1e-12, 1e-3, 2e-3]))
+    assert curvatures.gain(1e-6) == pytest.approx(1e-6 + 2e-6)
+    assert curvatures._replace(slopes=np.array([1e-3, 0.0, 0.0])).gain(1e-6) is None
+    assert curvatures._replace(values=np.array([-0.5, 0.5, 1.0]), slopes=np.full(3, 1e-2)).gain(1e-6) is None
