@@ -43,7 +43,10 @@ def _climb(result: FitResult) -> Panel:
     some = others[:: -(-len(others) // MOST_STARTS) or 1]
     named = counted(len(others), "other start")
     said = f"{named}, {len(some)} shown" if len(some) < len(others) else named
-    lines = [thinned([each.objective for each in result.measures(start)]) for start in (*some, result.best)]
+    lines = [
+        thinned([each.objective for each in result.measures(start)[: start.iterations + 1]])
+        for start in (*some, result.best)
+    ]
     series = [Series("line", x, y, None if i else said, None, "thin") for i, (x, y) in enumerate(lines[:-1])]
     best = f"best: {'found directly' if result.best.origin == 'exact' else f'start {result.best.start}'}"
     x, y = lines[-1]
