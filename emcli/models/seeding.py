@@ -9,10 +9,10 @@ from emcli.types import Array, IndexArray
 MAX_DIFFERENCES_AT_ONCE = 1 << 18  # numbers up to which all differences are computed in one array
 
 
-def squared_distances(rows: Array, centres: Array) -> Array:
+def squared_distances(rows: Array, centres: Array, at_once: int = MAX_DIFFERENCES_AT_ONCE) -> Array:
     """Squared Euclidean distances (k, n) of rows (d, n) to centres (k, d), by differences, which keep ties exact."""
     out = np.empty((len(centres), rows.shape[1]))
-    if rows.size * len(centres) <= MAX_DIFFERENCES_AT_ONCE:
+    if rows.size * len(centres) <= at_once:
         apart = rows - centres[:, :, None]
         np.einsum("kdn,kdn->kn", apart, apart, out=out)
         return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from conftest import fit
 from inprocess import prepared, scaled
 
 from emcli.config.resolve import resolve
-from emcli.data import duplicates, trial_counts
+from emcli.data import trial_counts
 from emcli.data.duplicates import keys, merged
 from emcli.models import model_class
+from emcli.models.em import em
 
 N = 20_000
 
@@ -63,9 +65,16 @@ def test_rows_that_differ_are_left_alone() -> None:
     assert merged(np.zeros((1, N)), None) is None
 
 
-def test_rows_with_the_same_key_by_chance_are_not_taken_for_equal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duplicates, "keys", lambda values: keys(np.floor(values / 2)))
-    assert merged(heights().T.copy(), None) is None
+def test_rows_with_the_same_key_by_chance_are_not_taken_for_equal() -> None:
+    """A second column that undoes what the first one changes in the key."""
+    values = heights(2).T.copy()
+    one, other = np.array([[163.0]]), np.array([[178.0]])
+    undone = (np.array([170.0]).view(np.uint64) ^ keys(one) ^ keys(other)).view(np.float64)
+    assert np.isfinite(undone).all()
+    assert merged(values, None) is not None
+    values[:, 0], values[:, 1] = [163.0, 170.0], [178.0, undone[0]]
+    assert keys(values[:, :1]) == keys(values[:, 1:2])
+    assert merged(values, None) is None
 
 
 @pytest.mark.parametrize("d", [1, 2])
@@ -80,29 +89,24 @@ def test_whether_there_are_more_different_rows_than_a_limit(d: int) -> None:
 @pytest.mark.parametrize("model", ["gmm", "kmeans"])
 @pytest.mark.parametrize("d", [1, 2])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_a_fit_to_merged_rows_is_the_fit_to_the_rows(
-    model: str, d: int, weighted: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from emcli.data.rows import Rows
-    from emcli.models.em import em
-
+def test_a_fit_to_merged_rows_is_the_fit_to_the_rows(model: str, d: int, weighted: bool) -> None:
     values, names = heights(d), ["x", "y"][:d]
     weights = np.random.default_rng(4).integers(1, 9, N) / 4 if weighted else None
     kind, settings = model_class(model), settings_of(model, 2)
     means = [[160.0, 160.0][:d], [180.0, 181.0][:d]]
-    steps = []
-    for fewest in (duplicates.MIN_ROWS, N):
-        monkeypatch.setattr(duplicates, "MIN_ROWS", fewest)
-        rows: Rows = prepared(kind, values, names, settings, weights).rows
-        given = {"centroids": means} if model == "kmeans" else {"means": means}
-        start = scaled(kind, given, settings, rows)
-        steps.append([step for _, step in zip(range(9), em(start, rows.batches()), strict=False)])
-        assert (rows.duplicate_of is None) == (fewest == N)
-    assert len(steps[0]) == len(steps[1]) > 1
-    for one, other in zip(*steps, strict=True):
-        assert one.score == pytest.approx(other.score, rel=1e-12)
-        assert one.weight == pytest.approx(other.weight, rel=1e-14)
-        for a, b in zip(one.model.components(), other.model.components(), strict=True):
+    rows = prepared(kind, values, names, settings, weights).rows
+    assert rows.duplicate_of is not None
+    z = rows.scaling.to_scaled(values)
+    if rows.covariance is not None:
+        np.testing.assert_allclose(rows.covariance, np.cov(z.T, bias=True, aweights=weights).reshape(d, d), rtol=1e-12)
+    start = scaled(kind, {"centroids": means} if model == "kmeans" else {"means": means}, settings, rows)
+    apart = (np.ascontiguousarray(z.T), weights)
+    one, other = (list(islice(em(start, batches), 9)) for batches in (rows.batches(), [apart]))
+    assert len(one) == len(other) > 1
+    for step, beside in zip(one, other, strict=True):
+        assert step.score == pytest.approx(beside.score, rel=1e-12)
+        assert step.weight == pytest.approx(beside.weight, rel=1e-14)
+        for a, b in zip(step.model.components(), beside.model.components(), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
 import pytest
 
+from emcli.data.rows import batch_chunks
 from emcli.models.base import Degenerate
 from emcli.models.gmm.covariance import SHAPES
-from emcli.models.gmm.e_step import MIN_DENSITY
+from emcli.models.gmm.e_step import CHUNK_NUMBERS, MIN_CHUNK_ROWS, MIN_DENSITY
 from emcli.models.gmm.mixture import GaussianMixture
 
 Wide = np.longdouble
@@ -124,14 +127,11 @@ def test_a_row_beyond_all_densities_is_a_degenerate_start_not_a_warning() -> Non
         GaussianMixture(WEIGHTS, means, SHAPES["diag"].of(matrices, None)).e_step(rows, None)
 
 
-def test_a_piece_of_any_size_leaves_the_same_sums(monkeypatch: pytest.MonkeyPatch) -> None:
-    from emcli.models.gmm import e_step
-
-    rows, weights, means, matrices = drawn("close", 3)
+def test_many_rows_are_taken_in_pieces_that_leave_the_same_sums() -> None:
+    rows, weights, means, matrices = drawn("close", 3, n=15 * MIN_CHUNK_ROWS)
+    assert rows.size * len(means) > 2 * CHUNK_NUMBERS
     model = GaussianMixture(WEIGHTS, means, SHAPES["full"].of(matrices, None))
     whole = model.e_step(rows, weights)
-    monkeypatch.setattr(e_step, "CHUNK_NUMBERS", 1000)
-    monkeypatch.setattr(e_step, "MIN_CHUNK_ROWS", 1)
-    pieces = model.e_step(rows, weights)
+    pieces = reduce(add, (model.e_step(*piece) for piece in batch_chunks(rows, weights, 1000)))
     for name in vars(whole):
         np.testing.assert_allclose(getattr(pieces, name), getattr(whole, name), rtol=1e-12, atol=1e-9, err_msg=name)

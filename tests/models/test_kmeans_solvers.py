@@ -22,7 +22,7 @@ from emcli.data.rows import Columns, Rows
 from emcli.data.scaling import ScalingRule
 from emcli.inference.convergence import check_monotone
 from emcli.models.em import Step, em
-from emcli.models.kmeans import bounded_rows, lloyd_bounds
+from emcli.models.kmeans import bounded_rows
 from emcli.models.kmeans.assignment import ScreenedDistances
 from emcli.models.kmeans.bounded_rows import BoundedRows
 from emcli.models.kmeans.centroid_drift import CentroidDrift
@@ -35,37 +35,29 @@ from emcli.types import Array
 MOST = 60  # iterations
 
 
-@pytest.fixture(autouse=True)
-def several_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However few the rows, so that what is put together from parts is tested too."""
-    monkeypatch.setattr(lloyd_bounds, "MIN_SLICE_PRODUCTS", 1)
-
-
 def rows_of(x: Array, weights: Array | None, k: int) -> Rows:
     columns = Columns(x, [], weights, [f"x{j}" for j in range(x.shape[1])])
     return POINTS.prepare(columns, k, ScalingRule.ALL_COLUMNS, DataSettings())
 
 
-def fast(model: KMeans, rows: Rows) -> Iterator[Step]:
-    return (steps_1d if len(rows.values) == 1 else steps_with_bounds)(model, rows, map)
+def fast(model: KMeans, rows: Rows, mapper: Any = map, slice_products: int = 1) -> Iterator[Step]:
+    """Steps of the solver; in several slices however few the rows, so that what is put together is tested too."""
+    if len(rows.values) == 1:
+        return steps_1d(model, rows, mapper)
+    return steps_with_bounds(model, rows, mapper, slice_products)
 
 
-def solver_steps(model: KMeans, rows: Rows, mapper: Any) -> Iterator[Step]:
-    steps = model.steps(rows, mapper)
-    assert steps is not None
-    return steps
-
-
-def both(x: Array, weights: Array | None, start: Array) -> tuple[list[Step], list[Step], Rows]:
+def both(x: Array, weights: Array | None, start: Array, slice_products: int = 1) -> tuple[list[Step], list[Step], Rows]:
     """All steps of plain EM and of the solver, from one start."""
     rows = rows_of(x, weights, len(start))
     model = KMeans(rows.scaling.to_scaled(start))
     plain = list(islice(em(model, rows.batches()), MOST))
-    return plain, list(islice(check_monotone(fast(model, rows)), MOST)), rows
+    return plain, list(islice(check_monotone(fast(model, rows, map, slice_products)), MOST)), rows
 
 
-def agree(x: Array, weights: Array | None, start: Array) -> None:
-    plain, solved, rows = both(x, weights, start)
+def agree(x: Array, weights: Array | None, start: Array, slice_products: int = 1) -> None:
+    """Hold every step of the solver against that of plain EM."""
+    plain, solved, rows = both(x, weights, start, slice_products)
     assert len(plain) == len(solved)
     scale = (rows.values**2).sum() if weights is None else ((rows.values**2) @ weights).sum()
     for one, other in zip(plain, solved, strict=True):
@@ -105,14 +97,11 @@ def drawn(seed: int, n: int, d: int, k: int, kind: str) -> tuple[Array, Array]:
         (500, 5, 300),
     ],
 )
-@pytest.mark.parametrize("least", [1, 1 << 30])
-def test_every_step_is_that_of_plain_em(
-    n: int, d: int, k: int, kind: str, least: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In several parts, or in one."""
-    monkeypatch.setattr(lloyd_bounds, "MIN_SLICE_PRODUCTS", least)
+@pytest.mark.parametrize("slice_products", [1, 1 << 30])
+def test_every_step_is_that_of_plain_em(n: int, d: int, k: int, kind: str, slice_products: int) -> None:
+    """In several slices, or in one."""
     x, start = drawn(0, n, d, k, kind)
-    agree(x, None, start)
+    agree(x, None, start, slice_products)
 
 
 @pytest.mark.parametrize("noted", [(bounded_rows.MAX_NOTED_SHARE, bounded_rows.NOTED_STEPS), (1.0, 1.0), (1.0, 2.0)])
@@ -227,10 +216,10 @@ def test_neither_threads_nor_processes_change_a_bit(d: int, k: int, shared_out: 
     x, start = drawn(3, 70_000 if d < 40 else 10_000, d, k, "blobs")
     rows = rows_of(x, None, k)
     model = KMeans(rows.scaling.to_scaled(start))
-    alone = list(islice(solver_steps(model, rows, map), 10))
+    alone = list(islice(fast(model, rows, map), 10))
     for jobs in (2, 4):
         with shared_out(jobs) as mapper:
-            for one, other in zip(alone, islice(solver_steps(model, rows, mapper), 10), strict=True):
+            for one, other in zip(alone, islice(fast(model, rows, mapper), 10), strict=True):
                 assert one.score == other.score
                 assert np.array_equal(one.model.centroids, other.model.centroids)
 

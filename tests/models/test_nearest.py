@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emcli.models import seeding
 from emcli.models.kmeans.assignment import cluster_sums, memberships, nearest, nearest_exact
-from emcli.models.seeding import squared_distances
+from emcli.models.seeding import MAX_DIFFERENCES_AT_ONCE, squared_distances
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -55,15 +54,13 @@ def test_gaps_and_distances_that_are_called_sure_are(n: int, d: int, k: int, kin
         np.testing.assert_allclose(seen.distances, one, rtol=1e-5)
 
 
-def test_few_differences_taken_at_once_are_bit_for_bit_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_differences_taken_at_once_are_bit_for_bit_the_same() -> None:
     rng = np.random.default_rng(0)
     for n, d, k in [(1, 64, 100), (2, 1, 3), (7, 3, 5), (33, 17, 8), (400, 2, 8)]:
         rows, centroids = rng.normal(size=(d, n)) * 10.0 ** rng.normal(size=(d, 1)), rng.normal(size=(k, d))
-        assert n * d * k <= seeding.MAX_DIFFERENCES_AT_ONCE
-        together = squared_distances(rows, centroids)
-        with monkeypatch.context() as patch:
-            patch.setattr(seeding, "MAX_DIFFERENCES_AT_ONCE", 0)
-            assert np.array_equal(squared_distances(rows, centroids), together)
+        assert n * d * k <= MAX_DIFFERENCES_AT_ONCE
+        one_by_one = squared_distances(rows, centroids, at_once=0)
+        assert np.array_equal(squared_distances(rows, centroids), one_by_one)
 
 
 def test_coordinates_too_large_for_single_precision_are_compared_exactly() -> None:

@@ -44,7 +44,9 @@ class SliceMap(Protocol):
     def __call__(self, function: Callable[[BoundedRows], T], /) -> list[T]: ...
 
 
-def steps_with_bounds(model: KMeans, rows: Rows, mapper: Mapper) -> Iterator[Step]:
+def steps_with_bounds(
+    model: KMeans, rows: Rows, mapper: Mapper, slice_products: int = MIN_SLICE_PRODUCTS
+) -> Iterator[Step]:
     """The steps of em(), up to rounding (Hamerly 2010; the bounds are those of float32 distances)."""
     d, n = rows.values.shape
     k = len(model.centroids)
@@ -56,7 +58,7 @@ def steps_with_bounds(model: KMeans, rows: Rows, mapper: Mapper) -> Iterator[Ste
     labels[:], valid_until[:] = k, -np.inf
     distances = arrays.empty((n,), np.float32) if k * d >= MIN_FAST_COORDINATES else None
     copy = arrays.empty((n, d + 2), np.float32) if d >= MIN_COPY_DIMENSIONS else None
-    size = min(MAX_SLICE_ROWS, max(-(-n // MIN_SLICES), MIN_SLICE_PRODUCTS // model.centroids.size))
+    size = min(MAX_SLICE_ROWS, max(-(-n // MIN_SLICES), slice_products // model.centroids.size))
     whole = BoundedRows(rows.values, rows.weights, labels, valid_until, distances, copy)
     with sticky_workers(mapper, [whole.cut_out(slice(i, i + size)) for i in range(0, n, size)]) as slice_map:
         yield from _lloyd(model, rows, mapper, slice_map)
