@@ -9,16 +9,19 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from clusters import Processes, cluster, until
-from conftest import ROOT, run
+from conftest import ROOT
+from conftest import run as run_anywhere
 
 pytest.importorskip("distributed")
 pytestmark = pytest.mark.slow  # a dozen processes each, and deadlines that a busy machine misses
+run = partial(run_anywhere, process=True)  # a client in this process would outlive its cluster
 LONG = ("gmm", "-k", "4", "--restarts", "1", "--solver", "em", "--tol", "1e-13", "--max-iter", "60", "--json")
 
 

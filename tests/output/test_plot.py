@@ -256,7 +256,7 @@ def test_bins_are_round_and_hold_every_row_however_far_from_zero() -> None:
         assert 2 <= len(edges) < 300
 
 
-SELDOM = ("coins-flips", "gmm-spherical", "heights", "mixture_1d", "two_coins", "compare")  # drawn as others are
+SELDOM = ("coins-flips", "gmm-spherical", "heights", "mixture_1d", "two_coins")  # drawn as others are
 
 
 def often_and_seldom(cases: Iterable[Any]) -> list[Any]:
