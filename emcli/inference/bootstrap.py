@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -12,17 +13,29 @@ from emcli.compute.threads import usable_cores
 from emcli.data.dataset import Dataset
 from emcli.errors import EmcliError, Exit, FitWarning, Problem
 from emcli.inference.agreement import match_components, reorder
-from emcli.inference.convergence import check_monotone, converge
+from emcli.inference.diagnostics import best_run
 from emcli.inference.fit_result import FitResult
-from emcli.inference.starts import information_if_affordable, iterate
-from emcli.models.base import Degenerate
-from emcli.types import JSON
+from emcli.inference.starts import Run, run_start, start_model
+from emcli.models.base import AnyModel
+from emcli.types import JSON, Array, IndexArray
 
 MAX_REFUSED_SHARE = 0.05  # of replicates in another order, or without a fit; with more, errors mean nothing
 LEVELS = (0.025, 0.975)  # quantiles at the ends of a 95 % interval
 PROGRESS_REPORTS = 20  # in one bootstrap, at most
 MIN_REPLICATES_EACH = 8  # that each process makes between two reports
 SEED_STREAM = 1  # in the seeds of replicates, to make them differ from those of starts
+RANDOM_STARTS = 4  # of a replicate, beside the run from the fit
+PILOT_REPLICATES = 20  # after which random starts end, if they found nothing better in any
+DISSOLVED, STABLE = 0.5, 0.75  # mean Jaccard coefficients below and above which a component is called so (Hennig 2007)
+
+
+@dataclass(frozen=True)
+class Refit:
+    """The best fit of one replicate."""
+
+    parameters: dict[str, JSON]  # its components in its own order
+    places_kept: bool  # did it end at the optimum of its run from the fit, whose components keep their places?
+    jaccard: Array | None  # (k,) best Jaccard coefficient of each component of the fit; None for rows elsewhere
 
 
 @dataclass(frozen=True)
@@ -31,23 +44,34 @@ class Bootstrap:
 
     replicates: int  # how many were asked for
     failed: int  # how many of them have no fit
-    another_order: int  # how many match the fit's components in another order
+    another_order: int  # how many match the fit's components in another order, or not one to one
     parameters: list[dict[str, JSON]]  # of each that has a fit, its components in the fit's order
+    jaccard: list[float] | None = None  # (k,) mean over the refits; None where it was not computed
+
+    def stability(self, component: int) -> str:
+        """The mean Jaccard coefficient of a component, and what it is called (Hennig 2007); empty where unknown."""
+        if self.jaccard is None:
+            return ""
+        mean = self.jaccard[component]
+        return f"{mean:.2f}{' dissolved' if mean < DISSOLVED else ' stable' if mean > STABLE else ''}"
 
     @property
     def refused(self) -> str | None:
         """Why no standard errors are given; None where they are."""
-        for count, what in (
-            (self.another_order, "match the components in another order, so they are too close to be told apart"),
+        counts = (
+            (self.another_order, "match the components in another order or not one to one: too close to be told apart"),
             (self.failed, "have no fit"),
-        ):
-            if count > MAX_REFUSED_SHARE * self.replicates:
-                return f"{count} of {self.replicates} replicates {what}"
+        )
+        most = MAX_REFUSED_SHARE * self.replicates
+        if reasons := [f"{count} of {self.replicates} replicates {what}" for count, what in counts if count > most]:
+            return "; ".join(reasons)
         return None if len(self.parameters) > 1 else "errors need two replicates or more"
 
     def document(self) -> dict[str, JSON]:
         """Standard errors and 95 % percentile intervals, each in the form of the parameters."""
         said: dict[str, JSON] = {"replicates": self.replicates, "failed": self.failed, "reordered": self.another_order}
+        if self.jaccard is not None:
+            said["jaccard"] = list(self.jaccard)
         if self.refused:
             return {**said, "refused": self.refused}
         stacked = {key: np.array([each[key] for each in self.parameters]) for key in self.parameters[0]}
@@ -68,39 +92,83 @@ def refuse(data: Dataset) -> None:
 def bootstrapped(result: FitResult, replicates: int) -> Generator[int, None, FitResult]:
     """The result with a bootstrap of that many replicates (Efron & Tibshirani 1993, section 6.5).
 
-    Yields the number done. Each replicate draws as many rows as the weights sum to and is fitted with the fit as its
-    start; the result has the same bytes for any number of processes.
+    Yields the number done. Each replicate draws as many rows as the weights sum to, and is fitted from the fit and from
+    random starts; these are left out where they never found better in the first PILOT_REPLICATES. The result has the
+    same bytes for any number of processes.
     """
     kind, rows, search = result.kind, result.data.rows, result.settings.search
-
-    def refitted(number: int) -> dict[str, JSON] | None:
-        rng = np.random.default_rng([search.seed, SEED_STREAM, number])
-        drawn = rows.redrawn(kind.observations, result.model, rng)
-        try:
-            mapper = drawn.mapping(map)
-            known = information_if_affordable(drawn, result.model, mapper)
-            steps = check_monotone(iterate(result.model, drawn, search, known, mapper))
-            tested = known.decrement if known else None
-            *_, last = converge(steps, search.tol, search.max_iter, tested)
-        except Degenerate:
-            return None
-        return last.model.to_original(drawn.scaling).to_parameters()
-
-    found: list[dict[str, JSON] | None] = []
+    found: list[tuple[Refit | None, bool]] = []
     jobs = usable_cores(search.jobs)
     step = max(MIN_REPLICATES_EACH * jobs, -(-replicates // PROGRESS_REPORTS))
+    starts = RANDOM_STARTS if len(result.model.weights) > 1 else 0
     with process_map(jobs, rows.is_local) as mapper:
-        for first in range(0, replicates, step):
-            numbers = range(first, min(first + step, replicates))
-            for parameters in mapper(call, [refitted] * len(numbers), numbers):
-                found.append(parameters)
+        for numbers in _blocks(replicates, step):
+            if len(found) >= PILOT_REPLICATES and not any(better for _, better in found):
+                starts = 0
+            refits = [partial(_refitted, result, starts)] * len(numbers)
+            for refit in mapper(call, refits, numbers):
+                found.append(refit)
                 yield len(found)
-    kept = [parameters for parameters in found if parameters is not None]
-    orders = [match_components(kind.distances(result.parameters, parameters)).tolist() for parameters in kept]
-    aligned = [reorder(parameters, order) for parameters, order in zip(kept, orders, strict=True)]
-    another = sum(order != sorted(order) for order in orders)
-    made = Bootstrap(replicates, replicates - len(kept), another, aligned)
+    kept = [refit for refit, _ in found if refit is not None]
+    orders = [_order(kind.distances(result.parameters, refit.parameters)) for refit in kept]
+    aligned = [reorder(refit.parameters, order.tolist()) for refit, (order, _) in zip(kept, orders, strict=True)]
+    another = sum(
+        (order != np.arange(len(order))).any() if refit.places_kept else not mutual
+        for refit, (order, mutual) in zip(kept, orders, strict=True)
+    )
+    measured = [refit.jaccard for refit in kept if refit.jaccard is not None]
+    jaccard = np.mean(measured, axis=0).tolist() if measured else None
+    made = Bootstrap(replicates, replicates - len(kept), int(another), aligned, jaccard)
     warnings = result.warnings
     if made.refused:
         warnings = [*warnings, FitWarning("bootstrap-refused", f"no standard errors: {made.refused}")]
     return replace(result, bootstrap=made, warnings=warnings)
+
+
+def _blocks(replicates: int, size: int) -> Iterator[range]:
+    """The numbers of all replicates in blocks of at most that size, one of which ends with the pilot."""
+    first = 0
+    while first < replicates:
+        end = PILOT_REPLICATES if first < PILOT_REPLICATES else replicates
+        yield (numbers := range(first, min(first + size, end, replicates)))
+        first = numbers.stop
+
+
+def _refitted(result: FitResult, random_starts: int, number: int) -> tuple[Refit | None, bool]:
+    """The best fit of a replicate, None where all its starts degenerate; and whether a random start brought it."""
+    kind, rows, settings = result.kind, result.data.rows, result.settings
+    rng = np.random.default_rng([settings.search.seed, SEED_STREAM, number])
+    drawn = rows.redrawn(kind.observations, result.model, rng)
+    mapper = drawn.mapping(map)
+    search = replace(settings.search, start=None, seed=int(rng.integers(2**31)))
+    runs = [Run(start) for start in range(1, 2 + random_starts)]
+    for run in runs:
+        begin = partial(start_model, run.start, kind, drawn, settings.model, search)
+        for _ in run_start(run, drawn, search, begin if run.start > 1 else lambda: result.model, mapper):
+            pass
+    chosen = best_run(kind, drawn, runs, search.tol, mapper)
+    if chosen is None:
+        return None, False
+    model, from_fit = chosen.best.model, chosen.best is runs[0]
+    jaccard = best_jaccard(result, model) if rows.is_local else None
+    return Refit(model.to_original(drawn.scaling).to_parameters(), from_fit, jaccard), not from_fit
+
+
+def best_jaccard(result: FitResult, refit: AnyModel) -> Array:
+    """The Jaccard coefficient of each component's rows (k,) with those of the component of a refit most like it.
+
+    Both models assign the rows of the data; a component without rows has 0.
+    """
+    x, weights, k = result.data.rows.values, result.data.rows.weights, len(refit.weights)
+    pairs = result.model.labels(x) * k + refit.labels(x)
+    both = np.bincount(pairs, weights, k * k).reshape(k, k)
+    either = both.sum(axis=1)[:, None] + both.sum(axis=0) - both
+    return np.asarray((both / np.maximum(either, 1e-300)).max(axis=1))
+
+
+def _order(distances: Array) -> tuple[IndexArray, bool]:
+    """The component of a refit for each of the fit, and whether each is also the nearest to it."""
+    order = match_components(distances)
+    return order, bool(
+        (distances.argmin(axis=1) == order).all() and (distances.argmin(axis=0)[order] == np.arange(len(order))).all()
+    )

@@ -108,6 +108,9 @@ def _parameters(result: FitResult, widest: int) -> Table:
             rows += lines
     rows = _with_errors(result, rows)
     titles = ["component", *(title for title, _ in fitted)]
+    if result.bootstrap is not None and result.bootstrap.jaccard is not None:
+        titles.append("Jaccard")
+        rows = [[*row, result.bootstrap.stability(int(row[0]) - 1) if row[0].isdigit() else ""] for row in rows]
     columns = [[title, *cells] for title, *cells in zip(titles, *rows, strict=True)]
     if sum(max(map(len, column)) + 3 for column in columns) > widest:
         return table([str(cell) for cell in columns[0]], columns[1:])
@@ -238,9 +241,16 @@ def verdict(result: FitResult) -> str:
 
 def _bootstrapped(result: FitResult) -> list[str]:
     made = result.bootstrap
-    if made is None or made.refused:
+    if made is None:
         return []
-    return [f"Standard errors and 95 % intervals: from {len(made.parameters)} refits of data drawn from this fit."]
+    said = f"from {len(made.parameters)} refits of data drawn from this fit"
+    lines = [] if made.refused else [f"Standard errors and 95 % intervals: {said}."]
+    if made.jaccard is not None:
+        lines.append(
+            f"Jaccard: how much of a component's rows is found again, {'1: all' if not made.refused else said}; "
+            "below 0.5 it is dissolved, above 0.75 stable (Hennig 2007)."
+        )
+    return lines
 
 
 def criteria(result: FitResult) -> str:
