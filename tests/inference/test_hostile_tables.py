@@ -110,7 +110,7 @@ def singular(parameters: dict[str, Any], values: np.ndarray, options: Options) -
 
 
 @pytest.mark.parametrize("name", POINTS)
-@settings(max_examples=25, **LIMITS)
+@settings(max_examples=15, **LIMITS)
 @given(values=points(), k=st.integers(1, 4), init=st.sampled_from(["k-means++", "random"]))
 def test_a_fit_of_points_is_right_or_refused(name: str, values: np.ndarray, k: int, init: str) -> None:
     options, _ = case(name, "plain", k=k, init=init, max_iter=100)
@@ -137,7 +137,7 @@ def test_many_fits_of_points_are_right_or_refused(name: str, values: np.ndarray,
 
 
 @pytest.mark.parametrize("name", COINS)
-@settings(max_examples=25, **LIMITS)
+@settings(max_examples=15, **LIMITS)
 @given(values=counts(), k=st.integers(1, 4), init=st.sampled_from(["k-means++", "random"]))
 def test_a_fit_of_coins_is_right_or_refused(name: str, values: np.ndarray, k: int, init: str) -> None:
     options, _ = case(name, "tosses", k=k, init=init, max_iter=100)
@@ -176,7 +176,7 @@ def test_correlated_columns_of_different_units_have_a_covariance(name: str, unit
 
 
 @pytest.mark.parametrize("thin", [1e-2, 1e-4, 1e-5, 1e-7])
-@pytest.mark.parametrize("name", [name for name in GMM if "full" in name or "tied" in name])
+@pytest.mark.parametrize("name", ["gmm full free", "gmm tied free", "gmm tied equal"])
 def test_lines_as_thin_as_can_be_are_fitted_or_refused(name: str, thin: float) -> None:
     rng = np.random.default_rng(1)
     side = rng.integers(2, size=200) * 2.0 - 1
@@ -188,8 +188,8 @@ def test_lines_as_thin_as_can_be_are_fitted_or_refused(name: str, thin: float) -
         assert said is not None or thin * apart < 1e-5
 
 
-@pytest.mark.parametrize("far", [1e3, 1e6, 1e12, 1e100])
-@pytest.mark.parametrize("k", [1, 2, 3])
+@pytest.mark.parametrize("far", [1e3, 1e12, 1e100])
+@pytest.mark.parametrize("k", [1, 3])
 @pytest.mark.parametrize("name", POINTS)
 def test_a_far_outlier_is_fitted_or_refused_in_one_line(name: str, k: int, far: float) -> None:
     values = outlier(20 * clusters(60), far)
