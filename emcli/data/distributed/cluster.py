@@ -153,7 +153,8 @@ def _start_local(address: str, stack: ExitStack) -> LocalCluster:
         threads_per_worker=1,
         processes=True,
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",  # any that is free: with None, port 8787, and a warning where it is taken
+        scheduler_kwargs={"dashboard": False},
         silence_logs=logging.CRITICAL,
         local_directory=folder,
     )
