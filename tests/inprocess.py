@@ -62,7 +62,7 @@ def scaled(kind: Any, parameters: Any, settings: Any, rows: Any) -> Any:
 
 def drawn_start(kind: Any, rows: Any, settings: Any, seed: int) -> Any:
     """A model drawn to start from."""
-    return kind.initialize(rows, settings.model, settings.search.init, np.random.default_rng(seed), 0)
+    return kind.initialize(rows, settings.model, "k-means++", np.random.default_rng(seed))
 
 
 def dataset(values: Any, options: Options, weights: Any = None) -> tuple[Any, Dataset, Any]:

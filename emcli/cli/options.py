@@ -124,9 +124,12 @@ Scheduler = Annotated[
 ]
 
 # Starts
-Starts = Annotated[Init | None, choice(STARTS, "init", "how starts are drawn (k-means++)")]
-StartsGrid = Annotated[str | None, choices(STARTS, "init", "how starts are drawn (k-means++)")]
-Restarts = Annotated[int | None, option(STARTS, "--restarts", metavar="N", help="independent starts (10)")]
+Starts = Annotated[Init | None, choice(STARTS, "init", "how starts are drawn: all kinds in turn, or one (auto)")]
+StartsGrid = Annotated[str | None, choices(STARTS, "init", "how starts are drawn: all kinds in turn, or one (auto)")]
+Restarts = Annotated[
+    str | None,
+    option(STARTS, "--restarts", metavar="auto|N", help="starts: until more are unlikely to find better, or N (auto)"),
+]
 Seed = Annotated[int | None, option(STARTS, "--seed", metavar="N", help="all starts derive from it (0)")]
 Tolerance = Annotated[
     float | None, option(STARTS, "--tol", metavar="X", help="stop when less than X nats are left to gain (1e-6)")

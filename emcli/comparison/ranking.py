@@ -140,7 +140,8 @@ class Candidate:
         elif self.score is not None:
             row["gap"], row["gap_error"] = self.score.value, self.score.error
         row["iterations"], row["status"] = fit["iterations"], fit["status"]
-        row["starts"], row["reached"] = len(fit.get("restarts", [])), fit.get("reached")
+        row["starts"] = sum("from" not in entry for entry in fit.get("restarts", []))
+        row["reached"] = fit.get("reached")
         row["warnings"] = [warning["slug"] for warning in fit.get("warnings", [])]
         if self.is_artefact:
             row["artefact"] = True

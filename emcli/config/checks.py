@@ -73,6 +73,15 @@ def matching(be: str, pattern: str) -> Check[str]:
     )
 
 
+def or_auto(check: Check[T]) -> Check[T | str]:
+    """A value that passes a check, or the word auto."""
+    return Check(
+        f"auto or {check.be}",
+        lambda value: value == "auto" or check.holds(value),
+        {"anyOf": [{"const": "auto"}, dict(check.schema)]},
+    )
+
+
 def or_null(check: Check[T]) -> Check[T | None]:
     """A check for a value that passes another check, or null."""
     return Check(

@@ -110,17 +110,23 @@ class SampleDocument(TypedDict):
     inertia: NotRequired[Number]
 
 
-class RunDocument(TypedDict):
-    """One start; its log-likelihood is null where it degenerated, for a reason, or was screened out."""
-
-    start: Count
-    status: Annotated[str, one_of(("converged", "max_iter", "degenerate", "screened"))]
-    iterations: Count
-    origin: NotRequired[Text]
-    sample: NotRequired[SampleDocument]
-    log_likelihood: NumberOrNull
-    inertia: NotRequired[Number]
-    reason: NotRequired[Text]
+# One start, or one move from the optimum of an earlier entry, `from`, that was run to its end; its log-likelihood is
+# null where it degenerated, for a reason, or was screened out.
+RunDocument = TypedDict(
+    "RunDocument",
+    {
+        "start": Count,
+        "kind": NotRequired[Text],
+        "from": NotRequired[Count],
+        "status": Annotated[str, one_of(("converged", "max_iter", "degenerate", "screened"))],
+        "iterations": Count,
+        "origin": NotRequired[Text],
+        "sample": NotRequired[SampleDocument],
+        "log_likelihood": NumberOrNull,
+        "inertia": NotRequired[Number],
+        "reason": NotRequired[Text],
+    },
+)
 
 
 class FitDocument(TypedDict):
@@ -150,6 +156,7 @@ class FitDocument(TypedDict):
     truth: NotRequired[TruthDocument]
     best_start: NotRequired[Count]
     reached: NotRequired[Count]
+    moves: NotRequired[Count]
     iterations: Count
     trace: NotRequired[list[StepDocument]]
     restarts: NotRequired[list[RunDocument]]

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 Covariance = Literal["full", "tied", "diag", "spherical"]
 Mixing = Literal["free", "equal"]
-Init = Literal["k-means++", "random"]
+Init = Literal["auto", "k-means++", "random"]
+Auto = Literal["auto"]
 Solver = Literal["newton", "em"]
 Missing = Literal["error", "drop"]
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -57,8 +58,8 @@ class DataSettings:
 class SearchSettings:
     """How the best fit is searched for."""
 
-    init: Annotated[Init, checks.one_of(CHOICES["init"])] = "k-means++"
-    restarts: Annotated[int, checks.integer(1, 10**6)] = 10
+    init: Annotated[Init, checks.one_of(CHOICES["init"])] = "auto"
+    restarts: Annotated[int | Auto, checks.or_auto(checks.integer(1, 10**6))] = "auto"  # auto: until enough
     seed: Annotated[int, checks.integer(0, 2**64 - 1)] = 0
     tol: Annotated[float, checks.positive_float] = 1e-6  # nats
     max_iter: Annotated[int, checks.integer(1, 10**9)] = 10_000

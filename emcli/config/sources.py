@@ -67,7 +67,7 @@ class Source:
         found: dict[Path, object] = {}
         for key, value in self.given.items():
             if not self.is_grid(key):
-                found[(key,)] = value
+                found[(key,)] = whole(value) if key == "restarts" and not self.document else value
             elif isinstance(value, list):
                 found |= {(key, number): entry for number, entry in enumerate(value)}
             else:
@@ -90,9 +90,9 @@ class Source:
         return Problem(f"{quoted(flag(key))} {must}{got}")
 
 
-def whole(text: str) -> int | str:
-    """A whole number where a text is one, else the text."""
-    return int(text) if re.fullmatch("[0-9]{1,9}", text) else text
+def whole(text: object) -> object:
+    """A whole number where a text is one, else the value as it is."""
+    return int(text) if isinstance(text, str) and re.fullmatch("[0-9]{1,9}", text) else text
 
 
 def check(source: Source) -> tuple[Values, list[Problem]]:

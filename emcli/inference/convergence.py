@@ -13,6 +13,7 @@ from emcli.models.em import Step
 from emcli.types import Array
 
 MAX_WEIGHT_CHANGE = 0.01  # a mixing weight that changes by more than this a step has not converged
+MIN_ROWS_ALIVE = 1e-6  # rows, below which a component that loses rows has died
 TEST_EVERY = 50  # iterations between tests of the score decrement
 CONFIRMATIONS = 5  # successive gains below rounding, or projections below tol, that end a fit
 
@@ -65,7 +66,7 @@ def converge(
             hidden = hidden + 1 if gain <= noise else 0
             curb = last_gain - gain - noise
             small = small + 1 if hidden or (curb > 0 and gain * gain < tol * curb) else 0
-            calm = _drift(before.model.weights, step.model.weights) <= MAX_WEIGHT_CHANGE
+            calm = _drift(before.model.weights, step.model.weights, step.weight) <= MAX_WEIGHT_CHANGE
             last_gain = gain
             if calm and remaining and (1 in (small, hidden) or hidden >= CONFIRMATIONS or iteration % TEST_EVERY == 0):
                 decrement = remaining(step.model)
@@ -95,7 +96,10 @@ def until_fixed_point(steps: Iterable[Step], max_iter: int) -> Generator[Step, N
     return Termination("converged", "assignments", None)
 
 
-def _drift(before: Array, after: Array) -> float:
-    """The largest relative change of a mixing weight; weights of exactly 0 do not count."""
-    alive = before > 0
+def _drift(before: Array, after: Array, total: float) -> float:
+    """The largest relative change of a mixing weight; those of a component that dies do not count.
+
+    It has died where less than MIN_ROWS_ALIVE of all rows, `total`, are left to it and every step leaves it fewer.
+    """
+    alive = (before > 0) & ((before * total > MIN_ROWS_ALIVE) | (after >= before))
     return float(np.max(np.abs(after[alive] / before[alive] - 1.0), initial=0.0))

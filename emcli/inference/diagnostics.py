@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -13,14 +12,21 @@ from emcli.data.rows import Rows
 from emcli.errors import FitWarning
 from emcli.inference.information import FLAT, Information, InformationCache, information
 from emcli.inference.newton import higher_beside
-from emcli.inference.starts import EXACT_ORIGIN, Run
+from emcli.inference.search.search import (
+    SAME_OPTIMUM_INERTIA_SHARE,
+    margin,
+    reached_same,
+    roots_of_best,
+    run_root,
+    same_optimum,
+    set_aside,
+)
+from emcli.inference.starts import EXACT, Run
 from emcli.models.base import AnyModel, Degenerate
 from emcli.models.complete_data import AnyCompleteDataModel
 from emcli.models.em import pooled_e_step
 from emcli.types import Batch, Mapper
 
-SAME_OPTIMUM_NATS = 1e-4  # difference of two scores up to which they belong to one optimum
-SAME_OPTIMUM_INERTIA_SHARE = 1e-9  # the same for hard assignments, relative to the inertia
 SUSPECT = 1e-4  # curvature, up to which a direction may prove flat when the others have come to their maximum
 EQUAL_NATS = 1e-6  # difference of log-likelihoods up to which they are equal
 MOVES = (1.0, -1.0, 0.1, -0.1)  # along a flat direction, in sds of the complete data
@@ -32,57 +38,44 @@ OTHER_SHAPE_OF_A_LINE = {"full": "tied", "tied": "full", "diag": "tied", "spheri
 
 
 class BestRun(NamedTuple):
-    """The run to return, and a higher one that was set aside as spurious, if there is one."""
+    """The run to return, and a higher one that was set aside because chance explains it, if there is one."""
 
     best: Run
     aside: Run | None = None
-    why: str | None = None  # what makes the highest optimum spurious, whether it is returned or set aside
 
 
-def same_optimum(kind: type[AnyModel], one: float, other: float) -> bool:
-    """Do two scores belong to one optimum?"""
-    return abs(one - other) <= (
-        SAME_OPTIMUM_INERTIA_SHARE * max(abs(one), abs(other)) if kind.hard else SAME_OPTIMUM_NATS
-    )
+def best_run(kind: type[AnyModel], ledger: Sequence[Run], tol: float, smaller: float) -> BestRun | None:
+    """The highest run without an artefact; of runs within `tol` the lowest-numbered. None where there is no fit.
 
-
-def best_run(kind: type[AnyModel], rows: Rows, ledger: Sequence[Run], tol: float, mapper: Mapper) -> BestRun | None:
-    """The highest run that is not spurious, else the highest; of runs within `tol` the lowest-numbered."""
+    Where none of these is higher than `smaller`, the score of a mixture of fewer components, the highest run with a
+    component of too few rows; where there is none either, and others were set aside or collapsed, there is no fit.
+    """
     finished = [run for run in ledger if run.finished]
-    if not finished:
+    kept = [run for run in finished if not set_aside(run)]
+    clean = [run for run in kept if run.artefact is None]
+    if kept and not any(run.scores[-1] > smaller + margin(kind, smaller) for run in clean):
+        lost = len(kept) < len(finished) or any(run.status == "degenerate" for run in ledger)
+        thin = [run for run in kept if run.artefact is not None]
+        clean = thin or ([] if lost and not kind.hard else clean)
+    if not clean:
         return None
-    first = None
-    left = finished
-    while left:
-        top = max(run.scores[-1] for run in left)
-        margin = SAME_OPTIMUM_INERTIA_SHARE * abs(top) if kind.hard else tol
-        run = next(run for run in left if run.scores[-1] >= top - margin)
-        why = run.model.spurious(partial(pooled_e_step, run.model, rows.batches(), mapper), rows)
-        if why is None:
-            return BestRun(run, *(first or (None, None)))
-        first = first or (run, why)
-        left = [other for other in left if other.scores[-1] < top and not same_optimum(kind, other.scores[-1], top)]
-    assert first is not None
-    return BestRun(first[0], None, first[1])
+    top = max(run.scores[-1] for run in clean)
+    within = SAME_OPTIMUM_INERTIA_SHARE * abs(top) if kind.hard else tol
+    best = next(run for run in clean if run.scores[-1] >= top - within)
+    higher = [run for run in finished if set_aside(run) and run.scores[-1] > top + margin(kind, top)]
+    return BestRun(best, max(higher, key=lambda run: run.scores[-1], default=None))
 
 
 def _optimum(run: Run) -> float | None:
     """The score of the optimum that a run found: on the sample where it was screened, else on all rows."""
     if run.sampled is not None:
         return float(run.sampled)
-    return run.scores[-1] if run.status == "converged" and run.origin is None else None
+    return run.scores[-1] if run.status == "converged" else None
 
 
 def reached(kind: type[AnyModel], ledger: Sequence[Run], best: Run) -> int:
-    """The number of starts that reached the optimum of the best run, which is counted too."""
-    others = [run for run in ledger if run is not best]
-    count = 1
-    for run in others:
-        if run.sampled is not None and best.sampled is not None:
-            count += same_optimum(kind, run.sampled, best.sampled)
-        elif run.finished:
-            count += same_optimum(kind, run.scores[-1], best.scores[-1])
-    return count
+    """The number of independent starts that reached the optimum of the best run, without moves."""
+    return sum(run.source is None and reached_same(kind, run, best) for run in ledger)
 
 
 def optima_found_once(kind: type[AnyModel], ledger: Sequence[Run]) -> tuple[int, int]:
@@ -90,7 +83,8 @@ def optima_found_once(kind: type[AnyModel], ledger: Sequence[Run]) -> tuple[int,
 
     Their ratio is the Good-Turing estimate of the chance that one more start finds a new optimum.
     """
-    scores = sorted(score for run in ledger if (score := _optimum(run)) is not None)
+    drawn = [run for run in ledger if run.source is None and run.kind not in (EXACT, "nested")]
+    scores = sorted(score for run in drawn if (score := _optimum(run)) is not None)
     groups: list[list[float]] = []
     for score in scores:
         if groups and same_optimum(kind, groups[-1][0], score):
@@ -100,30 +94,39 @@ def optima_found_once(kind: type[AnyModel], ledger: Sequence[Run]) -> tuple[int,
     return sum(len(group) == 1 for group in groups), len(scores)
 
 
+def _found_once(ledger: Sequence[Run], drawn: Sequence[Run], best: Run) -> FitWarning:
+    """The warning that one start alone led to the best optimum."""
+    collapsed = sum(run.status == "degenerate" for run in drawn)
+    others = f" ({collapsed} of them collapsed)" if collapsed else ""
+    if best.source is not None:
+        message = f"only moves from start {run_root(ledger, best)} of {len(drawn)}{others} found this optimum"
+    else:
+        message = f"only one of {len(drawn)} starts{others} found this optimum"
+    more = f"try --restarts {10 * len(drawn)}"
+    return FitWarning("found-once", f"{message}, so a better one may well exist; {more}")
+
+
 def run_warnings(kind: type[AnyModel], ledger: Sequence[Run], chosen: BestRun, max_iter: int) -> list[FitWarning]:
     """Warnings about the returned optimum that follow from the ledger; of an unfinished run, only that it is one."""
     if chosen.best.status == "max_iter":
         left = "" if chosen.best.decrement is None else f" with about {chosen.best.decrement:.2g} nats still to gain"
         return [FitWarning("slow", f"stopped at --max-iter {max_iter}{left}; raise it to go on")]
     found = []
-    finished = [run for run in ledger if run.finished]
-    tried = sum(run.finished or run.sampled is not None for run in ledger)
-    if (
-        reached(kind, ledger, chosen.best) == 1
-        and tried > 1
-        and not any(run.origin == EXACT_ORIGIN for run in finished)
-    ):
-        message = f"only one of {tried} starts found this optimum, so a better one may well exist"
-        found.append(FitWarning("found-once", f"{message}; try --restarts {10 * len(ledger)}"))
-    if chosen.best.symmetric:
+    best = chosen.best
+    drawn = [run for run in ledger if run.source is None and run.kind not in (EXACT, "nested")]
+    known = any(run.kind == EXACT for run in ledger)
+    searched = len(drawn) > 1 and not known and len(best.model.weights) > 1
+    if searched and len(roots_of_best(kind, ledger, best)) < 2:
+        found.append(_found_once(ledger, drawn, best))
+    if best.symmetric:
         message = "the start had equal components, which EM can never tell apart"
         found.append(FitWarning("symmetric-start", f"{message}: draw others with another --seed, or use a smaller -k"))
-    if chosen.aside is not None:
-        message = f"a higher optimum, of start {chosen.aside.start}, was set aside as an artefact: {chosen.why}"
-        found.append(FitWarning("spurious-component", message))
-    elif chosen.why is not None:
-        message = f"probably an artefact: {chosen.why}; no other optimum was found"
-        found.append(FitWarning("spurious-component", f"{message}, try a smaller -k or a simpler --covariance"))
+    if chosen.aside is not None and chosen.aside.artefact is not None:
+        message = f"a higher optimum, of start {chosen.aside.start}, was set aside: {chosen.aside.artefact.why}"
+        found.append(FitWarning("optimum-set-aside", message))
+    if best.artefact is not None:
+        message = f"{best.artefact.why}, too few to tell a cluster from chance; no better optimum was found"
+        found.append(FitWarning("few-rows", f"{message}, try a smaller -k or a simpler --covariance"))
     return found
 
 

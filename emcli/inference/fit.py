@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
-from itertools import islice
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -28,28 +26,19 @@ from emcli.inference.diagnostics import (
     one_component_warning,
     optimum_warnings,
     run_warnings,
-    same_optimum,
 )
 from emcli.inference.fit_result import FitResult
 from emcli.inference.information import InformationCache
 from emcli.inference.newton import polish
-from emcli.inference.screening import Begin, screen_runs
-from emcli.inference.starts import (
-    EXACT_ORIGIN,
-    START_SAMPLE_ROWS,
-    IterationEvent,
-    Run,
-    information_is_affordable,
-    run_start,
-    start_model,
-)
-from emcli.models.base import AnyModel, Degenerate, Stats
+from emcli.inference.search.screening import is_screened, screen
+from emcli.inference.search.search import FIRST_STARTS, Event, Search, Searching, same_optimum
+from emcli.inference.starts import EXACT, IterationEvent, Run, information_is_affordable, one_component
+from emcli.models.base import AnyModel, Stats
 from emcli.models.complete_data import CompleteDataModel
-from emcli.models.em import em, pooled_e_step
+from emcli.models.em import pooled_e_step
 from emcli.types import Mapper
 
 MIN_PROCESS_PRODUCTS = 1 << 20  # rows times columns times components from which several processes are faster
-Event = IterationEvent | Run
 Events = Generator[Event, None, FitResult]
 Observer = Callable[[Event], object]
 E = TypeVar("E")
@@ -73,17 +62,34 @@ def fit(kind: type[AnyModel], data: Dataset, settings: Settings) -> Events:
 
     Raises EmcliError: exit 2 for a start that cannot be used, 4 where every start degenerates.
     """
-    search = settings.search
     with _mapper(data, settings) as mapper:
         exact = kind.global_optimum(data.rows, settings.model)
-        begins: list[Begin] = [
-            (Run(number), partial(start_model, number, kind, data.rows, settings.model, search))
-            for number in range(1, search.restarts + 1)
-        ]
-        if exact is not None and search.start is None:
-            begins.append((Run(search.restarts + 1, EXACT_ORIGIN), lambda: exact))
-        begins = screen_runs(begins, kind, settings.model.k, data.rows, search)
-        return (yield from _Fit(kind, data, settings, exact, mapper).run(begins, []))
+        search = Search(kind, data.rows, settings.model, settings.search, mapper)
+        yield from _searched(search, exact)
+        return (yield from _Fit(kind, data, settings, exact, mapper).result(search))
+
+
+def _searched(search: Search, exact: AnyModel | None) -> Searching:
+    """All runs of a fit. Where the global optimum is known nothing follows the first starts but that."""
+    rows, asked = search.rows, search.search
+    automatic = asked.restarts == "auto" and exact is None
+    if is_screened(rows, asked):
+        found = screen(search.kind, rows, search.settings, asked, fixed=not automatic)
+        search.moves = found.moves
+        for run in found.ledger:
+            if run.status == "running":
+                yield from search.run(run, found.resumed.get(run.start))
+            else:
+                search.ledger.append(run)
+                yield run
+    elif automatic:
+        yield from search.automatic()
+    else:
+        yield from search.fixed(FIRST_STARTS if asked.restarts == "auto" else asked.restarts)
+    if exact is not None and asked.start is None:
+        yield from search.run(Run(len(search.ledger) + 1, EXACT), exact)
+    elif automatic:
+        yield from search.nested()
 
 
 def continued(
@@ -96,11 +102,12 @@ def continued(
 ) -> Events:
     """Go on with a finished fit of the same data: one more start, from the model that `begin` gives."""
     with _mapper(data, settings) as mapper:
-        begins = [(Run(len(ledger) + 1, origin), partial(begin, data.rows, mapper))]
+        search = Search(kind, data.rows, settings.model, settings.search, mapper, list(ledger))
+        yield from search.run(Run(len(ledger) + 1, "nested", origin), begin(data.rows, mapper))
         exact = None
-        if any(run.origin == EXACT_ORIGIN for run in ledger):
+        if any(run.kind == EXACT for run in ledger):
             exact = kind.global_optimum(data.rows, settings.model)
-        return (yield from _Fit(kind, data, settings, exact, mapper).run(begins, ledger))
+        return (yield from _Fit(kind, data, settings, exact, mapper).result(search))
 
 
 @contextmanager
@@ -121,19 +128,13 @@ class _Fit:
     exact: AnyModel | None  # the global optimum, where it is known
     mapper: Mapper
 
-    def run(self, begins: Sequence[Begin], before: Sequence[Run]) -> Events:
-        """Run the starts, and choose the best of them and of those before."""
-        rows, ledger = self.data.rows, list(before)
-        for run, begin in begins:
-            ledger.append(run)
-            if run.status == "running":
-                yield from run_start(run, rows, self.settings.search, begin, self.mapper)
-            yield run
-        best = best_run(self.kind, rows, ledger, self.settings.search.tol, self.mapper)
+    def result(self, search: Search) -> Events:
+        """The best of all runs of a search. Raises EmcliError (exit 4) where there is none."""
+        best = best_run(self.kind, search.ledger, self.settings.search.tol, search.smaller_score())
         if best is None:
-            raise self._no_fit(ledger)
+            raise self._no_fit(search.ledger)
         yield from self._polished(best.best)
-        return self._result(ledger, best, self._judged(best.best))
+        return self._result(search.ledger, best, self._judged(best.best), search.moves)
 
     def _judged(self, best: Run) -> Judgement | None:
         """What is to be said of the point where the best run ended, and in `best` what is left to gain there.
@@ -167,14 +168,26 @@ class _Fit:
             yield IterationEvent(best.start, len(best.scores) - 1, step, gain)
 
     def _no_fit(self, ledger: Sequence[Run]) -> EmcliError:
-        reason, _ = Counter(run.reason for run in ledger).most_common(1)[0]
-        what = f"no fit: all {len(ledger)} starts degenerated ({reason})"
+        collapsed = [run for run in ledger if run.status == "degenerate"]
+        reason = Counter(run.reason for run in collapsed).most_common(1)[0][0] if collapsed else ""
+        what = f"no fit: all {len(collapsed)} starts collapsed ({reason})" if collapsed else "no fit"
+        if len(collapsed) < len(ledger):
+            worst = next(run for run in ledger if run.artefact is not None)
+            assert worst.artefact is not None
+            what = f"no fit: {len(ledger) - len(collapsed)} of {len(ledger)} runs ended at an artefact "
+            what += f"({worst.artefact.why}), the others collapsed" if collapsed else f"({worst.artefact.why})"
+        last = next((run.last for run in reversed(collapsed) if run.last is not None), None)
+        blamed = None if last is None else last.narrowest(self.data.rows)
+        if blamed:
+            what += f"; the likelihood has no bound at {blamed}"
         hint = "try a smaller -k or another --covariance" if "covariance" in self.kind.options else None
+        if blamed and self.settings.model.covariance != "tied":
+            hint = "leave such rows out, use a smaller -k, or --covariance tied"
         if any(warning.slug == "header-guess" for warning in self.data.warnings):
             hint = "the first row was read as data: if it is a header, add --header"
         return EmcliError(Exit.NO_FIT, Problem(what, self.data.source), hint=hint)
 
-    def _result(self, ledger: list[Run], chosen: BestRun, seen: Judgement | None) -> FitResult:
+    def _result(self, ledger: list[Run], chosen: BestRun, seen: Judgement | None, moves: int) -> FitResult:
         rows, kind, settings = self.data.rows, self.kind, self.settings.model
         found = chosen.best.model.to_original(rows.scaling)
         found = found.ordered(found.canonical_order())
@@ -193,6 +206,7 @@ class _Fit:
             *soft_assignments(model, rows, self.mapper),
             self._warnings(ledger, chosen, model, stats, seen),
             self._certificate(measures.log_likelihood, chosen.best),
+            moves=moves,
         )
         if result.bound is not None and chosen.best.decrement is not None:
             chosen.best.decrement = min(chosen.best.decrement, result.bound)
@@ -227,15 +241,9 @@ class _Fit:
 
     def _bic_of_one(self) -> float | None:
         """BIC of a single component."""
-        rows, kind, settings = self.data.rows, self.kind, replace(self.settings.model, k=1)
-        rng = np.random.default_rng(0)
-        sample = rows.sample(START_SAMPLE_ROWS, rng)
-        drawn = kind.initialize(
-            sample, settings, self.settings.search.init, rng, 0
-        )  # the first M-step reaches the optimum from any start
-        try:
-            *_, last = islice(em(drawn, rows.batches(), self.mapper), 3)
-        except Degenerate:
+        rows, kind = self.data.rows, self.kind
+        one = one_component(kind, rows, self.settings.model, self.mapper)
+        if one is None:
             return None
-        log_likelihood = kind.measures(last.score, rows, 1).log_likelihood or 0.0
-        return float(-2 * log_likelihood + last.model.parameters_count * np.log(rows.sample_size))
+        log_likelihood = kind.measures(one.scores[-1], rows, 1).log_likelihood or 0.0
+        return float(-2 * log_likelihood + one.model.parameters_count * np.log(rows.sample_size))

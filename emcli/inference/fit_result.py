@@ -47,6 +47,7 @@ class FitResult:
     certificate: Mapping[str, float | None] | None = None  # a proven bound on the best possible fit
     truth: Truth | None = None
     bootstrap: Bootstrap | None = None
+    moves: int = 0  # from one optimum to another that the search tried
 
     @property
     def kind(self) -> type[AnyModel]:

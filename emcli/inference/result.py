@@ -54,6 +54,7 @@ def document(result: FitResult) -> FitDocument:
         "parameters": result.parameters,
         "best_start": best.start,
         "reached": result.reached(),
+        "moves": result.moves,
         "iterations": best.iterations,
         "trace": [_step(result, best, i, *pair) for i, pair in enumerate(result.measures(best))],
         "restarts": [_run(result, run) for run in result.ledger],
@@ -87,10 +88,13 @@ def _run(result: FitResult, run: Run) -> RunDocument:
     """One entry of the ledger."""
     found: RunDocument = {
         "start": run.start,
+        "kind": run.kind,
         "status": run.status,
         "iterations": run.iterations,
         "log_likelihood": None,
     }
+    if run.source is not None:
+        found["from"] = run.source
     if run.origin is not None:
         found["origin"] = run.origin
     if run.sample is not None:

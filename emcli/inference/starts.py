@@ -13,15 +13,17 @@ from emcli.data.rows import Rows
 from emcli.inference.convergence import Termination, check_monotone, converge, until_fixed_point
 from emcli.inference.information import InformationCache
 from emcli.inference.newton import higher_beside, newton, to_boundary
-from emcli.models.base import AnyModel, Degenerate
+from emcli.models.base import AnyModel, Artefact, Degenerate
 from emcli.models.complete_data import CompleteDataModel
 from emcli.models.em import Step, em
+from emcli.models.nesting import split_in_two
 from emcli.models.parameters import has_twins, refuse_symmetric
 from emcli.types import Mapper
 
 START_SAMPLE_ROWS = 4096  # of the sample on which start values are drawn and tried
 MAX_NEWTON_PARAMETERS = 200  # up to which Newton's method is the default
-EXACT_ORIGIN = "exact"  # the origin of a global optimum that was computed directly
+EXACT = "exact"  # the kind of a global optimum that was computed directly
+SPLIT_SDS = 1.0  # by which the parts of a component that a start splits are moved apart either way
 MAX_SCORED_PARAMETERS = 500  # beyond which the score decrement is not computed
 MAX_SCORED_PRODUCTS = 1e10  # likewise: rows times squared parameters
 
@@ -31,7 +33,9 @@ class Run:
     """One run from one start: an entry of the ledger."""
 
     start: int  # from 1
-    origin: str | None = None  # of its start, if not random: `exact`, or the name of a smaller fit
+    kind: str = "given"  # of its start values: given | exact | one of the model's kinds of starts | a move | nested
+    origin: str | None = None  # the name of the smaller fit that it began at
+    source: int | None = None  # the entry at whose optimum a move began; None: an independent start
     status: str = "running"  # converged | max_iter | degenerate | screened
     stop: str | None = None
     iterations: int = 0
@@ -44,6 +48,7 @@ class Run:
     symmetric: bool = False  # had its start equal components?
     sampled: float | None = None  # its score on the sample on which it was screened
     sample: tuple[int, float | None, float | None] | None = None  # rows, log-likelihood and inertia of that sample
+    artefact: Artefact | None = None  # a component with little evidence, where that was looked for
 
     @property
     def finished(self) -> bool:
@@ -146,20 +151,69 @@ def _record(run: Run, step: Step) -> IterationEvent:
     return IterationEvent(run.start, len(run.scores) - 1, step, gain)
 
 
-def start_model(
-    number: int, kind: type[AnyModel], rows: Rows, settings: ModelSettings, search: SearchSettings
-) -> AnyModel:
-    """The start model in working coordinates: the given one, or a random one from the seed and the start's number."""
+def kinds_of_starts(kind: type[AnyModel], settings: ModelSettings, search: SearchSettings) -> tuple[str, ...]:
+    """The kinds of starts that are drawn in turn."""
+    if search.init != "auto":
+        return ("uniform" if search.init == "random" else search.init,)
+    every = kind.start_kinds(settings)
+    return tuple(each for each in every if each != "split" or (settings.k > 1 and kind.grows))
+
+
+def new_run(number: int, turn: int, kind: type[AnyModel], settings: ModelSettings, search: SearchSettings) -> Run:
+    """The entry of one independent start; `turn` counts those before it."""
     if search.start is not None and number == 1:
+        return Run(1)
+    kinds = kinds_of_starts(kind, settings, search)
+    return Run(number, kinds[turn % len(kinds)])
+
+
+def start_model(
+    run: Run,
+    kind: type[AnyModel],
+    rows: Rows,
+    settings: ModelSettings,
+    search: SearchSettings,
+    smaller: list[Run] | None = None,
+) -> AnyModel:
+    """The start model in working coordinates: the given one, or one drawn from the seed and the entry's number.
+
+    A split begins with the optimum that one start finds for k - 1 components; that run is added to `smaller`.
+    """
+    if run.kind == "given":
+        assert search.start is not None
         given = kind.from_parameters(search.start, settings, rows)
         refuse_symmetric(given)
         return given.to_scaled(rows.scaling, rows.covariance)
-    rng = np.random.default_rng([search.seed, number])
+    rng = np.random.default_rng([search.seed, run.start])
     sample = rows.sample(START_SAMPLE_ROWS, rng)
-    several = search.init != "random" and (settings.k > 1 or kind.hard)
-    count, steps = kind.trial_runs if several else (1, 0)
-    drawn = (kind.initialize(sample, settings, search.init, rng, i) for i in range(count))
-    return best_of_trial_runs(drawn, lambda model: em(model, sample.batches()), steps) if several else next(drawn)
+    if run.kind != "split":
+        return kind.initialize(sample, settings, run.kind, rng)
+    own = replace(settings, k=settings.k - 1)
+    kinds = [each for each in kind.start_kinds(own) if each != "split"]
+    drawn = kind.initialize(sample, own, kinds[int(rng.integers(len(kinds)))], rng)
+    small = Run(run.start, "smaller")
+    for _ in run_start(small, rows, search, lambda: drawn, rows.mapping(map)):
+        pass
+    if small.status == "degenerate":
+        raise Degenerate(small.reason or "")
+    if smaller is not None:
+        smaller.append(small)
+    parts = split_in_two(small.model.weights, int(rng.integers(own.k)), settings.mixing == "free")
+    return small.model.split(parts, SPLIT_SDS, sample, settings, rng)
+
+
+def one_component(kind: type[AnyModel], rows: Rows, settings: ModelSettings, mapper: Mapper) -> Run | None:
+    """The optimum of a single component, which the first M-step reaches from any start; None where there is none."""
+    rng, run = np.random.default_rng(0), Run(0, "smaller")
+    try:
+        drawn = kind.initialize(rows.sample(START_SAMPLE_ROWS, rng), replace(settings, k=1), "k-means++", rng)
+        for step in islice(em(drawn, rows.batches(), mapper), 3):
+            run.last = step.model
+            run.scores.append(step.score)
+    except Degenerate:
+        return None
+    run.status = "converged"
+    return run
 
 
 def best_of_trial_runs(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 
-from emcli.config.settings import Init, ModelSettings
+from emcli.config.settings import ModelSettings
 from emcli.data.rows import Observations, Requirements, Rows
 from emcli.data.scaling import Scaling, ScalingRule
 from emcli.errors import FitWarning
+from emcli.models.nesting import Parts, grafted_weights, split_weights
 from emcli.models.plain_values import PlainValues
 from emcli.types import JSON, Array, IndexArray, Mapper
 
@@ -59,6 +60,13 @@ class Measures(NamedTuple):
         return found if self.inertia is None else found | {"inertia": self.inertia}
 
 
+class Artefact(NamedTuple):
+    """A component for which there is little evidence."""
+
+    by_chance: bool  # does chance explain it, so that the optimum is to be set aside? else it has too few rows to tell
+    why: str  # a sentence without its end: 'component 2 …'
+
+
 class Model(PlainValues, ABC, Generic[S]):
     """A latent-variable model of k components.
 
@@ -71,8 +79,7 @@ class Model(PlainValues, ABC, Generic[S]):
     observations: ClassVar[Observations]  # how its rows are read
     options: ClassVar[Mapping[str, JSON]] = {}  # options beside the common ones, with their defaults
     hard: ClassVar[bool] = False  # is each row assigned to one component only, so that EM ends at a fixed point?
-    trial_runs: ClassVar[tuple[int, int]] = (8, 8)  # candidates for each start, and EM steps of each trial run
-    grows: ClassVar[bool] = False  # does `grown` split components to make a larger model?
+    grows: ClassVar[bool] = False  # does it implement `split`?
     measure: ClassVar[str] = "log_density"  # the column that `predict` adds beside the component
 
     # EM
@@ -111,11 +118,14 @@ class Model(PlainValues, ABC, Generic[S]):
         return Requirements(cls.observations, settings.k, ScalingRule.EACH_COLUMN)
 
     @classmethod
+    def start_kinds(cls, settings: ModelSettings) -> tuple[str, ...]:
+        """The kinds of starts that `initialize` draws, in the order in which a search takes them in turn."""
+        return ("k-means++", "uniform")
+
+    @classmethod
     @abstractmethod
-    def initialize(
-        cls, rows: Rows, settings: ModelSettings, init: Init, rng: np.random.Generator, candidate: int
-    ) -> Self:
-        """Random start values from the rows; `candidate` counts trial runs from 0, which may use different methods."""
+    def initialize(cls, rows: Rows, settings: ModelSettings, kind: str, rng: np.random.Generator) -> Self:
+        """Random start values of one of the kinds of `start_kinds`, drawn from the rows."""
 
     @classmethod
     @abstractmethod
@@ -171,12 +181,44 @@ class Model(PlainValues, ABC, Generic[S]):
 
         The smaller the step, the closer their score is to that of this model.
         """
-        return iter(())
+        free = settings.mixing == "free"
+        return (self.split(parts, step, rows, settings) for parts in split_weights(self.weights, settings.k, free))
+
+    def split(
+        self, parts: Parts, step: float, rows: Rows, settings: ModelSettings, rng: np.random.Generator | None = None
+    ) -> Self:
+        """The model whose components are these parts of this one's, moved apart by `step` sds either way.
+
+        With `rng` along a random axis, else along the longest.
+        """
+        raise NotImplementedError
+
+    # moves from one optimum to another
+
+    def grafted(self, i: int, other: Self, j: int) -> Self:
+        """The model with component i replaced by component j of another, whose mixing weight becomes 1/k."""
+        parts = {name: getattr(self, name).copy() for name in self.parameter_names()}
+        for name, part in parts.items():
+            part[i] = getattr(other, name)[j]
+        return replace(self, weights=grafted_weights(self.weights, i, getattr(self, "free", False)), **parts)  # type: ignore[type-var]
+
+    def without(self, i: int) -> Self:
+        """The model without component i."""
+        left = self.ordered(np.delete(np.arange(len(self.weights)), i))
+        return replace(left, weights=left.weights / left.weights.sum())  # type: ignore[type-var]
+
+    def exchanged(self, rows: Rows) -> Self | None:
+        """A better model close to this fixed point that EM cannot step to; None where there is none."""
+        return None
 
     # diagnostics of a fit
 
-    def spurious(self, stats: Callable[[], S], rows: Rows) -> str | None:
-        """Why the fit is an artefact of a few rows, None where it is not; stats() are the statistics of its E-step."""
+    def artefact(self, rows: Rows, mapper: Mapper) -> Artefact | None:
+        """Which component rests on chance or on too few rows; None where none does, or no likelihood is unbounded."""
+        return None
+
+    def narrowest(self, rows: Rows) -> str | None:
+        """Where its narrowest component lies, in the user's units, for the error where all starts collapse."""
         return None
 
     def identical_components(self) -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from emcli.config.settings import Init, ModelSettings
+from emcli.config.settings import ModelSettings
 from emcli.data.rows import Rows
 from emcli.models.base import MIN_EFFECTIVE_ROWS, Degenerate, Model, Stats, first_pair
 from emcli.models.complete_data import CompleteData, CompleteDataModel
@@ -18,7 +18,7 @@ from emcli.models.seeding import kmeans_plusplus, squared_distances
 from emcli.types import JSON, Array
 
 IDENTICAL_WITHIN = 1e-9  # relative difference up to which parameters are equal
-MIXTURE_OPTIONS: dict[str, JSON] = {"mixing": "free", "init": "k-means++", "bootstrap": None, "solver": None}
+MIXTURE_OPTIONS: dict[str, JSON] = {"mixing": "free", "init": "auto", "bootstrap": None, "solver": None}
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,10 @@ class Mixture(Model[Sums]):
         return replace(self, weights=weights, **self.maximum_likelihood(stats.sizes, stats.sums))  # type: ignore[arg-type]
 
     @classmethod
-    def initialize(
-        cls, rows: Rows, settings: ModelSettings, init: Init, rng: np.random.Generator, candidate: int
-    ) -> Self:
-        """Clusters around rows drawn far apart (k-means++), or with init: random around any rows."""
+    def initialize(cls, rows: Rows, settings: ModelSettings, kind: str, rng: np.random.Generator) -> Self:
+        """Clusters around rows drawn far apart (k-means++), or around any rows (uniform)."""
         x, k = rows.values, settings.k
-        if init == "random":
+        if kind == "uniform":
             chosen = rng.choice(x.shape[1], k, p=None if rows.weights is None else rows.weights / rows.total)
         else:
             chosen = kmeans_plusplus(x, rows.weights, k, rng)

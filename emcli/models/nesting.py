@@ -32,18 +32,35 @@ def contains(small: ModelSettings, large: ModelSettings) -> bool:
 def split_weights(weights: Array, k: int, free: bool) -> Iterator[Parts]:
     """The ways to split m components into k parts: with free mixing each component in turn is split first."""
     m = len(weights)
-    if not free or k == m:
-        yield _parts(weights, np.full(m, k // m))
+    if k % m == 0 and (not free or k == m):
+        yield _parts(weights, np.full(m, k // m), free)
         return
     for i in range(m):
         counts = np.ones(m, dtype=np.intp)
         counts[i] += 1
         while counts.sum() < k:
             counts[np.argmax(weights / counts)] += 1
-        yield _parts(weights, counts)
+        yield _parts(weights, counts, free)
 
 
-def _parts(weights: Array, counts: IndexArray) -> Parts:
+def _parts(weights: Array, counts: IndexArray, free: bool) -> Parts:
     parents = np.repeat(np.arange(len(weights)), counts)
     offsets = np.concatenate([np.linspace(-1, 1, count) if count > 1 else np.zeros(1) for count in counts])
-    return Parts(parents, offsets, (weights / counts)[parents])
+    return Parts(parents, offsets, (weights / counts)[parents] if free else np.full(len(parents), 1.0 / len(parents)))
+
+
+def split_in_two(weights: Array, i: int, free: bool) -> Parts:
+    """All components, and component i in two parts."""
+    counts = np.ones(len(weights), dtype=np.intp)
+    counts[i] = 2
+    return _parts(weights, counts, free)
+
+
+def grafted_weights(weights: Array, i: int, free: bool) -> Array:
+    """Mixing weights (k,) where component i gets 1/k and the others keep their proportions; equal ones stay."""
+    k, others = len(weights), np.delete(weights, i).sum()
+    if not free or not others > 0:
+        return weights
+    found: Array = weights * ((1 - 1 / k) / others)
+    found[i] = 1 / k
+    return found

@@ -9,8 +9,10 @@ import numpy as np
 
 from emcli.errors import counted, escaped
 from emcli.inference.bootstrap import LEVELS
-from emcli.inference.diagnostics import optima_found_once, same_optimum
+from emcli.inference.diagnostics import optima_found_once
 from emcli.inference.fit_result import FitResult
+from emcli.inference.search.search import same_optimum
+from emcli.inference.starts import EXACT
 from emcli.models.plain_values import Count, Share
 from emcli.output.terminal import columns, console, curve, is_terminal, sayable, takes_unicode
 
@@ -189,25 +191,38 @@ def climb(result: FitResult, stream: IO[str]) -> str:
 
 
 def ledger(result: FitResult) -> str:
-    """How many starts reached the best, and how bad the worst was."""
-    finished = [start for start in result.ledger if start.finished]
-    line = f"{result.reached()} of {counted(len(result.ledger), 'start')} reached {result.objective_name} "
+    """How many starts reached the best, how bad the worst was, and what moves from the best found."""
+    drawn = [run for run in result.ledger if run.source is None and run.kind not in (EXACT, "nested")]
+    finished = [run for run in result.ledger if run.finished]
+    line = f"{result.reached()} of {counted(len(drawn), 'start')} reached {result.objective_name} "
     line += f"{result.measures(result.best)[-1].objective or 0.0:.3f}"
-    worst = min(finished, key=lambda start: start.scores[-1])
+    worst = min(finished, key=lambda run: run.scores[-1])
     if not same_optimum(result.kind, worst.scores[-1], result.best.scores[-1]):
         line += f"; worst {result.measures(worst)[-1].objective or 0.0:.3f}"
-    screened = [start for start in result.ledger if start.status == "screened"]
-    degenerate = len(result.ledger) - len(finished) - len(screened)
-    line += f"; {degenerate} degenerated (see restarts in --json)" if degenerate else ""
+    collapsed = sum(run.status == "degenerate" for run in drawn)
+    line += f"; {collapsed} collapsed" if collapsed else ""
+    moved = sum(run.source is not None for run in result.ledger)
+    if result.best.source is not None:
+        line += f"; {counted(result.moves, 'move')} from earlier optima led to it"
+    elif result.moves:
+        line += f"; {counted(result.moves, 'move')} from there" + ("" if moved else " found nothing better")
     if result.best.sample is not None:
         line += f"; all were tried on a sample of {result.best.sample[0]} rows, and {len(finished)} finished on all"
     if result.certificate is not None:
         return f"{line}\n{certified(result)}"
-    once, starts = optima_found_once(result.kind, result.ledger)
-    if starts < 2 or result.best.status == "max_iter":
+    if result.best.status == "max_iter" or len(drawn) < 2 or result.settings.model.k == 1:
         return line
-    chance = f"about {100 * once / starts:.0f} %" if once else f"below {100 / starts:.0f} %"
-    return f"{line}\nChance that one more start finds a new optimum: {chance} ({once} found once, in {starts} starts)"
+    return f"{line}\n{_what_more_would_find(result, len(drawn))}"
+
+
+def _what_more_would_find(result: FitResult, drawn: int) -> str:
+    """What is known of further starts: a bound on their chance where their number was fixed beforehand, else counts."""
+    once, starts = optima_found_once(result.kind, result.ledger)
+    if result.settings.search.restarts != "auto" and starts:
+        chance = 100 * (1 - 0.05 ** (1 / starts))
+        return f"A further start would find a better optimum with a chance below {chance:.2g} % (95 % confidence)"
+    optima = f"{once} optim{'a were' if once != 1 else 'um was'} seen once"
+    return optima.capitalize() if once else "No optimum was seen once only"
 
 
 def certified(result: FitResult) -> str:

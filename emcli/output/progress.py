@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from emcli.data.rows import Rows
-    from emcli.inference.fit import Event, Observer
+    from emcli.inference.fit import Observer
+    from emcli.inference.search.search import Event
     from emcli.models.base import AnyModel
 
 FIRST_AFTER_SECONDS, REDRAW_SECONDS = 0.5, 0.1  # seconds before the first showing, and between two
@@ -81,7 +82,7 @@ def time_left(done: int, total: int, elapsed: float) -> str:
     return f", about {round(seconds / 60)} min left" if seconds < 5400 else f", about {seconds / 3600:.1f} h left"
 
 
-def fit_progress(bar: Progress, kind: type[AnyModel], rows: Rows, k: int, restarts: int) -> Observer:
+def fit_progress(bar: Progress, kind: type[AnyModel], rows: Rows, k: int, restarts: int | str) -> Observer:
     """An observer of a fit that shows the start, its iteration and its log-likelihood, or inertia."""
     from emcli.inference.starts import IterationEvent
 
@@ -91,7 +92,8 @@ def fit_progress(bar: Progress, kind: type[AnyModel], rows: Rows, k: int, restar
         log_likelihood, inertia = kind.measures(event.step.score, rows, k)
         what = "" if bar.prefix else "log-likelihood "
         score = f"inertia {inertia:.6g}" if inertia is not None else f"{what}{log_likelihood or 0.0:.8g}"
-        bar.show(f"start {event.start} of {max(event.start, restarts)}, iteration {event.iteration}, {score}")
+        of = f" of {max(event.start, restarts)}" if isinstance(restarts, int) else ""
+        bar.show(f"start {event.start}{of}, iteration {event.iteration}, {score}")
 
     return show
 

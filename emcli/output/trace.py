@@ -9,7 +9,8 @@ from typing import IO
 
 from emcli.data.rows import Rows
 from emcli.errors import EmcliError
-from emcli.inference.fit import Event, Observer
+from emcli.inference.fit import Observer
+from emcli.inference.search.search import Event
 from emcli.inference.starts import IterationEvent, Run
 from emcli.models.base import AnyModel
 from emcli.output.terminal import json_for

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
 import numpy as np
 
-from emcli.config.settings import Init, ModelSettings
+from emcli.config.settings import ModelSettings
 from emcli.data.binomial import excess, log_densities
 from emcli.data.rows import Rows
 from emcli.data.scaling import Scaling
@@ -16,12 +16,12 @@ from emcli.data.trials import TRIALS
 from emcli.models.base import UNIT_ROUNDOFF, Degenerate, Stats, first_pair
 from emcli.models.coins import boundary
 from emcli.models.coins.identifiability import too_few_tosses
+from emcli.models.coins.initialization import draw_heads
 from emcli.models.complete_data import CompleteData, CompleteDataModel
-from emcli.models.nesting import contains, split_weights
+from emcli.models.nesting import Parts, contains
 from emcli.models.parameters import ParameterFault, ParameterReader
 from emcli.models.plain_values import Count, Parameters, Share, Titled
 from emcli.models.posterior import normalise, tilted
-from emcli.models.seeding import kmeans_plusplus
 from emcli.types import JSON, Array, IndexArray
 
 MIN_ROUNDED_TOSSES = 2.0**40  # tosses of a coin from which the rounding error of its P(heads) shows in the score
@@ -53,11 +53,10 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
         "tails": None,
         "flips": None,
         "mixing": "equal",
-        "init": "k-means++",
+        "init": "auto",
         "bootstrap": None,
         "solver": None,
     }
-    trial_runs = (4, 8)
     grows = True
 
     weights: Array  # (k,) mixing weights
@@ -154,18 +153,16 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
         return np.column_stack([rng.binomial(trials, self.heads[labels]), trials])
 
     @classmethod
-    def initialize(
-        cls, rows: Rows, settings: ModelSettings, init: Init, rng: np.random.Generator, candidate: int
-    ) -> Self:
-        """Shares of heads of rows far apart (k-means++), where they differ; else uniform in the range of the shares."""
-        k, thrown = settings.k, rows.values[0] + rows.values[1]
-        rates = rows.values[0] / thrown
-        heads = rng.uniform(rates.min(), rates.max(), k)
-        if init != "random":
-            chosen = kmeans_plusplus(rates[None, :], rows.weights, k, rng)
-            drawn = (rows.values[0, chosen] + 0.5) / (thrown[chosen] + 1.0)
-            heads = np.where([rate in rates[chosen[:i]] for i, rate in enumerate(rates[chosen])], heads, drawn)
-        return cls(np.full(k, 1.0 / k), heads, settings.mixing == "free")
+    def start_kinds(cls, settings: ModelSettings) -> tuple[str, ...]:
+        """Also coins that begin alike, where equal mixing needs several coins for one share of the rows."""
+        alike = ("alike",) if settings.mixing == "equal" else ()
+        return ("k-means++", "uniform", *alike, "split")
+
+    @classmethod
+    def initialize(cls, rows: Rows, settings: ModelSettings, kind: str, rng: np.random.Generator) -> Self:
+        """Start values as in `initialization`."""
+        heads = draw_heads(rows, settings.k, kind, rng)
+        return cls(np.full(settings.k, 1.0 / settings.k), heads, settings.mixing == "free")
 
     @classmethod
     def check(cls, given: ParameterReader, k: int | None, d: int | None) -> dict[str, Array]:
@@ -210,13 +207,14 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
         """Is every mixture with the small settings also one with the large ones?"""
         return contains(small, large)
 
-    def grown(self, settings: ModelSettings, rows: Rows, step: float) -> Iterator[Self]:
+    def split(
+        self, parts: Parts, step: float, rows: Rows, settings: ModelSettings, rng: np.random.Generator | None = None
+    ) -> Self:
         """Coins split by `step` sds of a row's share of heads either way."""
-        free, tosses = settings.mixing == "free", float(np.average(rows.values[:2].sum(axis=0), weights=rows.weights))
+        tosses = float(np.average(rows.values[:2].sum(axis=0), weights=rows.weights))
         sds = np.sqrt(np.maximum(self.heads * (1 - self.heads), 0.5 / tosses) / tosses)
-        for parents, offsets, weights in split_weights(self.weights, settings.k, free):
-            heads = np.clip(self.heads[parents] + step * offsets * sds[parents], 0.0, 1.0)
-            yield replace(self, weights=weights, heads=heads, free=free)
+        heads = np.clip(self.heads[parts.parents] + step * parts.offsets * sds[parts.parents], 0.0, 1.0)
+        return replace(self, weights=parts.weights, heads=heads, free=settings.mixing == "free")
 
     def identical_components(self) -> tuple[int, int] | None:
         """Two coins with nearly equal P(heads), if there are any."""

@@ -6,7 +6,6 @@ import numpy as np
 
 from emcli.config.settings import Covariance
 from emcli.data.rows import DataFault, Rows
-from emcli.models.gmm.covariance import is_covariance
 from emcli.models.parameters import ParameterFault, ParameterReader
 from emcli.types import Array
 
@@ -59,3 +58,13 @@ def given_matrices(given: ParameterReader, means: Array, rows: Rows | None) -> A
         raise ParameterFault((), "missing 'covariances' or 'sds'")
     original = np.ldexp(rows.covariance, rows.scaling.exponent[:, None] + rows.scaling.exponent)
     return np.broadcast_to(original, (k, d, d)).copy()
+
+
+def is_covariance(matrix: Array) -> bool:
+    """Is a matrix symmetric and positive definite, whatever the units of its columns?"""
+    variances = np.diag(matrix)
+    if not np.all(variances > 0):
+        return False
+    sds = np.sqrt(variances)
+    correlations = matrix / sds / sds[:, None]
+    return bool(np.abs(correlations - correlations.T).max() < 1e-9 and np.linalg.eigvalsh(correlations)[0] > 0)

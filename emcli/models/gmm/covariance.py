@@ -149,6 +149,10 @@ class Full:
         """The components in another order."""
         return type(self)(self.root[order], self.total)
 
+    def grafted(self, i: int, other: Self, j: int) -> Self:
+        """Covariances of which one is replaced by one of others; one that is shared stays."""
+        return type(self)(np.concatenate([self.root[:i], other.root[j : j + 1], self.root[i + 1 :]]), self.total)
+
 
 class Tied(Full):
     """All components share one covariance matrix."""
@@ -166,6 +170,9 @@ class Tied(Full):
     def updated(self, rows: Array, shift: Array, second: Array) -> Self:
         pooled = (second.sum(axis=0) - (rows[:, None] * shift).T @ shift) / rows.sum()
         return type(self)(self.root @ _factor(_symmetric(pooled)), self.total)
+
+    def grafted(self, i: int, other: Self, j: int) -> Self:
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,6 +253,10 @@ class Diagonal:
     def ordered(self, order: IndexArray) -> Self:
         return type(self)(self.variances[order], self.total)
 
+    def grafted(self, i: int, other: Self, j: int) -> Self:
+        kept = self.variances[:i], other.variances[j : j + 1], self.variances[i + 1 :]
+        return type(self)(np.concatenate(kept), self.total)
+
 
 class Spherical(Diagonal):
     """Each component has one variance, the same in every column."""
@@ -266,16 +277,6 @@ class Spherical(Diagonal):
 
     def scores(self, y: Array) -> tuple[Array, Array]:
         return (y * y).sum(axis=1, keepdims=True) - y.shape[1], np.array([2.0 * y.shape[1]])
-
-
-def is_covariance(matrix: Array) -> bool:
-    """Is a matrix symmetric and positive definite, whatever the units of its columns?"""
-    variances = np.diag(matrix)
-    if not np.all(variances > 0):
-        return False
-    sds = np.sqrt(variances)
-    correlations = matrix / sds / sds[:, None]
-    return bool(np.abs(correlations - correlations.T).max() < 1e-9 and np.linalg.eigvalsh(correlations)[0] > 0)
 
 
 def _factor(matrices: Array) -> Array:

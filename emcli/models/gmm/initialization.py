@@ -1,4 +1,4 @@
-"""Start values of Gaussian mixtures: from k-means++ clusters, from components of all sizes, or at random."""
+"""Start values of Gaussian mixtures: from k-means++ clusters, components of all sizes, at random, or by a split."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from emcli.compute.arrays import row_chunks
-from emcli.config.settings import Init, ModelSettings
+from emcli.config.settings import ModelSettings
 from emcli.data.points import uniform
 from emcli.data.rows import Rows
 from emcli.models.seeding import kmeans_plusplus, squared_distances
 from emcli.types import Array
 
+MIN_SUBSAMPLED = 4  # rows for each component from which half of them are drawn
 MIN_SD_SHARE = 0.02  # of the data's sd, for the narrowest component of `start_of_all_sizes`
-ALL_SIZES_EVERY = 4  # every fourth candidate comes from `start_of_all_sizes`
 
 
 class Start(NamedTuple):
@@ -25,23 +25,47 @@ class Start(NamedTuple):
     matrices: Array  # (k, d, d) covariances
 
 
-def draw_start(rows: Rows, settings: ModelSettings, init: Init, rng: np.random.Generator, candidate: int) -> Start:
-    """Start values: from k-means++ clusters, each fourth candidate of all sizes; with init: random from the range."""
+def start_kinds(settings: ModelSettings) -> tuple[str, ...]:
+    """The kinds of starts; components of all sizes are none of one covariance."""
+    sizes = () if settings.covariance == "tied" else ("sizes",)
+    return ("k-means++", *sizes, "split", "subsample", "uniform")
+
+
+def draw_start(rows: Rows, settings: ModelSettings, kind: str, rng: np.random.Generator) -> Start:
+    """Start values of one kind: k-means++ | subsample | sizes | uniform."""
     k, tied = settings.k, settings.covariance == "tied"
-    if init == "random":
+    if kind == "uniform":
         return random_start(rows, k, tied, rng)
-    if candidate % ALL_SIZES_EVERY == ALL_SIZES_EVERY - 1 and not tied:
+    if kind == "sizes":
         return start_of_all_sizes(rows, k, rng)
+    seen = _scaled(rows, settings, rng)
+    n = seen.shape[1]
+    some = np.arange(n)
+    if kind == "subsample" and n >= MIN_SUBSAMPLED * k:  # clusters that hold a few far rows are not in every half
+        some = np.sort(rng.choice(n, n // 2, replace=False))
+    weights = None if rows.weights is None else rows.weights[some]
+    chosen = seen[:, some][:, kmeans_plusplus(seen[:, some], weights, k, rng)]
+    members = np.zeros((k, n))
+    members[squared_distances(seen, chosen.T).argmin(axis=0), range(n)] = 1.0
+    return start_from_clusters(rows, members, tied, settings.mixing == "free", int(rng.integers(3)))
+
+
+def _scaled(rows: Rows, settings: ModelSettings, rng: np.random.Generator) -> Array:
+    """Rows (d, n) in one of two scalings, by chance, in which clusters may show.
+
+    Spherical fits depend on the units: as they are given, or each column of unit variance. The others do not: each
+    column of unit variance, or all uncorrelated (for full and tied covariances).
+    """
     assert rows.covariance is not None
     unit = np.sqrt(np.diag(rows.covariance))[:, None]
     unit[unit == 0] = 1.0  # a constant column, which spherical components can have
-    # Spherical fits depend on the units: clusters may show in the units given, or in columns of equal variance.
-    common = settings.covariance == "spherical" and rng.integers(2) == 1
-    seen = rows.values / (unit.max() if common else unit)
-    chosen = kmeans_plusplus(seen, rows.weights, k, rng)
-    members = np.zeros((k, seen.shape[1]))
-    members[squared_distances(seen, seen[:, chosen].T).argmin(axis=0), range(seen.shape[1])] = 1.0
-    return start_from_clusters(rows, members, tied, settings.mixing == "free", int(rng.integers(3)))
+    other = rng.integers(2) == 1
+    if other and settings.covariance == "spherical":
+        return np.asarray(rows.values / unit.max())
+    if other and settings.covariance in ("full", "tied") and len(unit) > 1:
+        root = np.linalg.cholesky(rows.covariance)
+        return np.asarray(np.linalg.solve(root, rows.values))
+    return np.asarray(rows.values / unit)
 
 
 def random_start(rows: Rows, k: int, tied: bool, rng: np.random.Generator) -> Start:
@@ -104,3 +128,13 @@ def start_of_all_sizes(rows: Rows, k: int, rng: np.random.Generator) -> Start:
     sds = np.exp(rng.uniform(np.log(MIN_SD_SHARE), 0.0, k))
     matrices = sds[:, None, None] ** 2 * rows.covariance
     return Start(np.full(k, 1.0 / k), rows.values[:, chosen].T.copy(), matrices)
+
+
+def split_axes(matrices: Array, rng: np.random.Generator | None) -> Array:
+    """One sd of each covariance (k, d, d) along its longest axis, or one random axis for all, (k, d)."""
+    if rng is None or rng.integers(2):
+        variances, vectors = np.linalg.eigh(matrices)
+        longest: Array = np.sqrt(np.maximum(variances[:, -1:], 0.0)) * vectors[:, :, -1]
+        return longest
+    toward = rng.standard_normal(matrices.shape[1])
+    return np.asarray(np.linalg.cholesky(matrices) @ (toward / np.linalg.norm(toward)), dtype=np.float64)

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import log, pi
 from typing import ClassVar, Self
 
 import numpy as np
 
-from emcli.config.settings import Init, ModelSettings
+from emcli.config.settings import ModelSettings
 from emcli.data.points import POINTS, covariance
 from emcli.data.rows import Requirements, Rows
 from emcli.data.scaling import Scaling, ScalingRule, weighed
-from emcli.models.base import MIN_EFFECTIVE_ROWS, Degenerate, Stats
+from emcli.models.base import MIN_EFFECTIVE_ROWS, Artefact, Degenerate, Stats
 from emcli.models.complete_data import CompleteData, CompleteDataModel
 from emcli.models.gmm import initialization, spurious
 from emcli.models.gmm.checks import given_matrices, refuse_flat
 from emcli.models.gmm.covariance import SHAPES, Covariances
 from emcli.models.gmm.e_step import moments
-from emcli.models.nesting import contains, split_weights
+from emcli.models.nesting import Parts, contains, grafted_weights
 from emcli.models.parameters import ParameterFault, ParameterReader, refuse_other_columns
 from emcli.models.plain_values import Count, Parameters, Share, Titled
 from emcli.models.posterior import normalise, tilted
-from emcli.types import JSON, Array, IndexArray
+from emcli.types import JSON, Array, IndexArray, Mapper
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
     options: ClassVar[Mapping[str, JSON]] = {
         "covariance": "full",
         "mixing": "free",
-        "init": "k-means++",
+        "init": "auto",
         "bootstrap": None,
         "solver": None,
     }
@@ -163,11 +163,14 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
         return Requirements(POINTS, settings.k, rule, shape in ("full", "tied"), check)
 
     @classmethod
-    def initialize(
-        cls, rows: Rows, settings: ModelSettings, init: Init, rng: np.random.Generator, candidate: int
-    ) -> Self:
+    def start_kinds(cls, settings: ModelSettings) -> tuple[str, ...]:
+        """As in `initialization`."""
+        return initialization.start_kinds(settings)
+
+    @classmethod
+    def initialize(cls, rows: Rows, settings: ModelSettings, kind: str, rng: np.random.Generator) -> Self:
         """Start values as in `initialization`."""
-        weights, means, matrices = initialization.draw_start(rows, settings, init, rng, candidate)
+        weights, means, matrices = initialization.draw_start(rows, settings, kind, rng)
         return cls(weights, means, _shape(settings).of(matrices, rows.covariance), settings.mixing == "free")
 
     def to_parameters(self) -> dict[str, JSON]:
@@ -251,19 +254,30 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
         shaped = shapes[0] == shapes[1] or shapes[1] == "full" or shapes == ("spherical", "diag")
         return contains(small, large) and (shaped or (small.k == 1 and shapes[1] == "tied"))
 
-    def grown(self, settings: ModelSettings, rows: Rows, step: float) -> Iterator[Self]:
-        """Components split by `step` sds either way along their longest axes."""
-        matrices, free = self.covariances.full(), settings.mixing == "free"
-        variances, vectors = np.linalg.eigh(matrices)
-        axes = np.sqrt(variances[:, -1:]) * vectors[:, :, -1]
-        for parents, offsets, weights in split_weights(self.weights, settings.k, free):
-            means = self.means[parents] + step * offsets[:, None] * axes[parents]
-            yield type(self)(weights, means, _shape(settings).of(matrices[parents], rows.covariance), free)
+    def split(
+        self, parts: Parts, step: float, rows: Rows, settings: ModelSettings, rng: np.random.Generator | None = None
+    ) -> Self:
+        """Components split by `step` sds either way along their longest axes, or along a random one."""
+        matrices = self.covariances.full()
+        axes = initialization.split_axes(matrices, rng)[parts.parents]
+        means = self.means[parts.parents] + step * parts.offsets[:, None] * axes
+        covariances = _shape(settings).of(matrices[parts.parents], rows.covariance)
+        return type(self)(parts.weights, means, covariances, settings.mixing == "free")
 
-    def spurious(self, stats: Callable[[], GaussianStats], rows: Rows) -> str | None:
-        """Why one of the components is an artefact, None where none is."""
-        order = self.canonical_order()
-        return spurious.spurious(self.covariances.full()[order], stats().rows[order], rows)
+    def grafted(self, i: int, other: Self, j: int) -> Self:
+        """The mixture with one component replaced by one of another's; a shared covariance stays."""
+        means = self.means.copy()
+        means[i] = other.means[j]
+        covariances = self.covariances.grafted(i, other.covariances, j)  # type: ignore[arg-type]  # of the same shape
+        return replace(self, weights=grafted_weights(self.weights, i, self.free), means=means, covariances=covariances)
+
+    def artefact(self, rows: Rows, mapper: Mapper) -> Artefact | None:
+        """A component of a likelihood without bound that chance explains, or that rests on too few rows."""
+        return None if self.covariances.shared else spurious.artefact(self, rows, mapper)
+
+    def narrowest(self, rows: Rows) -> str:
+        """Where the component of the smallest volume lies."""
+        return spurious.place(self.means[int(np.argmin(self.covariances.log_det()))], rows)
 
     def identical_components(self) -> tuple[int, int] | None:
         """Two components with nearly equal means and covariances, if there are any."""

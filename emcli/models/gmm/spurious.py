@@ -1,114 +1,163 @@
-"""Detection of spurious and of identical Gaussian components."""
+"""Gaussian components that rest on chance or on too few rows, and components that are identical."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import reduce
-from operator import add
+from functools import partial
+from math import lgamma, log, pi
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emcli.compute import arrays
-from emcli.compute.arrays import row_chunks
-from emcli.data.rows import Rows
-from emcli.models.base import first_pair
-from emcli.types import Array
+from emcli.data.rows import Rows, batch_chunks
+from emcli.errors import quoted
+from emcli.models.base import Artefact, first_pair
+from emcli.models.em import pooled_e_step
+from emcli.types import Array, Mapper
 
-FIRST_ROWS = 1 << 16  # rows whose smallest gap mostly decides, without sorting all rows
-MIN_EIGENVALUE = 0.02  # of a covariance relative to the pooled one, below which a component of few rows is spurious
+if TYPE_CHECKING:
+    from emcli.models.gmm.mixture import GaussianMixture
+
+MIN_EIGENVALUE = 0.02  # of a covariance relative to the pooled one, below which a component is narrow
+MIN_UNIT_SHARE = 0.25  # of a column's unit, below which an sd says only that the column is rounded
+RING_VOLUME = 3.0  # of the ellipsoid with its ring, relative to the ellipsoid
+PROBES = 512  # points at which the density of the other components is averaged
+FIRST_ROWS = 1 << 16  # rows that show the unit of a column
+ON_GRID, DISTINCT_ON_GRID = 0.95, 0.5  # shares of values, and of different values, that lie on the grid of a unit
+GRID_STEPS = (5.0, 2.5, 2.0, 1.0)  # times powers of ten: steps of grids that people round to
+FINEST_GRID = 1e-6  # of the range of the values
 
 
-def spurious(matrices: Array, effective: Array, rows: Rows) -> str | None:
-    """Why one of the components is an artefact (McLachlan & Peel 2000, section 3.10), None where none is.
+def artefact(model: GaussianMixture, rows: Rows, mapper: Mapper) -> Artefact | None:
+    """The first component that rests on chance, else the first that rests on too few different rows.
 
-    matrices: (k, d, d) covariances; effective: (k,) rows of each component. A component is spurious with fewer than
-    d + 1.5 rows; or with fewer than 10 (d + 1) and an eigenvalue below 0.02 of the pooled within covariance; or with
-    an sd below the spacing of values.
+    Where each component has a covariance of its own the likelihood is unbounded, and some of its maxima are slivers
+    of a few rows that happen to lie close to a line, or on one rounded value (McLachlan & Peel 2000, section 3.10).
+    By chance: an sd below a quarter of the column's unit; or an eigenvalue below 0.02 of the pooled within covariance
+    in a component of fewer than half of the rows whose count m in its 95 % ellipsoid does not stand out: the gain
+    m ln(m / e) - m + e of a count over the e that is expected of the others there is less than q ln N, what the
+    criterion BIC asks for q parameters.
     """
-    d = matrices.shape[1]
-    few = np.flatnonzero(effective < d + 1.5)
-    if len(effective) == 1:
+    k, d = model.means.shape
+    if k == 1:
         return None
-    if few.size:
-        i = int(few[0])
-        return f"component {i + 1} rests on {effective[i]:.1f} rows"
-    root = np.linalg.inv(np.linalg.cholesky(np.einsum("k,kij->ij", effective / effective.sum(), matrices)))
+    order = model.canonical_order()
+    model = model.ordered(order)
+    sizes = pooled_e_step(model, rows.batches(), mapper).rows
+    matrices = model.covariances.full()
+    for j in range(k):
+        if said := _rounded(matrices[j], j, rows):
+            return Artefact(True, said)
+    root = np.linalg.inv(np.linalg.cholesky(np.einsum("k,kij->ij", sizes / sizes.sum(), matrices)))
     smallest = np.linalg.eigvalsh(root @ matrices @ root.T)[:, 0]
-    narrow = np.flatnonzero((effective < 10 * (d + 1)) & (smallest < MIN_EIGENVALUE))
-    if narrow.size:
-        i = int(narrow[0])
-        return (
-            f"component {i + 1}, of {effective[i]:.1f} rows, is a sliver: in one direction its variance is "
-            f"{100 * smallest[i]:.2g} % of the usual"
-        )
-    sds = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
-    spacing = np.array([_spacing(rows, j, sd) for j, sd in enumerate(sds.min(axis=0))])
-    for i, j in np.argwhere(sds < spacing):
-        sd, gap = np.ldexp([sds[i, j], spacing[j]], int(rows.scaling.exponent[j]))
-        return f"component {i + 1} has an sd of {sd:.3g} in {rows.names[j]!r}, whose values are {gap:.3g} apart"
+    for j in np.flatnonzero((smallest < MIN_EIGENVALUE) & (sizes < 0.5 * rows.total)).tolist():
+        m, expected = _counted(model, j, rows, mapper)
+        own = d + type(model.covariances).parameters_count(1, d)
+        if m <= expected or m * log(m / expected) - m + expected < own * log(rows.total):
+            what = f"component {j + 1} is a sliver of about {m:.3g} rows, no more than chance puts there"
+            return Artefact(True, what)
+    fewest = {"Full": d + 2, "Diagonal": 3, "Spherical": 2}[type(model.covariances).__name__]
+    for j in np.flatnonzero(sizes < 4 * fewest).tolist():
+        different = _different(model, j, rows, mapper)
+        if different < fewest:
+            what = f"component {j + 1} rests on {different} different row{'s' * (different != 1)}"
+            return Artefact(False, what)
     return None
 
 
-def _spacing(rows: Rows, column: int, enough: float) -> float:
-    """The smallest difference between different values of a column, or any one that is at most `enough`."""
-    if rows.is_local:
-        return _spacing_here(rows.values[column], enough)
-    found = DistinctValues.of(rows.head(FIRST_ROWS)[column], enough)
-    if found.settled or rows.count <= FIRST_ROWS:
-        return found.smallest
-    seen = rows.mapping(map)(
-        lambda values, _: DistinctValues.of(values[column], enough), *zip(*rows.batches(), strict=True)
-    )
-    every: DistinctValues = reduce(add, seen)
-    return every.smallest
+def _rounded(matrix: Array, j: int, rows: Rows) -> str | None:
+    """What is said of a component whose sd in some column is less than a quarter of the column's unit."""
+    sds = np.sqrt(np.diag(matrix))
+    for column, sd in enumerate(sds.tolist()):
+        values, weights = rows.head(FIRST_ROWS)[column], rows.weights
+        if sd > MIN_UNIT_SHARE * np.ptp(values):
+            continue
+        exponent = int(rows.scaling.exponent[column])
+        original = rows.scaling.centre[column] + np.ldexp(values, exponent)
+        step = unit(original, None if weights is None else weights[: len(values)])
+        if step is not None and np.ldexp(sd, exponent) < MIN_UNIT_SHARE * step:
+            name, told = quoted(rows.names[column]), np.ldexp(sd, exponent)
+            return f"component {j + 1} has an sd of {told:.3g} in {name}, whose values are rounded to {step:g}"
+    return None
 
 
-def _spacing_here(values: Array, enough: float) -> float:
-    smallest = 0.0
-    rounding = 1e-12 * max(1.0, -float(values.min()), float(values.max()))  # values closer than this are not different
-    for some in (values[:FIRST_ROWS], values):
-        ordered = arrays.empty(some.shape)
-        ordered[:] = some
-        ordered.sort()
-        smallest = min(_smallest_gap(ordered[cut.start : cut.stop + 1], rounding) for cut in row_chunks(len(some)))
-        smallest = smallest if smallest < np.inf else 0.0
-        if 0 < smallest <= enough or len(some) == len(values):
-            break
-    return smallest
+def unit(values: Array, weights: Array | None) -> float | None:
+    """The step of the widest decimal grid on which 95 % of some values (n,) lie, None where there is none."""
+    span = float(np.ptp(values))
+    if not span > 0:
+        return None
+    counts = np.ones(len(values)) if weights is None else weights
+    different, place = np.unique(values, return_inverse=True)
+    mass = np.bincount(place, counts) / counts.sum()
+    top = int(np.floor(np.log10(span)))
+    for exponent in range(top, top - 7, -1):
+        for factor in GRID_STEPS:
+            step = factor * 10.0**exponent
+            if not FINEST_GRID * span < step <= span:
+                continue
+            steps = different / step
+            on = np.abs(steps - np.round(steps)) < 1e-6
+            if mass[on].sum() >= ON_GRID and on.mean() >= DISTINCT_ON_GRID and on.sum() > 1:
+                return step
+    return None
 
 
-def _smallest_gap(ordered: Array, rounding: float) -> float:
-    gaps = np.diff(ordered)
-    return float(np.min(gaps[gaps > rounding], initial=np.inf))
+def _counted(model: GaussianMixture, j: int, rows: Rows, mapper: Mapper) -> tuple[float, float]:
+    """Rows in the 95 % ellipsoid of component j, and how many are expected there without it.
+
+    Expected is the larger of what the other components expect, and of half the rows in the ring around it, of twice
+    its volume.
+    """
+    d = model.means.shape[1]
+    # Wilson & Hilferty (1931): the 95 % point of chi-square with d degrees of freedom, to 3 %
+    radius = d * (1 - 2 / (9 * d) + 1.6449 * (2 / (9 * d)) ** 0.5) ** 3
+    one = model.ordered(np.array([j]))
+    counts = partial(_in_ellipsoids, one, (radius, radius * RING_VOLUME ** (2 / d)))
+    inside, both = np.sum(list(mapper(counts, *zip(*rows.batches(), strict=True))), axis=0).tolist()
+    rng = np.random.default_rng(0)
+    toward = rng.standard_normal((d, PROBES))
+    toward *= (radius**0.5) * rng.random(PROBES) ** (1 / d) / np.linalg.norm(toward, axis=0)
+    points = one.means[0][:, None] + one.covariances.roots()[0] @ toward
+    others = model.without(j)
+    log_volume = 0.5 * d * log(pi * radius) - lgamma(0.5 * d + 1) + 0.5 * float(one.covariances.log_det()[0])
+    log_density = others.posterior(points)[1]
+    peak = float(log_density.max())
+    share = np.exp(min(0.0, log_volume + peak + float(np.log(np.mean(np.exp(log_density - peak))))))
+    return inside, max(float(rows.total * share), (both - inside) / (RING_VOLUME - 1), 1e-300)
 
 
-@dataclass(frozen=True, eq=False)
-class DistinctValues:
-    """Distinct values in ascending order, and the smallest gap between them; `+` pools."""
+def _in_ellipsoids(one: GaussianMixture, radii: tuple[float, ...], x: Array, weights: Array | None) -> Array:
+    """Weights of the rows (d, n) within these squared radii of a single component."""
+    found = np.zeros(len(radii))
+    for some, counts in batch_chunks(x, weights):
+        far = np.square(one.covariances.whiten(some, one.means)[0]).sum(axis=0)
+        each = np.ones(len(far)) if counts is None else counts
+        found += [float(each[far <= radius].sum()) for radius in radii]
+    return found
 
-    values: Array  # empty where the gap is at most `enough`
-    smallest: float  # gap; 0 where there is none
-    enough: float
 
-    @classmethod
-    def of(cls, values: Array, enough: float) -> DistinctValues:
-        """The distinct ones of some values (n,)."""
-        found = np.sort(values)
-        gaps = np.diff(found)
-        real = gaps > 1e-12 * max(1.0, -float(found[0]), float(found[-1]))  # values closer than this are not different
-        smallest = float(gaps[real].min()) if real.any() else 0.0
-        if 0 < smallest <= enough:
-            return cls(np.empty(0), smallest, enough)
-        return cls(np.concatenate([found[:1], found[1:][real]]), smallest, enough)
+def _different(model: GaussianMixture, j: int, rows: Rows, mapper: Mapper) -> int:
+    """How many different rows most probably belong to component j."""
+    parts = list(mapper(partial(_own_rows, model, j), *zip(*rows.batches(), strict=True)))
+    return len(np.unique(np.concatenate(parts, axis=1), axis=1).T)
 
-    @property
-    def settled(self) -> bool:
-        return 0 < self.smallest <= self.enough
 
-    def __add__(self, other: DistinctValues) -> DistinctValues:
-        if self.settled or other.settled:
-            return self if self.settled else other
-        return DistinctValues.of(np.concatenate([self.values, other.values]), self.enough)
+def _own_rows(model: GaussianMixture, j: int, x: Array, weights: Array | None) -> Array:
+    parts = [some[:, model.posterior(some)[0][j] > 0.5] for some, _ in batch_chunks(x, weights)]
+    return np.concatenate(parts, axis=1)
+
+
+def place(mean: Array, rows: Rows) -> str:
+    """Where a component collapsed, in the user's units: the nearest row, and how many rows equal it."""
+    if not rows.is_local:
+        values, count = rows.scaling.to_original(mean[None])[0], 0.0
+    else:
+        units = np.maximum(np.ptp(rows.values, axis=1), 1e-300)
+        nearest = int(np.square((rows.values - mean[:, None]) / units[:, None]).sum(axis=0).argmin())
+        values = rows.scaling.to_original(rows.values[:, nearest][None])[0]
+        same = (rows.values == rows.values[:, nearest : nearest + 1]).all(axis=0)
+        count = float(same.sum() if rows.weights is None else rows.weights[same].sum())
+    where = ", ".join(f"{name}={value:.6g}" for name, value in zip(rows.names[:3], values, strict=False))
+    return where + (f" ({count:g} row{'s' * (count != 1)})" if count else "")
 
 
 def identical(means: Array, matrices: Array) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from emcli.config.settings import Init, ModelSettings
+from emcli.config.settings import ModelSettings
 from emcli.data.points import POINTS, lopsided, rounded, uniform
 from emcli.data.rows import Requirements, Rows, batch_chunks
 from emcli.data.scaling import Scaling, ScalingRule, weighed
@@ -19,6 +19,7 @@ from emcli.errors import FitWarning
 from emcli.models.base import Measures, Model, first_pair
 from emcli.models.em import Step, pooled_e_step
 from emcli.models.kmeans.assignment import KMeansStats, cluster_sums, memberships, nearest
+from emcli.models.nesting import Parts
 from emcli.models.parameters import ParameterFault, ParameterReader, refuse_other_columns
 from emcli.models.plain_values import Parameters, Share, Titled
 from emcli.models.seeding import kmeans_plusplus
@@ -35,9 +36,8 @@ class KMeans(Model[KMeansStats]):
 
     name = "kmeans"
     observations = POINTS
-    options: ClassVar[Mapping[str, JSON]] = {"init": "k-means++", "standardize": False}
+    options: ClassVar[Mapping[str, JSON]] = {"init": "auto", "standardize": False}
     hard = True
-    trial_runs = (8, 3)
     grows = True
     measure = "distance"
 
@@ -113,11 +113,9 @@ class KMeans(Model[KMeansStats]):
         return Requirements(POINTS, settings.k, ScalingRule.ALL_COLUMNS, check=_with_lopsided)
 
     @classmethod
-    def initialize(
-        cls, rows: Rows, settings: ModelSettings, init: Init, rng: np.random.Generator, candidate: int
-    ) -> Self:
-        """Rows far apart (k-means++), or points anywhere in the range of each column."""
-        if init == "random":
+    def initialize(cls, rows: Rows, settings: ModelSettings, kind: str, rng: np.random.Generator) -> Self:
+        """Rows far apart (k-means++), or points anywhere in the range of each column (uniform)."""
+        if kind == "uniform":
             return cls(uniform(rows, settings.k, rng))
         chosen = kmeans_plusplus(rows.values, rows.weights, settings.k, rng)
         return cls(rows.values[:, chosen].T.copy())
@@ -233,6 +231,37 @@ class KMeans(Model[KMeansStats]):
             stats = pooled_e_step(grown, rows.batches(), rows.mapping(map))
             grown = replace(grown, centroids=np.concatenate([grown.centroids, stats.farthest[None, :]]))
         yield grown
+
+    def split(
+        self, parts: Parts, step: float, rows: Rows, settings: ModelSettings, rng: np.random.Generator | None = None
+    ) -> Self:
+        """A second centroid at a random row of each cluster that is split."""
+        rng = rng or np.random.default_rng(0)
+        labels, centroids = self.labels(rows.values), self.centroids[parts.parents]
+        for place in np.flatnonzero(parts.offsets > 0):
+            own = np.flatnonzero(labels == parts.parents[place])
+            if own.size:
+                centroids[place] = rows.values[:, int(rng.choice(own))]
+        for place in np.flatnonzero(parts.offsets < 0):
+            centroids[place] = self.centroids[parts.parents[place]]
+        return type(self)(centroids)
+
+    def grafted(self, i: int, other: Self, j: int) -> Self:
+        """The centroids with one replaced by one of another model's."""
+        centroids = self.centroids.copy()
+        centroids[i] = other.centroids[j]
+        return type(self)(centroids)
+
+    def without(self, i: int) -> Self:
+        """The centroids without one."""
+        return type(self)(np.delete(self.centroids, i, axis=0))
+
+    def exchanged(self, rows: Rows) -> Self | None:
+        """The centroids after single rows have changed their cluster (Hartigan & Wong 1979); None where none should."""
+        from emcli.models.kmeans.exchange import exchanged
+
+        found = exchanged(self.centroids, rows) if rows.is_local else None
+        return None if found is None else type(self)(found)
 
     def identical_components(self) -> tuple[int, int] | None:
         """Two equal centroids, if there are any."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from emcli.errors import counted
-from emcli.inference.fit import Event
 from emcli.inference.fit_result import FitResult
+from emcli.inference.search.search import Event
 from emcli.inference.starts import IterationEvent, Run
 from emcli.models.base import AnyModel
 from emcli.output.plots.figure import Panel, Picture, Series, base_name, climb_range, thinned
@@ -48,7 +48,7 @@ def _climb(result: FitResult) -> Panel:
         for start in (*some, result.best)
     ]
     series = [Series("line", x, y, None if i else said, None, "thin") for i, (x, y) in enumerate(lines[:-1])]
-    best = f"best: {'found directly' if result.best.origin == 'exact' else f'start {result.best.start}'}"
+    best = f"best: {'found directly' if result.best.kind == 'exact' else f'start {result.best.start}'}"
     x, y = lines[-1]
     if len(x) > 1:
         series.append(Series("line", x, y, best, 0, "bold"))

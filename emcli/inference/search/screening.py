@@ -1,0 +1,86 @@
+"""Screening of starts: with many rows the search is made on a sample, and only its best optima go on with all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from emcli.compute.processes import call, can_fork, process_map
+from emcli.compute.threads import usable_cores
+from emcli.config.settings import ModelSettings, SearchSettings
+from emcli.data.rows import Rows
+from emcli.inference.search.search import FIRST_STARTS, Search, same_optimum, set_aside
+from emcli.inference.starts import Run, new_run
+from emcli.models.base import AnyModel
+
+MIN_SCREENED_ROWS = 50_000  # from which starts are screened
+SAMPLE_ROWS = 20_000  # of the sample
+MAX_FINISHED = 3  # optima of the sample that are finished on all rows
+MIN_PROCESS_COORDINATES = 16  # coordinates of all components from which two threads gain more than they wait
+MAX_SAMPLE_ITERATIONS = 1000  # of a start on the sample
+
+
+@dataclass(frozen=True)
+class Screened:
+    """A search on a sample: its ledger, and the models with which some of its entries go on."""
+
+    ledger: list[Run]  # entries that were ruled out are marked `screened` or `degenerate`, the others `running`
+    resumed: Mapping[int, AnyModel]  # by the number of the entry
+    moves: int  # that were tried
+
+
+def is_screened(rows: Rows, search: SearchSettings) -> bool:
+    """Are there so many rows, and so many starts, that a sample shows first which are worth finishing?"""
+    return rows.count >= MIN_SCREENED_ROWS and (search.restarts == "auto" or search.restarts > MAX_FINISHED)
+
+
+def screen(kind: type[AnyModel], rows: Rows, settings: ModelSettings, search: SearchSettings, fixed: bool) -> Screened:
+    """A search on a sample of the rows (Biernacki, Celeux & Govaert 2003, section 3); the ledger keeps its scores.
+
+    `fixed`: no moves follow the starts. A given start is always finished, from its own values.
+    """
+    sample = rows.sample(SAMPLE_ROWS, np.random.default_rng([search.seed, 0]))
+    short = replace(search, max_iter=min(MAX_SAMPLE_ITERATIONS, search.max_iter))
+    count = FIRST_STARTS if search.restarts == "auto" else search.restarts
+
+    def on_sample(number: int) -> Run:
+        there = Search(kind, sample, settings, short, map)
+        run = new_run(number, number - 1, kind, settings, search)
+        for _ in there.run(run):
+            pass
+        return replace(run, known=None)  # it holds the sample
+
+    wide = not kind.hard and settings.k * len(sample.values) >= MIN_PROCESS_COORDINATES
+    forked = rows.is_local and can_fork()
+    jobs = usable_cores(search.jobs) if wide or forked else 1
+    numbers = range(1, count + 1)
+    with process_map(jobs, forked) as mapper:
+        made = {run.start: run for run in mapper(call, [on_sample] * count, numbers)}
+    there = Search(kind, sample, settings, short, map, made=made)
+    for _ in there.fixed(count) if fixed else there.automatic():
+        pass
+    return _entries(kind, there, sample, search)
+
+
+def _entries(kind: type[AnyModel], there: Search, sample: Rows, search: SearchSettings) -> Screened:
+    """The entries of a search on a sample, and which of them go on."""
+    resumed: dict[int, AnyModel] = {}
+    scores: list[float] = []
+    ended = [run for run in there.ledger if run.finished and not (search.start is not None and run.start == 1)]
+    for run in sorted(ended, key=lambda run: (set_aside(run), -run.scores[-1])):
+        if len(resumed) < MAX_FINISHED and not any(same_optimum(kind, run.scores[-1], score) for score in scores):
+            resumed[run.start] = run.model
+            scores.append(run.scores[-1])
+    ledger = []
+    for run in there.ledger:
+        entry = Run(run.start, run.kind, source=run.source, iterations=run.iterations, reason=run.reason)
+        entry.status = "running" if run.start in resumed else "screened" if run.finished else "degenerate"
+        if run.finished:
+            entry.sampled = run.scores[-1]
+            entry.sample = (sample.count, *kind.measures(run.scores[-1], sample, there.settings.k))
+        if run.kind == "given":
+            entry = Run(1)
+        ledger.append(entry)
+    return Screened(ledger, resumed, there.moves)

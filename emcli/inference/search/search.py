@@ -1,0 +1,259 @@
+"""The search for the best optimum: independent starts of several kinds, then moves from the best of them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+
+from emcli.config.settings import ModelSettings, SearchSettings
+from emcli.data.rows import Rows
+from emcli.inference.search.moves import propose, tried
+from emcli.inference.starts import (
+    EXACT,
+    START_SAMPLE_ROWS,
+    IterationEvent,
+    Run,
+    kinds_of_starts,
+    new_run,
+    one_component,
+    run_start,
+    start_model,
+)
+from emcli.models.base import AnyModel, Degenerate
+from emcli.types import Mapper
+
+FIRST_STARTS = 10  # that end with a model, in every search
+MAX_DRAWN = 3  # starts that are drawn for each of these, where others degenerate
+MORE_STARTS = 25  # in all, where the first did not all reach one optimum
+TRIES = 4  # moves that fail one after another, and end a chain of them: this, and so many times k squared …
+TRIES_PER_PAIR, HARD_TRIES_PER_PAIR = 1.5, 4.0
+MAX_TRIES = 300
+SMALLEST_SPLIT_SDS = 1e-4  # at an optimum, a split this small lowers the score by no more than rounding
+STEP_WORK = 20_000  # what a step costs beside its rows x columns x components, in these
+SMALL_WORK = 60_000_000  # in the same units: what may follow the first starts where they cost little
+FOLLOWING_SHARE = 0.5  # of the first starts' work, what may follow them where they cost much
+SAME_OPTIMUM_NATS = 1e-4  # difference of two scores up to which they belong to one optimum
+SAME_OPTIMUM_INERTIA_SHARE = 1e-9  # the same for hard assignments, relative to the inertia
+
+Event = IterationEvent | Run
+Searching = Generator[Event, None, None]
+
+
+def same_optimum(kind: type[AnyModel], one: float, other: float) -> bool:
+    """Do two scores belong to one optimum?"""
+    return abs(one - other) <= margin(kind, max(abs(one), abs(other)))
+
+
+def margin(kind: type[AnyModel], score: float) -> float:
+    """The difference from a score up to which others belong to the same optimum."""
+    return SAME_OPTIMUM_INERTIA_SHARE * abs(score) if kind.hard else SAME_OPTIMUM_NATS
+
+
+@dataclass
+class Search:
+    """A search on some rows; its ledger grows by an entry for each run."""
+
+    kind: type[AnyModel]
+    rows: Rows
+    settings: ModelSettings
+    search: SearchSettings
+    mapper: Mapper
+    ledger: list[Run] = field(default_factory=list)
+    smaller: list[Run] = field(default_factory=list)  # runs of k - 1 components, with which splits began
+    made: Mapping[int, Run] = field(default_factory=dict)  # starts that were run elsewhere, by their number
+    moves: int = 0  # that were tried
+    _work: float = 0.0
+    _limit: float = np.inf
+
+    def fixed(self, count: int) -> Searching:
+        """Exactly this many independent starts."""
+        for _ in range(count):
+            yield from self._start()
+
+    def automatic(self) -> Searching:
+        """Starts until more are unlikely to find better, and moves from the best, within a bound of work.
+
+        First ten starts; more where these reached several optima. Then moves from the best optimum, until many in a row
+        fail. An optimum that one start alone led to is confirmed by moves from the optima of others, or by more starts.
+        """
+        while len(self._ended()) < FIRST_STARTS and len(self.ledger) < MAX_DRAWN * FIRST_STARTS:
+            yield from self._start()
+        if self.settings.k == 1 or not self._ended():
+            return
+        first = self._work
+        self._limit = first + max(SMALL_WORK, FOLLOWING_SHARE * first)
+        share = first + 0.5 * (self._limit - first)  # starts leave half of it to moves
+        while self._optima() > 1 and len(self._ended()) < MORE_STARTS and self._work < share:
+            if len(self.ledger) >= MAX_DRAWN * MORE_STARTS:
+                break
+            yield from self._start()
+        yield from self._chain(self._best())
+        yield from self._confirm()
+
+    def run(self, run: Run, begin: AnyModel | None = None) -> Searching:
+        """Run one entry to its end, from a model or, where none is given, from its own start values."""
+        self.ledger.append(run)
+        if run.start in self.made:
+            done = self.made[run.start]
+            self.ledger[-1] = run = done
+        else:
+            make = partial(start_model, run, self.kind, self.rows, self.settings, self.search, self.smaller)
+            made = make if begin is None else lambda: begin
+            yield from run_start(run, self.rows, self.search, made, self.mapper)
+        self._spend(run.iterations + 1)
+        if run.finished:
+            run.artefact = run.model.artefact(self.rows, self.mapper)
+        yield run
+
+    def nested(self) -> Searching:
+        """A start from the best smaller mixture, where that is higher than the best that was found.
+
+        One component, and with free mixing k - 1, are special cases that no optimum need be lower than.
+        """
+        ended = [run for run in self.ledger if run.finished]
+        if self.kind.hard or self.settings.k == 1 or not self.kind.grows or not ended:
+            return
+        own, best = self.settings, self._best()
+        smaller = [run for run in self._smaller() if self.kind.contains(replace(own, k=len(run.model.weights)), own)]
+        above = [run for run in smaller if run.scores[-1] > best.scores[-1] + margin(self.kind, best.scores[-1])]
+        if above:
+            small = max(above, key=lambda run: run.scores[-1])
+            grown = next(iter(small.model.grown(own, self.rows, SMALLEST_SPLIT_SDS)))
+            yield from self.run(Run(len(self.ledger) + 1, "nested"), grown)
+
+    def smaller_score(self) -> float:
+        """The highest score of k - 1 components that was seen on the way; minus infinity where there is none."""
+        if self.kind.hard or self.settings.k == 1:
+            return -np.inf
+        return max((run.scores[-1] for run in self._smaller()), default=-np.inf)
+
+    def _smaller(self) -> list[Run]:
+        one = one_component(self.kind, self.rows, self.settings, self.mapper)
+        runs = [*self.smaller, *([] if one is None else [one])]
+        return [run for run in runs if not _by_chance(run.model, self.rows, self.mapper)]
+
+    def _start(self) -> Searching:
+        turn = sum(run.source is None for run in self.ledger)
+        yield from self.run(new_run(len(self.ledger) + 1, turn, self.kind, self.settings, self.search))
+
+    def _spend(self, steps: int) -> None:
+        cells = self.rows.count * len(self.rows.values) * self.settings.k
+        self._work += steps * (cells + STEP_WORK)
+
+    def _ended(self) -> list[Run]:
+        """Independent starts that ended with a model."""
+        return [run for run in self.ledger if run.finished and run.source is None]
+
+    def _optima(self) -> int:
+        scores = sorted(run.scores[-1] for run in self._ended() if not set_aside(run))
+        apart = [not same_optimum(self.kind, one, other) for one, other in pairwise(scores)]
+        return len(scores) and 1 + sum(apart)
+
+    def _best(self) -> Run:
+        """The highest entry that is not set aside, else the highest."""
+        ended = [run for run in self.ledger if run.finished]
+        honest = [run for run in ended if not set_aside(run)] or ended
+        return max(honest, key=lambda run: run.scores[-1])
+
+    def _tries(self) -> int:
+        pairs = self.settings.k**2 * (HARD_TRIES_PER_PAIR if self.kind.hard else TRIES_PER_PAIR)
+        return min(MAX_TRIES, TRIES + int(pairs))
+
+    def _chain(self, run: Run, beyond: float = np.inf) -> Searching:
+        """Moves from the optimum of a run, each from the last that led higher, until one leads above `beyond`."""
+        rng = np.random.default_rng([self.search.seed, 0, run.start])
+        sample = self.rows.sample(START_SAMPLE_ROWS, rng)
+        kinds = kinds_of_starts(self.kind, self.settings, self.search)
+        failed, turn = 0, 0
+        exchange = self.kind.hard
+        while failed < self._tries() and self._work < self._limit and run.scores[-1] <= beyond:
+            if exchange:
+                exchange, found, name = False, run.model.exchanged(self.rows), "exchange"
+                self._spend(1)
+                if found is None:
+                    continue
+            else:
+                self.moves, turn = self.moves + 1, turn + 1
+                try:
+                    name, drawn = propose(turn, run.model, sample, self.settings, kinds, rng)
+                    limit = margin(self.kind, run.scores[-1])
+                    found, steps = tried(drawn, run.scores[-1], limit, self.rows, self.mapper)
+                    self._spend(steps)
+                    if found is not None and _by_chance(found, self.rows, self.mapper):
+                        found = None
+                except Degenerate:
+                    found = None
+            better = None
+            if found is not None:
+                entry = Run(len(self.ledger) + 1, name, source=run.start)
+                yield from self.run(entry, found)
+                better = entry if self._above(entry, run) else None
+            failed = 0 if better else failed + 1
+            if better:
+                run, exchange = better, self.kind.hard
+
+    def _above(self, run: Run, other: Run) -> bool:
+        if not run.finished or set_aside(run):
+            return False
+        return run.scores[-1] > other.scores[-1] + margin(self.kind, other.scores[-1])
+
+    def _confirm(self) -> Searching:
+        """Moves from other optima, then other starts, until two independent starts led to the best optimum."""
+        tried = {run_root(self.ledger, self._best())}
+        while self._work < self._limit and len(roots_of_best(self.kind, self.ledger, self._best())) < 2:
+            best = self._best()
+            others = [run for run in self._ended() if not set_aside(run) and run.start not in tried]
+            others = [run for run in others if not self._seen(run, tried)]
+            if others:
+                run = max(others, key=lambda run: run.scores[-1])
+            elif len(self.ledger) < MAX_DRAWN * MORE_STARTS + MAX_TRIES:
+                yield from self._start()
+                continue
+            else:
+                return
+            tried.add(run.start)
+            yield from self._chain(run, best.scores[-1])
+            if self._best() is not best:
+                yield from self._chain(self._best())
+
+    def _seen(self, run: Run, tried: set[int]) -> bool:
+        """Was a chain begun at the same optimum?"""
+        done = [other for other in self.ledger if other.start in tried and other.finished]
+        return any(same_optimum(self.kind, run.scores[-1], other.scores[-1]) for other in done)
+
+
+def set_aside(run: Run) -> bool:
+    """Does its optimum rest on a component that chance explains?"""
+    return run.artefact is not None and run.artefact.by_chance
+
+
+def _by_chance(model: AnyModel, rows: Rows, mapper: Mapper) -> bool:
+    found = model.artefact(rows, mapper)
+    return found is not None and found.by_chance
+
+
+def run_root(ledger: Sequence[Run], run: Run) -> int:
+    """The number of the independent start from which moves led to a run."""
+    while run.source is not None:
+        run = ledger[run.source - 1]
+    return run.start
+
+
+def roots_of_best(kind: type[AnyModel], ledger: Sequence[Run], best: Run) -> set[int]:
+    """The independent starts from which this optimum was reached, directly or by moves."""
+    return {
+        run_root(ledger, run) for run in ledger if run.kind not in (EXACT, "nested") and reached_same(kind, run, best)
+    }
+
+
+def reached_same(kind: type[AnyModel], run: Run, best: Run) -> bool:
+    """Did a run end at the optimum of the best one?"""
+    if run is best:
+        return True
+    if run.sampled is not None and best.sampled is not None:
+        return same_optimum(kind, run.sampled, best.sampled)
+    return run.finished and same_optimum(kind, run.scores[-1], best.scores[-1])
