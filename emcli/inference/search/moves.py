@@ -15,9 +15,10 @@ from emcli.models.em import Step, em
 from emcli.models.nesting import split_in_two
 from emcli.types import Mapper
 
-TRIAL_STEPS, HARD_TRIAL_STEPS = 10, 3  # of EM, after which a move is given up or goes on
+TRIAL_STEPS = 10  # of EM, after which a move is given up or goes on
 MAX_TRIAL_STEPS = 60  # after which one that still may lead higher is run to its end
-HARD_PROMISE = 0.02  # of the inertia, by which a move of hard EM may be short of the best after its trial
+HARD_PROMISE = 0.05  # of the inertia, by which a move of hard EM may be short of the best on its way
+DRAWN_EVERY = 4  # moves, a new random start whose components they take
 FAR_ROWS = 10  # rows of the lowest density, at which every second new component of a move begins
 
 
@@ -28,30 +29,33 @@ class Proposal(NamedTuple):
     model: AnyModel
 
 
-def propose(
-    turn: int,
-    model: AnyModel,
-    sample: Rows,
-    settings: ModelSettings,
-    kinds: Sequence[str],
-    rng: np.random.Generator,
-) -> Proposal:
-    """A move away from a model, of three kinds in turn.
+class Proposals:
+    """Moves away from one model after another, of three kinds in turn.
 
-    A component is removed and another one split; or it is replaced by one of a random start, or by one at a row
-    (random swap: Fränti & Kivijärvi 2000; Zhao, Hautamäki, Kärkkäinen & Fränti 2012).
-    Raises Degenerate where what is drawn cannot be a model.
+    A component is removed and another one split; or it is replaced by one of a random start, or by the one of these
+    that takes a row best (random swap: Fränti & Kivijärvi 2000; Zhao, Hautamäki, Kärkkäinen & Fränti 2012).
     """
-    k = settings.k
-    i = int(rng.integers(k))
-    if turn % 3 == 0 and model.grows:
-        parts = split_in_two(np.delete(model.weights, i), int(rng.integers(k - 1)), settings.mixing == "free")
-        return Proposal("split-merge", model.without(i).split(parts, SPLIT_SDS, sample, settings, rng))
-    drawn = [kind for kind in kinds if kind != "split"] or ["k-means++"]
-    other = type(model).initialize(sample, settings, drawn[int(rng.integers(len(drawn)))], rng)
-    if turn % 3 == 2:
-        return Proposal("swap", model.grafted(i, other, _at_a_row(model, other, sample, rng)))
-    return Proposal("swap", model.grafted(i, other, int(rng.integers(k))))
+
+    def __init__(self, sample: Rows, settings: ModelSettings, kinds: Sequence[str], rng: np.random.Generator):
+        self._sample, self._settings, self._rng = sample, settings, rng
+        self._kinds = [kind for kind in kinds if kind != "split"] or ["k-means++"]
+        self._turn = 0
+        self._other: AnyModel | None = None  # a random start, whose components serve for some moves
+
+    def propose(self, model: AnyModel) -> Proposal:
+        """A move away from a model. Raises Degenerate where what is drawn cannot be a model."""
+        k, rng, turn = self._settings.k, self._rng, self._turn
+        self._turn += 1
+        i = int(rng.integers(k))
+        if turn % 3 == 0 and model.grows:
+            parts = split_in_two(np.delete(model.weights, i), int(rng.integers(k - 1)), self._settings.mixing == "free")
+            split = model.without(i).split(parts, SPLIT_SDS, self._sample, self._settings, rng)
+            return Proposal("split-merge", split)
+        if self._other is None or turn % DRAWN_EVERY == 1:
+            kind = self._kinds[int(rng.integers(len(self._kinds)))]
+            self._other = type(model).initialize(self._sample, self._settings, kind, rng)
+        j = int(rng.integers(k)) if turn % 3 == 1 else _at_a_row(model, self._other, self._sample, rng)
+        return Proposal("swap", model.grafted(i, self._other, j))
 
 
 def _at_a_row(model: AnyModel, other: AnyModel, sample: Rows, rng: np.random.Generator) -> int:
@@ -63,22 +67,29 @@ def _at_a_row(model: AnyModel, other: AnyModel, sample: Rows, rng: np.random.Gen
 
 
 def tried(model: AnyModel, best: float, margin: float, rows: Rows, mapper: Mapper) -> tuple[AnyModel | None, int]:
-    """The model after some steps of EM where it may end above `best`, else None; and how many steps were taken."""
+    """The model after some steps of EM where it may end above `best`, else None; and how many steps were taken.
+
+    Hard EM, which ends after a few steps, is run to its end, and on where single rows can be exchanged.
+    """
     steps: list[Step] = []
-    pause = HARD_TRIAL_STEPS if model.hard else TRIAL_STEPS
     try:
         for step in em(model, rows.batches(), mapper):
             steps.append(step)
             if step.score > best + margin:
                 return step.model, len(steps)
-            if len(steps) % pause == 1 and len(steps) > 1:
-                if not _promising(steps, best, margin):
-                    return None, len(steps)
-                if model.hard or len(steps) > MAX_TRIAL_STEPS:
-                    return step.model, len(steps)
+            if len(steps) % TRIAL_STEPS == 1 and len(steps) > 1 and not _promising(steps, best, margin):
+                return None, len(steps)
+            if len(steps) > MAX_TRIAL_STEPS and not model.hard:
+                return step.model, len(steps)
     except Degenerate:
-        pass
-    return None, len(steps)
+        return None, len(steps)
+    if not model.hard or steps[-1].score < best - HARD_PROMISE * abs(best):
+        return None, len(steps)
+    better = steps[-1].model.exchanged(rows)
+    if better is None:
+        return None, len(steps) + 1
+    found, more = tried(better, best, margin, rows, mapper)
+    return found, len(steps) + 1 + more
 
 
 def _promising(steps: Sequence[Step], best: float, margin: float) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from emcli.config.settings import ModelSettings, SearchSettings
 from emcli.data.rows import Rows
-from emcli.inference.search.moves import propose, tried
+from emcli.inference.search.moves import Proposals, tried
 from emcli.inference.starts import (
     EXACT,
     START_SAMPLE_ROWS,
@@ -34,7 +34,7 @@ TRIES_PER_PAIR, HARD_TRIES_PER_PAIR = 1.5, 4.0
 MAX_TRIES = 300
 SMALLEST_SPLIT_SDS = 1e-4  # at an optimum, a split this small lowers the score by no more than rounding
 STEP_WORK = 20_000  # what a step costs beside its rows x columns x components, in these
-SMALL_WORK = 60_000_000  # in the same units: what may follow the first starts where they cost little
+SMALL_WORK = 120_000_000  # in the same units: what may follow the first starts where they cost little
 FOLLOWING_SHARE = 0.5  # of the first starts' work, what may follow them where they cost much
 SAME_OPTIMUM_NATS = 1e-4  # difference of two scores up to which they belong to one optimum
 SAME_OPTIMUM_INERTIA_SHARE = 1e-9  # the same for hard assignments, relative to the inertia
@@ -168,7 +168,7 @@ class Search:
         rng = np.random.default_rng([self.search.seed, 0, run.start])
         sample = self.rows.sample(START_SAMPLE_ROWS, rng)
         kinds = kinds_of_starts(self.kind, self.settings, self.search)
-        failed, turn = 0, 0
+        proposals, failed = Proposals(sample, self.settings, kinds, rng), 0
         exchange = self.kind.hard
         while failed < self._tries() and self._work < self._limit and run.scores[-1] <= beyond:
             if exchange:
@@ -177,9 +177,9 @@ class Search:
                 if found is None:
                     continue
             else:
-                self.moves, turn = self.moves + 1, turn + 1
+                self.moves += 1
                 try:
-                    name, drawn = propose(turn, run.model, sample, self.settings, kinds, rng)
+                    name, drawn = proposals.propose(run.model)
                     limit = margin(self.kind, run.scores[-1])
                     found, steps = tried(drawn, run.scores[-1], limit, self.rows, self.mapper)
                     self._spend(steps)
