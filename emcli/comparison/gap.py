@@ -116,7 +116,7 @@ def _best_score(kind: type[AnyModel], rows: Rows, settings: ModelSettings, rng: 
     exact = kind.global_optimum(rows, settings)
     if exact is not None:
         return _score(exact, rows)
-    starts = (kind.initialize(rows, settings, "k-means++", rng, i) for i in range(REFERENCE_STARTS))
+    starts = (kind.initialize(rows, settings, "k-means++", rng) for _ in range(REFERENCE_STARTS))
     return max(_score(start, rows) for start in starts)
 
 
