@@ -15,7 +15,8 @@ from emcli.errors import EmcliError, Exit, FitWarning, Problem
 from emcli.inference.agreement import match_components, reorder
 from emcli.inference.diagnostics import best_run
 from emcli.inference.fit_result import FitResult
-from emcli.inference.starts import Run, run_start, start_model
+from emcli.inference.search.search import Search
+from emcli.inference.starts import Run
 from emcli.models.base import AnyModel
 from emcli.types import JSON, Array, IndexArray
 
@@ -139,17 +140,16 @@ def _refitted(result: FitResult, random_starts: int, number: int) -> tuple[Refit
     kind, rows, settings = result.kind, result.data.rows, result.settings
     rng = np.random.default_rng([settings.search.seed, SEED_STREAM, number])
     drawn = rows.redrawn(kind.observations, result.model, rng)
-    mapper = drawn.mapping(map)
-    search = replace(settings.search, start=None, seed=int(rng.integers(2**31)))
-    runs = [Run(start) for start in range(1, 2 + random_starts)]
-    for run in runs:
-        begin = partial(start_model, run.start, kind, drawn, settings.model, search)
-        for _ in run_start(run, drawn, search, begin if run.start > 1 else lambda: result.model, mapper):
-            pass
-    chosen = best_run(kind, drawn, runs, search.tol, mapper)
+    asked = replace(settings.search, start=None, seed=int(rng.integers(2**31)))
+    search = Search(kind, drawn, settings.model, asked, drawn.mapping(map))
+    for _ in search.run(Run(1), result.model):
+        pass
+    for _ in search.fixed(random_starts):
+        pass
+    chosen = best_run(kind, search.ledger, asked.tol, -np.inf)
     if chosen is None:
         return None, False
-    model, from_fit = chosen.best.model, chosen.best is runs[0]
+    model, from_fit = chosen.best.model, chosen.best.start == 1
     jaccard = best_jaccard(result, model) if rows.is_local else None
     return Refit(model.to_original(drawn.scaling).to_parameters(), from_fit, jaccard), not from_fit
 
