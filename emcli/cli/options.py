@@ -128,7 +128,7 @@ Starts = Annotated[Init | None, choice(STARTS, "init", "how starts are drawn: al
 StartsGrid = Annotated[str | None, choices(STARTS, "init", "how starts are drawn: all kinds in turn, or one (auto)")]
 Restarts = Annotated[
     str | None,
-    option(STARTS, "--restarts", metavar="auto|N", help="starts: until more are unlikely to find better, or N (auto)"),
+    option(STARTS, "--restarts", metavar="auto|N", help="starts: as many as are likely to find better, or N (auto)"),
 ]
 Seed = Annotated[int | None, option(STARTS, "--seed", metavar="N", help="all starts derive from it (0)")]
 Tolerance = Annotated[

@@ -110,8 +110,7 @@ class SampleDocument(TypedDict):
     inertia: NotRequired[Number]
 
 
-# One start, or one move from the optimum of an earlier entry, `from`, that was run to its end; its log-likelihood is
-# null where it degenerated, for a reason, or was screened out.
+# One start, or one move from the optimum of an earlier entry, `from`; its log-likelihood is null without a fit.
 RunDocument = TypedDict(
     "RunDocument",
     {

@@ -44,11 +44,14 @@ class BestRun(NamedTuple):
     aside: Run | None = None
 
 
-def best_run(kind: type[AnyModel], ledger: Sequence[Run], tol: float, smaller: float) -> BestRun | None:
+def best_run(
+    kind: type[AnyModel], ledger: Sequence[Run], tol: float, smaller: float, searched: bool = False
+) -> BestRun | None:
     """The highest run without an artefact; of runs within `tol` the lowest-numbered. None where there is no fit.
 
     Where none of these is higher than `smaller`, the score of a mixture of fewer components, the highest run with a
-    component of too few rows; where there is none either, and others were set aside or collapsed, there is no fit.
+    component of too few rows; where there is none either, and others were set aside or collapsed, there is no fit
+    after a search, and after starts whose number was given the highest that was set aside.
     """
     finished = [run for run in ledger if run.finished]
     kept = [run for run in finished if not set_aside(run)]
@@ -57,6 +60,9 @@ def best_run(kind: type[AnyModel], ledger: Sequence[Run], tol: float, smaller: f
         lost = len(kept) < len(finished) or any(run.status == "degenerate" for run in ledger)
         thin = [run for run in kept if run.artefact is not None]
         clean = thin or ([] if lost and not kind.hard else clean)
+    if not clean and searched:
+        return None
+    clean = clean or finished
     if not clean:
         return None
     top = max(run.scores[-1] for run in clean)
@@ -125,7 +131,8 @@ def run_warnings(kind: type[AnyModel], ledger: Sequence[Run], chosen: BestRun, m
         message = f"a higher optimum, of start {chosen.aside.start}, was set aside: {chosen.aside.artefact.why}"
         found.append(FitWarning("optimum-set-aside", message))
     if best.artefact is not None:
-        message = f"{best.artefact.why}, too few to tell a cluster from chance; no better optimum was found"
+        few = "" if best.artefact.by_chance else ", too few to tell a cluster from chance"
+        message = f"{best.artefact.why}{few}; no better optimum was found"
         found.append(FitWarning("few-rows", f"{message}, try a smaller -k or a simpler --covariance"))
     return found
 

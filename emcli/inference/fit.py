@@ -130,7 +130,8 @@ class _Fit:
 
     def result(self, search: Search) -> Events:
         """The best of all runs of a search. Raises EmcliError (exit 4) where there is none."""
-        best = best_run(self.kind, search.ledger, self.settings.search.tol, search.smaller_score())
+        asked = self.settings.search
+        best = best_run(self.kind, search.ledger, asked.tol, search.smaller_score(), asked.restarts == "auto")
         if best is None:
             raise self._no_fit(search.ledger)
         yield from self._polished(best.best)

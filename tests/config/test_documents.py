@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from copy import deepcopy
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, get_args, get_origin, is_typeddict
 
 import pytest
@@ -27,6 +29,12 @@ COMMANDS = {
     "degenerate starts": ("fit gmm - -k 3 --restarts 9 --init random", TIED),
     "starts on a sample": ("fit kmeans - -k 3 --restarts 5 --max-iter 3", LARGE),
     "exact start": ("fit kmeans sample_data/galaxies.csv -k 3 --restarts 2", ""),
+    "start from a smaller fit": (  # the document that it saves under this name
+        "compare gmm sample_data/iris.csv -k 1-5 --covariance diag,full --init random --restarts 1 --seed 3 "
+        "--save-fits FOLDER",
+        "gmm-k5-diag-free-random.json",
+    ),
+    "moves": ("fit kmeans sample_data/iris.csv -k 9", ""),
     "certificate": ("fit coins - --tosses n --missing drop --mixing free -k 2 --restarts 2", HEADS),
     "comparison": ("compare gmm sample_data/galaxies.csv -k 2,3 --covariance full,tied --restarts 2 --max-iter 5", ""),
     "comparison of experiments": ("compare configs/do_batzoglou.yaml configs/two_coins.yaml", ""),
@@ -39,9 +47,11 @@ COMMANDS = {
 def written(name: str) -> Any:
     """The document that a command writes."""
     command, given = COMMANDS[name]
-    done = run(*command.split(), "--json", stdin=given, process=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    with TemporaryDirectory() as folder:
+        words = [folder if word == "FOLDER" else word for word in command.split()]
+        done = run(*words, "--json", stdin="" if folder in words else given, process=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads((Path(folder) / given).read_text() if folder in words else done.stdout)
 
 
 def unwritten(kind: Any, values: list[Any], path: str = "") -> list[str]:

@@ -106,7 +106,7 @@ INTEGER = "must be an integer from"
             pytest.param("seed", seed, f"'--seed' {INTEGER} 0 to 18446744073709551615", id=f"seed {seed}")
             for seed in (-1, 2**64)
         ),
-        pytest.param("restarts", 1000001, f"'--restarts' {INTEGER} 1 to 1000000", id="restarts"),
+        pytest.param("restarts", 1000001, "'--restarts' must be auto or an integer from 1 to 1000000", id="restarts"),
         pytest.param("max_iter", 0, f"'--max-iter' {INTEGER} 1 to 1000000000", id="max_iter"),
         pytest.param("jobs", 1025, f"'--jobs' {INTEGER} 1 to 1024", id="jobs"),
     ],
@@ -303,7 +303,7 @@ def test_fit_takes_no_grid() -> None:
 
 def test_a_start_is_the_only_one_unless_restarts_are_asked_for() -> None:
     start = "start: {means: [[1], [2]]}"
-    assert [settle(config=f"k: 2\n{start}").search.restarts, settle(config="k: 2").search.restarts] == [1, 10]
+    assert [settle(config=f"k: 2\n{start}").search.restarts, settle(config="k: 2").search.restarts] == [1, "auto"]
     assert settle(config=f"k: 2\n{start}\nrestarts: 10").search.restarts == 10
     assert settle(config=f"k: 2\n{start}", restarts=5).search.restarts == 5
     assert settle(config=f"k: 2\n{start}").search.start == {"means": [[1], [2]]}

@@ -19,7 +19,7 @@ from emcli.config.experiment import start_values
 from emcli.config.resolve import resolve
 from emcli.inference.convergence import LikelihoodDecreased, check_monotone, converge
 from emcli.inference.newton import newton
-from emcli.inference.starts import information_if_affordable, start_model
+from emcli.inference.starts import information_if_affordable, new_run, start_model
 from emcli.models import model_class
 from emcli.models.base import Degenerate
 from emcli.models.em import pooled_e_step
@@ -47,7 +47,8 @@ def counted(monkeypatch: pytest.MonkeyPatch, model: str, values: Any, weights: A
         monkeypatch.setattr(module, name, counting(getattr(module, name)))
     found = []
     for number in range(1, 7):
-        model_ = start_model(number, kind, data.rows, settings.model, settings.search)
+        run = new_run(number, number - 1, kind, settings.model, settings.search)
+        model_ = start_model(run, kind, data.rows, settings.model, settings.search)
         passes = 0
         known = information_if_affordable(data.rows, model_, map)
         assert known is not None
@@ -127,7 +128,8 @@ def test_a_step_that_would_fall_is_not_taken() -> None:
     settings = resolve("gmm", kind.options, flags, read_start=start_values)
     data = prepared(kind, table(SAMPLES / "iris.csv"), list("abcd"), settings)
     for number in range(1, 9):
-        model = start_model(number, kind, data.rows, settings.model, settings.search)
+        run = new_run(number, number - 1, kind, settings.model, settings.search)
+        model = start_model(run, kind, data.rows, settings.model, settings.search)
         try:
             steps = check_monotone(newton(model, data.rows.batches()))
             scores = [step.score for _, step in zip(range(40), steps, strict=False)]

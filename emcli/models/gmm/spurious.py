@@ -49,7 +49,9 @@ def artefact(model: GaussianMixture, rows: Rows, mapper: Mapper) -> Artefact | N
             return Artefact(True, said)
     root = np.linalg.inv(np.linalg.cholesky(np.einsum("k,kij->ij", sizes / sizes.sum(), matrices)))
     smallest = np.linalg.eigvalsh(root @ matrices @ root.T)[:, 0]
-    for j in np.flatnonzero((smallest < MIN_EIGENVALUE) & (sizes < 0.5 * rows.total)).tolist():
+    # The smallest eigenvalue of few rows is small without more: by (1 - sqrt(d / m))² (Marchenko & Pastur 1967).
+    few = np.square(np.maximum(0.0, 1 - np.sqrt((d - 1) / sizes)))
+    for j in np.flatnonzero((smallest < MIN_EIGENVALUE * few) & (sizes < 0.5 * rows.total)).tolist():
         m, expected = _counted(model, j, rows, mapper)
         own = d + type(model.covariances).parameters_count(1, d)
         if m <= expected or m * log(m / expected) - m + expected < own * log(rows.total):
