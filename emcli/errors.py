@@ -77,9 +77,9 @@ def quoted(text: object, limit: int = 40) -> str:
     return f"'{escaped(str(text), limit)}'"
 
 
-def counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str, plural: str | None = None) -> str:
     """A number of things in words: '1 row', '2 rows'."""
-    return f"{count} {noun}" + "s" * (count != 1)
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"
 
 
 def suggestion(word: str, choices: Iterable[str]) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from emcli.inference.fit import fit
 from emcli.inference.fit_result import FitResult
 from emcli.inference.result import document
 from emcli.models import model_class
+from emcli.models.base import Degenerate
 from emcli.models.em import em, pooled_e_step
 
 Options = dict[str, Any]
@@ -61,8 +64,14 @@ def scaled(kind: Any, parameters: Any, settings: Any, rows: Any) -> Any:
 
 
 def drawn_start(kind: Any, rows: Any, settings: Any, seed: int) -> Any:
-    """A model drawn to start from."""
-    return kind.initialize(rows, settings.model, "k-means++", np.random.default_rng(seed))
+    """A model drawn to start from, the first of some that EM does not collapse."""
+    for attempt in range(20):
+        drawn = kind.initialize(rows, settings.model, "k-means++", np.random.default_rng([seed, attempt]))
+        with suppress(Degenerate):
+            for _ in islice(em(drawn, rows.batches()), 60):
+                pass
+            return drawn
+    raise AssertionError("every start collapsed")
 
 
 def dataset(values: Any, options: Options, weights: Any = None) -> tuple[Any, Dataset, Any]:

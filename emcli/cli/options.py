@@ -124,8 +124,8 @@ Scheduler = Annotated[
 ]
 
 # Starts
-Starts = Annotated[Init | None, choice(STARTS, "init", "how starts are drawn: all kinds in turn, or one (auto)")]
-StartsGrid = Annotated[str | None, choices(STARTS, "init", "how starts are drawn: all kinds in turn, or one (auto)")]
+Starts = Annotated[Init | None, choice(STARTS, "init", "kinds of starts: all in turn, or one (auto)")]
+StartsGrid = Annotated[str | None, choices(STARTS, "init", "kinds of starts: all in turn, or one (auto)")]
 Restarts = Annotated[
     str | None,
     option(STARTS, "--restarts", metavar="auto|N", help="starts: as many as are likely to find better, or N (auto)"),

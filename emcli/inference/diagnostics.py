@@ -31,6 +31,7 @@ SUSPECT = 1e-4  # curvature, up to which a direction may prove flat when the oth
 EQUAL_NATS = 1e-6  # difference of log-likelihoods up to which they are equal
 MOVES = (1.0, -1.0, 0.1, -0.1)  # along a flat direction, in sds of the complete data
 RELAXING_STEPS = 3  # of Newton's method
+MOSTLY = 0.75  # of the starts, that collapsed, from which that is said
 BIC_EVIDENCE = ((2.0, "weak"), (6.0, "positive"), (10.0, "strong"), (np.inf, "very strong"))  # Kass & Raftery 1995
 
 OTHER_SHAPE = {"full": "diag", "tied": "diag", "diag": "spherical", "spherical": "diag"}  # that may show more
@@ -124,6 +125,10 @@ def run_warnings(kind: type[AnyModel], ledger: Sequence[Run], chosen: BestRun, m
     searched = len(drawn) > 1 and not known and len(best.model.weights) > 1
     if searched and len(roots_of_best(kind, ledger, best)) < 2:
         found.append(_found_once(ledger, drawn, best))
+    collapsed = sum(run.status == "degenerate" for run in drawn)
+    if collapsed >= MOSTLY * len(drawn):
+        message = f"{collapsed} of {len(drawn)} starts collapsed onto too few rows, so little was searched"
+        found.append(FitWarning("collapsed-starts", f"{message}; try a smaller -k or a simpler --covariance"))
     if best.symmetric:
         message = "the start had equal components, which EM can never tell apart"
         found.append(FitWarning("symmetric-start", f"{message}: draw others with another --seed, or use a smaller -k"))

@@ -31,7 +31,7 @@ from emcli.inference.fit_result import FitResult
 from emcli.inference.information import InformationCache
 from emcli.inference.newton import polish
 from emcli.inference.search.screening import is_screened, screen
-from emcli.inference.search.search import FIRST_STARTS, Event, Search, Searching, same_optimum
+from emcli.inference.search.search import FIRST_STARTS, Event, Search, Searching, roots_of_best, same_optimum
 from emcli.inference.starts import EXACT, IterationEvent, Run, information_is_affordable, one_component
 from emcli.models.base import AnyModel, Stats
 from emcli.models.complete_data import CompleteDataModel
@@ -212,7 +212,7 @@ class _Fit:
         if result.bound is not None and chosen.best.decrement is not None:
             chosen.best.decrement = min(chosen.best.decrement, result.bound)
         bic = result.criteria()["bic"]
-        repeated = chosen.best.status == "converged" and result.reached() > 1
+        repeated = chosen.best.status == "converged" and len(roots_of_best(kind, ledger, chosen.best)) > 1
         if settings.k > 1 and bic is not None and not kind.hard and repeated:
             one = self._bic_of_one()
             if one is not None:

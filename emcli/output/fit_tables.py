@@ -212,17 +212,16 @@ def ledger(result: FitResult) -> str:
         return f"{line}\n{certified(result)}"
     if result.best.status == "max_iter" or len(drawn) < 2 or result.settings.model.k == 1:
         return line
-    return f"{line}\n{_what_more_would_find(result, len(drawn))}"
+    return line + _what_more_would_find(result)
 
 
-def _what_more_would_find(result: FitResult, drawn: int) -> str:
-    """What is known of further starts: a bound on their chance where their number was fixed beforehand, else counts."""
+def _what_more_would_find(result: FitResult) -> str:
+    """A line on further starts: a bound on their chance where their number was fixed beforehand, else what was seen."""
     once, starts = optima_found_once(result.kind, result.ledger)
     if result.settings.search.restarts != "auto" and starts:
         chance = 100 * (1 - 0.05 ** (1 / starts))
-        return f"A further start would find a better optimum with a chance below {chance:.2g} % (95 % confidence)"
-    optima = f"{once} optim{'a were' if once != 1 else 'um was'} seen once"
-    return optima.capitalize() if once else "No optimum was seen once only"
+        return f"\nA further start would find a better optimum with a chance below {chance:.2g} % (95 % confidence)"
+    return f"\n{counted(once, 'lower optimum', 'lower optima')} seen once" if once else ""
 
 
 def certified(result: FitResult) -> str:

@@ -150,7 +150,7 @@ def test_saved_fits_that_violate_it_are_flagged(tmp_path: Path) -> None:
     good, poor = tmp_path / "good.json", tmp_path / "poor.json"
     data = SAMPLES / "faithful.csv"
     fit_document("gmm", data, "-k", 3, "-o", good)
-    fit_document("gmm", data, "-k", 4, "--init", "random", "--max-iter", 1, "-o", poor)
+    fit_document("gmm", data, "-k", 4, "--init", "random", "--restarts", 1, "--max-iter", 1, "-o", poor)
     done = run("compare", good, poor, process=False)
     assert done.returncode == 0 and "nesting" in done.stdout
     assert "emcli: warning: poor: its log-likelihood" in done.stderr and "[nesting]" in done.stderr

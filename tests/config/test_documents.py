@@ -34,6 +34,7 @@ COMMANDS = {
         "--save-fits FOLDER",
         "gmm-k5-diag-free-random.json",
     ),
+    "comparison of an artefact": ("compare gmm sample_data/galaxies.csv -k 6", ""),
     "moves": ("fit kmeans sample_data/iris.csv -k 9", ""),
     "certificate": ("fit coins - --tosses n --missing drop --mixing free -k 2 --restarts 2", HEADS),
     "comparison": ("compare gmm sample_data/galaxies.csv -k 2,3 --covariance full,tied --restarts 2 --max-iter 5", ""),

@@ -91,9 +91,9 @@ def test_the_order_of_the_columns_does_not_matter(name: str, table: str) -> None
     one = fitted(values, {**options, "start": start})
     other = fitted(values[:, back], {**options, "start": turned})
     returned = mapped(other["parameters"], lambda mean: mean[back], lambda matrix: matrix[np.ix_(back, back)])
-    tolerance = 1e-10
+    tolerance = 1e-8 if table == "nearly collinear" else 1e-10  # its condition number enlarges rounding
     assert gap(mapped(one["parameters"], np.array), ordered(returned, one["parameters"]), values, options) <= tolerance
-    assert measure(other) == pytest.approx(measure(one), rel=1e-10)
+    assert measure(other) == pytest.approx(measure(one), rel=tolerance)
 
 
 @pytest.mark.parametrize("shift", [2.0**20, -(2.0**30) + 3, 1e9])

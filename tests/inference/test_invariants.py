@@ -109,7 +109,8 @@ def test_the_size_of_a_batch_changes_nothing(name: str, table: str) -> None:
         ends.append((last.score, last.model.to_parameters()))
     for score, parameters in ends[1:]:
         assert score == pytest.approx(ends[0][0], rel=1e-12)
-        assert gap(ends[0][1], parameters, rows.values.T, options) <= 1e-12
+        tolerance = 1e-11 if table == "nearly collinear" else 1e-12  # its condition number enlarges rounding
+        assert gap(ends[0][1], parameters, rows.values.T, options) <= tolerance
 
 
 @every_case

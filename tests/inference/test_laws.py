@@ -183,7 +183,7 @@ def test_the_statistics_of_parts_add_up_to_those_of_the_whole(case: tuple[str, l
 
 @pytest.mark.parametrize("name", ["heights", "blobs", "two_coins", "mixture_1d"])
 def test_the_truth_is_found_within_five_standard_errors_and_no_warning_is_raised(name: str) -> None:
-    found = fit(ROOT / "configs" / f"{name}.yaml", "--init", "k-means++", "--restarts", 2)
+    found = fit(ROOT / "configs" / f"{name}.yaml", "--init", "k-means++", "--restarts", 6)
     assert found["warnings"] == []
     true, ours = found["truth"]["parameters"], found["parameters"]
     n = found["data"]["weight"]

@@ -128,7 +128,7 @@ def test_the_log_likelihood_has_the_value_of_fifty_digits(name: str, table: str)
         pytest.skip("its inertia is held in test_invariants.py")
     options, values = case(name, table, max_iter=20)
     values = values[:: max(1, len(values) // 45)][:50]
-    found = fitted(values, options)
+    found = fitted(values, {**options, "restarts": 6})  # one alone may collapse
     exact = log_likelihood(values, found["parameters"])
     # terms that are larger cancel there
     tolerance = {"nearly collinear": 1e-12, "tosses": 1e-13}.get(table, 1e-15)

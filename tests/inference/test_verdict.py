@@ -147,8 +147,8 @@ def test_the_ledger_bounds_the_chance_of_a_better_optimum_only_where_the_number_
     assert bound.format(26) in told("kmeans", SAMPLES / "iris.csv", "-k", 9, "--restarts", 10).table
     assert bound.format(3) in told("gmm", SAMPLES / "faithful.csv", "-k", 2, "--restarts", 100).table
     searched = told("kmeans", SAMPLES / "iris.csv", "-k", 9).table
-    assert "chance" not in searched and "seen once" in searched
-    assert "start" not in told("gmm", SAMPLES / "faithful.csv", "-k", 1).table.split("Converged")[0].split("\n")[-1]
+    assert "chance" not in searched
+    assert "chance" not in told("gmm", SAMPLES / "faithful.csv", "-k", 1, "--restarts", 10).table
 
 
 @pytest.mark.parametrize("k", [1, 2, 7])  # test_segments tries those between

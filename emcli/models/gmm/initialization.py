@@ -130,11 +130,14 @@ def start_of_all_sizes(rows: Rows, k: int, rng: np.random.Generator) -> Start:
     return Start(np.full(k, 1.0 / k), rows.values[:, chosen].T.copy(), matrices)
 
 
-def split_axes(matrices: Array, rng: np.random.Generator | None) -> Array:
-    """One sd of each covariance (k, d, d) along its longest axis, or one random axis for all, (k, d)."""
-    if rng is None or rng.integers(2):
+def split_axes(matrices: Array, rows: Rows, rng: np.random.Generator | None) -> Array:
+    """One sd of each covariance (k, d, d) along its longest axis, or along the line through two random rows, (k, d)."""
+    n = rows.values.shape[1]
+    if rng is None or n < 2 or rng.integers(2):
         variances, vectors = np.linalg.eigh(matrices)
         longest: Array = np.sqrt(np.maximum(variances[:, -1:], 0.0)) * vectors[:, :, -1]
         return longest
-    toward = rng.standard_normal(matrices.shape[1])
-    return np.asarray(np.linalg.cholesky(matrices) @ (toward / np.linalg.norm(toward)), dtype=np.float64)
+    one, other = rng.choice(n, 2, replace=False)
+    toward = rows.values[:, one] - rows.values[:, other]
+    solved = np.linalg.solve(matrices, np.broadcast_to(toward[:, None], (len(matrices), len(toward), 1)))[:, :, 0]
+    return np.asarray(toward / np.sqrt(np.maximum(solved @ toward, 1e-300))[:, None])

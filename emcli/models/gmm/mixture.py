@@ -259,7 +259,7 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
     ) -> Self:
         """Components split by `step` sds either way along their longest axes, or along a random one."""
         matrices = self.covariances.full()
-        axes = initialization.split_axes(matrices, rng)[parts.parents]
+        axes = initialization.split_axes(matrices, rows, rng)[parts.parents]
         means = self.means[parts.parents] + step * parts.offsets[:, None] * axes
         covariances = _shape(settings).of(matrices[parts.parents], rows.covariance)
         return type(self)(parts.weights, means, covariances, settings.mixing == "free")
