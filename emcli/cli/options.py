@@ -128,7 +128,7 @@ Starts = Annotated[Init | None, choice(STARTS, "init", "kinds of starts: all in 
 StartsGrid = Annotated[str | None, choices(STARTS, "init", "kinds of starts: all in turn, or one (auto)")]
 Restarts = Annotated[
     str | None,
-    option(STARTS, "--restarts", metavar="auto|N", help="starts: as many as are likely to find better, or N (auto)"),
+    option(STARTS, "--restarts", metavar="auto|N", help="as many starts as it takes, or N (auto)"),
 ]
 Seed = Annotated[int | None, option(STARTS, "--seed", metavar="N", help="all starts derive from it (0)")]
 Tolerance = Annotated[

@@ -146,7 +146,7 @@ def _refitted(result: FitResult, random_starts: int, number: int) -> tuple[Refit
         pass
     for _ in search.fixed(random_starts):
         pass
-    chosen = best_run(kind, search.ledger, asked.tol, -np.inf)
+    chosen = best_run(kind, search.ledger, asked.tol, -np.inf, searched=True)
     if chosen is None:
         return None, False
     model, from_fit = chosen.best.model, chosen.best.start == 1

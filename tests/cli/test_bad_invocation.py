@@ -74,7 +74,7 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
             for tol in (".nan", ".inf", "abc", "''", "1_0")
         ),
         *(bad(f"fit gmm x.csv -k 2 --max-iter {n}", 2, "'--max-iter' must be an integer") for n in ("0", "-3")),
-        *(bad(f"fit gmm x.csv -k 2 --restarts {n}", 2, "'--restarts' must be an") for n in ("0", "9999999")),
+        *(bad(f"fit gmm x.csv -k 2 --restarts {n}", 2, "'--restarts' must be auto or an") for n in ("0", "9999999")),
         *(bad(f"fit gmm x.csv -k 2 --jobs {n}", 2, "'--jobs' must be an integer") for n in ("0", "-1", "1025")),
         *(
             bad(f"fit gmm x.csv -k 2 {words}", 2, "must be an integer, got ")
@@ -96,7 +96,7 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
             "must be one of full, tied, diag, spherical; got 'ful' (did you mean 'full'?)",
         ),
         bad("fit gmm x.csv -k 2 --mixing fre", 2, "did you mean 'free'?"),
-        bad("fit gmm x.csv -k 2 --init kmeans", 2, "must be one of k-means++, random"),
+        bad("fit gmm x.csv -k 2 --init kmeans", 2, "must be one of auto, k-means++, random"),
         bad("fit gmm x.csv -k 2 --missing skip", 2, "must be one of error, drop"),
         bad("fit gmm x.csv -k 2 --covariance ''", 2, "must be one of"),
         bad("compare gmm x.csv -k 2 --criterion bci", 2, "must be one of bic, aic, icl, silhouette, ch, gap"),
