@@ -74,7 +74,10 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
             for tol in (".nan", ".inf", "abc", "''", "1_0")
         ),
         *(bad(f"fit gmm x.csv -k 2 --max-iter {n}", 2, "'--max-iter' must be an integer") for n in ("0", "-3")),
-        *(bad(f"fit gmm x.csv -k 2 --restarts {n}", 2, "'--restarts' must be auto or an") for n in ("0", "9999999", "1e3", "many")),
+        *(
+            bad(f"fit gmm x.csv -k 2 --restarts {n}", 2, "'--restarts' must be auto or an")
+            for n in ("0", "9999999", "1e3", "many")
+        ),
         *(bad(f"fit gmm x.csv -k 2 --jobs {n}", 2, "'--jobs' must be an integer") for n in ("0", "-1", "1025")),
         *(
             bad(f"fit gmm x.csv -k 2 {words}", 2, "must be an integer, got ")
