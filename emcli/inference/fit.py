@@ -172,18 +172,17 @@ class _Fit:
         collapsed = [run for run in ledger if run.status == "degenerate"]
         reason = Counter(run.reason for run in collapsed).most_common(1)[0][0] if collapsed else ""
         what = f"no fit: all {len(collapsed)} starts collapsed ({reason})" if collapsed else "no fit"
-        if len(collapsed) < len(ledger):
-            worst = next(run for run in ledger if run.artefact is not None)
-            assert worst.artefact is not None
-            what = f"no fit: {len(ledger) - len(collapsed)} of {len(ledger)} runs ended at an artefact "
-            what += f"({worst.artefact.why}), the others collapsed" if collapsed else f"({worst.artefact.why})"
-        last = next((run.last for run in reversed(collapsed) if run.last is not None), None)
-        blamed = None if last is None else last.narrowest(self.data.rows)
-        if blamed:
-            what += f"; the likelihood has no bound at {blamed}"
+        if others := len(ledger) - len(collapsed):
+            aside = next((run.artefact.why for run in ledger if run.artefact is not None), None)
+            ended = f"an artefact ({aside})" if aside else f"no more than {self.settings.model.k - 1} components reach"
+            what = (
+                f"no fit: {others} of {len(ledger)} runs ended at {ended}{', the others collapsed' * bool(collapsed)}"
+            )
         hint = "try a smaller -k or another --covariance" if "covariance" in self.kind.options else None
-        if blamed and self.settings.model.covariance != "tied":
-            hint = "leave such rows out, use a smaller -k, or --covariance tied"
+        last = next((run.last for run in reversed(collapsed) if run.last is not None), None)
+        if collapsed and (cause := self.kind.cause_of_collapse(self.data.rows, self.settings.model, last)):
+            blamed, hint = cause
+            what += f"; {blamed}"
         if any(warning.slug == "header-guess" for warning in self.data.warnings):
             hint = "the first row was read as data: if it is a header, add --header"
         return EmcliError(Exit.NO_FIT, Problem(what, self.data.source), hint=hint)

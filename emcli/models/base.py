@@ -217,8 +217,9 @@ class Model(PlainValues, ABC, Generic[S]):
         """Which component rests on chance or on too few rows; None where none does, or no likelihood is unbounded."""
         return None
 
-    def narrowest(self, rows: Rows) -> str | None:
-        """Where its narrowest component lies, in the user's units, for the error where all starts collapse."""
+    @classmethod
+    def cause_of_collapse(cls, rows: Rows, settings: ModelSettings, last: Self | None) -> tuple[str, str] | None:
+        """What in the rows is to blame where all starts collapse, and a hint; `last` is how one of them ended."""
         return None
 
     def identical_components(self) -> tuple[int, int] | None:

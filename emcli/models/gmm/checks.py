@@ -6,6 +6,7 @@ import numpy as np
 
 from emcli.config.settings import Covariance
 from emcli.data.rows import DataFault, Rows
+from emcli.models.gmm.collapse import far_row
 from emcli.models.parameters import ParameterFault, ParameterReader
 from emcli.types import Array
 
@@ -31,6 +32,8 @@ def refuse_flat(rows: Rows, shape: Covariance | None) -> None:
     elif correlated and d > 1 and np.linalg.eigvalsh(rows.covariance / np.outer(sds, sds))[0] < MIN_EIGENVALUE:
         what = "one column follows from the others (the covariance of all rows is singular)"
         hint = "leave a column out with --columns, or use --covariance diag"
+        if far := far_row(rows):
+            what, hint = far, "leave it out, or correct it"
     if what:
         raise DataFault(what, hint, unusable=False)
 

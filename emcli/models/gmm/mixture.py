@@ -17,6 +17,7 @@ from emcli.models.base import MIN_EFFECTIVE_ROWS, Artefact, Degenerate, Stats
 from emcli.models.complete_data import CompleteData, CompleteDataModel
 from emcli.models.gmm import initialization, spurious
 from emcli.models.gmm.checks import given_matrices, refuse_flat
+from emcli.models.gmm.collapse import cause_of_collapse
 from emcli.models.gmm.covariance import SHAPES, Covariances
 from emcli.models.gmm.e_step import moments
 from emcli.models.nesting import Parts, contains, grafted_weights
@@ -275,9 +276,10 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
         """A component of a likelihood without bound that chance explains, or that rests on too few rows."""
         return None if self.covariances.shared else spurious.artefact(self, rows, mapper)
 
-    def narrowest(self, rows: Rows) -> str:
-        """Where the component of the smallest volume lies."""
-        return spurious.place(self.means[int(np.argmin(self.covariances.log_det()))], rows)
+    @classmethod
+    def cause_of_collapse(cls, rows: Rows, settings: ModelSettings, last: Self | None) -> tuple[str, str] | None:
+        """A far row, a column of few values, or where a component became narrow."""
+        return cause_of_collapse(rows, settings.k, settings.covariance or "full", last)
 
     def identical_components(self) -> tuple[int, int] | None:
         """Two components with nearly equal means and covariances, if there are any."""

@@ -148,20 +148,6 @@ def _own_rows(model: GaussianMixture, j: int, x: Array, weights: Array | None) -
     return np.concatenate(parts, axis=1)
 
 
-def place(mean: Array, rows: Rows) -> str:
-    """Where a component collapsed, in the user's units: the nearest row, and how many rows equal it."""
-    if not rows.is_local:
-        values, count = rows.scaling.to_original(mean[None])[0], 0.0
-    else:
-        units = np.maximum(np.ptp(rows.values, axis=1), 1e-300)
-        nearest = int(np.square((rows.values - mean[:, None]) / units[:, None]).sum(axis=0).argmin())
-        values = rows.scaling.to_original(rows.values[:, nearest][None])[0]
-        same = (rows.values == rows.values[:, nearest : nearest + 1]).all(axis=0)
-        count = float(same.sum() if rows.weights is None else rows.weights[same].sum())
-    where = ", ".join(f"{name}={value:.6g}" for name, value in zip(rows.names[:3], values, strict=False))
-    return where + (f" ({count:g} row{'s' * (count != 1)})" if count else "")
-
-
 def identical(means: Array, matrices: Array) -> tuple[int, int] | None:
     """Two components whose means and covariances differ by less than a thousandth of their sds."""
     sds = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))

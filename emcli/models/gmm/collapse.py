@@ -1,0 +1,97 @@
+"""What in the rows makes components collapse, and what a user can do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emcli.data.rows import Rows
+from emcli.errors import quoted
+from emcli.types import Array
+
+if TYPE_CHECKING:
+    from emcli.models.gmm.mixture import GaussianMixture
+
+FAR = 1e4  # ranges of all other rows, from which a row is so far that they look like one point beside it
+
+
+def cause_of_collapse(rows: Rows, k: int, shape: str, last: GaussianMixture | None) -> tuple[str, str] | None:
+    """What is to blame where all starts of k components collapse, and a hint; `last` is how one of them ended.
+
+    A row far from all others; a column of at most k different values; fewer different rows than keep the likelihood of
+    one covariance bounded, or than full ones need; or else the place where the narrowest component lies.
+    """
+    if far := far_row(rows):
+        return far, "leave it out, or correct it"
+    tied = shape == "tied"
+    if found := few_values(rows, k) if shape != "spherical" or len(rows.values) == 1 else None:
+        name, count = found
+        so = f"one covariance for {k} components can shrink" if tied else "the variance of one component can shrink"
+        hint = "use a smaller -k" + (", or leave the column out with --columns" if len(rows.values) > 1 else "")
+        return f"column {name} has only {count} different values, so {so} to nothing in it", hint
+    if tied:
+        needed = k + len(rows.values)
+        if not rows.is_local or rows.has_more_distinct_than(needed - 1):
+            return None
+        different = len(np.unique(rows.values.T, axis=0))
+        what = f"there are only {different} different rows, and one covariance for {k} components needs {needed}"
+        return what, "use a smaller -k"
+    d = len(rows.values)
+    if shape == "full" and rows.count < k * (d + 1):
+        what = f"{rows.count} rows are too few for {k} covariances of {d} columns, each of which needs more than {d}"
+        return what, "use --covariance tied or diag, or a smaller -k"
+    if last is None:
+        return None
+    where = place(last.means[int(np.argmin(last.covariances.log_det()))], rows)
+    return f"the likelihood has no bound at {where}", "leave such rows out, use a smaller -k, or --covariance tied"
+
+
+def far_row(rows: Rows) -> str | None:
+    """What is said of a value that lies so far from all others of its column that they look like one beside it."""
+    if not rows.is_local:
+        return None
+    for column, values in enumerate(rows.values):
+        order = np.unique(values)
+        if len(order) < 3:
+            continue
+        above, below = (
+            order[-1] - order[-2] > FAR * (order[-2] - order[0]),
+            order[1] - order[0] > FAR * np.ptp(order[1:]),
+        )
+        if above or below:
+            row = int(np.argmax(values) if above else np.argmin(values))
+            here = _told(rows, row, slice(column, column + 1))
+            return f"{here} is so far from all others that these look like one point"
+    return None
+
+
+def few_values(rows: Rows, k: int) -> tuple[str, int] | None:
+    """The name of the first column of at most k different values, and how many these are."""
+    if not rows.is_local:
+        return None
+    counts = [len(np.unique(values)) for values in rows.values]
+    column = next((i for i, count in enumerate(counts) if count <= k), None)
+    return None if column is None else (quoted(rows.names[column]), counts[column])
+
+
+def place(mean: Array, rows: Rows) -> str:
+    """Where a component (d,) collapsed, in the user's units: the nearest row, and how many rows equal it."""
+    if not rows.is_local:
+        return _named(rows.names, rows.scaling.to_original(mean[None])[0])
+    units = np.maximum(np.ptp(rows.values, axis=1), 1e-300)
+    return _told(rows, int(np.square((rows.values - mean[:, None]) / units[:, None]).sum(axis=0).argmin()))
+
+
+def _told(rows: Rows, row: int, columns: slice = slice(None)) -> str:
+    """Values of one row in the user's units, and how many rows equal it in these columns."""
+    here = rows.values[:, row : row + 1]
+    same = (rows.values[columns] == here[columns]).all(axis=0)
+    count = float(same.sum() if rows.weights is None else rows.weights[same].sum())
+    told = _named(rows.names[columns], rows.scaling.to_original(here.T)[0][columns])
+    return f"{told} ({count:g} row{'s' * (count != 1)})"
+
+
+def _named(names: Sequence[str], values: Array) -> str:
+    return ", ".join(f"{name}={value:.6g}" for name, value in zip(names[:3], values, strict=False))
