@@ -19,6 +19,7 @@ from emcli.cli.guard import guarded
 from emcli.cli.help_page import Command, Group
 from emcli.cli.predict import predict
 from emcli.errors import EmcliError, Exit
+from emcli.files.inputs import forget_inputs
 
 COMPLETION = "_EMCLI_COMPLETE"  # a shell sets it to ask for completions instead of work
 
@@ -67,6 +68,7 @@ for command in (fit, generate, compare, predict):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program on the arguments of the process and return its exit code."""
     os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")  # threads are ours
+    forget_inputs()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["help"]:
         arguments = [*arguments[1:], "--help"]

@@ -10,7 +10,7 @@ from functools import partial
 from typing import IO
 
 from emcli.cli.fit import check_bootstrap, finish
-from emcli.cli.inputs import check_cluster, experiment_in, open_data, source_of
+from emcli.cli.inputs import check_cluster, check_twice, experiment_in, open_data, source_of
 from emcli.comparison.candidates import CandidateFit
 from emcli.comparison.criteria import check_criterion
 from emcli.comparison.ranking import Candidate, Kind, Labels
@@ -21,7 +21,7 @@ from emcli.config.resolve import resolve, resolve_grid
 from emcli.config.settings import Settings
 from emcli.data.dataset import Dataset
 from emcli.errors import EmcliError, Exit
-from emcli.files import check_twice
+from emcli.files.inputs import will_read
 from emcli.inference.assignments import assignments
 from emcli.inference.fit import Events
 from emcli.inference.fit_result import FitResult
@@ -34,32 +34,67 @@ from emcli.output.trace import tracing
 
 
 @dataclass(frozen=True)
-class Candidates:
-    """Makes the candidates of a comparison, with settings from flags, a trace and a line of progress."""
+class Grid:
+    """The fits that a model or an experiment is asked for: their settings, and where the data of all come from."""
 
-    flags: Mapping[str, object]
+    kind: type[AnyModel]
+    experiment: Experiment | None
+    source: str | None
+    settings: Sequence[Settings]
+    prefix: str  # of the names of its candidates
+
+
+def asked(words: Sequence[str], flags: Mapping[str, object], criterion: str | None) -> list[Grid | Candidate]:
+    """What words and flags ask for: every file that they name is read, but no data. Raises EmcliError."""
+    piped = ["-"] if len(words) == 1 and words[0] in MODELS else []
+    check_twice(*words, *(path for path in [flags.get("start")] if isinstance(path, str)), *piped)
+    alone = len(words) == 2 and _is_yaml(words[0]) and not words[1].endswith((".yaml", ".yml", ".json"))
+    if words[0] in MODELS or alone:
+        if len(words) > 2:
+            raise EmcliError(Exit.USAGE, f"one data file expected, got {len(words) - 1}")
+        data = words[1] if len(words) == 2 else None
+        experiment = None if words[0] in MODELS else experiment_in(words[0], data)
+        return [_grid(words[0], experiment, data, "", flags, criterion)]
+    return [
+        _saved(word, criterion)
+        if word.endswith(".json")
+        else _grid(word, experiment_in(word), None, f"{_stem(word)}:", flags, criterion)
+        for word in words
+    ]
+
+
+def _grid(
+    target: str,
+    experiment: Experiment | None,
+    data: str | None,
+    prefix: str,
+    flags: Mapping[str, object],
+    criterion: str | None,
+) -> Grid:
+    """The grid of settings that flags and an experiment ask for."""
+    kind = model_class(experiment.model if experiment else target)
+    check_criterion(criterion, kind)
+    settings = resolve_grid(kind.name, kind.options, flags, experiment.document if experiment else None)
+    source = source_of(data, experiment)
+    check_cluster(settings[0], source)
+    return Grid(kind, experiment, source, settings, prefix)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Makes the candidates of a comparison, with a trace and a line of progress."""
+
     log: IO[str] | None  # where each iteration is written
     bar: Progress
     held: ExitStack  # clusters are let go when it ends
-    criterion: str | None = None
 
-    def of(self, words: Sequence[str]) -> Iterator[Candidate]:
+    def of(self, named: Sequence[Grid | Candidate]) -> Iterator[Candidate]:
         """Every candidate in the order given, each fit whole. Raises EmcliError."""
-        piped = ["-"] if len(words) == 1 and words[0] in MODELS else []
-        check_twice(*words, *(path for path in [self.flags.get("start")] if isinstance(path, str)), *piped)
-        alone = len(words) == 2 and _is_yaml(words[0]) and not words[1].endswith((".yaml", ".yml", ".json"))
-        if words[0] in MODELS or alone:
-            if len(words) > 2:
-                raise EmcliError(Exit.USAGE, f"one data file expected, got {len(words) - 1}")
-            data = words[1] if len(words) == 2 else None
-            experiment = None if words[0] in MODELS else experiment_in(words[0], data)
-            yield from self._fitted(self._grid(words[0], experiment, data, ""))
-            return
-        for word in words:
-            if word.endswith(".json"):
-                yield _saved(word, self.criterion)
+        for each in named:
+            if isinstance(each, Candidate):
+                yield each
             else:
-                yield from self._fitted(self._grid(word, experiment_in(word), None, f"{_stem(word)}:"))
+                yield from self._fitted(self._cells(each))
 
     def _fitted(self, fits: Sequence[CandidateFit]) -> Iterator[Candidate]:
         before = self.bar.elapsed
@@ -68,15 +103,10 @@ class Candidates:
             self.bar.prefix = f"{done + 1} of {len(fits)}{left}: {each.name}, "
             yield each.run()
 
-    def _grid(self, target: str, experiment: Experiment | None, data: str | None, prefix: str) -> list[CandidateFit]:
-        """One fit for each cell of the grid that flags and experiment ask for."""
-        kind = model_class(experiment.model if experiment else target)
-        check_criterion(self.criterion, kind)
-        document = experiment.document if experiment else None
-        grid = resolve_grid(kind.name, kind.options, self.flags, document)
-        source = source_of(data, experiment)
-        check_cluster(grid[0], source)
-        dataset, columns = open_data(source, experiment, kind, grid[0], self.held)
+    def _cells(self, grid: Grid) -> list[CandidateFit]:
+        """One fit for each cell of a grid."""
+        kind = grid.kind
+        dataset, columns = open_data(grid.source, grid.experiment, kind, grid.settings[0], self.held)
 
         def checked(settings: Settings) -> Dataset:
             made = dataset(settings)
@@ -84,9 +114,9 @@ class Candidates:
             return made
 
         fits = []
-        for settings in _different(grid, columns):
-            name = prefix + _name(settings, kind.name)
-            observed = partial(self._finish, name, kind, settings, experiment)
+        for settings in _different(grid.settings, columns):
+            name = grid.prefix + _name(settings, kind.name)
+            observed = partial(self._finish, name, kind, settings, grid.experiment)
             fits.append(CandidateFit(name, kind, settings, partial(checked, settings), observed))
         return fits
 
@@ -135,6 +165,7 @@ def _different(grid: Sequence[Settings], columns: int | None) -> list[Settings]:
 def _saved(path: str, criterion: str | None) -> Candidate:
     """The candidate in a saved fit."""
     document = read_fit(path)
+    will_read(str(document["data"].get("source")))  # its data, for scores that need them
     check_criterion(criterion, model_class(document["model"]))
     kind: Kind = {
         "model": document["model"],

@@ -69,32 +69,35 @@ def compare(
     Each candidate is a full fit with its own starts. Fits of different data, and
     K-means against the others, stand in groups that are never ranked together.
     """
-    from emcli.cli.candidates import Candidates
+    from emcli.cli.candidates import Candidates, asked
     from emcli.cli.fit import progress
     from emcli.cli.guard import warn
-    from emcli.cli.inputs import settings_in
+    from emcli.cli.inputs import check_shared, settings_in
     from emcli.comparison.alignment import alignments
     from emcli.comparison.criteria import with_scores
     from emcli.comparison.nesting import refit_from_nested
     from emcli.comparison.ranking import as_document, grouped
     from emcli.comparison.warnings import comparison_warnings, fit_warnings
-    from emcli.files import Output, check_shared, open_log
+    from emcli.files.inputs import check_standard_output
+    from emcli.files.outputs import Output, open_log
     from emcli.inference.result import dumps
     from emcli.output.plots.target import Plot
     from emcli.output.terminal import json_for
 
     check_shared(bool(json), output, trace, plot)
-    file = Output(output, words) if output not in (None, "-") else None
-    picture = Plot(plot, words)
+    named = asked(words, settings_in(ctx.params), criterion)
+    check_standard_output()
+    file = Output(output) if output not in (None, "-") else None
+    picture = Plot(plot)
     if save_fits is not None and not os.path.isdir(save_fits):
         raise EmcliError(Exit.OUTPUT, Problem("no such directory", save_fits), hint=f"mkdir -p {save_fits}")
     with ExitStack() as held:
         log = None
         if trace is not None:
-            log = sys.stdout if trace == "-" else held.enter_context(open_log(trace, words))
+            log = sys.stdout if trace == "-" else held.enter_context(open_log(trace))
         bar = held.enter_context(progress(trace, quiet))
-        asked = Candidates(settings_in(ctx.params), log, bar, held, criterion)
-        candidates, warnings = with_scores(refit_from_nested(list(asked.of(words))), criterion, jobs)
+        fitted = list(Candidates(log, bar, held).of(named))
+        candidates, warnings = with_scores(refit_from_nested(fitted), criterion, jobs)
     if all(candidate.document is None for candidate in candidates):
         reasons = [Problem(f"{candidate.name}: {candidate.reason}") for candidate in candidates]
         raise EmcliError(Exit.NO_FIT, *reasons[:10], unsaid=max(0, len(reasons) - 10))
@@ -124,9 +127,12 @@ def compare(
 
 def _save(candidates: Sequence[Candidate], folder: str) -> None:
     """Write each candidate's own document into a folder, by its name."""
-    from emcli.files import Output
+    from emcli.files.outputs import Output
     from emcli.inference.result import dumps
 
-    for candidate in candidates:
-        if candidate.document is not None:
-            Output(os.path.join(folder, candidate.name.replace(":", "-") + ".json")).write(dumps(candidate.document))
+    places = {}
+    for each in candidates:
+        if each.document is not None:
+            places[os.path.join(folder, each.name.replace(":", "-") + ".json")] = dumps(each.document)
+    for file, text in [(Output(path), text) for path, text in places.items()]:  # all are checked before one is written
+        file.write(text)

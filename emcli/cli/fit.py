@@ -72,9 +72,18 @@ def fit(
     Without DATA the rows are those of the experiment, or of standard input.
     """
     from emcli.cli.guard import note, warn
-    from emcli.cli.inputs import check_cluster, experiment_in, open_data, settings_in, source_of
+    from emcli.cli.inputs import (
+        check_cluster,
+        check_shared,
+        check_twice,
+        experiment_in,
+        open_data,
+        settings_in,
+        source_of,
+    )
     from emcli.config.resolve import resolve
-    from emcli.files import Output, check_shared, check_twice, open_log
+    from emcli.files.inputs import check_standard_output
+    from emcli.files.outputs import Output, open_log
     from emcli.inference.fit import fit as run
     from emcli.models import MODELS, model_class
     from emcli.output.plots.target import Plot
@@ -93,9 +102,9 @@ def fit(
     if verbose:
         for line in settings.provenance.overridden:
             note(line)
-    inputs = [path for path in (source, target if experiment else None, settings.provenance.start_source) if path]
-    file = Output(output, inputs) if output not in (None, "-") else None
-    picture = Plot(plot, inputs)
+    check_standard_output()
+    file = Output(output) if output not in (None, "-") else None
+    picture = Plot(plot)
     with ExitStack() as held:
         dataset = open_data(source, experiment, kind, settings, held)[0](settings)
         if verbose:
@@ -105,7 +114,7 @@ def fit(
         rows, components = dataset.rows, settings.model.k
         observers = [*picture.observers(), fit_progress(bar, kind, rows, components, settings.search.restarts)]
         if trace is not None:
-            log = sys.stdout if trace == "-" else held.enter_context(open_log(trace, inputs))
+            log = sys.stdout if trace == "-" else held.enter_context(open_log(trace))
             observers.append(held.enter_context(tracing(log, kind, rows, components)))
         result = finish(run(kind, dataset, settings), observers, experiment, settings, bar)
     drawn = picture.fit(result)

@@ -39,10 +39,14 @@ def generate(
     from emcli.config.settings import CHECKS
     from emcli.config.sources import check_flags
     from emcli.data.table.csv_writer import write_csv
-    from emcli.files import Output
+    from emcli.files.inputs import check_standard_output, will_read
+    from emcli.files.outputs import Output
 
     check_flags({"rows": rows, "seed": seed}, {"rows": integer(1, MAX_ROWS), "seed": CHECKS["seed"]})
-    file = Output(output, (source,)) if output not in (None, "-") else None
+    will_read(source)
+    file = Output(output) if output not in (None, "-") else None
+    if file is None:
+        check_standard_output()
     if source.endswith(".json"):
         drawn = _from_fit(source, rows, seed)
     else:

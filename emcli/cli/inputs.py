@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from emcli.cli.guard import note
@@ -14,6 +15,7 @@ from emcli.config.experiment import Experiment, read_experiment
 from emcli.config.places import Path, dotted
 from emcli.config.settings import CHECKS, Settings
 from emcli.errors import EmcliError, Exit, Problem, quoted, suggestion
+from emcli.files.inputs import will_read
 from emcli.models import MODELS, model_class
 
 if TYPE_CHECKING:
@@ -52,7 +54,16 @@ def experiment_in(path: str, data: str | None = None) -> Experiment:
 
 
 def source_of(named: str | None, experiment: Experiment | None) -> str | None:
-    """Where the data come from; None: they are drawn from the experiment's `generate:`."""
+    """Where the data come from, registered as read; None: they are drawn from the experiment's `generate:`."""
+    from emcli.data.table.partitions import partition_files
+
+    source = _source_of(named, experiment)
+    if source is not None:
+        will_read(*partition_files(source))
+    return source
+
+
+def _source_of(named: str | None, experiment: Experiment | None) -> str | None:
     is_open = sys.stdin is not None and not sys.stdin.closed
     if named is not None:
         if named == "-" and is_open and sys.stdin.isatty():
@@ -63,6 +74,24 @@ def source_of(named: str | None, experiment: Experiment | None) -> str | None:
     if is_open and not sys.stdin.isatty():
         return "-"
     raise EmcliError(Exit.USAGE, "missing DATA; give a CSV file or '-' for standard input")
+
+
+def check_shared(json: bool, output: str | None, trace: str | None, plot: str | None) -> None:
+    """Refuse two results that would be written to one place; --json and -o write the same one."""
+    places = {"--json": "-" if json else None, "-o": output, "--trace": trace, "--plot": plot}
+    given = [(flag, path) for flag, path in places.items() if path]
+    for (one, path), (other, second) in combinations(given, 2):
+        if os.path.realpath(path) == os.path.realpath(second) and (one, other) != ("--json", "-o"):
+            if path == "-":
+                one, other = (flag if flag == "--json" else f"{flag} -" for flag in (one, other))
+            where = "standard output" if path == "-" else quoted(second, 200)
+            raise EmcliError(Exit.USAGE, f"{one} and {other} would both be written to {where}")
+
+
+def check_twice(*sources: str | None) -> None:
+    """Refuse standard input for more than one thing."""
+    if sources.count("-") > 1:
+        raise EmcliError(Exit.USAGE, "standard input (-) can be only one of the inputs")
 
 
 def check_cluster(settings: Settings, source: str | None, plot: bool = False) -> None:

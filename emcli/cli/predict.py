@@ -34,26 +34,28 @@ def predict(
     `p_k` each and `log_density`; for K-means `component` and `distance`.
     """
     from emcli.cli.guard import note, warn
-    from emcli.cli.inputs import settings_in, source_of
+    from emcli.cli.inputs import check_twice, settings_in, source_of
     from emcli.config.settings import CHECKS
     from emcli.config.sources import check_flags
-    from emcli.data.table.partitions import csv_name, is_folder, partition_files
+    from emcli.data.table.partitions import csv_name, is_folder
     from emcli.data.table.table import CsvDialect
     from emcli.errors import FitWarning
-    from emcli.files import Output, OutputFolder, check_endless, check_twice
+    from emcli.files.inputs import check_standard_output, will_read
+    from emcli.files.outputs import Output, OutputFolder
     from emcli.inference.predict import predictions
     from emcli.inference.result import read_fit
 
     csv = CsvDialect(**check_flags(settings_in(ctx.params), CHECKS))  # type: ignore[arg-type]
     source = source_of(data, None) or "-"
     check_twice(fit, source)
+    will_read(fit)
     file, folder = None, None
     if output is None or output == "-":
-        check_endless(partition_files(source))
+        check_standard_output()
     elif is_folder(source):
         folder = OutputFolder(output)
     else:
-        file = Output(output, (fit, *partition_files(source)))
+        file = Output(output)
     saved = read_fit(fit)
     if verbose:
         note(f"applying {saved['model']}, k={saved['k']}, to columns {', '.join(saved['data']['columns'])}")

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from emcli.compute.memory import free, shown
 from emcli.errors import EmcliError, Exit, Problem
-from emcli.files import reason
+from emcli.files.inputs import reason
 from emcli.types import Array, IndexArray
 
 TABLE_COPIES = 3  # of the table, at the peak of fitting it in memory

@@ -11,7 +11,7 @@ from emcli.config.places import Document, Path, refuse
 from emcli.config.settings import CHECKS
 from emcli.config.sources import fit_problems
 from emcli.errors import EmcliError, Exit, Problem, quoted, suggestion
-from emcli.files import read_bytes, shown_name
+from emcli.files.inputs import read_bytes, shown_name
 from emcli.types import JSON
 
 MAX_ROWS = 10**9

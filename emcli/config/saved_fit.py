@@ -10,7 +10,7 @@ from typing import cast
 from emcli.config.documents import FIT, FitDocument, Parameters, problems
 from emcli.config.places import decoded, refuse
 from emcli.errors import EmcliError, Exit, Problem, escaped, quoted
-from emcli.files import read_bytes, shown_name
+from emcli.files.inputs import read_bytes, shown_name
 from emcli.types import JSON
 
 MAX_BYTES = 256 << 20  # of a document: its trace and its ledger may be long

@@ -12,7 +12,7 @@ from emcli.config.places import dotted
 from emcli.config.saved_fit import read_document
 from emcli.config.settings import Settings
 from emcli.errors import EmcliError, Exit, Problem, escaped, quoted
-from emcli.files import shown_name
+from emcli.files.inputs import shown_name
 from emcli.models import MODELS, model_class
 from emcli.models.base import Degenerate
 from emcli.models.parameters import ParameterFault

@@ -8,6 +8,7 @@ import resource
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,13 @@ def shell(line: str, folder: Path) -> Done:
 
 @pytest.mark.parametrize(
     "line",
-    [f"{FIT} -o /dev/stdout | cat", f"{FIT} -o >(cat) | cat", f"{FIT} -o pipe & cat pipe"],
+    [
+        f"{FIT} -o /dev/stdout | cat",
+        f"{FIT} -o >(cat) | cat",
+        f"{FIT} -o pipe & cat pipe",
+        f"{FIT} -o /dev/fd/3 3>> x.json; cat x.json",
+        f"{FIT} -o x.json > x.json; cat x.json",
+    ],
 )
 def test_pipes_and_devices_are_written_as_streams(line: str, tmp_path: Path) -> None:
     lay(tmp_path, Bad("fit", 0))
@@ -114,6 +121,17 @@ def test_pipes_and_devices_are_written_as_streams(line: str, tmp_path: Path) -> 
     hold(done, 0)
     assert '"schema": "emcli.fit/1"' in done.out
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode) and not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no folder of files below /dev")
+def test_a_file_below_dev_is_a_file(tmp_path: Path) -> None:
+    lay(tmp_path, Bad("fit", 0))
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        (tmp_path / "link.json").symlink_to(f"{folder}/f.json")
+        for place in (f"{folder}/f.json", f"{folder}/f.json", "link.json"):
+            hold(in_process([*FIT.split(), "-o", place], tmp_path), 0)
+            assert json.loads(Path(folder, "f.json").read_text())["k"] == 1
+        assert os.listdir(folder) == ["f.json"]
 
 
 def test_a_redirected_standard_output_keeps_tables_and_document(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from emcli.data.table.source import data_error
 from emcli.errors import quoted
-from emcli.files import reason, shown_name
+from emcli.files.inputs import reason, shown_name
 
 _HIDDEN_PREFIXES = (".", "_")  # names of what other programs leave in such a folder: _SUCCESS, .crc
 _COMPRESSED_ENDINGS = (".gz", ".zst")

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import BinaryIO, Protocol, cast
 
 from emcli.errors import EmcliError, Exit, Problem
-from emcli.files import reason, shown_name, standard_input, why_unreadable
+from emcli.files.inputs import reason, shown_name, standard_input, why_unreadable
 
 _CONVERT_HINT, _DECOMPRESS_HINT = "save it as CSV first", "decompress it first"
 _GZIP_SIGNATURE, _ZSTD_SIGNATURE = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"

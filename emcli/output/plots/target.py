@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from emcli.files import Output
+from emcli.files.outputs import Output
 
 if TYPE_CHECKING:
     from emcli.comparison.ranking import RankedGroup
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Plot:
     """Where a picture goes: a file, the terminal ('-'), or nowhere (None). Raises EmcliError before any work."""
 
-    def __init__(self, path: str | None, inputs: Sequence[str]):
+    def __init__(self, path: str | None):
         self.path = path
         self._sink: Output | None = None
         self._history: History | None = None
@@ -33,7 +33,7 @@ class Plot:
         from emcli.output.plots.matplotlib_renderer import format_of, need_matplotlib
 
         self._format = format_of(path)
-        self._sink = Output(path, inputs)
+        self._sink = Output(path)
         need_matplotlib(path)
 
     def observers(self) -> list[Observer]:

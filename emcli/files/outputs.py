@@ -1,86 +1,34 @@
-"""Files and standard streams: inputs read whole, outputs written whole or not at all."""
+"""Outputs written whole or not at all, and never over an input."""
 
 from __future__ import annotations
 
 import io
 import os
 import stat
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from itertools import combinations, islice
 from typing import BinaryIO, TextIO
 
-from emcli.errors import EmcliError, Exit, Problem, quoted, suggestion
+from emcli.errors import EmcliError, Exit, Problem, quoted
+from emcli.files.inputs import reason, refuse_input
 
-DEVICE_FOLDERS = ("/dev/", "/proc/")
-
-
-def shown_name(path: str) -> str:
-    """The name of a file, or of standard input (`-`), in messages."""
-    return "<stdin>" if path == "-" else path or "''"
-
-
-def read_bytes(path: str, exit_code: Exit, limit: int) -> bytes:
-    """All of a file or of standard input (`-`), of no more than `limit` bytes. Raises EmcliError with that code."""
-    name = shown_name(path)
-    try:
-        if path == "-":
-            raw = standard_input(exit_code).read(limit + 1)
-        else:
-            with open(path, "rb") as file:
-                raw = file.read(limit + 1)
-    except (OSError, ValueError) as wrong:
-        raise EmcliError(exit_code, Problem(why_unreadable(path, wrong), name)) from None
-    if len(raw) > limit:
-        raise EmcliError(exit_code, Problem(f"larger than {limit >> 20} MiB", name))
-    return raw
-
-
-def standard_input(exit_code: Exit) -> BinaryIO:
-    """The bytes of standard input. Raises EmcliError where it is closed."""
-    if sys.stdin is None or sys.stdin.closed:
-        raise EmcliError(exit_code, Problem("standard input is closed", "<stdin>"))
-    return sys.stdin.buffer
-
-
-def why_unreadable(path: str, wrong: Exception) -> str:
-    """The reason in words, with the nearest name in that folder where the file does not exist."""
-    if isinstance(wrong, FileNotFoundError):
-        folder, base = os.path.split(path)
-        return f"no such file{suggestion(base, _siblings(folder))}"
-    return reason(wrong)
-
-
-def reason(error: Exception) -> str:
-    """The system's message for an error, in lower case, for the middle of a sentence."""
-    if not isinstance(error, OSError):  # a NUL, or a character that the file system cannot encode
-        return "not a possible file name"
-    text = error.strerror or str(error) or type(error).__name__
-    return text[:1].lower() + text[1:]
-
-
-def _siblings(folder: str) -> list[str]:
-    with suppress(OSError), os.scandir(folder or ".") as entries:
-        return sorted(entry.name for entry in islice(entries, 1000))
-    return []
+DESCRIPTOR_FOLDERS = ("/proc/", "/dev/fd/")  # what is there is a file that somebody has open already
 
 
 class Output:
     """A file to be written whole: checked before the work, put in place by one rename after it.
 
-    The old content stays until then; a link is followed, its target's mode kept; pipes and devices are written as
-    streams. Raises EmcliError: exit 5 where it cannot be written, 2 where it is an input.
+    The old content stays until then; a link is followed, its target's mode kept; pipes, devices and what is open
+    already are written as streams. Raises EmcliError: exit 5 where it cannot be written, 2 where it is an input.
     """
 
-    def __init__(self, path: str, inputs: Sequence[str] = ()):
+    def __init__(self, path: str):
         self.path = path
         with _reported(path):
-            self._mode = _checked_mode(path, inputs)
+            there = _checked(path)
+            self._mode = there and there.st_mode
             self._target = _real_path(path)
-            # What a link such as /dev/stdout leads to has no place of its own to be renamed to.
-            on_device = any(place.startswith(DEVICE_FOLDERS) for place in (self._target, os.path.abspath(path)))
-            self._streamed = self._mode is not None and (on_device or not stat.S_ISREG(self._mode))
+            self._streamed = there is not None and _is_stream(path, there)
             if not self._streamed:  # whether a file can be made beside the target is best found out by making one
                 temporary = _name_beside(self._target)
                 try:
@@ -180,10 +128,10 @@ class OutputFolder:
 
 
 @contextmanager
-def open_log(path: str, inputs: Sequence[str] = ()) -> Iterator[TextIO]:
+def open_log(path: str) -> Iterator[TextIO]:
     """A file to append whole lines to, emptied first. Raises EmcliError: exit 5, or 2 where it is an input."""
     with _reported(path):
-        _checked_mode(path, inputs)
+        _checked(path)
         with open(path, "w", encoding="utf-8", buffering=1) as stream:
             yield stream
 
@@ -205,6 +153,8 @@ def _replacing(target: str) -> Iterator[str]:
     temporary = _name_beside(target)  # known before anything is made, so that no signal leaves it behind
     try:
         yield temporary
+        with suppress(FileNotFoundError):
+            refuse_input(os.stat(target))  # once more: what was read since then is known only now
         os.replace(temporary, target)
     except BaseException:
         _remove(temporary)
@@ -235,8 +185,8 @@ def _remove(temporary: str) -> None:
             os.unlink(temporary)
 
 
-def _checked_mode(path: str, inputs: Sequence[str]) -> int | None:
-    """The mode of what is there, None for nothing: a file that may be written, or a place where one may be made."""
+def _checked(path: str) -> os.stat_result | None:
+    """What is there, None for nothing: a file that may be written, or a place where one may be made."""
     folder = os.path.dirname(_real_path(path))
     try:
         there = os.stat(path)
@@ -250,42 +200,21 @@ def _checked_mode(path: str, inputs: Sequence[str]) -> int | None:
         raise IsADirectoryError(0, "is a directory")
     if not os.access(path, os.W_OK):
         raise PermissionError(0, "permission denied")
-    for source in inputs:
-        if stat.S_ISREG(there.st_mode) and _is_same(there, source):
-            raise EmcliError(Exit.USAGE, Problem(f"output would overwrite the input {quoted(shown_name(source), 200)}"))
-    return there.st_mode
+    refuse_input(there)
+    return there
 
 
-def check_endless(inputs: Sequence[str]) -> None:
-    """Refuse to read the very file that standard output is appended to, which would never end."""
-    with suppress(OSError):
-        there = os.fstat(1)
-        for source in inputs:
-            if stat.S_ISREG(there.st_mode) and _is_same(there, source):
-                raise EmcliError(Exit.USAGE, Problem(f"the input {quoted(shown_name(source), 200)} is also the output"))
-
-
-def check_shared(json: bool, output: str | None, trace: str | None, plot: str | None) -> None:
-    """Refuse two results that would be written to one place; --json and -o write the same one."""
-    places = {"--json": "-" if json else None, "-o": output, "--trace": trace, "--plot": plot}
-    given = [(flag, path) for flag, path in places.items() if path]
-    for (one, path), (other, second) in combinations(given, 2):
-        if os.path.realpath(path) == os.path.realpath(second) and (one, other) != ("--json", "-o"):
-            if path == "-":
-                one, other = (flag if flag == "--json" else f"{flag} -" for flag in (one, other))
-            where = "standard output" if path == "-" else quoted(second, 200)
-            raise EmcliError(Exit.USAGE, f"{one} and {other} would both be written to {where}")
-
-
-def check_twice(*sources: str | None) -> None:
-    """Refuse standard input for more than one thing."""
-    if sources.count("-") > 1:
-        raise EmcliError(Exit.USAGE, "standard input (-) can be only one of the inputs")
-
-
-def _is_same(there: os.stat_result, source: str) -> bool:
-    with suppress(OSError, ValueError):
-        return os.path.samestat(there, os.fstat(0) if source == "-" else os.stat(source))
+def _is_stream(path: str, there: os.stat_result) -> bool:
+    """Is it a pipe, a device, or open already, as /dev/stdout is: nothing that a rename could put in place?"""
+    if not stat.S_ISREG(there.st_mode):
+        return True
+    folder = os.path.join(os.path.realpath(os.path.dirname(os.path.abspath(path))), "")
+    if folder.startswith(DESCRIPTOR_FOLDERS):
+        return True
+    for standard in (1, 2):
+        with suppress(OSError):
+            if os.path.samestat(there, os.fstat(standard)):
+                return True
     return False
 
 

@@ -1,0 +1,1 @@
+"""Files and standard streams: inputs that are never written, outputs that are whole or untouched."""

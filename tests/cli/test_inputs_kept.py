@@ -1,0 +1,132 @@
+"""A file that is read is never written, whatever name or link it goes by."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from rules import POINTS, TOSSES, hold, in_process
+
+START = "means: [[1, 2], [4, 5]]\nsds: [[1, 1], [1, 1]]\n"
+QUICK = "-k 2 --restarts 1 -q"
+NAMES = ["x.csv", "./x.csv", "sub/../x.csv", "link.csv", "hard.csv", "chain.csv"]
+LINES = [
+    *(f"fit gmm x.csv {QUICK} {option} {name}" for name in NAMES for option in ("-o", "--trace")),
+    *(f"fit gmm link.csv {QUICK} {option} x.csv" for option in ("-o", "--trace")),
+    f"fit gmm x.csv {QUICK} --plot drawn.svg",
+    f"fit gmm x.csv {QUICK} -o /proc/self/cwd/x.csv",
+    *(f"fit gmm parts {QUICK} {option} parts/b.csv" for option in ("-o", "--trace")),
+    f"fit gmm parts {QUICK} -o part_of_it.csv",
+    f"fit gmm partlinks {QUICK} -o x.csv",
+    f"fit gmm x.csv {QUICK} --start s.yaml --trace s.yaml",
+    *(f"fit {name} {option} x.csv" for name in ("e.yaml", "sub/e.yaml") for option in ("-o", "--trace")),
+    *(f"fit {name} {option} s.yaml" for name in ("started.yaml",) for option in ("-o", "--trace")),
+    *(f"fit folder.yaml {option} parts/b.csv" for option in ("-o", "--trace")),
+    "fit e.yaml -o e.yaml",
+    *(
+        f"compare gmm {data} -k 1-2 {option}"
+        for data, option in (("parts", "-o parts/b.csv"), ("x.csv", "-o hard.csv"))
+    ),
+    *(f"compare e.yaml coins.yaml {option} {name}" for option in ("-o", "--trace") for name in ("x.csv", "c.csv")),
+    *(f"compare e.yaml f.json {option} f.json" for option in ("-o", "--trace")),
+    *(f"compare e.yaml started.yaml {option} s.yaml" for option in ("-o", "--trace")),
+    *(f"compare f.json f.json {option} x.csv" for option in ("-o", "--trace")),
+    "compare e.yaml folder.yaml -o parts/b.csv",
+    "compare e.yaml -q --plot drawn.svg",
+    *(f"compare gmm saved/gmm-k1-full-free.json -k 1-2 {rest}" for rest in ("--save-fits saved",)),
+    "compare gmm x.csv -k 2 --start saved/gmm-k2-full-free.json --save-fits saved",
+    "compare saved/good.json f.json --save-fits saved",
+    *(f"predict f.json x.csv -o {name}" for name in (*NAMES, "f.json")),
+    "predict f.json partlinks/a.csv -o x.csv",
+    "generate g.yaml -o g.yaml",
+    "generate f.json -o f.json",
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Inputs of all kinds, and other names for them."""
+    for sub in ("sub", "parts", "partlinks", "saved"):
+        (tmp_path / sub).mkdir()
+    model = "model: gmm\ndata: {}\nfit: {{k: 2, restarts: 1}}\n"
+    texts = {
+        "x.csv": POINTS,
+        "c.csv": TOSSES,
+        "s.yaml": START,
+        "parts/a.csv": POINTS,
+        "parts/b.csv": POINTS,
+        "saved/gmm-k1-full-free.json": POINTS,
+        "e.yaml": model.format("x.csv"),
+        "sub/e.yaml": model.format("../x.csv"),
+        "folder.yaml": model.format("parts"),
+        "coins.yaml": "model: coins\ndata: c.csv\nfit: {k: 1}\n",
+        "started.yaml": "model: gmm\ndata: x.csv\nfit: {k: 2, start: s.yaml}\n",
+        "g.yaml": "model: gmm\ngenerate: {rows: 9, parameters: {means: [[1]], sds: [[1]]}}\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    for link, target in {
+        "link.csv": "x.csv",
+        "chain.csv": "link.csv",
+        "part_of_it.csv": "parts/a.csv",
+        "partlinks/a.csv": "../x.csv",
+        "drawn.svg": "x.csv",
+    }.items():
+        (tmp_path / link).symlink_to(target)
+    os.link(tmp_path / "x.csv", tmp_path / "hard.csv")
+    hold(in_process(["fit", "gmm", "x.csv", *QUICK.split(), "-o", "f.json"], tmp_path), 0)
+    for name in ("gmm-k2-full-free.json", "good.json"):
+        (tmp_path / "saved" / name).write_bytes((tmp_path / "f.json").read_bytes())
+    return tmp_path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, by name."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_no_output_is_an_input(line: str, folder: Path) -> None:
+    before = contents(folder)
+    done = in_process(line.split(), folder)
+    assert done.code == 2 and "output would overwrite the input" in done.err, done
+    assert done.out == "" and contents(folder) == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"fit gmm x.csv {QUICK} >> x.csv",
+        f"fit gmm - {QUICK} -o out.json < x.csv >> x.csv",
+        f"fit gmm - {QUICK} -o x.csv < x.csv",
+        f"fit gmm x.csv {QUICK} -o /dev/stdout >> x.csv",
+        "compare e.yaml >> x.csv",
+        "generate g.yaml >> g.yaml",
+        "predict f.json parts >> parts/b.csv",
+    ],
+)
+def test_standard_output_is_no_input_either(line: str, folder: Path) -> None:
+    before = contents(folder)
+    done = subprocess.run(
+        ["bash", "-c", f'"{sys.executable}" -m emcli {line}'],
+        cwd=folder,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert done.returncode == 2 and b"output would overwrite the input" in done.stderr
+    assert contents(folder) == before
+
+
+def test_other_files_beside_inputs_may_be_written(folder: Path) -> None:
+    for line in (
+        f"fit gmm parts {QUICK} -o parts/_fit.json",
+        "compare kmeans x.csv -k 1-2 --save-fits saved",
+        "predict f.json x.csv -o sub/x.csv",
+        f"fit gmm x.csv {QUICK} -o f.json",  # what an earlier run has read is no input of this one
+    ):
+        assert in_process(line.split(), folder).code == 0, line
