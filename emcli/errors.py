@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
 
+MAX_LINE = 400  # characters of a line that people read
+
 
 class Exit(IntEnum):
     """Exit codes of the program."""
@@ -68,8 +70,15 @@ class FitWarning:
 
 def escaped(text: str, limit: int = 40) -> str:
     """Foreign text made safe to show: control, bidirectional and undecodable characters escaped, cut to `limit`."""
-    cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in cut)
+    shown = [
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text[: limit + 1]
+    ]
+    size = sum(map(len, shown))
+    if size <= limit:
+        return "".join(shown)
+    while size >= limit:  # an escape is left out whole
+        size -= len(shown.pop())
+    return "".join(shown) + "…"
 
 
 def quoted(text: object, limit: int = 40) -> str:

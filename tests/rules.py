@@ -84,7 +84,7 @@ def hold(done: Done, code: int, *parts: str) -> None:
     lines = done.err.splitlines()
     for line in lines:
         assert SAID.fullmatch(line), done.err
-        assert line.isprintable() and len(line) < 700, done.err
+        assert line.isprintable() and len(line) <= 400, done.err
     if code not in (0, 1):
         assert done.out == "", done
         errors = [line for line in lines if line.startswith("emcli: error: ")]

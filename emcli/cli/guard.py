@@ -12,14 +12,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from emcli.errors import EmcliError, Exit, escaped, quoted
+from emcli.errors import MAX_LINE, EmcliError, Exit, escaped, quoted
 
 if TYPE_CHECKING:
     from types import FrameType
 
 FATAL = {signal.SIGTERM: "terminated", signal.SIGHUP: "hung up", signal.SIGINT: "interrupted"}
-
-MAX_LINE_LENGTH = 4000  # characters of a line
 
 
 class SignalReceived(BaseException):
@@ -140,7 +138,7 @@ def _say(*lines: str) -> None:
     """The one writer to standard error: whatever a message quotes, it stays one line of printable characters."""
     try:
         for line in lines:
-            sys.stderr.write(escaped(line, MAX_LINE_LENGTH) + "\n")
+            sys.stderr.write(escaped(line, MAX_LINE) + "\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         _silence(2)  # a result is not lost because nobody can hear

@@ -23,8 +23,9 @@ def option(panel: str, *names: str, help: str, metavar: str | None = None, compl
 
 
 def model_or_experiment(incomplete: str) -> list[str]:
-    """Complete a word that is a model or an experiment in this folder."""
-    return [*(name for name in MODELS if name.startswith(incomplete)), *(() if incomplete else sorted(glob("*.yaml")))]
+    """Complete a word that is a model or an experiment in this folder; a shell would show a name as it is."""
+    experiments = [] if incomplete else [name for name in sorted(glob("*.yaml")) if name.isprintable()]
+    return [*(name for name in MODELS if name.startswith(incomplete)), *experiments]
 
 
 def first_word(ctx: typer.Context, incomplete: str) -> list[str]:

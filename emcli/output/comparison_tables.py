@@ -14,11 +14,11 @@ from emcli.output.fit_tables import as_text, number, table
 from emcli.output.terminal import columns, curve, is_terminal, takes_unicode
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
     from rich.table import Table
 
     from emcli.comparison.alignment import Alignment
     from emcli.comparison.ranking import Candidate, RankedGroup
+    from emcli.output.fit_tables import Block
 
     Shown = tuple[str, Candidate, Parameters]  # a heading, a fit, and parameters of its kind
 
@@ -69,7 +69,7 @@ DROPPED_FIRST = (
 
 def print_comparison(groups: Sequence[RankedGroup], aligned: Sequence[Alignment], stream: IO[str]) -> None:
     """Print each group's ranking, best first, then what fits of one k, and the truth, have in common."""
-    blocks: list[RenderableType] = []
+    blocks: list[Block] = []
     for group in groups:
         if group.reason:
             blocks.append(escaped(group.reason, 200))
@@ -151,7 +151,7 @@ def _fitting(
     return titles, spared
 
 
-def _curves(candidates: Sequence[Candidate], stream: IO[str]) -> list[str]:
+def _curves(candidates: Sequence[Candidate], stream: IO[str]) -> list[list[str]]:
     """The log-likelihood by iteration of each of the best candidates, as a curve in one line on its own scale."""
     climbs = []
     for candidate in candidates:
@@ -173,7 +173,7 @@ def _curves(candidates: Sequence[Candidate], stream: IO[str]) -> list[str]:
         )
     if len(climbs) > len(shown):
         said.append(f"  and {len(climbs) - len(shown)} more")
-    return ["\n".join(said)]
+    return [said]
 
 
 def _cell(value: object) -> str:
@@ -184,7 +184,7 @@ def _cell(value: object) -> str:
     return "" if value is None else escaped(str(value))
 
 
-def side_by_side(alignment: Alignment) -> list[RenderableType]:
+def side_by_side(alignment: Alignment) -> list[Block]:
     """The reference's parameters, and those of other fits with the differences."""
     reference, shown = alignment.reference, alignment.others[:MAX_FITS_BESIDE]
     others = [(other.candidate.name, other.candidate, other.parameters) for other in shown]
@@ -203,7 +203,7 @@ def side_by_side(alignment: Alignment) -> list[RenderableType]:
     return [said, _table(first, others)]
 
 
-def against_truth(candidates: Sequence[Candidate]) -> list[RenderableType]:
+def against_truth(candidates: Sequence[Candidate]) -> list[Block]:
     """True parameters, and those of the highest ranked fits of the true k with their errors."""
     fits = [
         (candidate.name, candidate, candidate.fitted["parameters"])

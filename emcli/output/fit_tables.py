@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from emcli.errors import counted, escaped
+from emcli.errors import MAX_LINE, counted, escaped
 from emcli.inference.bootstrap import LEVELS
 from emcli.inference.diagnostics import optima_found_once
 from emcli.inference.fit_result import FitResult
@@ -17,8 +17,9 @@ from emcli.models.plain_values import Count, Share
 from emcli.output.terminal import columns, console, curve, is_terminal, sayable, takes_unicode
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
     from rich.table import Table
+
+    Block = Table | str | list[str] | None  # a table, or one line or several
 
 FIRST_ITERATIONS, LAST_ITERATIONS = 12, 8  # iterations shown at either end of a long fit
 CERTAIN_NATS = 1e-4  # nats by which a certified fit may be short of the best of all
@@ -33,7 +34,7 @@ def print_fit(result: FitResult, stream: IO[str], verbose: bool) -> None:
     blocks = (_title(result), _parameters(result, widest), _covariances(result), _iterations(result, verbose))
     lines = (
         climb(result, stream),
-        ledger(result),
+        *ledger(result).splitlines(),
         *_bootstrapped(result),
         verdict(result),
         criteria(result),
@@ -42,18 +43,23 @@ def print_fit(result: FitResult, stream: IO[str], verbose: bool) -> None:
     stream.write(as_text(blocks, lines, stream))
 
 
-def as_text(blocks: Sequence[RenderableType | None], lines: Sequence[str], stream: IO[str]) -> str:
-    """Tables and texts with an empty line after each, then lines, as wide as the stream is."""
+def as_text(blocks: Sequence[Block], lines: Sequence[str], stream: IO[str]) -> str:
+    """Tables and lines with an empty line after each block, then lines, as wide as the stream is.
+
+    What a line quotes of files is escaped here, and in `table` what a cell quotes.
+    """
     screen = console(stream)
     if not is_terminal(stream):
         screen.width = 1000  # nothing is cut or folded in a pipe
     with screen.capture() as captured:
         for block in blocks:
-            if block is not None:
-                screen.print(block)
-                screen.print()
+            if block is None:
+                continue
+            for part in block if isinstance(block, list) else [block]:
+                screen.print(escaped(part, MAX_LINE) if isinstance(part, str) else part)
+            screen.print()
         for line in lines:
-            screen.print(line)
+            screen.print(escaped(line, MAX_LINE))
     return sayable("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()), stream)
 
 

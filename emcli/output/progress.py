@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Self
 
+from emcli.errors import MAX_LINE, escaped
 from emcli.output.terminal import console, is_terminal
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Progress:
         from rich.segment import ControlType
         from rich.text import Text
 
-        line = Text(text, end="")
+        line = Text(escaped(text, MAX_LINE), end="")
         line.truncate(seen.width - 1, overflow="ellipsis")  # the last column would begin a new line
         with suppress(OSError, ValueError):
             seen.print(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)), line, sep="", end="")

@@ -10,7 +10,7 @@ from typing import IO, Self, TypeVar
 
 import numpy as np
 
-from emcli.errors import EmcliError, Exit, escaped
+from emcli.errors import MAX_LINE, EmcliError, Exit, escaped
 from emcli.output.plots.figure import Panel, Picture, Series
 from emcli.output.terminal import STAND_INS, columns, console, sayable, takes_colour, takes_unicode
 from emcli.types import Array
@@ -40,7 +40,9 @@ def drawn(picture: Picture, stream: IO[str]) -> str:
     width = columns(stream)
     braille = takes_colour(stream) and takes_unicode(stream)
     height = int(np.clip(console(stream).height - 10, *PANEL_HEIGHTS))
-    text = [f"\x1b[1m{line}\x1b[0m" if braille else line for line in textwrap.wrap(picture.title, width)]
+    text = [
+        f"\x1b[1m{line}\x1b[0m" if braille else line for line in textwrap.wrap(escaped(picture.title, MAX_LINE), width)
+    ]
     for panel in (panel for row in picture.panels for panel in row):
         text += ["", *_lines(panel, width, height, braille)]
     if not takes_unicode(stream):
