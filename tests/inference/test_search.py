@@ -1,0 +1,175 @@
+"""Laws of the search: its ledger of starts and moves, what options bound, and the same bytes always."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import REFERENCE, SAMPLES, fit, run
+
+from emcli.data.rows import Rows
+from emcli.data.scaling import Scaling
+from emcli.models.kmeans.exchange import exchanged
+
+COINS10 = REFERENCE / "data" / "open_coins10.csv"
+KINDS = {"gmm": {"k-means++", "sizes", "subsample", "uniform", "split"}, "kmeans": {"k-means++", "uniform"}}
+KINDS["coins"] = {"k-means++", "uniform", "alike", "split"}
+MOVES = {"swap", "split-merge", "exchange"}
+SEARCHED: dict[str, list[Any]] = {
+    "gmm": ["gmm", SAMPLES / "iris.csv", "-k", 5, "--covariance", "diag"],
+    "kmeans": ["kmeans", SAMPLES / "iris.csv", "-k", 6],
+    "coins": ["coins", COINS10, "-k", 4],
+}
+SMALL: dict[str, list[Any]] = {
+    "gmm": ["gmm", SAMPLES / "galaxies.csv", "-k", 3],
+    "kmeans": ["kmeans", SAMPLES / "iris.csv", "-k", 4],
+    "coins": ["coins", SAMPLES / "do_batzoglou.csv", "-k", 2],
+}
+
+
+@cache
+def searched(model: str) -> dict[str, Any]:
+    """A default fit, made once."""
+    return fit(*SEARCHED[model])
+
+
+def value(entry: dict[str, Any]) -> float:
+    """What a fit is judged by, more is better."""
+    found: float = -entry["inertia"] if "inertia" in entry else entry["log_likelihood"]
+    return found
+
+
+@pytest.mark.parametrize("model", SEARCHED)
+def test_each_entry_has_its_number_and_a_kind_that_the_model_has(model: str) -> None:
+    entries = searched(model)["restarts"]
+    assert [entry["start"] for entry in entries] == list(range(1, len(entries) + 1))
+    for entry in entries:
+        assert entry["kind"] in (MOVES if "from" in entry else KINDS[model])
+    assert {entry["kind"] for entry in entries if "from" not in entry} == KINDS[model]
+
+
+@pytest.mark.parametrize("model", ["gmm", "kmeans"])
+def test_a_move_began_at_an_earlier_entry_that_ended_lower(model: str) -> None:
+    entries = searched(model)["restarts"]
+    moved = [entry for entry in entries if "from" in entry]
+    assert moved
+    for entry in moved:
+        origin = entries[entry["from"] - 1]
+        assert origin["start"] == entry["from"] < entry["start"]
+        assert value(origin) < value(entry)
+
+
+@pytest.mark.parametrize("model", SEARCHED)
+def test_reached_counts_starts_and_no_moves(model: str) -> None:
+    document = searched(model)
+    entries, best = document["restarts"], document["restarts"][document["best_start"] - 1]
+    ended = [entry for entry in entries if entry["status"] == "converged" and "from" not in entry]
+    near = 1e-9 * abs(value(best)) if model == "kmeans" else 1e-4
+    assert document["reached"] == sum(abs(value(entry) - value(best)) <= near for entry in ended)
+    assert value(best) >= max(value(entry) for entry in entries if entry["status"] == "converged") - near
+
+
+@pytest.mark.parametrize("count", [1, 7])
+@pytest.mark.parametrize("model", SMALL)
+def test_a_number_of_restarts_is_the_number_of_starts_and_nothing_follows(model: str, count: int) -> None:
+    document = fit(*SMALL[model], "--restarts", count)
+    assert len(document["restarts"]) == count and document["moves"] == 0
+    assert not any("from" in entry for entry in document["restarts"])
+
+
+@pytest.mark.parametrize(("init", "kind"), [("k-means++", "k-means++"), ("random", "uniform")])
+@pytest.mark.parametrize("model", SMALL)
+def test_an_init_draws_starts_of_its_kind_alone(model: str, init: str, kind: str) -> None:
+    entries = fit(*SMALL[model], "--init", init)["restarts"]
+    assert {entry["kind"] for entry in entries if "from" not in entry} == {kind}
+
+
+@pytest.mark.parametrize("model", SMALL)
+def test_a_line_of_the_trace_has_the_number_of_its_entry(model: str, tmp_path: Path) -> None:
+    arguments = SEARCHED["kmeans"] if model == "kmeans" else SMALL[model]  # with moves
+    done = run("fit", *arguments, "--trace", tmp_path / "t.jsonl", "--json")
+    entries = {entry["start"]: entry for entry in json.loads(done.stdout)["restarts"]}
+    lines = [json.loads(line) for line in (tmp_path / "t.jsonl").read_text().splitlines()]
+    assert {line["start"] for line in lines if line["type"] != "result"} == set(entries)
+    for number, entry in entries.items():
+        own = [line for line in lines if line.get("start") == number]
+        (end,) = (line for line in own if line["type"] == "end")
+        assert (end["status"], end["iterations"]) == (entry["status"], entry["iterations"])
+        counted = [line["iteration"] for line in own if line["type"] == "iteration"]
+        assert counted[: entry["iterations"] + 1] == list(range(entry["iterations"] + 1))
+        if entry["status"] == "converged":
+            last = own[entry["iterations"]]
+            assert last["log_likelihood"] == pytest.approx(entry["log_likelihood"], abs=1e-6)
+
+
+def of_any_jobs(*arguments: Any) -> list[str]:
+    """The documents of a fit with one and two processes, but for that number."""
+    return [run("fit", *arguments, "--jobs", jobs, "--json").stdout.replace(f'"jobs": {jobs}', "") for jobs in (1, 2)]
+
+
+def test_any_number_of_jobs_gives_the_same_bytes() -> None:
+    one, two = of_any_jobs(*SMALL["gmm"])
+    assert one == two and len(one) > 1000
+
+
+def test_any_number_of_jobs_gives_the_same_bytes_for_a_table_that_is_screened(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    values = np.concatenate([rng.normal(size=(25_000, 2)), rng.normal(4.0, 1.0, (25_000, 2))])
+    np.savetxt(tmp_path / "x.csv", values, delimiter=",", header="x,y", comments="", fmt="%.5g")
+    one, two = of_any_jobs("kmeans", tmp_path / "x.csv", "-k", 2)
+    entries = json.loads(one)["restarts"]
+    assert one == two and {"screened", "converged"} == {entry["status"] for entry in entries}
+    assert all(entry["kind"] in KINDS["kmeans"] | MOVES for entry in entries)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_coins_that_begin_alike_find_what_k_means_starts_do_not(seed: int) -> None:
+    """The best known: tests/reference/README.md."""
+    best = -65.11385404092667
+    assert fit("coins", COINS10, "-k", 4, "--seed", seed)["log_likelihood"] == pytest.approx(best, abs=1e-6)
+    entries = fit("coins", COINS10, "-k", 4, "--seed", seed, "--restarts", 32)["restarts"]
+    ended = {entry["kind"] for entry in entries if value(entry) > best - 1e-4}
+    assert "alike" in ended and "k-means++" not in ended
+
+
+def inertia(x: np.ndarray, weights: np.ndarray, labels: np.ndarray) -> float:
+    """Of clusters (n,) of rows (n, d)."""
+    found = 0.0
+    for j in np.unique(labels):
+        some = labels == j
+        away = x[some] - np.average(x[some], axis=0, weights=weights[some])
+        found += float(weights[some] @ (away**2).sum(axis=1))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_exchanged_takes_the_best_of_all_changes_of_a_single_row(seed: int) -> None:
+    """With two clusters only one row may change; which is found by trying each."""
+    rng = np.random.default_rng(seed)
+    x, weights = rng.normal(size=(9, 2)), rng.integers(1, 4, 9).astype(float)
+    labels = (x[:, 0] > 0).astype(int)
+    for _ in range(50):  # to a fixed point of Lloyd's algorithm
+        centres = np.array([np.average(x[labels == j], axis=0, weights=weights[labels == j]) for j in (0, 1)])
+        labels = ((x[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)
+    scaling = Scaling(np.zeros(2), np.zeros(2, dtype=np.int64))
+    found = exchanged(centres, Rows(np.ascontiguousarray(x.T), weights, weights.sum(), ("x", "y"), scaling))
+    changes = [np.where(np.arange(9) == i, 1 - labels, labels) for i in range(9)]
+    values = [inertia(x, weights, each) for each in changes]
+    if min(values) >= inertia(x, weights, labels) * (1 - 1e-9):
+        assert found is None
+        return
+    best = changes[int(np.argmin(values))]
+    expected = [np.average(x[best == j], axis=0, weights=weights[best == j]) for j in (0, 1)]
+    assert found is not None
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_a_fit_of_one_component_says_nothing_of_other_starts() -> None:
+    for model, data in (("gmm", SAMPLES / "galaxies.csv"), ("kmeans", SAMPLES / "iris.csv"), ("coins", COINS10)):
+        done = run("fit", model, data, "-k", 1)
+        assert done.returncode == 0 and "found-once" not in done.stderr
+        assert "chance" not in done.stdout and "seen once" not in done.stdout and "move" not in done.stdout
