@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from emcli.models.gmm.mixture import GaussianMixture
 
 MIN_EIGENVALUE = 0.02  # of a covariance relative to the pooled one, below which a component is narrow
+MIN_EVIDENCE = 0.75  # of q ln N, below which the count of rows in a component is what chance gives
 MIN_UNIT_SHARE = 0.25  # of a column's unit, below which an sd says only that the column is rounded
 RING_VOLUME = 3.0  # of the ellipsoid with its ring, relative to the ellipsoid
 PROBES = 512  # points at which the density of the other components is averaged
@@ -34,8 +35,12 @@ def artefact(model: GaussianMixture, rows: Rows, mapper: Mapper) -> Artefact | N
     of a few rows that happen to lie close to a line, or on one rounded value (McLachlan & Peel 2000, section 3.10).
     By chance: an sd below a quarter of the column's unit; or an eigenvalue below 0.02 of the pooled within covariance
     in a component of fewer than half of the rows whose count m in its 95 % ellipsoid does not stand out: the gain
-    m ln(m / e) - m + e of a count over the e that is expected of the others there is less than q ln N, what the
-    criterion BIC asks for q parameters.
+    m ln(m / e) - m + e of a count over the e that is expected of the others there is less than 0.75 q ln N, one and a
+    half times what the criterion BIC asks for q parameters: a mean and a variance in each column.
+
+    Simulated with 2, 3, 5 and 10 columns, full and diag: of 112 samples of one Gaussian (60 to 200 rows, k = 2 to 4)
+    the highest of 30 to 40 optima is set aside in 95. Of fits begun at true clusters of d + 2 to 90 rows 1 of 432 that
+    lie apart is, 10 of 432 flat ones, and 40 of 430 that overlap, in half of which EM had left a cluster for a sliver.
     """
     k, d = model.means.shape
     if k == 1:
@@ -49,12 +54,11 @@ def artefact(model: GaussianMixture, rows: Rows, mapper: Mapper) -> Artefact | N
             return Artefact(True, said)
     root = np.linalg.inv(np.linalg.cholesky(np.einsum("k,kij->ij", sizes / sizes.sum(), matrices)))
     smallest = np.linalg.eigvalsh(root @ matrices @ root.T)[:, 0]
-    # The smallest eigenvalue of few rows is small without more: by (1 - sqrt(d / m))² (Marchenko & Pastur 1967).
-    few = np.square(np.maximum(0.0, 1 - np.sqrt((d - 1) / sizes)))
-    for j in np.flatnonzero((smallest < MIN_EIGENVALUE * few) & (sizes < 0.5 * rows.total)).tolist():
+    # A full covariance counts as its variances: chance shapes it freely, but a flat cluster of many rows stands out.
+    own = d + min(d, type(model.covariances).parameters_count(1, d))
+    for j in np.flatnonzero((smallest < MIN_EIGENVALUE) & (sizes < 0.5 * rows.total)).tolist():
         m, expected = _counted(model, j, rows, mapper)
-        own = d + type(model.covariances).parameters_count(1, d)
-        if m <= expected or m * log(m / expected) - m + expected < own * log(rows.total):
+        if m <= expected or m * log(m / expected) - m + expected < MIN_EVIDENCE * own * log(rows.total):
             what = f"component {j + 1} is a sliver of about {m:.3g} rows, no more than chance puts there"
             return Artefact(True, what)
     fewest = {"Full": d + 2, "Diagonal": 3, "Spherical": 2}[type(model.covariances).__name__]
@@ -138,13 +142,19 @@ def _in_ellipsoids(one: GaussianMixture, radii: tuple[float, ...], x: Array, wei
 
 
 def _different(model: GaussianMixture, j: int, rows: Rows, mapper: Mapper) -> int:
-    """How many different rows most probably belong to component j."""
-    parts = list(mapper(partial(_own_rows, model, j), *zip(*rows.batches(), strict=True)))
+    """How many different rows carry component j: those with at least half of its largest responsibility."""
+    batches = list(zip(*rows.batches(), strict=True))
+    largest = max(mapper(partial(_largest_share, model, j), *batches))
+    parts = list(mapper(partial(_own_rows, model, j, 0.5 * largest), *batches))
     return len(np.unique(np.concatenate(parts, axis=1), axis=1).T)
 
 
-def _own_rows(model: GaussianMixture, j: int, x: Array, weights: Array | None) -> Array:
-    parts = [some[:, model.posterior(some)[0][j] > 0.5] for some, _ in batch_chunks(x, weights)]
+def _largest_share(model: GaussianMixture, j: int, x: Array, weights: Array | None) -> float:
+    return max(float(model.posterior(some)[0][j].max()) for some, _ in batch_chunks(x, weights))
+
+
+def _own_rows(model: GaussianMixture, j: int, least: float, x: Array, weights: Array | None) -> Array:
+    parts = [some[:, model.posterior(some)[0][j] >= least] for some, _ in batch_chunks(x, weights)]
     return np.concatenate(parts, axis=1)
 
 

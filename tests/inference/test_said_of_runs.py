@@ -1,0 +1,153 @@
+"""Which optimum of a ledger is returned, and what is said of the starts: on ledgers made by hand, and on fits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from conftest import REFERENCE, SAMPLES, fit
+
+from emcli.inference.diagnostics import BestRun, best_run, reached, run_warnings
+from emcli.inference.starts import Run
+from emcli.models.base import Artefact
+from emcli.models.gmm.covariance import Full
+from emcli.models.gmm.mixture import GaussianMixture
+
+TWO = GaussianMixture(np.array([0.5, 0.5]), np.array([[0.0], [4.0]]), Full.of(np.ones((2, 1, 1)), None))
+SLIVER, THIN = Artefact(True, "component 1 is a sliver"), Artefact(False, "component 2 rests on 2 different rows")
+TOL = 1e-6
+
+
+def ledger(*runs: float | tuple[float, int] | tuple[float, Artefact] | None) -> list[Run]:
+    """Entries: a score; None where it collapsed; a score with the entry it moved from, or with an artefact."""
+    made = []
+    for number, each in enumerate(runs, 1):
+        score, other = each if isinstance(each, tuple) else (each, None)
+        entry = Run(number, "swap" if isinstance(other, int) else "k-means++", status="converged", last=TWO)
+        if isinstance(other, Artefact):
+            entry.artefact = other
+        elif other is not None:
+            entry.source = other
+        if score is None:
+            entry.status, entry.last = "degenerate", None
+        else:
+            entry.scores = [score - 1, score]
+        made.append(entry)
+    return made
+
+
+def said(runs: Sequence[Run], best: int, aside: int | None = None) -> dict[str, str]:
+    """The warnings of a ledger of which one entry is returned."""
+    chosen = BestRun(runs[best - 1], None if aside is None else runs[aside - 1])
+    return {warning.slug: warning.message for warning in run_warnings(GaussianMixture, runs, chosen, 10_000)}
+
+
+def returned(runs: Sequence[Run], smaller: float = -np.inf, searched: bool = True) -> tuple[int, int | None] | None:
+    """The number of the entry that is returned, and of one that was set aside."""
+    found = best_run(GaussianMixture, runs, TOL, smaller, searched)
+    return None if found is None else (found.best.start, found.aside and found.aside.start)
+
+
+def test_the_highest_honest_optimum_is_returned_and_the_first_of_equals() -> None:
+    assert returned(ledger(-9.0, -5.0 - 1e-9, None, -5.0)) == (2, None)
+    assert returned(ledger(-9.0, (-3.0, SLIVER), -5.0, (-2.0, SLIVER))) == (3, 4)
+    assert returned(ledger(-5.0, (-9.0, SLIVER))) == (1, None)
+    assert returned(ledger(-5.0, (-3.0, THIN), -6.0)) == (1, None)
+
+
+def test_one_of_few_rows_is_returned_only_where_no_honest_one_beats_fewer_components() -> None:
+    runs = ledger(-5.0, (-3.0, THIN), (-4.0, THIN), (-2.0, SLIVER))
+    assert returned(runs, smaller=-5.1) == (1, 4)
+    assert returned(runs, smaller=-5.0) == (2, 4)
+    assert said(runs, 2)["few-rows"].startswith(f"{THIN.why}, too few to tell a cluster from chance; no better optimum")
+
+
+def test_there_is_no_fit_of_a_search_where_all_is_chance_or_no_better_than_fewer_components() -> None:
+    slivers = ledger((-3.0, SLIVER), None, (-2.0, SLIVER))
+    assert returned(slivers) is None
+    assert returned(slivers, searched=False) == (3, None)  # the number of starts was given
+    assert returned(ledger(-5.0, None), smaller=-4.0) is None
+    assert returned(ledger(-5.0, -5.0), smaller=-5.0) == (1, None)  # all starts say so
+    assert returned(ledger(None, None)) is None and returned(ledger(None), searched=False) is None
+
+
+def test_an_optimum_that_one_start_alone_led_to_is_called_found_once() -> None:
+    alone = said(ledger(-9.0, -5.0, -8.0), 2)["found-once"]
+    assert alone == "only one of 3 starts found this optimum, so a better one may well exist; try --restarts 30"
+    collapsed = said(ledger(None, -5.0, None, None), 2)["found-once"]
+    assert collapsed.startswith("only one of 4 starts (3 of them collapsed) found this optimum")
+    moved = ledger(-9.0, -8.0, None, (-6.0, 2), (-5.0, 4))
+    assert said(moved, 5)["found-once"].startswith("only moves from start 2 of 3 (1 of them collapsed) found this opt")
+    assert reached(GaussianMixture, moved, moved[4]) == 0
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        ledger(-5.0, -9.0, -5.0 + 5e-5),  # two starts
+        ledger(-9.0, -8.0, (-5.0, 2), (-5.0, 1)),  # two chains of moves
+        ledger(-9.0, -5.0, (-5.0, 1)),  # a start, and moves from another
+        ledger(-5.0),  # there was one start
+    ],
+)
+def test_an_optimum_that_two_starts_led_to_is_not_called_found_once(runs: list[Run]) -> None:
+    best = max(run.scores[-1] for run in runs)
+    assert not said(runs, next(run.start for run in runs if run.scores[-1] > best - 1e-4))
+
+
+def test_two_moves_from_one_start_are_one_witness() -> None:
+    assert "found-once" in said(ledger(-9.0, -8.0, (-6.0, 2), (-5.0, 3), (-5.0, 2)), 4)
+
+
+@pytest.mark.parametrize(("collapsed", "told"), [(7, False), (8, True), (6, False)])
+def test_most_starts_that_collapsed_are_told_with_their_number(collapsed: int, told: bool) -> None:
+    runs = ledger(*[None] * collapsed, *[-5.0] * (10 - collapsed))
+    message = said(runs, 10).get("collapsed-starts", "")
+    assert message.startswith(f"{collapsed} of 10 starts collapsed onto too few rows") == told
+    assert "found-once" not in said(runs, 10)
+
+
+def test_a_higher_optimum_that_was_set_aside_is_told_with_its_number_and_why() -> None:
+    runs = ledger(-5.0, (-3.0, SLIVER), -5.0)
+    assert said(runs, 1, 2) == {
+        "optimum-set-aside": "a higher optimum, of start 2, was set aside: component 1 is a sliver"
+    }
+    assert said(runs, 1) == {}
+
+
+GALAXIES, WAITING = SAMPLES / "galaxies.csv", REFERENCE / "data" / "faithful_waiting.csv"
+QUIET = {"few-rows", "found-once", "collapsed-starts"}
+
+
+@pytest.mark.parametrize(
+    ("path", "k", "seed", "best"),
+    [(GALAXIES, 4, 0, -197.454), (GALAXIES, 5, 3, -195.970), (WAITING, 3, 0, -1031.635)],
+)
+def test_the_best_known_honest_optimum_is_returned(path: object, k: int, seed: int, best: float) -> None:
+    """Values of long searches by other programs; -1031.540 of waiting times is a sliver."""
+    document = fit("gmm", path, "-k", k, "--seed", seed)
+    assert document["log_likelihood"] == pytest.approx(best, abs=6e-4)
+    assert not QUIET & {warning["slug"] for warning in document["warnings"]}
+
+
+def test_two_halves_in_sixty_columns_raise_no_alarm() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(100) % 2
+    x = rng.normal(size=(100, 60)) + 1.5 * labels[:, None]
+    text = ",".join(f"x{j}" for j in range(60)) + "\n" + "".join(",".join(map(repr, row)) + "\n" for row in x.tolist())
+    for shape in ("diag", "spherical"):
+        document = fit("gmm", "-", "-k", 2, "--covariance", shape, "--restarts", 6, stdin=text)
+        assert document["warnings"] == []
+        np.testing.assert_allclose(document["parameters"]["weights"], 0.5, atol=1e-6)
+
+
+def test_rounded_values_are_clusters_where_their_sds_are_not_below_the_rounding() -> None:
+    """Two neighbouring clusters of integers (sds 0.68) and a wide one: means and sizes as they were drawn."""
+    rng = np.random.default_rng(2)
+    values = np.concatenate(
+        [rng.normal(m, s, n) for m, s, n in ((10, 0.65, 90), (14, 0.65, 90), (41, 7.5, 80))]
+    ).round()
+    document = fit("gmm", "-", "-k", 3, stdin="x\n" + "".join(f"{value:g}\n" for value in values))
+    np.testing.assert_allclose(np.ravel(document["parameters"]["means"]), [10, 14, 41], atol=1.5)
+    assert not QUIET & {warning["slug"] for warning in document["warnings"]}
