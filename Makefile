@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 PEERS := .venv/.peers
 .DEFAULT_GOAL := help
-.PHONY: help demo figures test test-slow fuzz lint bench bench-quick bench-scale clean
+.PHONY: help demo figures test test-slow fuzz lint bench bench-quick bench-scale bench-trust clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -59,6 +59,9 @@ bench-quick: $(PEERS)  ## the same with fewer rows, under a minute
 
 bench-scale: $(READY)  ## seconds per iteration against rows, here and on workers (ROWS="1e5 3e7": these sizes)
 	@$(BIN)/python -m tests.bench.rows $(ROWS)
+
+bench-trust: $(READY)  ## how often a fit of a small problem misses the best optimum (SEEDS=3; BESIDE=peers: theirs too)
+	@$(BIN)/python -m tests.bench.trust --seeds $(or $(SEEDS),3) $(if $(BESIDE),--peers)
 
 clean:  ## remove what make made
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
