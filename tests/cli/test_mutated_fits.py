@@ -1,0 +1,45 @@
+"""A saved fit is checked whole before it is used: whatever is changed in it, a command ends in 0 or 3."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bad_inputs import READERS, SAVED_COINS, SAVED_GMM
+from rules import hold, in_process
+
+ODD = (None, "x", [], {}, True, -1, 0, 1e308, 10**400, [[1]], {"a": None}, "\x1b[2J")
+
+
+def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in a document but the document itself."""
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        yield (*path, key)
+        if isinstance(inner, dict | list):
+            yield from paths(inner, (*path, key))
+
+
+@pytest.mark.parametrize("fit", [SAVED_GMM, SAVED_COINS], ids=["gmm", "coins"])
+def test_any_field_of_a_saved_fit_may_be_anything(fit: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("x,y,heads,tosses\n1,2,3,4\n2,3,4,5\n3,1,1,9\n")
+    used = 0
+    for at, (*parents, key) in enumerate(paths(fit)):
+        for turn in range(3):
+            mutant = deepcopy(fit)
+            holder: Any = mutant
+            for parent in parents:
+                holder = holder[parent]
+            if turn:
+                holder[key] = ODD[(2 * at + turn) % len(ODD)]
+            else:
+                del holder[key]
+            (tmp_path / "f.json").write_text(json.dumps(mutant))
+            done = in_process([*READERS[(at + turn) % len(READERS)].split(), "-o", "out"], tmp_path)
+            assert done.code in (0, 3), (parents, key, turn, done)
+            hold(done, done.code)
+            used += done.code == 0
+    assert used > 10  # what nothing reads may be anything
