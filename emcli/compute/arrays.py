@@ -18,6 +18,7 @@ import numpy.typing as npt
 from emcli.compute.memory import free, shown
 from emcli.errors import EmcliError, Exit, Problem
 from emcli.files.inputs import reason
+from emcli.files.outputs import temporary_folder
 from emcli.types import Array, IndexArray
 
 TABLE_COPIES = 3  # of the table, at the peak of fitting it in memory
@@ -128,10 +129,10 @@ class MappedFile:
 
     def __init__(self) -> None:
         try:
-            self.folder = tempfile.gettempdir()
-            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by whoever is done with it
+            self.folder = temporary_folder()
+            self._file = tempfile.TemporaryFile(buffering=0, dir=self.folder)  # noqa: SIM115 - closed by who is done
         except OSError as error:
-            raise _refused(reason(error)) from None
+            raise _refused(reason(error), os.environ.get("TMPDIR")) from None
 
     def __enter__(self) -> MappedFile:
         return self

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO, TextIO
@@ -38,25 +40,35 @@ class Output:
 
     def write(self, content: str | bytes) -> None:
         """Put the content in place, all of it or nothing."""
-        with self.staged(content):
-            pass
+        with self._opened() as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
 
     @contextmanager
     def staged(self, content: str | bytes) -> Iterator[None]:
-        """Have it safe on disk before the block, and put it in place where that ends without an exception."""
+        """Put it in place before the block, which says the result, and put back what was there where that fails."""
         raw = content.encode() if isinstance(content, str) else content
-        with self._opened() as stream:
-            if not self._streamed:
+        if self._streamed:
+            with self._opened() as stream:
+                with _saying():
+                    yield
                 stream.write(raw)
-                _sync(stream)
-            try:
+            return
+        old, ours = _name_beside(self._target), None
+        try:
+            with _reported(self.path), suppress(FileNotFoundError):
+                _copy(self._target, old)
+            with self._opened() as stream:
+                stream.write(raw)
+                ours = os.fstat(stream.fileno())
+            with _saying():
                 yield
-            except BrokenPipeError:
-                raise
-            except OSError as wrong:  # of standard output, not of this file
-                raise EmcliError(Exit.OUTPUT, f"cannot write the result: {reason(wrong)}") from None
-            if self._streamed:
-                stream.write(raw)
+        except BaseException:
+            with suppress(OSError):
+                if ours and os.path.samestat(os.stat(self._target), ours):  # not what somebody else has put there since
+                    os.replace(old, self._target) if os.path.exists(old) else os.unlink(self._target)
+            raise
+        finally:
+            _remove(old)
 
     @contextmanager
     def opened(self) -> Iterator[TextIO]:
@@ -127,6 +139,11 @@ class OutputFolder:
             self._file = None
 
 
+def temporary_folder() -> str:
+    """The folder of temporary files: what TMPDIR names and no other, else the system's."""
+    return os.environ.get("TMPDIR") or tempfile.gettempdir()
+
+
 @contextmanager
 def open_log(path: str) -> Iterator[TextIO]:
     """A file to append whole lines to, emptied first. Raises EmcliError: exit 5, or 2 where it is an input."""
@@ -145,6 +162,27 @@ def _reported(path: str) -> Iterator[None]:
         raise
     except OSError as wrong:
         raise EmcliError(Exit.OUTPUT, Problem(f"cannot write: {reason(wrong)}", path or "''")) from None
+
+
+@contextmanager
+def _saying() -> Iterator[None]:
+    """What goes wrong with standard output, as the one error (exit 5)."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as wrong:
+        raise EmcliError(Exit.OUTPUT, f"cannot write the result: {reason(wrong)}") from None
+
+
+def _copy(path: str, name: str) -> None:
+    """Give a file a second name, or a copy where the file system has no such names. Raises OSError."""
+    try:
+        os.link(path, name)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copy2(path, name)
 
 
 @contextmanager

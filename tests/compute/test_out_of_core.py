@@ -122,6 +122,15 @@ def test_a_folder_that_cannot_be_used_is_one_line() -> None:
 
 
 @pytest.mark.usefixtures("on_disk")
+def test_no_other_folder_is_taken_for_the_one_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("/no/such", "/dev/null", "/proc"):
+        monkeypatch.setenv("TMPDIR", folder)
+        with pytest.raises(EmcliError) as caught:
+            arrays.empty((9000, 9))
+        assert caught.value.exit_code == 5 and caught.value.lines()[0].startswith(f"emcli: error: {folder}: cannot")
+
+
+@pytest.mark.usefixtures("on_disk")
 def test_a_map_whose_pages_are_given_back_keeps_what_was_written() -> None:
     made = arrays.empty((7, 9000))
     made[:] = np.arange(made.size).reshape(made.shape)

@@ -9,10 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import REFERENCE, SAMPLES, fit, run
+from conftest import REFERENCE, SAMPLES, fit, run, table
+from inprocess import loaded
+from scipy.stats import norm
 
+from emcli.config.resolve import resolve
 from emcli.data.rows import Rows
 from emcli.data.scaling import Scaling
+from emcli.inference.search.search import Search
+from emcli.inference.starts import Run
+from emcli.models.gmm.covariance import Tied
+from emcli.models.gmm.mixture import GaussianMixture
 from emcli.models.kmeans.exchange import exchanged
 
 COINS10 = REFERENCE / "data" / "open_coins10.csv"
@@ -166,6 +173,23 @@ def test_exchanged_takes_the_best_of_all_changes_of_a_single_row(seed: int) -> N
     expected = [np.average(x[best == j], axis=0, weights=weights[best == j]) for j in (0, 1)]
     assert found is not None
     np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("k", "mixing", "counts"), [(3, "free", True), (3, "equal", False), (4, "equal", True)])
+def test_fewer_components_bound_a_fit_only_where_they_are_a_special_case_of_it(
+    k: int, mixing: str, counts: bool
+) -> None:
+    """Three coins or Gaussians of equal weights cannot be two of them, four can."""
+    path = SAMPLES / "galaxies.csv"
+    asked = {"k": k, "mixing": mixing, "covariance": "tied", "jobs": 1}
+    settings = resolve("gmm", GaussianMixture.options, asked, None, read_start=dict)
+    rows = loaded(GaussianMixture, path, settings).rows
+    two = GaussianMixture(np.array([0.5, 0.5]), np.array([[-1.0], [1.0]]), Tied.of(np.ones((2, 1, 1)), None))
+    seen = Run(1, "smaller", status="converged", scores=[1e6], last=two)
+    search = Search(GaussianMixture, rows, settings.model, settings.search, map, smaller=[seen])
+    one = norm.logpdf(table(path), table(path).mean(), table(path).std()).sum()
+    found = search.smaller_score()
+    assert found == 1e6 if counts else rows.log_likelihood(found) == pytest.approx(one)
 
 
 def test_a_fit_of_one_component_says_nothing_of_other_starts() -> None:

@@ -15,6 +15,8 @@ import pytest
 from conftest import ROOT
 from rules import OLD, Bad, Done, bad, check, hold, in_process, lay, rows, snapshot
 
+from emcli.files.outputs import Output
+
 FIT = "fit gmm x.csv -k 1 --restarts 1"
 CATALOGUE: dict[str, Bad | list[Bad]] = {
     "a folder that is not there": [
@@ -168,6 +170,48 @@ def test_a_full_standard_output_is_5_and_leaves_the_file(command: str, tmp_path:
     before = snapshot(tmp_path)
     hold(shell(f"emcli {command} > /dev/full", tmp_path), 5, "cannot write the result: no space left on device")
     assert snapshot(tmp_path) == before
+
+
+def test_a_new_file_is_gone_where_the_result_cannot_be_said(tmp_path: Path) -> None:
+    lay(tmp_path, Bad("fit", 0))
+    before = snapshot(tmp_path)
+    for end in ("> /dev/full", "| true; exit ${PIPESTATUS[0]}"):
+        done = shell(f"emcli {FIT} --trace - -o new.json {end}", tmp_path)
+        assert done.code in (5, 141) and snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("line", [FIT, f"{FIT} --json", "compare gmm x.csv -k 1-2 --restarts 1"])
+@pytest.mark.parametrize("name", ["out.json", "new.json"])
+def test_nothing_is_said_of_a_result_that_cannot_be_put_in_place(
+    line: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay(tmp_path, Bad("fit", 0))
+    before, replace = snapshot(tmp_path), os.replace
+
+    def refuse(source: str, target: str) -> None:
+        if str(target).endswith(name):
+            raise PermissionError(1, "Operation not permitted")  # as in a sticky folder, or of a mounted file
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    hold(in_process([*line.split(), "-o", name], tmp_path), 5, f"{name}: cannot write: operation not permitted")
+    assert snapshot(tmp_path) == before
+
+
+def test_the_old_file_is_put_back_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str, name: str) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    output = Output(str(tmp_path / "out.json"))
+    output.write(OLD)
+    with pytest.raises(KeyboardInterrupt), Output(output.path).staged("new"):
+        assert Path(output.path).read_text() == "new"
+        raise KeyboardInterrupt
+    assert Path(output.path).read_text() == OLD and os.listdir(tmp_path) == ["out.json"]
+    with Output(output.path).staged("new"):
+        pass
+    assert Path(output.path).read_text() == "new" and os.listdir(tmp_path) == ["out.json"]
 
 
 @pytest.mark.parametrize("command", [FULL["tables"], FULL["the version"]], ids=["tables", "the version"])

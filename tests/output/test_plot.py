@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable
@@ -419,3 +420,18 @@ def test_a_picture_describes_itself() -> None:
     said = json.loads(described(picture))
     assert said["title"] == "faithful.csv: gmm, k = 2, full covariance, free mixing"
     assert said["panels"][0]["series"][0]["label"] == "component 1"
+
+
+@pytest.mark.parametrize("kind", ["binary", "pipe", "wrong"])
+def test_no_settings_of_the_current_folder_are_read(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("x\n1\n2\n4\n8\n")
+    settings = tmp_path / "matplotlibrc"
+    if kind == "pipe":
+        os.mkfifo(settings)  # which nobody ever writes to
+    else:
+        settings.write_bytes(b"\xff\xfe\x00" if kind == "binary" else b"axes.grid: maybe\nnothing\n")
+    words = ("fit", "gmm", "x.csv", "-k", "1", "--restarts", "1", "-q", "--plot", "x.svg")
+    env = {"MATPLOTLIBRC": str(settings)} if kind == "wrong" else {}
+    done = run(*words, cwd=tmp_path, env=env, timeout=60)
+    assert done.returncode == 0 and done.stderr == "", done
+    assert (tmp_path / "x.svg").read_text().startswith("<?xml")

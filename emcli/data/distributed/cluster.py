@@ -23,7 +23,9 @@ from emcli.data.distributed.rows import DistributedRows
 from emcli.data.rows import DataFault, Observations, Requirements
 from emcli.data.table.partitions import check_header, partition_files
 from emcli.data.table.row_problems import dropped_rows
-from emcli.errors import EmcliError, Exit, FitWarning, quoted
+from emcli.errors import EmcliError, Exit, FitWarning, Problem, quoted
+from emcli.files.inputs import reason
+from emcli.files.outputs import temporary_folder
 
 if TYPE_CHECKING:
     from distributed import Client, Future, LocalCluster
@@ -146,7 +148,13 @@ def _start_local(address: str, stack: ExitStack) -> LocalCluster:
     """Start workers on this machine, as processes of one thread each; the stack stops them."""
     from distributed import LocalCluster
 
-    folder = stack.enter_context(TemporaryDirectory(prefix="emcli-", ignore_cleanup_errors=True))
+    where = temporary_folder()
+    try:
+        made = TemporaryDirectory(prefix="emcli-", dir=where, ignore_cleanup_errors=True)
+    except OSError as error:
+        what = f"cannot keep the workers' files: {reason(error)}"
+        raise EmcliError(Exit.OUTPUT, Problem(what, where), hint="TMPDIR names another folder") from None
+    folder = stack.enter_context(made)
     os.environ["DASK_LOGGING__DISTRIBUTED"] = "critical"
     cluster = LocalCluster(
         n_workers=int(address.removeprefix("local:")),

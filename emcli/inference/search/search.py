@@ -118,22 +118,24 @@ class Search:
         if self.kind.hard or self.settings.k == 1 or not self.kind.grows or not ended:
             return
         own, best = self.settings, self._best()
-        smaller = [run for run in self._smaller() if self.kind.contains(replace(own, k=len(run.model.weights)), own)]
-        above = [run for run in smaller if run.scores[-1] > best.scores[-1] + margin(self.kind, best.scores[-1])]
+        above = [
+            run for run in self._smaller() if run.scores[-1] > best.scores[-1] + margin(self.kind, best.scores[-1])
+        ]
         if above:
             small = max(above, key=lambda run: run.scores[-1])
             grown = next(iter(small.model.grown(own, self.rows, SMALLEST_SPLIT_SDS)))
             yield from self.run(Run(len(self.ledger) + 1, "nested"), grown)
 
     def smaller_score(self) -> float:
-        """The highest score of k - 1 components that was seen on the way; minus infinity where there is none."""
+        """The highest score of fewer components, a special case of k, that was seen; minus infinity without one."""
         if self.kind.hard or self.settings.k == 1:
             return -np.inf
         return max((run.scores[-1] for run in self._smaller()), default=-np.inf)
 
     def _smaller(self) -> list[Run]:
         one = one_component(self.kind, self.rows, self.settings, self.mapper)
-        runs = [*self.smaller, *([] if one is None else [one])]
+        runs, own = [*self.smaller, *([] if one is None else [one])], self.settings
+        runs = [run for run in runs if self.kind.contains(replace(own, k=len(run.model.weights)), own)]
         return [run for run in runs if not _by_chance(run.model, self.rows, self.mapper)]
 
     def _start(self) -> Searching:

@@ -6,7 +6,9 @@ import io
 import logging
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,10 +61,27 @@ def need_matplotlib(path: str) -> None:
     os.environ["MPLBACKEND"] = "agg"  # a person's own choice needs a screen, and may not exist here
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
-        import matplotlib.figure  # noqa: F401
+        with _among_defaults():
+            import matplotlib.figure  # noqa: F401
     except ImportError:
         what = f"drawing {quoted(path, 200)} needs matplotlib: pip install 'emcli[plot]'"
         raise EmcliError(Exit.USAGE, what) from None
+
+
+@contextmanager
+def _among_defaults() -> Iterator[None]:
+    """Work for a moment in the folder of matplotlib's defaults: it reads a matplotlibrc of the folder it begins in."""
+    found = find_spec("matplotlib")
+    defaults = os.path.join(os.path.dirname(found.origin or ""), "mpl-data") if found else ""
+    if folder := os.environ.get("MPLCONFIGDIR"):
+        os.environ["MPLCONFIGDIR"] = os.path.abspath(folder)
+    here = os.open(".", getattr(os, "O_PATH", os.O_RDONLY))
+    try:
+        os.chdir(defaults if os.path.isdir(defaults) else os.sep)
+        yield
+    finally:
+        os.fchdir(here)
+        os.close(here)
 
 
 def rendered(picture: Picture, kind: str) -> bytes:
