@@ -78,7 +78,7 @@ def run_start(
     """Run one start from the model that `begin` gives, record it in `run`, and yield its iterations."""
     try:
         model = begin()
-        run.symmetric = not model.hard and has_twins(model)
+        run.symmetric = run.source is None and not model.hard and has_twins(model)
         run.known = information_if_affordable(rows, model, mapper)
         yield from _to_the_end(run, model, rows, search, mapper)
         while (higher := _higher_beside(run, rows, search, mapper)) is not None:
