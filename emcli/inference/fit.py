@@ -73,7 +73,7 @@ def _searched(search: Search, exact: AnyModel | None) -> Searching:
     """All runs of a fit. Where the global optimum is known nothing follows the first starts but that."""
     rows, asked = search.rows, search.search
     automatic = asked.restarts == "auto" and exact is None
-    if is_screened(rows, asked):
+    if is_screened(search.kind, rows, search.settings, asked):
         found = screen(search.kind, rows, search.settings, asked, fixed=not automatic)
         search.moves = found.moves
         for run in found.ledger:

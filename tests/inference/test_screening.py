@@ -49,7 +49,7 @@ def screened(large: Path) -> dict[str, Fitted]:
 def test_the_ledger_says_which_starts_were_screened(model: str, screened: dict[str, Fitted]) -> None:
     ledger: list[dict[str, Any]] = screened[model].document["restarts"]
     assert [line["start"] for line in ledger] == [1, 2, 3, 4, 5, 6]
-    assert all(line["sample"]["rows"] == 20_000 for line in ledger)
+    assert all(line["sample"]["rows"] == 8192 for line in ledger)
     finished = [line for line in ledger if line["status"] == "converged"]
     assert 1 <= len(finished) <= 3
     assert all(
@@ -57,7 +57,7 @@ def test_the_ledger_says_which_starts_were_screened(model: str, screened: dict[s
     )
     best = max(ledger, key=lambda line: line["sample"]["log_likelihood"])
     assert best["sample"]["log_likelihood"] <= max(line["sample"]["log_likelihood"] for line in finished) + 1e-4
-    assert "tried on a sample of 20000 rows" in screened[model].table
+    assert "tried on a sample of 8192 rows" in screened[model].table
 
 
 @pytest.mark.parametrize("model", ["gmm", "kmeans"])

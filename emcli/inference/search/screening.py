@@ -15,8 +15,9 @@ from emcli.inference.search.search import FIRST_STARTS, Search, same_optimum, se
 from emcli.inference.starts import Run, new_run
 from emcli.models.base import AnyModel
 
-MIN_SCREENED_ROWS = 50_000  # from which starts are screened
-SAMPLE_ROWS = 20_000  # of the sample
+MIN_SCREENED_ROWS = 20_000  # from which starts are screened
+SAMPLE_ROWS = 8192  # of the sample, or more where there are many parameters:
+ROWS_PER_PARAMETER = 10
 MAX_FINISHED = 3  # optima of the sample that are finished on all rows
 MIN_PROCESS_COORDINATES = 16  # coordinates of all components from which two threads gain more than they wait
 MAX_SAMPLE_ITERATIONS = 1000  # of a start on the sample
@@ -31,9 +32,18 @@ class Screened:
     moves: int  # that were tried
 
 
-def is_screened(rows: Rows, search: SearchSettings) -> bool:
+def is_screened(kind: type[AnyModel], rows: Rows, settings: ModelSettings, search: SearchSettings) -> bool:
     """Are there so many rows, and so many starts, that a sample shows first which are worth finishing?"""
-    return rows.count >= MIN_SCREENED_ROWS and (search.restarts == "auto" or search.restarts > MAX_FINISHED)
+    if search.restarts != "auto" and search.restarts <= MAX_FINISHED:
+        return False
+    return rows.count >= max(MIN_SCREENED_ROWS, 2 * sample_rows(kind, rows, settings))
+
+
+def sample_rows(kind: type[AnyModel], rows: Rows, settings: ModelSettings) -> int:
+    """How many rows the sample has."""
+    d = len(rows.values)
+    own = d * (d + 1) if kind.requirements(settings).matrices else 2 * d  # of a component, about
+    return max(SAMPLE_ROWS, ROWS_PER_PARAMETER * settings.k * own)
 
 
 def screen(kind: type[AnyModel], rows: Rows, settings: ModelSettings, search: SearchSettings, fixed: bool) -> Screened:
@@ -41,7 +51,7 @@ def screen(kind: type[AnyModel], rows: Rows, settings: ModelSettings, search: Se
 
     `fixed`: no moves follow the starts. A given start is always finished, from its own values.
     """
-    sample = rows.sample(SAMPLE_ROWS, np.random.default_rng([search.seed, 0]))
+    sample = rows.sample(sample_rows(kind, rows, settings), np.random.default_rng([search.seed, 0]))
     short = replace(search, max_iter=min(MAX_SAMPLE_ITERATIONS, search.max_iter))
     count = FIRST_STARTS if search.restarts == "auto" else search.restarts
 

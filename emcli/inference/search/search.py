@@ -33,6 +33,7 @@ TRIES = 4  # moves that fail one after another, and end a chain of them: this, a
 TRIES_PER_PAIR, HARD_TRIES_PER_PAIR = 1.5, 4.0
 MAX_TRIES = 300
 SMALLEST_SPLIT_SDS = 1e-4  # at an optimum, a split this small lowers the score by no more than rounding
+INFORMATION_WORK = 0.125  # in these, of rows x squared parameters
 STEP_WORK = 20_000  # what a step costs beside its rows x columns x components, in these
 SMALL_WORK = 120_000_000  # in the same units: what may follow the first starts where they cost little
 FOLLOWING_SHARE = 0.5  # of the first starts' work, what may follow them where they cost much
@@ -105,6 +106,9 @@ class Search:
             made = make if begin is None else lambda: begin
             yield from run_start(run, self.rows, self.search, made, self.mapper)
         self._spend(run.iterations + 1)
+        if run.last is not None and run.known is not None:  # Newton's steps and the tests of what is left to gain
+            tests = 1 + run.steps.count("newton")
+            self._work += INFORMATION_WORK * tests * self.rows.count * run.last.parameters_count**2
         if run.finished:
             run.artefact = run.model.artefact(self.rows, self.mapper)
         yield run
