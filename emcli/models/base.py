@@ -195,12 +195,12 @@ class Model(PlainValues, ABC, Generic[S]):
 
     # moves from one optimum to another
 
-    def grafted(self, i: int, other: Self, j: int) -> Self:
-        """The model with component i replaced by component j of another, whose mixing weight becomes 1/k."""
+    def grafted(self, i: int, other: Self, j: int, share: float) -> Self:
+        """The model with component i replaced by component j of another, whose mixing weight becomes `share`."""
         parts = {name: getattr(self, name).copy() for name in self.parameter_names()}
         for name, part in parts.items():
             part[i] = getattr(other, name)[j]
-        return replace(self, weights=grafted_weights(self.weights, i, getattr(self, "free", False)), **parts)  # type: ignore[type-var]
+        return replace(self, weights=grafted_weights(self.weights, i, getattr(self, "free", False), share), **parts)  # type: ignore[type-var]
 
     def without(self, i: int) -> Self:
         """The model without component i."""

@@ -56,11 +56,11 @@ def split_in_two(weights: Array, i: int, free: bool) -> Parts:
     return _parts(weights, counts, free)
 
 
-def grafted_weights(weights: Array, i: int, free: bool) -> Array:
-    """Mixing weights (k,) where component i gets 1/k and the others keep their proportions; equal ones stay."""
-    k, others = len(weights), np.delete(weights, i).sum()
+def grafted_weights(weights: Array, i: int, free: bool, share: float) -> Array:
+    """Mixing weights (k,) where component i gets a share and the others keep their proportions; equal ones stay."""
+    others = np.delete(weights, i).sum()
     if not free or not others > 0:
         return weights
-    found: Array = weights * ((1 - 1 / k) / others)
-    found[i] = 1 / k
+    found: Array = weights * ((1 - share) / others)
+    found[i] = share
     return found

@@ -19,6 +19,7 @@ TRIAL_STEPS = 10  # of EM, after which a move is given up or goes on
 MAX_TRIAL_STEPS = 60  # after which one that still may lead higher is run to its end
 HARD_PROMISE = 0.05  # of the inertia, by which a move of hard EM may be short of the best on its way
 DRAWN_EVERY = 4  # moves, a new random start whose components they take
+SMALL_SHARE = 0.05  # of an equal mixing weight, with which every second component at a row begins
 FAR_ROWS = 10  # rows of the lowest density, at which every second new component of a move begins
 
 
@@ -47,6 +48,8 @@ class Proposals:
         k, rng, turn = self._settings.k, self._rng, self._turn
         self._turn += 1
         i = int(rng.integers(k))
+        if twins := model.identical_components():
+            i = twins[0]  # which nobody misses
         if turn % 3 == 0 and model.grows:
             parts = split_in_two(np.delete(model.weights, i), int(rng.integers(k - 1)), self._settings.mixing == "free")
             split = model.without(i).split(parts, SPLIT_SDS, self._sample, self._settings, rng)
@@ -55,7 +58,8 @@ class Proposals:
             kind = self._kinds[int(rng.integers(len(self._kinds)))]
             self._other = type(model).initialize(self._sample, self._settings, kind, rng)
         j = int(rng.integers(k)) if turn % 3 == 1 else _at_a_row(model, self._other, self._sample, rng)
-        return Proposal("swap", model.grafted(i, self._other, j))
+        share = SMALL_SHARE / k if turn % 6 == 2 else 1 / k  # a small one climbs wherever the likelihood rises
+        return Proposal("swap", model.grafted(i, self._other, j, share))
 
 
 def _at_a_row(model: AnyModel, other: AnyModel, sample: Rows, rng: np.random.Generator) -> int:

@@ -29,8 +29,8 @@ from emcli.types import Mapper
 FIRST_STARTS = 10  # that end with a model, in every search
 MAX_DRAWN = 3  # starts that are drawn for each of these, where others degenerate
 MORE_STARTS = 25  # in all, where the first did not all reach one optimum
-TRIES = 4  # moves that fail one after another, and end a chain of them: this, and so many times k squared …
-TRIES_PER_PAIR, HARD_TRIES_PER_PAIR = 1.5, 4.0
+TRIES = 8  # moves that fail one after another, and end a chain of them: this, and so many times k squared …
+TRIES_PER_PAIR, HARD_TRIES_PER_PAIR = 2.0, 4.0
 MAX_TRIES = 300
 SMALLEST_SPLIT_SDS = 1e-4  # at an optimum, a split this small lowers the score by no more than rounding
 INFORMATION_WORK = 0.125  # in these, of rows x squared parameters

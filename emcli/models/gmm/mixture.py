@@ -265,12 +265,12 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
         covariances = _shape(settings).of(matrices[parts.parents], rows.covariance)
         return type(self)(parts.weights, means, covariances, settings.mixing == "free")
 
-    def grafted(self, i: int, other: Self, j: int) -> Self:
+    def grafted(self, i: int, other: Self, j: int, share: float) -> Self:
         """The mixture with one component replaced by one of another's; a shared covariance stays."""
-        means = self.means.copy()
+        weights, means = grafted_weights(self.weights, i, self.free, share), self.means.copy()
         means[i] = other.means[j]
         covariances = self.covariances.grafted(i, other.covariances, j)  # type: ignore[arg-type]  # of the same shape
-        return replace(self, weights=grafted_weights(self.weights, i, self.free), means=means, covariances=covariances)
+        return replace(self, weights=weights, means=means, covariances=covariances)
 
     def artefact(self, rows: Rows, mapper: Mapper) -> Artefact | None:
         """A component of a likelihood without bound that chance explains, or that rests on too few rows."""

@@ -246,7 +246,7 @@ class KMeans(Model[KMeansStats]):
             centroids[place] = self.centroids[parts.parents[place]]
         return type(self)(centroids)
 
-    def grafted(self, i: int, other: Self, j: int) -> Self:
+    def grafted(self, i: int, other: Self, j: int, share: float) -> Self:
         """The centroids with one replaced by one of another model's."""
         centroids = self.centroids.copy()
         centroids[i] = other.centroids[j]
