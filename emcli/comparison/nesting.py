@@ -12,6 +12,7 @@ from emcli.comparison.ranking import Candidate, same_scale
 from emcli.config.documents import FitDocument, WarningDocument
 from emcli.config.settings import ModelSettings, Settings
 from emcli.data.rows import Rows
+from emcli.inference.search.search import SMALLEST_SPLIT_SDS
 from emcli.inference.starts import best_of_trial_runs
 from emcli.models import model_class
 from emcli.models.base import AnyModel
@@ -20,7 +21,6 @@ from emcli.types import Mapper
 
 SPLIT_SDS = (0.5, 0.1)  # by which a component is split either way, to find the most promising split
 TRIAL_ITERATIONS = 8  # of EM from each split, after which the highest is chosen
-SMALLEST_SPLIT_SDS = 1e-4  # at an optimum, a split this small lowers the score by no more than rounding
 INERTIA_TOLERANCE = 1e-9  # relative difference below which two inertias count as equal
 
 

@@ -14,6 +14,7 @@ from emcli.inference.information import FLAT, Information, InformationCache, inf
 from emcli.inference.newton import higher_beside
 from emcli.inference.search.search import (
     SAME_OPTIMUM_INERTIA_SHARE,
+    drawn_starts,
     margin,
     reached_same,
     roots_of_best,
@@ -90,7 +91,7 @@ def optima_found_once(kind: type[AnyModel], ledger: Sequence[Run]) -> tuple[int,
 
     Their ratio is the Good-Turing estimate of the chance that one more start finds a new optimum.
     """
-    drawn = [run for run in ledger if run.source is None and run.kind not in (EXACT, "nested")]
+    drawn = drawn_starts(ledger)
     scores = sorted(score for run in drawn if (score := _optimum(run)) is not None)
     groups: list[list[float]] = []
     for score in scores:
@@ -120,7 +121,7 @@ def run_warnings(kind: type[AnyModel], ledger: Sequence[Run], chosen: BestRun, m
         return [FitWarning("slow", f"stopped at --max-iter {max_iter}{left}; raise it to go on")]
     found = []
     best = chosen.best
-    drawn = [run for run in ledger if run.source is None and run.kind not in (EXACT, "nested")]
+    drawn = drawn_starts(ledger)
     known = any(run.kind == EXACT for run in ledger)
     searched = len(drawn) > 1 and not known and len(best.model.weights) > 1
     if searched and len(roots_of_best(kind, ledger, best)) < 2:

@@ -31,7 +31,7 @@ from emcli.inference.fit_result import FitResult
 from emcli.inference.information import InformationCache
 from emcli.inference.newton import polish
 from emcli.inference.search.screening import is_screened, screen
-from emcli.inference.search.search import FIRST_STARTS, Event, Search, Searching, roots_of_best, same_optimum
+from emcli.inference.search.search import FIRST_STARTS, NESTED, Event, Search, Searching, roots_of_best, same_optimum
 from emcli.inference.starts import EXACT, IterationEvent, Run, information_is_affordable, one_component
 from emcli.models.base import AnyModel, Stats
 from emcli.models.complete_data import CompleteDataModel
@@ -103,7 +103,7 @@ def continued(
     """Go on with a finished fit of the same data: one more start, from the model that `begin` gives."""
     with _mapper(data, settings) as mapper:
         search = Search(kind, data.rows, settings.model, settings.search, mapper, list(ledger))
-        yield from search.run(Run(len(ledger) + 1, "nested", origin), begin(data.rows, mapper))
+        yield from search.run(Run(len(ledger) + 1, NESTED, origin), begin(data.rows, mapper))
         exact = None
         if any(run.kind == EXACT for run in ledger):
             exact = kind.global_optimum(data.rows, settings.model)

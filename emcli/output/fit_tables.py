@@ -12,7 +12,6 @@ from emcli.inference.bootstrap import LEVELS
 from emcli.inference.diagnostics import optima_found_once
 from emcli.inference.fit_result import FitResult
 from emcli.inference.search.search import same_optimum
-from emcli.inference.starts import EXACT
 from emcli.models.plain_values import Count, Share
 from emcli.output.terminal import columns, console, curve, is_terminal, sayable, takes_unicode
 
@@ -198,7 +197,7 @@ def climb(result: FitResult, stream: IO[str]) -> str:
 
 def ledger(result: FitResult) -> str:
     """How many starts reached the best, how bad the worst was, and what moves from the best found."""
-    drawn = [run for run in result.ledger if run.source is None and run.kind not in (EXACT, "nested")]
+    drawn = [run for run in result.ledger if run.source is None]
     finished = [run for run in result.ledger if run.finished]
     line = f"{result.reached()} of {counted(len(drawn), 'start')} reached {result.objective_name} "
     line += f"{result.measures(result.best)[-1].objective or 0.0:.3f}"

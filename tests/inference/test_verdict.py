@@ -178,3 +178,11 @@ def test_thumbtacks_k_3_is_certified_and_k_2_is_not() -> None:
     assert best["gap"] + 320 * math.log1p(best["D"] / 320) < 1e-4
     assert "does not say" in two.table
     assert "Certified" in three.table
+
+
+def test_the_table_counts_the_starts_that_the_document_counts() -> None:
+    """The exact clusters of a line are an entry of their own: never 11 of 10."""
+    for k in (1, 2):
+        document, shown, _ = told("kmeans", WAITING, "-k", k)
+        starts = sum("from" not in entry for entry in document["restarts"])
+        assert f"{document['reached']} of {starts} starts reached" in shown and document["reached"] <= starts

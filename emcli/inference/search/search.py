@@ -37,6 +37,8 @@ INFORMATION_WORK = 0.125  # in these, of rows x squared parameters
 STEP_WORK = 20_000  # what a step costs beside its rows x columns x components, in these
 SMALL_WORK = 120_000_000  # in the same units: what may follow the first starts where they cost little
 FOLLOWING_SHARE = 0.5  # of the first starts' work, what may follow them where they cost much
+NESTED = "nested"  # the kind of an entry that a fit of fewer components, a special case, began
+NOT_DRAWN = (EXACT, NESTED)  # kinds of entries that are no random starts
 SAME_OPTIMUM_NATS = 1e-4  # difference of two scores up to which they belong to one optimum
 SAME_OPTIMUM_INERTIA_SHARE = 1e-9  # the same for hard assignments, relative to the inertia
 
@@ -128,7 +130,7 @@ class Search:
         if above:
             small = max(above, key=lambda run: run.scores[-1])
             grown = next(iter(small.model.grown(own, self.rows, SMALLEST_SPLIT_SDS)))
-            yield from self.run(Run(len(self.ledger) + 1, "nested"), grown)
+            yield from self.run(Run(len(self.ledger) + 1, NESTED), grown)
 
     def smaller_score(self) -> float:
         """The highest score of fewer components, a special case of k, that was seen; minus infinity without one."""
@@ -209,11 +211,11 @@ class Search:
 
     def _confirm(self) -> Searching:
         """Moves from other optima, then other starts, until two independent starts led to the best optimum."""
-        tried = {run_root(self.ledger, self._best())}
+        begun = {run_root(self.ledger, self._best())}
         while self._work < self._limit and len(roots_of_best(self.kind, self.ledger, self._best())) < 2:
             best = self._best()
-            others = [run for run in self._ended() if not set_aside(run) and run.start not in tried]
-            others = [run for run in others if not self._seen(run, tried)]
+            others = [run for run in self._ended() if not set_aside(run) and run.start not in begun]
+            others = [run for run in others if not self._seen(run, begun)]
             if others:
                 run = max(others, key=lambda run: run.scores[-1])
             elif len(self.ledger) < MAX_DRAWN * MORE_STARTS + MAX_TRIES:
@@ -221,14 +223,14 @@ class Search:
                 continue
             else:
                 return
-            tried.add(run.start)
+            begun.add(run.start)
             yield from self._chain(run, best.scores[-1])
             if self._best() is not best:
                 yield from self._chain(self._best())
 
-    def _seen(self, run: Run, tried: set[int]) -> bool:
+    def _seen(self, run: Run, begun: set[int]) -> bool:
         """Was a chain begun at the same optimum?"""
-        done = [other for other in self.ledger if other.start in tried and other.finished]
+        done = [other for other in self.ledger if other.start in begun and other.finished]
         return any(same_optimum(self.kind, run.scores[-1], other.scores[-1]) for other in done)
 
 
@@ -251,9 +253,12 @@ def run_root(ledger: Sequence[Run], run: Run) -> int:
 
 def roots_of_best(kind: type[AnyModel], ledger: Sequence[Run], best: Run) -> set[int]:
     """The independent starts from which this optimum was reached, directly or by moves."""
-    return {
-        run_root(ledger, run) for run in ledger if run.kind not in (EXACT, "nested") and reached_same(kind, run, best)
-    }
+    return {run_root(ledger, run) for run in ledger if run.kind not in NOT_DRAWN and reached_same(kind, run, best)}
+
+
+def drawn_starts(ledger: Sequence[Run]) -> list[Run]:
+    """The independent starts: neither moves nor a global optimum, nor what a smaller fit began."""
+    return [run for run in ledger if run.source is None and run.kind not in NOT_DRAWN]
 
 
 def reached_same(kind: type[AnyModel], run: Run, best: Run) -> bool:
