@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 PEERS := .venv/.peers
 .DEFAULT_GOAL := help
-.PHONY: help demo figures test test-slow fuzz lint bench bench-quick bench-scale bench-trust clean
+.PHONY: help demo figures test test-slow fuzz attack lint bench bench-quick bench-scale bench-trust clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -41,6 +41,10 @@ test-slow: $(READY)  ## the long properties: fifty seeds, every reference
 
 fuzz: $(READY)  ## random inputs for parsers and fits; EMCLI_FUZZ=20000 of each instead of 3000
 	@$(BIN)/python -m pytest -m fuzz --hypothesis-profile explore tests/cli/test_fuzz.py
+
+attack: $(READY)  ## try to break the promises of SECURITY.md for ATTACK=600 seconds (KINDS=kills SEED=1 TRIALS=9 TRIAL=3)
+	@$(BIN)/python -m tests.attack $(KINDS) --seconds $(or $(ATTACK),600) $(if $(TRIALS),--trials $(TRIALS)) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(TRIAL),--trial $(TRIAL))
 
 lint: $(READY)  ## ruff and mypy --strict
 	@$(BIN)/ruff check emcli tests
