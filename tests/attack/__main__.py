@@ -9,11 +9,20 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import kills
+from . import disks, documents, environments, kills, names, overwriting, sizes, writers
 from .result import Count, Kind
 from .running import Attack, remove
 
-KINDS = (kills.KIND,)
+KINDS = (
+    kills.KIND,
+    writers.KIND,
+    documents.KIND,
+    overwriting.KIND,
+    names.KIND,
+    disks.KIND,
+    environments.KIND,
+    sizes.KIND,
+)
 
 
 def arguments() -> argparse.Namespace:

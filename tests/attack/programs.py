@@ -79,20 +79,20 @@ def begin(
     prelude: Prelude | None = None,
     stdin: str = os.devnull,
     env: Mapping[str, str] | None = None,
-    name: str = "said",
+    place: Path | None = None,
 ) -> Program:
-    """Start the program in a folder; `prelude` is called in the new process before it. Output goes to `name`.out, .err.
+    """Start the program in a folder; `prelude` is called in the new process. Output goes to files `place`.out and .err.
 
     `fork` takes a tenth of the time of a process of its own, and runs the same code.
     """
-    place = folder.parent / name
+    place = place or folder.parent / f"said by {os.getpid()}"
     new = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     streams = [os.open(stdin, os.O_RDONLY), os.open(f"{place}.out", new), os.open(f"{place}.err", new)]
     environment = {"NO_COLOR": "1", "COLUMNS": "80", **(env or {})}
     try:
         if not fork:
             process = subprocess.Popen(
-                [sys.executable, "-m", "emcli", *words],
+                [sys.executable, "-P", "-m", "emcli", *words],
                 cwd=folder,
                 stdin=streams[0],
                 stdout=streams[1],

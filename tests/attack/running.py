@@ -69,6 +69,7 @@ class Attack:
                 else:
                     return self.counts
         finally:
+            gc.unfreeze()
             for each in self._running:
                 end_session(each.pid)
                 os.waitpid(each.pid, 0)
@@ -129,12 +130,8 @@ class Attack:
                 os.close(each.said)
                 if not what:
                     said = b" ".join((each.folder / f"descriptor-{n}").read_bytes()[-500:] for n in (1, 2))
-                    ended = (
-                        f"ended by {os.waitstatus_to_exitcode(status)}"
-                        if not late
-                        else f"longer than {now - each.began:.0f} s"
-                    )
-                    what = f"{ended}: {said.decode(errors='replace')}"
+                    ended = "not ended" if late else f"ended by {os.waitstatus_to_exitcode(status)}"
+                    what = f"{ended} after {now - each.began:.0f} s: {said.decode(errors='replace')}"
                 count = self.counts[each.kind.name]
                 count.trials += 1
                 count.seconds += now - each.began
