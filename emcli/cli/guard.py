@@ -13,19 +13,22 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from emcli.errors import MAX_LINE, EmcliError, Exit, escaped, quoted
+from emcli.files import signals
 
 if TYPE_CHECKING:
-    from types import FrameType
-
-FATAL = {signal.SIGTERM: "terminated", signal.SIGHUP: "hung up", signal.SIGINT: "interrupted"}
+    from _typeshed import ReadableBuffer
 
 
-class SignalReceived(BaseException):
-    """Raised by a signal, so that the program cleans up before it dies of that signal."""
+class _StandardOutput(io.FileIO):
+    """Standard output that tells when something is written to it, which a signal cannot undo any more."""
 
-    def __init__(self, number: int):
-        self.number = signal.Signals(number)
-        super().__init__(self.number.name)
+    def __init__(self, before: io.TextIOWrapper) -> None:
+        super().__init__(before.fileno(), "w", closefd=False)
+        self.before = before  # it would close the file if nobody held it
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        signals.will_say()
+        return super().write(data)
 
 
 class _ClosedStream(io.RawIOBase):
@@ -40,20 +43,14 @@ class _ClosedStream(io.RawIOBase):
 
 def guarded(work: Callable[[], int], debug: bool) -> int:
     """Run the program; return its exit code, or die by the signal that ended it. Never a traceback unless `debug`."""
-    for number in FATAL:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _raise_signal)
-    sys.unraisablehook = _die_if_signalled
+    signals.take_over()
     try:
         _occupy_standard_streams()
         code = work()
         sys.stdout.flush()
         return code
-    except SignalReceived as signalled:
-        _say(f"emcli: {FATAL[signalled.number]}; nothing written")
-        return _die(signalled.number)
     except BrokenPipeError:
-        return _die(signal.SIGPIPE)
+        signals.die(signal.SIGPIPE)
     except Exception as error:
         if debug:
             traceback.print_exc()
@@ -67,6 +64,8 @@ def guarded(work: Callable[[], int], debug: bool) -> int:
         if said.exit_code == Exit.OUTPUT:
             _silence(1)
         return said.exit_code
+    finally:
+        signals.give_back()
 
 
 def _as_emcli_error(error: Exception) -> EmcliError:
@@ -98,32 +97,19 @@ def note(message: str) -> None:
 
 
 def _occupy_standard_streams() -> None:
-    """Open /dev/null for each standard stream that is closed, so that no other file takes its number."""
+    """Open /dev/null for each standard stream that is closed, so that no other file takes its number; watch output."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
-    if sys.stdout is None:
+    out = sys.stdout
+    if out is None:
         sys.stdout = io.TextIOWrapper(_ClosedStream(), encoding="utf-8")
-
-
-def _raise_signal(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_DFL)  # a second one ends the program at once
-    raise SignalReceived(number)
-
-
-def _die_if_signalled(ignored: sys.UnraisableHookArgs) -> None:
-    """Hook for exceptions that Python cannot raise: a signal among them still ends the program."""
-    if isinstance(ignored.exc_value, SignalReceived):
-        _die(ignored.exc_value.number)
-
-
-def _die(number: signal.Signals) -> int:
-    _silence(1)
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
-    return 128 + number  # only where the signal is blocked
+    elif isinstance(out, io.TextIOWrapper) and isinstance(getattr(out.buffer, "raw", out.buffer), io.FileIO):
+        raw = _StandardOutput(out)
+        whole = raw if isinstance(out.buffer, io.RawIOBase) else io.BufferedWriter(raw)  # raw: python -u
+        sys.stdout = io.TextIOWrapper(whole, out.encoding, out.errors, None, out.line_buffering, out.write_through)
 
 
 def _silence(descriptor: int) -> None:

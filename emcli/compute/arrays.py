@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from emcli.compute.memory import free, shown
 from emcli.errors import EmcliError, Exit, Problem
+from emcli.files import signals
 from emcli.files.inputs import reason
 from emcli.files.outputs import temporary_folder
 from emcli.types import Array, IndexArray
@@ -130,7 +131,8 @@ class MappedFile:
     def __init__(self) -> None:
         try:
             self.folder = temporary_folder()
-            self._file = tempfile.TemporaryFile(buffering=0, dir=self.folder)  # noqa: SIM115 - closed by who is done
+            with signals.uninterrupted():  # some file systems give every file a name, to be taken away again
+                self._file = tempfile.TemporaryFile(buffering=0, dir=self.folder)  # noqa: SIM115 - until all is done
         except OSError as error:
             raise _refused(reason(error), os.environ.get("TMPDIR")) from None
 

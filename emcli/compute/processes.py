@@ -8,23 +8,36 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, Any, NamedTuple, NoReturn, TypeVar
 
 import numpy as np
 
 from emcli.compute import arrays
 from emcli.compute.threads import thread_map
 from emcli.errors import EmcliError, Exit
+from emcli.files import signals
 from emcli.types import Mapper
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-    from multiprocessing.context import ForkProcess
 
 Item = tuple[object, ...]  # arguments of one call
 Result = TypeVar("Result")
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MAX_TURNS = 1 << 11  # numbers of two bytes that a pipe holds, be it of one page
+
+
+class Worker(NamedTuple):
+    """A forked process that was not waited for yet, and this process's ends of its pipes."""
+
+    pid: int
+    requests: IO[bytes]
+    answers: IO[bytes]
+
+    def kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        for pipe in self[1:]:
+            with suppress(OSError):  # of what a worker has not taken
+                pipe.close()
 
 
 class WorkerPool:
@@ -36,7 +49,8 @@ class WorkerPool:
     def __init__(self, items: Sequence[Item], count: int, sticky: bool = False) -> None:
         self.items, self.count = items, min(count, len(items))
         self.turns: tuple[int, int] | None = None  # a pipe: unlike a lock, it goes on when a reader is killed
-        self.workers: list[tuple[ForkProcess, Connection]] = []
+        self.workers: list[Worker] = []
+        self._take_back = signals.on_signal(self._kill)
         try:
             if not sticky and len(items) <= MAX_TURNS:
                 self.turns = os.pipe()
@@ -56,10 +70,11 @@ class WorkerPool:
         if self.turns:
             os.write(self.turns[1], np.arange(len(self.items), dtype=np.uint16).tobytes())
         try:
-            for _, connection in self.workers:
-                connection.send_bytes(request)
-            shares = [self._work(function, 0), *(connection.recv() for _, connection in self.workers)]
-        except (EOFError, ConnectionError):
+            for worker in self.workers:
+                worker.requests.write(request)
+                worker.requests.flush()
+            shares = [self._work(function, 0), *(pickle.load(worker.answers) for worker in self.workers)]
+        except (EOFError, ConnectionError, pickle.UnpicklingError):  # of an answer cut short
             what = "a process that shared the work was ended from outside, perhaps for want of memory"
             raise EmcliError(Exit.DATA, what, hint="--jobs 1 works in one process") from None
         failures = {i: error for _, failed in shares for i, error in failed.items()}
@@ -70,46 +85,60 @@ class WorkerPool:
 
     def close(self) -> None:
         """Kill the workers, which have nothing to save."""
-        for process, _ in self.workers:
-            process.kill()
-        for process, connection in self.workers:
-            process.join()
-            process.close()
-            connection.close()
-        for end in self.turns or ():
-            os.close(end)
-        self.workers, self.turns = [], None
+        with signals.uninterrupted():  # else one could be killed by its number when that is somebody else's
+            self._kill()
+            for worker in self.workers:
+                with suppress(ChildProcessError):
+                    os.waitpid(worker.pid, 0)
+                worker.close()
+            for end in self.turns or ():
+                os.close(end)
+            self.workers, self.turns = [], None
+            self._take_back()
+
+    def _kill(self) -> None:
+        for worker in self.workers:
+            worker.kill()
 
     def _start_worker(self, number: int) -> None:
-        """Fork worker `number`; signals are held back, and stay so in the worker: this process ends it."""
-        from multiprocessing import get_context
+        """Fork worker `number`. It stays in this section, and heeds no signal: this process ends it."""
+        with signals.uninterrupted():
+            ends: list[IO[bytes]] = []
+            try:
+                for _ in range(2):
+                    reader, writer = os.pipe()
+                    ends += open(reader, "rb"), open(writer, "wb")  # noqa: SIM115 - as long as the worker
+                taken, requests, answers, given = ends
+                pid = os.fork()
+            except OSError:
+                for end in ends:
+                    end.close()
+                raise
+            if not pid:
+                self._serve(
+                    number, taken, given, [requests, answers, *(end for each in self.workers for end in each[1:])]
+                )
+            self.workers.append(Worker(pid, requests, answers))
+            taken.close()
+            given.close()
 
-        fork = get_context("fork")
-        ours, theirs = fork.Pipe()
-        inherited = [ours, *(connection for _, connection in self.workers)]
-        process = fork.Process(target=self._serve, args=(number, theirs, inherited), daemon=True)
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    def _serve(self, number: int, requests: IO[bytes], answers: IO[bytes], inherited: Sequence[IO[bytes]]) -> NoReturn:
+        """Answer requests until the parent's end of the pipe closes, at the latest with the parent's end."""
         try:
-            process.start()
-            self.workers.append((process, ours))
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        theirs.close()
-
-    def _serve(self, number: int, connection: Connection, inherited: list[Connection]) -> None:
-        """Answer requests until the parent's end of the connection closes, at the latest with the parent's end."""
-        for other in inherited:
-            other.close()  # else the parent's ends would stay open here
-        with suppress(EOFError, ConnectionError):
+            for other in inherited:
+                other.close()  # else the parent's ends would stay open here
             while True:
                 try:
-                    share = self._work(connection.recv(), number)
-                    connection.send_bytes(pickle.dumps(share, pickle.HIGHEST_PROTOCOL))
-                except (EOFError, ConnectionError):
-                    raise
+                    share = self._work(pickle.load(requests), number)
+                    answer = pickle.dumps(share, pickle.HIGHEST_PROTOCOL)
+                except EOFError:
+                    break
                 except Exception as error:
-                    connection.send(({}, {0: RuntimeError(f"cannot be sent from process to process: {error}")}))
-        os._exit(0)  # nothing of the parent's is to be cleaned up here
+                    answer = pickle.dumps(({}, {0: RuntimeError(f"cannot be sent from process to process: {error}")}))
+                answers.write(answer)
+                answers.flush()
+        finally:
+            os._exit(0)  # nothing of the parent's is to be cleaned up, or said, here
 
     def _work(self, function: Callable[..., Result], number: int) -> tuple[dict[int, Result], dict[int, Exception]]:
         """Call the function for this process's share of the items; results and failures by item."""

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import BinaryIO, TextIO
 
 from emcli.errors import EmcliError, Exit, Problem, quoted
+from emcli.files import signals
 from emcli.files.inputs import reason, refuse_input
 
 DESCRIPTOR_FOLDERS = ("/proc/", "/dev/fd/")  # what is there is a file that somebody has open already
@@ -32,11 +33,8 @@ class Output:
             self._target = _real_path(path)
             self._streamed = there is not None and _is_stream(path, there)
             if not self._streamed:  # whether a file can be made beside the target is best found out by making one
-                temporary = _name_beside(self._target)
-                try:
-                    open(temporary, "xb").close()
-                finally:
-                    _remove(temporary)
+                with _temporary(self._target) as name:
+                    open(name, "xb").close()
 
     def write(self, content: str | bytes) -> None:
         """Put the content in place, all of it or nothing."""
@@ -53,22 +51,30 @@ class Output:
                     yield
                 stream.write(raw)
             return
-        old, ours = _name_beside(self._target), None
-        try:
+        said, ours = signals.times_said(), None
+
+        def put_back() -> None:
+            if ours and os.path.samestat(os.stat(self._target), ours):  # not what somebody else has put there since
+                os.replace(old, self._target) if os.path.exists(old) else os.unlink(self._target)
+
+        def put_back_unsaid() -> None:
+            if said == signals.times_said():
+                put_back()
+
+        with _temporary(self._target) as old:
             with _reported(self.path), suppress(FileNotFoundError):
                 _copy(self._target, old)
-            with self._opened() as stream:
-                stream.write(raw)
-                ours = os.fstat(stream.fileno())
-            with _saying():
-                yield
-        except BaseException:
-            with suppress(OSError):
-                if ours and os.path.samestat(os.stat(self._target), ours):  # not what somebody else has put there since
-                    os.replace(old, self._target) if os.path.exists(old) else os.unlink(self._target)
-            raise
-        finally:
-            _remove(old)
+            with signals.undone(put_back_unsaid):
+                try:
+                    with self._opened() as stream:
+                        stream.write(raw)
+                        ours = os.fstat(stream.fileno())
+                    with _saying():
+                        yield
+                except BaseException:
+                    with suppress(OSError):
+                        put_back()
+                    raise
 
     @contextmanager
     def opened(self) -> Iterator[TextIO]:
@@ -87,6 +93,7 @@ class Output:
         with _reported(self.path):
             if self._streamed:
                 with open(self.path, "ab") as stream:
+                    signals.will_write()
                     yield stream
                 return
             with _replacing(self._target) as temporary, open(temporary, "xb") as file:
@@ -149,6 +156,7 @@ def open_log(path: str) -> Iterator[TextIO]:
     """A file to append whole lines to, emptied first. Raises EmcliError: exit 5, or 2 where it is an input."""
     with _reported(path):
         _checked(path)
+        signals.will_write()
         with open(path, "w", encoding="utf-8", buffering=1) as stream:
             yield stream
 
@@ -188,15 +196,24 @@ def _copy(path: str, name: str) -> None:
 @contextmanager
 def _replacing(target: str) -> Iterator[str]:
     """A name beside the target: what is made there takes the target's place where the block ends well, else it goes."""
-    temporary = _name_beside(target)  # known before anything is made, so that no signal leaves it behind
-    try:
-        yield temporary
+    with _temporary(target) as name:
+        yield name
         with suppress(FileNotFoundError):
             refuse_input(os.stat(target))  # once more: what was read since then is known only now
-        os.replace(temporary, target)
-    except BaseException:
-        _remove(temporary)
-        raise
+        signals.will_write()
+        os.replace(name, target)
+
+
+@contextmanager
+def _temporary(target: str) -> Iterator[str]:
+    """A name beside the target for a file or folder that is gone at the end, also where a signal is the end."""
+    folder, last = os.path.split(target)
+    name = os.path.join(folder, f".{os.fsdecode(os.fsencode(last)[:200])}.{os.urandom(6).hex()}.tmp")
+    with signals.undone(lambda: _remove(name)):
+        try:
+            yield name
+        finally:
+            _remove(name)
 
 
 def _real_path(path: str) -> str:
@@ -205,11 +222,6 @@ def _real_path(path: str) -> str:
         return os.path.realpath(path)
     except ValueError as wrong:
         raise OSError(0, reason(wrong)) from None
-
-
-def _name_beside(target: str) -> str:
-    folder, name = os.path.split(target)
-    return os.path.join(folder, f".{os.fsdecode(os.fsencode(name)[:200])}.{os.urandom(6).hex()}.tmp")
 
 
 def _remove(temporary: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Self
 
 from emcli.errors import MAX_LINE, escaped
+from emcli.files import signals
 from emcli.output.terminal import console, is_terminal
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from emcli.models.base import AnyModel
 
 FIRST_AFTER_SECONDS, REDRAW_SECONDS = 0.5, 0.1  # seconds before the first showing, and between two
+ERASED = b"\r\x1b[2K"  # what a terminal takes for an empty line
 
 
 class Progress:
@@ -38,6 +41,7 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         if self._console is not None:
             self._draw(self._console, "")
+            self._take_back()
 
     @property
     def due(self) -> bool:
@@ -56,13 +60,14 @@ class Progress:
         if self._console is None:
             seen = console(self._stream)
             self._wanted = not seen.is_dumb_terminal
-            self._console = seen if self._wanted else None  # before it is drawn: a signal may come in between
+            if self._wanted:
+                self._console, self._take_back = seen, signals.on_signal(self._erase)
         if self._console is not None:
             self._draw(self._console, self.prefix + text)
         self._next = time.monotonic() + REDRAW_SECONDS
 
     def _draw(self, seen: Console, text: str) -> None:
-        """Begin the line anew, with a text or with none. Doing so twice, after a signal, is doing so once."""
+        """Begin the line anew, with a text or with none."""
         from rich.control import Control
         from rich.segment import ControlType
         from rich.text import Text
@@ -71,6 +76,10 @@ class Progress:
         line.truncate(seen.width - 1, overflow="ellipsis")  # the last column would begin a new line
         with suppress(OSError, ValueError):
             seen.print(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)), line, sep="", end="")
+
+    def _erase(self) -> None:
+        """Make room for what a signal says, not by the stream, which may be in the middle of a line."""
+        os.write(self._stream.fileno(), ERASED)
 
 
 def time_left(done: int, total: int, elapsed: float) -> str:

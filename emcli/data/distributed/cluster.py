@@ -24,6 +24,7 @@ from emcli.data.rows import DataFault, Observations, Requirements
 from emcli.data.table.partitions import check_header, partition_files
 from emcli.data.table.row_problems import dropped_rows
 from emcli.errors import EmcliError, Exit, FitWarning, Problem, quoted
+from emcli.files import signals
 from emcli.files.inputs import reason
 from emcli.files.outputs import temporary_folder
 
@@ -150,7 +151,9 @@ def _start_local(address: str, stack: ExitStack) -> LocalCluster:
 
     where = temporary_folder()
     try:
-        made = TemporaryDirectory(prefix="emcli-", dir=where, ignore_cleanup_errors=True)
+        with signals.uninterrupted():
+            made = TemporaryDirectory(prefix="emcli-", dir=where, ignore_cleanup_errors=True)
+            stack.callback(signals.on_signal(made.cleanup))
     except OSError as error:
         what = f"cannot keep the workers' files: {reason(error)}"
         raise EmcliError(Exit.OUTPUT, Problem(what, where), hint="TMPDIR names another folder") from None
