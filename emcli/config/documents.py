@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
-from types import UnionType
 from typing import (
     Annotated,
     NotRequired,
     TypedDict,
     TypeVar,
-    Union,
     cast,
     get_args,
     get_origin,
     get_type_hints,
-    is_typeddict,
 )
 
 from emcli.config.checks import (
@@ -30,12 +28,10 @@ from emcli.config.checks import (
     one_of,
     or_null,
     positive,
-    sequence,
 )
 from emcli.config.checks import text as a_text
-from emcli.config.places import Path, dotted, non_numbers, shown
+from emcli.config.places import non_numbers
 from emcli.config.settings import CHECKS, CHOICES, DOCUMENT_KEYS
-from emcli.errors import quoted
 from emcli.types import JSON
 
 D = TypeVar("D")
@@ -61,8 +57,17 @@ numbers: Check[JSON] = Check("a finite number", lambda value: next(non_numbers(v
 Numbers = Annotated[JSON, numbers]  # one, or lists and mappings of them to any depth
 Parameters = dict[str, Numbers]  # by name, of shapes that are the model's to check
 
-SETTINGS: dict[str, Parser[object]] = {key: CHECKS[key] for key in DOCUMENT_KEYS}
-Settings = Annotated[dict[str, JSON], SETTINGS]  # the keys of an experiment's `fit:`, in the order of the options
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """The checks of those keys of a mapping that are known."""
+
+    checks: Mapping[str, Parser[object]]
+
+
+Settings = Annotated[
+    dict[str, JSON], Known({key: CHECKS[key] for key in DOCUMENT_KEYS})
+]  # the keys of an experiment's `fit:`, in the order of the options
 Tosses = Annotated[dict[str, Positive], Check("a mapping of numbers of tosses to weights", are_numbers_of_tosses)]
 
 
@@ -245,56 +250,3 @@ def in_order(kind: type, document: D) -> D:
     """A document with its keys in the order of its type."""
     given = cast(dict[str, object], document)
     return cast(D, {key: given[key] for key in keys(kind) if key in given})
-
-
-def problems(kind: object, value: JSON, path: Path = ()) -> Iterator[str]:
-    """What is wrong in a value of one of the types above: a sentence for each fault, with its path.
-
-    Keys that a document does not have are left alone: a later minor version may have added them.
-    """
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin is Annotated:
-        wrong = list(_failures(arguments[1], value, path))
-        yield from wrong or problems(arguments[0], value, path)
-    elif origin in (Union, UnionType):
-        if value is not None:
-            yield from problems(arguments[0], value, path)
-    elif origin is list:
-        yield from _failures(sequence, value, path)
-        if isinstance(value, list):
-            for i, item in enumerate(value):
-                yield from problems(arguments[0], item, (*path, i))
-    elif origin is dict:
-        yield from _failures(mapping, value, path)
-        if isinstance(value, dict):
-            for key, item in value.items():
-                yield from problems(arguments[1], item, (*path, key))
-    elif isinstance(kind, type) and is_typeddict(kind):
-        yield from _failures(mapping, value, path)
-        if isinstance(value, dict):
-            for key, (inner, required) in keys(kind).items():
-                if key in value:
-                    yield from problems(inner, value[key], (*path, key))
-                elif required:
-                    yield f"not an emcli result: missing {quoted(dotted((*path, key)))}"
-
-
-def _failures(check: Parser[object] | Mapping[str, Parser[object]], value: object, path: Path) -> Iterator[str]:
-    """What a check refuses in a value, or the checks of some keys in a mapping."""
-    if check is numbers:
-        for inner, odd in non_numbers(value):
-            yield _wrong((*path, *inner), f"must be {number.be}", odd)
-    elif isinstance(check, Mapping):
-        yield from _failures(mapping, value, path)
-        for key, item in value.items() if isinstance(value, dict) else ():
-            if key in check:
-                yield from _failures(check[key], item, (*path, key))
-    else:
-        try:
-            check(value)
-        except ValueError as error:
-            yield _wrong(path, str(error), value)
-
-
-def _wrong(path: Path, what: str, value: object) -> str:
-    return f"{dotted(path)}: {what}, got {quoted(shown(value))}"

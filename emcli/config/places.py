@@ -89,7 +89,8 @@ def non_numbers(value: object, path: Path = ()) -> Iterator[tuple[Path, object]]
     if isinstance(value, dict | list) and len(path) < MAX_DEPTH:
         items: Iterable[tuple[str | int, object]] = value.items() if isinstance(value, dict) else enumerate(value)
         for step, item in items:
-            yield from non_numbers(item, (*path, step))
+            if not is_number(item):
+                yield from non_numbers(item, (*path, step))
     elif not is_number(value):
         yield path, value
 

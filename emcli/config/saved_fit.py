@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
+from itertools import islice
 from typing import cast
 
-from emcli.config.documents import FIT, FitDocument, Parameters, problems
-from emcli.config.places import decoded, refuse
+from emcli.compute.memory import require, shown
+from emcli.config.document_problems import Fault, problems
+from emcli.config.documents import FIT, FitDocument, Parameters
+from emcli.config.places import MAX_PROBLEMS, decoded
 from emcli.errors import EmcliError, Exit, Problem, escaped, quoted
 from emcli.files.inputs import read_bytes, shown_name
 from emcli.types import JSON
@@ -33,6 +36,7 @@ def read_document(path: str) -> FitDocument:
 
 def parsed(content: bytes, file: str) -> JSON:
     """The value of a JSON text. Raises EmcliError (exit 3), with line and column of an error of syntax."""
+    require(bytes_needed(content), f"a document of {shown(len(content))}", file)
     text = decoded(content, file, Exit.DATA)
 
     def invalid(what: str, *place: int) -> EmcliError:
@@ -52,7 +56,7 @@ def parsed(content: bytes, file: str) -> JSON:
     def integer(digits: str) -> int | float:
         return int(digits) if len(digits) < 400 else float(digits)  # Python refuses to read very long integers
 
-    if not text.strip():
+    if not text or text.isspace():
         raise invalid("file is empty")
     try:
         value: JSON = json.loads(text, object_pairs_hook=mapping, parse_constant=refuse_constant, parse_int=integer)
@@ -67,6 +71,17 @@ def parsed(content: bytes, file: str) -> JSON:
         what = error.msg[:1].lower() + error.msg[1:] + " (file truncated?)" * cut
         raise invalid(what, *place) from None
     return value
+
+
+def bytes_needed(content: bytes) -> int:
+    """An upper bound, from its bytes, of the memory that it takes to parse a JSON text.
+
+    Each bracket, colon, comma and quote stands for at most one object of Python: an empty list or mapping with the
+    place that holds it, an entry with its pair, a place and a number, half a text.
+    """
+    width = 1 if content.isascii() and b"\\u" not in content else 4  # bytes of a character
+    costs = {b"[": 72, b"{": 72, b":": 120, b",": 44, b'"': 32}
+    return (1 << 16) + len(content) * (1 + 2 * width) + sum(size * content.count(mark) for mark, size in costs.items())
 
 
 def fit_in(value: JSON, file: str) -> dict[str, JSON]:
@@ -91,7 +106,7 @@ def parameters_in(fit: dict[str, JSON], file: str) -> dict[str, JSON]:
     return parameters
 
 
-def refuse_wrong(wrong: Iterable[str], file: str) -> None:
+def refuse_wrong(wrong: Iterator[Fault], file: str) -> None:
     """Raise EmcliError (exit 3) where anything is wrong with a document."""
-    if found := [Problem(what, file) for what in wrong]:
-        refuse(found, exit_code=Exit.DATA)
+    if found := [Problem(str(fault), file) for fault in islice(wrong, MAX_PROBLEMS)]:
+        raise EmcliError(Exit.DATA, *found, unsaid=sum(1 for _ in wrong))
