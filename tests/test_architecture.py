@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 from conftest import ROOT
@@ -20,9 +21,15 @@ def module(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
 def imported(path: Path) -> set[str]:
     """Modules of emcli that a file imports, anywhere in it but for type checking."""
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     typing = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)]
     skipped = {id(inner) for node in typing for inner in ast.walk(node)}
     found = set()
@@ -57,7 +64,7 @@ def test_no_module_leads_back_to_itself() -> None:
 def test_no_signature_of_the_core_says_any() -> None:
     for path in FILES:
         if package(path) in ("config", "models", "inference"):
-            for node in ast.walk(ast.parse(path.read_text())):
+            for node in ast.walk(parsed(path)):
                 if isinstance(node, ast.FunctionDef):
                     hints = [
                         ast.dump(each.annotation) for each in ast.walk(node.args) if getattr(each, "annotation", None)
@@ -71,7 +78,7 @@ def test_every_file_is_short_and_says_in_one_line_what_it_is() -> None:
     for path in FILES:
         assert package(path) in [*ORDER, "__init__", "__main__"], path
         assert len(path.read_text().splitlines()) <= 300, path
-        doc = ast.get_docstring(ast.parse(path.read_text()))
+        doc = ast.get_docstring(parsed(path))
         assert doc and len(doc.splitlines()) == 1, path
 
 

@@ -67,14 +67,6 @@ def test_the_document_has_what_the_contract_names_and_nothing_of_this_machine(tm
     assert means == sorted(means)
 
 
-def test_results_do_not_depend_on_hash_seed_or_folder_or_locale(tmp_path: Path) -> None:
-    outputs = {
-        run("fit", "coins", ROOT / "sample_data" / "two_coins.csv", "--json", cwd=cwd, env=env).stdout
-        for cwd, env in ((ROOT, {"PYTHONHASHSEED": "0"}), (tmp_path, {"PYTHONHASHSEED": "1", "LC_ALL": "C"}))
-    }
-    assert len(outputs) == 1 and outputs != {""}
-
-
 def test_a_trace_on_standard_output_is_seen_before_the_fit_ends() -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "emcli", "fit", "gmm", str(FAITHFUL), "-k", "3", "--restarts", "100000", "--trace", "-"],
@@ -93,7 +85,7 @@ def test_a_trace_on_standard_output_is_seen_before_the_fit_ends() -> None:
 
 
 def test_an_unconverged_fit_says_so_and_ends_with_1_on_request() -> None:
-    arguments = ["fit", "gmm", FAITHFUL, "-k", 3, "--max-iter", 2]
+    arguments = ["fit", "gmm", FAITHFUL, "-k", 3, "--max-iter", 2, "--restarts", 4]
     assert "[slow]" in run(*arguments).stderr
     done = run(*arguments, "--require-convergence", "--json")
     assert done.returncode == 1

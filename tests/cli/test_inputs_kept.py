@@ -47,8 +47,17 @@ LINES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def saved_fit(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The document of a fit to x.csv, made once."""
+    folder = tmp_path_factory.mktemp("saved")
+    (folder / "x.csv").write_text(POINTS)
+    hold(in_process(["fit", "gmm", "x.csv", *QUICK.split(), "-o", "f.json"], folder), 0)
+    return (folder / "f.json").read_bytes()
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, saved_fit: bytes) -> Path:
     """Inputs of all kinds, and other names for them."""
     for sub in ("sub", "parts", "partlinks", "saved"):
         (tmp_path / sub).mkdir()
@@ -78,9 +87,8 @@ def folder(tmp_path: Path) -> Path:
     }.items():
         (tmp_path / link).symlink_to(target)
     os.link(tmp_path / "x.csv", tmp_path / "hard.csv")
-    hold(in_process(["fit", "gmm", "x.csv", *QUICK.split(), "-o", "f.json"], tmp_path), 0)
-    for name in ("gmm-k2-full-free.json", "good.json"):
-        (tmp_path / "saved" / name).write_bytes((tmp_path / "f.json").read_bytes())
+    for name in ("f.json", "saved/gmm-k2-full-free.json", "saved/good.json"):
+        (tmp_path / name).write_bytes(saved_fit)
     return tmp_path
 
 

@@ -28,6 +28,8 @@ def test_any_field_of_a_saved_fit_may_be_anything(fit: dict[str, Any], tmp_path:
     (tmp_path / "x.csv").write_text("x,y,heads,tosses\n1,2,3,4\n2,3,4,5\n3,1,1,9\n")
     used = 0
     for at, (*parents, key) in enumerate(paths(fit)):
+        if fit is SAVED_COINS and parents and fit[parents[0]] == SAVED_GMM.get(parents[0]):
+            continue  # what it has in common with the other is changed there
         for turn in range(3):
             mutant = deepcopy(fit)
             holder: Any = mutant

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, run
 
 README = (ROOT / "README.md").read_text()
 ONE_LINERS = re.search(r"```sh\n(.*?)```", README, re.S)
@@ -43,16 +43,10 @@ def test_a_one_liner_of_the_readme_works_as_pasted(line: str, path_with_emcli: s
     assert all(line.startswith("emcli: warning: ") for line in done.stderr.splitlines())
 
 
-def test_the_help_in_the_readme_is_the_programs(path_with_emcli: str) -> None:
+def test_the_help_in_the_readme_is_the_programs() -> None:
     shown = re.search(r"```text\n(.*?)```", README, re.S)
     assert shown is not None
-    done = subprocess.run(
-        ["emcli", "fit", "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PATH": path_with_emcli, "COLUMNS": "80"},
-    )
+    done = run("fit", "--help")
     printed = "\n".join(line.rstrip() for line in done.stdout.splitlines())  # rich fills lines with spaces
     assert shown.group(1).strip() == printed.strip()
 
@@ -68,20 +62,13 @@ def test_there_are_six_one_liners() -> None:
     assert len(ONE_LINERS.group(1).splitlines()) == 6  # type: ignore[union-attr]
 
 
-def test_the_experiment_in_the_readme_is_fitted(tmp_path: Path, path_with_emcli: str) -> None:
+def test_the_experiment_in_the_readme_is_fitted(tmp_path: Path) -> None:
     text = re.search(r"```yaml\n(.*?)```", README, re.S)
     assert text is not None
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "h.yaml").write_text(text.group(1))
     (tmp_path / "sample_data").symlink_to(ROOT / "sample_data")
-    done = subprocess.run(
-        ["emcli", "fit", "configs/h.yaml"],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        check=False,
-        env={**os.environ, "PATH": path_with_emcli},
-    )
+    done = run("fit", "configs/h.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "of 20 starts reached" in done.stdout
 
@@ -94,19 +81,17 @@ def test_make_alone_lists_every_target() -> None:
         assert f"make {target}" in listed
 
 
-def test_a_batch_by_make_gives_the_same_bytes_with_two_jobs(tmp_path: Path, path_with_emcli: str) -> None:
-    written = []
-    for jobs in ("1", "2"):
-        out = tmp_path / jobs
-        subprocess.run(
-            ["make", f"-j{jobs}", "-C", "configs", f"OUT={out}", "SEEDS=1 2"],
-            cwd=ROOT,
-            check=True,
-            capture_output=True,
-            env={**os.environ, "PATH": path_with_emcli},
-        )
-        written.append({path.name: path.read_bytes() for path in out.iterdir()})
-    assert written[0] == written[1]
-    assert {"data.csv", "best.json", "compare.json", "seed-1.json"} <= set(written[0])
-    fits = [json.loads(written[0][f"seed-{seed}.json"]) for seed in (1, 2)]
-    assert json.loads(written[0]["best.json"])["bic"] == min(fit["bic"] for fit in fits)
+def test_a_batch_by_make_with_two_jobs_gives_the_bytes_of_its_commands(tmp_path: Path, path_with_emcli: str) -> None:
+    out = tmp_path / "batch"
+    asked = ["make", "-j2", "-C", "configs", f"OUT={out}", "SEEDS=1 2"]
+    subprocess.run(asked, cwd=ROOT, check=True, capture_output=True, env={**os.environ, "PATH": path_with_emcli})
+    written = {path.name: path.read_text() for path in out.iterdir()}
+    assert {"data.csv", "best.json", "compare.json", "seed-1.json", "seed-2.json"} <= set(written)
+    assert run("generate", "configs/mixture_1d.yaml").stdout == written["data.csv"]
+    fits = [out / f"seed-{seed}.json" for seed in (1, 2)]
+    words = ("fit", "gmm", out / "data.csv", "-k", 3, "--init", "random", "--restarts", 2, "--json")
+    for seed, path in enumerate(fits, 1):
+        assert run(*words, "--seed", seed).stdout == written[path.name]
+    assert run("compare", *fits, "--json").stdout == written["compare.json"]
+    best = min(json.loads(written[path.name])["bic"] for path in fits)
+    assert json.loads(written["best.json"])["bic"] == best

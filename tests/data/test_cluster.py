@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from clusters import Processes, cluster, until
 from conftest import ROOT
 from conftest import run as run_anywhere
 
-pytest.importorskip("distributed")
-pytestmark = pytest.mark.slow  # a dozen processes each, and deadlines that a busy machine misses
+pytestmark = [
+    pytest.mark.slow,  # a dozen processes each, and deadlines that a busy machine misses
+    pytest.mark.skipif(find_spec("distributed") is None, reason="Dask is not installed"),
+]
 run = partial(run_anywhere, process=True)  # a client in this process would outlive its cluster
 LONG = ("gmm", "-k", "4", "--restarts", "1", "--solver", "em", "--tol", "1e-13", "--max-iter", "60", "--json")
 

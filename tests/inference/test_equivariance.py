@@ -170,7 +170,7 @@ def test_round_components_follow_a_rotation(name: str, table: str) -> None:
     assert measure(other) == pytest.approx(measure(one), rel=1e-10)
 
 
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(times=st.lists(st.integers(0, 3), min_size=30, max_size=30), which=st.integers(0, 10**6))
 @pytest.mark.parametrize("name", [*POINTS, *COINS])
 def test_a_weight_is_the_row_that_often(name: str, times: list[int], which: int) -> None:

@@ -77,7 +77,7 @@ APART: dict[str, tuple[Options, np.ndarray]] = {
 @pytest.mark.parametrize(("options", "values"), APART.values(), ids=APART)
 def test_a_curvature_is_one_less_the_rate_at_which_em_converges(options: Options, values: np.ndarray) -> None:
     """At a fixed point the derivative of the EM step has the eigenvalues 1 - λ (Dempster, Laird & Rubin 1977)."""
-    result = result_of(values, options)
+    result = result_of(values, {**options, "restarts": 2})
     model, rows, weights = result.best.model, result.data.rows.values, result.data.rows.weights
     shares = information(model, [(rows, weights)]).curvatures.values
     p, h = model.parameters_count, 1e-5

@@ -21,7 +21,7 @@ def fixed_point(em_step: Callable[[Vector], Vector], near: Sequence[float]) -> V
     """The fixed point of an EM step near given parameters, to 30 digits: Newton's method with differences of 1e-20."""
     at = [mp.mpf(float(value)) for value in near]
     h = mp.mpf("1e-20")
-    for _ in range(3):
+    for _ in range(2):
         left = mp.matrix([a - b for a, b in zip(em_step(at), at, strict=True)])
         slopes = mp.matrix(len(at), len(at))
         for j in range(len(at)):

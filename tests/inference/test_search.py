@@ -125,7 +125,7 @@ def test_any_number_of_jobs_gives_the_same_bytes() -> None:
 
 def test_any_number_of_jobs_gives_the_same_bytes_for_a_table_that_is_screened(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    values = np.concatenate([rng.normal(size=(25_000, 2)), rng.normal(4.0, 1.0, (25_000, 2))])
+    values = np.concatenate([rng.normal(size=(11_000, 2)), rng.normal(4.0, 1.0, (11_000, 2))])
     np.savetxt(tmp_path / "x.csv", values, delimiter=",", header="x,y", comments="", fmt="%.5g")
     one, two = of_any_jobs("kmeans", tmp_path / "x.csv", "-k", 2)
     entries = json.loads(one)["restarts"]
