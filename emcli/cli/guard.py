@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,9 +15,13 @@ from typing import TYPE_CHECKING
 
 from emcli.errors import MAX_LINE, EmcliError, Exit, escaped, quoted
 from emcli.files import signals
+from emcli.files.inputs import reason, remedy
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+
+
+SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)  # of open files, memory, processes
 
 
 class _StandardOutput(io.FileIO):
@@ -44,6 +49,9 @@ class _ClosedStream(io.RawIOBase):
 def guarded(work: Callable[[], int], debug: bool) -> int:
     """Run the program; return its exit code, or die by the signal that ended it. Never a traceback unless `debug`."""
     signals.take_over()
+    hooks = sys.unraisablehook, threading.excepthook
+    if not debug:  # what libraries cannot raise
+        sys.unraisablehook = threading.excepthook = _ignore
     try:
         _occupy_standard_streams()
         code = work()
@@ -66,6 +74,11 @@ def guarded(work: Callable[[], int], debug: bool) -> int:
         return said.exit_code
     finally:
         signals.give_back()
+        sys.unraisablehook, threading.excepthook = hooks
+
+
+def _ignore(unraised: object) -> None:
+    """Say nothing of an error that nobody can raise."""
 
 
 def _as_emcli_error(error: Exception) -> EmcliError:
@@ -76,12 +89,14 @@ def _as_emcli_error(error: Exception) -> EmcliError:
         size = str(error).lower().removeprefix("unable to allocate ")
         return EmcliError(Exit.DATA, f"not enough memory{size and f' for {size}'}")
     if isinstance(error, RuntimeError) and "start new thread" in str(error):
-        return EmcliError(Exit.DATA, "not enough memory to start another thread", hint="--jobs 1 needs none")
+        return EmcliError(Exit.DATA, "no other thread can be started", hint="a higher `ulimit -u`, or more memory")
     if isinstance(error, UnicodeEncodeError):
         what = f"cannot write the result: {error.encoding} has no {error.object[error.start]!a}"
         return EmcliError(Exit.OUTPUT, what, hint="PYTHONUTF8=1, or -o FILE")
+    if isinstance(error, OSError) and error.errno in SHORTAGES:
+        return EmcliError(Exit.DATA, f"the system refuses: {reason(error)}", hint=remedy(error))
     if isinstance(error, OSError):
-        return EmcliError(Exit.OUTPUT, f"cannot write the result: {(error.strerror or str(error)).lower()}")
+        return EmcliError(Exit.OUTPUT, f"cannot write the result: {reason(error)}")
     what = f"a bug: {type(error).__name__}: {quoted(error, 200)}"
     return EmcliError(Exit.BUG, what, hint="please report it, with what --debug prints")
 

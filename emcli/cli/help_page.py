@@ -10,7 +10,7 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from emcli.output.terminal import is_terminal, sayable, takes_colour
+from emcli.output.terminal import MIN_COLUMNS, is_terminal, sayable, takes_colour
 
 MAX_WIDTH = 100
 MAX_TYPED = 28  # characters of the left column; what is longer stands in a line of its own
@@ -26,7 +26,7 @@ def help_page(command: Any, ctx: Any) -> str:
         panels.setdefault(title, []).append((_typed(param), param.help))
     for name, each in getattr(command, "commands", {}).items():
         panels.setdefault("Commands", []).append((name, each.get_short_help_str(MAX_WIDTH)))
-    width = min(shutil.get_terminal_size().columns, MAX_WIDTH)
+    width = max(MIN_COLUMNS, min(shutil.get_terminal_size().columns, MAX_WIDTH))
     bold = is_terminal(sys.stdout) and takes_colour(sys.stdout)
     text = [command.get_usage(ctx), "", *inspect.cleandoc(command.help).splitlines(), ""]
     lines = [f" {part}".rstrip() for line in text for part in wrap(line, width - 2) or [""]]

@@ -9,6 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from math import prod
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ import numpy.typing as npt
 from emcli.compute.memory import free, shown
 from emcli.errors import EmcliError, Exit, Problem
 from emcli.files import signals
-from emcli.files.inputs import reason
+from emcli.files.inputs import reason, remedy
 from emcli.files.outputs import temporary_folder
 from emcli.types import Array, IndexArray
 
@@ -134,7 +135,7 @@ class MappedFile:
             with signals.uninterrupted():  # some file systems give every file a name, to be taken away again
                 self._file = tempfile.TemporaryFile(buffering=0, dir=self.folder)  # noqa: SIM115 - until all is done
         except OSError as error:
-            raise _refused(reason(error), os.environ.get("TMPDIR")) from None
+            raise _refused(reason(error), os.environ.get("TMPDIR"), remedy(error)) from None
 
     def __enter__(self) -> MappedFile:
         return self
@@ -176,7 +177,12 @@ class MappedFile:
         watched = on_disk()
         _maps.add(mapped)
         if not watched:
-            threading.Thread(target=_watch, daemon=True).start()
+            try:
+                threading.Thread(target=_watch, daemon=True).start()
+            except RuntimeError:
+                _maps.discard(mapped)
+                what = "no other thread can be started, to watch over the memory"
+                raise _refused(what, hint="a higher `ulimit -u`, or a larger --memory") from None
         return np.frombuffer(mapped, dtype).reshape(shape)
 
 
@@ -241,15 +247,18 @@ def _watch() -> None:
     The system itself would count them as the program's until no memory is left at all.
     """
     page = os.sysconf("SC_PAGE_SIZE")
-    with open("/proc/self/statm", "rb", buffering=0) as statm:
+    with ExitStack() as opened:
+        statm = None
+        with suppress(OSError):  # where nothing tells how much is resident, all is given back each time
+            statm = opened.enter_context(open("/proc/self/statm", "rb", buffering=0))
         while on_disk():
             time.sleep(WATCH_SECONDS)
-            statm.seek(0)
-            resident = int(statm.read(100).split()[1]) * page
-            if resident > (_Memory.limit or 0) // 2 + PROGRAM_BYTES:
+            if statm:
+                statm.seek(0)
+            if not statm or int(statm.read(100).split()[1]) * page > (_Memory.limit or 0) // 2 + PROGRAM_BYTES:
                 release()
 
 
-def _refused(what: str, folder: str | None = None) -> EmcliError:
-    hint = "TMPDIR names another folder; a larger --memory needs less of it"
+def _refused(what: str, folder: str | None = None, hint: str | None = None) -> EmcliError:
+    hint = hint or "TMPDIR names another folder; a larger --memory needs less of it"
     return EmcliError(Exit.OUTPUT, Problem(f"cannot keep the table on disk: {what}", folder), hint=hint)

@@ -77,12 +77,31 @@ def _in_order(
             except Exception as error:
                 failed, more = error, False
             else:
-                waiting.append((item, pool.submit(function, item)))
+                waiting.append((item, _submitted(pool, function, item)))
         if waiting:
             item, future = waiting.popleft()
             yield item, future.result()
     if failed is not None:
         raise failed
+
+
+def _submitted(pool: Executor, function: Callable[[Item], Result], item: Item) -> Future[Result]:
+    """The future result; where the system refuses another thread, this one does the work at once."""
+    from concurrent.futures import Future
+
+    try:
+        return pool.submit(function, item)
+    except RuntimeError:
+        future: Future[Result] = Future()
+        _fulfil(future, function, item)
+        return future
+
+
+def _fulfil(future: Future[Result], function: Callable[..., Result], *arguments: object) -> None:
+    try:
+        future.set_result(function(*arguments))
+    except BaseException as error:
+        future.set_exception(error)
 
 
 def in_background(function: Callable[..., Result], *arguments: object, threads: int) -> Callable[[], Result]:
@@ -94,12 +113,9 @@ def in_background(function: Callable[..., Result], *arguments: object, threads: 
     from threading import Thread
 
     future: Future[Result] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(function(*arguments))
-        except BaseException as error:
-            future.set_exception(error)
-
-    Thread(target=run, daemon=True).start()  # a daemon: the program can end without waiting for it
+    thread = Thread(target=_fulfil, args=(future, function, *arguments), daemon=True)  # the program's end is not late
+    try:
+        thread.start()
+    except RuntimeError:  # the system refuses
+        _fulfil(future, function, *arguments)
     return future.result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -56,7 +57,8 @@ def read_bytes(path: str, exit_code: Exit, limit: int) -> bytes:
             with open(path, "rb") as file:
                 raw = file.read(limit + 1)
     except (OSError, ValueError) as wrong:
-        raise EmcliError(exit_code, Problem(why_unreadable(path, wrong), name)) from None
+        hint = remedy(wrong) if isinstance(wrong, OSError) else None
+        raise EmcliError(exit_code, Problem(why_unreadable(path, wrong), name), hint=hint) from None
     if len(raw) > limit:
         raise EmcliError(exit_code, Problem(f"larger than {limit >> 20} MiB", name))
     return raw
@@ -83,6 +85,11 @@ def reason(error: Exception) -> str:
         return "not a possible file name"
     text = error.strerror or str(error) or type(error).__name__
     return text[:1].lower() + text[1:]
+
+
+def remedy(error: OSError) -> str | None:
+    """A hint for an error of the system that has nothing to do with the file."""
+    return "a higher `ulimit -n` allows more of them" if error.errno == errno.EMFILE else None
 
 
 def _siblings(folder: str) -> list[str]:

@@ -13,7 +13,7 @@ from typing import BinaryIO, TextIO
 
 from emcli.errors import EmcliError, Exit, Problem, quoted
 from emcli.files import signals
-from emcli.files.inputs import reason, refuse_input
+from emcli.files.inputs import reason, refuse_input, remedy
 
 DESCRIPTOR_FOLDERS = ("/proc/", "/dev/fd/")  # what is there is a file that somebody has open already
 
@@ -169,7 +169,8 @@ def _reported(path: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as wrong:
-        raise EmcliError(Exit.OUTPUT, Problem(f"cannot write: {reason(wrong)}", path or "''")) from None
+        problem = Problem(f"cannot write: {reason(wrong)}", path or "''")
+        raise EmcliError(Exit.OUTPUT, problem, hint=remedy(wrong)) from None
 
 
 @contextmanager

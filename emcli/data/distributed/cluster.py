@@ -7,29 +7,25 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import partial, reduce
 from hashlib import sha256
 from itertools import cycle
 from operator import add
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from emcli import __version__
 from emcli.config.settings import DataSettings
 from emcli.data.dataset import Dataset, shown_source, unfit, with_weight_sums
-from emcli.data.distributed import worker
+from emcli.data.distributed import local, worker
 from emcli.data.distributed.rows import DistributedRows
 from emcli.data.rows import DataFault, Observations, Requirements
 from emcli.data.table.partitions import check_header, partition_files
 from emcli.data.table.row_problems import dropped_rows
-from emcli.errors import EmcliError, Exit, FitWarning, Problem, quoted
-from emcli.files import signals
-from emcli.files.inputs import reason
-from emcli.files.outputs import temporary_folder
+from emcli.errors import EmcliError, Exit, FitWarning, quoted
 
 if TYPE_CHECKING:
-    from distributed import Client, Future, LocalCluster
+    from distributed import Client, Future
 
 ANSWER_SECONDS = 5  # for a scheduler to answer, and for workers to be there
 WITHOUT_WORKERS_SECONDS = 8  # after which a fit is given up
@@ -119,11 +115,15 @@ def connect(address: str) -> Iterator[Cluster]:
         raise EmcliError(
             Exit.USAGE, "'--scheduler' needs the extra 'dask', which is not installed", hint=INSTALL_HINT
         ) from None
+    except Exception as error:  # of psutil
+        hint = None if os.path.exists("/proc/self") else "it needs /proc"
+        what = f"Dask cannot be used on this machine: {local.first_reason(error)}"
+        raise EmcliError(Exit.DATA, what, hint=hint) from error
     logging.disable(logging.CRITICAL)  # what is wrong is said once, in one line
     with ExitStack() as stack:
         dask.config.set({"distributed.comm.timeouts.connect": f"{ANSWER_SECONDS}s", "distributed.comm.retry.count": 0})
         try:
-            at = _start_local(address, stack) if address.startswith("local:") else address
+            at = local.start(address, stack) if address.startswith("local:") else address
             if at is address:
                 asyncio.run(_handshake(address))
             client = distributed.Client(at, timeout=ANSWER_SECONDS)
@@ -145,44 +145,10 @@ async def _handshake(address: str) -> None:
     await comm.close()
 
 
-def _start_local(address: str, stack: ExitStack) -> LocalCluster:
-    """Start workers on this machine, as processes of one thread each; the stack stops them."""
-    from distributed import LocalCluster
-
-    where = temporary_folder()
-    try:
-        with signals.uninterrupted():
-            made = TemporaryDirectory(prefix="emcli-", dir=where, ignore_cleanup_errors=True)
-            stack.callback(signals.on_signal(made.cleanup))
-    except OSError as error:
-        what = f"cannot keep the workers' files: {reason(error)}"
-        raise EmcliError(Exit.OUTPUT, Problem(what, where), hint="TMPDIR names another folder") from None
-    folder = stack.enter_context(made)
-    os.environ["DASK_LOGGING__DISTRIBUTED"] = "critical"
-    cluster = LocalCluster(
-        n_workers=int(address.removeprefix("local:")),
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",  # any that is free: with None, port 8787, and a warning where it is taken
-        scheduler_kwargs={"dashboard": False},
-        silence_logs=logging.CRITICAL,
-        local_directory=folder,
-    )
-    stack.callback(lambda: _attempt(partial(cluster.close, timeout=ANSWER_SECONDS)))
-    return cluster
-
-
 def _close(client: Client) -> None:
     """Cancel all tasks and close the connection."""
-    _attempt(partial(client.cancel, list(client.futures), force=True) if client.status == "running" else bool)
-    _attempt(partial(client.close, timeout=1))
-
-
-def _attempt(work: Callable[[], object]) -> None:
-    """Call a function, and ignore any error."""
-    with suppress(Exception, asyncio.CancelledError):
-        work()
+    local.attempt(partial(client.cancel, list(client.futures), force=True) if client.status == "running" else bool)
+    local.attempt(partial(client.close, timeout=1))
 
 
 def _check_environments(client: Client, address: str) -> None:
