@@ -56,6 +56,13 @@ def too_large(size: int) -> bool:
     return _Memory.limit is not None and (TABLE_COPIES * size > _Memory.limit or (on_disk() and size > SMALL_BYTES))
 
 
+def check_limit(size: int, what: str, source: str) -> None:
+    """Raise EmcliError (exit 3) for what cannot go to disk and takes more than all arrays may."""
+    if _Memory.limit is not None and size > _Memory.limit + PROGRAM_BYTES:
+        message = f"{what} takes {shown(size)}, more than the {shown(_Memory.limit)} of --memory (by default half)"
+        raise EmcliError(Exit.DATA, Problem(message, source))
+
+
 def on_disk() -> bool:
     """Is any array on disk?"""
     return bool(_maps)

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from functools import partial
 from hashlib import sha256
 from typing import cast
 
@@ -17,12 +16,13 @@ from emcli.compute.memory import require
 from emcli.compute.threads import in_background, usable_cores
 from emcli.config.settings import DataSettings
 from emcli.data.rows import BATCH_ROWS, Columns, DataFault, Observations, Requirements, RowFault, Rows
-from emcli.data.table.read import find_column, read_table
+from emcli.data.table.read import column_finder, read_table
 from emcli.data.table.table import ColumnSelection, CsvDialect, StringColumn, Table
 from emcli.data.weights import WeightSums
-from emcli.errors import EmcliError, Exit, FitWarning, Problem
+from emcli.errors import EmcliError, Exit, FitWarning, Problem, quoted
 from emcli.types import Array, IndexArray
 
+MAX_LABELS = 10_000  # different true labels, as many as a fit may have components
 MAX_TOTAL_WEIGHT = 1e15  # rows that weights may stand for: beyond, a double no longer counts every one
 
 
@@ -74,7 +74,7 @@ def read(source: str, observations: Observations, settings: DataSettings, jobs: 
 
     def choose(header: tuple[str, ...], shown: str, has_header: bool) -> ColumnSelection:
         nonlocal picked
-        find = partial(find_column, header, source=shown)
+        find = column_finder(header, shown)
         named = {"row_weights": settings.row_weights, "truth": settings.truth}
         roles.update({key: find(name) for key, name in named.items() if name})
         picked = pick(observations, header, shown, settings, set(roles.values()))
@@ -97,7 +97,7 @@ def pick(
 ) -> ColumnSelection:
     """The columns that the model reads, apart from those `taken`. Raises EmcliError."""
     try:
-        return observations.select(header, lambda name: find_column(tuple(header), name, shown), taken, settings)
+        return observations.select(header, column_finder(header, shown), taken, settings)
     except DataFault as fault:
         raise EmcliError(Exit.DATA, Problem(str(fault), shown), hint=fault.hint) from None
 
@@ -108,6 +108,9 @@ def _by_role(
     """Values (n, d), weights (n,), texts and labels without rows of weight 0, and which rows of the table these are."""
     numbers, texts = table.numbers, cast("list[StringColumn]", list(table.texts))
     labels = texts.pop() if "truth" in roles else None
+    if labels is not None and labels.different > MAX_LABELS:
+        what = f"more than {MAX_LABELS} different true labels in column {quoted(table.header[roles['truth']])}"
+        raise EmcliError(Exit.DATA, Problem(what, table.source), hint="--truth names a column of groups")
     if "row_weights" not in roles:
         return numbers, None, texts, labels, None
     numbers, weights = numbers[:, :-1], numbers[:, -1]

@@ -11,7 +11,7 @@ from emcli.config.settings import DataSettings, Settings
 from emcli.data.rows import Columns, RowFault
 from emcli.data.scaling import Scaling
 from emcli.data.table.csv_writer import format_csv
-from emcli.data.table.read import find_column, read_chunks
+from emcli.data.table.read import column_finder, read_chunks
 from emcli.data.table.row_problems import dropped_rows
 from emcli.data.table.table import ColumnSelection, CsvDialect, Table
 from emcli.errors import EmcliError, Exit, FitWarning, Problem, quoted
@@ -20,7 +20,8 @@ from emcli.models.base import AnyModel
 from emcli.models.parameters import ParameterFault
 from emcli.types import Array, IndexArray
 
-CHUNK_ROWS = 16384  # rows read and written at a time
+CHUNK_ROWS = 16384  # rows read and written at a time, or fewer that take
+CHUNK_NUMBERS = 1 << 24  # coordinates in all components
 
 
 class FileStart(NamedTuple):
@@ -83,15 +84,17 @@ def predictions(
     def choose(header: tuple[str, ...], shown: str, has_header: bool) -> ColumnSelection:
         nonlocal used
         used = _used(names, header, shown, has_header)
+        added = set(titles)
         for title in header:
-            if title in titles:
+            if title in added:
                 raise EmcliError(Exit.DATA, Problem(f"there is a column {quoted(title)} already", shown))
         everything = tuple(range(len(header)))
         return ColumnSelection(() if predictor.textual else used, everything)
 
     before = None
     warnings: dict[str, FitWarning] = {}
-    for table in read_chunks(source, dialect, choose, CHUNK_ROWS):
+    coordinates = fit["k"] * (len(names) + 2)  # of a row
+    for table in read_chunks(source, dialect, choose, max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // coordinates))):
         warnings |= {warning.slug: warning for warning in table.warnings if warning.slug != "dropped-rows"}
         if table.dropped:
             yield dropped_rows(table.dropped)
@@ -108,7 +111,7 @@ def predictions(
 def _used(names: Sequence[str], header: tuple[str, ...], shown: str, has_header: bool) -> tuple[int, ...]:
     """The fit's columns in new data: by name, or by position where there are no names."""
     if has_header:
-        return tuple(find_column(header, name, shown, Exit.DATA) for name in names)
+        return tuple(map(column_finder(header, shown, Exit.DATA), names))
     if len(header) < len(names):
         raise EmcliError(Exit.DATA, Problem(f"the fit has {len(names)} columns, these data {len(header)}", shown))
     return tuple(range(len(names)))

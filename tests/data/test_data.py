@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from emcli.data.table import source
 from emcli.data.table.csv_writer import format_csv, write_csv
-from emcli.data.table.read import find_column, read_chunks, read_table
+from emcli.data.table.read import column_finder, read_chunks, read_table
 from emcli.data.table.table import ColumnSelection, CsvDialect, ReadSizes, Table
 from emcli.data.table.table_builder import TableBuilder
 from emcli.errors import EmcliError, Exit
@@ -479,7 +479,7 @@ def test_closed_standard_input_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_columns_are_found_by_name_then_by_number() -> None:
     header = ("x", "3", "y")
-    assert [find_column(header, spec, "data.csv") for spec in ("x", "y", "1", "2", "3", " y ")] == [0, 2, 0, 1, 1, 2]
+    assert [column_finder(header, "data.csv")(spec) for spec in ("x", "y", "1", "2", "3", " y ")] == [0, 2, 0, 1, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -495,22 +495,22 @@ def test_columns_are_found_by_name_then_by_number() -> None:
 )
 def test_an_unknown_column_is_a_usage_error(spec: str, message: str) -> None:
     with pytest.raises(EmcliError) as caught:
-        find_column(("xx", "yyy"), spec, "data.csv")
+        column_finder(("xx", "yyy"), "data.csv")(spec)
     assert (str(caught.value), caught.value.exit_code) == (message, Exit.USAGE)
 
 
 def test_the_exit_code_for_an_unknown_column_can_be_chosen() -> None:
     with pytest.raises(EmcliError) as caught:
-        find_column(("x",), "heads", "data.csv", Exit.DATA)
+        column_finder(("x",), "data.csv", Exit.DATA)("heads")
     assert caught.value.exit_code == Exit.DATA
 
 
 def test_a_name_of_several_columns_is_refused_only_when_asked_for() -> None:
     assert read("x,x,y\n1,2,3\n").numbers.tolist() == [[1, 2, 3]]
     with pytest.raises(EmcliError, match=r"'x' is not unique in data\.csv") as caught:
-        find_column(("x", "x", "y"), "x", "data.csv")
+        column_finder(("x", "x", "y"), "data.csv")("x")
     assert caught.value.exit_code == Exit.DATA
-    assert find_column(("x", "x", "y"), "2", "data.csv") == 1
+    assert column_finder(("x", "x", "y"), "data.csv")("2") == 1
 
 
 # Writing

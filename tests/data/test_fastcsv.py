@@ -24,7 +24,7 @@ from emcli.config.settings import DataSettings
 from emcli.data.points import POINTS
 from emcli.data.rows import Columns
 from emcli.data.scaling import ScalingRule
-from emcli.data.table import numeric_chunks
+from emcli.data.table import arrow, numeric_chunks
 from emcli.data.table.read import read_table
 from emcli.data.table.table import CsvDialect, ReadSizes
 from emcli.data.table.table_builder import TableBuilder
@@ -86,12 +86,12 @@ def test_plain_numbers_do_take_the_fast_path(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_without_arrow_numpy_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    numeric_chunks.load_arrow.cache_clear()
+    arrow.load_arrow.cache_clear()
     try:
         assert read("x,y\n1,2\n", ALWAYS).numbers.tolist() == [[1, 2]]
-        assert numeric_chunks.load_arrow() is None
+        assert arrow.load_arrow() is None
     finally:
-        numeric_chunks.load_arrow.cache_clear()
+        arrow.load_arrow.cache_clear()
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
 from emcli.data.table.numeric_chunks import count_byte
 from emcli.data.table.source import Reader, data_error
 from emcli.data.table.table import CsvDialect, ReadSizes, Record, TextChunk
-from emcli.errors import EmcliError, FitWarning, quoted
+from emcli.errors import EmcliError, Exit, FitWarning, Problem, quoted
 
 _DETECTABLE = (",", ";", "\t", "|", " ")
 is_number = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?").fullmatch
@@ -89,23 +88,41 @@ def records(lines: Iterator[tuple[int, str]], dialect: CsvDialect, name: str) ->
     """First line, last line and stripped fields of each row that is neither blank nor a comment.
 
     A quote counts only at the start of a field. With the delimiter space, any run of spaces and tabs separates.
+    Raises EmcliError for a row of more fields than a table may have columns, before it is split.
     """
     delimiter, comment = dialect.delimiter or ",", dialect.comment
+    most = dialect.sizes.columns
     grammar = _field_grammar(delimiter)
     blanks = grammar.blanks
     for number, text in lines:
         if comment and text.startswith(comment):
             continue
         if '"' in text:
-            yield _quoted_record(number, text, lines, grammar, dialect.sizes.longest, name)
+            yield _quoted_record(number, text, lines, grammar, dialect.sizes, name)
         elif not text.strip(blanks):
             continue
+        elif len(text) >= most and _fields_in(text, delimiter) > most:
+            raise TooWide(most, name, number)
         elif delimiter == " ":
             yield number, number, [field for field in text.replace("\t", " ").split(" ") if field]
         elif " " in text or "\t" in text:
             yield number, number, [field.strip(blanks) for field in text.split(delimiter)]
         else:
             yield number, number, text.split(delimiter)
+
+
+class TooWide(EmcliError):
+    """A table of more columns than are read."""
+
+    def __init__(self, most: int, name: str, *place: int):
+        super().__init__(Exit.DATA, Problem(f"more than {most} columns", name, *place))
+
+
+def _fields_in(text: str, delimiter: str) -> int:
+    """How many fields a row without quotes has, without splitting it."""
+    if delimiter == " ":
+        return sum(1 for _ in re.finditer("[^ \t]+", text))
+    return text.count(delimiter) + 1
 
 
 class _FieldGrammar(NamedTuple):
@@ -123,7 +140,7 @@ def _field_grammar(delimiter: str) -> _FieldGrammar:
 
 
 def _quoted_record(
-    first: int, text: str, lines: Iterator[tuple[int, str]], grammar: _FieldGrammar, longest: int, name: str
+    first: int, text: str, lines: Iterator[tuple[int, str]], grammar: _FieldGrammar, sizes: ReadSizes, name: str
 ) -> Record:
     """A row with quotes, which may go on in the next lines.
 
@@ -141,8 +158,8 @@ def _quoted_record(
                 line, text = next(lines, (0, ""))
                 if not line:
                     raise data_error("quote is never closed", name, begin, len(fields) + 1)
-                if size > longest:
-                    what = f"quoted field is longer than {longest} characters"
+                if size > sizes.longest:
+                    what = f"quoted field is longer than {sizes.longest} characters"
                     raise data_error(what, name, begin, len(fields) + 1)
                 at = 0
             field, at = "\n".join([*parts, text[at:end]]).replace('""', '"'), end + 1
@@ -150,6 +167,8 @@ def _quoted_record(
             end = _end(grammar.plain, text, at)
             field, at = text[at:end], end
         fields.append(field.strip(grammar.blanks))
+        if len(fields) > sizes.columns:
+            raise TooWide(sizes.columns, name, line)
         following = grammar.end.match(text, at)
         if following is None:
             raise data_error(f"text after closing quote, got {quoted(text[at:])}", name, line, len(fields))
@@ -191,8 +210,12 @@ def detect_delimiter(start: bytes, dialect: CsvDialect, name: str) -> str:
 def _field_counts(lines: list[tuple[int, str]], dialect: CsvDialect) -> list[int]:
     """How many fields each row has with a delimiter."""
     counts: list[int] = []
-    with suppress(EmcliError):  # quotes that this delimiter does not fit, or a field that the sample's end cuts
+    try:
         counts.extend(len(fields) for _, _, fields in records(iter(lines), dialect, ""))
+    except TooWide:
+        counts.append(dialect.sizes.columns + 1)
+    except EmcliError:  # quotes that this delimiter does not fit, or a field that the sample's end cuts
+        pass
     return counts
 
 

@@ -9,7 +9,7 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
-_CHUNK_ROWS = 1 << 16  # rows that are written at a time
+_CHUNK_ROWS, _CHUNK_CELLS = 1 << 16, 1 << 20  # that are written at a time
 _must_be_quoted = re.compile(r'[,;|\t"\r\n]').search
 Column = npt.NDArray[np.generic] | Sequence[float | str]
 
@@ -23,8 +23,9 @@ def format_csv(header: Sequence[str], columns: Sequence[Column]) -> Iterator[str
     if header:
         yield ",".join(_quoted(name, len(header) == 1) for name in header) + "\n"
     alone = len(columns) == 1
-    for start in range(0, len(columns[0]) if columns else 0, _CHUNK_ROWS):
-        parts = [_texts(column[start : start + _CHUNK_ROWS], alone) for column in columns]
+    size = max(1, min(_CHUNK_ROWS, _CHUNK_CELLS // max(len(columns), 1)))
+    for start in range(0, len(columns[0]) if columns else 0, size):
+        parts = [_texts(column[start : start + size], alone) for column in columns]
         yield "\n".join(map(",".join, zip(*parts, strict=True))) + "\n"
 
 

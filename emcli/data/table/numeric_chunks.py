@@ -4,37 +4,19 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from functools import cache
-from types import ModuleType
 
 import numpy as np
 
-from emcli.compute.memory import is_ample
+from emcli.data.table.arrow import arrow_is_usable, load_arrow
 from emcli.types import Array
 
 _PLAIN = b"0123456789+-.eE \r\n"
+_MAX_ARROW_COLUMNS = 2000  # beyond it Arrow is slower than numpy, and takes 5 kB for each column
 
 
 def count_byte(data: bytes, mark: str) -> int:
     """How often an ASCII character occurs; bytes.count takes ten times as long where there are many."""
     return int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord(mark)))
-
-
-@cache
-def load_arrow() -> ModuleType | None:
-    """Arrow with its CSV reader, or None where it is not installed."""
-    try:
-        import pyarrow
-        import pyarrow.csv
-    except ImportError:
-        return None
-    module: ModuleType = pyarrow
-    return module
-
-
-def arrow_is_usable() -> bool:
-    """Is Arrow installed, and memory ample for its libraries and heaps?"""
-    return is_ample() and load_arrow() is not None
 
 
 def has_only_numbers(data: bytes, delimiter: str) -> bool:
@@ -53,6 +35,7 @@ def parse(data: bytes, delimiter: str, width: int, columns: Sequence[int], by_ar
     data = data.rstrip(b"\r\n")
     if not data.strip():
         return None
+    by_arrow = by_arrow and width <= _MAX_ARROW_COLUMNS and arrow_is_usable()  # memory may be less than it was
     numbers = _parse_by_arrow(data, delimiter, width) if by_arrow else None
     if numbers is None:
         try:

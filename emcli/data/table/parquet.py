@@ -2,99 +2,177 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emcli.data.table.source import data_error
-from emcli.data.table.table import Record, RowChunk
+from emcli.compute.memory import require
+from emcli.data.table.arrow import LIBRARY_BYTES, load_arrow
+from emcli.data.table.csv_reader import TooWide
+from emcli.data.table.source import check_expansion, data_error
+from emcli.data.table.table import ReadSizes, Record, RowChunk
 from emcli.errors import EmcliError, quoted
 from emcli.types import Array
 
-_CHUNK_ROWS = 1 << 16  # rows that are decoded at a time
+if TYPE_CHECKING:
+    import pyarrow
+
+_CHUNK_ROWS = 1 << 16  # rows that are decoded at a time, or fewer that take _CHUNK_BYTES
+_CHUNK_BYTES = 1 << 26
+_FOOTER_COPIES = 20  # of the footer's bytes, that its description of all columns takes
+_MAX_FOOTER = 64 << 20  # bytes
 _MAX_EXACT = 2**53  # integers beyond which a double cannot tell neighbours apart
+_COLUMN_BYTES = 8 << 10  # that reading a column takes, however short
+_NUMBER_BYTES = 8  # of a cell that is read, however few a file keeps of it
+Rows = Callable[[Sequence[int]], Iterator[RowChunk]]
 
 
-def open_parquet(path: str) -> tuple[tuple[str, ...], Iterator[RowChunk]]:
-    """Names of the columns, and the rows in chunks. Raises EmcliError, exit 3."""
+def open_parquet(path: str, sizes: ReadSizes) -> tuple[tuple[str, ...], Rows]:
+    """Names of the columns, and what reads some of these in chunks of rows. Raises EmcliError, exit 3.
+
+    Nothing is decoded before its size, as the file tells it, is known to be harmless and to fit in memory.
+    """
+    footer = _footer_bytes(path)
+    if footer > _MAX_FOOTER:
+        raise data_error(f"Parquet with a footer of more than {_MAX_FOOTER >> 20} MiB", path)
+    require(LIBRARY_BYTES + _FOOTER_COPIES * footer, "Parquet", path)
+    arrow = load_arrow()
+    if arrow is None:
+        raise data_error("Parquet needs the Python package pyarrow", path, hint="pip install 'emcli[fast]'")
+    import pyarrow.parquet
+
     try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise data_error("Parquet needs the Python package pyarrow", path, hint="pip install 'emcli[fast]'") from None
-
-    def chunks() -> Iterator[RowChunk]:
-        line = 1
-        with file:
-            try:
-                for rows in file.iter_batches(_CHUNK_ROWS):
-                    yield RowChunk(line, rows)
-                    line += len(rows)
-            except (pyarrow.ArrowException, OSError) as error:
-                raise _damaged(path, error) from None
-
-    try:
-        file = pyarrow.parquet.ParquetFile(path)
-        names = tuple(file.schema_arrow.names)
+        with pyarrow.parquet.ParquetFile(path) as file:
+            names, metadata = tuple(file.schema_arrow.names), file.metadata
+            kinds = file.schema_arrow.types
     except (pyarrow.ArrowException, OSError) as error:
         raise _damaged(path, error) from None
     if not names:
         raise data_error("Parquet without columns", path)
-    return names, chunks()
+    if max(len(names), metadata.num_columns) > sizes.columns:
+        raise TooWide(sizes.columns, path)
+    texts = {i for i, kind in enumerate(kinds) if pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)}
+
+    def chunks(columns: Sequence[int]) -> Iterator[RowChunk]:
+        rows = _rows_at_a_time(metadata, columns, names, path)
+        coded = [names[i] for i in sorted(texts & set(columns))]  # so that an equal cell is decoded once
+        line, made, size = 1, 0, os.path.getsize(path)
+
+        def tally(more: int) -> None:
+            nonlocal made
+            made += more
+            check_expansion(made, size, path)
+
+        wanted = [names[i] for i in columns] if columns and len(set(names)) == len(names) else None
+        try:
+            with pyarrow.parquet.ParquetFile(path, metadata=metadata, read_dictionary=coded) as file:
+                for batch in file.iter_batches(rows, columns=wanted):
+                    at = {name: i for i, name in enumerate(batch.schema.names)}
+                    of = {i: at[names[i]] for i in columns} if wanted else {i: i for i in columns}
+                    tally(_NUMBER_BYTES * len(batch) * len(of))
+                    cells = {i: batch.column(place) for i, place in of.items()}
+                    yield RowChunk(line, len(batch), cells, len(batch) / max(metadata.num_rows, 1), tally)
+                    line += len(batch)
+        except (pyarrow.ArrowException, OSError) as error:
+            raise _damaged(path, error) from None
+
+    return names, chunks
+
+
+def _footer_bytes(path: str) -> int:
+    """The size of a file's description of itself, which stands before its last 8 bytes."""
+    with open(path, "rb") as file:
+        file.seek(-8, os.SEEK_END)
+        return int.from_bytes(file.read(4), "little")
+
+
+def _rows_at_a_time(
+    metadata: pyarrow.parquet.FileMetaData, columns: Sequence[int], names: Sequence[str], path: str
+) -> int:
+    """How many rows to decode at a time. Raises EmcliError where the columns expand too much, or do not fit."""
+    leaves = range(metadata.num_columns) if metadata.num_columns != len(names) else columns  # nested ones have several
+    total, longest, largest = 0, _NUMBER_BYTES * max(len(leaves), 1), 0
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        parts = [group.column(i) for i in leaves]
+        decoded = sum(max(part.total_uncompressed_size, _NUMBER_BYTES * part.num_values) for part in parts)
+        total += decoded
+        longest = max(longest, decoded // max(group.num_rows, 1))
+        largest = max(largest, sum(part.total_compressed_size for part in parts))
+    check_expansion(total, os.path.getsize(path), path)
+    rows = max(1, min(_CHUNK_ROWS, _CHUNK_BYTES // longest))
+    require(largest + 3 * rows * longest + _COLUMN_BYTES * len(leaves), f"{rows} rows of {len(columns)} columns", path)
+    return rows
 
 
 def _damaged(path: str, error: BaseException) -> EmcliError:
+    if isinstance(error, MemoryError):
+        return data_error("not enough memory for its rows", path)
     message = (str(error).splitlines() or [""])[0]
     return data_error(f"damaged Parquet data: {quoted(message, 100)}", path)
 
 
-def numbers(chunk: RowChunk, columns: Sequence[int], name: str) -> Array | None:
+def numbers(chunk: RowChunk, columns: Sequence[int], header: Sequence[str], name: str) -> Array | None:
     """Columns as doubles (n, columns); None where one is no number, or a value is missing or not finite."""
     import pyarrow
 
-    found = np.empty((len(chunk.rows), len(columns)))
+    found = np.empty((chunk.row_count, len(columns)))
     for at, column in enumerate(columns):
-        cells = chunk.rows.column(column)
+        cells = chunk.columns[column]
         is_numeric = pyarrow.types.is_integer(cells.type) or pyarrow.types.is_floating(cells.type)
         if cells.null_count or not is_numeric:
             return None
-        _check_exact(chunk, column, name)
+        _check_exact(chunk, column, header, name)
         doubles = cells.cast(pyarrow.float64())
         found[:, at] = np.frombuffer(doubles.buffers()[1], np.float64, len(doubles), 8 * doubles.offset)
     return found if np.isfinite(found).all() else None
 
 
-def _check_exact(chunk: RowChunk, column: int, name: str) -> None:
+def _check_exact(chunk: RowChunk, column: int, header: Sequence[str], name: str) -> None:
     """Raise EmcliError for an integer that a double cannot hold."""
     import pyarrow
 
-    cells = chunk.rows.column(column)
+    cells = chunk.columns[column]
     if not pyarrow.types.is_integer(cells.type):
         return
     try:
         cells.cast(pyarrow.float64())
     except pyarrow.ArrowInvalid:
         row, value = next((i, v) for i, v in enumerate(cells.to_pylist()) if v is not None and abs(v) > _MAX_EXACT)
-        what = f"integer beyond 2^53 in column {quoted(chunk.rows.schema.names[column])}, got {quoted(value)}"
+        what = f"integer beyond 2^53 in column {quoted(header[column])}, got {quoted(value)}"
         raise data_error(what, name, chunk.line + row, column + 1) from None
 
 
 def texts(chunk: RowChunk, column: int) -> list[str]:
     """The cells of a column as a CSV would have them; empty where a value is missing."""
-    return ["" if value is None else _as_text(value) for value in chunk.rows.column(column).to_pylist()]
+    import pyarrow
+
+    cells = chunk.columns[column]
+    if pyarrow.types.is_dictionary(cells.type):
+        different = [_as_text(value) for value in cells.dictionary.to_pylist()]
+        found = ["" if code is None else different[code] for code in cells.indices.to_pylist()]
+    else:
+        found = [_as_text(value) for value in cells.to_pylist()]
+    chunk.tally(sum(map(len, found)))
+    return found
 
 
 def _as_text(value: object) -> str:
+    if value is None:
+        return ""
     if isinstance(value, float):
         return repr(value)
     return str(value).lower() if isinstance(value, bool) else str(value).strip(" \t")
 
 
-def records(chunks: Iterator[RowChunk], numeric: Sequence[int], name: str) -> Iterator[Record]:
-    """Rows one by one as those of a CSV: the row's number twice, and its cells."""
+def records(chunks: Iterator[RowChunk], numeric: Sequence[int], header: Sequence[str], name: str) -> Iterator[Record]:
+    """Rows one by one as those of a CSV: the row's number twice, and its cells; those that are not read are empty."""
     for chunk in chunks:
         for column in numeric:
-            _check_exact(chunk, column, name)
-        columns = [texts(chunk, column) for column in range(chunk.rows.num_columns)]
+            _check_exact(chunk, column, header, name)
+        unread = [""] * chunk.row_count
+        columns = [texts(chunk, i) if i in chunk.columns else unread for i in range(len(header))]
         for line, cells in enumerate(zip(*columns, strict=True), chunk.line):
             yield line, line, list(cells)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import chain
 from typing import BinaryIO
 
 from emcli.data.table import csv_reader, parquet
@@ -17,6 +17,7 @@ from emcli.data.table.table import ColumnSelection, CsvDialect, FilePreamble, Re
 from emcli.data.table.table_builder import TableBuilder
 from emcli.errors import EmcliError, Exit, counted, escaped, quoted, suggestion
 
+_PIECE_TEXT = 1 << 24  # characters in rows that are read together
 Chooser = Callable[[tuple[str, ...], str, bool], ColumnSelection]
 
 
@@ -53,17 +54,35 @@ def read_chunks(
     for number, file in enumerate(_opened(files, dialect, stdin), 1):
         if selection is None:
             selection = choose(file.header, file.name, bool(file.dialect.header))
-        records = _records(file, selection)
-        is_first, ended = True, False
-        while not ended:
+        records = _Pieces(_records(file, selection), rows)
+        is_first = True
+        while not records.ended:
             builder = TableBuilder(file, selection)
             builder.start_file(file.name)
-            while not (builder.count or ended):
-                ended = builder.add_rows(islice(records, rows)) < rows
+            while not (builder.count or records.ended):
+                builder.add_rows(records.piece())
             if is_first or builder.saw_rows:
                 any_rows = any_rows or builder.count > 0
                 yield builder.table(empty=any_rows or number < len(files))
             is_first = False
+
+
+class _Pieces:
+    """Rows in pieces of at most so many, and of text that takes little memory."""
+
+    def __init__(self, records: Iterator[Record], rows: int) -> None:
+        self._records, self._rows = records, rows
+        self.ended = False
+
+    def piece(self) -> Iterator[Record]:
+        """The next rows; `ended` where there are no more."""
+        size = 0
+        for count, record in enumerate(self._records, 1):
+            yield record
+            size += sum(map(len, record[2]))
+            if count == self._rows or size > _PIECE_TEXT:
+                return
+        self.ended = True
 
 
 def _opened(files: Sequence[str], dialect: CsvDialect, stdin: BinaryIO | None) -> Iterator[FilePreamble]:
@@ -79,7 +98,8 @@ def _opened(files: Sequence[str], dialect: CsvDialect, stdin: BinaryIO | None) -
 
 def _records(file: FilePreamble, selection: ColumnSelection) -> Iterator[Record]:
     if file.row_chunks is not None:
-        return parquet.records(file.row_chunks, selection.numeric, file.name)
+        chunks = file.row_chunks(selection.columns)
+        return parquet.records(chunks, selection.numeric, file.header, file.name)
     return csv_reader.records(csv_reader.numbered_lines(file.text_chunks, file.name), file.dialect, file.name)
 
 
@@ -87,7 +107,7 @@ def _records(file: FilePreamble, selection: ColumnSelection) -> Iterator[Record]
 def open_table(source: str, dialect: CsvDialect, stdin: BinaryIO | None = None) -> Iterator[FilePreamble]:
     """Open a file and read as far as it takes to detect its delimiter and header. Raises EmcliError."""
     if is_parquet(source):
-        header, row_chunks = parquet.open_parquet(source)
+        header, row_chunks = parquet.open_parquet(source, dialect.sizes)
         dialect = replace(dialect, delimiter=dialect.delimiter or ",", header=True)
         yield FilePreamble(source, dialect, header, None, (), iter(()), row_chunks, total_size([source]))
         return
@@ -125,25 +145,33 @@ def _remembered(incoming: Iterator[TextChunk], seen: list[TextChunk], longest: i
         yield chunk
 
 
-def find_column(header: Sequence[str], spec: str, source: str, exit_code: Exit = Exit.USAGE) -> int:
-    """The column, from 0, that a name or else a number from 1 means.
+def column_finder(header: Sequence[str], source: str, exit_code: Exit = Exit.USAGE) -> Callable[[str], int]:
+    """What gives the column, from 0, that a name or else a number from 1 means.
 
-    Raises EmcliError: with `exit_code` if there is no such column, with 3 if several have the name.
+    It raises EmcliError: with `exit_code` if there is no such column, with 3 if several have the name.
     """
-    spec, shown = spec.strip(), escaped(source, 200)
-    same = [column for column, name in enumerate(header) if name == spec]
-    if len(same) == 1:
-        return same[0]
-    if same:
-        numbers = ", ".join(str(column + 1) for column in same[:MAX_SHOWN])
-        what = f"column name {quoted(spec)} is not unique in {shown} (columns {numbers})"
-        raise EmcliError(Exit.DATA, what, hint="rename the columns, or give the number of one")
-    if re.fullmatch(r"[-+]?[0-9]+", spec):
-        # Longer numbers are beyond any file, and int() refuses the longest.
-        if spec.isdigit() and len(spec) < 10 and 1 <= int(spec) <= len(header):
-            return int(spec) - 1
-        many = counted(len(header), "column")
-        raise EmcliError(exit_code, f"no column {quoted(spec)}: columns count from 1 and {shown} has {many}")
-    names = ", ".join(escaped(name) for name in header[:20]) + ", …" * (len(header) > 20)
-    guess = suggestion(spec, header).strip(" ()")
-    raise EmcliError(exit_code, f"no column {quoted(spec)} in {shown} (has: {names}{guess and '; ' + guess})")
+    shown = escaped(source, 200)
+    places: dict[str, list[int]] = {}
+    for column, name in enumerate(header):
+        places.setdefault(name, []).append(column)
+
+    def find(spec: str) -> int:
+        spec = spec.strip()
+        same = places.get(spec, [])
+        if len(same) == 1:
+            return same[0]
+        if same:
+            numbers = ", ".join(str(column + 1) for column in same[:MAX_SHOWN])
+            what = f"column name {quoted(spec)} is not unique in {shown} (columns {numbers})"
+            raise EmcliError(Exit.DATA, what, hint="rename the columns, or give the number of one")
+        if re.fullmatch(r"[-+]?[0-9]+", spec):
+            # Longer numbers are beyond any file, and int() refuses the longest.
+            if spec.isdigit() and len(spec) < 10 and 1 <= int(spec) <= len(header):
+                return int(spec) - 1
+            many = counted(len(header), "column")
+            raise EmcliError(exit_code, f"no column {quoted(spec)}: columns count from 1 and {shown} has {many}")
+        names = ", ".join(escaped(name) for name in header[:20]) + ", …" * (len(header) > 20)
+        guess = suggestion(spec, header).strip(" ()")
+        raise EmcliError(exit_code, f"no column {quoted(spec)} in {shown} (has: {names}{guess and '; ' + guess})")
+
+    return find

@@ -30,13 +30,19 @@ _SIGNATURES = [  # those made of printable letters could begin a header, so they
     (_GZIP_SIGNATURE, "gzip in gzip", _DECOMPRESS_HINT),
 ]
 _COMPRESSORS = {".gz": "gzip", ".zst": "zstd"}
-_MAX_EXPANSION = 500  # output of a decompressor over its input, for outputs of more than _HARMLESS_BYTES bytes
+_MAX_EXPANSION = 500  # what is made of a file over its own size, where that is more than _HARMLESS_BYTES bytes
 _HARMLESS_BYTES = 1 << 26
 
 
 def data_error(what: str, name: str, *place: int, hint: str | None = None) -> EmcliError:
     """The error for data that cannot be read; its place is a line, or a line and a field number."""
     return EmcliError(Exit.DATA, Problem(what, name, *place), hint=hint)
+
+
+def check_expansion(size: int, read: int, name: str) -> None:
+    """Raise EmcliError where `size` bytes are made of the `read` bytes of a file, as no data do."""
+    if size > max(_HARMLESS_BYTES, _MAX_EXPANSION * read):
+        raise data_error(f"expands more than {_MAX_EXPANSION}-fold, as no data do (a decompression bomb?)", name)
 
 
 class ByteStream(Protocol):
@@ -93,11 +99,8 @@ class Reader:
         if piece is None:
             raise data_error(f"read error after {self._count} bytes: no data ready (non-blocking stream)", self.name)
         self._count += len(piece)
-        if self._compressed is not None and self._count > max(
-            _HARMLESS_BYTES, _MAX_EXPANSION * self._compressed._count
-        ):
-            what = f"expands more than {_MAX_EXPANSION}-fold, as no data do (a decompression bomb?)"
-            raise data_error(what, self.name)
+        if self._compressed is not None:
+            check_expansion(self._count, self._compressed._count, self.name)
         return piece
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from sys import getsizeof
 from typing import TYPE_CHECKING, NamedTuple, overload
 
 import numpy as np
@@ -17,6 +18,7 @@ from emcli.types import Array, IndexArray
 if TYPE_CHECKING:
     import pyarrow
 
+ENTRY_BYTES = 160  # of a string in a dictionary and a list, and of its number
 Record = tuple[int, int, list[str]]  # a row's first line, its last line, its fields
 
 
@@ -31,7 +33,10 @@ class RowChunk(NamedTuple):
     """Some rows of a Parquet file, and the number, from 1, of the first of them."""
 
     line: int
-    rows: pyarrow.RecordBatch
+    row_count: int
+    columns: Mapping[int, pyarrow.Array]  # those that are read, by their place in the file
+    share: float  # of the rows of the file
+    tally: Callable[[int], None]  # is told of each byte of text that is made of them
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class ReadSizes:
     chunk: int = 2 << 20  # bytes that are read and parsed at a time
     sample: int = 64 << 10  # bytes that the delimiter is detected from
     longest: int = 16 << 20  # bytes that one line may have, and characters that one quoted field may have
+    columns: int = 100_000  # that a table may have
     arrow: int = 4 << 20  # bytes of a table from which Arrow repays its import
 
 
@@ -63,6 +69,11 @@ class ColumnSelection:
     numeric: tuple[int, ...]  # read as float64
     text: tuple[int, ...] = ()  # kept as stripped strings
 
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """All of them, each once, in the order of the file."""
+        return tuple(sorted({*self.numeric, *self.text}))
+
 
 @dataclass(frozen=True)
 class FilePreamble:
@@ -74,7 +85,9 @@ class FilePreamble:
     header_line: int | None
     warnings: tuple[FitWarning, ...]
     text_chunks: Iterator[TextChunk]
-    row_chunks: Iterator[RowChunk] | None = None  # of a Parquet file, which has no text
+    row_chunks: Callable[[Sequence[int]], Iterator[RowChunk]] | None = (
+        None  # some columns of Parquet, which has no text
+    )
     size: int = 0  # bytes of the whole table, if that is known
 
 
@@ -85,13 +98,25 @@ class StringColumn(Sequence[str]):
         self._codes: dict[str, int] = {}
         self._different: list[str] = []
         self._column = array("i")  # for each string its place in _different
+        self._text_bytes = 0  # of the different strings
 
     def append(self, text: str) -> None:
         """Add one at the end."""
         code = self._codes.setdefault(text, len(self._different))
         if code == len(self._different):
             self._different.append(text)
+            self._text_bytes += getsizeof(text) + ENTRY_BYTES
         self._column.append(code)
+
+    @property
+    def different(self) -> int:
+        """How many different ones there are."""
+        return len(self._different)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that they take."""
+        return self._text_bytes + self._column.itemsize * len(self._column)
 
     def extend(self, texts: Iterable[str]) -> None:
         """Add some at the end."""

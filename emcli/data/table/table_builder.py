@@ -15,13 +15,14 @@ from emcli.compute import arrays
 from emcli.compute.memory import require
 from emcli.compute.threads import prefetch, usable_cores
 from emcli.data.table import csv_reader, numeric_chunks, parquet
+from emcli.data.table.arrow import arrow_is_usable
 from emcli.data.table.row_problems import RowProblems, dropped_rows
 from emcli.data.table.source import data_error
 from emcli.data.table.table import ColumnSelection, FilePreamble, Record, RowChunk, StringColumn, Table, TextChunk
 from emcli.errors import FitWarning
 from emcli.types import Array
 
-_SAMPLE_ROWS = 100  # rows from which the length of texts is estimated
+_PIECE_ROWS, _PIECE_NUMBERS = 1 << 16, 1 << 18  # that are read one by one, and then kept together
 _is_not_zero = re.compile(r"[-+.0]*[1-9]").match
 
 
@@ -39,13 +40,13 @@ class TableBuilder:
     ) -> None:
         self._first, self._header = first, first.header
         self._dialect, self._delimiter = first.dialect, first.dialect.delimiter or ","
-        self._numeric, self._text = list(selection.numeric), selection.text
+        self._numeric, self._text, self._columns = list(selection.numeric), selection.text, selection.columns
         self._problems = RowProblems(self._header, self._numeric, self._dialect)
         self._rows = arrays.GrowingArray()
         self._texts = tuple(text_column() for _ in self._text)
         self.count = 0  # rows so far
         self._underflows = 0
-        self._bytes = 0  # of text that was read
+        self._bytes = 0.0  # of the files that was read
         self._break_rows, self._break_lines = array("q"), array("q")
         self._next_line = -1
         self._disk_has_room = False  # was that checked?
@@ -65,20 +66,28 @@ class TableBuilder:
     def read(self, file: FilePreamble) -> None:
         """Add all rows of a file. Raises EmcliError where it cannot be read on."""
         self.start_file(file.name)
-        for row_chunk in file.row_chunks or ():
+        for row_chunk in file.row_chunks(self._columns) if file.row_chunks else ():
+            self._bytes += row_chunk.share * file.size
             self._add_row_chunk(row_chunk)
-        parsed = self._parsed(file.text_chunks)
+        parsed = self._counted(self._parsed(file.text_chunks))
         for chunk, numbers in parsed:
-            self._bytes += len(chunk.data)
-            growth = max(self._first.size / self._bytes, 1.0)
             if numbers is not None:
-                expected = int(1.02 * growth * (self.count + len(numbers))) if self._first.size else 0
-                self._add_numbers(chunk.line, numbers, expected)
+                self._add_numbers(chunk.line, numbers)
             elif b'"' in chunk.data:  # quoted text may go on in the next chunk
                 self._add_by_row(chain([chunk], (following for following, _ in parsed)))
             elif chunk.data.strip(b"\n"):
                 self._add_by_row([chunk])
-            self._check_memory(growth)
+
+    def _counted(self, parsed: Iterator[tuple[TextChunk, Array | None]]) -> Iterator[tuple[TextChunk, Array | None]]:
+        """The chunks, with their bytes counted as they are taken."""
+        for chunk, numbers in parsed:
+            self._bytes += len(chunk.data)
+            yield chunk, numbers
+
+    @property
+    def _growth(self) -> float:
+        """How many times the rows so far there will be in the end, as far as that is known."""
+        return max(self._first.size / self._bytes, 1.0) if self._bytes else 1.0
 
     def _parsed(self, chunks: Iterator[TextChunk]) -> Iterator[tuple[TextChunk, Array | None]]:
         """Each chunk with its numbers, or None if it must be read row by row; large tables in threads."""
@@ -92,7 +101,7 @@ class TableBuilder:
         for chunk in chunks:
             size = max(self._first.size, self._bytes + len(chunk.data))
             is_large = size >= self._dialect.sizes.arrow and self._delimiter != " "
-            if is_large and numeric_chunks.arrow_is_usable():
+            if is_large and arrow_is_usable():
                 threads = usable_cores(self._dialect.jobs)
                 yield from prefetch(partial(parse, by_arrow=True), chain([chunk], chunks), threads)
             else:
@@ -103,23 +112,27 @@ class TableBuilder:
         mark = self._dialect.comment
         return mark is not None and numeric_chunks.has_only_numbers(mark.encode(errors="replace"), self._delimiter)
 
-    def _add_numbers(self, line: int, numbers: Array, expected: int = 0) -> None:
-        """Add rows (n, d) that stand on consecutive lines; `expected` rows in the end, if that is known."""
+    def _add_numbers(self, line: int, numbers: Array) -> None:
+        """Add rows (n, d) that stand on consecutive lines."""
         self._note_line(line)
-        self._rows.append(numbers, expected)
         self.count += len(numbers)
         self._next_line = line + len(numbers)
+        self._keep(numbers)
+
+    def _keep(self, numbers: Array) -> None:
+        """Append rows (n, d) that were counted. Raises EmcliError where those to come will not fit in memory."""
+        self._rows.append(numbers, int(1.02 * self._growth * self.count) if self._first.size else 0)
+        self._check_memory(self._growth)
 
     def _add_row_chunk(self, chunk: RowChunk) -> None:
         """Add rows of Parquet, at once where nothing is wrong with them."""
-        numbers = parquet.numbers(chunk, self._numeric, self._name)
+        numbers = parquet.numbers(chunk, self._numeric, self._header, self._name)
         if numbers is None:
-            self.add_rows(parquet.records(iter([chunk]), self._numeric, self._name))
-        else:
-            self._add_numbers(chunk.line, numbers)
-            for texts, column in zip(self._texts, self._text, strict=True):
-                texts.extend(parquet.texts(chunk, column))
-        self._check_memory(1.0)
+            self.add_rows(parquet.records(iter([chunk]), self._numeric, self._header, self._name))
+            return
+        self._add_numbers(chunk.line, numbers)
+        for texts, column in zip(self._texts, self._text, strict=True):
+            texts.extend(parquet.texts(chunk, column))
 
     def _add_by_row(self, chunks: Iterable[TextChunk]) -> None:
         lines = csv_reader.numbered_lines(chunks, self._name)
@@ -127,7 +140,7 @@ class TableBuilder:
 
     def add_rows(self, rows: Iterable[Record]) -> int:
         """Add rows one by one, or what is wrong with them; how many rows came."""
-        values = array("d")
+        values, waiting = array("d"), 0  # numbers of rows that are not kept yet
         before, skipped = self.count, 0
         for line, _, fields in rows:
             if len(fields) != len(self._header):
@@ -148,9 +161,12 @@ class TableBuilder:
                 texts.append(fields[column])
             self.count += 1
             self._next_line = line + 1
-        added = self.count - before
-        self._rows.append(np.frombuffer(values).reshape(added, len(self._numeric)))
-        return added + skipped
+            waiting += 1
+            if waiting == _PIECE_ROWS or len(values) >= _PIECE_NUMBERS:
+                self._keep(np.frombuffer(values).reshape(waiting, len(self._numeric)))
+                values, waiting = array("d"), 0
+        self._keep(np.frombuffer(values).reshape(waiting, len(self._numeric)))
+        return self.count - before + skipped
 
     def _note_line(self, line: int) -> None:
         """Keep the line of the next row where it does not follow that of the row before."""
@@ -160,17 +176,15 @@ class TableBuilder:
 
     def _check_memory(self, growth: float) -> None:
         """Raise EmcliError while there is plenty of memory, if there will not be for `growth` times the rows so far."""
-        texts = sum(
-            sum(map(len, column[-_SAMPLE_ROWS:])) / len(column[-_SAMPLE_ROWS:]) + 60 for column in self._texts if column
-        )
+        kept = sum(column.nbytes for column in self._texts if isinstance(column, StringColumn))
         rows, width = int(self.count * growth), len(self._numeric)
-        size = 8 * rows * width
+        size, texts = 8 * rows * width, int(kept * growth)
         what = f"{rows} rows of {width + len(self._text)} columns"
+        arrays.check_limit(texts, f"the text of {rows} rows", self._name)
         if not arrays.too_large(size):
-            need = arrays.TABLE_COPIES * size + rows * texts - self.count * (8 * width + texts)
-            require(int(need), what, self._name)
+            require(arrays.TABLE_COPIES * size - 8 * self.count * width + texts - kept, what, self._name)
             return
-        require(int((rows - self.count) * texts), what, self._name)
+        require(texts - kept, what, self._name)
         if self._rows.file is not None and not self._disk_has_room:
             self._rows.file.check_room(2 * size)
             self._disk_has_room = True
