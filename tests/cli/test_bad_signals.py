@@ -139,7 +139,7 @@ EARLY = ["emcli", "emcli.cli.app", "emcli.cli.guard", "typer"]  # before the gua
 
 
 @pytest.mark.parametrize("module", [*EARLY, "numpy", "emcli.inference.fit"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+@one_signal
 def test_a_signal_in_starting_shows_no_traceback(module: str, number: signal.Signals, tmp_path: Path) -> None:
     lay(tmp_path, Bad("fit", 0))
     before = snapshot(tmp_path)

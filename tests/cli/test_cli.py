@@ -94,7 +94,7 @@ def test_an_unconverged_fit_says_so_and_ends_with_1_on_request() -> None:
 
 def test_every_degenerate_start_is_in_the_ledger_and_does_not_stop_the_others(write: Write) -> None:
     rows = "\n".join(["5"] * 30 + [f"{i * i % 47}.{i}" for i in range(60)])
-    document = fit("gmm", write("spike.csv", "x\n" + rows), "-k", 3, "--init", "random", "--restarts", 20)
+    document = fit("gmm", write("spike.csv", "x\n" + rows), "-k", 3, "--init", "random", "--restarts", 8)
     failed = [start for start in document["restarts"] if start["status"] == "degenerate"]
     assert failed, "these data make some starts degenerate"
     assert all(start["log_likelihood"] is None and start["reason"] for start in failed)

@@ -218,15 +218,15 @@ def test_a_row_far_from_everything_keeps_its_responsibilities(tmp_path: Path) ->
 
 def test_a_fit_ends_and_says_how(tmp_path: Path) -> None:
     table = as_csv(NORMAL)
-    said, slugs = fitted("gmm", table, "-k 3 --max-iter 2", tmp_path)
+    said, slugs = fitted("gmm", table, "-k 3 --max-iter 2 --restarts 4", tmp_path)
     assert said["status"] == "max_iter" and "slow" in slugs
-    words = ["fit", "gmm", "x.csv", "-k", "3", "--max-iter", "2"]
+    words = ["fit", "gmm", "x.csv", "-k", "3", "--max-iter", "2", "--restarts", "4"]
     assert in_process([*words, "--require-convergence"], tmp_path).code == 1
     said, _ = fitted("gmm", table, "-k 1 --tol 1e-300", tmp_path)
     assert said["status"] == "converged" and said["stop"] == "rounding"
     said, _ = fitted("gmm", table, "-k 1", tmp_path)
     assert said["iterations"] <= 2
-    said, _ = fitted("gmm", table, "-k 5 --restarts 5 --max-iter 200", tmp_path)
+    said, _ = fitted("gmm", table, "-k 5 --restarts 3 --max-iter 200", tmp_path)
     assert min(said["parameters"]["weights"]) > 0
 
 

@@ -22,7 +22,7 @@ TYPES = {"emcli.fit/1": FitDocument, "emcli.compare/1": ComparisonDocument}
 HEADS = "heads,n\n3,10\n5,10\n,10\n8,9\n9,9\n1,9\n8,10\n"
 LABELLED = "x,y,coin\n" + "".join(f"{i % 7 + 10 * (i % 2)},{i % 5},{i % 2}\n" for i in range(40))
 TIED = "x\n" + "5\n" * 30 + "".join(f"{i * i % 47}.{i}\n" for i in range(60))
-LARGE = "x,y\n" + "".join(f"{i % 211 + 400 * (i % 3)},{i % 241}\n" for i in range(50_000))
+LARGE = "x,y\n" + "".join(f"{i % 211 + 400 * (i % 3)},{i % 241}\n" for i in range(21_000))
 COMMANDS = {
     "true parameters": ("fit configs/do_batzoglou.yaml", ""),
     "true labels": ("fit gmm - -k 2 --truth coin --covariance diag --restarts 2", LABELLED),
@@ -35,7 +35,7 @@ COMMANDS = {
         "--save-fits FOLDER",
         "gmm-k5-diag-free-random.json",
     ),
-    "comparison of an artefact": ("compare gmm sample_data/galaxies.csv -k 6", ""),
+    "comparison of an artefact": ("compare gmm sample_data/galaxies.csv -k 6 --restarts 8", ""),
     "moves": ("fit kmeans sample_data/iris.csv -k 9", ""),
     "certificate": ("fit coins - --tosses n --missing drop --mixing free -k 2 --restarts 2", HEADS),
     "comparison": ("compare gmm sample_data/galaxies.csv -k 2,3 --covariance full,tied --restarts 2 --max-iter 5", ""),

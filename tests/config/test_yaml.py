@@ -7,7 +7,7 @@ import math
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emcli.config import yaml
@@ -78,6 +78,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=50)
 @given(VALUES, st.sampled_from([None, 1, "\t"]))
 def test_json_is_yaml(value: object, indent: int | str | None) -> None:
     for ascii_only in (True, False):

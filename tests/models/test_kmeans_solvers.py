@@ -217,11 +217,10 @@ def test_neither_threads_nor_processes_change_a_bit(d: int, k: int, shared_out: 
     rows = rows_of(x, None, k)
     model = KMeans(rows.scaling.to_scaled(start))
     alone = list(islice(fast(model, rows, map), 10))
-    for jobs in (2, 4):
-        with shared_out(jobs) as mapper:
-            for one, other in zip(alone, islice(fast(model, rows, mapper), 10), strict=True):
-                assert one.score == other.score
-                assert np.array_equal(one.model.centroids, other.model.centroids)
+    with shared_out(3) as mapper:
+        for one, other in zip(alone, islice(fast(model, rows, mapper), 10), strict=True):
+            assert one.score == other.score
+            assert np.array_equal(one.model.centroids, other.model.centroids)
 
 
 def test_the_trace_has_every_iteration(tmp_path: Path) -> None:

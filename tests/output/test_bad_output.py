@@ -161,9 +161,16 @@ FULL = {
     "the version": "--version",
     "help": "--help",
 }
+each_full = pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(line, marks=[pytest.mark.slow] * (name in ("a document", "a comparison", "help")), id=name)
+        for name, line in FULL.items()
+    ],
+)
 
 
-@pytest.mark.parametrize("command", FULL.values(), ids=FULL)
+@each_full
 def test_a_full_standard_output_is_5_and_leaves_the_file(command: str, tmp_path: Path) -> None:
     text = "model: gmm\ngenerate: {rows: 9, parameters: {means: [[1]], sds: [[1]]}}\n"
     lay(tmp_path, bad("fit", 0, g__yaml=text))
@@ -256,7 +263,7 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("line", COMMANDS.values(), ids=COMMANDS)
-@pytest.mark.parametrize("most", [0, 40])
+@pytest.mark.parametrize("most", [pytest.param(0, marks=pytest.mark.slow), 40])
 def test_a_file_too_large_is_5_and_leaves_the_old_one(line: str, most: int, tmp_path: Path) -> None:
     draw = "generate: {rows: 99, parameters: {means: [[1]], sds: [[1]]}}\n"
     files = {"fit__yaml": "model: gmm\ndata: x.csv\nfit: {k: 2, restarts: 2}\n", "g__yaml": "model: gmm\n" + draw}
