@@ -138,8 +138,9 @@ def test_the_trace_ends_with_the_parameters_of_the_document(tmp_path: Path) -> N
 
 
 def test_polishing_loses_no_more_than_rounding_and_gains_what_was_left() -> None:
-    plain = fit("gmm", SAMPLES / "iris.csv", "-k", 3, "--solver", "em")
-    document = fit("gmm", SAMPLES / "iris.csv", "-k", 3)
+    plain, document = (
+        fit("gmm", SAMPLES / "iris.csv", "-k", 3, "--restarts", 2, *more) for more in (["--solver", "em"], [])
+    )
     climbed = [line["log_likelihood"] for line in document["trace"]][document["iterations"] :]
     assert min(np.diff(climbed)) > -1e-15 * 8 * abs(climbed[0])
     assert 0 <= document["log_likelihood"] - plain["log_likelihood"] < 1e-5

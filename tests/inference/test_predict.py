@@ -19,8 +19,8 @@ from conftest import SAMPLES, fit, run
 Write = Callable[[str, str], Path]
 CASES: dict[str, tuple[str, list[Any]]] = {
     "gmm": ("faithful.csv", ["gmm", "-k", 2]),
-    "gmm, tied": ("iris.csv", ["gmm", "-k", 3, "--covariance", "tied"]),
-    "gmm, spherical": ("iris.csv", ["gmm", "-k", 2, "--covariance", "spherical"]),
+    "gmm, tied": ("iris.csv", ["gmm", "-k", 3, "--covariance", "tied", "--restarts", 2]),
+    "gmm, spherical": ("iris.csv", ["gmm", "-k", 2, "--covariance", "spherical", "--restarts", 2]),
     "coins": ("two_coins.csv", ["coins", "--mixing", "free"]),
     "flips": ("flips.csv", ["coins"]),
 }

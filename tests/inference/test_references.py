@@ -23,6 +23,7 @@ GMM = [
     *(("galaxies", SAMPLES / "galaxies.csv", "V", k) for k in (1, 2, 3)),
     *(("galaxies", SAMPLES / "galaxies.csv", "E", k) for k in (1, 2, 3, 4)),
 ]
+DEAR = [("faithful_waiting", "V", 3), ("faithful_waiting", "E", 3), ("galaxies", "E", 2), ("galaxies", "E", 4)]
 KMEANS = (
     [("iris", k) for k in (2, 3, 4)] + [("faithful", k) for k in (2, 3, 4)] + [("galaxies", k) for k in range(1, 7)]
 )
@@ -59,7 +60,14 @@ def test_every_plain_iteration_on_old_faithful_agrees_with_r_and_scikit_learn(tm
         assert abs(ours["log_likelihood"] - theirs["loglik"]) < 1e-8
 
 
-@pytest.mark.parametrize(("name", "path", "family", "k"), GMM, ids=lambda value: getattr(value, "stem", value))
+@pytest.mark.parametrize(
+    ("name", "path", "family", "k"),
+    [
+        pytest.param(name, path, family, k, marks=[pytest.mark.slow] * ((name, family, k) in DEAR))
+        for name, path, family, k in GMM
+    ],
+    ids=lambda value: getattr(value, "stem", value),
+)
 def test_default_settings_find_a_gaussian_optimum_no_lower_than_the_best_known(
     name: str, path: Path, family: str, k: int
 ) -> None:

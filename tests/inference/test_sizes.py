@@ -43,7 +43,7 @@ def test_the_rows_of_a_coin_are_its_responsibilities(mixing: str, write: Write) 
 
 @pytest.mark.parametrize("mixing", ["equal", "free"])
 def test_the_rows_of_a_gaussian_are_its_responsibilities_with_their_weights(mixing: str) -> None:
-    arguments = ["gmm", BINS, "-k", 2, "--row-weights", "count", "--mixing", mixing]
+    arguments = ["gmm", BINS, "-k", 2, "--row-weights", "count", "--mixing", mixing, "--restarts", 2]
     found = fit(*arguments)["parameters"]
     x, often = table(BINS).T
     pairs = zip(found["means"], found["covariances"], strict=True)

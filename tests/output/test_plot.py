@@ -257,7 +257,16 @@ def test_bins_are_round_and_hold_every_row_however_far_from_zero() -> None:
         assert 2 <= len(edges) < 300
 
 
-SELDOM = ("coins-flips", "gmm-spherical", "heights", "mixture_1d", "two_coins", "compare")  # drawn as others are
+SELDOM = (
+    "coins-flips",
+    "coins-weights",
+    "kmeans-2",
+    "gmm-spherical",
+    "heights",
+    "mixture_1d",
+    "two_coins",
+    "compare",
+)  # drawn as others are
 
 
 def often_and_seldom(cases: Iterable[Any]) -> list[Any]:
@@ -365,7 +374,7 @@ def test_without_its_library_one_line_names_the_extra(
 ODD = ["$x^{$", "<b>&amp; \\frac", "\x1b[31m_%\u202e", "身長 😀 cm", "\udcff", "long " * 60]
 
 
-@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+@pytest.mark.parametrize("kind", [pytest.param("png", marks=pytest.mark.slow), "svg", "pdf"])
 def test_any_column_name_can_be_drawn(kind: str) -> None:
     x = np.array([1.0, 2.0])
     panels = [Panel(name, name, name, [Series("line", x, x, name)], note=name) for name in ODD[:3]]
