@@ -164,7 +164,8 @@ def _difference(value: JSON, other: JSON) -> JSON:
     if isinstance(value, list) and isinstance(other, list):
         if len(value) != len(other):
             return None
-        return [_difference(one, another) for one, another in zip(value, other, strict=True)]
+        each = [_difference(one, another) for one, another in zip(value, other, strict=True)]
+        return None if None in each else each
     if isinstance(value, int | float) and isinstance(other, int | float):
         return float(value - other)
     return None

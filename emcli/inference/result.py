@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+
 from emcli import __version__
 from emcli.config.documents import FIT, DataDocument, FitDocument, RunDocument, StepDocument, TruthDocument, in_order
 from emcli.config.places import dotted
@@ -16,6 +18,7 @@ from emcli.files.inputs import shown_name
 from emcli.models import MODELS, model_class
 from emcli.models.base import Degenerate
 from emcli.models.parameters import ParameterFault
+from emcli.types import JSON
 
 if TYPE_CHECKING:
     from emcli.inference.fit_result import FitResult
@@ -144,4 +147,19 @@ def read_fit(path: str) -> FitDocument:
         raise EmcliError(Exit.DATA, Problem(what, file)) from None
     except Degenerate as reason:
         raise EmcliError(Exit.DATA, Problem(f"parameters: {reason}", file)) from None
+    truth = fit["truth"]["parameters"] if "truth" in fit else None
+    if truth and not _can_be_shown(truth, fit):
+        what = f"truth.parameters: not those of components of {fit['model']} in the columns of data.columns"
+        raise EmcliError(Exit.DATA, Problem(what, file))
     return fit
+
+
+def _can_be_shown(parameters: Mapping[str, JSON], fit: FitDocument) -> bool:
+    """Has the fit's model a table for them, finite in each cell? There may be another number of components."""
+    names, weight = fit["data"]["columns"], fit["data"]["weight"]
+    try:
+        with np.errstate(all="ignore"):
+            columns = [values for _, values in model_class(fit["model"]).table(parameters, names, weight)]
+        return len({len(values) for values in columns}) == 1 and bool(np.isfinite(columns).all())
+    except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError, OverflowError):
+        return False

@@ -45,3 +45,22 @@ def test_any_field_of_a_saved_fit_may_be_anything(fit: dict[str, Any], tmp_path:
             hold(done, done.code)
             used += done.code == 0
     assert used > 10  # what nothing reads may be anything
+
+
+@pytest.mark.parametrize(
+    "truth",
+    [
+        {"means": [[1, 2]]},
+        {"weights": [0.5, 0.5], "means": [[1, 2], [3]], "covariances": [[[1, 0], [0, 1]]] * 2},
+        {"weights": [0.5], "means": [[1, 2], [3, 4]], "covariances": [[[1, 0], [0, 1]]] * 2},
+        {"weights": [0.5, 0.5], "means": [[1, 2], [3, 4]], "covariances": [[[1, 0], [0, -1]]] * 2},
+        {"weights": 1, "means": 2, "covariances": 3},
+        {"weights": [0.5, 0.5], "means": [{"a": 1}, [3, 4]], "covariances": [[[1, 0], [0, 1]]] * 2},
+    ],
+)
+def test_a_truth_that_the_model_cannot_show_is_refused(truth: dict[str, Any], tmp_path: Path) -> None:
+    for name, parameters in (("good", SAVED_GMM["parameters"]), ("f", truth)):
+        fit = {**SAVED_GMM, "truth": {"parameters": parameters, "adjusted_rand_index": None}}
+        (tmp_path / f"{name}.json").write_text(json.dumps(fit))
+    hold(in_process(["compare", "good.json", "good.json"], tmp_path), 0)
+    hold(in_process(["compare", "good.json", "f.json"], tmp_path), 3, "f.json: truth.parameters: ")
