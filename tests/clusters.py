@@ -11,9 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from conftest import ROOT
 
+# a fit of some seconds
+LONG = ("gmm", "-k", "4", "--restarts", "1", "--solver", "em", "--tol", "1e-13", "--max-iter", "60", "--json")
 SOON = 20  # seconds for a process to be there
 
 
@@ -103,3 +107,26 @@ def until(found: object, patience: float = SOON) -> str:
                 return str(value)
         time.sleep(0.05)
     raise TimeoutError("nothing came")
+
+
+def put(folder: Path, name: str, rows: Any, header: str, parts: int) -> None:
+    """A table as one file `name`.csv, and as a folder of parts `name`."""
+    (folder / name).mkdir()
+    np.savetxt(folder / f"{name}.csv", rows, delimiter=",", header=header, comments="", fmt="%.17g")
+    for i, part in enumerate(np.array_split(rows, parts)):
+        np.savetxt(folder / name / f"{i}.csv", part, delimiter=",", header=header, comments="", fmt="%.17g")
+
+
+def begun(*args: Any) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "emcli", "fit", *map(str, args)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+def in_the_middle(trace: Path) -> None:
+    """Wait until a fit has made some iterations."""
+    until(lambda: trace.exists() and trace.read_bytes().count(b"\n") > 10)

@@ -117,10 +117,10 @@ def open_data(
 
         raw: RawTable | RemoteTable = read(source, kind.observations, settings.data, settings.search.jobs)
     else:
-        from emcli.data.distributed import cluster
+        from emcli.data.distributed import cluster, connection
 
-        connection = held.enter_context(cluster.connect(settings.data.scheduler))
-        raw = cluster.RemoteTable(connection, source, kind.observations, settings.data)
+        workers = held.enter_context(connection.connect(settings.data.scheduler))
+        raw = cluster.RemoteTable(workers, source, kind.observations, settings.data)
     named = experiment.data_source if experiment is not None and source == experiment.data else None
 
     def dataset(settings: Settings) -> Dataset:

@@ -6,8 +6,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import partial
 from importlib.util import find_spec
@@ -16,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clusters import Processes, cluster, until
+from clusters import LONG, Processes, begun, cluster, in_the_middle, put, until
 from conftest import ROOT
 from conftest import run as run_anywhere
 
@@ -25,15 +23,6 @@ pytestmark = [
     pytest.mark.skipif(find_spec("distributed") is None, reason="Dask is not installed"),
 ]
 run = partial(run_anywhere, process=True)  # a client in this process would outlive its cluster
-LONG = ("gmm", "-k", "4", "--restarts", "1", "--solver", "em", "--tol", "1e-13", "--max-iter", "60", "--json")
-
-
-def put(folder: Path, name: str, rows: Any, header: str, parts: int) -> None:
-    """A table as one file `name`.csv, and as a folder of parts `name`."""
-    (folder / name).mkdir()
-    np.savetxt(folder / f"{name}.csv", rows, delimiter=",", header=header, comments="", fmt="%.17g")
-    for i, part in enumerate(np.array_split(rows, parts)):
-        np.savetxt(folder / name / f"{i}.csv", part, delimiter=",", header=header, comments="", fmt="%.17g")
 
 
 @pytest.fixture(scope="module")
@@ -127,21 +116,6 @@ def test_compare_and_bootstrap_use_the_cluster_too(data: Path, two: Processes) -
     few = ("gmm", data / "weighted", "-k", "1", "--columns", "x,y", "--row-weights", "w", "--bootstrap", "20")
     errors = fitted(*few, "--scheduler", two.address)["bootstrap"]["standard_errors"]
     np.testing.assert_allclose(errors["means"], [[0.0183, 0.0183]], rtol=0.6)
-
-
-def begun(*args: Any) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "emcli", "fit", *map(str, args)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-
-
-def in_the_middle(trace: Path) -> None:
-    """Wait until a fit has made some iterations."""
-    until(lambda: trace.exists() and trace.read_bytes().count(b"\n") > 10)
 
 
 def test_a_worker_killed_in_mid_fit_changes_no_byte(data: Path, tmp_path: Path) -> None:

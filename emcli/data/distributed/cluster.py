@@ -1,35 +1,30 @@
-"""A Dask cluster whose workers read the partitions of a table and keep them; results come back in partition order."""
+"""Work sent to a Dask cluster, and a table whose partitions its workers read and keep; results come in order."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial, reduce
 from hashlib import sha256
 from itertools import cycle
 from operator import add
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from emcli import __version__
 from emcli.config.settings import DataSettings
 from emcli.data.dataset import Dataset, shown_source, unfit, with_weight_sums
-from emcli.data.distributed import local, worker
+from emcli.data.distributed import worker
 from emcli.data.distributed.rows import DistributedRows
+from emcli.data.distributed.watch import Watch
 from emcli.data.rows import DataFault, Observations, Requirements
 from emcli.data.table.partitions import check_header, partition_files
 from emcli.data.table.row_problems import dropped_rows
-from emcli.errors import EmcliError, Exit, FitWarning, quoted
+from emcli.errors import EmcliError, Exit, FitWarning
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-ANSWER_SECONDS = 5  # for a scheduler to answer, and for workers to be there
-WITHOUT_WORKERS_SECONDS = 8  # after which a fit is given up
-INSTALL_HINT = "pip install 'emcli[dask]'"
 T = TypeVar("T")
 
 
@@ -37,7 +32,8 @@ class Cluster:
     """A connection to a scheduler. Errors of workers, and the loss of the scheduler, are raised here."""
 
     def __init__(self, client: Client, address: str) -> None:
-        self._client, self.address = client, address
+        self.client, self.address = client, address
+        self._watch = Watch(client)
 
     def submit(
         self, function: Callable[..., object], *lists: Sequence[object], round_robin: bool = False
@@ -45,31 +41,21 @@ class Cluster:
         """Handles of the results of a map, which stay on the workers: on those that hold the arguments, or in turn."""
         work = partial(worker.capture_errors, function)
         if not round_robin:
-            handles: list[Future] = self._client.map(work, *lists, pure=False)
+            handles: list[Future] = self.client.map(work, *lists, pure=False)
             return handles
-        places = [name for name, threads in sorted(self._threads().items()) for _ in range(threads)]
+        threads = self.result(self.client.scheduler.ncores)
+        places = [name for name, count in sorted(threads.items()) for _ in range(count)]
+        if not places:
+            raise self._lost("all workers are gone")
         return [
-            self._client.submit(work, *each, pure=False, workers=[place], allow_other_workers=True)
+            self.client.submit(work, *each, pure=False, workers=[place], allow_other_workers=True)
             for place, *each in zip(cycle(places), *lists, strict=False)
         ]
 
     def gather(self, handles: Sequence[Future]) -> list[Any]:
         """The results behind the handles, in order. Raises the first error among them; EmcliError if lost."""
-        with self._one_error():
-            since, loop = time.monotonic(), self._client.loop.asyncio_loop
-            # One wait for work and transfer: a worker that dies in between sets the client waiting for it once more.
-            coming = asyncio.run_coroutine_threadsafe(self._client.gather(list(handles), asynchronous=True), loop)
-            while True:
-                try:
-                    found = list(coming.result(timeout=1))
-                    break
-                except TimeoutError:
-                    if coming.done():
-                        raise
-                    since = time.monotonic() if self._threads() else since
-                    if time.monotonic() - since > WITHOUT_WORKERS_SECONDS:
-                        coming.cancel()
-                        raise self._lost("all workers are gone") from None
+        # One wait for work and transfer: a worker that dies in between sets the client waiting for it once more.
+        found = list(self.result(lambda: self.client.gather(list(handles), asynchronous=True)))
         for each in found:
             if isinstance(each, worker.RemoteError):
                 raise each.error
@@ -79,9 +65,30 @@ class Cluster:
         """The results of a map over the workers, in order; handles among the arguments stand for what they hold."""
         return self.gather(self.submit(function, *lists))
 
-    def _threads(self) -> dict[str, int]:
+    def result(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What is asked for in the client's loop, however long it takes. Raises EmcliError if the cluster is lost."""
+
+        async def answer() -> T:
+            return await ask()
+
         with self._one_error():
-            return dict(self._client.sync(self._client.scheduler.ncores, callback_timeout=ANSWER_SECONDS))
+            coming = asyncio.run_coroutine_threadsafe(answer(), self.client.loop.asyncio_loop)
+            while True:
+                try:
+                    return coming.result(timeout=1)
+                except TimeoutError:
+                    if coming.done():
+                        raise
+                    if self._watch.lost:
+                        coming.cancel()
+                        raise self._lost(self._watch.lost) from None
+
+    def close(self) -> None:
+        """Look at the workers no more, and cancel all tasks."""
+        self._watch.end()
+        with suppress(Exception, asyncio.CancelledError):
+            if self.client.status == "running" and not self._watch.lost:
+                self.client.cancel(list(self.client.futures), force=True)
 
     def _lost(self, what: str) -> EmcliError:
         return EmcliError(Exit.DATA, f"{self.address}: {what}", hint="nothing is written; run it again")
@@ -100,84 +107,9 @@ class Cluster:
         except (CommClosedError, OSError, TimeoutError, asyncio.CancelledError) as lost:
             raise self._lost("the scheduler is gone") from lost
         except Exception as lost:
-            if type(lost).__name__.endswith("CancelledError") or self._client.status != "running":
+            if type(lost).__name__.endswith("CancelledError") or self.client.status != "running":
                 raise self._lost("the scheduler is gone") from lost
             raise
-
-
-@contextmanager
-def connect(address: str) -> Iterator[Cluster]:
-    """A cluster for as long as the context lasts; its tasks are cancelled at the end. Raises EmcliError (exit 2)."""
-    try:
-        import dask
-        import distributed
-    except ImportError:
-        raise EmcliError(
-            Exit.USAGE, "'--scheduler' needs the extra 'dask', which is not installed", hint=INSTALL_HINT
-        ) from None
-    except Exception as error:  # of psutil
-        hint = None if os.path.exists("/proc/self") else "it needs /proc"
-        what = f"Dask cannot be used on this machine: {local.first_reason(error)}"
-        raise EmcliError(Exit.DATA, what, hint=hint) from error
-    logging.disable(logging.CRITICAL)  # what is wrong is said once, in one line
-    with ExitStack() as stack:
-        dask.config.set({"distributed.comm.timeouts.connect": f"{ANSWER_SECONDS}s", "distributed.comm.retry.count": 0})
-        try:
-            at = local.start(address, stack) if address.startswith("local:") else address
-            if at is address:
-                asyncio.run(_handshake(address))
-            client = distributed.Client(at, timeout=ANSWER_SECONDS)
-        except (OSError, TimeoutError, ValueError, RuntimeError) as error:
-            what = f"no scheduler answers at {address}"
-            raise EmcliError(Exit.USAGE, what, hint="is `dask scheduler` running there?") from error
-        stack.callback(_close, client)
-        _check_environments(client, address)
-        yield Cluster(client, address)
-
-
-async def _handshake(address: str) -> None:
-    """Shake hands: a client would wait for ever for what listens there and says nothing. Raises OSError."""
-    from distributed import Security
-    from distributed.comm import connect
-
-    how = Security().get_connection_args("client")
-    comm = await asyncio.wait_for(connect(address, timeout=ANSWER_SECONDS, **how), ANSWER_SECONDS)
-    await comm.close()
-
-
-def _close(client: Client) -> None:
-    """Cancel all tasks and close the connection."""
-    local.attempt(partial(client.cancel, list(client.futures), force=True) if client.status == "running" else bool)
-    local.attempt(partial(client.close, timeout=1))
-
-
-def _check_environments(client: Client, address: str) -> None:
-    """Raise EmcliError (exit 2) where there are no workers, or they would not give the same bytes."""
-    try:
-        client.wait_for_workers(1, timeout=ANSWER_SECONDS)
-    except (OSError, TimeoutError):
-        raise EmcliError(Exit.USAGE, f"{address} has no workers", hint="start some with `dask worker`") from None
-    theirs = client.get_versions()
-    ours = theirs["client"]["packages"]
-    for name, them in sorted({"scheduler": theirs["scheduler"], **theirs["workers"]}.items()):
-        for package in ("python", "distributed", "numpy"):
-            mine, other = ours[package], them["packages"].get(package)
-            if package == "python":
-                mine, other = (".".join(str(version).split(".")[:2]) for version in (mine, other))
-            if mine != other and not (name == "scheduler" and package == "numpy"):
-                raise _mismatch(name, f"{package} {other}", str(mine))
-    try:
-        found = client.run(worker.version)
-    except Exception as error:
-        raise EmcliError(Exit.USAGE, f"the workers of {address} have no emcli to run: {quoted(error, 80)}") from error
-    for name, other in sorted(found.items()):
-        if other != __version__:
-            raise _mismatch(name, f"emcli {other}", __version__)
-
-
-def _mismatch(name: str, theirs: str, mine: str) -> EmcliError:
-    who = name if name == "scheduler" else f"worker {name}"
-    return EmcliError(Exit.USAGE, f"the {who} has {theirs}, but here it is {mine}", hint="install the same everywhere")
 
 
 class RemoteTable:

@@ -26,6 +26,9 @@ OPEN_FILES = (32, 16)  # that a scheduler takes, and each worker
 
 def start(address: str, stack: ExitStack) -> LocalCluster:
     """Start workers on this machine, as processes of one thread each; the stack stops them."""
+    from multiprocessing import active_children
+
+    import dask
     from distributed import LocalCluster
 
     where = temporary_folder()
@@ -40,6 +43,17 @@ def start(address: str, stack: ExitStack) -> LocalCluster:
     os.environ["DASK_LOGGING__DISTRIBUTED"] = "critical"
     workers = int(address.removeprefix("local:"))
     _allow_open_files(OPEN_FILES[0] + OPEN_FILES[1] * workers, address)
+    dask.config.set({"temporary-directory": folder})  # the scheduler keeps files too
+    others = active_children()
+
+    def kill() -> None:
+        """End the workers that did not close when they were asked to, such as one that is stopped."""
+        for process in active_children():
+            if process not in others:
+                process.kill()
+
+    stack.callback(kill)
+    stack.callback(signals.on_signal(kill))
     try:
         with _unheard():
             cluster = LocalCluster(
