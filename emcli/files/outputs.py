@@ -9,6 +9,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import BinaryIO, TextIO
 
 from emcli.errors import EmcliError, Exit, Problem, quoted
@@ -21,15 +22,15 @@ DESCRIPTOR_FOLDERS = ("/proc/", "/dev/fd/")  # what is there is a file that some
 class Output:
     """A file to be written whole: checked before the work, put in place by one rename after it.
 
-    The old content stays until then; a link is followed, its target's mode kept; pipes, devices and what is open
-    already are written as streams. Raises EmcliError: exit 5 where it cannot be written, 2 where it is an input.
+    The old content stays until then, and under other names (hard links) for ever; a link is followed; the rights of
+    what was there are kept; pipes, devices and what is open already are written as streams.
+    Raises EmcliError: exit 5 where it cannot be written, 2 where it is an input.
     """
 
     def __init__(self, path: str):
         self.path = path
         with _reported(path):
-            there = _checked(path)
-            self._mode = there and there.st_mode
+            there = self._there = _checked(path)
             self._target = _real_path(path)
             self._streamed = there is not None and _is_stream(path, there)
             if not self._streamed:  # whether a file can be made beside the target is best found out by making one
@@ -96,9 +97,13 @@ class Output:
                     signals.will_write()
                     yield stream
                 return
-            with _replacing(self._target) as temporary, open(temporary, "xb") as file:
-                if self._mode is not None:
-                    os.fchmod(file.fileno(), stat.S_IMODE(self._mode))
+            there = self._there  # nobody else reads what comes until it has the rights of what was there
+            with suppress(FileNotFoundError):
+                there = os.stat(self._target)
+            opener = partial(os.open, mode=0o600 if there else 0o666)
+            with _replacing(self._target) as temporary, open(temporary, "xb", opener=opener) as file:
+                if there:
+                    _keep_rights(there, self._target, file.fileno())
                 yield file
                 _sync(file)
 
@@ -182,6 +187,27 @@ def _saying() -> Iterator[None]:
         raise
     except OSError as wrong:
         raise EmcliError(Exit.OUTPUT, f"cannot write the result: {reason(wrong)}") from None
+
+
+def _keep_rights(there: os.stat_result, path: str, descriptor: int) -> None:
+    """Give an open file the owner, group, mode and extended attributes (with access lists) that a file of a path has.
+
+    Where the system does not allow a group to be kept, nobody gains a right: the new one may do what all others may.
+    """
+    for owner, group in ((there.st_uid, -1), (-1, there.st_gid)):
+        with suppress(OSError):
+            os.fchown(descriptor, owner, group)
+    made, mode = os.fstat(descriptor), stat.S_IMODE(there.st_mode)
+    if (made.st_uid, made.st_gid) != (there.st_uid, there.st_gid):
+        mode &= 0o777
+    if made.st_gid != there.st_gid:
+        mode &= ~stat.S_IRWXG | mode << 3
+    elif hasattr(os, "listxattr"):
+        with suppress(OSError):
+            for name in os.listxattr(path):
+                with suppress(OSError):
+                    os.setxattr(descriptor, name, os.getxattr(path, name))
+    os.fchmod(descriptor, mode)
 
 
 def _copy(path: str, name: str) -> None:
