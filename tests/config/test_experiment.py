@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from emcli.config import experiment as module
 from emcli.config.experiment import Simulation, read_experiment, start_values
 from emcli.errors import EmcliError, Exit
 
@@ -290,7 +289,8 @@ def test_a_truncated_fit_is_guessed_to_be_one(write: Write) -> None:
     assert line.endswith("(file truncated?)")
 
 
-def test_a_fit_that_is_too_long_is_refused(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_FIT", 1 << 20)
-    (line,) = said(lambda: start_values(str(write("start.json", " " * (1 << 20) + "{}"))))
-    assert line.endswith("larger than 1 MiB")
+def test_a_fit_that_is_too_long_is_refused(write: Write) -> None:
+    path = write("start.json", "{}")
+    os.truncate(path, (64 << 20) + 1)
+    (line,) = said(lambda: start_values(str(path)))
+    assert line.endswith("larger than 64 MiB")
