@@ -8,6 +8,7 @@ import pytest
 
 from emcli.config import checks
 from emcli.config.checks import Check
+from emcli.config.saved_fit import parsed
 
 CASES: dict[str, tuple[Check[object], list[object], list[object]]] = {
     "an integer from 1 to 9": (checks.integer(1, 9), [1, 9], [0, 10, 3.0, True, "3", None, 10**400]),
@@ -31,3 +32,17 @@ def test_a_check_gives_back_what_is_right_and_says_what_a_wrong_value_must_be(be
     for value in wrong:
         with pytest.raises(ValueError, match=f"^must be {be}$"):
             check(value)
+
+
+@pytest.mark.parametrize("check", [checks.comment, checks.delimiter], ids=["comment", "delimiter"])
+def test_no_character_of_a_number_or_of_a_quoted_cell_begins_a_comment_or_parts_columns(check: Check[object]) -> None:
+    for character in '.+-"\r\n5xé':
+        with pytest.raises(ValueError, match="must be one character that"):
+            check(character)
+    assert [check(character) for character in ";#|"] == [";", "#", "|"]
+
+
+def test_a_whole_number_of_a_document_keeps_every_digit_up_to_what_python_reads() -> None:
+    for digits in ("12345", "9007199254740993", "9" * 399):
+        assert parsed(f'{{"rows": {digits}}}'.encode(), "f.json") == {"rows": int(digits)}
+    assert parsed(b"9" * 5000, "f.json") == math.inf

@@ -63,6 +63,8 @@ def test_rows_that_differ_are_left_alone() -> None:
     assert merged(np.concatenate([pairs, rng.normal(size=(2, 10_000))], axis=1), None) is None  # not worth it
     assert merged(heights(1, 1000).T.copy(), None) is None
     assert merged(np.zeros((1, N)), None) is None
+    two, three = (np.arange(N)[None] % float(n) for n in (2, 3))  # no fewer than the columns and two
+    assert merged(two, None) is None and merged(three, None) is not None
 
 
 def test_rows_with_the_same_key_by_chance_are_not_taken_for_equal() -> None:
