@@ -258,7 +258,7 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
     "a decompression bomb": [
         bad(FIT, 3, "line is longer than", x__csv=gzip.compress(bytes(1 << 26), 1)),
         bad(FIT, 3, "line is longer than", x__csv=gzip.compress(b"x\n" + b"1" * (1 << 25), 1)),
-        bad(FIT, 3, "decompression bomb", x__csv=gzip.compress(b"x\n1\n" + b"\n" * (1 << 27), 1)),
+        bad(FIT, 3, "decompression bomb", x__csv=gzip.compress(b"x\n1\n" + b"\n" * (1 << 27), 6)),
     ],
     "a path that cannot be": [
         bad("fit gmm x.csv/y.csv -k 1", 3, "x.csv/y.csv: not a directory"),

@@ -204,7 +204,9 @@ def digest_of(numbers: Array, texts: Sequence[Sequence[str]], weights: Array | N
 def _afford(n: int, d: int, needs: Requirements, jobs: int | None, source: str) -> None:
     """Refuse a fit whose matrices would not fit in memory: a batch for each thread, and covariances."""
     batch = min(n, BATCH_ROWS) * min(needs.k, n) * (d + 2)
-    matrices = (needs.k + 4) * d * d if needs.matrices else 0
+    matrices = (
+        (8 * needs.k + 6) * d * d if needs.writes_matrices else 0
+    )  # six of them for each component are its document's
     table = 0 if arrays.too_large(8 * n * d) else 2 * n * d
     need = 8 * (3 * batch * max(1, min(jobs or 1, n // BATCH_ROWS)) + matrices + table)
     require(need, f"k={needs.k} components of {d} columns", source)

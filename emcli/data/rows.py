@@ -242,5 +242,6 @@ class Requirements:
     observations: Observations
     k: int
     rule: ScalingRule
-    matrices: bool = False  # does it hold (k, d, d) matrices?
+    matrices: bool = False  # does it estimate (k, d, d) matrices?
     check: Callable[[Rows], Rows] = _as_they_are  # refuses rows that cannot be fitted, adds what the model needs
+    writes_matrices: bool = False  # does it hold and write them, whatever it estimates?

@@ -221,3 +221,39 @@ def test_hostile_sizes_end_in_one_line_under_a_limit(tmp_path: Path) -> None:
         assert done.returncode in (3, 4), (line, done.stderr)
         assert done.stderr.startswith("emcli: error: ") and done.stderr.count("\n") <= 2, line
         assert said in done.stderr, (line, done.stderr)
+
+
+def numbers(rows: int, columns: int) -> str:
+    values = np.random.default_rng(0).normal(size=(rows, columns)).round(2).tolist()
+    return "\n".join(",".join(map(str, row)) for row in [[f"c{i}" for i in range(columns)], *values]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("covariance", "code", "said"),
+    [
+        ("full", 4, "a covariance of 5000 columns needs more than 5000 rows, got 6\n"),
+        ("tied", 4, "a covariance of 5000 columns needs more than 5000 rows, got 6\n"),
+        ("diag", 3, "2 covariances of 5000 columns are 50000000 numbers, more than 33554432\n"),
+        ("spherical", 3, "2 covariances of 5000 columns are 50000000 numbers, more than 33554432\n"),
+    ],
+)
+def test_covariances_are_refused_before_a_matrix_is_made(covariance: str, code: int, said: str) -> None:
+    text = numbers(6, 5000)
+    tracemalloc.start()
+    try:
+        done = run("fit", "gmm", "-", "-k", 2, "--covariance", covariance, stdin=text)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert f"emcli: error: <stdin>: {said}" in done.stderr
+    assert done.returncode == code
+    assert peak < 100e6  # a matrix takes 200 MB
+
+
+def test_sds_of_many_columns_are_no_way_to_large_matrices(tmp_path: Path) -> None:
+    row = ",".join(["1"] * 6000)
+    text = f"model: gmm\ngenerate: {{rows: 3, parameters: {{means: [[{row}]], sds: [[{row}]]}}}}\n"
+    (tmp_path / "e.yaml").write_text(text)
+    done = run("generate", "e.yaml", cwd=tmp_path)
+    assert "1 covariances of 6000 columns are 36000000 numbers, more than 33554432" in done.stderr
+    assert done.returncode == 2

@@ -10,15 +10,14 @@ from emcli.models.gmm.collapse import far_row
 from emcli.models.parameters import ParameterFault, ParameterReader
 from emcli.types import Array
 
+MAX_NUMBERS = 1 << 25  # in all covariance matrices; a fit takes 90 bytes for each
 MIN_EIGENVALUE = 1e-12  # of the correlation matrix, below which one column is a linear function of the others
 
 
 def refuse_flat(rows: Rows, shape: Covariance | None) -> None:
-    """Raise DataFault where a column is constant or follows from the others, which this shape cannot fit."""
-    assert rows.covariance is not None
+    """Raise DataFault where a column is constant, or rows are fewer than this shape needs: no matrix is made for it."""
     flat, n = rows.constant_columns(), rows.count or int(rows.total)
-    correlated, d = shape in ("full", "tied"), len(flat)
-    sds = np.sqrt(np.diag(rows.covariance))
+    d = len(flat)
     what, hint = "", None
     if flat.all():
         what = f"all {n} rows are identical; no variance to fit"
@@ -26,16 +25,32 @@ def refuse_flat(rows: Rows, shape: Covariance | None) -> None:
         j = int(np.argmax(flat))
         what = f"column {rows.names[j]!r} is constant ({float(rows.scaling.centre[j])!r})"
         hint = "leave it out with --columns"
-    elif correlated and 1 < n <= d:
+    elif shape in ("full", "tied") and 1 < n <= d:
         what = f"a covariance of {d} columns needs more than {d} rows, got {n}"
         hint = "use --covariance diag, or fewer --columns"
-    elif correlated and d > 1 and np.linalg.eigvalsh(rows.covariance / np.outer(sds, sds))[0] < MIN_EIGENVALUE:
-        what = "one column follows from the others (the covariance of all rows is singular)"
-        hint = "leave a column out with --columns, or use --covariance diag"
-        if far := far_row(rows):
-            what, hint = far, "leave it out, or correct it"
     if what:
         raise DataFault(what, hint, unusable=False)
+
+
+def refuse_singular(rows: Rows, shape: Covariance | None) -> None:
+    """Raise DataFault where a column follows from the others, which this shape cannot fit."""
+    assert rows.covariance is not None
+    if shape not in ("full", "tied") or len(rows.covariance) == 1:
+        return
+    sds = np.sqrt(np.diag(rows.covariance))
+    if np.linalg.eigvalsh(rows.covariance / np.outer(sds, sds))[0] < MIN_EIGENVALUE:
+        if far := far_row(rows):
+            raise DataFault(far, "leave it out, or correct it", unusable=False)
+        what = "one column follows from the others (the covariance of all rows is singular)"
+        hint = "leave a column out with --columns, or use --covariance diag"
+        raise DataFault(what, hint, unusable=False)
+
+
+def too_large(k: int, d: int) -> str | None:
+    """What is wrong with so many covariances of so many columns, which are matrices whatever their shape."""
+    if k * d * d <= MAX_NUMBERS:
+        return None
+    return f"{k} covariances of {d} columns are {k * d * d} numbers, more than {MAX_NUMBERS}"
 
 
 def given_matrices(given: ParameterReader, means: Array, rows: Rows | None) -> Array:
@@ -44,6 +59,8 @@ def given_matrices(given: ParameterReader, means: Array, rows: Rows | None) -> A
     Raises ParameterFault.
     """
     k, d = means.shape
+    if "covariances" not in given and (what := too_large(k, d)):
+        raise ParameterFault(("means",), what)
     if "covariances" in given and "sds" in given:
         raise ParameterFault(("sds",), "give covariances or sds, not both")
     if "covariances" in given:

@@ -11,12 +11,12 @@ import numpy as np
 
 from emcli.config.settings import ModelSettings
 from emcli.data.points import POINTS, covariance
-from emcli.data.rows import Requirements, Rows
+from emcli.data.rows import DataFault, Requirements, Rows
 from emcli.data.scaling import Scaling, ScalingRule, weighed
 from emcli.models.base import MIN_EFFECTIVE_ROWS, Artefact, Degenerate, Stats
 from emcli.models.complete_data import CompleteData, CompleteDataModel
 from emcli.models.gmm import initialization, spurious
-from emcli.models.gmm.checks import given_matrices, refuse_flat
+from emcli.models.gmm.checks import given_matrices, refuse_flat, refuse_singular, too_large
 from emcli.models.gmm.collapse import cause_of_collapse
 from emcli.models.gmm.covariance import SHAPES, Covariances
 from emcli.models.gmm.e_step import moments
@@ -157,11 +157,14 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
         rule = ScalingRule.ALL_COLUMNS if shape == "spherical" else ScalingRule.EACH_COLUMN
 
         def check(rows: Rows) -> Rows:
+            refuse_flat(rows, shape)
+            if what := too_large(settings.k, len(rows.names)):
+                raise DataFault(what, "use fewer --columns, or a smaller -k")
             seen = rows if rows.covariance is not None else replace(rows, covariance=covariance(rows))
-            refuse_flat(seen, shape)
+            refuse_singular(seen, shape)
             return seen
 
-        return Requirements(POINTS, settings.k, rule, shape in ("full", "tied"), check)
+        return Requirements(POINTS, settings.k, rule, shape in ("full", "tied"), check, writes_matrices=True)
 
     @classmethod
     def start_kinds(cls, settings: ModelSettings) -> tuple[str, ...]:
