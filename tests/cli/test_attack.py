@@ -50,6 +50,9 @@ FAULTS = {
     "disks": """
         import emcli.files.outputs as module
         module._remove = lambda temporary: None""",
+    "signals": """
+        import emcli.files.signals as module
+        module.will_write = lambda: None""",
     "environments": """
         import emcli.cli.guard as guard
         guard._say = lambda *lines: None""",
