@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import REFERENCE, SAMPLES, fit
 
-from emcli.inference.diagnostics import BestRun, best_run, reached, run_warnings
+from emcli.inference.diagnostics import BestRun, best_run, optima_found_once, reached, run_warnings
 from emcli.inference.starts import Run
 from emcli.models.base import Artefact
 from emcli.models.gmm.covariance import Full
@@ -100,12 +100,24 @@ def test_two_moves_from_one_start_are_one_witness() -> None:
     assert "found-once" in said(ledger(-9.0, -8.0, (-6.0, 2), (-5.0, 3), (-5.0, 2)), 4)
 
 
-@pytest.mark.parametrize(("collapsed", "told"), [(7, False), (8, True), (6, False)])
-def test_most_starts_that_collapsed_are_told_with_their_number(collapsed: int, told: bool) -> None:
-    runs = ledger(*[None] * collapsed, *[-5.0] * (10 - collapsed))
-    message = said(runs, 10).get("collapsed-starts", "")
-    assert message.startswith(f"{collapsed} of 10 starts collapsed onto too few rows") == told
-    assert "found-once" not in said(runs, 10)
+def test_optima_found_once_are_counted_with_the_starts_that_found_any() -> None:
+    """An optimum reaches 1e-4 nats from its lowest score, however close its scores follow each other."""
+    chain = ledger(-5.0, -5.0 + 6e-5, -5.0 + 1.2e-4, None, -7.0, (-3.0, 1))
+    assert optima_found_once(GaussianMixture, chain) == (2, 4)
+    assert optima_found_once(GaussianMixture, ledger(-5.0, -5.0 + 6e-5, -7.0, -7.0)) == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("collapsed", "of", "told"), [(7, 10, False), (8, 10, True), (6, 10, False), (3, 4, True), (74, 100, False)]
+)
+def test_most_starts_that_collapsed_are_told_with_their_number(collapsed: int, of: int, told: bool) -> None:
+    runs = ledger(*[None] * collapsed, *[-5.0] * (of - collapsed))
+    warnings = said(runs, of)
+    assert (
+        warnings.get("collapsed-starts", "").startswith(f"{collapsed} of {of} starts collapsed onto too few rows")
+        == told
+    )
+    assert ("found-once" in warnings) == (of - collapsed == 1)
 
 
 def test_a_higher_optimum_that_was_set_aside_is_told_with_its_number_and_why() -> None:
