@@ -27,7 +27,7 @@ def around(ours: Outcome) -> list[str]:
 
 def in_process(bench: Bench, case: str, data: Path, covariance: str, k: int, iterations: int, target: float) -> Row:
     """The same start, a fixed number of plain iterations; emcli's time is that to the last of them."""
-    options = {"k": k, "covariance": covariance, "max_iter": iterations, "tol": "1e-300", "jobs": CORES, "solver": "em"}
+    options = {"k": k, "covariance": covariance, "max_iter": iterations, "tol": 1e-300, "jobs": CORES, "solver": "em"}
     racers = [Contender(OURS, bench.work("emcli", data=data, model="gmm", options=options), inside=True)]
     if has("sklearn"):
         argv = bench.work("sklearn_gmm", data=data, covariance=covariance, iterations=iterations)

@@ -51,7 +51,7 @@ def growth(bench: Bench) -> Iterator[Row]:
             data = bench.data(kind, n, d, k)
             racers = []
             for jobs in (1, 2):
-                options = {"k": k, "max_iter": ITERATIONS, "tol": "1e-300", "jobs": jobs}
+                options = {"k": k, "max_iter": ITERATIONS, "tol": 1e-300, "jobs": jobs}
                 argv = bench.work("emcli", data=data, model=model, options=options)
                 racers.append(Contender(f"{n:.0e} rows,".replace("e+0", "e"), argv, f"jobs {jobs}", inside=True))
             outcomes = bench.race(racers)
