@@ -10,7 +10,7 @@ from conftest import run_here
 
 EVIL = "\x1b[2J\x07\u202e\u2028\x85\x9bm"
 LONG = "n" * 180
-OURS = re.compile(r"\x1b\[[0-9;]*[mK]|\r")  # colours, and the line of progress that is drawn anew
+OURS = re.compile(r"\x1b\[[0-9;]*[mK]")  # colours, and the end of a line of progress
 POINTS = "".join(f"{i * 37 % 41}.{i},{i * i * 13 % 53},{EVIL}{i % 2}\n" for i in range(40))
 LINES = {
     "fit": "fit gmm FILE -k 2 --restarts 1 --truth LABEL -v --plot -",
@@ -80,7 +80,7 @@ def test_nothing_foreign_reaches_a_reader_raw(line: str, how: str, folder: Path)
     env = {"COLUMNS": "120", **({"NO_COLOR": "", "FORCE_COLOR": "1", "TERM": "xterm"} if how == "colour" else {})}
     done = run_here(words(line), folder, terminal=how != "pipe", env=env)
     assert done.returncode == {LINES["no such column"]: 2, LINES["no number"]: 3, LINES["no such file"]: 3}.get(line, 0)
-    for said in (done.stdout + done.stderr).split("\n"):
+    for said in re.split("[\r\n]", done.stdout + done.stderr):
         shown = OURS.sub("", said)
         assert shown.isprintable() or not shown, ascii(shown)
         assert len(shown) <= 400, shown
