@@ -180,9 +180,9 @@ class _Fit:
             )
         hint = "try a smaller -k or another --covariance" if "covariance" in self.kind.options else None
         last = next((run.last for run in reversed(collapsed) if run.last is not None), None)
-        if collapsed and (cause := self.kind.cause_of_collapse(self.data.rows, self.settings.model, last)):
+        if cause := self.kind.cause_of_collapse(self.data.rows, self.settings.model, last):
             blamed, hint = cause
-            what += f"; {blamed}"
+            what = f"no fit: {blamed}" if blamed in what else f"{what}; {blamed}"
         if any(warning.slug == "header-guess" for warning in self.data.warnings):
             hint = "the first row was read as data: if it is a header, add --header"
         return EmcliError(Exit.NO_FIT, Problem(what, self.data.source), hint=hint)

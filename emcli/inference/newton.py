@@ -13,7 +13,7 @@ from emcli.models.complete_data import AnyCompleteDataModel
 from emcli.models.em import Step, pooled_e_step, same_parameters
 from emcli.types import Array, Batch, Mapper
 
-WARM_UP_STEPS = 20  # EM steps first: they come near an optimum, and suffice where EM is fast
+WARM_UP_STEPS = 40  # EM steps first: they come near an optimum, and suffice where EM is fast
 STEP_LENGTHS = (1.0, 0.5, 0.1)  # shares of a Newton step that are tried before an EM step
 LENGTHS = 2.0 ** np.arange(-6.0, 7.0)  # of a natural parameter, which are tried along a direction of upward curvature
 MIN_RISE_SHARE = 1e-4  # of the rise that the slope predicts, which a step must bring

@@ -197,3 +197,13 @@ def test_a_fit_of_one_component_says_nothing_of_other_starts() -> None:
         done = run("fit", model, data, "-k", 1)
         assert done.returncode == 0 and "found-once" not in done.stderr
         assert "chance" not in done.stdout and "seen once" not in done.stdout and "move" not in done.stdout
+
+
+def test_what_is_left_after_an_optimum_was_set_aside_is_no_lower_than_with_one_component_less() -> None:
+    rng = np.random.default_rng(37)
+    rng.choice([30, 60, 120, 250])
+    values = np.concatenate([rng.normal(3 * i, rng.uniform(0.3, 2), size=(7, 1)) for i in range(4)])
+    csv = "x\n" + "\n".join(map(repr, values[:, 0].tolist())) + "\n"
+    found = {k: fit("gmm", "-", "-k", k, "--covariance", "diag", "--seed", 1, stdin=csv) for k in (3, 4)}
+    assert "optimum-set-aside" in {warning["slug"] for warning in found[4]["warnings"]}
+    assert found[4]["log_likelihood"] >= found[3]["log_likelihood"] - 1e-4

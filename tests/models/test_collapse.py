@@ -8,7 +8,7 @@ from conftest import run
 
 from emcli.data.rows import Rows
 from emcli.data.scaling import Scaling
-from emcli.models.gmm.collapse import cause_of_collapse, far_row, few_values, place
+from emcli.models.gmm.collapse import cause_of_collapse, far_row, place, shrinks_in_few_values
 
 
 def rows_of(values: np.ndarray, weights: np.ndarray | None = None, names: str = "xyzuvw") -> Rows:
@@ -70,8 +70,7 @@ def test_a_column_of_few_values_is_named_with_their_number(covariance: str, what
 def test_ratings_from_1_to_5_have_no_fit_with_five_components_of_one_covariance() -> None:
     ratings = np.repeat([1.0, 2.0, 3.0, 4.0, 5.0], [17, 20, 12, 20, 11])[:, None]
     found = said(ratings, 5, "--covariance", "tied")
-    assert " runs ended at no more than 4 components reach, the others collapsed; " in found
-    assert "column 'x' has only 5 different values, so one covariance for 5 components" in found
+    assert "no fit: column 'x' has only 5 different values, so one covariance for 5 components can shrink" in found
     said(ratings, 3, "--covariance", "tied", code=0)
 
 
@@ -89,7 +88,9 @@ def test_the_cause_is_the_first_that_applies() -> None:
     assert few[0].endswith("needs 5")
     assert cause_of_collapse(rows_of(values[:5]), 3, "tied", None) is None
     answers = rows_of(np.column_stack([values[:, 0], np.arange(50) % 3]))
-    assert few_values(answers, 3) == ("'y'", 3) and few_values(answers, 2) is None
+    found = shrinks_in_few_values(answers, 3, shared=True)
+    assert found is not None and found.startswith("column 'y' has only 3 different values")
+    assert shrinks_in_few_values(answers, 2, shared=True) is None
     assert cause_of_collapse(answers, 3, "spherical", None) is None  # its variance is that of both columns
 
 

@@ -30,7 +30,7 @@ FIRST_STARTS = 10  # that end with a model, in every search
 MAX_DRAWN = 3  # starts that are drawn for each of these, where others degenerate
 MORE_STARTS = 25  # in all, where the first did not all reach one optimum
 TRIES = 8  # moves that fail one after another, and end a chain of them: this, and so many times k squared …
-TRIES_PER_PAIR, HARD_TRIES_PER_PAIR = 2.0, 4.0
+TRIES_PER_PAIR = 4.0
 MAX_TRIES = 300
 SMALLEST_SPLIT_SDS = 1e-4  # at an optimum, a split this small lowers the score by no more than rounding
 INFORMATION_WORK = 0.125  # in these, of rows x squared parameters
@@ -96,6 +96,7 @@ class Search:
             yield from self._start()
         yield from self._chain(self._best())
         yield from self._confirm()
+        self._search_fewer()
 
     def run(self, run: Run, begin: AnyModel | None = None) -> Searching:
         """Run one entry to its end, from a model or, where none is given, from its own start values."""
@@ -138,6 +139,18 @@ class Search:
             return -np.inf
         return max((run.scores[-1] for run in self._smaller()), default=-np.inf)
 
+    def _search_fewer(self) -> None:
+        """A search with k - 1, where the highest was set aside: what is left may be lower than that search's best."""
+        fewer = replace(self.settings, k=self.settings.k - 1)
+        if fewer.k == 1 or not self.kind.contains(fewer, self.settings):
+            return
+        best = self._best()
+        if any(run.finished and set_aside(run) and run.scores[-1] > best.scores[-1] for run in self.ledger):
+            search = Search(self.kind, self.rows, fewer, self.search, self.mapper)
+            for _ in search.automatic():
+                pass
+            self.smaller += [run for run in search.ledger if run.finished and not set_aside(run)]
+
     def _smaller(self) -> list[Run]:
         one = one_component(self.kind, self.rows, self.settings, self.mapper)
         runs, own = [*self.smaller, *([] if one is None else [one])], self.settings
@@ -168,7 +181,7 @@ class Search:
         return max(honest, key=lambda run: run.scores[-1])
 
     def _tries(self) -> int:
-        pairs = self.settings.k**2 * (HARD_TRIES_PER_PAIR if self.kind.hard else TRIES_PER_PAIR)
+        pairs = self.settings.k**2 * TRIES_PER_PAIR
         return min(MAX_TRIES, TRIES + int(pairs))
 
     def _chain(self, run: Run, beyond: float = np.inf) -> Searching:

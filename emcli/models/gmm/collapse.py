@@ -14,6 +14,7 @@ from emcli.types import Array
 if TYPE_CHECKING:
     from emcli.models.gmm.mixture import GaussianMixture
 
+HEAD = 100  # rows for each component, which mostly show that a column has more values than there are components
 FAR = 1e4  # ranges of all other rows, from which a row is so far that they look like one point beside it
 
 
@@ -26,11 +27,8 @@ def cause_of_collapse(rows: Rows, k: int, shape: str, last: GaussianMixture | No
     if far := far_row(rows):
         return far, "leave it out, or correct it"
     tied = shape == "tied"
-    if found := few_values(rows, k) if shape != "spherical" or len(rows.values) == 1 else None:
-        name, count = found
-        so = f"one covariance for {k} components can shrink" if tied else "the variance of one component can shrink"
-        hint = "use a smaller -k" + (", or leave the column out with --columns" if len(rows.values) > 1 else "")
-        return f"column {name} has only {count} different values, so {so} to nothing in it", hint
+    if found := shrinks_in_few_values(rows, k, tied) if shape != "spherical" or len(rows.values) == 1 else None:
+        return found, "use a smaller -k" + (", or leave the column out with --columns" if len(rows.values) > 1 else "")
     if tied:
         needed = k + len(rows.values)
         if not rows.is_local or rows.has_more_distinct_than(needed - 1):
@@ -67,13 +65,15 @@ def far_row(rows: Rows) -> str | None:
     return None
 
 
-def few_values(rows: Rows, k: int) -> tuple[str, int] | None:
-    """The name of the first column of at most k different values, and how many these are."""
+def shrinks_in_few_values(rows: Rows, k: int, shared: bool) -> str | None:
+    """What is said of the first column of at most k different values: a covariance has no lower bound there."""
     if not rows.is_local:
         return None
-    counts = [len(np.unique(values)) for values in rows.values]
-    column = next((i for i, count in enumerate(counts) if count <= k), None)
-    return None if column is None else (quoted(rows.names[column]), counts[column])
+    so = f"one covariance for {k} components can shrink" if shared else "the variance of one component can shrink"
+    for name, values in zip(rows.names, rows.values, strict=True):
+        if len(np.unique(values[: HEAD * k])) <= k and (count := len(np.unique(values))) <= k:
+            return f"column {quoted(name)} has only {count} different values, so {so} to nothing in it"
+    return None
 
 
 def place(mean: Array, rows: Rows) -> str:

@@ -17,7 +17,7 @@ from emcli.models.base import MIN_EFFECTIVE_ROWS, Artefact, Degenerate, Stats
 from emcli.models.complete_data import CompleteData, CompleteDataModel
 from emcli.models.gmm import initialization, spurious
 from emcli.models.gmm.checks import given_matrices, refuse_flat, refuse_singular, too_large
-from emcli.models.gmm.collapse import cause_of_collapse
+from emcli.models.gmm.collapse import cause_of_collapse, shrinks_in_few_values
 from emcli.models.gmm.covariance import SHAPES, Covariances
 from emcli.models.gmm.e_step import moments
 from emcli.models.nesting import Parts, contains, grafted_weights
@@ -277,7 +277,10 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
 
     def artefact(self, rows: Rows, mapper: Mapper) -> Artefact | None:
         """A component of a likelihood without bound that chance explains, or that rests on too few rows."""
-        return None if self.covariances.shared else spurious.artefact(self, rows, mapper)
+        if not self.covariances.shared:
+            return spurious.artefact(self, rows, mapper)
+        what = shrinks_in_few_values(rows, len(self.means), shared=True)
+        return None if what is None else Artefact(True, what)
 
     @classmethod
     def cause_of_collapse(cls, rows: Rows, settings: ModelSettings, last: Self | None) -> tuple[str, str] | None:
