@@ -145,10 +145,10 @@ class OutputFolder:
         return self._file
 
     def _close(self) -> None:
-        if self._file is not None:
-            with self._file as file:
-                _sync(file)
-            self._file = None
+        last, self._file = self._file, None  # once, whatever comes of it
+        if last is not None:
+            with last:
+                _sync(last)
 
 
 def temporary_folder() -> str:

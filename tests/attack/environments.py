@@ -31,6 +31,7 @@ class Odd:
     lay: Callable[[Path], object] | None = None
     stdin: str = os.devnull
     fork: bool = True
+    heard: bool = True  # can what it says be written down?
 
 
 def limited(what: int, most: int) -> Callable[[], object]:
@@ -110,7 +111,7 @@ def odd(draw: Random) -> Odd:
         Odd("neither", hide("/proc", "/dev/shm")),
         Odd("few descriptors", limited(resource.RLIMIT_NOFILE, draw.randint(3, 24)), codes=(0, 2, 3, 5)),
         Odd("few processes", few_processes(draw.randint(0, 3)), codes=(0, 3, 5), lay=lambda f: open_to_all(f)),
-        Odd("small files", limited(resource.RLIMIT_FSIZE, draw.choice((0, 1, 100, 600))), codes=(0, 5)),
+        Odd("small files", limited(resource.RLIMIT_FSIZE, draw.choice((0, 1, 100, 600))), codes=(0, 5), heard=False),
         Odd("small stack", limited(resource.RLIMIT_STACK, 1 << draw.randint(16, 20)), codes=(0, 3)),
         Odd("no cwd", deleted, codes=(0, 2, 3, 5)),
         Odd("closed streams", without(*draw.sample((0, 1, 2), draw.randint(1, 3))), codes=(0, 5)),
@@ -179,7 +180,7 @@ def trial(trial: Trial) -> None:
     trial.check(before.keys() <= found.keys(), *what, "lost", before.keys() - found.keys())
     if done.code == 0 and "/" not in str(strange.name):
         trial.check(found == new, *what, "0, but not what is to be written")
-    elif done.code:
+    elif done.code and strange.heard:
         hold(Done(done.code, done.out, done.err), done.code)
     trial.check("Traceback" not in done.err, *what)
 

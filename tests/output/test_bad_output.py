@@ -271,7 +271,8 @@ def test_a_file_too_large_is_5_and_leaves_the_old_one(line: str, most: int, tmp_
     hold(in_process(["fit", "kmeans", "x.csv", "-k", "2", "-o", "f.json"], tmp_path), 0)
     for folder in ("parts", "fits"):
         (tmp_path / folder).mkdir()
-    (tmp_path / "parts" / "one.csv").write_bytes((tmp_path / "x.csv").read_bytes())
+    for name in ("one.csv", "two.csv"):
+        (tmp_path / "parts" / name).write_bytes((tmp_path / "x.csv").read_bytes())
     before = contents(tmp_path)
     done = limited(line, tmp_path, most)
     assert done.code == 5 and "cannot write: file too large" in done.err and "Traceback" not in done.err, done
