@@ -11,6 +11,7 @@ import sys
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -110,14 +111,13 @@ def test_long_rows_are_taken_a_few_at_a_time(tmp_path: Path) -> None:
 def test_columns_are_found_in_linear_time() -> None:
     def seconds(n: int) -> float:
         header = [f"column {i}" for i in range(n)]
-        before = os.times()
+        before = process_time()
         find = column_finder(header, "x.csv")
         assert [find(name) for name in header] == list(range(n))
-        after = os.times()
-        return after.user + after.system - before.user - before.system
+        return process_time() - before
 
     short, long = (min(seconds(n) for _ in range(3)) for n in (10_000, 80_000))
-    assert long < 24 * max(short, 0.01)  # 8 times; 64 if it were quadratic
+    assert long < 24 * short  # 8 times; 64 if it were quadratic
 
 
 def test_a_column_of_identifiers_is_no_truth(tmp_path: Path) -> None:
@@ -155,7 +155,8 @@ def bomb(name: str, path: Path) -> None:
 def test_parquet_expands_no_more_than_gzip_may(name: str, tmp_path: Path) -> None:
     bomb(name, tmp_path / "x.parquet")
     (tmp_path / "f.json").write_text(run("fit", "kmeans", "-", "-k", 2, "--json", stdin="b\n1\n2\n3\n").stdout)
-    for words in (("fit", "kmeans", "x.parquet", "-k", 2), ("predict", "f.json", "x.parquet")):
+    fitted, predicted = ("fit", "kmeans", "x.parquet", "-k", 2), ("predict", "f.json", "x.parquet")
+    for words in (fitted, predicted) if name == "one text many times" else (fitted,):
         done = run(*words, cwd=tmp_path)
         assert done.stderr == (
             "emcli: error: x.parquet: expands more than 500-fold, as no data do (a decompression bomb?)\n"
