@@ -143,6 +143,7 @@ class MappedFile:
                 self._file = tempfile.TemporaryFile(buffering=0, dir=self.folder)  # noqa: SIM115 - until all is done
         except OSError as error:
             raise _refused(reason(error), os.environ.get("TMPDIR"), remedy(error)) from None
+        weakref.finalize(self, self._file.close)  # where reading ends in an error
 
     def __enter__(self) -> MappedFile:
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -121,7 +122,10 @@ def _become(
         os.chdir(folder)
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
-        os.closerange(3, 100)
+        for number in range(3, 100):
+            with suppress(OSError):  # of one that is not open
+                if not stat.S_ISFIFO(os.fstat(number).st_mode):  # Arrow has a pipe, and ends a fork that lacks it
+                    os.close(number)
         sys.stdin, sys.stdout = open(0), open(1, "w")  # noqa: SIM115 - as long as the process
         sys.stderr = open(2, "w", errors="backslashreplace")  # noqa: SIM115
         os.environ.update(env)
