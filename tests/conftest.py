@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -115,6 +116,15 @@ def run(
     if process or env is not None or timeout is not None or module != "emcli":
         return run_process(words, cwd, given, timeout or 120, module, **{**PLAIN, **(env or {})})
     return run_here(words, cwd, given)
+
+
+@pytest.fixture
+def without_collection() -> Iterator[None]:
+    """No garbage collection meanwhile: its time grows with all that other tests have left in this process."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def fit(*args: object, stdin: str | bytes = b"", module: str = "emcli") -> dict[str, Any]:

@@ -108,7 +108,7 @@ def test_long_rows_are_taken_a_few_at_a_time(tmp_path: Path) -> None:
     assert max(sizes) == 6
 
 
-def test_columns_are_found_in_linear_time() -> None:
+def test_columns_are_found_in_linear_time(without_collection: None) -> None:
     def seconds(n: int) -> float:
         header = [f"column {i}" for i in range(n)]
         before = process_time()
