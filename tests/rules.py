@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shlex
+import subprocess
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from conftest import run_here, run_process
+from conftest import ROOT, run_here, run_process
 
 POINTS = "x,y\n" + "".join(f"{i % 7}.5,{i * i % 11}\n" for i in range(20))
 TOSSES = "heads,tosses\n5,10\n9,10\n8,10\n4,10\n7,10\n"
@@ -39,6 +42,22 @@ class Done(NamedTuple):
     code: int
     out: str
     err: str
+
+
+def limited(line: str, folder: Path, megabytes: int, stdin: bytes = b"") -> Done:
+    """Run with no more address space than that."""
+    most = megabytes << 20
+    done = subprocess.run(
+        [sys.executable, "-m", "emcli", *line.split()],
+        cwd=folder,
+        input=stdin,
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (most, most)),
+    )
+    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def lay(folder: Path, case: Bad) -> list[str]:

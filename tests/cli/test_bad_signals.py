@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from rules import OLD, Bad, Done, as_process, bad, hold, in_process, lay, snapshot
+from rules import OLD, Bad, Done, as_process, bad, hold, in_process, lay, limited, snapshot
 
 SITE = f"{ROOT / 'tests' / 'site'}:{ROOT}"
 SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "hung up"}
@@ -162,22 +161,6 @@ def test_a_second_interrupt_is_immediate(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGINT)
         assert process.wait(1) == -signal.SIGINT
-
-
-def limited(line: str, folder: Path, megabytes: int, stdin: bytes = b"") -> Done:
-    """Run with no more address space than that."""
-    most = megabytes << 20
-    done = subprocess.run(
-        [sys.executable, "-m", "emcli", *line.split()],
-        cwd=folder,
-        input=stdin,
-        capture_output=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=60,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (most, most)),
-    )
-    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 WIDE = ",".join(f"c{i}" for i in range(3000)) + "\n" + "\n".join(",".join([f"{r}.5"] * 3000) for r in range(5)) + "\n"

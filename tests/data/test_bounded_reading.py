@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
-import resource
-import subprocess
-import sys
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT, run
+from conftest import run
+from rules import limited
 from test_data import every_column
 
 from emcli.compute import arrays
@@ -209,19 +206,10 @@ def test_hostile_sizes_end_in_one_line_under_a_limit(tmp_path: Path) -> None:
         "compare deep.json deep.json": "not enough memory for a document",
     }
     for line, said in lines.items():
-        done = subprocess.run(
-            [sys.executable, "-m", "emcli", *line.split()],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (1_500_000 << 10,) * 2),
-        )
-        assert done.returncode in (3, 4), (line, done.stderr)
-        assert done.stderr.startswith("emcli: error: ") and done.stderr.count("\n") <= 2, line
-        assert said in done.stderr, (line, done.stderr)
+        done = limited(line, tmp_path, 1464)
+        assert done.code in (3, 4), (line, done.err)
+        assert done.err.startswith("emcli: error: ") and done.err.count("\n") <= 2, line
+        assert said in done.err, (line, done.err)
 
 
 def numbers(rows: int, columns: int) -> str:

@@ -66,7 +66,7 @@ class Search:
     search: SearchSettings
     mapper: Mapper
     ledger: list[Run] = field(default_factory=list)
-    smaller: list[Run] = field(default_factory=list)  # runs of k - 1 components, with which splits began
+    smaller: list[Run] = field(default_factory=list)  # runs of k - 1 components, of starts that split or of a search
     made: Mapping[int, Run] = field(default_factory=dict)  # starts that were run elsewhere, by their number
     moves: int = 0  # that were tried
     _work: float = 0.0
