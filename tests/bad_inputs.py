@@ -439,6 +439,12 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         bad("fit gmm x.csv -k 3 --start f.json", 2, "f.json: start: means: must have 3 values", f__json=SAVED),
         bad("fit coins c.csv --start f.json", 2, "f.json: start: ", f__json=SAVED),
     ],
+    "a fit without one of its parameters": [
+        *each(
+            changed("parameters.weights", ..., SAVED_COINS), "f.json: not an emcli result: missing 'parameters.weights'"
+        ),
+        bad("predict f.json x.csv", 3, "missing 'parameters.weights'", f__json=changed("parameters.weights", ...)),
+    ],
     "a fit of other dimensions than its columns": [
         bad("predict f.json x.csv", 3, "f.json", f__json=changed("data.columns", ["x"])),
         bad("predict f.json x.csv", 3, "f.json", f__json=changed("data.columns", ["x", "y", "x"])),
@@ -456,7 +462,12 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
             "f.json: component 1 became flat",
             f__json=changed("settings.covariance", "diag", json.loads(changed("parameters.covariances", FLAT))),
         ),
-        bad("fit gmm x.csv -k 2 --start f.json", 4, f__json=changed("parameters.covariances", FLAT)),
+        bad(
+            "fit gmm x.csv -k 2 --start f.json",
+            3,
+            "f.json: parameters: component 1 became flat",
+            f__json=changed("parameters.covariances", FLAT),
+        ),
     ],
     # experiments
     "an unknown key": [

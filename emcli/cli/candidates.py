@@ -10,7 +10,7 @@ from functools import partial
 from typing import IO
 
 from emcli.cli.fit import check_bootstrap, finish
-from emcli.cli.inputs import check_cluster, check_twice, experiment_in, open_data, source_of
+from emcli.cli.inputs import check_cluster, check_twice, experiment_in, open_data, read_start, source_of
 from emcli.comparison.candidates import CandidateFit
 from emcli.comparison.criteria import check_criterion
 from emcli.comparison.ranking import Candidate, Kind, Labels
@@ -74,7 +74,8 @@ def _grid(
     """The grid of settings that flags and an experiment ask for."""
     kind = model_class(experiment.model if experiment else target)
     check_criterion(criterion, kind)
-    settings = resolve_grid(kind.name, kind.options, flags, experiment.document if experiment else None)
+    said = experiment.document if experiment else None
+    settings = resolve_grid(kind.name, kind.options, flags, said, read_start=read_start)
     source = source_of(data, experiment)
     check_cluster(settings[0], source)
     return Grid(kind, experiment, source, settings, prefix)
@@ -183,7 +184,7 @@ def _data(document: FitDocument) -> Dataset | None:
         said = Document(source, {"fit": dict(document["settings"])})
         if not os.path.isfile(source):
             return None
-        settings = resolve(kind.name, kind.options, {}, said)
+        settings = resolve(kind.name, kind.options, {}, said, read_start=read_start)
         experiment = experiment_in(source) if _is_yaml(source) else None
         with ExitStack() as held:
             read = open_data(None if experiment else source, experiment, kind, settings, held)[0]

@@ -78,6 +78,7 @@ def fit(
         check_twice,
         experiment_in,
         open_data,
+        read_start,
         settings_in,
         source_of,
     )
@@ -97,7 +98,8 @@ def fit(
     source = source_of(data, experiment)
     check_twice(target, source, start)
     flags = settings_in(ctx.params)
-    settings = resolve(kind.name, kind.options, flags, experiment.document if experiment else None)
+    said = experiment.document if experiment else None
+    settings = resolve(kind.name, kind.options, flags, said, read_start=read_start)
     check_cluster(settings, source, plot is not None)
     if verbose:
         for line in settings.provenance.overridden:

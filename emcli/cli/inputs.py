@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from emcli.data.distributed.cluster import RemoteTable
     from emcli.inference.simulate import SimulatedData
     from emcli.models.base import AnyModel
+    from emcli.types import JSON
 
 DATA_FILES = (".csv", ".tsv", ".txt", ".gz", ".zst", ".parquet")
 
@@ -51,6 +52,13 @@ def experiment_in(path: str, data: str | None = None) -> Experiment:
             error.hint = f"if these are data, the model comes first: emcli fit gmm {path}"
         raise
     return experiment if data is None else replace(experiment, generate=None)
+
+
+def read_start(path: str) -> Mapping[str, JSON]:
+    """The parameters in a file of start values. Raises EmcliError: exit 3 for a fit's JSON, 2 for YAML."""
+    from emcli.inference.result import read_start
+
+    return read_start(path)
 
 
 def source_of(named: str | None, experiment: Experiment | None) -> str | None:

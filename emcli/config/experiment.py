@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from emcli.config.checks import Check, Parser, column_names, integer, mapping, text
 from emcli.config.places import Document, Path, refuse
@@ -13,6 +14,9 @@ from emcli.config.sources import fit_problems
 from emcli.errors import EmcliError, Exit, Problem, quoted, suggestion
 from emcli.files.inputs import read_bytes, shown_name
 from emcli.types import JSON
+
+if TYPE_CHECKING:
+    from emcli.config.documents import FitDocument
 
 MAX_ROWS = 10**9
 MAX_YAML = 1 << 20  # bytes
@@ -104,12 +108,12 @@ def read_experiment(path: str, models: Iterable[str]) -> Experiment:
     )
 
 
-def start_values(path: str) -> dict[str, JSON]:
-    """The parameters in a file: YAML of them, bare or under `parameters`, or a fit's JSON.
+def start_values(path: str, fit_in: Callable[[JSON, str], FitDocument]) -> Mapping[str, JSON]:
+    """The parameters in a file: YAML of them, bare or under `parameters`, or a fit's JSON, which `fit_in` checks.
 
     Raises EmcliError: exit 3 for a fit's JSON, which may be too long for YAML, and 2 for YAML.
     """
-    from emcli.config.saved_fit import fit_in, parameters_in, parsed
+    from emcli.config.saved_fit import parsed
     from emcli.config.yaml import load
 
     content, file = read_bytes(path, Exit.USAGE, MAX_FIT), shown_name(path)
@@ -121,7 +125,7 @@ def start_values(path: str) -> dict[str, JSON]:
                 raise
         else:
             if isinstance(fit, dict) and ("schema" in fit or "type" in fit):
-                return parameters_in(fit_in(fit, file), file)
+                return fit_in(fit, file)["parameters"]
     document = load(content, file)
     inner: Path = ("parameters",) if "parameters" in document.value else ()
     value = document.get(inner)

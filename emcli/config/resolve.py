@@ -8,7 +8,6 @@ from itertools import product
 from os import path as paths
 from typing import TYPE_CHECKING
 
-from emcli.config.experiment import start_values
 from emcli.config.places import Document, refuse
 from emcli.config.settings import CHECKS, OPTIONAL, DataSettings, Provenance, Settings
 from emcli.config.sources import Source, Values, check, source_in
@@ -35,7 +34,7 @@ def resolve(
     flags: Mapping[str, object],
     document: Document | None = None,
     *,
-    read_start: ReadStart = start_values,
+    read_start: ReadStart,
 ) -> Settings:
     """Settings of a fit from flags, an experiment's `fit:`, a model's own options with their defaults, and others.
 
@@ -50,7 +49,7 @@ def resolve_grid(
     flags: Mapping[str, object],
     document: Document | None = None,
     *,
-    read_start: ReadStart = start_values,
+    read_start: ReadStart,
     is_grid: bool = True,
 ) -> list[Settings]:
     """Settings of every fit of a grid, where some have several values: their cross product, k fastest.

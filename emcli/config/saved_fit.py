@@ -10,7 +10,7 @@ from typing import cast
 
 from emcli.compute.memory import require, shown
 from emcli.config.document_problems import Fault, problems
-from emcli.config.documents import FIT, FitDocument, Parameters
+from emcli.config.documents import FIT, FitDocument
 from emcli.config.places import MAX_PROBLEMS, decoded
 from emcli.errors import EmcliError, Exit, Problem, escaped, quoted
 from emcli.files.inputs import read_bytes, shown_name
@@ -20,13 +20,17 @@ MAX_BYTES = 256 << 20  # of a document: its trace and its ledger may be long
 _TRACE = "this is a trace; the result document is what -o FILE or --json writes"
 
 
-def read_document(path: str) -> FitDocument:
-    """A fit's document from a file, `-` for standard input; its parameters are still to be checked with the model.
+def read_json(path: str) -> JSON:
+    """The value in a JSON file, `-` for standard input. Raises EmcliError (exit 3)."""
+    return parsed(read_bytes(path, Exit.DATA, MAX_BYTES), shown_name(path))
+
+
+def document_in(value: JSON, file: str) -> FitDocument:
+    """The fit's document that a JSON value is; its parameters are still to be checked with the model.
 
     Raises EmcliError (exit 3) with the path of each fault. Keys that this version does not know are left alone.
     """
-    file = shown_name(path)
-    fit = fit_in(parsed(read_bytes(path, Exit.DATA, MAX_BYTES), file), file)
+    fit = _of_this_version(value, file)
     refuse_wrong(problems(FitDocument, fit), file)
     document = cast(FitDocument, fit)
     if "source" in document["data"]:
@@ -84,7 +88,7 @@ def bytes_needed(content: bytes) -> int:
     return (1 << 16) + len(content) * (1 + 2 * width) + sum(size * content.count(mark) for mark, size in costs.items())
 
 
-def fit_in(value: JSON, file: str) -> dict[str, JSON]:
+def _of_this_version(value: JSON, file: str) -> dict[str, JSON]:
     """The fit's document of this major version that a value is. Raises EmcliError (exit 3) for any other value."""
     if not isinstance(value, dict) or "schema" not in value:
         if isinstance(value, dict) and isinstance(value.get("type"), str):
@@ -95,15 +99,6 @@ def fit_in(value: JSON, file: str) -> dict[str, JSON]:
     if not isinstance(schema, str) or not re.fullmatch(rf"{re.escape(FIT)}(\.[0-9]{{1,9}})?", schema):
         raise EmcliError(Exit.DATA, Problem(f"schema must be {FIT}, got {quoted(schema)}", file))
     return value
-
-
-def parameters_in(fit: dict[str, JSON], file: str) -> dict[str, JSON]:
-    """The parameters of a fit's document, of which nothing else need be there. Raises EmcliError (exit 3)."""
-    parameters = fit.get("parameters")
-    if not isinstance(parameters, dict) or not parameters:
-        raise EmcliError(Exit.DATA, Problem("no mapping of parameters in this fit", file))
-    refuse_wrong(problems(Parameters, parameters, ("parameters",)), file)
-    return parameters
 
 
 def refuse_wrong(wrong: Iterator[Fault], file: str) -> None:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from emcli import __version__
+from emcli.config.document_problems import Fault
 from emcli.config.documents import FIT, DataDocument, FitDocument, RunDocument, StepDocument, TruthDocument, in_order
+from emcli.config.experiment import start_values
 from emcli.config.places import dotted
-from emcli.config.saved_fit import read_document
+from emcli.config.saved_fit import document_in, read_json, refuse_wrong
 from emcli.config.settings import Settings
 from emcli.errors import EmcliError, Exit, Problem, escaped, quoted
 from emcli.files.inputs import shown_name
@@ -132,21 +134,35 @@ def dumps(document: Mapping[str, object]) -> str:
 
 
 def read_fit(path: str) -> FitDocument:
-    """A fit's document from a file, `-` for standard input, with parameters that its model accepts.
+    """A fit's document from a file, `-` for standard input. Raises EmcliError (exit 3) with the path of each fault."""
+    return checked_fit(read_json(path), shown_name(path))
+
+
+def read_start(path: str) -> Mapping[str, JSON]:
+    """The parameters in a file of start values; a fit's JSON among them is checked whole, as by `read_fit`.
+
+    Raises EmcliError: exit 3 for a fit's JSON, 2 for YAML.
+    """
+    return start_values(path, checked_fit)
+
+
+def checked_fit(value: JSON, file: str) -> FitDocument:
+    """The fit's document that a JSON value is, with parameters that its model accepts.
 
     Raises EmcliError (exit 3) with the path of each fault.
     """
-    fit, file = read_document(path), shown_name(path)
+    fit = document_in(value, file)
     if fit["model"] not in MODELS:
         raise EmcliError(Exit.DATA, Problem(f"model: no such model {quoted(fit['model'])}", file))
     try:
         settings = Settings.of({**fit.get("settings", {}), "k": fit["k"]}).model
-        model_class(fit["model"]).from_parameters(fit["parameters"], settings)
+        written = model_class(fit["model"]).from_parameters(fit["parameters"], settings).to_parameters()
     except ParameterFault as fault:
         what = f"{dotted(('parameters', *fault.path))}: {fault.what}"
         raise EmcliError(Exit.DATA, Problem(what, file)) from None
     except Degenerate as reason:
         raise EmcliError(Exit.DATA, Problem(f"parameters: {reason}", file)) from None
+    refuse_wrong((Fault(("parameters", key), None) for key in written if key not in fit["parameters"]), file)
     truth = fit["truth"]["parameters"] if "truth" in fit else None
     if truth and not _can_be_shown(truth, fit):
         what = f"truth.parameters: not those of components of {fit['model']} in the columns of data.columns"

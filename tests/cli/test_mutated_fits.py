@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from bad_inputs import READERS, SAVED_COINS, SAVED_GMM
-from rules import hold, in_process
+from rules import POINTS, TOSSES, hold, in_process
 
 ODD = (None, "x", [], {}, True, -1, 0, 1e308, 10**400, [[1]], {"a": None}, "\x1b[2J")
 
@@ -23,8 +23,13 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
             yield from paths(inner, (*path, key))
 
 
+STARTED = "fit {model} rows.csv -k 2 --restarts 1 --max-iter 2 --start f.json"
+
+
 @pytest.mark.parametrize("fit", [SAVED_GMM, SAVED_COINS], ids=["gmm", "coins"])
 def test_any_field_of_a_saved_fit_may_be_anything(fit: dict[str, Any], tmp_path: Path) -> None:
+    readers = (*READERS, STARTED.format(model=fit["model"]))
+    (tmp_path / "rows.csv").write_text(TOSSES if fit is SAVED_COINS else POINTS)
     (tmp_path / "x.csv").write_text("x,y,heads,tosses\n1,2,3,4\n2,3,4,5\n3,1,1,9\n")
     used = 0
     for at, (*parents, key) in enumerate(paths(fit)):
@@ -40,7 +45,7 @@ def test_any_field_of_a_saved_fit_may_be_anything(fit: dict[str, Any], tmp_path:
             else:
                 del holder[key]
             (tmp_path / "f.json").write_text(json.dumps(mutant))
-            done = in_process([*READERS[(at + turn) % len(READERS)].split(), "-o", "out"], tmp_path)
+            done = in_process([*readers[(at + turn) % len(readers)].split(), "-o", "out"], tmp_path)
             assert done.code in (0, 3), (parents, key, turn, done)
             hold(done, done.code)
             used += done.code == 0

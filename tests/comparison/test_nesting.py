@@ -14,10 +14,10 @@ from conftest import SAMPLES, run, table
 from conftest import fit as fit_document
 from inprocess import prepared, scaled
 
-from emcli.config.experiment import start_values
 from emcli.config.resolve import resolve
 from emcli.config.settings import ModelSettings, Settings
 from emcli.inference.fit import fit
+from emcli.inference.result import read_start
 from emcli.models import model_class
 from emcli.models.em import em, pooled_e_step
 
@@ -37,7 +37,7 @@ def model_settings(said: Any) -> ModelSettings:
 
 def settings_of(kind: Any, **chosen: Any) -> Any:
     flags = {key: value for key, value in chosen.items() if value is not None}
-    return resolve(kind.name, kind.options, flags, read_start=start_values)
+    return resolve(kind.name, kind.options, flags, read_start=read_start)
 
 
 def kinds(model: str, largest: int) -> list[dict[str, Any]]:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bad_inputs import SAVED_GMM
 
-from emcli.config.experiment import Simulation, read_experiment, start_values
+from emcli.config.experiment import Simulation, read_experiment
 from emcli.errors import EmcliError, Exit
+from emcli.inference.result import read_start
 
 MODELS = ("kmeans", "coins", "gmm")
 ROOT = Path(__file__).resolve().parents[2]
@@ -180,7 +182,7 @@ def test_all_faults_are_said_at_once_in_the_order_of_the_file(here: Path) -> Non
     assert [line.split(" ")[0] for line in lines] == [f"fit.yaml:{place}:" for place in places]
 
 
-@pytest.mark.parametrize("reader", [lambda path: read_experiment(path, MODELS), start_values])
+@pytest.mark.parametrize("reader", [lambda path: read_experiment(path, MODELS), read_start])
 def test_a_file_that_cannot_be_read_is_exit_2(here: Path, reader: Callable[[str], Any]) -> None:
     Path("fit.yaml").touch()
     Path("folder").mkdir()
@@ -223,24 +225,24 @@ def test_a_dash_is_standard_input(here: Path, monkeypatch: pytest.MonkeyPatch) -
     assert said(lambda: read_experiment("-", MODELS)) == ["<stdin>: standard input is closed"]
 
 
-FIT = {"schema": "emcli.fit/1", "model": "gmm", "parameters": {"weights": [1.0], "means": [[0.5]]}}
+FIT = {**SAVED_GMM, "trace": []}
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "weights: [1.0]\nmeans: [[0.5]]\n",
-        "parameters: {weights: [1.0], means: [[0.5]]}",
+        "".join(f"{key}: {value}\n" for key, value in FIT["parameters"].items()),
+        f"parameters: {FIT['parameters']}",
         json.dumps(FIT),
         json.dumps(FIT, indent=1),
         json.dumps(FIT["parameters"]),
         "\ufeff" + json.dumps(FIT),
-        json.dumps({**FIT, "trace": [list(range(10**5))] * 3}),
+        json.dumps({**FIT, "trace": [{"iteration": i, "log_likelihood": -50.5} for i in range(10_000)]}),
     ],
-    ids=["bare", "parameters", "fit", "indented fit", "bare JSON", "byte order mark", "2 MB of trace"],
+    ids=["bare", "parameters", "fit", "indented fit", "bare JSON", "byte order mark", "a long trace"],
 )
 def test_start_values_are_read_from_parameters_and_from_fits(write: Write, text: str) -> None:
-    assert start_values(str(write("start.json", text))) == FIT["parameters"]
+    assert read_start(str(write("start.json", text))) == FIT["parameters"]
 
 
 @pytest.mark.parametrize(
@@ -248,15 +250,15 @@ def test_start_values_are_read_from_parameters_and_from_fits(write: Write, text:
     [
         ('{"schema": "emcli.compare/1"}', "start.json: schema must be emcli.fit/1, got 'emcli.compare/1'"),
         ('{"schema": "emcli.fit/2", "parameters": {}}', "schema must be emcli.fit/1, got 'emcli.fit/2'"),
-        ('{"schema": "emcli.fit/1"}', "no mapping of parameters in this fit"),
+        ('{"schema": "emcli.fit/1"}', "start.json: not an emcli result: missing 'model'"),
         ('{"schema": "emcli.fit/1", "parameters": {"means": [[1', ":1:54: invalid JSON: "),
         ('{"schema": "emcli.fit/1", "parameters": {"means": [[NaN]]}}', "start.json: invalid JSON: not JSON 'NaN'"),
         (
-            '{"schema": "emcli.fit/1", "parameters": {"means":\n [[1, "2"]]}}',
+            json.dumps({**FIT, "parameters": {"means": [[1, "2"]]}}),
             "start.json: parameters.means[0][1]: must be a finite number, got '2'",
         ),
         ('{"type": "iteration"}\n{"type": "end"}\n', ":2:1: not an emcli result but JSON lines"),
-        ('{"schema": "emcli.fit/1", "parameters": []}', "start.json: no mapping of parameters in this fit"),
+        (json.dumps({**FIT, "parameters": []}), "start.json: parameters: must be a mapping, got 'a list'"),
         ('{"a": ' + "[" * 100_000, "invalid JSON: nested too deeply"),
         (
             '{"schema": "emcli.fit/1", "parameters": {"means": [[1]], "means": [[2]]}}',
@@ -265,7 +267,7 @@ def test_start_values_are_read_from_parameters_and_from_fits(write: Write, text:
     ],
 )
 def test_a_fit_that_cannot_be_started_from_is_refused(write: Write, text: str, what: str) -> None:
-    (line, *_) = said(lambda: start_values(str(write("start.json", text))), Exit.DATA)
+    (line, *_) = said(lambda: read_start(str(write("start.json", text))), Exit.DATA)
     assert what in line
 
 
@@ -280,17 +282,17 @@ def test_a_fit_that_cannot_be_started_from_is_refused(write: Write, text: str, w
     ],
 )
 def test_start_values_that_cannot_be_used_are_refused(write: Write, text: str, what: str) -> None:
-    (line,) = said(lambda: start_values(str(write("start.yaml", text))))
+    (line,) = said(lambda: read_start(str(write("start.yaml", text))))
     assert what in line
 
 
 def test_a_truncated_fit_is_guessed_to_be_one(write: Write) -> None:
-    (line,) = said(lambda: start_values(str(write("start.json", json.dumps(FIT)[:-2]))), Exit.DATA)
+    (line,) = said(lambda: read_start(str(write("start.json", json.dumps(FIT)[:-2]))), Exit.DATA)
     assert line.endswith("(file truncated?)")
 
 
 def test_a_fit_that_is_too_long_is_refused(write: Write) -> None:
     path = write("start.json", "{}")
     os.truncate(path, (64 << 20) + 1)
-    (line,) = said(lambda: start_values(str(path)))
+    (line,) = said(lambda: read_start(str(path)))
     assert line.endswith("larger than 64 MiB")

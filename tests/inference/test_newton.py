@@ -13,10 +13,10 @@ import pytest
 from conftest import REFERENCE, SAMPLES, fit, reference, run, table
 from inprocess import prepared
 
-from emcli.config.experiment import start_values
 from emcli.config.resolve import resolve
 from emcli.inference.convergence import LikelihoodDecreased, check_monotone, converge
 from emcli.inference.newton import newton
+from emcli.inference.result import read_start
 from emcli.inference.starts import information_if_affordable, new_run, start_model
 from emcli.models import model_class
 from emcli.models.base import Degenerate
@@ -29,7 +29,7 @@ WAITING = REFERENCE / "data" / "faithful_waiting.csv"
 def counted(model: str, values: Any, weights: Any, **chosen: Any) -> list[Any]:
     """For each of six starts: how many passes over the rows it took, and its log-likelihood."""
     kind = model_class(model)
-    settings = resolve(model, kind.options, chosen, read_start=start_values)
+    settings = resolve(model, kind.options, chosen, read_start=read_start)
     data = prepared(kind, values, ["heads", "tosses"][: values.shape[1]], settings, weights)
     passes = 0
 
@@ -119,7 +119,7 @@ def test_a_step_that_would_fall_is_not_taken() -> None:
     """Far from any optimum as well: from starts drawn at random, each score is at least the one before."""
     kind = model_class("gmm")
     flags = {"k": 4, "init": "random"}
-    settings = resolve("gmm", kind.options, flags, read_start=start_values)
+    settings = resolve("gmm", kind.options, flags, read_start=read_start)
     data = prepared(kind, table(SAMPLES / "iris.csv"), list("abcd"), settings)
     for number in range(1, 9):
         run = new_run(number, number - 1, kind, settings.model, settings.search)

@@ -19,11 +19,12 @@ from conftest import ROOT, SAMPLES, fit, run
 from inprocess import loaded, prepared
 from rules import Done, hold
 
-from emcli.config.experiment import read_experiment, start_values
+from emcli.config.experiment import read_experiment
 from emcli.config.resolve import resolve
 from emcli.inference.fit import fit as start_all
 from emcli.inference.fit import observe
 from emcli.inference.fit_result import FitResult
+from emcli.inference.result import read_start
 from emcli.inference.truth import with_truth
 from emcli.models import MODELS, model_class
 from emcli.output.plots.figure import Panel, Picture, Series, described
@@ -57,7 +58,7 @@ def refused(done: Any, code: int, *parts: str) -> None:
 def fitted(model: str, data: Any, **flags: Any) -> tuple[FitResult, Picture]:
     """A fit of a file, or of values (n, d) under the names a, b, ..., and its picture."""
     kind = model_class(model)
-    settings = resolve(kind.name, kind.options, flags, None, read_start=start_values)
+    settings = resolve(kind.name, kind.options, flags, None, read_start=read_start)
     if isinstance(data, Path):
         dataset = loaded(kind, data, settings)
     else:
