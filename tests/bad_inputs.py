@@ -276,7 +276,7 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         csv("x,y\n1,2\n3,5\n", "no column 'w'", options="--truth w", code=2),
         csv("x,x\n1,2\n3,5\n", "not unique", options="--columns x"),
         bad("fit coins x.csv --heads h", 2, "no column 'h'", x__csv="heads,tosses\n1,2\n"),
-        bad("fit coins x.csv", 3, "no column 'tosses'", "--tosses", x__csv="heads,n\n3,10\n1,10\n"),
+        bad("fit coins x.csv", 3, "no column 'tosses'", "--tosses", x__csv="heads,of\n3,10\n1,10\n"),
     ],
     "a number of a column that the table has not": [
         csv("x,y\n1,2\n3,5\n", "columns count from 1", options="--columns 0", code=2),

@@ -97,7 +97,9 @@ Standardize = Annotated[
 Columns = Annotated[str | None, option(DATA, "--columns", metavar="A,B", help="columns to use, by name or number")]
 RowWeights = Annotated[str | None, option(DATA, "--row-weights", metavar="NAME", help="column of row frequencies")]
 Heads = Annotated[str | None, option(DATA, "--heads", metavar="NAME", help="column of heads counts")]
-Tosses = Annotated[str | None, option(DATA, "--tosses", metavar="NAME", help="column of toss counts")]
+Tosses = Annotated[
+    str | None, option(DATA, "--tosses", metavar="NAME", help="column of toss counts, or their number in each row")
+]
 Tails = Annotated[str | None, option(DATA, "--tails", metavar="NAME", help="column of tails counts, instead of tosses")]
 Flips = Annotated[str | None, option(DATA, "--flips", metavar="NAME", help="column of strings such as HTTH or 0110")]
 Truth = Annotated[str | None, option(DATA, "--truth", metavar="NAME", help="column of true labels, kept out of fits")]

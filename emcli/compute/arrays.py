@@ -88,6 +88,15 @@ def copy_rows(values: Array, kept: IndexArray | None = None) -> Array:
     return result
 
 
+def beside(values: Array, constant: float) -> Array:
+    """The same rows (n, d) with a constant as one more column."""
+    result = empty((len(values), values.shape[1] + 1))
+    for some in row_chunks(len(values)):
+        result[some, :-1] = values[some]
+        result[some, -1] = constant
+    return result
+
+
 def nonzero(values: npt.NDArray[Any]) -> IndexArray:
     """The numbers of the rows whose value (n,) is not 0."""
     count = sum(int(np.count_nonzero(values[some])) for some in row_chunks(len(values)))

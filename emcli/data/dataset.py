@@ -79,12 +79,15 @@ def read(source: str, observations: Observations, settings: DataSettings, jobs: 
         roles.update({key: find(name) for key, name in named.items() if name})
         picked = pick(observations, header, shown, settings, set(roles.values()))
         numeric = picked.numeric + ((roles["row_weights"],) if "row_weights" in roles else ())
-        return ColumnSelection(numeric, picked.text + ((roles["truth"],) if "truth" in roles else ()))
+        truth = (roles["truth"],) if "truth" in roles else ()
+        return replace(picked, numeric=numeric, text=picked.text + truth)
 
     arrays.keep_within(settings.memory)
     dialect = CsvDialect(settings.delimiter, settings.header, settings.comment, settings.missing, jobs)
     table = read_table(source, dialect, choose)
     numbers, weights, texts, labels, kept = _by_role(table, roles)
+    if picked.constant is not None:
+        numbers = arrays.beside(numbers, picked.constant)
     return RawTable(table, picked, numbers, weights, texts, labels, kept)
 
 
@@ -182,7 +185,7 @@ def located(fault: RowFault, table: Table, picked: ColumnSelection, kept: IndexA
     """The error for a row that the model cannot read, at its place in the file."""
     row = fault.row if kept is None else int(kept[fault.row])
     column = None if fault.column is None else (picked.numeric + picked.text)[fault.column]
-    return EmcliError(Exit.DATA, table.problem(row, column, fault.what))
+    return EmcliError(Exit.DATA, table.problem(row, column, fault.what), hint=fault.hint)
 
 
 def unfit(fault: DataFault, source: str) -> EmcliError:

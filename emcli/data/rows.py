@@ -30,8 +30,8 @@ T = TypeVar("T")
 class RowFault(ValueError):
     """A row that this model cannot read: 0-based row, and which of the picked columns is to blame (None: the row)."""
 
-    def __init__(self, row: int, column: int | None, what: str):
-        self.row, self.column, self.what = row, column, what
+    def __init__(self, row: int, column: int | None, what: str, hint: str | None = None):
+        self.row, self.column, self.what, self.hint = row, column, what, hint
         super().__init__(what)
 
 
@@ -226,8 +226,8 @@ class Observations(Protocol):
         """What else the document's `data` keeps."""
         return {}
 
-    def textual(self, names: Sequence[str]) -> bool:
-        """Are the columns of these names, which a fit read, strings?"""
+    def textual(self, names: Sequence[str], settings: DataSettings) -> bool:
+        """Are the columns of these names, which a fit read with these settings, strings?"""
         return False
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from emcli.compute import arrays
 from emcli.compute.arrays import row_chunks
 from emcli.config.settings import DataSettings
-from emcli.data import trial_counts
+from emcli.data import trial_columns, trial_counts
 from emcli.data.binomial import log_coefficients, log_greatest
 from emcli.data.rows import Columns, DataFault, Observations, PartitionSum, RowFault, Rows, Sampler
 from emcli.data.scaling import Scaling, ScalingRule
@@ -31,23 +31,8 @@ class Trials(Observations):
     def select(
         self, header: Sequence[str], find: Callable[[str], int], taken: AbstractSet[int], settings: DataSettings
     ) -> ColumnSelection:
-        """The columns named; else `heads` with `tosses`, or with `tails`; else `flips`."""
-        named = settings.heads or settings.tosses or settings.tails
-        flips = settings.flips or ("flips" if not named and "flips" in header and "heads" not in header else None)
-        if flips:
-            column = find(flips)
-            if _is_flips(header[column]):
-                raise DataFault(f"the first row, {quoted(header[column])}, was taken for a header", "add --no-header")
-            return ColumnSelection((), (column,))
-        second = "tails" if _by_tails(settings, header) else "tosses"
-        wanted = {"heads": settings.heads, second: settings.tails if second == "tails" else settings.tosses}
-        for default, given in wanted.items():
-            if not given and default not in header:
-                what = f"no column {quoted(default)} (has: {', '.join(map(quoted, header[:6]))})"
-                hint = f"name the column of {default} with --{default}, or one of flips such as HTTH with --flips"
-                raise DataFault(what, hint)
-        first, last = (find(given or default) for default, given in wanted.items())
-        return ColumnSelection((first, last))
+        """The columns of heads and tosses, of heads and tails, or of flips."""
+        return trial_columns.select(header, find, taken, settings)
 
     def prepare(self, columns: Columns, k: int, rule: ScalingRule, settings: DataSettings) -> Rows:
         """Different pairs of heads and tails with logarithms for their densities, (4, n), and how often each came."""
@@ -102,24 +87,22 @@ class Trials(Observations):
             tosses[int(heads + tails)] += weight
         return {"tosses": {str(n): int(w) if w == int(w) else w for n, w in sorted(tosses.items())}}
 
-    def textual(self, names: Sequence[str]) -> bool:
-        """A single column is one of flips."""
-        return len(names) == 1
+    def textual(self, names: Sequence[str], settings: DataSettings) -> bool:
+        """A single column is one of flips, unless every row has the same number of tosses."""
+        return len(names) == 1 and trial_columns.number_of_tosses(names, settings) is None
 
 
 TRIALS = Trials()
-
-
-def _by_tails(settings: DataSettings, names: Sequence[str]) -> bool:
-    """Is the second column one of tails?"""
-    return bool(settings.tails) or (not settings.tosses and "tosses" not in names and "tails" in names)
 
 
 def _numbers(columns: Columns, settings: DataSettings) -> tuple[Array, bool]:
     """Heads and the number beside them, (n, 2), and whether that is one of tails. Raises RowFault."""
     if columns.texts:
         return _counted(columns.texts[0]), True
-    return columns.numbers, _by_tails(settings, columns.names)
+    tosses = trial_columns.number_of_tosses(columns.names, settings)
+    if tosses is not None and columns.numbers.shape[1] == 1:
+        return arrays.beside(columns.numbers, tosses), False
+    return columns.numbers, trial_columns.are_tails(columns.names, settings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,10 +158,6 @@ def with_densities(pairs: Array) -> Array:
     return np.vstack([pairs, log_coefficients(heads, tails, greatest), greatest])
 
 
-def _is_flips(text: str) -> bool:
-    return len(text) > 1 and (set(text) <= set("HT") or set(text) <= set("ht") or set(text) <= set("01"))
-
-
 def _counted(texts: Sequence[str]) -> Array:
     """Heads and tails (n, 2) of strings such as HTTH or 0110."""
     found = arrays.empty((len(texts), 2))
@@ -186,6 +165,7 @@ def _counted(texts: Sequence[str]) -> Array:
         up = text.upper()
         heads, tails = up.count("H") + up.count("1"), up.count("T") + up.count("0")
         if heads + tails != len(up):
-            raise RowFault(row, 0, f"flips must be H and T, or 1 and 0, got {quoted(text)}")
+            hint = "if these are heads of 10 tosses each: --tosses 10" if text.isdecimal() else None
+            raise RowFault(row, 0, f"flips must be H and T, or 1 and 0, got {quoted(text)}", hint)
         found[row] = heads, tails
     return found

@@ -50,7 +50,7 @@ class Predictor:
     @property
     def textual(self) -> bool:
         """Does the fit read a column of text?"""
-        return self.model.observations.textual(self.names)
+        return self.model.observations.textual(self.names, self.settings)
 
     @property
     def probabilities(self) -> int:
@@ -89,7 +89,7 @@ def predictions(
             if title in added:
                 raise EmcliError(Exit.DATA, Problem(f"there is a column {quoted(title)} already", shown))
         everything = tuple(range(len(header)))
-        return ColumnSelection(() if predictor.textual else used, everything)
+        return ColumnSelection((), everything, used) if predictor.textual else ColumnSelection(used, everything)
 
     before = None
     warnings: dict[str, FitWarning] = {}
@@ -124,7 +124,7 @@ def _found(table: Table, used: tuple[int, ...], predictor: Predictor) -> list[Ar
         responsibilities, measure = predictor.apply(table.numbers, texts)
     except RowFault as fault:
         column = None if fault.column is None else used[fault.column]
-        raise EmcliError(Exit.DATA, table.problem(fault.row, column, fault.what)) from None
+        raise EmcliError(Exit.DATA, table.problem(fault.row, column, fault.what), hint=fault.hint) from None
     component = responsibilities.argmax(axis=0) + 1
     probabilities = list(responsibilities[: predictor.probabilities])
     return [component, *probabilities, measure]

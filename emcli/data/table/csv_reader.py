@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import NamedTuple
 
 from emcli.data.table.numeric_chunks import count_byte
@@ -18,6 +19,8 @@ is_number = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+
 is_not_finite = re.compile(r"[-+]?(?:nan|inf|infinity)", re.IGNORECASE).fullmatch
 _is_integer = re.compile(r"[-+]?[0-9]+").fullmatch
 _is_year = re.compile(r"19[0-9][0-9]|20[0-9][0-9]|2100").fullmatch
+_are_flips = re.compile("[HT]+|[ht]+").fullmatch
+_MISSING_FLIPS = 5  # rows that are looked at for flips, as the first ones may be missing
 _UNREADABLE_BYTE = re.compile(rb"\0|\r(?!\n)")
 _TO_CLOSING_QUOTE = re.compile(r'[^"]*(?:""[^"]*)*')
 
@@ -226,6 +229,8 @@ def detect_header(
     if decided is not None:
         return decided, ()
     numeric = [cell for cell in first if is_number(cell) or is_not_finite(cell)]
+    if len(first) == 1 and _are_flips(first[0]):  # a column may be called HT: what follows decides
+        return not any(len(cells) == 1 and _are_flips(cells[0]) for _, _, cells in islice(others, _MISSING_FLIPS)), ()
     if not all(map(is_number, first)):
         what = f"first row has {quoted(numeric[0])} but also text, read as column names" if numeric else ""
         return True, (FitWarning("header-guess", what),) if what else ()

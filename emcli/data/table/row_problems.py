@@ -28,8 +28,11 @@ def dropped_rows(count: int) -> FitWarning:
 class RowProblems:
     """Collects the first problems of a table and counts all; also counts the rows that are left out."""
 
-    def __init__(self, header: Sequence[str], numeric: Sequence[int], dialect: CsvDialect) -> None:
+    def __init__(
+        self, header: Sequence[str], numeric: Sequence[int], dialect: CsvDialect, complete: Sequence[int] = ()
+    ) -> None:
         self._header, self._numeric, self._dialect = header, numeric, dialect
+        self._complete = complete  # columns of text in which cells can be missing
         self._shown: list[Problem] = []
         self._count = 0
         self._first_kind = ""  # decides the hint
@@ -39,15 +42,21 @@ class RowProblems:
     def __bool__(self) -> bool:
         return bool(self._count or self.dropped)
 
-    def add_cells(self, name: str, line: int, cells: Sequence[str]) -> None:
-        """A row of which some numeric cell is no finite number."""
+    def misses_text(self, fields: Sequence[str]) -> bool:
+        """Is a cell missing where text must be there?"""
+        return any(fields[column].lower() in _MISSING for column in self._complete)
+
+    def add_cells(self, name: str, line: int, fields: Sequence[str]) -> None:
+        """A row of which some numeric cell is no finite number, or some text is missing."""
         missing = False
-        for column, cell in zip(self._numeric, cells, strict=True):
-            place = f"in column {quoted(self._header[column])}"
+        for column in (*self._numeric, *self._complete):
+            cell, place = fields[column], f"in column {quoted(self._header[column])}"
             if cell.lower() in _MISSING:
                 missing = True
                 if self._dialect.missing != "drop":
                     self._add("missing", f"missing value {place}", name, line, column)
+            elif column in self._complete:
+                continue
             elif is_number(cell) or is_not_finite(cell):
                 if not isfinite(float(cell)):
                     self._add("finite", f"value is not finite {place}, got {quoted(cell)}", name, line, column)

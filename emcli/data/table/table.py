@@ -68,6 +68,8 @@ class ColumnSelection:
 
     numeric: tuple[int, ...]  # read as float64
     text: tuple[int, ...] = ()  # kept as stripped strings
+    complete: tuple[int, ...] = ()  # those of `text` in which a cell can be missing, as in a numeric one
+    constant: float | None = None  # stands beside the numeric ones in each row
 
     @property
     def columns(self) -> tuple[int, ...]:

@@ -41,7 +41,8 @@ class TableBuilder:
         self._first, self._header = first, first.header
         self._dialect, self._delimiter = first.dialect, first.dialect.delimiter or ","
         self._numeric, self._text, self._columns = list(selection.numeric), selection.text, selection.columns
-        self._problems = RowProblems(self._header, self._numeric, self._dialect)
+        self._complete = selection.complete
+        self._problems = RowProblems(self._header, self._numeric, self._dialect, selection.complete)
         self._rows = arrays.GrowingArray()
         self._texts = tuple(text_column() for _ in self._text)
         self.count = 0  # rows so far
@@ -127,7 +128,7 @@ class TableBuilder:
     def _add_row_chunk(self, chunk: RowChunk) -> None:
         """Add rows of Parquet, at once where nothing is wrong with them."""
         numbers = parquet.numbers(chunk, self._numeric, self._header, self._name)
-        if numbers is None:
+        if numbers is None or self._complete:
             self.add_rows(parquet.records(iter([chunk]), self._numeric, self._header, self._name))
             return
         self._add_numbers(chunk.line, numbers)
@@ -149,8 +150,8 @@ class TableBuilder:
                 continue
             cells = [fields[column] for column in self._numeric]
             row = list(map(float, cells)) if all(map(csv_reader.is_number, cells)) else None
-            if row is None or not all(map(isfinite, row)):
-                self._problems.add_cells(self._name, line, cells)
+            if row is None or not all(map(isfinite, row)) or self._problems.misses_text(fields):
+                self._problems.add_cells(self._name, line, fields)
                 skipped += 1
                 continue
             if not all(row):
