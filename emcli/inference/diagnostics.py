@@ -18,7 +18,6 @@ from emcli.inference.search.search import (
     margin,
     reached_same,
     roots_of_best,
-    run_root,
     same_optimum,
     set_aside,
 )
@@ -107,7 +106,7 @@ def _found_once(ledger: Sequence[Run], drawn: Sequence[Run], best: Run) -> FitWa
     collapsed = sum(run.status == "degenerate" for run in drawn)
     others = f" ({collapsed} of them collapsed)" if collapsed else ""
     if best.source is not None:
-        message = f"only moves from start {run_root(ledger, best)} of {len(drawn)}{others} found this optimum"
+        message = f"only moves from one of {len(drawn)} starts{others} found this optimum"
     else:
         message = f"only one of {len(drawn)} starts{others} found this optimum"
     more = f"try --restarts {10 * len(drawn)}"

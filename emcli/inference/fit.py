@@ -172,15 +172,18 @@ class _Fit:
         collapsed = [run for run in ledger if run.status == "degenerate"]
         reason = Counter(run.reason for run in collapsed).most_common(1)[0][0] if collapsed else ""
         what = f"no fit: all {len(collapsed)} starts collapsed ({reason})" if collapsed else "no fit"
-        if others := len(ledger) - len(collapsed):
-            aside = next((run.artefact.why for run in ledger if run.artefact is not None), None)
-            ended = f"an artefact ({aside})" if aside else f"no more than {self.settings.model.k - 1} components reach"
-            what = (
-                f"no fit: {others} of {len(ledger)} runs ended at {ended}{', the others collapsed' * bool(collapsed)}"
-            )
+        if others := [run for run in ledger if run.finished]:
+            aside = [run.artefact.why for run in others if run.artefact is not None]
+            runs = f"of {len(ledger)} runs"
+            ended = [f"{len(aside)} {runs} ended at an artefact ({aside[0]})"] if aside else []
+            if lower := len(others) - len(aside):
+                k = self.settings.model.k - 1
+                reach = "one component reaches" if k == 1 else f"{k} components reach"
+                ended.append(f"{lower} {runs} ended no higher than {reach}")
+            what = f"no fit: {', '.join(ended)}{', the others collapsed' * bool(collapsed)}"
         hint = "try a smaller -k or another --covariance" if "covariance" in self.kind.options else None
-        last = next((run.last for run in reversed(collapsed) if run.last is not None), None)
-        if cause := self.kind.cause_of_collapse(self.data.rows, self.settings.model, last):
+        ends = [run.last for run in collapsed if run.last is not None]
+        if cause := self.kind.cause_of_collapse(self.data.rows, self.settings.model, ends):
             blamed, hint = cause
             what = f"no fit: {blamed}" if blamed in what else f"{what}; {blamed}"
         if any(warning.slug == "header-guess" for warning in self.data.warnings):

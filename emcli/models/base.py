@@ -218,8 +218,8 @@ class Model(PlainValues, ABC, Generic[S]):
         return None
 
     @classmethod
-    def cause_of_collapse(cls, rows: Rows, settings: ModelSettings, last: Self | None) -> tuple[str, str] | None:
-        """What in the rows is to blame where all starts collapse, and a hint; `last` is how one of them ended."""
+    def cause_of_collapse(cls, rows: Rows, settings: ModelSettings, ends: Sequence[Self]) -> tuple[str, str] | None:
+        """What in the rows is to blame where all starts collapse, and a hint; `ends` are the last models of starts."""
         return None
 
     def identical_components(self) -> tuple[int, int] | None:

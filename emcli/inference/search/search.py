@@ -28,6 +28,7 @@ from emcli.types import Mapper
 
 FIRST_STARTS = 10  # that end with a model, in every search
 MAX_DRAWN = 3  # starts that are drawn for each of these, where others degenerate
+MAX_COLLAPSED = 200  # starts that are drawn where all degenerate
 MORE_STARTS = 25  # in all, where the first did not all reach one optimum
 TRIES = 8  # moves that fail one after another, and end a chain of them: this, and so many times k squared …
 TRIES_PER_PAIR = 4.0
@@ -80,10 +81,13 @@ class Search:
     def automatic(self) -> Searching:
         """Starts until more are unlikely to find better, and moves from the best, within a bound of work.
 
-        First ten starts; more where these reached several optima. Then moves from the best optimum, until many in a row
-        fail. An optimum that one start alone led to is confirmed by moves from the optima of others, or by more starts.
+        First ten starts, and more where all degenerated, or where these reached several optima. Then moves from the
+        best optimum, until many in a row fail. An optimum that one start alone led to is confirmed by moves from the
+        optima of others, or by more starts.
         """
         while len(self._ended()) < FIRST_STARTS and len(self.ledger) < MAX_DRAWN * FIRST_STARTS:
+            yield from self._start()
+        while not self._ended() and len(self.ledger) < MAX_COLLAPSED and self._work < SMALL_WORK:
             yield from self._start()
         if self.settings.k == 1 or not self._ended():
             return

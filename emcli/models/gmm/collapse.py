@@ -18,11 +18,11 @@ HEAD = 100  # rows for each component, which mostly show that a column has more 
 FAR = 1e4  # ranges of all other rows, from which a row is so far that they look like one point beside it
 
 
-def cause_of_collapse(rows: Rows, k: int, shape: str, last: GaussianMixture | None) -> tuple[str, str] | None:
-    """What is to blame where all starts of k components collapse, and a hint; `last` is how one of them ended.
+def cause_of_collapse(rows: Rows, k: int, shape: str, ends: Sequence[GaussianMixture]) -> tuple[str, str] | None:
+    """What is to blame where all starts of k components collapse, and a hint; `ends` are their last models.
 
     A row far from all others; a column of at most k different values; fewer different rows than keep the likelihood of
-    one covariance bounded, or than full ones need; or else the place where the narrowest component lies.
+    one covariance bounded, or than full ones need; or else a place where the narrowest component of some start lies.
     """
     if far := far_row(rows):
         return far, "leave it out, or correct it"
@@ -40,10 +40,28 @@ def cause_of_collapse(rows: Rows, k: int, shape: str, last: GaussianMixture | No
     if shape == "full" and rows.count < k * (d + 1):
         what = f"{rows.count} rows are too few for {k} covariances of {d} columns, each of which needs more than {d}"
         return what, "use --covariance tied or diag, or a smaller -k"
-    if last is None:
+    if not ends:
         return None
-    where = place(last.means[int(np.argmin(last.covariances.log_det()))], rows)
+    means = np.array([model.means[int(np.argmin(model.covariances.log_det()))] for model in ends])
+    where = place(_blamed(means, rows), rows)
     return f"the likelihood has no bound at {where}", "leave such rows out, use a smaller -k, or --covariance tied"
+
+
+def _blamed(means: Array, rows: Rows) -> Array:
+    """Of the places (n, d) where starts collapsed, one of the ten most frequent: of most equal rows, then farthest out.
+
+    Nearly any row can be such a place; what a user can mend is a value that is repeated, or lies apart.
+    """
+    places, counts = np.unique(means.round(6), axis=0, return_counts=True)
+    places = places[np.argsort(-counts, kind="stable")[:10]]
+    if not rows.is_local:
+        return np.asarray(places[0])
+    middle, units = np.median(rows.values, axis=1), np.maximum(np.ptp(rows.values, axis=1), 1e-300)
+    away = np.square((places - middle) / units).sum(axis=1)
+    nearest = [rows.values[:, np.square((rows.values.T - one) / units).sum(axis=1).argmin()] for one in places]
+    same = [(row == rows.values.T).all(axis=1) for row in nearest]
+    equal = [float(rows.weights[here].sum()) if rows.weights is not None else float(here.sum()) for here in same]
+    return np.asarray(places[max(range(len(places)), key=lambda i: (equal[i], away[i]))])
 
 
 def far_row(rows: Rows) -> str | None:

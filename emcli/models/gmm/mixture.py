@@ -283,9 +283,9 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
         return None if what is None else Artefact(True, what)
 
     @classmethod
-    def cause_of_collapse(cls, rows: Rows, settings: ModelSettings, last: Self | None) -> tuple[str, str] | None:
+    def cause_of_collapse(cls, rows: Rows, settings: ModelSettings, ends: Sequence[Self]) -> tuple[str, str] | None:
         """A far row, a column of few values, or where a component became narrow."""
-        return cause_of_collapse(rows, settings.k, settings.covariance or "full", last)
+        return cause_of_collapse(rows, settings.k, settings.covariance or "full", ends)
 
     def identical_components(self) -> tuple[int, int] | None:
         """Two components with nearly equal means and covariances, if there are any."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from math import lgamma, log, pi
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -26,6 +27,8 @@ FIRST_ROWS = 1 << 16  # rows that show the unit of a column
 ON_GRID, DISTINCT_ON_GRID = 0.95, 0.5  # shares of values, and of different values, that lie on the grid of a unit
 GRID_STEPS = (5.0, 2.5, 2.0, 1.0)  # times powers of ten: steps of grids that people round to
 FINEST_GRID = 1e-6  # of the range of the values
+
+_units: WeakKeyDictionary[Rows, dict[int, float | None]] = WeakKeyDictionary()  # that were found, by column
 
 
 def artefact(model: GaussianMixture, rows: Rows, mapper: Mapper) -> Artefact | None:
@@ -74,16 +77,23 @@ def _rounded(matrix: Array, j: int, rows: Rows) -> str | None:
     """What is said of a component whose sd in some column is less than a quarter of the column's unit."""
     sds = np.sqrt(np.diag(matrix))
     for column, sd in enumerate(sds.tolist()):
-        values, weights = rows.head(FIRST_ROWS)[column], rows.weights
-        if sd > MIN_UNIT_SHARE * np.ptp(values):
+        if sd > MIN_UNIT_SHARE * np.ptp(rows.head(FIRST_ROWS)[column]):
             continue
-        exponent = int(rows.scaling.exponent[column])
-        original = rows.scaling.centre[column] + np.ldexp(values, exponent)
-        step = unit(original, None if weights is None else weights[: len(values)])
-        if step is not None and np.ldexp(sd, exponent) < MIN_UNIT_SHARE * step:
-            name, told = quoted(rows.names[column]), np.ldexp(sd, exponent)
+        step, told = _column_unit(rows, column), np.ldexp(sd, int(rows.scaling.exponent[column]))
+        if step is not None and told < MIN_UNIT_SHARE * step:
+            name = quoted(rows.names[column])
             return f"component {j + 1} has an sd of {told:.3g} in {name}, whose values are rounded to {step:g}"
     return None
+
+
+def _column_unit(rows: Rows, column: int) -> float | None:
+    """The unit of a column's values, kept while the rows are in use."""
+    known = _units.setdefault(rows, {})
+    if column not in known:
+        values, weights = rows.head(FIRST_ROWS)[column], rows.weights
+        original = rows.scaling.centre[column] + np.ldexp(values, int(rows.scaling.exponent[column]))
+        known[column] = unit(original, None if weights is None else weights[: len(values)])
+    return known[column]
 
 
 def unit(values: Array, weights: Array | None) -> float | None:
