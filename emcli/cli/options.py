@@ -157,6 +157,13 @@ Json = Annotated[bool | None, option(OUTPUT, "--json", help="print the result do
 Document = Annotated[
     str | None, option(OUTPUT, "-o", "--output", metavar="FILE", help="write the document to FILE, whole or not at all")
 ]
+Prefix = Annotated[
+    str | None, option(OUTPUT, "--prefix", metavar="NAME", help="put NAME before the names of the new columns")
+]
+Digits = Annotated[
+    int | None,
+    option(OUTPUT, "--digits", metavar="N", help="significant digits of new numbers (all that tell them apart)"),
+]
 Csv = Annotated[str | None, option(OUTPUT, "-o", "--output", metavar="FILE", help="write to FILE, whole or not at all")]
 Trace = Annotated[
     str | None, option(OUTPUT, "--trace", metavar="FILE", help="each iteration as a JSON line at once; - is stdout")

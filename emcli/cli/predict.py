@@ -19,6 +19,8 @@ def predict(
     delimiter: options.Delimiter = None,
     comment: options.Comment = None,
     header: options.Header = None,
+    prefix: options.Prefix = None,
+    digits: options.Digits = None,
     output: options.Csv = None,
     quiet: options.Quiet = None,
     verbose: options.Verbose = None,
@@ -35,6 +37,7 @@ def predict(
     """
     from emcli.cli.guard import note, warn
     from emcli.cli.inputs import check_twice, settings_in, source_of
+    from emcli.config.checks import integer
     from emcli.config.settings import CHECKS
     from emcli.config.sources import check_flags
     from emcli.data.table.partitions import csv_name, is_folder
@@ -42,10 +45,11 @@ def predict(
     from emcli.errors import FitWarning
     from emcli.files.inputs import check_standard_output, will_read
     from emcli.files.outputs import Output, OutputFolder
-    from emcli.inference.predict import predictions
+    from emcli.inference.predict import Form, predictions
     from emcli.inference.result import read_fit
 
     csv = CsvDialect(**check_flags(settings_in(ctx.params), CHECKS))  # type: ignore[arg-type]
+    check_flags({"digits": digits}, {"digits": integer(1, 17)})
     source = source_of(data, None) or "-"
     check_twice(fit, source)
     will_read(fit)
@@ -59,7 +63,7 @@ def predict(
     saved = read_fit(fit)
     if verbose:
         note(f"applying {saved['model']}, k={saved['k']}, to columns {', '.join(saved['data']['columns'])}")
-    pieces = predictions(saved, fit, source, csv, folder is not None)
+    pieces = predictions(saved, fit, source, csv, Form(prefix or "", digits, folder is not None))
     with ExitStack() as opened:
         written = opened.enter_context(folder.opened()) if folder else None
         stream = opened.enter_context(file.opened()) if file else sys.stdout

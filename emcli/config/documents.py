@@ -53,6 +53,8 @@ Hash = Annotated[str, matching("64 hexadecimal digits", "[0-9a-f]{64}")]
 Object = Annotated[dict[str, JSON], mapping]
 Names = Annotated[list[Text], Check("a list of names", lambda value: isinstance(value, list) and value != [])]
 
+PlaceOrNull = Annotated[int | None, or_null(integer(1, 10**9))]
+
 numbers: Check[JSON] = Check("a finite number", lambda value: next(non_numbers(value), None) is None)
 Numbers = Annotated[JSON, numbers]  # one, or lists and mappings of them to any depth
 Parameters = dict[str, Numbers]  # by name, of shapes that are the model's to check
@@ -79,6 +81,7 @@ class DataDocument(TypedDict):
     rows: Count
     weight: Positive  # sum of the row weights
     columns: Names
+    column_numbers: NotRequired[list[PlaceOrNull]]  # of columns whose name is not unique in the file, from 1
     dropped: NotRequired[Count]  # rows with missing values, left out
     sha256: Hash  # of the values, not of the file
     tosses: NotRequired[Tosses]  # coins: weight of the rows of each number of tosses

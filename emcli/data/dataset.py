@@ -17,7 +17,7 @@ from emcli.compute.threads import in_background, usable_cores
 from emcli.config.settings import DataSettings
 from emcli.data.rows import BATCH_ROWS, Columns, DataFault, Observations, Requirements, RowFault, Rows
 from emcli.data.table.read import column_finder, read_table
-from emcli.data.table.table import ColumnSelection, CsvDialect, StringColumn, Table
+from emcli.data.table.table import ColumnNumbers, ColumnSelection, CsvDialect, StringColumn, Table, numbers_of
 from emcli.data.weights import WeightSums
 from emcli.errors import EmcliError, Exit, FitWarning, Problem, quoted
 from emcli.types import Array, IndexArray
@@ -39,6 +39,7 @@ class Dataset:
     labels: StringColumn | None  # true labels, one for each row
     row_weights: Array | None
     warnings: tuple[FitWarning, ...]
+    column_numbers: ColumnNumbers = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +65,13 @@ class RawTable:
         names = [table.header[i] for i in picked.numeric + picked.text]
         columns = Columns(self.numbers, self.texts, self.weights, names)
         made = prepare(columns, needs, settings, jobs, table=table, picked=picked, kept=self.kept)
-        return replace(made, labels=self.labels, dropped=table.dropped, warnings=table.warnings + made.warnings)
+        return replace(
+            made,
+            labels=self.labels,
+            dropped=table.dropped,
+            warnings=table.warnings + made.warnings,
+            column_numbers=numbers_of(picked.numeric + picked.text, table.header),
+        )
 
 
 def read(source: str, observations: Observations, settings: DataSettings, jobs: int | None = None) -> RawTable:

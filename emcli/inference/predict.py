@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
+import numpy as np
+
 from emcli.config.documents import FitDocument
 from emcli.config.settings import DataSettings, Settings
 from emcli.data.rows import Columns, RowFault
@@ -22,6 +24,16 @@ from emcli.types import Array, IndexArray
 
 CHUNK_ROWS = 16384  # rows read and written at a time, or fewer that take
 CHUNK_NUMBERS = 1 << 24  # coordinates in all components
+SMALLEST = 1e-300  # probability that is written; what is below, where doubles lose digits, is 0
+
+
+@dataclass(frozen=True)
+class Form:
+    """How predictions are written."""
+
+    prefix: str = ""  # before the name of each new column
+    digits: int | None = None  # significant ones; None: as many as read back to the same double
+    apart: bool = False  # has each file of the table a header of its own?
 
 
 class FileStart(NamedTuple):
@@ -67,11 +79,11 @@ class Predictor:
 
 
 def predictions(
-    fit: FitDocument, name: str, source: str, dialect: CsvDialect, apart: bool = False
+    fit: FitDocument, name: str, source: str, dialect: CsvDialect, form: Form
 ) -> Iterator[str | FitWarning | FileStart]:
     """CSV text, a header and then some whole lines at a time, and warnings. Raises EmcliError.
 
-    `name` is that of the fit's file. Each file of a table is announced; with `apart` each has a header of its own.
+    `name` is that of the fit's file. Each file of a table is announced.
     """
     names = fit["data"]["columns"]
     try:
@@ -79,15 +91,17 @@ def predictions(
     except ParameterFault as fault:
         raise EmcliError(Exit.DATA, Problem(f"parameters: {fault}", name)) from None
     titles = ["component", *(f"p_{j + 1}" for j in range(predictor.probabilities)), predictor.model.measure]
+    titles = [form.prefix + title for title in titles]
     used: tuple[int, ...] = ()
 
     def choose(header: tuple[str, ...], shown: str, has_header: bool) -> ColumnSelection:
         nonlocal used
-        used = _used(names, header, shown, has_header)
+        used = _used(fit, header, shown, has_header)
         added = set(titles)
         for title in header:
             if title in added:
-                raise EmcliError(Exit.DATA, Problem(f"there is a column {quoted(title)} already", shown))
+                hint = f"--prefix NAME calls the new ones NAME{titles[0]} and so on"
+                raise EmcliError(Exit.DATA, Problem(f"there is a column {quoted(title)} already", shown), hint=hint)
         everything = tuple(range(len(header)))
         return ColumnSelection((), everything, used) if predictor.textual else ColumnSelection(used, everything)
 
@@ -100,24 +114,41 @@ def predictions(
             yield dropped_rows(table.dropped)
         if table.source != before:
             yield FileStart(table.source)
-        if before is None or (apart and table.source != before):
+        if before is None or (form.apart and table.source != before):
             yield from format_csv([*table.header, *titles], [])
         if table.texts[0]:
-            yield from format_csv([], [*table.texts, *_found(table, used, predictor)])
+            yield from format_csv([], [*table.texts, *_found(table, used, predictor, form.digits)])
         before = table.source
     yield from warnings.values()
 
 
-def _used(names: Sequence[str], header: tuple[str, ...], shown: str, has_header: bool) -> tuple[int, ...]:
-    """The fit's columns in new data: by name, or by position where there are no names."""
-    if has_header:
-        return tuple(map(column_finder(header, shown, Exit.DATA), names))
-    if len(header) < len(names):
-        raise EmcliError(Exit.DATA, Problem(f"the fit has {len(names)} columns, these data {len(header)}", shown))
-    return tuple(range(len(names)))
+def _used(fit: FitDocument, header: tuple[str, ...], shown: str, has_header: bool) -> tuple[int, ...]:
+    """The fit's columns in new data, from 0: by name, or by number where a name does not tell the column."""
+    names = fit["data"]["columns"]
+    numbers = fit["data"].get("column_numbers") or [None] * len(names)
+    find = column_finder(header, shown, Exit.DATA)
+    if not has_header:
+        if all(number or name in header for name, number in zip(names, numbers, strict=False)):
+            numbers = [number or find(name) + 1 for name, number in zip(names, numbers, strict=False)]
+        else:
+            numbers = list(range(1, len(names) + 1))
+        if max(filter(None, numbers), default=0) > len(header):
+            raise EmcliError(Exit.DATA, Problem(f"the fit has {len(names)} columns, these data {len(header)}", shown))
+    used: list[int] = []
+    for name, number in zip(names, numbers, strict=False):
+        if number is None:
+            used.append(find(name))
+        elif not has_header or header[number - 1 : number] == (name,):
+            used.append(number - 1)
+        else:
+            what = f"the fit's column {quoted(name)} is number {number} of several, and here it is not"
+            raise EmcliError(Exit.DATA, Problem(what, shown), hint="name each column differently, and fit again")
+    return tuple(used)
 
 
-def _found(table: Table, used: tuple[int, ...], predictor: Predictor) -> list[Array | IndexArray]:
+def _found(
+    table: Table, used: tuple[int, ...], predictor: Predictor, digits: int | None
+) -> list[Array | IndexArray | list[str]]:
     """The new columns of some rows."""
     texts = [list(table.texts[used[0]])] if predictor.textual else []
     try:
@@ -126,5 +157,8 @@ def _found(table: Table, used: tuple[int, ...], predictor: Predictor) -> list[Ar
         column = None if fault.column is None else used[fault.column]
         raise EmcliError(Exit.DATA, table.problem(fault.row, column, fault.what), hint=fault.hint) from None
     component = responsibilities.argmax(axis=0) + 1
-    probabilities = list(responsibilities[: predictor.probabilities])
-    return [component, *probabilities, measure]
+    probabilities = np.where(responsibilities < SMALLEST, 0.0, responsibilities)[: predictor.probabilities]
+    measured = [*probabilities, measure]
+    if digits is None:
+        return [component, *measured]
+    return [component, *([f"{value:.{digits}g}" for value in column.tolist()] for column in measured)]

@@ -36,6 +36,7 @@ def document(result: FitResult) -> FitDocument:
         "rows": data.count,
         "weight": _whole(data.rows.total),
         "columns": list(data.columns),
+        **({"column_numbers": list(data.column_numbers)} if data.column_numbers else {}),
         "dropped": data.dropped,
         "sha256": data.digest(),
         **result.kind.observations.document(data.rows),

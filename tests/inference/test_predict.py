@@ -155,3 +155,73 @@ def test_standardized_clusters_apply_to_new_rows_in_their_own_units(tmp_path: Pa
     assert inertia == pytest.approx(document["inertia"], rel=1e-12)
     drawn = np.loadtxt(run("generate", path, "-n", 4000).stdout.splitlines()[1:], delimiter=",")
     assert np.mean((drawn.std(axis=0) / scales) ** 2) == pytest.approx(1.0, rel=0.1)
+
+
+TWICE = "id,x,x\n" + "".join(f"{i},{i % 3}.5,{i % 2 * 9 + i % 5}\n" for i in range(20))
+SINGLE = "id,x,z\n" + TWICE.partition("\n")[2]
+
+
+@pytest.mark.parametrize(
+    ("new", "message"),
+    [
+        (TWICE, None),
+        (TWICE.partition("\n")[2], None),  # without a header
+        ("id,x\n1,2\n", "<stdin>: the fit's column 'x' is number 3"),
+        ("x,x,id\n1,2,3\n", "<stdin>: the fit's column 'x' is number 3"),
+    ],
+)
+def test_a_column_whose_name_is_not_unique_is_told_by_its_number(new: str, message: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "f.json"
+    data = fit("kmeans", "-", "-k", 2, "--columns", 3, "-o", path, stdin=TWICE)["data"]
+    assert (data["columns"], data["column_numbers"]) == (["x"], [3])
+    done = run("predict", path, stdin=new)
+    if message:
+        assert done.returncode == 3 and message in done.stderr
+        return
+    fit("kmeans", "-", "-k", 2, "--columns", "z", "-o", path, stdin=SINGLE)
+    expected = rows(run("predict", path, stdin=SINGLE).stdout)
+    assert [row["distance"] for row in rows(done.stdout)] == [row["distance"] for row in expected]
+
+
+def test_all_columns_of_a_table_with_a_name_twice_are_used_and_found_again(tmp_path: Path) -> None:
+    path = tmp_path / "f.json"
+    data = fit("kmeans", "-", "-k", 2, "-o", path, stdin=TWICE)["data"]
+    assert (data["columns"], data["column_numbers"]) == (["id", "x", "x"], [None, 2, 3])
+    assert run("predict", path, stdin=TWICE).returncode == 0
+
+
+def test_columns_without_names_are_told_by_their_numbers(tmp_path: Path) -> None:
+    path, plain = tmp_path / "f.json", TWICE.partition("\n")[2]
+    assert "column_numbers" not in fit("kmeans", "-", "-k", 2, "--columns", 3, "-o", path, stdin=plain)["data"]
+    found = rows(run("predict", path, "--header", stdin=TWICE.replace("id,x,x", "1,2,3")).stdout)
+    without = rows(run("predict", path, stdin=plain).stdout)
+    assert [row["distance"] for row in found] == [row["distance"] for row in without]
+
+
+def test_new_columns_get_names_that_are_free(faithful: Path) -> None:
+    text = "eruptions,waiting,component,p_1\n3.6,79,a,b\n"
+    done = run("predict", faithful, stdin=text)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "there is a column 'component' already" in done.stderr and "--prefix NAME" in done.stderr
+    done = run("predict", faithful, "--prefix", "new_", stdin=text)
+    head = "eruptions,waiting,component,p_1,new_component,new_p_1,new_p_2,new_log_density"
+    assert done.stdout.startswith(head + "\n3.6,79,a,b,2,")
+    assert "'new_component' already" in run("predict", faithful, "--prefix", "new_", stdin=done.stdout).stderr
+
+
+def test_probabilities_are_printed_with_as_many_digits_as_asked_for(faithful: Path) -> None:
+    text = "eruptions,waiting\n3.6,79\n300,79\n1.8,5000\n3.01,67\n"
+    full, short = (rows(run("predict", faithful, *more, stdin=text).stdout) for more in ([], ["--digits", 3]))
+    for one, other in zip(full, short, strict=True):
+        assert one["component"] == other["component"]
+        for name in ("p_1", "p_2", "log_density"):
+            assert other[name] == f"{float(one[name]):.3g}"
+    assert run("predict", faithful, "--digits", 0, stdin=text).returncode == 2
+    assert float(full[1]["p_1"]) == 0 and short[1]["p_1"] == "0"
+
+
+def test_no_probability_below_1e_300_is_printed(faithful: Path) -> None:
+    lines = "".join(f"{3 + i / 10},{60 + i}\n" for i in range(300))
+    found = [float(row["p_1"]) for row in rows(run("predict", faithful, stdin="eruptions,waiting\n" + lines).stdout)]
+    assert min(p for p in found if p) >= 1e-300 and 0 in found
+    assert any(p < 1e-200 for p in found if p)

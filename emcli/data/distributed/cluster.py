@@ -158,6 +158,7 @@ class RemoteTable:
             labels=None,
             row_weights=None,
             warnings=(*_reading_warnings(self._summaries), *rows.warnings),
+            column_numbers=self._summaries[0].column_numbers,
         )
 
 

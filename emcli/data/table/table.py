@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from sys import getsizeof
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 ENTRY_BYTES = 160  # of a string in a dictionary and a list, and of its number
+ColumnNumbers = tuple[int | None, ...]  # of columns, from 1, where their names do not tell them; empty where all do
 Record = tuple[int, int, list[str]]  # a row's first line, its last line, its fields
 
 
@@ -150,6 +152,13 @@ class StringColumn(Sequence[str]):
 
     def __len__(self) -> int:
         return len(self._column)
+
+
+def numbers_of(columns: Sequence[int], header: Sequence[str]) -> ColumnNumbers:
+    """The numbers, from 1, of those of some columns, from 0, whose name is not unique; empty where all are."""
+    often = Counter(header)
+    numbers = tuple(column + 1 if often[header[column]] > 1 else None for column in columns)
+    return numbers if any(numbers) else ()
 
 
 @dataclass(frozen=True, eq=False)
