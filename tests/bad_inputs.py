@@ -19,8 +19,8 @@ def csv(text: str | bytes, *parts: str, options: str = "", code: int = 3) -> Bad
     return bad(f"{FIT} {options}".strip(), code, *parts, x__csv=text)
 
 
-def cell(text: str, what: str) -> Bad:
-    return csv(f"x,y\n1,2\n3,{text}\n4,4\n", f"x.csv:3:2: {what}")
+def cell(text: str, what: str, *parts: str) -> Bad:
+    return csv(f"x,y\n1,2\n3,{text}\n4,4\n", f"x.csv:3:2: {what}", *parts)
 
 
 def unreadable(text: str) -> Bad:
@@ -331,10 +331,11 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         "x\n" + "1.5\n" * 99_998 + "oops\n", "x.csv:100000:1: cannot read 'oops' as a number in column 'x'"
     ),
     "a missing value": [
-        cell(text, "missing value in column 'y'") for text in ("NA", "", "null", "-", "?", "n/a", '""', "None")
+        cell(text, "missing value in column 'y'", "--missing drop")
+        for text in ("NA", "", "null", "-", "?", "n/a", '""', "None", "nan", "NaN", "#N/A", ".", r"\N")
     ],
     "no finite number": [
-        cell(text, "value is not finite") for text in ("nan", "inf", "-Infinity", "1e309", "+INF", "9" * 400)
+        cell(text, "value is not finite") for text in ("inf", "-Infinity", "1e309", "+INF", "9" * 400)
     ],
     "what only Python or people read as a number": [
         unreadable(text)
@@ -349,7 +350,6 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
             '"1,000"',
             "1e",
             "e5",
-            ".",
             "1 000",
             "1\u00a0",
             "--1",
@@ -648,7 +648,7 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         fit_of(
             "x,w\n1,1\n2,-1\n", 3, "x.csv:3:2: weights must be at least 0, got '-1'", options="-k 1 --row-weights w"
         ),
-        fit_of("x,w\n1,nan\n2,1\n", 3, "x.csv:2:2: value is not finite", options="-k 1 --row-weights w"),
+        fit_of("x,w\n1,inf\n2,1\n", 3, "x.csv:2:2: value is not finite", options="-k 1 --row-weights w"),
         fit_of("x,w\n1,0\n2,0\n", 3, "all weights are zero", WEIGHTS, options="-k 1 --row-weights w"),
         fit_of("x,w\n1,1e300\n2,1\n", 3, "sum to 1e+300", WEIGHTS, options="-k 1 --row-weights w"),
         fit_of("x,w\n1,\n2,1\n", 3, "missing value", options="-k 1 --row-weights w"),

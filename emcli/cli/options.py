@@ -94,7 +94,10 @@ Standardize = Annotated[
 ]
 
 # Data
-Columns = Annotated[str | None, option(DATA, "--columns", metavar="A,B", help="columns to use, by name or number")]
+Columns = Annotated[
+    str | None, option(DATA, "--columns", metavar="A,B", help="columns to use, by name, number or range (4-8)")
+]
+Exclude = Annotated[str | None, option(DATA, "--exclude", metavar="A,B", help="columns to leave out, named likewise")]
 RowWeights = Annotated[str | None, option(DATA, "--row-weights", metavar="NAME", help="column of row frequencies")]
 Heads = Annotated[str | None, option(DATA, "--heads", metavar="NAME", help="column of heads counts")]
 Tosses = Annotated[
@@ -104,6 +107,13 @@ Tails = Annotated[str | None, option(DATA, "--tails", metavar="NAME", help="colu
 Flips = Annotated[str | None, option(DATA, "--flips", metavar="NAME", help="column of strings such as HTTH or 0110")]
 Truth = Annotated[str | None, option(DATA, "--truth", metavar="NAME", help="column of true labels, kept out of fits")]
 MissingCells = Annotated[Missing | None, choice(DATA, "missing", "rows with missing cells (error)")]
+MissingMarks = Annotated[
+    str | None, option(DATA, "--na", metavar="A,B", help="more marks of a missing cell, besides NA, NaN, null")
+]
+Decimal = Annotated[str | None, option(DATA, "--decimal", metavar="C", help="decimal mark of numbers: , or . (.)")]
+Thousands = Annotated[
+    str | None, option(DATA, "--thousands", metavar="C", help="mark between groups of digits: , . ' _ space (none)")
+]
 Delimiter = Annotated[
     str | None, option(DATA, "--delimiter", metavar="C", help="character between cells (default: detected)")
 ]
@@ -112,6 +122,9 @@ Header = Annotated[
 ]
 Comment = Annotated[
     str | None, option(DATA, "--comment", metavar="C", help="character that begins a comment line (none)")
+]
+SkippedLines = Annotated[
+    int | None, option(DATA, "--skip", metavar="N", help="lines to skip at the top of the file (0)")
 ]
 Memory = Annotated[
     str | None, option(DATA, "--memory", metavar="SIZE", help="larger tables go to disk (500MB, 2GB; default: half)")

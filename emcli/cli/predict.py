@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import typer
 
 from emcli.cli import options
-from emcli.errors import Exit
+from emcli.errors import EmcliError, Exit
 
 
 def predict(
@@ -16,11 +16,15 @@ def predict(
     fit: options.SavedFit,
     data: options.Rows = None,
     missing: options.MissingCells = None,
+    na: options.MissingMarks = None,
+    decimal: options.Decimal = None,
+    thousands: options.Thousands = None,
     delimiter: options.Delimiter = None,
     comment: options.Comment = None,
     header: options.Header = None,
     prefix: options.Prefix = None,
     digits: options.Digits = None,
+    skip: options.SkippedLines = None,
     output: options.Csv = None,
     quiet: options.Quiet = None,
     verbose: options.Verbose = None,
@@ -50,6 +54,8 @@ def predict(
 
     csv = CsvDialect(**check_flags(settings_in(ctx.params), CHECKS))  # type: ignore[arg-type]
     check_flags({"digits": digits}, {"digits": integer(1, 17)})
+    if csv.decimal is not None and csv.decimal == csv.thousands:
+        raise EmcliError(Exit.USAGE, "'--decimal' and '--thousands' must differ")
     source = source_of(data, None) or "-"
     check_twice(fit, source)
     will_read(fit)

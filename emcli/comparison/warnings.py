@@ -8,7 +8,10 @@ from emcli.comparison.ranking import CLOSE, Candidate, RankedGroup
 from emcli.errors import FitWarning
 
 MAX_NAMED = 5  # of the fits that are about as good as the best
-READING = ("columns", "row_weights", "heads", "tosses", "tails", "flips", "missing", "header", "comment", "delimiter")
+READING = (
+    *("columns", "exclude", "row_weights", "heads", "tosses", "tails", "flips", "missing", "na"),
+    *("decimal", "thousands", "header", "comment", "delimiter", "skip"),
+)
 
 
 def fit_warnings(groups: Sequence[RankedGroup]) -> list[FitWarning]:

@@ -117,8 +117,16 @@ def check_values(
         try:
             good[path] = checks[str(path[0])](value)
         except ValueError as error:
-            wrong[path] = str(error)
+            wrong[(*path, *getattr(error, "at", ()))] = str(error)
     return good, wrong
+
+
+class EntryError(ValueError):
+    """What one entry of a list must be."""
+
+    def __init__(self, number: int, must: str) -> None:
+        self.at = (number,)
+        super().__init__(must)
 
 
 def positive_float(value: object) -> float:
@@ -163,6 +171,9 @@ def column_names(value: object) -> tuple[str, ...]:
     """Columns from a list, or from text with commas, where quotes protect a comma: A,"B,C"."""
     import csv
 
+    for number, name in enumerate(value if isinstance(value, list) else ()):
+        if isinstance(name, float):
+            raise EntryError(number, "must be a column's name or number: in quotes it is a name")
     try:
         listed = value if isinstance(value, list) else next(csv.reader([column(value)], strict=True))
         names = tuple(column(name.strip() if isinstance(name, str) else name) for name in listed)
@@ -171,6 +182,38 @@ def column_names(value: object) -> tuple[str, ...]:
     if not names or len(set(names)) < len(names):
         raise ValueError("must name at least one column, and each once")
     return names
+
+
+def marks(value: object) -> tuple[str, ...]:
+    """Marks of missing cells from a list, one number, or text with commas, where quotes protect a comma."""
+    import csv
+
+    try:
+        given = value if isinstance(value, list) else [value] if is_number(value) else next(csv.reader([text(value)]))
+        found = tuple(str(mark).strip() for mark in given if is_number(mark) or isinstance(mark, str))
+    except (ValueError, csv.Error, StopIteration):
+        found, given = (), []
+    if not found or not all(found) or len(found) < len(given):
+        raise ValueError("must be marks of a missing cell, with commas between")
+    return found
+
+
+_MARKS = {"comma": ",", "point": ".", "space": " "}
+_decimal: Check[str] = Check("a comma or a point", lambda value: value in (",", "."))
+_thousands: Check[str] = Check(
+    "comma, point, space, ' or _",
+    lambda value: value in (",", ".", " ", "'", "\u2019", "_"),
+)
+
+
+def decimal(value: object) -> str:
+    """The decimal mark of numbers, or its name."""
+    return _decimal(_MARKS.get(value, value) if isinstance(value, str) else value)
+
+
+def thousands(value: object) -> str:
+    """The mark between groups of three digits, or its name."""
+    return _thousands(_MARKS.get(value, value) if isinstance(value, str) else value)
 
 
 def size(value: object) -> int:

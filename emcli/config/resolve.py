@@ -23,9 +23,11 @@ WHY_NOT = {"bootstrap": ": it draws from a fitted likelihood, which hard assignm
 
 
 def available(options: Mapping[str, object]) -> set[str]:
-    """Keys of the settings that a model with these options has; one that names each of its columns has no `columns`."""
+    """Keys of the settings that a model with these options has; one that names its columns leaves no others to choose."""
     named = any(each.name in options for each in fields(DataSettings))
-    return {key for key in CHECKS if key not in OPTIONAL or key in options} - ({"columns"} if named else set())
+    return {key for key in CHECKS if key not in OPTIONAL or key in options} - (
+        {"columns", "exclude"} if named else set()
+    )
 
 
 def resolve(
@@ -93,6 +95,10 @@ def _conflicts(values: Values, origins: Mapping[str, Source], is_grid: bool) -> 
         if one in origins and other in origins:
             names = f"{quoted(origins[one].name(one))} and {quoted(origins[other].name(other))}"
             problems.append(origins[one].problem(one, f"{names} exclude each other"))
+    if len(values.get("thousands", ())) == 1 and values["thousands"] == values.get("decimal"):
+        source = origins["thousands"]
+        names = f"{quoted(origins['decimal'].name('decimal'))} and {quoted(source.name('thousands'))}"
+        problems.append(source.problem("thousands", f"{names} must differ"))
     for key, source in origins.items():
         if not is_grid and source.is_grid(key):
             problems.append(source.problem(key, f"fit takes one value of {source.name(key)}; compare takes a grid"))

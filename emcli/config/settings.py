@@ -40,6 +40,7 @@ class DataSettings:
     """Which columns are read, and how the file is written. None: it is left to the data or the machine."""
 
     columns: Annotated[tuple[str, ...] | None, checks.column_names] = None
+    exclude: Annotated[tuple[str, ...] | None, checks.column_names] = None
     row_weights: Annotated[str | None, checks.column] = None
     heads: Annotated[str | None, checks.column] = None
     tosses: Annotated[str | None, checks.column] = None
@@ -47,9 +48,13 @@ class DataSettings:
     flips: Annotated[str | None, checks.column] = None
     truth: Annotated[str | None, checks.column] = None
     missing: Annotated[Missing, checks.one_of(CHOICES["missing"])] = "error"
+    na: Annotated[tuple[str, ...] | None, checks.marks] = None  # more marks of a missing cell
+    decimal: Annotated[str | None, checks.decimal] = None
+    thousands: Annotated[str | None, checks.thousands] = None
     delimiter: Annotated[str | None, checks.delimiter] = None
     header: Annotated[bool | None, checks.boolean] = None
     comment: Annotated[str | None, checks.comment] = None
+    skip: Annotated[int | None, checks.integer(0, 10**6)] = None  # lines before the table
     memory: Annotated[int | None, checks.size] = None  # bytes from which a table goes to disk
     scheduler: Annotated[str | None, checks.scheduler] = None  # address of a Dask cluster, or local:N
 
@@ -96,6 +101,7 @@ class Provenance:
 DOCUMENT_KEYS = (
     "k",
     "columns",
+    "exclude",
     "row_weights",
     "heads",
     "tosses",
@@ -114,9 +120,13 @@ DOCUMENT_KEYS = (
     "bootstrap",
     "truth",
     "missing",
+    "na",
+    "decimal",
+    "thousands",
     "delimiter",
     "header",
     "comment",
+    "skip",
 )
 
 

@@ -99,7 +99,7 @@ def check(source: Source) -> tuple[Values, list[Problem]]:
     """The values of each setting that a source gives, and all that is wrong with it."""
     entries = source.entries()
     good, wrong = check_values(entries, CHECKS | GRID)
-    problems = [source.wrong(path, entries[path], must) for path, must in wrong.items()]
+    problems = [source.wrong(path, entries.get(path), must) for path, must in wrong.items()]
     values: Values = {key: [] for key in source.given}
     for path, value in good.items():
         values[str(path[0])] += value if isinstance(value, list) else [value]

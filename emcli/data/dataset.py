@@ -90,7 +90,17 @@ def read(source: str, observations: Observations, settings: DataSettings, jobs: 
         return replace(picked, numeric=numeric, text=picked.text + truth)
 
     arrays.keep_within(settings.memory)
-    dialect = CsvDialect(settings.delimiter, settings.header, settings.comment, settings.missing, jobs)
+    dialect = CsvDialect(
+        delimiter=settings.delimiter,
+        header=settings.header,
+        comment=settings.comment,
+        missing=settings.missing,
+        na=settings.na,
+        decimal=settings.decimal,
+        thousands=settings.thousands,
+        skip=settings.skip,
+        jobs=jobs,
+    )
     table = read_table(source, dialect, choose)
     numbers, weights, texts, labels, kept = _by_role(table, roles)
     if picked.constant is not None:

@@ -16,6 +16,7 @@ from emcli.config.settings import DataSettings
 from emcli.data.duplicates import merged
 from emcli.data.rows import Columns, DataFault, Observations, PartitionSum, Rows, Sampler
 from emcli.data.scaling import OutOfRange, Scaling, ScalingRule, mean_of, summed
+from emcli.data.table.columns import columns_named
 from emcli.data.table.table import ColumnSelection
 from emcli.errors import FitWarning, quoted
 from emcli.types import Array
@@ -33,9 +34,15 @@ class Points(Observations):
         self, header: Sequence[str], find: Callable[[str], int], taken: AbstractSet[int], settings: DataSettings
     ) -> ColumnSelection:
         """The columns named, or all that have no other role."""
+        left_out = set(columns_named(settings.exclude or (), header, find))
         if settings.columns:
-            return ColumnSelection(tuple(find(name) for name in settings.columns))
-        return ColumnSelection(tuple(i for i in range(len(header)) if i not in taken))
+            used = columns_named(settings.columns, header, find)
+        else:
+            used, left_out = tuple(range(len(header))), left_out | taken
+        columns = tuple(i for i in used if i not in left_out)
+        if not columns:
+            raise DataFault("no columns are left to fit")
+        return ColumnSelection(columns)
 
     def prepare(self, columns: Columns, k: int, rule: ScalingRule, settings: DataSettings) -> Rows:
         """Rows in working coordinates (d, n), equal ones merged where that saves work. Raises DataFault."""

@@ -136,7 +136,7 @@ def test_a_number_of_components_in_a_grid_is_a_number(text: str) -> None:
         pytest.param("header: 1", "fit.header: must be true or false, got '1'", id="header"),
         pytest.param(
             "columns: [a, 1.5]",
-            "fit.columns: must be columns' names or numbers with commas between, got 'a list'",
+            "fit.columns[1]: must be a column's name or number: in quotes it is a name, got '1.5'",
             id="columns",
         ),
         pytest.param(

@@ -139,7 +139,8 @@ def test_a_folder_without_parts_and_a_file_that_is_no_part_are_refused(tmp_path:
     ("values", "said"),
     [
         ([1, None, 3], "x.parquet:2:1: missing value in column 'x'"),
-        ([1.0, 2.0, float("nan")], "x.parquet:3:1: value is not finite in column 'x', got 'nan'"),
+        ([1.0, 2.0, float("nan")], "x.parquet:3:1: missing value in column 'x'"),
+        ([1.0, 2.0, float("inf")], "x.parquet:3:1: value is not finite in column 'x', got 'inf'"),
         ([1, 2**53 + 1], "x.parquet:2:1: integer beyond 2^53 in column 'x', got '9007199254740993'"),
         (["a", "b"], "x.parquet:1:1: cannot read 'a' as a number in column 'x'"),
         ([True, False], "x.parquet:1:1: cannot read 'true' as a number in column 'x'"),

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import BinaryIO
 
-from emcli.data.table import csv_reader, parquet
+from emcli.data.table import csv_reader, detection, parquet
 from emcli.data.table.partitions import check_header, is_folder, is_parquet, partition_files, total_size
 from emcli.data.table.row_problems import MAX_SHOWN
 from emcli.data.table.source import data_error, open_text
@@ -108,26 +108,28 @@ def open_table(source: str, dialect: CsvDialect, stdin: BinaryIO | None = None) 
     """Open a file and read as far as it takes to detect its delimiter and header. Raises EmcliError."""
     if is_parquet(source):
         header, row_chunks = parquet.open_parquet(source, dialect.sizes)
-        dialect = replace(dialect, delimiter=dialect.delimiter or ",", header=True)
+        dialect = replace(dialect, delimiter=dialect.delimiter or ",", header=True, decimal=None, thousands=None)
         yield FilePreamble(source, dialect, header, None, (), iter(()), row_chunks, total_size([source]))
         return
     with open_text(source, stdin) as reader:
         name, incoming = reader.name, csv_reader.text_chunks(reader, dialect.sizes)
+        if dialect.skip:
+            incoming = csv_reader.skip_lines(dialect.skip, incoming)
         seen: list[TextChunk] = []  # the delimiter and the header are detected from these
         while sum(len(chunk.data) for chunk in seen) < dialect.sizes.sample and (chunk := next(incoming, None)):
             seen.append(chunk)
         if not seen:
             raise data_error("file is empty", name)
         if dialect.delimiter is None:
-            start = b"".join(chunk.data for chunk in seen)
-            dialect = replace(dialect, delimiter=csv_reader.detect_delimiter(start, dialect, name))
+            start = TextChunk(seen[0].line, b"".join(chunk.data for chunk in seen))
+            dialect = replace(dialect, delimiter=detection.detect_delimiter(start, dialect, name))
         chunks = chain(list(seen), _remembered(incoming, seen, dialect.sizes.longest, name))
         rows = csv_reader.records(csv_reader.numbered_lines(chunks, name), dialect, name)
         first = next(rows, None)
         if first is None:
             raise data_error("no data rows, only blank lines or comments", name)
-        has_header, doubts = csv_reader.detect_header(first[2], rows, dialect.header)
-        header, unnamed = csv_reader.column_names(first[2], has_header)
+        has_header, doubts = detection.detect_header(first[2], rows, dialect)
+        header, unnamed = detection.column_names(first[2], has_header)
         dialect = replace(dialect, header=has_header)
         body = csv_reader.skip_lines(first[1] if has_header else first[0] - 1, chain(seen, incoming))
         line = first[0] if has_header else None

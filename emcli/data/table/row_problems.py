@@ -6,12 +6,11 @@ import re
 from collections.abc import Sequence
 from math import isfinite
 
-from emcli.data.table.csv_reader import is_not_finite, is_number
+from emcli.data.table.cells import NumberFormat, is_not_finite, is_number, missing_marks
 from emcli.data.table.table import CsvDialect
 from emcli.errors import EmcliError, Exit, FitWarning, Problem, counted, quoted
 
 MAX_SHOWN = 5  # problems that are shown one by one
-_MISSING = frozenset({"", "na", "n/a", "null", "none", "-", "?"})
 _HINTS = {
     "missing": "--missing drop leaves out rows with missing values",
     "comment": "--comment '#' skips lines that begin with #",
@@ -29,10 +28,10 @@ class RowProblems:
     """Collects the first problems of a table and counts all; also counts the rows that are left out."""
 
     def __init__(
-        self, header: Sequence[str], numeric: Sequence[int], dialect: CsvDialect, complete: Sequence[int] = ()
+        self, header: Sequence[str], numeric: Sequence[int], complete: Sequence[int], dialect: CsvDialect
     ) -> None:
-        self._header, self._numeric, self._dialect = header, numeric, dialect
-        self._complete = complete  # columns of text in which cells can be missing
+        self._header, self._numeric, self._complete, self._dialect = header, numeric, complete, dialect
+        self._missing, self._missing_numbers = missing_marks(dialect.na)
         self._shown: list[Problem] = []
         self._count = 0
         self._first_kind = ""  # decides the hint
@@ -42,23 +41,23 @@ class RowProblems:
     def __bool__(self) -> bool:
         return bool(self._count or self.dropped)
 
-    def misses_text(self, fields: Sequence[str]) -> bool:
-        """Is a cell missing where text must be there?"""
-        return any(fields[column].lower() in _MISSING for column in self._complete)
-
-    def add_cells(self, name: str, line: int, fields: Sequence[str]) -> None:
-        """A row of which some numeric cell is no finite number, or some text is missing."""
+    def add_cells(self, name: str, line: int, fields: Sequence[str], form: NumberFormat | None = None) -> None:
+        """A row of which some cell that is to be a number is none, or is missing."""
         missing = False
         for column in (*self._numeric, *self._complete):
-            cell, place = fields[column], f"in column {quoted(self._header[column])}"
-            if cell.lower() in _MISSING:
+            cell = fields[column]
+            place = f"in column {quoted(self._header[column])}"
+            plain = form.plain(cell) if form else cell
+            if cell.lower() in self._missing or (
+                self._missing_numbers and is_number(plain) and float(plain) in self._missing_numbers
+            ):
                 missing = True
                 if self._dialect.missing != "drop":
                     self._add("missing", f"missing value {place}", name, line, column)
             elif column in self._complete:
                 continue
-            elif is_number(cell) or is_not_finite(cell):
-                if not isfinite(float(cell)):
+            elif is_number(plain) or is_not_finite(cell):
+                if not isfinite(float(plain or cell)):
                     self._add("finite", f"value is not finite {place}, got {quoted(cell)}", name, line, column)
             else:
                 alone = len(self._header) == 1

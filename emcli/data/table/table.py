@@ -60,6 +60,10 @@ class CsvDialect:
     header: bool | None = None  # detected: there is one if some field of the first row is not numeric
     comment: str | None = None  # lines that begin with it are skipped
     missing: str = "error"  # or "drop": leave out rows with missing cells
+    na: tuple[str, ...] | None = None  # more marks of a missing cell than MISSING
+    decimal: str | None = None  # a comma or a point; None: a point, or a comma where points group digits
+    thousands: str | None = None  # mark between groups of three digits
+    skip: int | None = None  # lines to skip at the top
     jobs: int | None = None  # threads; None: one for each core
     sizes: ReadSizes = ReadSizes()
 

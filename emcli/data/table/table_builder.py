@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from math import isfinite
@@ -16,6 +16,7 @@ from emcli.compute.memory import require
 from emcli.compute.threads import prefetch, usable_cores
 from emcli.data.table import csv_reader, numeric_chunks, parquet
 from emcli.data.table.arrow import arrow_is_usable
+from emcli.data.table.cells import NumberFormat, is_number, missing_marks
 from emcli.data.table.row_problems import RowProblems, dropped_rows
 from emcli.data.table.source import data_error
 from emcli.data.table.table import ColumnSelection, FilePreamble, Record, RowChunk, StringColumn, Table, TextChunk
@@ -41,8 +42,10 @@ class TableBuilder:
         self._first, self._header = first, first.header
         self._dialect, self._delimiter = first.dialect, first.dialect.delimiter or ","
         self._numeric, self._text, self._columns = list(selection.numeric), selection.text, selection.columns
+        self._problems = RowProblems(self._header, self._numeric, selection.complete, self._dialect)
         self._complete = selection.complete
-        self._problems = RowProblems(self._header, self._numeric, self._dialect, selection.complete)
+        self._format = NumberFormat.of(self._dialect.decimal, self._dialect.thousands)
+        self._missing, self._missing_numbers = missing_marks(self._dialect.na)
         self._rows = arrays.GrowingArray()
         self._texts = tuple(text_column() for _ in self._text)
         self.count = 0  # rows so far
@@ -97,7 +100,11 @@ class TableBuilder:
             return
 
         def parse(chunk: TextChunk, by_arrow: bool = False) -> Array | None:
-            return numeric_chunks.parse(chunk.data, self._delimiter, len(self._header), self._numeric, by_arrow)
+            data = chunk.data if self._format is None else self._format.plain_lines(chunk.data, self._delimiter)
+            if data is None:
+                return None
+            numbers = numeric_chunks.parse(data, self._delimiter, len(self._header), self._numeric, by_arrow)
+            return None if numbers is None or self._has_missing(numbers) else numbers
 
         for chunk in chunks:
             size = max(self._first.size, self._bytes + len(chunk.data))
@@ -107,6 +114,10 @@ class TableBuilder:
                 yield from prefetch(partial(parse, by_arrow=True), chain([chunk], chunks), threads)
             else:
                 yield chunk, parse(chunk)
+
+    def _has_missing(self, numbers: Array) -> bool:
+        """Is any of the numbers a mark of a missing cell?"""
+        return any(bool((numbers == mark).any()) for mark in self._missing_numbers)
 
     def _hides_comments(self) -> bool:
         """Is the comment mark made of characters of numbers? It would not be noticed where these are parsed."""
@@ -128,7 +139,7 @@ class TableBuilder:
     def _add_row_chunk(self, chunk: RowChunk) -> None:
         """Add rows of Parquet, at once where nothing is wrong with them."""
         numbers = parquet.numbers(chunk, self._numeric, self._header, self._name)
-        if numbers is None or self._complete:
+        if numbers is None or self._complete or self._has_missing(numbers):
             self.add_rows(parquet.records(iter([chunk]), self._numeric, self._header, self._name))
             return
         self._add_numbers(chunk.line, numbers)
@@ -149,13 +160,14 @@ class TableBuilder:
                 skipped += 1
                 continue
             cells = [fields[column] for column in self._numeric]
-            row = list(map(float, cells)) if all(map(csv_reader.is_number, cells)) else None
-            if row is None or not all(map(isfinite, row)) or self._problems.misses_text(fields):
-                self._problems.add_cells(self._name, line, fields)
+            plain = cells if self._format is None else list(map(self._format.plain, cells))
+            row = list(map(float, plain)) if all(map(is_number, plain)) else None
+            if row is None or not all(map(isfinite, row)) or self._lacks_a_cell(row, fields):
+                self._problems.add_cells(self._name, line, fields, self._format)
                 skipped += 1
                 continue
             if not all(row):
-                self._underflows += sum(not v and bool(_is_not_zero(c)) for v, c in zip(row, cells, strict=True))
+                self._underflows += sum(not v and bool(_is_not_zero(c)) for v, c in zip(row, plain, strict=True))
             self._note_line(line)
             values.extend(row)
             for texts, column in zip(self._texts, self._text, strict=True):
@@ -168,6 +180,12 @@ class TableBuilder:
                 values, waiting = array("d"), 0
         self._keep(np.frombuffer(values).reshape(waiting, len(self._numeric)))
         return self.count - before + skipped
+
+    def _lacks_a_cell(self, row: Sequence[float], fields: Sequence[str]) -> bool:
+        """Is a cell of a row of numbers missing: a number that marks one, or text?"""
+        if self._missing_numbers and not set(self._missing_numbers).isdisjoint(row):
+            return True
+        return any(fields[column].lower() in self._missing for column in self._complete)
 
     def _note_line(self, line: int) -> None:
         """Keep the line of the next row where it does not follow that of the row before."""

@@ -1,0 +1,103 @@
+"""The delimiter and the header of a text file, detected from its first rows."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+
+from emcli.data.table.cells import NumberFormat, is_not_finite, is_number
+from emcli.data.table.csv_reader import TooWide, numbered_lines, records
+from emcli.data.table.source import data_error
+from emcli.data.table.table import CsvDialect, Record, TextChunk
+from emcli.errors import EmcliError, FitWarning, quoted
+
+_DETECTABLE = (",", ";", "\t", "|", " ")
+_is_integer = re.compile(r"[-+]?[0-9]+").fullmatch
+_is_year = re.compile(r"19[0-9][0-9]|20[0-9][0-9]|2100").fullmatch
+_are_flips = re.compile("[HT]+|[ht]+").fullmatch
+_MISSING_FLIPS = 5  # rows that are looked at for flips, as the first ones may be missing
+_COMMA_OF_NO_NUMBER = re.compile(rb"(?<![0-9]),|,(?![0-9])")
+_COMMA_AT_QUOTE = re.compile(rb'",|,"')
+
+
+def detect_delimiter(start: TextChunk, dialect: CsvDialect, name: str) -> str:
+    """The delimiter that splits most rows into the same number of fields, if only one does.
+
+    Only the rows in the first 64 kB are asked, so `start` must hold these, if there are so many. Space is considered
+    last, because it also pads other delimiters and stands in names; so are the marks of numbers, and commas that stand
+    between digits only. A file without any delimiter has one column, and counts as delimited by commas, or by
+    semicolons where commas are decimal.
+    """
+    end = start.data.find(b"\n", dialect.sizes.sample - 1) + 1
+    sample = start.data[:end] if end else start.data
+    lines = list(numbered_lines([TextChunk(start.line, sample)], name))
+    form = NumberFormat.of(dialect.decimal, dialect.thousands)
+    marks = {form.decimal, form.thousands or ""} if form else set()
+    there = [d for d in _DETECTABLE if (d.encode() in sample or (d == " " and b"\t" in sample)) and d not in marks]
+    if "," in marks and _COMMA_AT_QUOTE.search(sample) and not set(there) & {";", "\t", "|"}:
+        there.append(",")
+    counts = {d: _field_counts(lines, replace(dialect, delimiter=d)) if d in there else [] for d in _DETECTABLE}
+    agreement = {d: max(Counter(n for n in c if n > 1).values(), default=0) for d, c in counts.items()}
+    by_space = agreement.pop(" ")
+    best = max(agreement.values())
+    if by_space > best and 2 * sum(n > 1 for n in counts[" "]) > len(counts[" "]):
+        return " "
+    if not best:
+        return ";" if "," in marks else ","
+    likely = [delimiter for delimiter in agreement if agreement[delimiter] == best]
+    if len(likely) > 1 and "," in likely and not _COMMA_OF_NO_NUMBER.search(sample):
+        likely.remove(",")
+    if len(likely) > 1:
+        listed = " or ".join(quoted(delimiter) for delimiter in likely)
+        raise data_error(f"the delimiter could be {listed}", name, hint="say which with --delimiter")
+    return likely[0]
+
+
+def _field_counts(lines: list[tuple[int, str]], dialect: CsvDialect) -> list[int]:
+    """How many fields each row has with a delimiter."""
+    counts: list[int] = []
+    try:
+        counts.extend(len(fields) for _, _, fields in records(iter(lines), dialect, ""))
+    except TooWide:
+        counts.append(dialect.sizes.columns + 1)
+    except EmcliError:  # quotes that this delimiter does not fit, or a field that the sample's end cuts
+        pass
+    return counts
+
+
+def detect_header(
+    first: Sequence[str], others: Iterator[Record], dialect: CsvDialect
+) -> tuple[bool, tuple[FitWarning, ...]]:
+    """Whether the first row is the header, unless that is decided; and a warning if the answer is not obvious."""
+    if dialect.header is not None:
+        return dialect.header, ()
+    form = NumberFormat.of(dialect.decimal, dialect.thousands)
+    if form and all(map(form.plain, first)):
+        return False, ()
+    numeric = [cell for cell in first if is_number(cell) or is_not_finite(cell)]
+    if len(first) == 1 and _are_flips(first[0]):  # a column may be called HT: what follows decides
+        return not any(len(cells) == 1 and _are_flips(cells[0]) for _, _, cells in islice(others, _MISSING_FLIPS)), ()
+    if not all(map(is_number, first)):
+        what = f"first row has {quoted(numeric[0])} but also text, read as column names" if numeric else ""
+        return True, (FitWarning("header-guess", what),) if what else ()
+    doubtful = False
+    if all(map(_is_integer, first)):
+        second = next(others, (0, 0, [""]))[2]
+        years = all(map(_is_year, first)) and not all(map(_is_year, second))
+        doubtful = years or any(is_number(cell) and not _is_integer(cell) for cell in second)
+    return False, (FitWarning("header-guess", "first row is numeric, read as data"),) if doubtful else ()
+
+
+def column_names(first: Sequence[str], has_header: bool) -> tuple[tuple[str, ...], tuple[FitWarning, ...]]:
+    """Names of the columns from the first row, numbers where there are none; and a warning about missing ones."""
+    if not has_header:
+        return tuple(str(number) for number in range(1, len(first) + 1)), ()
+    names = tuple(name or str(number) for number, name in enumerate(first, 1))
+    unnamed = [str(number) for number, name in enumerate(first, 1) if not name]
+    if not unnamed:
+        return names, ()
+    listed = ", ".join(unnamed[:5]) + (", …" if len(unnamed) > 5 else "")
+    return names, (FitWarning("unnamed-column", f"columns without a name are called by their numbers: {listed}"),)
