@@ -23,7 +23,7 @@ WHY_NOT = {"bootstrap": ": it draws from a fitted likelihood, which hard assignm
 
 
 def available(options: Mapping[str, object]) -> set[str]:
-    """Keys of the settings that a model with these options has; one that names its columns leaves no others to choose."""
+    """Keys of the settings that a model with these options has; one that names its columns leaves none to choose."""
     named = any(each.name in options for each in fields(DataSettings))
     return {key for key in CHECKS if key not in OPTIONAL or key in options} - (
         {"columns", "exclude"} if named else set()

@@ -154,6 +154,7 @@ class TableBuilder:
         """Add rows one by one, or what is wrong with them; how many rows came."""
         values, waiting = array("d"), 0  # numbers of rows that are not kept yet
         before, skipped = self.count, 0
+        may_lack = bool(self._complete or self._missing_numbers)
         for line, _, fields in rows:
             if len(fields) != len(self._header):
                 self._problems.add_ragged(self._name, line, fields)
@@ -162,7 +163,7 @@ class TableBuilder:
             cells = [fields[column] for column in self._numeric]
             plain = cells if self._format is None else list(map(self._format.plain, cells))
             row = list(map(float, plain)) if all(map(is_number, plain)) else None
-            if row is None or not all(map(isfinite, row)) or self._lacks_a_cell(row, fields):
+            if row is None or not all(map(isfinite, row)) or (may_lack and self._lacks_a_cell(row, fields)):
                 self._problems.add_cells(self._name, line, fields, self._format)
                 skipped += 1
                 continue
