@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import sha256
 from typing import cast
 
@@ -15,6 +16,7 @@ from emcli.compute import arrays
 from emcli.compute.memory import require
 from emcli.compute.threads import in_background, usable_cores
 from emcli.config.settings import DataSettings
+from emcli.data.identifiers import Tally, identifier_warning
 from emcli.data.rows import BATCH_ROWS, Columns, DataFault, Observations, Requirements, RowFault, Rows
 from emcli.data.table.read import column_finder, read_table
 from emcli.data.table.table import ColumnNumbers, ColumnSelection, CsvDialect, StringColumn, Table, numbers_of
@@ -69,9 +71,22 @@ class RawTable:
             made,
             labels=self.labels,
             dropped=table.dropped,
-            warnings=table.warnings + made.warnings,
+            warnings=table.warnings + self._identifiers(needs.observations, settings) + made.warnings,
             column_numbers=numbers_of(picked.numeric + picked.text, table.header),
         )
+
+    @cached_property
+    def tally(self) -> Tally:
+        """What tells which columns number the rows."""
+        return Tally.of(self.numbers)
+
+    def _identifiers(self, observations: Observations, settings: DataSettings) -> tuple[FitWarning, ...]:
+        """A warning of the columns that number the rows."""
+        if not observations.are_measured:
+            return ()
+        left_out = self.table.dropped + len(self.table.numbers) - len(self.numbers)
+        table, chosen = self.table, settings.columns or ()
+        return identifier_warning(self.tally, self.picked.numeric, table.header, table.has_header, chosen, left_out)
 
 
 def read(source: str, observations: Observations, settings: DataSettings, jobs: int | None = None) -> RawTable:

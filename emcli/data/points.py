@@ -30,6 +30,8 @@ MAX_SD_RATIO = 100  # ratio of two columns' sds from which the wider one decides
 class Points(Observations):
     """Rows of numbers, one coordinate a column."""
 
+    are_measured = True
+
     def select(
         self, header: Sequence[str], find: Callable[[str], int], taken: AbstractSet[int], settings: DataSettings
     ) -> ColumnSelection:

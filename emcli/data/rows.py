@@ -191,6 +191,11 @@ class Observations(Protocol):
         """What its columns are called where the user does not say; None: x, y, ..."""
         return None
 
+    @property
+    def are_measured(self) -> bool:
+        """Does each column of numbers count as a measurement, so that one that numbers the rows would spoil a fit?"""
+        return False
+
     def select(
         self, header: Sequence[str], find: Callable[[str], int], taken: AbstractSet[int], settings: DataSettings
     ) -> ColumnSelection:

@@ -17,9 +17,11 @@ from emcli.data.dataset import Dataset, shown_source, unfit, with_weight_sums
 from emcli.data.distributed import worker
 from emcli.data.distributed.rows import DistributedRows
 from emcli.data.distributed.watch import Watch
+from emcli.data.identifiers import Tally, identifier_warning
 from emcli.data.rows import DataFault, Observations, Requirements
 from emcli.data.table.partitions import check_header, partition_files
 from emcli.data.table.row_problems import dropped_rows
+from emcli.data.table.table import numbers_of
 from emcli.errors import EmcliError, Exit, FitWarning
 
 if TYPE_CHECKING:
@@ -117,6 +119,7 @@ class RemoteTable:
 
     def __init__(self, cluster: Cluster, source: str, observations: Observations, settings: DataSettings) -> None:
         self._cluster, self._source = cluster, source
+        self._tally: Tally | None = None  # of the whole table, once it was asked for
         path = os.path.abspath(source)
         [paths] = cluster.gather(cluster.submit(partition_files, [path], round_robin=True))
         shown = [os.path.normpath(os.path.join(source, os.path.relpath(each, path))) for each in paths]
@@ -127,11 +130,13 @@ class RemoteTable:
         self._summaries = cluster.map(worker.summarize, self._raw)
         for summary, name in zip(self._summaries, shown, strict=True):
             check_header(name, summary.header, self._summaries[0].header, 1)
-        self.columns = len(self._summaries[0].names)
+        first = self._summaries[0]
+        self._names = tuple(first.header[column] for column in first.columns)
+        self.columns = len(self._names)
 
     def dataset(self, needs: Requirements, settings: DataSettings, jobs: int | None = None) -> Dataset:
         """The rows as a fit that needs this works on them. Raises EmcliError."""
-        names = self._summaries[0].names
+        names, first = self._names, self._summaries[0]
 
         def total(function: Callable[..., T]) -> T:
             found: T = reduce(add, self._cluster.map(worker.evaluate, self._raw, [function] * len(self._raw)))
@@ -147,18 +152,25 @@ class RemoteTable:
             n = len(self._raw)
             placed = self._cluster.submit(worker.place_rows, self._raw, [needs.observations] * n, [rows] * n)
             rows = DistributedRows.of(rows, self._cluster, placed).or_merged()
+        dropped = sum(summary.dropped for summary in self._summaries)
+        warnings = _reading_warnings(self._summaries)
+        if needs.observations.are_measured:
+            if self._tally is None:
+                self._tally = total(lambda numbers, texts, weights: Tally.of(numbers))
+            chosen = settings.columns or ()
+            warnings += identifier_warning(self._tally, first.columns, first.header, first.has_header, chosen, dropped)
         digest = sha256("".join(summary.digest for summary in self._summaries).encode()).hexdigest()
         return Dataset(
             rows=rows,
             source=shown_source(self._source),
             count=sum(summary.count for summary in self._summaries),
-            dropped=sum(summary.dropped for summary in self._summaries),
+            dropped=dropped,
             columns=names,
             digest=lambda: digest,
             labels=None,
             row_weights=None,
-            warnings=(*_reading_warnings(self._summaries), *rows.warnings),
-            column_numbers=self._summaries[0].column_numbers,
+            warnings=(*warnings, *rows.warnings),
+            column_numbers=numbers_of(first.columns, first.header),
         )
 
 

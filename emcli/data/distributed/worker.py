@@ -11,7 +11,6 @@ from emcli.compute.memory import keep_freed
 from emcli.config.settings import DataSettings
 from emcli.data.dataset import RawTable, digest_of, located, read, unfit
 from emcli.data.rows import Columns, DataFault, Observations, RowFault, Rows
-from emcli.data.table.table import ColumnNumbers, numbers_of
 from emcli.data.weights import WeightSums
 from emcli.errors import EmcliError, FitWarning
 
@@ -32,8 +31,8 @@ class PartitionSummary:
     count: int
     dropped: int
     header: tuple[str, ...]
-    names: tuple[str, ...]  # of the columns used
-    column_numbers: ColumnNumbers
+    has_header: bool
+    columns: tuple[int, ...]  # those used, from 0
     digest: str
     warnings: tuple[FitWarning, ...]
     weights: WeightSums | None
@@ -70,13 +69,10 @@ def summarize(raw: RawTable) -> PartitionSummary:
     """What there is to say about a partition."""
     table, picked, weights = raw.table, raw.picked, raw.weights
     used = picked.numeric + picked.text
-    names = tuple(table.header[i] for i in used)
     count = len(raw.texts[0]) if raw.texts else len(raw.numbers)
     digest = digest_of(raw.numbers, raw.texts, weights)
     sums = None if weights is None else WeightSums.of(weights)
-    return PartitionSummary(
-        count, table.dropped, table.header, names, numbers_of(used, table.header), digest, table.warnings, sums
-    )
+    return PartitionSummary(count, table.dropped, table.header, table.has_header, used, digest, table.warnings, sums)
 
 
 def evaluate(raw: RawTable, function: Callable[..., T]) -> T:
