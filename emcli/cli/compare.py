@@ -54,6 +54,8 @@ def compare(
     jobs: options.Jobs = None,
     criterion: options.Ranking = None,
     json: options.Json = None,
+    format: options.TableFormat = None,
+    width: options.Width = None,
     output: options.Document = None,
     trace: options.Trace = None,
     plot: options.Picture = None,
@@ -77,7 +79,7 @@ def compare(
     from emcli.cli.candidates import Candidates, asked
     from emcli.cli.fit import progress
     from emcli.cli.guard import warn
-    from emcli.cli.inputs import check_shared, settings_in
+    from emcli.cli.inputs import check_shared, check_tables, settings_in
     from emcli.comparison.alignment import alignments
     from emcli.comparison.criteria import with_scores
     from emcli.comparison.nesting import refit_from_nested
@@ -90,6 +92,7 @@ def compare(
     from emcli.output.terminal import json_for
 
     check_shared(bool(json), output, trace, plot)
+    check_tables(format, width, bool(json), output, trace, plot)
     named = asked(words, settings_in(ctx.params), criterion)
     check_standard_output()
     file = Output(output) if output not in (None, "-") else None
@@ -118,13 +121,18 @@ def compare(
     with file.staged(text) if file else nullcontext():
         if json or output == "-":
             sys.stdout.write(json_for(sys.stdout, text))
+        elif format == "csv":
+            from emcli.output.csv_tables import write_comparison
+
+            write_comparison(groups, sys.stdout)
         elif trace != "-":
             from emcli.output.comparison_tables import print_comparison
+            from emcli.output.page import Page
 
             best = {group.candidates[0].name for group in groups}
             all_of_them = verbose or words[0] not in MODELS  # a grid has very many
             shown = [each for each in aligned if all_of_them or each.reference.name in best]
-            print_comparison(groups, shown, sys.stdout)
+            print_comparison(groups, shown, Page.of(sys.stdout, width, format == "markdown"))
         sys.stdout.write(drawn)
         sys.stdout.flush()
     return Exit.DONE

@@ -58,6 +58,8 @@ def fit(
     bootstrap: options.Bootstrap = None,
     jobs: options.Jobs = None,
     json: options.Json = None,
+    format: options.TableFormat = None,
+    width: options.Width = None,
     output: options.Document = None,
     trace: options.Trace = None,
     plot: options.Picture = None,
@@ -80,6 +82,7 @@ def fit(
     from emcli.cli.inputs import (
         check_cluster,
         check_shared,
+        check_tables,
         check_twice,
         experiment_in,
         open_data,
@@ -98,6 +101,7 @@ def fit(
     from emcli.output.trace import tracing
 
     check_shared(bool(json), output, trace, plot)
+    check_tables(format, width, bool(json), output, trace, plot)
     experiment = None if target in MODELS else experiment_in(target, data)
     kind = model_class(experiment.model if experiment else target)
     source = source_of(data, experiment)
@@ -136,10 +140,15 @@ def fit(
     with file.staged(text) if file else nullcontext():
         if as_json:
             sys.stdout.write(json_for(sys.stdout, text))
+        elif format == "csv":
+            from emcli.output.csv_tables import write_fit
+
+            write_fit(result, sys.stdout)
         elif trace != "-":
             from emcli.output.fit_tables import print_fit
+            from emcli.output.page import Page
 
-            print_fit(result, sys.stdout, bool(verbose))
+            print_fit(result, Page.of(sys.stdout, width, format == "markdown"), bool(verbose))
         sys.stdout.write(drawn)
         sys.stdout.flush()
     if require_convergence and result.best.status != "converged":

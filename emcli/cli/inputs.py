@@ -17,8 +17,10 @@ from emcli.config.settings import CHECKS, Settings
 from emcli.errors import EmcliError, Exit, Problem, quoted, suggestion
 from emcli.files.inputs import will_read
 from emcli.models import MODELS, model_class
+from emcli.output.terminal import MAX_COLUMNS, MIN_COLUMNS
 
 if TYPE_CHECKING:
+    from emcli.cli.options import Format
     from emcli.data.dataset import Dataset, RawTable
     from emcli.data.distributed.cluster import RemoteTable
     from emcli.inference.simulate import SimulatedData
@@ -94,6 +96,19 @@ def check_shared(json: bool, output: str | None, trace: str | None, plot: str | 
                 one, other = (flag if flag == "--json" else f"{flag} -" for flag in (one, other))
             where = "standard output" if path == "-" else quoted(second, 200)
             raise EmcliError(Exit.USAGE, f"{one} and {other} would both be written to {where}")
+
+
+def check_tables(
+    format: Format | None, width: int | None, json: bool, output: str | None, trace: str | None, plot: str | None
+) -> None:
+    """Refuse a format of tables where something else is printed, and a width that nothing is printed in."""
+    if width is not None and not MIN_COLUMNS <= width <= MAX_COLUMNS:
+        what = f"'--width' must be an integer from {MIN_COLUMNS} to {MAX_COLUMNS}, got '{width}'"
+        raise EmcliError(Exit.USAGE, what)
+    others = {"--json": json, "-o -": output == "-", "--trace -": trace == "-", "--plot -": plot == "-"}
+    for other, given in others.items():
+        if format is not None and given and not (format == "text" and other == "--plot -"):
+            raise EmcliError(Exit.USAGE, f"--format {format} and {other} would both be written to standard output")
 
 
 def check_twice(*sources: str | None) -> None:

@@ -12,6 +12,7 @@ from emcli.config.settings import CHOICES, Covariance, Init, Missing, Mixing, So
 from emcli.models import MODELS
 
 MODEL, DATA, STARTS, OUTPUT, MESSAGES = "Model", "Data", "Starts", "Output", "Messages"
+Format = Literal["text", "csv", "markdown"]
 Criterion = Literal["bic", "aic", "icl", "silhouette", "ch", "gap"]
 Complete = Callable[[str], list[str]]
 
@@ -90,7 +91,8 @@ CovarianceGrid = Annotated[str | None, choices(MODEL, "covariance", "shapes of t
 MixingWeights = Annotated[Mixing | None, choice(MODEL, "mixing", "mixing weights estimated, or fixed at 1/k")]
 MixingGrid = Annotated[str | None, choices(MODEL, "mixing", "mixing weights estimated, or fixed at 1/k")]
 Standardize = Annotated[
-    bool | None, option(MODEL, "--standardize", help="let all columns count the same: divide each by its sd")
+    bool | None,
+    option(MODEL, "--standardize/--no-standardize", help="scale each column to unit standard deviation"),
 ]
 
 # Data
@@ -167,6 +169,10 @@ Jobs = Annotated[
 
 # Output
 Json = Annotated[bool | None, option(OUTPUT, "--json", help="print the result document instead of tables")]
+TableFormat = Annotated[Format | None, option(OUTPUT, "--format", help="what the tables are printed as (text)")]
+Width = Annotated[
+    int | None, option(OUTPUT, "--width", metavar="N", help="columns of the tables (COLUMNS, the terminal's, or 80)")
+]
 Document = Annotated[
     str | None, option(OUTPUT, "-o", "--output", metavar="FILE", help="write the document to FILE, whole or not at all")
 ]

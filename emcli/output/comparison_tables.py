@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import IO, TYPE_CHECKING
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from emcli.comparison.ranking import CLUSTERING, LIKELIHOOD
-from emcli.config.documents import CandidateDocument
+from emcli.comparison.ranking import LIKELIHOOD
 from emcli.errors import counted, escaped
-from emcli.models import model_class
 from emcli.models.plain_values import Parameters
-from emcli.output.fit_tables import as_text, number, table
-from emcli.output.terminal import columns, curve, is_terminal, takes_unicode
+from emcli.output.many_fits import MANY, cells, is_repeated, many_fits
+from emcli.output.numbers import difference, number, numbers
+from emcli.output.page import Block, Grid, Page
+from emcli.output.ranking_table import ranking
+from emcli.output.terminal import curve, takes_unicode
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from emcli.comparison.alignment import Alignment
     from emcli.comparison.ranking import Candidate, RankedGroup
-    from emcli.output.fit_tables import Block
 
     Shown = tuple[str, Candidate, Parameters]  # a heading, a fit, and parameters of its kind
 
@@ -29,6 +29,7 @@ FOOTERS = {
     "ch": f"CH (Calinski & Harabasz): larger is better; {ONLY_GAP}.",
     "gap": "gap (in brackets its s): the best is the smallest k whose gap is not below that of the next k less its s.",
 }
+ARTEFACTS = "* A component rests on so few rows that it is probably an artefact: ranked after the others."
 REACHED = "reached: how many of the candidate's starts found its best optimum."
 MIXTURE_FORM = (
     "K-means: AIC, BIC and ICL are of its mixture form, equal round clusters with every row assigned whole, and mostly "
@@ -37,55 +38,34 @@ MIXTURE_FORM = (
 SAMPLED = "In brackets the standard error of the silhouette, which is of a sample of the rows."
 MAX_CURVES, MAX_CURVE_WIDTH = 10, 20  # candidates, characters
 MAX_FITS_BESIDE = 3  # shown beside the reference
-TITLES = {
-    "model": "model",
-    "k": "k",
-    "covariance": "covariance",
-    "mixing": "mixing",
-    "parameters_count": "parameters",
-    "log_likelihood": "log-likelihood",
-    "inertia": "inertia",
-    "silhouette": "silhouette",
-    "ch": "CH",
-    "gap": "gap",
-    "aic": "AIC",
-    "bic": "BIC",
-    "delta_bic": "delta BIC",
-    "icl": "ICL",
-    "iterations": "iterations",
-    "status": "status",
-    "reached": "reached",
-    "adjusted_rand_index": "ARI",
-    "warnings": "warnings",
-}
-OF_LIKELIHOOD = ("parameters_count", "log_likelihood", "aic", "bic", "delta_bic", "icl")
-# Columns that a narrow terminal goes without, the least needed first.
-DROPPED_FIRST = (
-    *("iterations", "parameters_count", "icl", "aic", "status", "delta_bic", "bic", "adjusted_rand_index"),
-    *("gap", "silhouette", "ch"),
-    *("reached", "warnings", "log_likelihood", "mixing", "model", "covariance"),
-)
+MAX_PARAMETERS = 100  # shown of each fit
+MAX_HEADING = 18  # characters of a fit's name in one line
 
 
-def print_comparison(groups: Sequence[RankedGroup], aligned: Sequence[Alignment], stream: IO[str]) -> None:
+def print_comparison(groups: Sequence[RankedGroup], aligned: Sequence[Alignment], page: Page) -> None:
     """Print each group's ranking, best first, then what fits of one k, and the truth, have in common."""
     blocks: list[Block] = []
-    for group in groups:
+    ranked = len(groups) < MANY or any(len(group.candidates) > 1 for group in groups)
+    for group in groups if ranked else _as_one(groups):
         if group.reason:
             blocks.append(escaped(group.reason, 200))
-        rows = [_shown(row) for row in group.rows()]
-        titles, spared = _fitting(_titles(rows, group.criterion), rows, group.criterion, stream)
-        blocks.append(table(list(titles.values()), [[_cell(row.get(key)) for key in titles] for row in rows]))
-        if spared:
-            blocks.append(f"Left out of {columns(stream)} columns: {', '.join(spared)}.")
-        blocks += [f"{row['name']}: {row['reason']}" for row in rows if row.get("reason")]
-        blocks += _remarks(group)
-        blocks += _curves(group.candidates, stream)
+        blocks += ranking(group, page.width, ranked)
+        if any(candidate.is_artefact for candidate in group.candidates):
+            blocks.append(ARTEFACTS)
+        if not page.is_markdown:
+            blocks += _curves(group.candidates, page)
     for alignment in aligned:
-        blocks += side_by_side(alignment)
+        blocks += many_fits(alignment, page.width) if is_repeated(alignment) else side_by_side(alignment, page.width)
     for group in groups:
-        blocks += against_truth(group.candidates)
-    stream.write(as_text(blocks, _footers(groups), stream))
+        if not any(is_repeated(alignment) for alignment in aligned):
+            blocks += against_truth(group.candidates, page.width)
+    page.write(blocks, _footers(groups))
+
+
+def _as_one(groups: Sequence[RankedGroup]) -> list[RankedGroup]:
+    """Fits of which each has data of its own, in one table."""
+    candidates = [group.candidates[0] for group in groups]
+    return [replace(groups[0], reason="Fits of different data, in the order given", candidates=candidates)]
 
 
 def _footers(groups: Sequence[RankedGroup]) -> list[str]:
@@ -99,59 +79,7 @@ def _footers(groups: Sequence[RankedGroup]) -> list[str]:
     return [*dict.fromkeys(said), REACHED]
 
 
-def _shown(row: CandidateDocument) -> dict[str, object]:
-    shown = dict(row)
-    if row.get("starts"):
-        shown["reached"] = f"{row['reached']} of {row['starts']}"
-    for key in ("silhouette", "gap"):
-        if row.get(key) is not None and row.get(f"{key}_error") is not None:
-            shown[key] = f"{row[key]:.3f} ({row[f'{key}_error']:.3f})"  # type: ignore[literal-required]
-    if row.get("artefact"):
-        shown["k"] = f"{row['k']} *"
-    return shown
-
-
-def _remarks(group: RankedGroup) -> list[str]:
-    """A sentence on the artefacts of a group."""
-    said = []
-    if any(candidate.is_artefact for candidate in group.candidates):
-        said.append("* A component rests on so few rows that it is probably an artefact: ranked after the others.")
-    return said
-
-
-def _titles(rows: Sequence[dict[str, object]], criterion: str) -> dict[str, str]:
-    """The keys and titles of the columns that are not empty; of likelihoods only where fits are ranked by one."""
-    kinds = {tuple(row.get(key) for key in ("model", "k", "covariance", "mixing")) for row in rows}
-    named = {"name": "name"} if len(kinds) < len(rows) else {}
-    titles = {key: title for key, title in TITLES.items() if any(row.get(key) not in (None, []) for row in rows)}
-    if criterion in CLUSTERING:
-        titles = {key: title for key, title in titles.items() if key not in OF_LIKELIHOOD}
-    return named | titles
-
-
-def _fitting(
-    titles: dict[str, str], rows: Sequence[dict[str, object]], criterion: str, stream: IO[str]
-) -> tuple[dict[str, str], list[str]]:
-    """The columns that fit into the terminal, and the titles of those left out; a pipe has room for all.
-
-    Those go first that say the same of all candidates.
-    """
-    if not is_terminal(stream):
-        return titles, []
-    room, spared = columns(stream), []
-    widths = {
-        key: max(len(text) for text in (title, *(_cell(row.get(key)) for row in rows))) + 3
-        for key, title in titles.items()
-    }
-    same = [key for key in ("mixing", "model", "covariance") if len({row.get(key) for row in rows}) == 1]
-    for key in [*same, *(key for key in DROPPED_FIRST if key not in same)]:
-        if key in titles and key != criterion and sum(widths[kept] for kept in titles) - 3 > room:
-            spared.append(titles[key] + (f" ({_cell(rows[0].get(key))})" if key in same else ""))
-            titles = {kept: title for kept, title in titles.items() if kept != key}
-    return titles, spared
-
-
-def _curves(candidates: Sequence[Candidate], stream: IO[str]) -> list[list[str]]:
+def _curves(candidates: Sequence[Candidate], page: Page) -> list[list[str]]:
     """The log-likelihood by iteration of each of the best candidates, as a curve in one line on its own scale."""
     climbs = []
     for candidate in candidates:
@@ -163,28 +91,19 @@ def _curves(candidates: Sequence[Candidate], stream: IO[str]) -> list[list[str]]
     if not climbs:
         return []
     shown = climbs[:MAX_CURVES]
-    name, end = max(len(climb[0]) for climb in shown), max(len(number(values[-1])) for *_, values in shown)
-    room = min(MAX_CURVE_WIDTH, max(6, columns(stream) - name - end - 25)) if is_terminal(stream) else MAX_CURVE_WIDTH
+    ends = [number(values[-1]) for *_, values in shown]
+    name, end = max(len(climb[0]) for climb in shown), max(map(len, ends))
+    room = min(MAX_CURVE_WIDTH, max(6, page.width - name - end - 25))
     said = [f"{'Inertia' if shown[0][1] == 'inertia' else 'Log-likelihood'} by iteration, each on its own scale:"]
-    for label, _, values in shown:
-        drawn = curve(values, room, takes_unicode(stream)).ljust(room)
-        said.append(
-            f"  {label:{name}}  {drawn}  {number(values[-1]):>{end}} in {counted(len(values) - 1, 'iteration')}"
-        )
+    for (label, _, values), last in zip(shown, ends, strict=True):
+        drawn = curve(values, room, takes_unicode(page.stream)).ljust(room)
+        said.append(f"  {label:{name}}  {drawn}  {last:>{end}} in {counted(len(values) - 1, 'iteration')}")
     if len(climbs) > len(shown):
         said.append(f"  and {len(climbs) - len(shown)} more")
     return [said]
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(value)
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    return "" if value is None else escaped(str(value))
-
-
-def side_by_side(alignment: Alignment) -> list[Block]:
+def side_by_side(alignment: Alignment, width: int) -> Iterator[Block]:
     """The reference's parameters, and those of other fits with the differences."""
     reference, shown = alignment.reference, alignment.others[:MAX_FITS_BESIDE]
     others = [(other.candidate.name, other.candidate, other.parameters) for other in shown]
@@ -197,13 +116,12 @@ def side_by_side(alignment: Alignment) -> list[Block]:
     ]
     if indices:
         said += f"; adjusted Rand index with it: {', '.join(indices)}"
-    if len(alignment.others) > len(shown):
-        said += f"; {len(alignment.others) - len(shown)} more in --json"
+    yield said
     first = (reference.name, reference, reference.fitted["parameters"])
-    return [said, _table(first, others)]
+    yield from _beside(first, others, width, len(alignment.others) - len(shown))
 
 
-def against_truth(candidates: Sequence[Candidate]) -> list[Block]:
+def against_truth(candidates: Sequence[Candidate], width: int) -> Iterator[Block]:
     """True parameters, and those of the highest ranked fits of the true k with their errors."""
     fits = [
         (candidate.name, candidate, candidate.fitted["parameters"])
@@ -211,36 +129,43 @@ def against_truth(candidates: Sequence[Candidate]) -> list[Block]:
         if candidate.document is not None and (candidate.row(None).get("errors"))
     ][:MAX_FITS_BESIDE]
     if not fits:
-        return []
+        return
     first = fits[0][1]
     truth = first.fitted["truth"]["parameters"]
     assert truth is not None
-    return ["The truth, and the fits of as many components with their errors", _table(("true", first, truth), fits)]
+    yield "True parameters, and the fits with as many components and their errors"
+    yield from _beside(("true", first, truth), fits, width)
 
 
-def _table(reference: Shown, others: Sequence[Shown]) -> Table:
-    known, cells = _cells(reference), [_cells(other) for other in others]
-    titles = ["component", "parameter", reference[0]]
+def _beside(reference: Shown, others: Sequence[Shown], width: int, more: int = 0) -> Iterator[Block]:
+    """As many other fits beside the first as fit a width, one at least; `more` are not shown in any case."""
+    known = cells(reference[1], reference[2])
+    table = [cells(candidate, parameters) for _, candidate, parameters in others]
+    titles = ["component", "parameter", _heading(reference[0])]
+    columns: list[list[str]] = [[str(i + 1) for i, _ in known], [parameter for _, parameter in known], []]
+    columns += [[] for _ in range(2 * len(others))]
+    for key, value in known.items():
+        values = [value, *(each[key] for each in table if key in each)]
+        texts = iter(numbers(values))
+        columns[2].append(next(texts))
+        for j, each in enumerate(table):
+            columns[2 * j + 3].append(next(texts) if key in each else "")
+            columns[2 * j + 4].append(difference(each[key], value) if key in each else "")
     for name, _, _ in others:
-        titles += [name, "difference"]
-    rows = []
-    for (component, parameter), value in known.items():
-        row = [str(component + 1), parameter, number(value)]
-        for each in cells:
-            other = each.get((component, parameter))
-            row += ["", ""] if other is None else [number(other), _difference(other, value)]
-        rows.append(row)
-    return table(titles, rows)
+        titles += [_heading(name), "difference"]
+    rows = list(zip(*columns, strict=True))
+    shown = next(Grid(titles, rows[:MAX_PARAMETERS]).within(width, together=2, kept=3))
+    yield from shown.within(width, kept=2)
+    if len(rows) > MAX_PARAMETERS:
+        yield f"Not shown: {len(rows) - MAX_PARAMETERS:,} of {len(rows):,} parameters; all with --json."
+    if left_out := (len(titles) - len(shown.titles)) // 2 + more:
+        yield f"Not shown at this width: {counted(left_out, 'more fit')}; all with --json."
 
 
-def _cells(shown: Shown) -> dict[tuple[int, str], float]:
-    _, candidate, parameters = shown
-    data = candidate.fitted["data"]
-    columns = model_class(candidate.fitted["model"]).table(parameters, data["columns"], data["weight"])
-    count = len(columns[0][1])
-    return {(i, title): values[i] for i in range(count) for title, values in columns if title != "rows"}
-
-
-def _difference(value: float, reference: float) -> str:
-    difference = type(value)(float(value) - float(reference))
-    return ("+" if difference > 0 else "") + number(difference)
+def _heading(name: str) -> str:
+    """The name of a fit in two lines where it is long, broken where its parts meet."""
+    parts = re.split("(?<=[-:_. ])", name)
+    first, rest = "", list(parts)
+    while rest and len(first) + len(rest[0]) <= max(MAX_HEADING, len(name) // 2):
+        first += rest.pop(0)
+    return f"{first}\n{''.join(rest)}" if first and rest else name

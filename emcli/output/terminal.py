@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
-from typing import IO, TYPE_CHECKING
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-MIN_COLUMNS = 20  # columns
+MIN_COLUMNS, DEFAULT_COLUMNS, MAX_COLUMNS = 20, 80, 10_000  # columns
 BLOCKS, ASCII_BLOCKS = "▁▂▃▄▅▆▇█", "_.-=+*#%"
 # Drawing characters for which ASCII has a stand-in; the rest is escaped.
 STAND_INS = str.maketrans(dict(zip("─━│└┘┌┐╰╯╭╮┤┴×·½²", "--|++++++++++x.?2", strict=True)) | {"…": "...", "Σ": "sum"})
@@ -24,21 +26,35 @@ def is_terminal(stream: IO[str] | None) -> bool:
 
 
 def console(stream: IO[str]) -> Console:
-    """The stream as rich sees it: COLUMNS, NO_COLOR, FORCE_COLOR and TERM are heeded; a text is never markup."""
+    """The stream as rich sees it; a text is never markup."""
     from rich.console import Console
 
-    return Console(file=stream, highlight=False, markup=False, emoji=False)
+    colours: Literal["auto"] | None = "auto" if takes_colour(stream) else None
+    return Console(file=stream, width=columns(stream), color_system=colours, highlight=False, markup=False, emoji=False)
 
 
-def columns(stream: IO[str]) -> int:
-    """Width in characters: COLUMNS, else the terminal's, else 80."""
-    return max(MIN_COLUMNS, console(stream).width)
+def columns(stream: IO[str], asked: int | None = None) -> int:
+    """Width in characters: as asked, else COLUMNS, else the terminal's, else 80."""
+    said = os.environ.get("COLUMNS", "")
+    width = asked or (int(said) if said.isdecimal() else 0)
+    if not width and is_terminal(stream):
+        with suppress(OSError, ValueError):
+            width = os.get_terminal_size(stream.fileno()).columns
+    return max(MIN_COLUMNS, width or DEFAULT_COLUMNS)
 
 
-def takes_colour(stream: IO[str]) -> bool:
+def takes_colour(stream: IO[str] | None) -> bool:
     """NO_COLOR wins over FORCE_COLOR, and that over what the stream is."""
-    seen = console(stream)
-    return seen.color_system is not None and not seen.no_color
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or is_terminal(stream)
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """A message in lines of a width, broken between words; all but the first are indented."""
+    from textwrap import wrap
+
+    return wrap(text, width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def takes_unicode(stream: IO[str]) -> bool:

@@ -178,7 +178,7 @@ def test_with_known_truth_each_row_has_its_errors(tmp_path: Path) -> None:
         if row["k"] == 2:
             fitted = fit(path, "-k", 2)["parameters"]["heads"]
             np.testing.assert_allclose(row["errors"]["heads"], np.subtract(fitted, [0.2, 0.6]), atol=1e-12)
-    assert "The truth, and the fits of as many components with their errors" in run("compare", path).stdout
+    assert "True parameters, and the fits with as many components and their errors" in run("compare", path).stdout
 
 
 @pytest.mark.parametrize("name", ["faithful", "faithful_waiting", "iris", "galaxies"])

@@ -212,7 +212,7 @@ def test_a_fit_and_a_comparison_fit_the_terminal(env: dict[str, str]) -> None:
     assert len(climbs) == 1
     assert climbs[0].isascii() == (env.get("TERM") == "dumb")
     assert not env or "\x1b[3" not in said + ranked
-    assert "Left out of" in ranked
+    assert "Not shown at this width: " in ranked
     assert re.search(r"^  gmm-k2-full-free +\S+ +-1130.26 in \d+ iterations$", ranked, re.M)
 
 

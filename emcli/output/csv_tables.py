@@ -1,0 +1,69 @@
+"""The tables of fit and compare as CSV: one header line, numbers in full precision, nothing left out."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from typing import IO
+
+import numpy as np
+
+from emcli.comparison.ranking import RankedGroup
+from emcli.inference.fit_result import FitResult
+from emcli.output.parameter_tables import ERRORS, errors, fitted, true
+from emcli.output.terminal import sayable
+
+NOT_IN_CSV = ("truth", "errors")  # of a candidate: whole parameters
+
+
+def write_fit(result: FitResult, stream: IO[str]) -> None:
+    """One line for each component: its parameters, and where they are known the true ones and the errors of each."""
+    columns, truth, bounds = fitted(result), true(result), errors(result)
+    k, names = len(columns[0][1]), result.data.columns
+    table: dict[str, Sequence[object]] = {"component": range(1, k + 1), **dict(columns)}
+    matrices = np.asarray(result.parameters.get("covariances", ()), dtype=np.float64)
+    if matrices.ndim == 3 and result.settings.model.covariance in ("full", "tied"):
+        for i, name in enumerate(names):
+            for j in range(i):
+                table[f"covariance {names[j]} {name}"] = matrices[:, i, j].tolist()
+    table |= {f"true {title}": cells for title, cells in truth.items() if len(cells) == k}
+    for j, (title, _) in enumerate(columns):
+        if bounds is not None and bounds.known[j]:
+            table |= {f"{title} {name}": each[j] for name, each in zip(ERRORS, bounds.shown, strict=True)}
+    if result.bootstrap is not None and result.bootstrap.jaccard is not None:
+        table["Jaccard"] = result.bootstrap.jaccard
+    _write(stream, list(table), list(zip(*table.values(), strict=True)))
+
+
+def write_comparison(groups: Sequence[RankedGroup], stream: IO[str]) -> None:
+    """One line for each candidate, those of a group best first; the keys are those of the JSON document."""
+    rows: list[Mapping[str, object]] = [
+        {"group": number, **{key: value for key, value in row.items() if key not in NOT_IN_CSV}}
+        for number, group in enumerate(groups, 1)
+        for row in group.rows()
+    ]
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    _write(stream, keys, [[row.get(key) for key in keys] for row in rows])
+
+
+def _write(stream: IO[str], header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    lines = csv.writer(_Sayable(stream), lineterminator="\n")
+    lines.writerow(header)
+    lines.writerows([[_cell(value) for value in row] for row in rows])
+
+
+class _Sayable:
+    """A stream that takes only what its encoding can say."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        self._stream.write(sayable(text, self._stream))
+
+
+def _cell(value: object) -> object:
+    """A number as it is, nothing for None, and the words of a list with spaces between them."""
+    if isinstance(value, float):
+        return repr(float(value))
+    return " ".join(map(str, value)) if isinstance(value, list) else value

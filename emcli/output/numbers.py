@@ -1,0 +1,84 @@
+"""Numbers as people read them: few digits, but enough to tell values apart, and no noise of rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from math import isfinite
+
+from emcli.models.plain_values import Count, Share
+
+NOISE = 1e-12  # relative difference up to which two parameters are the same but for rounding
+SCORE_NOISE = 1e-10  # the same of criteria, which are sums over all rows
+GAIN_NOISE = 1e-14  # of the score, up to which what an iteration gains is rounding
+DIGITS = 6  # significant ones, where more tell nothing apart
+MAX_DIGITS = 15  # that a double holds
+FIXED = 1e-3, 1e9  # largest values of a column between which it has decimals, not an exponent
+Value = float | str
+
+
+def number(value: Value, digits: int = DIGITS) -> str:
+    """A number for a table: six significant digits; whole numbers whole; shares in per cent."""
+    if isinstance(value, Share):
+        percent = 100 * value
+        return unsigned_zero(f"{percent:.1f}" if percent == 0 or abs(percent) >= 0.05 else f"{percent:.1g}") + " %"
+    if isinstance(value, Count):
+        return unsigned_zero(f"{value:.1f}")
+    if not isinstance(value, float):
+        return str(value)
+    if not isfinite(value) or value != int(value) or abs(value) >= 1e15:
+        shown = f"{value:.{digits}g}"
+        whole = "e" in shown and 1e6 <= abs(value) < 1e15
+        return f"{value:.0f}" if whole and digits <= DIGITS else shown
+    return unsigned_zero(f"{value:.0f}")
+
+
+def numbers(values: Sequence[Value]) -> list[str]:
+    """Numbers of one kind, as one column shows them: of those that differ each has a text of its own."""
+    return _apart(values, number, DIGITS, MAX_DIGITS, NOISE)
+
+
+def scores(values: Sequence[float], decimals: int = 3) -> list[str]:
+    """Criteria of fits with as many decimals as tell them apart, at least so many."""
+    largest = max(map(abs, values), default=0.0)
+    if not FIXED[0] <= largest < FIXED[1] and largest:
+        return _apart(values, number, DIGITS, MAX_DIGITS, SCORE_NOISE)
+    most = max(decimals, MAX_DIGITS - len(f"{largest:.0f}"))
+    return _apart(values, lambda value, digits: unsigned_zero(f"{value:.{digits}f}"), decimals, most, SCORE_NOISE)
+
+
+def _apart(
+    values: Sequence[Value], text: Callable[[Value, int], str], digits: int, most: int, noise: float
+) -> list[str]:
+    """The texts of values with the fewest digits that tell apart those which differ by more than noise."""
+    plain = sorted(value for value in values if isinstance(value, float) and not isinstance(value, Share | Count))
+    different = [(one, other) for one, other in pairwise(plain) if other - one > noise * max(abs(one), abs(other))]
+    while digits < most and any(text(one, digits) == text(other, digits) for one, other in different):
+        digits += 1
+    return [text(value, digits) for value in values]
+
+
+def difference(value: float, reference: float, digits: int = DIGITS) -> str:
+    """A parameter less another, with its sign; 0 where they differ by rounding alone."""
+    apart = type(value)(float(value) - float(reference))
+    if abs(apart) <= NOISE * max(abs(value), abs(reference)):
+        return number(type(value)(0.0))
+    return signed(number(apart, digits))
+
+
+def gain(value: float, before: float) -> str:
+    """What an iteration changed; 0 where that is rounding."""
+    change = value - before
+    if abs(change) <= GAIN_NOISE * max(abs(value), abs(before)):
+        return "0"
+    return f"{change:+.3f}" if abs(change) >= 1 else f"{change:+.3g}"
+
+
+def signed(text: str) -> str:
+    """A number's text with a plus where it is positive."""
+    return text if text.startswith("-") or not text.strip("0. %") else f"+{text}"
+
+
+def unsigned_zero(text: str) -> str:
+    """A number's text without the sign of a zero: -0.00 is 0.00."""
+    return text[1:] if text.startswith("-") and not text.strip("-0. ") else text

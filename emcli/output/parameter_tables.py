@@ -1,0 +1,131 @@
+"""The parameters of a fit as tables, beside true ones and with their errors; wide ones are turned and cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from emcli.inference.bootstrap import LEVELS
+from emcli.inference.fit_result import FitResult
+from emcli.models.plain_values import Count, Titled
+from emcli.output.numbers import NOISE, Value, number, numbers
+from emcli.output.page import ENDLESS, Block, Grid
+from emcli.types import Array
+
+MAX_MATRIX_COLUMNS = 6  # columns of the data up to which whole covariance matrices are shown
+MAX_LINES = 100  # of parameters, or of components, in one table
+MAX_TABLES = 6  # that show one table too wide for a page
+ERRORS = ("std. error", "2.5 %", "97.5 %")
+
+
+class Errors(NamedTuple):
+    """What a bootstrap tells of each cell of the table of parameters; None where it tells nothing."""
+
+    shown: list[list[list[float]]]  # of ERRORS, columns, components
+    known: list[bool]  # of the columns: the rows of a component say nothing where its weight is fixed
+
+
+def fitted(result: FitResult) -> list[Titled]:
+    """The columns of the table: rows and weight of each component, and its parameters."""
+    columns = result.kind.table(result.parameters, result.data.columns, result.data.rows.total)
+    if not len(result.sizes):
+        return columns
+    # with equal mixing they are not the weights' shares of the rows
+    return [(title, [Count(n) for n in result.sizes] if title == "rows" else cells) for title, cells in columns]
+
+
+def true(result: FitResult) -> dict[str, list[float]]:
+    """The columns of true parameters by title, empty where there are none; in the fit's order if of as many."""
+    known = result.truth and result.truth["parameters"]
+    if not known:
+        return {}
+    return {
+        title: list(cells) for title, cells in result.kind.table(known, result.data.columns, result.data.rows.total)
+    }
+
+
+def errors(result: FitResult) -> Errors | None:
+    """Standard errors and the ends of 95 % intervals by the bootstrap, where there is one."""
+    made = result.bootstrap
+    if made is None or made.refused:
+        return None
+    tables = [result.kind.table(each, result.data.columns, result.data.rows.total) for each in made.parameters]
+    cells = np.array([[column for _, column in each] for each in tables], dtype=np.float64)  # (replicates, columns, k)
+    ends = np.quantile(cells, LEVELS, axis=0)
+    fixed = result.settings.model.mixing == "equal"
+    known = [not (fixed and title == "rows") for title, _ in tables[0]]
+    return Errors([each.tolist() for each in (cells.std(axis=0, ddof=1), *ends)], known)
+
+
+def parameters(result: FitResult, width: int) -> Iterator[Block]:
+    """Fitted components, each followed by the true one it matches and by its errors; turned where that is too wide."""
+    columns, truth, bounds = fitted(result), true(result), errors(result)
+    k, of_truth = len(columns[0][1]), max(map(len, truth.values()), default=0)
+    labels: list[str] = []
+    for i in range(k):
+        labels += [str(i + 1), *(["true"] if of_truth == k else []), *(ERRORS if bounds else ())]
+    labels += [] if of_truth == k else ["true"] * of_truth
+    rows = [[label] for label in labels]
+    for j, (title, cells) in enumerate(columns):
+        known: list[Value] = [*truth.get(title, [""] * of_truth)]
+        values: list[Value] = []
+        for i, cell in enumerate(cells):
+            values += [cell, *known[i : i + 1]] if of_truth == k else [cell]
+            if bounds:
+                kind = type(cell) if isinstance(cell, float) else float
+                values += [kind(each[j][i]) if bounds.known[j] else "" for each in bounds.shown]
+        values += [] if of_truth == k else known
+        for row, text in zip(rows, numbers(values), strict=True):
+            row.append(text)
+    titles = ["component", *(title for title, _ in columns)]
+    if result.bootstrap is not None and result.bootstrap.jaccard is not None:
+        titles.append("Jaccard")
+        for label, row in zip(labels, rows, strict=True):
+            row.append(result.bootstrap.stability(int(label) - 1) if label.isdigit() else "")
+    together = len(labels) // k if of_truth in (0, k) else 1
+    yield from within(Grid(titles, rows), width, together)
+
+
+def within(grid: Grid, width: int, together: int = 1) -> Iterator[Block]:
+    """A table of components, turned and in parts where it is too wide, and cut where it is very large."""
+    what, other = "components", "parameters"
+    if (width < ENDLESS and len(grid.titles) > MAX_LINES) or grid.width > width:
+        grid, what, other = grid.turned(), other, what
+    left_out = []
+    if len(grid.rows) > MAX_LINES and width < ENDLESS:
+        left_out.append(f"{len(grid.rows) - MAX_LINES:,} of {len(grid.rows):,} {what}")
+        grid = Grid(grid.titles, grid.rows[:MAX_LINES])
+    tables = list(grid.within(width, together))
+    yield from tables[:MAX_TABLES]
+    if len(tables) > MAX_TABLES:
+        shown = sum(len(table.titles) - 1 for table in tables[:MAX_TABLES])
+        left_out.append(f"{len(grid.titles) - 1 - shown:,} of {len(grid.titles) - 1:,} {other}")
+    if left_out:
+        yield f"Not shown: {' and '.join(left_out)}; all with --format csv or --json."
+
+
+def covariances(result: FitResult, width: int) -> Iterator[Block]:
+    """Whole covariance matrices where they hold more than the standard deviations in the table above."""
+    names, shape = result.data.columns, result.settings.document().get("covariance")
+    if (
+        "covariances" not in result.parameters
+        or shape not in ("full", "tied")
+        or not 1 < len(names) <= MAX_MATRIX_COLUMNS
+    ):
+        return
+    matrices = np.asarray(result.parameters["covariances"], dtype=np.float64)
+    shown = [("all", matrices[0])] if shape == "tied" else [(str(i + 1), m) for i, m in enumerate(matrices)]
+    rows = [
+        [label if j == 0 else "", name, *map(number, matrix[j].tolist())]
+        for label, matrix in ((label, _without_noise(matrix)) for label, matrix in shown)
+        for j, name in enumerate(names)
+    ]
+    yield from Grid(["component", "covariance of", *names], rows).within(width, kept=2)
+
+
+def _without_noise(matrix: Array) -> Array:
+    """A covariance matrix (d, d) with 0 where only rounding is left of a covariance."""
+    sds = np.sqrt(np.diagonal(matrix))
+    return np.where(np.abs(matrix) > NOISE * np.outer(sds, sds), matrix, 0.0)

@@ -1,0 +1,140 @@
+"""The table that ranks the candidates of a comparison, one row each, with the columns that fit a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from emcli.comparison.ranking import CLUSTERING, Candidate, RankedGroup
+from emcli.config.documents import CandidateDocument
+from emcli.errors import escaped
+from emcli.output.numbers import scores, unsigned_zero
+from emcli.output.page import Block, Grid
+
+TITLES = {
+    "model": "model",
+    "k": "k",
+    "covariance": "covariance",
+    "mixing": "mixing",
+    "parameters_count": "parameters",
+    "log_likelihood": "log-likelihood",
+    "inertia": "inertia",
+    "silhouette": "silhouette",
+    "ch": "CH",
+    "gap": "gap",
+    "aic": "AIC",
+    "bic": "BIC",
+    "delta_bic": "delta BIC",
+    "icl": "ICL",
+    "iterations": "iterations",
+    "status": "status",
+    "reached": "reached",
+    "adjusted_rand_index": "ARI",
+    "warnings": "warnings",
+}
+OF_LIKELIHOOD = ("parameters_count", "log_likelihood", "aic", "bic", "delta_bic", "icl")
+SCORES = ("log_likelihood", "inertia", "silhouette", "ch", "gap", "aic", "bic", "icl")
+SAID_ONCE = ("mixing", "model", "status", "covariance")  # where all candidates have the same
+# Columns that a narrow page goes without, the least needed first.
+DROPPED_FIRST = (
+    *("iterations", "parameters_count", "icl", "aic", "warnings", "delta_bic", "bic", "adjusted_rand_index"),
+    *("gap", "silhouette", "ch"),
+    *("status", "reached", "log_likelihood", "mixing", "model", "covariance", "k"),
+)
+Shown = dict[str, object]
+
+
+def ranking(group: RankedGroup, width: int, ranked: bool = True) -> Iterator[Block]:
+    """The table of a group, best first; below it what did not fit, and why candidates have no fit.
+
+    Fits that are not `ranked` against each other have no best one, and no difference from it.
+    """
+    rows = [_shown(candidate, row) for candidate, row in zip(group.candidates, group.rows(), strict=True)]
+    keys = [key for key in _titles(rows, group.criterion) if ranked or key != "delta_bic"]
+    texts = {key: _texts(rows, key) for key in keys}
+    kept, dropped = _fitting(texts, rows, group.criterion, width)
+    best = 0 if ranked and len(rows) > 1 and group.candidates[0].document is not None else None
+    whole = Grid([_title(key, rows) for key in texts], list(zip(*texts.values(), strict=True)))
+    titles = [_title(key, rows) for key in kept]
+    yield Grid(titles, list(zip(*(texts[key] for key in kept), strict=True)), best)
+    if dropped:
+        said = [f"{_title(key, rows)} ({texts[key][0]})" if _same(key, rows) else _title(key, rows) for key in dropped]
+        yield f"Not shown at this width: {', '.join(said)}; all with --width {whole.width} or --format csv."
+    if "warnings" in dropped:
+        yield [f"{slug}: {', '.join(names)}" for slug, names in _warned(rows).items()]
+    if failed := [f"{row['name']}: {row['reason']}" for row in rows if row.get("reason")]:
+        yield failed
+
+
+def _shown(candidate: Candidate, row: CandidateDocument) -> Shown:
+    settings = candidate.document.get("settings", {}) if candidate.document else {}
+    shown: Shown = {**row, "standardized": settings.get("standardize")}
+    if row.get("starts"):
+        shown["reached"] = f"{row['reached']} of {row['starts']}"
+    if row.get("artefact"):
+        shown["k"] = f"{row['k']} *"
+    return shown
+
+
+def _titles(rows: Sequence[Shown], criterion: str) -> list[str]:
+    """The keys of the columns that are not empty; of likelihoods only where fits are ranked by one."""
+    kinds = {tuple(row.get(key) for key in ("model", "k", "covariance", "mixing")) for row in rows}
+    named = ["name"] if len(kinds) < len(rows) else []
+    keys = [key for key in TITLES if any(row.get(key) not in (None, []) for row in rows)]
+    return named + [key for key in keys if criterion not in CLUSTERING or key not in OF_LIKELIHOOD]
+
+
+def _title(key: str, rows: Sequence[Shown]) -> str:
+    standardized = key == "inertia" and any(row.get("standardized") for row in rows)
+    return TITLES.get(key, key) + "\n(standardized)" * standardized
+
+
+def _texts(rows: Sequence[Shown], key: str) -> list[str]:
+    """The cells of a column; of scores that differ each has a text of its own."""
+    values = [row.get(key) for row in rows]
+    known = [value for value in values if isinstance(value, float)]
+    if key == "delta_bic":  # with the decimals that tell apart what it is taken from
+        decimals = max((len(text.partition(".")[2]) for text in _texts(rows, "bic") if "e" not in text), default=3)
+        texts = iter([unsigned_zero(f"{value:.{decimals}f}") for value in known])
+    else:
+        texts = iter(scores(known) if key in SCORES else [unsigned_zero(f"{value:.3f}") for value in known])
+    cells = [next(texts) if isinstance(value, float) else _cell(value) for value in values]
+    errors = [row.get(f"{key}_error") for row in rows]
+    return [
+        f"{cell} ({error:.3f})" if isinstance(error, float) else cell for cell, error in zip(cells, errors, strict=True)
+    ]
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(value)
+    return "" if value is None else escaped(str(value))
+
+
+def _same(key: str, rows: Sequence[Shown]) -> bool:
+    return key in SAID_ONCE and len(rows) > 1 and len({row.get(key) for row in rows}) == 1
+
+
+def _fitting(
+    texts: Mapping[str, Sequence[str]], rows: Sequence[Shown], criterion: str, width: int
+) -> tuple[list[str], list[str]]:
+    """The keys of the columns that fit a width, and of those that do not: first those that say the same in all rows."""
+    kept, dropped = list(texts), []
+    same = [key for key in SAID_ONCE if _same(key, rows)]
+    for key in [*same, *(key for key in DROPPED_FIRST if key not in same)]:
+        if key in kept and key != criterion and len(kept) > 1:
+            grid = Grid([_title(each, rows) for each in kept], list(zip(*(texts[each] for each in kept), strict=True)))
+            if grid.width <= width:
+                break
+            kept.remove(key)
+            dropped.append(key)
+    return kept, dropped
+
+
+def _warned(rows: Sequence[Shown]) -> dict[str, list[str]]:
+    """The names of the candidates with each warning."""
+    said: dict[str, list[str]] = {}
+    for row in rows:
+        slugs = row.get("warnings")
+        for slug in slugs if isinstance(slugs, list) else ():
+            said.setdefault(slug, []).append(str(row["name"]))
+    return said
