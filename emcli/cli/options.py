@@ -109,6 +109,10 @@ Tails = Annotated[str | None, option(DATA, "--tails", metavar="NAME", help="colu
 Flips = Annotated[str | None, option(DATA, "--flips", metavar="NAME", help="column of strings such as HTTH or 0110")]
 Truth = Annotated[str | None, option(DATA, "--truth", metavar="NAME", help="column of true labels, kept out of fits")]
 MissingCells = Annotated[Missing | None, choice(DATA, "missing", "rows with missing cells (error)")]
+MissingNewCells = Annotated[
+    Literal["error", "drop", "keep"] | None,
+    option(DATA, "--missing", help="rows with missing cells; keep: as they are, without a component (error)"),
+]
 MissingMarks = Annotated[
     str | None, option(DATA, "--na", metavar="A,B", help="more marks of a missing cell, besides NA, NaN, null")
 ]

@@ -15,7 +15,7 @@ def predict(
     ctx: typer.Context,
     fit: options.SavedFit,
     data: options.Rows = None,
-    missing: options.MissingCells = None,
+    missing: options.MissingNewCells = None,
     na: options.MissingMarks = None,
     decimal: options.Decimal = None,
     thousands: options.Thousands = None,
@@ -52,7 +52,8 @@ def predict(
     from emcli.inference.predict import Form, predictions
     from emcli.inference.result import read_fit
 
-    csv = CsvDialect(**check_flags(settings_in(ctx.params), CHECKS))  # type: ignore[arg-type]
+    given = {key: value for key, value in settings_in(ctx.params).items() if key != "missing"}
+    csv = CsvDialect(**check_flags(given, CHECKS), missing=missing or "error")  # type: ignore[arg-type]
     check_flags({"digits": digits}, {"digits": integer(1, 17)})
     if csv.decimal is not None and csv.decimal == csv.thousands:
         raise EmcliError(Exit.USAGE, "'--decimal' and '--thousands' must differ")

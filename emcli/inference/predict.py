@@ -148,17 +148,31 @@ def _used(fit: FitDocument, header: tuple[str, ...], shown: str, has_header: boo
 
 def _found(
     table: Table, used: tuple[int, ...], predictor: Predictor, digits: int | None
-) -> list[Array | IndexArray | list[str]]:
-    """The new columns of some rows."""
-    texts = [list(table.texts[used[0]])] if predictor.textual else []
+) -> list[Sequence[int | float | str]]:
+    """The new columns of some rows; empty cells where a row has no cell of a column that the fit reads."""
+    n = len(table.texts[0])
+    kept = np.delete(np.arange(n), np.array(table.incomplete, dtype=np.intp))
+    columns: list[Sequence[int | float | str]] = [[""] * n for _ in range(predictor.probabilities + 2)]
+    if not len(kept):
+        return columns
+    texts = [[table.texts[used[0]][row] for row in kept.tolist()]] if predictor.textual else []
     try:
-        responsibilities, measure = predictor.apply(table.numbers, texts)
+        responsibilities, measure = predictor.apply(table.numbers if len(kept) == n else table.numbers[kept], texts)
     except RowFault as fault:
         column = None if fault.column is None else used[fault.column]
-        raise EmcliError(Exit.DATA, table.problem(fault.row, column, fault.what), hint=fault.hint) from None
-    component = responsibilities.argmax(axis=0) + 1
+        problem = table.problem(int(kept[fault.row]), column, fault.what)
+        raise EmcliError(Exit.DATA, problem, hint=fault.hint) from None
     probabilities = np.where(responsibilities < SMALLEST, 0.0, responsibilities)[: predictor.probabilities]
-    measured = [*probabilities, measure]
-    if digits is None:
-        return [component, *measured]
-    return [component, *([f"{value:.{digits}g}" for value in column.tolist()] for column in measured)]
+    measured: list[Sequence[int | float | str]] = [column.tolist() for column in (*probabilities, measure)]
+    if digits is not None:
+        measured = [[f"{value:.{digits}g}" for value in column] for column in measured]
+    found = [(responsibilities.argmax(axis=0) + 1).tolist(), *measured]
+    return [_spread(column, kept, n) for column in found] if len(kept) < n else found
+
+
+def _spread(cells: Sequence[int | float | str], rows: IndexArray, n: int) -> Sequence[int | float | str]:
+    """Cells of some of n rows in their places, and empty ones in the others."""
+    spread: list[int | float | str] = [""] * n
+    for row, cell in zip(rows.tolist(), cells, strict=True):
+        spread[row] = cell
+    return spread

@@ -225,3 +225,27 @@ def test_no_probability_below_1e_300_is_printed(faithful: Path) -> None:
     found = [float(row["p_1"]) for row in rows(run("predict", faithful, stdin="eruptions,waiting\n" + lines).stdout)]
     assert min(p for p in found if p) >= 1e-300 and 0 in found
     assert any(p < 1e-200 for p in found if p)
+
+
+def test_rows_with_missing_cells_are_kept_without_a_component_if_told_so(faithful: Path, write: Write) -> None:
+    text = 'waiting,name,eruptions\n79,"a, b",3.60\nNA,,1.8\n54,é,\n54,é,1.8\n'
+    whole, kept = (run("predict", faithful, *more, stdin=text) for more in ([], ["--missing", "keep"]))
+    assert whole.returncode == 3 and "--missing" in whole.stderr
+    lines = kept.stdout.splitlines()
+    assert (kept.returncode, len(lines), kept.stderr) == (0, len(text.splitlines()), "")
+    assert lines[2:4] == ["NA,,1.8,,,,", "54,é,,,,,"]
+    dropped = run("predict", faithful, "--missing", "drop", stdin=text).stdout.splitlines()
+    assert dropped == [*lines[:2], lines[4]]
+    assert run("predict", faithful, "--missing", "keep", stdin="waiting,eruptions\n,1\n").stdout.endswith("\n,1,,,,\n")
+    bad = run("predict", faithful, "--missing", "keep", stdin=text + "x,,1\n")
+    assert bad.returncode == 3 and "<stdin>:6:1" in bad.stderr
+    assert run("fit", "gmm", "-", "-k", 1, "--missing", "keep", stdin=text).returncode == 2
+
+
+def test_a_fault_below_rows_that_are_kept_is_told_on_its_line(tmp_path: Path) -> None:
+    path, text = tmp_path / "f.json", "flips\nHHT\nNA\nTTTT\nHHHH\n"
+    fit("coins", "-", "--missing", "drop", "-o", path, stdin=text)
+    found = run("predict", path, "--missing", "keep", "--digits", 2, stdin=text).stdout.splitlines()
+    assert found[2] == "NA,,,," and len(found) == 5 and found[4].startswith("HHHH,")
+    done = run("predict", path, "--missing", "keep", stdin=text + "HX\n")
+    assert done.returncode == 3 and "<stdin>:6:1: flips must be H and T" in done.stderr

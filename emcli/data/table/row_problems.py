@@ -41,9 +41,9 @@ class RowProblems:
     def __bool__(self) -> bool:
         return bool(self._count or self.dropped)
 
-    def add_cells(self, name: str, line: int, fields: Sequence[str], form: NumberFormat | None = None) -> None:
-        """A row of which some cell that is to be a number is none, or is missing."""
-        missing = False
+    def add_cells(self, name: str, line: int, fields: Sequence[str], form: NumberFormat | None = None) -> bool:
+        """A row of which some cell that is to be a number is none, or is missing; is it to be kept nevertheless?"""
+        missing, before = False, self._count
         for column in (*self._numeric, *self._complete):
             cell = fields[column]
             place = f"in column {quoted(self._header[column])}"
@@ -52,7 +52,7 @@ class RowProblems:
                 self._missing_numbers and is_number(plain) and float(plain) in self._missing_numbers
             ):
                 missing = True
-                if self._dialect.missing != "drop":
+                if self._dialect.missing == "error":
                     self._add("missing", f"missing value {place}", name, line, column)
             elif column in self._complete:
                 continue
@@ -64,7 +64,9 @@ class RowProblems:
                 is_comment = self._looks_like_comment(cell, self._header[0] if alone else "")
                 kind = "comment" if is_comment else "comma" if _has_decimal_comma(cell) else "text"
                 self._add(kind, f"cannot read {quoted(cell)} as a number {place}", name, line, column)
-        self.dropped += missing
+        keeps = missing and self._dialect.missing == "keep"
+        self.dropped += missing and not keeps
+        return keeps and self._count == before
 
     def add_ragged(self, name: str, line: int, fields: Sequence[str]) -> None:
         """A row that has another number of fields than the header."""

@@ -59,7 +59,7 @@ class CsvDialect:
     delimiter: str | None = None  # one character; a space stands for any run of spaces and tabs
     header: bool | None = None  # detected: there is one if some field of the first row is not numeric
     comment: str | None = None  # lines that begin with it are skipped
-    missing: str = "error"  # or "drop": leave out rows with missing cells
+    missing: str = "error"  # or "drop": leave out rows with missing cells, or "keep" them without numbers
     na: tuple[str, ...] | None = None  # more marks of a missing cell than MISSING
     decimal: str | None = None  # a comma or a point; None: a point, or a comma where points group digits
     thousands: str | None = None  # mark between groups of three digits
@@ -180,6 +180,7 @@ class Table:
     # Lines of most files are consecutive, so only the breaks are kept: from the row on, lines count up from the line.
     break_rows: array[int] = field(default_factory=lambda: array("q", [0]), repr=False)
     break_lines: array[int] = field(default_factory=lambda: array("q", [1]), repr=False)
+    incomplete: Sequence[int] = ()  # rows that are kept in spite of missing cells; none of their numbers is one
     partitions: tuple[tuple[int, str], ...] = ()  # the first row of each file, and the file's name
 
     def line(self, row: int) -> int:

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from math import isfinite
+from math import isfinite, nan
 
 import numpy as np
 
@@ -49,6 +49,7 @@ class TableBuilder:
         self._rows = arrays.GrowingArray()
         self._texts = tuple(text_column() for _ in self._text)
         self.count = 0  # rows so far
+        self._incomplete: list[int] = []  # rows that are kept in spite of missing cells
         self._underflows = 0
         self._bytes = 0.0  # of the files that was read
         self._break_rows, self._break_lines = array("q"), array("q")
@@ -164,10 +165,12 @@ class TableBuilder:
             plain = cells if self._format is None else list(map(self._format.plain, cells))
             row = list(map(float, plain)) if all(map(is_number, plain)) else None
             if row is None or not all(map(isfinite, row)) or (may_lack and self._lacks_a_cell(row, fields)):
-                self._problems.add_cells(self._name, line, fields, self._format)
-                skipped += 1
-                continue
-            if not all(row):
+                if not self._problems.add_cells(self._name, line, fields, self._format):
+                    skipped += 1
+                    continue
+                self._incomplete.append(self.count)
+                row = [nan] * len(cells)
+            elif not all(row):
                 self._underflows += sum(not v and bool(_is_not_zero(c)) for v, c in zip(row, plain, strict=True))
             self._note_line(line)
             values.extend(row)
@@ -232,6 +235,7 @@ class TableBuilder:
             numbers=self._rows.rows(),
             texts=self._texts,
             dropped=dropped,
+            incomplete=self._incomplete,
             warnings=tuple(warnings),
             break_rows=self._break_rows,
             break_lines=self._break_lines,
