@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import run
+from conftest import SAMPLES, run
 
 Write = Callable[[str, str], Path]
 EXPERIMENT = """\
@@ -69,3 +69,11 @@ def test_data_of_an_experiment_that_have_columns_which_it_does_not_draw_have_no_
     experiment = write("drawn.yaml", EXPERIMENT + "data: rows.csv\n")
     assert '"truth"' not in said("fit", experiment, "--columns", "a,b,c")
     assert '"truth"' not in said("fit", experiment, "--columns", "c")
+
+
+def test_the_species_of_iris_are_the_truth_of_its_clusters() -> None:
+    with_species, without = (SAMPLES / name for name in ("iris_species.csv", "iris.csv"))
+    assert [line.rpartition(",")[0] for line in with_species.read_text().splitlines()] == without.read_text().split()
+    document = json.loads(said("fit", "kmeans", with_species, "-k", 3, "--truth", "species"))
+    assert document["truth"]["adjusted_rand_index"] == pytest.approx(0.7302, abs=5e-5)  # scikit-learn's and mclust's
+    assert document["data"]["columns"] == json.loads(said("fit", "kmeans", without, "-k", 3))["data"]["columns"]
