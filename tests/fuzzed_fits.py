@@ -54,10 +54,13 @@ def ends_well(words: list[str], table: str) -> None:
     """A fit of any table ends with finite numbers, or with one line."""
     with tempfile.TemporaryDirectory() as folder:
         done = in_process([*words, "--header", "--json"], Path(folder), table.encode())
-    assert done.code in (0, 3, 4), (done, words, table)
-    hold(done, done.code)
-    if done.code:
-        return
+        assert done.code in (0, 3, 4), (done, words, table)
+        hold(done, done.code)
+        if done.code:
+            return
+        (Path(folder) / "f.json").write_text(done.out)
+        again = in_process(["predict", "f.json", "--header"], Path(folder), table.encode())
+        assert again.code == 0, (again, words, table)
 
     def refuse(name: str) -> Any:
         raise AssertionError((name, words, table))
@@ -65,9 +68,20 @@ def ends_well(words: list[str], table: str) -> None:
     said = json.loads(done.out, parse_constant=refuse)
     key = "inertia" if "inertia" in said else "log_likelihood"
     climbed = np.array([row[key] for row in said["trace"]]) * (-1 if key == "inertia" else 1)
-    slack = 1e-9 * (1 + np.abs(climbed).max())
+    slack = 1e-9 * (1 + np.abs(climbed).max()) + (rounding_of_inertia(table) if key == "inertia" else 0)
     assert (np.diff(climbed) >= -slack).all(), (words, table, climbed)
     weights = said["parameters"].get("weights")
     assert weights is None or (math.isclose(sum(weights), 1, abs_tol=1e-12) and min(weights) >= 0)
     for matrix in said["parameters"].get("covariances", []):
-        assert np.linalg.eigvalsh(np.array(matrix) / np.max(matrix))[0] > 0, (words, table)
+        sds = np.sqrt(np.diag(matrix))
+        assert (sds > 0).all(), (words, table)  # and eigenvalues that their rounding may make negative, but no more
+        correlations = np.array(matrix) / sds / sds[:, None]
+        assert np.linalg.eigvalsh(correlations)[0] > -1e-15 * len(sds), (words, table)
+
+
+def rounding_of_inertia(table: str) -> float:
+    """The inertia of rows as far from their centroid as a double is from its neighbours."""
+    header, *lines = table.splitlines()
+    numbers = np.array([list(map(float, line.split(","))) for line in lines])
+    weights = numbers[:, -1] if header.endswith(",w") else np.ones(len(numbers))
+    return float(weights.sum() * (np.spacing(np.abs(numbers[weights > 0]).max()) * 4) ** 2 * numbers.shape[1])

@@ -7,7 +7,6 @@ import os
 import string
 import tempfile
 from copy import deepcopy
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,15 @@ import pytest
 from bad_inputs import SAVED_COINS, SAVED_GMM
 from conftest import ROOT
 from fuzzed_fits import ends_well, fits
+from fuzzed_tables import same_both_ways
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rules import TOSSES, hold, in_process
 
 from emcli.config.experiment import read_experiment
 from emcli.config.yaml import load
-from emcli.data.table.read import read_table
-from emcli.data.table.table import ColumnSelection, CsvDialect, ReadSizes
-from emcli.errors import EmcliError, Exit
+from emcli.data.table.table import CsvDialect
+from emcli.errors import EmcliError
 from emcli.models import MODELS
 
 MANY = int(os.environ.get("EMCLI_FUZZ", "3000"))
@@ -93,26 +92,6 @@ def tables(draw: Any) -> bytes:
     return text if draw(st.integers(0, 9)) else text + draw(st.binary(max_size=6))
 
 
-def outcome(content: bytes, dialect: CsvDialect, fast: bool, chunk: int) -> Any:
-    import io
-
-    def choose(header: tuple[str, ...], source: str, has_header: bool) -> ColumnSelection:
-        return ColumnSelection(tuple(range(len(header))), () if fast else (0,))  # text is read row by row
-
-    try:
-        table = read_table("-", replace(dialect, sizes=ReadSizes(chunk=chunk)), choose, io.BytesIO(content))
-    except EmcliError as error:
-        assert error.exit_code in (Exit.DATA, Exit.USAGE)
-        return error.lines()
-    lines = [table.line(row) for row in range(len(table.numbers))]
-    return table.header, table.has_header, table.numbers.tobytes(), table.dropped, str(table.warnings), lines
-
-
-def same_both_ways(content: bytes, dialect: CsvDialect, chunk: int) -> None:
-    """The fast path and the locating path, in chunks of any size, read the same numbers or tell the same error."""
-    assert outcome(content, dialect, True, chunk) == outcome(content, dialect, False, 1 << 20)
-
-
 @pytest.mark.fuzz
 @long
 @given(
@@ -122,7 +101,11 @@ def same_both_ways(content: bytes, dialect: CsvDialect, chunk: int) -> None:
         delimiter=st.sampled_from([None, None, ",", " ", "\t"]),
         header=st.sampled_from([None, None, True, False]),
         comment=st.sampled_from([None, None, "#", "1"]),
-        missing=st.sampled_from(["error", "drop"]),
+        missing=st.sampled_from(["error", "drop", "keep"]),
+        na=st.sampled_from([None, None, ("1",), ("x", "2.50")]),
+        decimal=st.sampled_from([None, None, ".", ","]),
+        thousands=st.sampled_from([None, None, "'", " "]),
+        skip=st.sampled_from([None, None, 0, 1, 3]),
     ),
     st.integers(1, 40) | st.just(1 << 20),
 )
