@@ -3,8 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 PEERS := .venv/.peers
+FUZZER := .venv/.atheris
 .DEFAULT_GOAL := help
-.PHONY: help demo figures test test-slow fuzz attack lint bench bench-quick bench-scale bench-trust clean
+.PHONY: help demo figures test test-slow fuzz fuzz-readers attack lint bench bench-quick bench-scale bench-trust clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -41,6 +42,13 @@ test-slow: $(READY)  ## the long properties: fifty seeds, every reference
 
 fuzz: $(READY)  ## random inputs for parsers and fits; EMCLI_FUZZ=20000 of each instead of 3000
 	@$(BIN)/python -m pytest -m fuzz --hypothesis-profile explore tests/cli/test_fuzz.py
+
+$(FUZZER): $(READY)
+	@echo "installing atheris into .venv" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris && touch $@
+
+fuzz-readers: $(FUZZER)  ## inputs that coverage guides for the readers of tables, experiments, fits (MINUTES=30 READERS=csv)
+	@$(BIN)/python -m tests.fuzz $(READERS) --minutes $(or $(MINUTES),30)
 
 attack: $(READY)  ## try to break the promises of SECURITY.md for ATTACK=600 seconds (KINDS=kills SEED=1 TRIALS=9 TRIAL=3)
 	@$(BIN)/python -m tests.attack $(KINDS) --seconds $(or $(ATTACK),600) $(if $(TRIALS),--trials $(TRIALS)) \

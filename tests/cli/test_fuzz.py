@@ -7,6 +7,7 @@ import os
 import string
 import tempfile
 from copy import deepcopy
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -233,3 +234,11 @@ def test_what_fuzzing_found_stays_mended(path: Path) -> None:
 def test_the_checks_of_fuzzing_hold_for_what_is_good() -> None:
     ends_well(["fit", "coins", "-k", "2", "--restarts", "2"], TOSSES)
     survives(json.dumps(SAVED_GMM).encode())
+
+
+@pytest.mark.parametrize("reader", ["csv", "yaml", "fit"])
+def test_what_coverage_guided_fuzzing_begins_with_is_taken_or_refused(reader: str) -> None:
+    tests_of_readers = import_module("fuzz.readers")
+    for data in tests_of_readers.seeds(reader):
+        if len(data) < 4096:
+            tests_of_readers.READERS[reader](data)
