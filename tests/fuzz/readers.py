@@ -1,4 +1,4 @@
-"""The three readers: of tables, of experiments, of saved fits. Each takes or refuses any bytes; anything else is found."""
+"""The readers of tables, of experiments and of saved fits: each takes or refuses any bytes; all else is found."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from bad_inputs import CATALOGUE, SAVED_COINS, SAVED_GMM, Bad
 from conftest import ROOT, SAMPLES
+from fuzzed_tables import same_both_ways
+
 from emcli.config.experiment import read_experiment
 from emcli.config.resolve import resolve_grid
 from emcli.data.table.csv_writer import format_csv
@@ -19,9 +20,7 @@ from emcli.errors import EmcliError, FitWarning
 from emcli.inference.predict import Form, predictions
 from emcli.inference.result import dumps, read_fit
 from emcli.models import MODELS, model_class
-from fuzzed_tables import same_both_ways
 
-T = TypeVar("T")
 CHUNKS = (1, 7, 64, 1 << 20)
 OPTIONS: Mapping[str, Sequence[object]] = {
     "delimiter": (None, None, None, ",", ";", "\t", " "),
