@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
@@ -89,6 +89,13 @@ def quoted(text: object, limit: int = 40) -> str:
 def counted(count: int, noun: str, plural: str | None = None) -> str:
     """A number of things in words: '1 row', '2 rows'."""
     return f"{count} {noun if count == 1 else plural or noun + 's'}"
+
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Names with commas between them; of very many the first and the last."""
+    if len(names) > most:
+        names = [*names[: most // 2], "…", names[-1]]
+    return ", ".join(escaped(name) for name in names)
 
 
 def suggestion(word: str, choices: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import IO
 
 from emcli.cli.fit import check_bootstrap, finish
+from emcli.cli.guard import note
 from emcli.cli.inputs import check_cluster, check_twice, experiment_in, open_data, read_start, source_of
 from emcli.comparison.candidates import CandidateFit
 from emcli.comparison.criteria import check_criterion
@@ -29,6 +30,7 @@ from emcli.inference.result import read_fit
 from emcli.models import MODELS, model_class
 from emcli.models.base import AnyModel
 from emcli.models.parameters import ParameterFault
+from emcli.output.decisions import decisions
 from emcli.output.progress import Progress, fit_progress, time_left
 from emcli.output.trace import tracing
 
@@ -88,6 +90,7 @@ class Candidates:
     log: IO[str] | None  # where each iteration is written
     bar: Progress
     held: ExitStack  # clusters are let go when it ends
+    verbose: bool = False  # is it said what was decided?
 
     def of(self, named: Sequence[Grid | Candidate]) -> Iterator[Candidate]:
         """Every candidate in the order given, each fit whole. Raises EmcliError."""
@@ -107,7 +110,9 @@ class Candidates:
     def _cells(self, grid: Grid) -> list[CandidateFit]:
         """One fit for each cell of a grid."""
         kind = grid.kind
-        dataset, columns = open_data(grid.source, grid.experiment, kind, grid.settings[0], self.held)
+        self.bar.prefix = ""
+        self.bar.doing(f"reading {grid.source or 'the rows of ' + (grid.experiment.file if grid.experiment else '')}")
+        dataset, columns = open_data(grid.source, grid.experiment, kind, grid.settings[0], self.held, self.verbose)
 
         def checked(settings: Settings) -> Dataset:
             made = dataset(settings)
@@ -132,11 +137,16 @@ class Candidates:
     ) -> FitResult:
         """Run a fit to its end; trace and progress see each iteration as it happens."""
         k = settings.model.k
-        observers = [fit_progress(self.bar, kind, data.rows, k, settings.search.restarts)]
+        observers = [fit_progress(self.bar, kind, data.rows, settings)]
         with ExitStack() as traced:
             if self.log is not None:
                 observers.append(traced.enter_context(tracing(self.log, kind, data.rows, k, name)))
-            return finish(events, observers, experiment, settings, self.bar)
+            result = finish(events, observers, experiment, settings, self.bar)
+        if self.verbose:
+            self.bar.clear()
+            for line in decisions(result):
+                note(f"{name}: {line}")
+        return result
 
 
 def _is_yaml(word: str) -> bool:

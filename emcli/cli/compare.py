@@ -104,20 +104,26 @@ def compare(
         if trace is not None:
             log = sys.stdout if trace == "-" else held.enter_context(open_log(trace))
         bar = held.enter_context(progress(trace, quiet))
-        fitted = list(Candidates(log, bar, held).of(named))
-        candidates, warnings = with_scores(refit_from_nested(fitted), criterion, jobs)
+        fitted = list(Candidates(log, bar, held, bool(verbose)).of(named))
+        bar.prefix = "once more, from a smaller fit: "
+        fitted = refit_from_nested(fitted)
+        bar.prefix = ""
+        bar.doing(f"scoring the fits{f' by {criterion}' if criterion else ''}")
+        candidates, warnings = with_scores(fitted, criterion, jobs)
+        bar.doing("matching the components of the fits")
+        groups = grouped(candidates, criterion)
+        aligned = alignments(candidate for group in groups for candidate in group.candidates)
+        bar.doing(f"drawing {plot}")
+        drawn = picture.comparison(groups) if any(each.document for each in candidates) else ""
     if all(candidate.document is None for candidate in candidates):
         reasons = [Problem(f"{candidate.name}: {candidate.reason}") for candidate in candidates]
         raise EmcliError(Exit.NO_FIT, *reasons[:10], unsaid=max(0, len(reasons) - 10))
-    groups = grouped(candidates, criterion)
     if save_fits is not None:
         _save(candidates, save_fits)
     warnings += comparison_warnings(groups)
     for warning in () if quiet else (*fit_warnings(groups), *warnings):
         warn(warning.slug, warning.message)
-    aligned = alignments(candidate for group in groups for candidate in group.candidates)
     text = dumps(as_document(groups, [each.document() for each in aligned], warnings))
-    drawn = picture.comparison(groups)
     with file.staged(text) if file else nullcontext():
         if json or output == "-":
             sys.stdout.write(json_for(sys.stdout, text))

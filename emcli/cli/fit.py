@@ -95,6 +95,7 @@ def fit(
     from emcli.files.outputs import Output, open_log
     from emcli.inference.fit import fit as run
     from emcli.models import MODELS, model_class
+    from emcli.output.decisions import decisions
     from emcli.output.plots.target import Plot
     from emcli.output.progress import fit_progress
     from emcli.output.terminal import json_for
@@ -117,18 +118,21 @@ def fit(
     file = Output(output) if output not in (None, "-") else None
     picture = Plot(plot)
     with ExitStack() as held:
-        dataset = open_data(source, experiment, kind, settings, held)[0](settings)
-        if verbose:
-            note(f"read {dataset.count} rows of {', '.join(dataset.columns)} from {dataset.source}")
+        bar = held.enter_context(progress(trace, quiet, source))
+        bar.doing(f"reading {source or target}")
+        dataset = open_data(source, experiment, kind, settings, held, bool(verbose))[0](settings)
         check_bootstrap(dataset, settings)
-        bar = held.enter_context(progress(trace, quiet))
         rows, components = dataset.rows, settings.model.k
-        observers = [*picture.observers(), fit_progress(bar, kind, rows, components, settings.search.restarts)]
+        observers = [*picture.observers(), fit_progress(bar, kind, rows, settings)]
         if trace is not None:
             log = sys.stdout if trace == "-" else held.enter_context(open_log(trace))
             observers.append(held.enter_context(tracing(log, kind, rows, components)))
         result = finish(run(kind, dataset, settings), observers, experiment, settings, bar)
-    drawn = picture.fit(result)
+        bar.doing(f"drawing {plot}")
+        drawn = picture.fit(result)
+    if verbose:
+        for line in decisions(result):
+            note(line)
     for warning in () if quiet else result.warnings:
         warn(warning.slug, warning.message)
     as_json = bool(json) or output == "-"
@@ -156,11 +160,13 @@ def fit(
     return Exit.DONE
 
 
-def progress(trace: str | None, quiet: bool | None) -> Progress:
-    """The line of progress on standard error; none where the lines of a trace already run over the same terminal."""
+def progress(trace: str | None, quiet: bool | None, source: str | None = None) -> Progress:
+    """The line of progress on standard error; none where the same terminal shows a trace, or takes the rows."""
     from emcli.output.progress import Progress
+    from emcli.output.terminal import is_terminal
 
-    return Progress(sys.stderr, bool(quiet) or (trace == "-" and sys.stdout.isatty()))
+    taken = (trace == "-" and is_terminal(sys.stdout)) or (source == "-" and is_terminal(sys.stdin))
+    return Progress(sys.stderr, bool(quiet) or taken)
 
 
 def check_bootstrap(dataset: Dataset, settings: Settings) -> None:

@@ -11,7 +11,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from emcli.errors import MAX_LINE, EmcliError, Exit, escaped, quoted
 from emcli.files import signals
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)  # of open files, memory, processes
+COLOURS = {"error": "1;31", "warning": "33"}  # bold red, yellow
 
 
 class _StandardOutput(io.FileIO):
@@ -61,7 +62,7 @@ def guarded(work: Callable[[], int], debug: bool) -> int:
         signals.die(signal.SIGPIPE)
     except Exception as error:
         if debug:
-            traceback.print_exc()
+            _say(*_traceback(error))
         said = _as_emcli_error(error)
         try:
             if said.exit_code != Exit.OUTPUT:
@@ -101,6 +102,14 @@ def _as_emcli_error(error: Exception) -> EmcliError:
     return EmcliError(Exit.BUG, what, hint="please report it, with what --debug prints")
 
 
+def _traceback(error: BaseException) -> list[str]:
+    """Where an error was raised, and those that it came of: lines of the program, without what they say of the data."""
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    before = [*_traceback(cause), "which led to"] if cause is not None else ["Traceback (most recent call last):"]
+    frames = "".join(traceback.format_tb(error.__traceback__)).splitlines()
+    return [*before, *frames, f"{type(error).__module__}.{type(error).__qualname__}"]
+
+
 def warn(slug: str, message: str) -> None:
     """A warning on standard error."""
     _say(f"emcli: warning: {message} [{slug}]")
@@ -136,10 +145,26 @@ def _silence(descriptor: int) -> None:
 
 
 def _say(*lines: str) -> None:
-    """The one writer to standard error: whatever a message quotes, it stays one line of printable characters."""
+    """The one writer to standard error: whatever a message quotes, it stays one line of printable characters.
+
+    A terminal shows it wrapped at words, and in colour what kind of message it is.
+    """
     try:
         for line in lines:
-            sys.stderr.write(escaped(line, MAX_LINE) + "\n")
+            sys.stderr.write(_shown(escaped(line, MAX_LINE), sys.stderr) + "\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         _silence(2)  # a result is not lost because nobody can hear
+
+
+def _shown(line: str, stream: IO[str]) -> str:
+    """A message as the stream shows it."""
+    from emcli.output.terminal import columns, is_terminal, takes_colour, wrapped
+
+    if is_terminal(stream) and line.startswith(("emcli:", "  hint:")):
+        line = "\n".join(wrapped(line, columns(stream)))
+    if takes_colour(stream):
+        for kind, colour in COLOURS.items():
+            if line.startswith(f"emcli: {kind}:"):
+                return line.replace(f"{kind}:", f"\x1b[{colour}m{kind}:\x1b[0m", 1)
+    return line

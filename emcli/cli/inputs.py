@@ -129,16 +129,29 @@ def check_cluster(settings: Settings, source: str | None, plot: bool = False) ->
 
 
 def open_data(
-    source: str | None, experiment: Experiment | None, kind: type[AnyModel], settings: Settings, held: ExitStack
+    source: str | None,
+    experiment: Experiment | None,
+    kind: type[AnyModel],
+    settings: Settings,
+    held: ExitStack,
+    verbose: bool = False,
 ) -> tuple[Callable[[Settings], Dataset], int | None]:
-    """Read data once, here or on a cluster that is let go when `held` ends: the dataset for any settings, columns."""
+    """Read data once, here or on a cluster that is let go when `held` ends: the dataset for any settings, columns.
+
+    `verbose`: say how the file was read.
+    """
     if source is None:
         assert experiment is not None
+        if verbose:
+            note(f"drawing the rows of {experiment.file}")
         return lambda settings: as_dataset(simulated(experiment), experiment, kind, settings), None
     if settings.data.scheduler is None:
         from emcli.data.dataset import read
 
-        raw: RawTable | RemoteTable = read(source, kind.observations, settings.data, settings.search.jobs)
+        here = read(source, kind.observations, settings.data, settings.search.jobs)
+        if verbose:
+            note(here.description(settings.data))
+        raw: RawTable | RemoteTable = here
     else:
         from emcli.data.distributed import cluster, connection
 

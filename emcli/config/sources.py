@@ -45,11 +45,13 @@ class Source:
 
     def name(self, key: str) -> str:
         """What this source calls a setting."""
-        return key if self.document else flag(key)
+        if self.document:
+            return key
+        return flag(key).replace("--", "--no-", 1) if self.given.get(key) is False else flag(key)
 
     def origin(self, key: str) -> str:
         """Where a setting is given: `-k` or `fit.yaml:2`."""
-        return f"{self.document.file}:{self.document.place(('fit', key))[0]}" if self.document else flag(key)
+        return f"{self.document.file}:{self.document.place(('fit', key))[0]}" if self.document else self.name(key)
 
     def shown(self, key: str) -> str:
         """A setting as it was typed."""

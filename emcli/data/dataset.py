@@ -21,7 +21,7 @@ from emcli.data.rows import BATCH_ROWS, Columns, DataFault, Observations, Requir
 from emcli.data.table.read import column_finder, read_table
 from emcli.data.table.table import ColumnNumbers, ColumnSelection, CsvDialect, StringColumn, Table, numbers_of
 from emcli.data.weights import WeightSums
-from emcli.errors import EmcliError, Exit, FitWarning, Problem, quoted
+from emcli.errors import EmcliError, Exit, FitWarning, Problem, listed, quoted
 from emcli.types import Array, IndexArray
 
 MAX_LABELS = 10_000  # different true labels, as many as a fit may have components
@@ -60,6 +60,22 @@ class RawTable:
     def columns(self) -> int:
         """How many columns the model reads as numbers."""
         return int(self.numbers.shape[1])
+
+    def description(self, settings: DataSettings) -> str:
+        """How the file was read, in words: its delimiter and header, and the columns that are used and are not."""
+        table, used = self.table, self.picked.columns
+        names = [table.header[i] for i in used]
+        others = [name for i, name in enumerate(table.header) if i not in used]
+        dropped = f" ({table.dropped} more left out)" if table.dropped else ""
+        return "; ".join(
+            [
+                f"read {len(self.numbers)} rows{dropped} from {table.source}",
+                f"delimiter {quoted(table.delimiter)} ({'detected' if settings.delimiter is None else 'given'})",
+                f"{'a' if table.has_header else 'no'} header ({'detected' if settings.header is None else 'given'})",
+                f"columns used: {listed(names)}",
+                *([f"not used: {listed(others)}"] if others else []),
+            ]
+        )
 
     def dataset(self, needs: Requirements, settings: DataSettings, jobs: int | None = None) -> Dataset:
         """The rows as a fit that needs this works on them. Raises EmcliError."""

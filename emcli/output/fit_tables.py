@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import IO
 
-from emcli.errors import counted, escaped
+from emcli.errors import counted, escaped, listed
 from emcli.inference.diagnostics import optima_found_once
 from emcli.inference.fit_result import FitResult
 from emcli.inference.search.search import same_optimum
@@ -40,10 +40,9 @@ def _title(result: FitResult) -> str:
     settings, data = result.settings.document(), result.data
     kind = "".join(f", {settings[key]} {key}" for key in ("covariance", "mixing") if key in settings)
     weight = "" if data.row_weights is None else f" of total weight {data.rows.total:g}"
-    names = [escaped(name) for name in data.columns]
-    if len(names) > MAX_NAMES:
-        names = [*names[: MAX_NAMES // 2], "…", names[-1]]
-    columns = ", ".join(names) + (f": {len(data.columns)} columns" if len(data.columns) > MAX_NAMES else "")
+    columns = listed(data.columns)
+    if len(data.columns) > MAX_NAMES:
+        columns += f": {len(data.columns)} columns"
     if settings.get("standardize"):
         columns += "; columns standardized"
     rows = f"{escaped(data.source, 200)}, {data.count} rows{weight} ({columns})"

@@ -45,9 +45,14 @@ def columns(stream: IO[str], asked: int | None = None) -> int:
 
 def takes_colour(stream: IO[str] | None) -> bool:
     """NO_COLOR wins over FORCE_COLOR, and that over what the stream is."""
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
+    if os.environ.get("NO_COLOR") or is_dumb():
         return False
     return bool(os.environ.get("FORCE_COLOR")) or is_terminal(stream)
+
+
+def is_dumb() -> bool:
+    """Does TERM say that the terminal knows neither colour nor cursor?"""
+    return os.environ.get("TERM", "").lower() in ("dumb", "unknown")
 
 
 def wrapped(text: str, width: int) -> list[str]:

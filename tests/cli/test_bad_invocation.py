@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -209,6 +210,34 @@ def test_v_says_of_each_command_what_it_works_on(tmp_path: Path) -> None:
     hold(in_process(["fit", "kmeans", "x.csv", "-k", "2", "-v", "-o", "f.json"], tmp_path), 0, "emcli: read ")
     hold(in_process(["predict", "f.json", "x.csv", "-v"], tmp_path), 0, "emcli: applying kmeans, k=2, to columns x, y")
     hold(in_process(["generate", "f.json", "-n", "3", "-v"], tmp_path), 0, "emcli: drew 3 rows of x, y from f.json")
+
+
+def test_v_says_what_was_decided(tmp_path: Path) -> None:
+    rows = "".join(f"{i},{i % 7}.5;{i * i % 11}\n".replace(",", ";") for i in range(40))
+    (tmp_path / "x.csv").write_text("id;a;b\n" + rows)
+    words = ["gmm", "x.csv", "--exclude", "id", "-v", "--covariance", "spherical"]
+    done = in_process(["fit", *words, "-k", "2"], tmp_path)
+    read, starts, sample, solver = [line for line in done.err.splitlines() if not line.startswith("emcli: warning")]
+    assert read.startswith(
+        "emcli: read 40 rows from x.csv; delimiter ';' (detected); a header (detected); columns used: "
+    )
+    assert read.endswith(" a, b; not used: id")
+    assert re.match(r"emcli: starts: \d+ \(\d+ k-means\+\+, .*\) from seed 0, --restarts auto; .*the best is", starts)
+    assert sample == "emcli: sample: none, every start climbed on all rows"
+    assert re.match(r"emcli: solver: newton, where em grows slow; steps of the best start: \d+ em", solver)
+    told = in_process(["compare", *words, "-k", "1-2", "--solver", "em", "--delimiter", ";"], tmp_path).err
+    assert "delimiter ';' (given)" in told and told.count("emcli: read ") == 1
+    assert "emcli: gmm-k2-spherical-free: solver: em, as asked; steps" in told
+
+
+def test_debug_shows_where_an_error_comes_from_and_nothing_of_the_data(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n3,secret\n5,6\n")
+    plain = in_process(["fit", "gmm", "x.csv", "-k", "1"], tmp_path).err
+    told = in_process(["fit", "gmm", "x.csv", "-k", "1", "--debug"], tmp_path).err
+    assert told.endswith(plain) and plain.count("secret") == 1
+    trace = told.removesuffix(plain)
+    assert "secret" not in trace and trace.startswith("Traceback (most recent call last):\n")
+    assert "emcli/data/dataset.py" in trace and trace.endswith("emcli.errors.EmcliError\n")
 
 
 @pytest.mark.parametrize("words", [["./-x.csv"], ["--", "-x.csv"]])

@@ -15,6 +15,7 @@ from emcli.cli.app import app
 from emcli.cli.compare import compare
 from emcli.cli.fit import fit
 from emcli.comparison.ranking import CRITERIA
+from emcli.config import checks
 from emcli.config.resolve import resolve, resolve_grid
 from emcli.config.settings import CHECKS, CHOICES, DOCUMENT_KEYS, GROUPS, Settings, flag
 from emcli.config.sources import GRID
@@ -69,6 +70,19 @@ def test_every_setting_is_an_option_of_the_command_line_under_its_own_name(comma
     assert all(flag(key) in options[key].opts for key in CHECKS)
     assert all(parameter.default in (None, parameter.empty) for parameter in signature(command).parameters.values())
     assert all(option.help and "\n" not in option.help and len(option.help) < 75 for option in options.values())
+
+
+def test_every_boolean_setting_can_be_turned_off() -> None:
+    for key in (key for key, check in CHECKS.items() if check is checks.boolean):
+        for command in ("fit", "compare"):
+            assert declared(command)[key].secondary_opts == [f"--no-{key}"], key
+    options = {"standardize": False}
+    made = resolve(
+        "kmeans", options, {"k": 2, "standardize": False}, document_of("standardize: true"), read_start=never
+    )
+    assert made.model.standardize is False
+    assert made.provenance.overridden == ("standardize=False from --no-standardize (fit.yaml:2 says true)",)
+    assert said(standardize=False) == ["gmm has no option '--no-standardize'", "missing '-k': how many components?"]
 
 
 def test_the_choices_of_an_option_are_those_of_its_setting() -> None:

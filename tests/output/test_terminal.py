@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -253,7 +254,7 @@ def test_progress_is_one_line_that_is_erased_before_anything_else() -> None:
     drawn = re.findall(r"start \d of 4, iteration \d+, log-likelihood -\d[^\x1b\r\n]*", said)
     assert len(drawn) > 2 and max(map(len, drawn)) <= 80
     after = said.rpartition(ERASED)[2]
-    assert "\r" not in after and after.startswith("emcli: warning: ")
+    assert "\r" not in after and COLOUR.sub("", after).startswith("emcli: warning: ")
 
 
 def test_progress_is_erased_when_the_program_is_interrupted() -> None:
@@ -285,6 +286,62 @@ def test_a_line_of_progress_waits_and_pauses(monkeypatch: pytest.MonkeyPatch) ->
     assert max(map(len, shown)) == 79
     assert time_left(0, 5, 9) == "" and time_left(1, 5, 9) == ", about 36 s left"
     assert time_left(1, 3, 1e4).endswith(" h left")
+
+
+def test_long_work_that_says_nothing_is_told_with_its_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a thread that draws every half second: here every 10 ms, of a clock on which each look takes 0.3 s."""
+    monkeypatch.setattr("emcli.output.progress.BEAT_SECONDS", 0.01)
+    monkeypatch.setattr("emcli.output.progress.time", SimpleNamespace(monotonic=map(float, count(0, 0.3)).__next__))
+    monkeypatch.setenv("TERM", "xterm")
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    with Progress(stream) as bar:
+        bar.doing("reading a large file")
+        deadline = time.monotonic() + 20
+        while "(3 s)" not in stream.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.01)
+    said = stream.getvalue()
+    seconds = [int(each) for each in re.findall(r"reading a large file \((\d+) s\)", said)]
+    assert seconds == sorted(seconds) and 3 in seconds and said.endswith(ERASED)
+    with Progress(stream, quiet=True) as bar:
+        bar.doing("x")
+        bar.show("x")
+    assert stream.getvalue() == said
+
+
+def test_no_time_is_foretold_before_a_start_has_ended() -> None:
+    said = shown("fit", "gmm", FAITHFUL, *LONG)
+    told = re.findall(r"start (\d) of 4, iteration \d+, log-likelihood [-.\d]+([^\x1b\r\n]*)", said)
+    assert {left for start, left in told if start == "1"} == {""}
+    assert all(re.fullmatch(r", about \d+ (s|min) left", left) for start, left in told if start == "2")
+    assert "2" in dict(told)
+
+
+def test_a_message_is_wrapped_at_words_on_a_terminal_and_one_line_elsewhere(tmp_path: Path) -> None:
+    words = ["fit", "gmm", "sample_data/nowhere/with_a_rather_long_name.csv", "-k", "2", "--columns", "some,others"]
+    piped = run_here(words, env={"COLUMNS": "40"}).stderr
+    assert piped.startswith("emcli: error: ") and piped.count("\n") == len(re.findall("emcli:|  hint:", piped))
+    seen = run_here(words, terminal=True, env={"COLUMNS": "40", "TERM": "xterm"}).stdout
+    assert seen.count("\n") > piped.count("\n")
+    assert seen.split() == piped.split()
+    assert all(len(line) <= 40 or " " not in line.strip() for line in seen.splitlines())
+
+
+def test_errors_and_warnings_have_a_colour_where_there_is_colour() -> None:
+    words = ["fit", "gmm", FAITHFUL, "-k", "2", "--restarts", "1", "--max-iter", "2"]
+    warned = run_here(words, terminal=True, env={"NO_COLOR": "", "TERM": "xterm"}).stdout
+    assert "emcli: \x1b[33mwarning:\x1b[0m stopped at --max-iter 2" in warned
+    wrong = ["fit", "gmm", "nowhere.csv", "-k", "2"]
+    for env, terminal, coloured in (
+        ({"NO_COLOR": "", "TERM": "xterm"}, True, True),
+        ({"NO_COLOR": "1", "TERM": "xterm", "FORCE_COLOR": "1"}, True, False),
+        ({"NO_COLOR": ""}, False, False),
+        ({"NO_COLOR": "", "FORCE_COLOR": "1", "TERM": "xterm"}, False, True),
+        ({"NO_COLOR": "", "TERM": "dumb"}, True, False),
+    ):
+        done = run_here(wrong, terminal=terminal, env=env)
+        assert ("emcli: \x1b[1;31merror:\x1b[0m nowhere.csv" in done.stdout + done.stderr) == coloured, env
+        assert ("\x1b" in done.stdout + done.stderr) == coloured, env
 
 
 def complete(shell: str, line: str, **more: str) -> subprocess.CompletedProcess[str]:
