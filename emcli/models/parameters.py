@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from math import isnan
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -57,6 +58,10 @@ class ParameterReader:
         inner = shape[1:]
         if inner and inner[0] is None and isinstance(value[0], list):
             inner = (len(value[0]), *inner[1:])
+        if not inner and {*map(type, value)} == {float}:  # as most are, and at once: a wide covariance has very many
+            numbers = cast(list[float], value)
+            if max(map(abs, numbers)) < 1e300 and not any(map(isnan, numbers)):
+                return cast(list[Nested], numbers)
         return [self._numbers((*path, i), item, inner) for i, item in enumerate(value)]
 
     def matrix(self, key: str, k: int | None, d: int | None) -> Array:

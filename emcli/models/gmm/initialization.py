@@ -13,6 +13,7 @@ from emcli.data.rows import Rows
 from emcli.models.seeding import kmeans_plusplus, squared_distances
 from emcli.types import Array
 
+BLOCK = 64  # columns and rows of a product of which the diagonal alone is wanted
 MIN_SUBSAMPLED = 4  # rows for each component from which half of them are drawn
 MIN_SD_SHARE = 0.02  # of the data's sd, for the narrowest component of `start_of_all_sizes`
 
@@ -22,7 +23,7 @@ class Start(NamedTuple):
 
     weights: Array  # (k,)
     means: Array  # (k, d)
-    matrices: Array  # (k, d, d) covariances
+    matrices: Array  # (k, d, d) covariances; (k, d) variances where the shape has no others
 
 
 def start_kinds(settings: ModelSettings) -> tuple[str, ...]:
@@ -33,11 +34,11 @@ def start_kinds(settings: ModelSettings) -> tuple[str, ...]:
 
 def draw_start(rows: Rows, settings: ModelSettings, kind: str, rng: np.random.Generator) -> Start:
     """Start values of one kind: k-means++ | subsample | sizes | uniform."""
-    k, tied = settings.k, settings.covariance == "tied"
+    k = settings.k
     if kind == "uniform":
-        return random_start(rows, k, tied, rng)
+        return random_start(rows, settings, rng)
     if kind == "sizes":
-        return start_of_all_sizes(rows, k, rng)
+        return start_of_all_sizes(rows, settings, rng)
     seen = _scaled(rows, settings, rng)
     n = seen.shape[1]
     some = np.arange(n)
@@ -47,7 +48,7 @@ def draw_start(rows: Rows, settings: ModelSettings, kind: str, rng: np.random.Ge
     chosen = seen[:, some][:, kmeans_plusplus(seen[:, some], weights, k, rng)]
     members = np.zeros((k, n))
     members[squared_distances(seen, chosen.T).argmin(axis=0), range(n)] = 1.0
-    return start_from_clusters(rows, members, tied, settings.mixing == "free", int(rng.integers(3)))
+    return start_from_clusters(rows, members, settings, int(rng.integers(3)))
 
 
 def _scaled(rows: Rows, settings: ModelSettings, rng: np.random.Generator) -> Array:
@@ -68,76 +69,109 @@ def _scaled(rows: Rows, settings: ModelSettings, rng: np.random.Generator) -> Ar
     return np.asarray(rows.values / unit)
 
 
-def random_start(rows: Rows, k: int, tied: bool, rng: np.random.Generator) -> Start:
+def _spread(rows: Rows, settings: ModelSettings) -> Array:
+    """Covariance of all rows (d, d), or their variances (d,) where the shape has no others."""
+    assert rows.covariance is not None
+    return np.diag(rows.covariance) if _is_diagonal(settings) else rows.covariance
+
+
+def _is_diagonal(settings: ModelSettings) -> bool:
+    return settings.covariance in ("diag", "spherical")
+
+
+def random_start(rows: Rows, settings: ModelSettings, rng: np.random.Generator) -> Start:
     """Random start values: means uniform in each column's range, diagonal covariances with sds of 1/70 to 1/7 of it."""
-    d, extent = len(rows.values), np.ptp(rows.values, axis=1)
+    k, d, extent = settings.k, len(rows.values), np.ptp(rows.values, axis=1)
     means = uniform(rows, k, rng)
+    variances = (rng.uniform(1 / 70, 1 / 7, size=(k, d)) * extent) ** 2
+    if _is_diagonal(settings):
+        return Start(np.full(k, 1.0 / k), means, variances)
     matrices = np.zeros((k, d, d))
-    matrices[:, range(d), range(d)] = (rng.uniform(1 / 70, 1 / 7, size=(k, d)) * extent) ** 2
-    if tied:
+    matrices[:, range(d), range(d)] = variances
+    if settings.covariance == "tied":
         matrices[:] = matrices.mean(axis=0)
     return Start(np.full(k, 1.0 / k), means, matrices)
 
 
-def cluster_moments(values: Array, weighted: Array) -> tuple[Array, Array, Array]:
-    """Sizes (k,), means (k, d) and scatter matrices (k, d, d) of memberships (k, n)."""
-    sizes = weighted.sum(axis=1)
+def cluster_moments(values: Array, weighted: Array, diagonal: bool = False) -> tuple[Array, Array, Array]:
+    """Sizes (k,), means (k, d) and scatter matrices (k, d, d), or their diagonals (k, d), of memberships (k, n)."""
+    sizes, d = weighted.sum(axis=1), len(values)
     means = weighted @ values.T / sizes[:, None]
-    scatter = np.empty((len(sizes), len(values), len(values)))
+    scatter = np.zeros((len(sizes), d) if diagonal else (len(sizes), d, d))
+    products = _squares if diagonal else np.matmul
     for j, mean in enumerate(means):
-        scatter[j] = 0.0
         for some in row_chunks(values.shape[1]):
             away = values[:, some] - mean[:, None]
-            scatter[j] += (away * weighted[j, some]) @ away.T
+            scatter[j] += products(away * weighted[j, some], away.T)
     return sizes, means, scatter
 
 
-def start_from_clusters(rows: Rows, members: Array, tied: bool, free: bool, kind: int) -> Start:
+def _squares(rows: Array, columns: Array) -> Array:
+    """The diagonal (d,) of a product, in blocks, whose sums are those of the product of matrices to a bit."""
+    found = np.empty(len(rows))
+    for start in range(0, len(rows), BLOCK):
+        some = slice(start, start + BLOCK)
+        found[some] = np.diagonal(rows[some] @ columns[:, some])
+    return found
+
+
+def start_from_clusters(rows: Rows, members: Array, settings: ModelSettings, kind: int) -> Start:
     """Start values from clusters with covariances of one of three kinds.
 
     Kind 0: each its own, shrunk to the pooled one; 1: pooled; 2: pooled, with equal weights. Which kind leads to the
     best optimum differs from data to data.
     """
-    assert rows.covariance is not None
     weighted = members if rows.weights is None else members * rows.weights
     kept = weighted.sum(axis=1) > 0
     if not kept.all():  # fewer different rows than components: the others start from all rows
         weighted[~kept] = 1e-3 * (1.0 if rows.weights is None else rows.weights)
-    sizes, means, scatter = cluster_moments(rows.values, weighted)
+    sizes, means, scatter = cluster_moments(rows.values, weighted, _is_diagonal(settings))
     k, d = means.shape
-    pooled = scatter.sum(axis=0) / sizes.sum() + 1e-3 * rows.covariance
+    pooled = scatter.sum(axis=0) / sizes.sum() + 1e-3 * _spread(rows, settings)
     if kind == 0:
         strength = d + 1.0
-        matrices = (scatter + strength * pooled) / (sizes[:, None, None] + strength)
+        weight = sizes.reshape(-1, *[1] * pooled.ndim)
+        matrices = (scatter + strength * pooled) / (weight + strength)
     else:
         matrices = np.broadcast_to(pooled, scatter.shape).copy()
-    if tied:
+    if settings.covariance == "tied":
         matrices[:] = pooled
-    weights = sizes / sizes.sum() if free and kind < 2 else np.full(k, 1.0 / k)
+    weights = sizes / sizes.sum() if settings.mixing == "free" and kind < 2 else np.full(k, 1.0 / k)
     return Start(weights, means, matrices)
 
 
-def start_of_all_sizes(rows: Rows, k: int, rng: np.random.Generator) -> Start:
+def start_of_all_sizes(rows: Rows, settings: ModelSettings, rng: np.random.Generator) -> Start:
     """Start values with wide and narrow components, one perhaps within another, which clusters do not lead to.
 
     Means are random rows, covariances that of all rows, with every sd shrunk by a factor of 1 to MIN_SD_SHARE.
     """
-    assert rows.covariance is not None
-    n = rows.values.shape[1]
+    k, n, spread = settings.k, rows.values.shape[1], _spread(rows, settings)
     chosen = rng.choice(n, k, p=None if rows.weights is None else rows.weights / rows.total)
     sds = np.exp(rng.uniform(np.log(MIN_SD_SHARE), 0.0, k))
-    matrices = sds[:, None, None] ** 2 * rows.covariance
+    matrices = sds.reshape(-1, *[1] * spread.ndim) ** 2 * spread
     return Start(np.full(k, 1.0 / k), rows.values[:, chosen].T.copy(), matrices)
 
 
 def split_axes(matrices: Array, rows: Rows, rng: np.random.Generator | None) -> Array:
-    """One sd of each covariance (k, d, d) along its longest axis, or along the line through two random rows, (k, d)."""
-    n = rows.values.shape[1]
+    """One sd of each covariance along its longest axis, or along the line through two random rows, (k, d).
+
+    Covariances are matrices (k, d, d), or variances (k, d).
+    """
+    k, n = len(matrices), rows.values.shape[1]
     if rng is None or n < 2 or rng.integers(2):
+        if matrices.ndim == 2:
+            last = matrices.shape[1] - 1 - matrices[:, ::-1].argmax(axis=1)  # of equal ones, as eigh has it
+            axes = np.zeros(matrices.shape)
+            axes[range(k), last] = np.sqrt(matrices[range(k), last])
+            return axes
         variances, vectors = np.linalg.eigh(matrices)
         longest: Array = np.sqrt(np.maximum(variances[:, -1:], 0.0)) * vectors[:, :, -1]
         return longest
     one, other = rng.choice(n, 2, replace=False)
     toward = rows.values[:, one] - rows.values[:, other]
-    solved = np.linalg.solve(matrices, np.broadcast_to(toward[:, None], (len(matrices), len(toward), 1)))[:, :, 0]
+    if matrices.ndim == 2:
+        solved: Array = toward / matrices
+    else:
+        shaped = np.broadcast_to(toward[:, None], (k, len(toward), 1))
+        solved = np.asarray(np.linalg.solve(matrices, shaped)[:, :, 0], dtype=np.float64)
     return np.asarray(toward / np.sqrt(np.maximum(solved @ toward, 1e-300))[:, None])

@@ -69,7 +69,7 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
         return (k - 1 if self.free else 0) + int(k * d) + self.covariances.parameters_count(k, d)
 
     def components(self) -> tuple[Array, ...]:
-        return self.means, self.covariances.full()
+        return self.means, self.covariances.parts()
 
     def e_step(self, rows: Array, weights: Array | None) -> GaussianStats:
         """Moments around the current means, and the log-likelihood."""
@@ -77,7 +77,9 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
         if not np.isfinite(score):
             raise Degenerate("a row is so far from every component that it has no density")
         total = float(rows.shape[1]) if weights is None else float(weights.sum())
-        return GaussianStats(total, score, self.covariances.cancelled(rows, weights), *sums)
+        # In each row d squares cancel with the constants of d columns; the rounding of slopes is common to all rows.
+        cancelled = self.covariances.cancelled(rows, weights) + total * (2.0 * len(rows)) ** 2
+        return GaussianStats(total, score, cancelled, *sums)
 
     def m_step(self, stats: GaussianStats) -> Self:
         """The maximum likelihood model of the completed rows. Raises Degenerate where a component has collapsed."""
@@ -147,8 +149,7 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
 
     def canonical_order(self) -> IndexArray:
         """By the first mean, then the next, then variances and weights."""
-        variances = np.diagonal(self.covariances.full(), axis1=1, axis2=2)
-        return np.lexsort(np.column_stack([self.means, variances, self.weights]).T[::-1])
+        return np.lexsort(np.column_stack([self.means, self.covariances.diagonals(), self.weights]).T[::-1])
 
     @classmethod
     def requirements(cls, settings: ModelSettings) -> Requirements:
@@ -224,7 +225,7 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
     def scaling(self, settings: ModelSettings, names: Sequence[str]) -> Scaling:
         """Coordinates around the first mean, in powers of two near the largest sds."""
         refuse_other_columns(self.means, names)
-        sds = np.sqrt(np.diagonal(self.covariances.full(), axis1=1, axis2=2))
+        sds = np.sqrt(self.covariances.diagonals())
         return Scaling.around(self.means, sds, settings.covariance == "spherical")
 
     @classmethod
@@ -262,7 +263,7 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
         self, parts: Parts, step: float, rows: Rows, settings: ModelSettings, rng: np.random.Generator | None = None
     ) -> Self:
         """Components split by `step` sds either way along their longest axes, or along a random one."""
-        matrices = self.covariances.full()
+        matrices = self.covariances.parts()
         axes = initialization.split_axes(matrices, rows, rng)[parts.parents]
         means = self.means[parts.parents] + step * parts.offsets[:, None] * axes
         covariances = _shape(settings).of(matrices[parts.parents], rows.covariance)
@@ -289,7 +290,7 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
 
     def identical_components(self) -> tuple[int, int] | None:
         """Two components with nearly equal means and covariances, if there are any."""
-        return spurious.identical(self.means, self.covariances.full())
+        return spurious.identical(self.means, self.covariances)
 
 
 def _shape(settings: ModelSettings | None) -> type[Covariances]:

@@ -13,6 +13,7 @@ from emcli.data.rows import Rows, batch_chunks
 from emcli.errors import quoted
 from emcli.models.base import Artefact, first_pair
 from emcli.models.em import pooled_e_step
+from emcli.models.gmm.covariance import Covariances
 from emcli.types import Array, Mapper
 
 if TYPE_CHECKING:
@@ -51,12 +52,11 @@ def artefact(model: GaussianMixture, rows: Rows, mapper: Mapper) -> Artefact | N
     order = model.canonical_order()
     model = model.ordered(order)
     sizes = pooled_e_step(model, rows.batches(), mapper).rows
-    matrices = model.covariances.full()
+    matrices, variances = model.covariances.parts(), model.covariances.diagonals()
     for j in range(k):
-        if said := _rounded(matrices[j], j, rows):
+        if said := _rounded(np.sqrt(variances[j]), j, rows):
             return Artefact(True, said)
-    root = np.linalg.inv(np.linalg.cholesky(np.einsum("k,kij->ij", sizes / sizes.sum(), matrices)))
-    smallest = np.linalg.eigvalsh(root @ matrices @ root.T)[:, 0]
+    smallest = _smallest(matrices, sizes / sizes.sum())
     # A full covariance counts as its variances: chance shapes it freely, but a flat cluster of many rows stands out.
     own = d + min(d, type(model.covariances).parameters_count(1, d))
     for j in np.flatnonzero((smallest < MIN_EIGENVALUE) & (sizes < 0.5 * rows.total)).tolist():
@@ -73,9 +73,16 @@ def artefact(model: GaussianMixture, rows: Rows, mapper: Mapper) -> Artefact | N
     return None
 
 
-def _rounded(matrix: Array, j: int, rows: Rows) -> str | None:
-    """What is said of a component whose sd in some column is less than a quarter of the column's unit."""
-    sds = np.sqrt(np.diag(matrix))
+def _smallest(matrices: Array, shares: Array) -> Array:
+    """The smallest eigenvalue (k,) of each covariance, (k, d, d) or variances (k, d), relative to the pooled one."""
+    if matrices.ndim == 2:
+        return np.asarray((matrices / (shares @ matrices)).min(axis=1))
+    root = np.linalg.inv(np.linalg.cholesky(np.einsum("k,kij->ij", shares, matrices)))
+    return np.asarray(np.linalg.eigvalsh(root @ matrices @ root.T)[:, 0])
+
+
+def _rounded(sds: Array, j: int, rows: Rows) -> str | None:
+    """What is said of a component whose sd in some column (d,) is less than a quarter of the column's unit."""
     for column, sd in enumerate(sds.tolist()):
         if sd > MIN_UNIT_SHARE * np.ptp(rows.head(FIRST_ROWS)[column]):
             continue
@@ -168,13 +175,14 @@ def _own_rows(model: GaussianMixture, j: int, least: float, x: Array, weights: A
     return np.concatenate(parts, axis=1)
 
 
-def identical(means: Array, matrices: Array) -> tuple[int, int] | None:
+def identical(means: Array, covariances: Covariances) -> tuple[int, int] | None:
     """Two components whose means and covariances differ by less than a thousandth of their sds."""
-    sds = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
+    sds, parts = np.sqrt(covariances.diagonals()), covariances.parts()
 
     def alike(i: int, j: int) -> bool:
         scale = np.maximum(sds[i], sds[j])
         apart = np.abs(means[i] - means[j]) / scale
-        return bool(apart.max() < 1e-3 and np.all(np.abs(matrices[i] - matrices[j]) < 1e-3 * np.outer(scale, scale)))
+        unit = scale * scale if parts.ndim == 2 else np.outer(scale, scale)
+        return bool(apart.max() < 1e-3 and np.all(np.abs(parts[i] - parts[j]) < 1e-3 * unit))
 
     return first_pair(alike, len(sds))

@@ -1,0 +1,123 @@
+"""Covariances of Gaussian components without correlations: a variance in each column, or one for all columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+
+from emcli.models.base import Degenerate
+from emcli.models.gmm.full import MIN_VARIANCE, SPIKE_REASON, Exponents
+from emcli.types import Array, IndexArray
+
+
+@dataclass(frozen=True, eq=False)
+class Diagonal:
+    """Each component has its own variance in each column, and no correlation."""
+
+    shared = False
+    variances: Array  # (k, d)
+    total: Array | None  # (d,) variances of all rows, for the least variance allowed; None: no check
+    _scale: Array = field(init=False, repr=False)  # (k, d) standard deviations
+
+    def __post_init__(self) -> None:
+        sunk = ~(self.variances >= MIN_VARIANCE * (0.0 if self.total is None else self.total)).all(axis=1)
+        if sunk.any():
+            raise Degenerate(f"component {int(np.argmax(sunk)) + 1} {SPIKE_REASON}")
+        object.__setattr__(self, "_scale", np.sqrt(self.variances))
+
+    @classmethod
+    def of(cls, matrices: Array, total: Array | None) -> Self:
+        """From (k, d, d) matrices or (k, d) variances; `total` (d, d) is the covariance of all rows."""
+        variances = matrices if matrices.ndim == 2 else np.diagonal(matrices, axis1=1, axis2=2)
+        return cls(variances.copy(), None if total is None else np.diagonal(total).copy())
+
+    @staticmethod
+    def parameters_count(k: int, d: int) -> int:
+        return k * d
+
+    def full(self) -> Array:
+        k, d = self.variances.shape
+        matrices = np.zeros((k, d, d))
+        matrices[:, range(d), range(d)] = self.variances
+        return matrices
+
+    def parts(self) -> Array:
+        return self.variances
+
+    def diagonals(self) -> Array:
+        return self.variances
+
+    def roots(self) -> Array:
+        return np.sqrt(self.full())
+
+    def cancelled(self, rows: Array, weights: Array | None) -> float:
+        return 0.0
+
+    def log_det(self) -> Array:
+        return 2.0 * np.log(self._scale).sum(axis=1)  # type: ignore[no-any-return]
+
+    def whiten(self, rows: Array, means: Array) -> Array:
+        y = rows - means[:, :, None]
+        y /= self._scale[:, :, None]
+        return y
+
+    @property
+    def slopes(self) -> Array:
+        return -0.5 / self.variances
+
+    def project(self, rows: Array, means: Array, y: Array, squares: Array) -> None:
+        """Write differences from the means, not divided by the sds yet: `moments` divides its sums instead."""
+        np.subtract(rows, means[:, :, None], out=y)
+        np.square(y, out=squares)
+
+    def moments(self, y: Array, squares: Array, r: Array) -> tuple[Array, Array]:
+        first, second = np.matmul(y, r[:, :, None]), np.matmul(squares, r[:, :, None])
+        return first[:, :, 0] / self._scale, second[:, :, 0] / self.variances
+
+    def unwhiten(self, shift: Array) -> Array:
+        return shift * self._scale
+
+    def updated(self, rows: Array, shift: Array, second: Array) -> Self:
+        return type(self)(self.variances * (second / rows[:, None] - shift * shift), self.total)
+
+    def scores(self, y: Array) -> tuple[Array, Array]:
+        return y * y - 1.0, np.full(y.shape[1], 2.0)
+
+    def moved(self, first: Array, second: Array) -> tuple[Array, Self]:
+        precision = 1.0 - 2.0 * second
+        if not precision.min() > 0:
+            raise Degenerate("a step beyond the positive variances")
+        return self.unwhiten(first / precision), type(self)(self.variances / precision, self.total)
+
+    def rescaled(self, exponent: Exponents, total: Array | None) -> Self:
+        return type(self).of(np.ldexp(self.variances, 2 * exponent), total)
+
+    def ordered(self, order: IndexArray) -> Self:
+        return type(self)(self.variances[order], self.total)
+
+    def grafted(self, i: int, other: Self, j: int) -> Self:
+        kept = self.variances[:i], other.variances[j : j + 1], self.variances[i + 1 :]
+        return type(self)(np.concatenate(kept), self.total)
+
+
+class Spherical(Diagonal):
+    """Each component has one variance, the same in every column."""
+
+    @classmethod
+    def of(cls, matrices: Array, total: Array | None) -> Self:
+        variances = matrices if matrices.ndim == 2 else np.diagonal(matrices, axis1=1, axis2=2)
+        mean = None if total is None else np.full(len(total), np.trace(total) / len(total))
+        return cls(np.broadcast_to(variances.mean(axis=1, keepdims=True), variances.shape).copy(), mean)
+
+    @staticmethod
+    def parameters_count(k: int, d: int) -> int:
+        return k
+
+    def updated(self, rows: Array, shift: Array, second: Array) -> Self:
+        factor = (second / rows[:, None] - shift * shift).mean(axis=1, keepdims=True)
+        return type(self)(self.variances * factor, self.total)
+
+    def scores(self, y: Array) -> tuple[Array, Array]:
+        return (y * y).sum(axis=1, keepdims=True) - y.shape[1], np.array([2.0 * y.shape[1]])

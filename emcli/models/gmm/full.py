@@ -1,0 +1,195 @@
+"""Covariance matrices of Gaussian components, each its own or one for all: they whiten rows, and learn from moments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from emcli.models.base import Degenerate
+from emcli.types import Array, IndexArray
+
+Exponents = npt.NDArray[np.int64]
+
+MIN_VARIANCE = 1e-12  # share of the data's variance below which a component has collapsed
+SPIKE_REASON = "shrank to a spike: its variance fell below 1e-12 of the data's"
+FLAT_REASON = "became flat: in it one column follows from the others"
+
+
+@dataclass(frozen=True, eq=False)
+class Full:
+    """Each component has its own covariance matrix, stored as a Cholesky factor: small variances keep all digits."""
+
+    root: Array  # (k, d, d) lower Cholesky factors L
+    total: Array | None  # (d, d) covariance of all rows, for the least variance allowed; None: no check
+    _whitener: Array = field(init=False, repr=False)  # (k, d, d) L⁻¹
+
+    def __post_init__(self) -> None:
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):  # an overflow here is found as too narrow
+                whitener = np.linalg.inv(self.root)
+                self._refuse_narrow(whitener)
+        except np.linalg.LinAlgError:
+            raise Degenerate(f"a component {SPIKE_REASON}") from None
+        object.__setattr__(self, "_whitener", whitener)
+
+    def _refuse_narrow(self, whitener: npt.NDArray[np.floating]) -> None:
+        # 1 / ‖L⁻¹ R‖² with R Rᵀ the total: d times the largest squared row norm is a cheap bound of ‖·‖²
+        total = self.total
+        if total is not None and not len(total) * np.vecdot(whitener @ total, whitener).max() * MIN_VARIANCE < 1.0:
+            norms = np.linalg.norm(whitener @ np.linalg.cholesky(total), 2, axis=(1, 2))
+            sunk = ~(norms**2 * MIN_VARIANCE < 1.0)
+            if sunk.any():
+                raise Degenerate(f"component {int(np.argmax(sunk)) + 1} {SPIKE_REASON}")
+        # Variance inflation: the part of a column's variance not explained by the others must exceed rounding.
+        columns = whitener.transpose(0, 2, 1)
+        inflated = np.vecdot(self.root, self.root) * np.vecdot(columns, columns)
+        if not inflated.max() * MIN_VARIANCE < 1.0:
+            flat = ~(inflated * MIN_VARIANCE < 1.0).all(axis=1)
+            raise Degenerate(f"component {int(np.argmax(flat)) + 1} {FLAT_REASON}")
+
+    @classmethod
+    def of(cls, matrices: Array, total: Array | None) -> Self:
+        """From (k, d, d) matrices; `total` (d, d) is the covariance of all rows."""
+        return cls(_factor(matrices), total)
+
+    @staticmethod
+    def parameters_count(k: int, d: int) -> int:
+        return k * d * (d + 1) // 2
+
+    def full(self) -> Array:
+        """Covariance matrices (k, d, d)."""
+        return _symmetric(self.root @ self.root.transpose(0, 2, 1))
+
+    def parts(self) -> Array:
+        """What tells covariances apart, (k, d, d)."""
+        return self.full()
+
+    def diagonals(self) -> Array:
+        """Variances in each column, (k, d)."""
+        return np.diagonal(self.full(), axis1=1, axis2=2)
+
+    def roots(self) -> Array:
+        """Lower triangular L with L Lᵀ = Σ, (k, d, d)."""
+        return self.root
+
+    def cancelled(self, rows: Array, weights: Array | None) -> float:
+        """Bound on `Stats.squares` for rows (d, n): terms of the whitened rows cancel where columns are correlated."""
+        if len(rows) == 1:
+            return 0.0
+        weighted = rows if weights is None else rows * weights
+        squares = np.vecdot(weighted, rows)
+        return float(len(squares) * np.square(self._whitener).max(axis=(0, 1)) @ squares)
+
+    def log_det(self) -> Array:
+        """ln |Σ|, (k,)."""
+        return 2.0 * np.log(np.diagonal(self.root, axis1=1, axis2=2)).sum(axis=1)  # type: ignore[no-any-return]
+
+    def whiten(self, rows: Array, means: Array) -> Array:
+        """L⁻¹ (x - mean) of rows (d, n) for each component: (k, d, n)."""
+        return np.matmul(self._whitener, rows - means[:, :, None])  # type: ignore[no-any-return]
+
+    @property
+    def slopes(self) -> Array:
+        """Coefficients (k, d) of the squares from `project` in the log-density."""
+        return np.full(self.root.shape[:2], -0.5)
+
+    def project(self, rows: Array, means: Array, y: Array, squares: Array) -> None:
+        """Write coordinates y (k, d, n) of rows (d, n) for `moments`, and their squares."""
+        np.subtract(rows, means[:, :, None], out=squares)  # before whitening: L⁻¹ x - L⁻¹ mean would lose digits
+        if len(rows) == 1:
+            np.multiply(self._whitener, squares, out=y)
+        else:
+            np.matmul(self._whitener, squares, out=y)
+        np.square(y, out=squares)
+
+    def moments(self, y: Array, squares: Array, r: Array) -> tuple[Array, Array]:
+        """Σ r y (k, d) and Σ r y yᵀ (k, d, d) of whitened rows, from the arrays of `project`; overwrites `squares`."""
+        first = np.matmul(y, r[:, :, None])
+        if y.shape[1] == 1:
+            return first[:, :, 0], np.matmul(squares, r[:, :, None])
+        np.multiply(y, r[:, None, :], out=squares)
+        return first[:, :, 0], np.matmul(squares, y.transpose(0, 2, 1))
+
+    def unwhiten(self, shift: Array) -> Array:
+        """L y of one whitened vector per component, (k, d)."""
+        return np.matmul(self.root, shift[:, :, None])[:, :, 0]  # type: ignore[no-any-return]
+
+    def updated(self, rows: Array, shift: Array, second: Array) -> Self:
+        """The M-step: from effective rows (k,), whitened mean shifts (k, d) and second moments around the old means."""
+        inner = second / rows[:, None, None] - shift[:, :, None] * shift[:, None, :]
+        return type(self)(self.root @ _factor(inner), self.total)
+
+    shared = False  # do all components have the same parameters?
+
+    def scores(self, y: Array) -> tuple[Array, Array]:
+        """Scores (k, m, n) of whitened rows in the m natural parameters of a covariance, and their variances (m,)."""
+        i, j = np.triu_indices(y.shape[1])
+        found = np.empty((len(y), len(i), y.shape[2]))
+        for place, (one, other) in enumerate(zip(i, j, strict=True)):
+            np.multiply(y[:, one], y[:, other], out=found[:, place])
+        found[:, i == j] -= 1.0
+        return found, 1.0 + (i == j)
+
+    def moved(self, first: Array, second: Array) -> tuple[Array, Self]:
+        """Shifts of the means (k, d) and covariances after a step in the natural parameters (k, d) and (k, m).
+
+        Raises Degenerate where a precision would not be positive definite.
+        """
+        k, d = first.shape
+        i, j = np.triu_indices(d)
+        precision = np.zeros((k, d, d))
+        precision[:, i, j] = -second
+        precision += precision.transpose(0, 2, 1) + np.eye(d)
+        if not np.linalg.eigvalsh(precision)[:, 0].min() > 0:
+            raise Degenerate("a step beyond the positive definite matrices")
+        inner = np.asarray(np.linalg.inv(precision), dtype=np.float64)
+        covariances = type(self)(self.root @ _factor(inner), self.total)
+        return self.unwhiten(np.matmul(inner, first[:, :, None])[:, :, 0]), covariances
+
+    def rescaled(self, exponent: Exponents, total: Array | None) -> Self:
+        """Covariances in coordinates multiplied by 2^exponent, column by column; `total` is that of all rows there."""
+        return type(self)(np.ldexp(self.root, exponent[:, None]), total)
+
+    def ordered(self, order: IndexArray) -> Self:
+        """The components in another order."""
+        return type(self)(self.root[order], self.total)
+
+    def grafted(self, i: int, other: Self, j: int) -> Self:
+        """Covariances of which one is replaced by one of others; one that is shared stays."""
+        return type(self)(np.concatenate([self.root[:i], other.root[j : j + 1], self.root[i + 1 :]]), self.total)
+
+
+class Tied(Full):
+    """All components share one covariance matrix."""
+
+    shared = True
+
+    @classmethod
+    def of(cls, matrices: Array, total: Array | None) -> Self:
+        return cls(np.broadcast_to(_factor(matrices.mean(axis=0)), matrices.shape).copy(), total)
+
+    @staticmethod
+    def parameters_count(k: int, d: int) -> int:
+        return d * (d + 1) // 2
+
+    def updated(self, rows: Array, shift: Array, second: Array) -> Self:
+        pooled = (second.sum(axis=0) - (rows[:, None] * shift).T @ shift) / rows.sum()
+        return type(self)(self.root @ _factor(_symmetric(pooled)), self.total)
+
+    def grafted(self, i: int, other: Self, j: int) -> Self:
+        return self
+
+
+def _factor(matrices: Array) -> Array:
+    """Lower Cholesky factors of (…, d, d). Raises Degenerate."""
+    try:
+        return np.linalg.cholesky(matrices)  # type: ignore[return-value]
+    except np.linalg.LinAlgError:
+        raise Degenerate(f"a component {SPIKE_REASON}") from None
+
+
+def _symmetric(matrices: Array) -> Array:
+    return 0.5 * (matrices + np.swapaxes(matrices, -1, -2))
