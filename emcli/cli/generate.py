@@ -32,6 +32,7 @@ def generate(
 
     The same seed gives the same rows.
     """
+    from emcli.cli.fit import progress
     from emcli.cli.guard import note
     from emcli.cli.inputs import experiment_in, simulated
     from emcli.config.checks import integer
@@ -41,21 +42,26 @@ def generate(
     from emcli.data.table.csv_writer import write_csv
     from emcli.files.inputs import check_standard_output, will_read
     from emcli.files.outputs import Output
+    from emcli.output.terminal import is_terminal
 
     check_flags({"rows": rows, "seed": seed}, {"rows": integer(1, MAX_ROWS), "seed": CHECKS["seed"]})
     will_read(source)
     file = Output(output) if output not in (None, "-") else None
     if file is None:
         check_standard_output()
-    if source.endswith(".json"):
-        drawn = _from_fit(source, rows, seed)
-    else:
-        drawn = simulated(experiment_in(source), rows, seed)
+    seen = file is None and is_terminal(sys.stdout)  # then the rows tell how far it is
+    with progress(None, quiet or seen) as bar:
+        bar.doing("drawing rows")
+        if source.endswith(".json"):
+            drawn = _from_fit(source, rows, seed)
+        else:
+            drawn = simulated(experiment_in(source), rows, seed)
+        bar.doing(f"writing {len(drawn.values)} rows")
+        names = (*drawn.names, "component") if labels else drawn.names
+        with file.opened() if file else nullcontext(sys.stdout) as stream:
+            write_csv(stream, names, drawn.values, (drawn.labels + 1).tolist() if labels else None)
     if verbose:
         note(f"drew {counted(len(drawn.values), 'row')} of {', '.join(drawn.names)} from {source}")
-    names = (*drawn.names, "component") if labels else drawn.names
-    with file.opened() if file else nullcontext(sys.stdout) as stream:
-        write_csv(stream, names, drawn.values, (drawn.labels + 1).tolist() if labels else None)
     return Exit.DONE
 
 

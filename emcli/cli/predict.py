@@ -39,6 +39,7 @@ def predict(
     The columns of DATA come first, as they are; then `component`, one `p_1` to
     `p_k` each and `log_density`; for K-means `component` and `distance`.
     """
+    from emcli.cli.fit import progress
     from emcli.cli.guard import note, warn
     from emcli.cli.inputs import check_twice, settings_in, source_of
     from emcli.config.checks import integer
@@ -51,6 +52,7 @@ def predict(
     from emcli.files.outputs import Output, OutputFolder
     from emcli.inference.predict import Form, predictions
     from emcli.inference.result import read_fit
+    from emcli.output.terminal import is_terminal
 
     given = {key: value for key, value in settings_in(ctx.params).items() if key != "missing"}
     csv = CsvDialect(**check_flags(given, CHECKS), missing=missing or "error")  # type: ignore[arg-type]
@@ -69,16 +71,24 @@ def predict(
         file = Output(output)
     saved = read_fit(fit)
     if verbose:
-        note(f"applying {saved['model']}, k={saved['k']}, to columns {', '.join(saved['data']['columns'])}")
+        standardized = "; distances are in standardized columns" if saved["settings"].get("standardize") else ""
+        columns = ", ".join(saved["data"]["columns"])
+        note(f"applying {saved['model']}, k={saved['k']}, to columns {columns}{standardized}")
     pieces = predictions(saved, fit, source, csv, Form(prefix or "", digits, folder is not None))
     with ExitStack() as opened:
         written = opened.enter_context(folder.opened()) if folder else None
         stream = opened.enter_context(file.opened()) if file else sys.stdout
+        seen = stream is sys.stdout and is_terminal(sys.stdout)  # then the rows tell how far it is
+        bar, rows = opened.enter_context(progress(None, quiet or seen, source)), -1  # a header
+        bar.doing(f"reading {source}")
         for piece in pieces:
             if isinstance(piece, str):
                 stream.write(piece)
+                rows += piece.count("\n")
+                bar.show(f"{rows} rows")
             elif isinstance(piece, FitWarning):
                 if not quiet:
+                    bar.clear()
                     warn(piece.slug, piece.message)
             elif written is not None:
                 stream = written.next(csv_name(piece.name))

@@ -11,7 +11,7 @@ from emcli.comparison.ranking import LIKELIHOOD
 from emcli.errors import counted, escaped
 from emcli.models.plain_values import Parameters
 from emcli.output.many_fits import MANY, cells, is_repeated, many_fits
-from emcli.output.numbers import difference, number, numbers
+from emcli.output.numbers import difference, number
 from emcli.output.page import Block, Grid, Page
 from emcli.output.ranking_table import ranking
 from emcli.output.terminal import curve, takes_unicode
@@ -145,11 +145,9 @@ def _beside(reference: Shown, others: Sequence[Shown], width: int, more: int = 0
     columns: list[list[str]] = [[str(i + 1) for i, _ in known], [parameter for _, parameter in known], []]
     columns += [[] for _ in range(2 * len(others))]
     for key, value in known.items():
-        values = [value, *(each[key] for each in table if key in each)]
-        texts = iter(numbers(values))
-        columns[2].append(next(texts))
+        columns[2].append(number(value))
         for j, each in enumerate(table):
-            columns[2 * j + 3].append(next(texts) if key in each else "")
+            columns[2 * j + 3].append(number(each[key]) if key in each else "")
             columns[2 * j + 4].append(difference(each[key], value) if key in each else "")
     for name, _, _ in others:
         titles += [_heading(name), "difference"]

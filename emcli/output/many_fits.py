@@ -11,7 +11,7 @@ from emcli.errors import counted
 from emcli.inference.agreement import reorder
 from emcli.models import model_class
 from emcli.models.plain_values import Parameters
-from emcli.output.numbers import difference, number, numbers, scores
+from emcli.output.numbers import difference, number, scores
 from emcli.output.page import Block, Grid
 from emcli.types import Array
 
@@ -62,7 +62,7 @@ def many_fits(alignment: Alignment, width: int) -> Iterator[Block]:
     of = f"{counted(len(fits), 'fit')} of {reference.settings['model']} with k={reference.settings['k']}"
     yield f"{of}, components matched to those of {reference.name}"
     titles = [f"{parameter}\n{component + 1}" for component, parameter in keys]
-    columns = [numbers([kind(value) for value in column]) for kind, column in zip(kinds, values.T, strict=True)]
+    columns = [[number(kind(value)) for value in column] for kind, column in zip(kinds, values.T, strict=True)]
     names = [candidate.name for candidate, *_ in fits]
     parts = list(Grid(["fit", *titles], list(zip(names, *columns, strict=True))).within(width))
     if len(parts) <= MAX_TABLES:
@@ -115,7 +115,7 @@ def _summary(
     for j, ((component, parameter), kind) in enumerate(zip(keys[:MAX_PARAMETERS], kinds, strict=False)):
         one = values[:, j]
         known = [] if truths is None else [kind(truths[:, j].mean())]
-        mean, low, high, *true = numbers([kind(one.mean()), kind(one.min()), kind(one.max()), *known])
+        mean, low, high, *true = map(number, [kind(one.mean()), kind(one.min()), kind(one.max()), *known])
         found = [str(component + 1), parameter, mean, number(kind(_sd(one)), FEW), low, high, "", "", ""]
         if truths is not None:
             apart = float(np.sqrt(((one - truths[:, j]) ** 2).mean()))

@@ -33,29 +33,34 @@ def number(value: Value, digits: int = DIGITS) -> str:
     return unsigned_zero(f"{value:.0f}")
 
 
-def numbers(values: Sequence[Value]) -> list[str]:
-    """Numbers of one kind, as one column shows them: of those that differ each has a text of its own."""
-    return _apart(values, number, DIGITS, MAX_DIGITS, NOISE)
+def numbers(values: Sequence[Value], apart: Sequence[Value] | None = None) -> list[str]:
+    """Numbers as one column shows them: of those to be told `apart`, by default all, each has a text of its own."""
+    digits = _digits(values if apart is None else apart, number, DIGITS, MAX_DIGITS, NOISE)
+    return [number(value, digits) for value in values]
 
 
 def scores(values: Sequence[float], decimals: int = 3) -> list[str]:
     """Criteria of fits with as many decimals as tell them apart, at least so many."""
     largest = max(map(abs, values), default=0.0)
-    if not FIXED[0] <= largest < FIXED[1] and largest:
-        return _apart(values, number, DIGITS, MAX_DIGITS, SCORE_NOISE)
-    most = max(decimals, MAX_DIGITS - len(f"{largest:.0f}"))
-    return _apart(values, lambda value, digits: unsigned_zero(f"{value:.{digits}f}"), decimals, most, SCORE_NOISE)
+    text: Callable[[float, int], str] = number
+    digits, most = DIGITS, MAX_DIGITS
+    if FIXED[0] <= largest < FIXED[1] or not largest:
+        text, digits, most = _with_decimals, decimals, max(decimals, MAX_DIGITS - len(f"{largest:.0f}"))
+    digits = _digits(values, text, digits, most, SCORE_NOISE)
+    return [text(value, digits) for value in values]
 
 
-def _apart(
-    values: Sequence[Value], text: Callable[[Value, int], str], digits: int, most: int, noise: float
-) -> list[str]:
-    """The texts of values with the fewest digits that tell apart those which differ by more than noise."""
+def _with_decimals(value: float, decimals: int) -> str:
+    return unsigned_zero(f"{value:.{decimals}f}")
+
+
+def _digits(values: Sequence[Value], text: Callable[[float, int], str], digits: int, most: int, noise: float) -> int:
+    """The fewest digits whose texts tell apart the values that differ by more than noise."""
     plain = sorted(value for value in values if isinstance(value, float) and not isinstance(value, Share | Count))
     different = [(one, other) for one, other in pairwise(plain) if other - one > noise * max(abs(one), abs(other))]
     while digits < most and any(text(one, digits) == text(other, digits) for one, other in different):
         digits += 1
-    return [text(value, digits) for value in values]
+    return digits
 
 
 def difference(value: float, reference: float, digits: int = DIGITS) -> str:

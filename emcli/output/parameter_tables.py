@@ -77,7 +77,7 @@ def parameters(result: FitResult, width: int) -> Iterator[Block]:
                 kind = type(cell) if isinstance(cell, float) else float
                 values += [kind(each[j][i]) if bounds.known[j] else "" for each in bounds.shown]
         values += [] if of_truth == k else known
-        for row, text in zip(rows, numbers(values), strict=True):
+        for row, text in zip(rows, numbers(values, cells), strict=True):
             row.append(text)
     titles = ["component", *(title for title, _ in columns)]
     if result.bootstrap is not None and result.bootstrap.jaccard is not None:
