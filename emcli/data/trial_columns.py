@@ -42,12 +42,14 @@ def select(
     if flips is None and not named and heads is None:
         flips = lone
     if flips is not None:
-        if is_flips(header[flips]):
+        if is_flips(header[flips]) or _are_nearly_flips(header[flips]):
             raise DataFault(f"the first row, {quoted(header[flips])}, was taken for a header", "add --no-header")
         return ColumnSelection((), (flips,), complete=(flips,))
     each = _number_of_tosses(settings.tosses, header)
     if each is not None and heads is None:
         heads = lone
+    if heads is None and set("".join(header)) <= set("HT"):
+        raise DataFault("the flips of a row stand in several columns", "write them as one word: HTTH")
     if heads is None:
         raise _unnamed("heads", header, "--heads NAME names it, or --flips NAME a column of flips such as HTTH")
     if each is not None:
@@ -92,3 +94,8 @@ def are_tails(names: Sequence[str], settings: DataSettings) -> bool:
 def is_flips(text: str) -> bool:
     """Is it several flips of a coin: HTTH, htth or 0110?"""
     return len(text) > 1 and (set(text) <= set("HT") or set(text) <= set("ht") or set(text) <= set("01"))
+
+
+def _are_nearly_flips(text: str) -> bool:
+    """Is it a word such as HHTX, flips but for a slip?"""
+    return len(text) > 3 and 4 * sum(map(text.count, "HT01")) >= 3 * len(text)

@@ -73,9 +73,15 @@ class Predictor:
         """Responsibilities (k, n) and log-densities or distances (n,) of rows. Raises RowFault."""
         columns = Columns(numbers, texts, None, self.names)
         x, place = self.model.observations.encode(columns, self.scaling, self.settings)
-        responsibilities, found = self.model.posterior(x)
-        measured = self.model.measured(found, self.scaling)
-        return (responsibilities, measured) if place is None else (responsibilities[:, place], measured[place])
+        with np.errstate(over="ignore", invalid="ignore"):  # squares of what is 1e154 sds away
+            responsibilities, found = self.model.posterior(x)
+            measured = self.model.measured(found, self.scaling)
+        if place is not None:
+            responsibilities, measured = responsibilities[:, place], measured[place]
+        if not np.isfinite(measured).all():
+            row = int(np.argmin(np.isfinite(measured)))
+            raise RowFault(row, None, "too far from every component: the square of its distance is beyond all numbers")
+        return responsibilities, measured
 
 
 def predictions(

@@ -65,6 +65,9 @@ REFUSED: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "numbers that are no flips": ("x\n5\n9\n", "", ("<stdin>:2:1: flips must be", "got '5'", "--tosses 10")),
     "more heads than tosses": ("heads\n5\n11\n", "--tosses 10", ("<stdin>:3: heads 11 > tosses 10",)),
     "neither": ("a,b\nHT,3\nTT,4\n", "", ("no column 'heads' (has: 'a', 'b')", "--flips")),
+    "a slip in the first row": ("HHTTX\nTTTT\nHHHH\n", "", ("'HHTTX', was taken for a header", "--no-header")),
+    "the same without a header": ("HHTTX\nTTTT\n", "--no-header", ("<stdin>:1:1: flips must be H and T",)),
+    "flips apart": ("H H T T\nT T T H\n", "", ("the flips of a row stand in several columns", "HTTH")),
     "too many tosses": ("heads\n5\n9\n", "--tosses 9999999999999999", ("no column '9999999999999999'",)),
 }
 

@@ -249,3 +249,15 @@ def test_a_fault_below_rows_that_are_kept_is_told_on_its_line(tmp_path: Path) ->
     assert found[2] == "NA,,,," and len(found) == 5 and found[4].startswith("HHHH,")
     done = run("predict", path, "--missing", "keep", stdin=text + "HX\n")
     assert done.returncode == 3 and "<stdin>:6:1: flips must be H and T" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "model", [("kmeans",), ("gmm",), ("gmm", "--covariance", "tied"), ("gmm", "--covariance", "diag")]
+)
+def test_a_row_too_far_away_for_a_square_is_refused(model: tuple[str, ...], tmp_path: Path) -> None:
+    path = tmp_path / "f.json"
+    fit(*model, "-", "-k", 1, "-o", path, stdin="x,y\n1,2\n3,4\n5,9\n7,7\n8,1\n")
+    for far in ("1e300,1", "1e200,1e200", "-1e160,3"):
+        done = run("predict", path, stdin=f"x,y\n1,2\n{far}\n")
+        assert done.returncode == 3 and "<stdin>:3: too far from every component" in done.stderr, done
+    assert run("predict", path, stdin="x,y\n1e140,1\n").returncode == 0
