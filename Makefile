@@ -18,12 +18,12 @@ $(READY): pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
-demo: $(READY)  ## set up and run the textbook examples and Old Faithful
+demo: $(READY)  ## set up and run the examples of the article and Old Faithful
 	@for name in heights blobs two_coins mixture_1d do_batzoglou; do \
 	  echo; echo "\$$ emcli fit configs/$$name.yaml"; $(BIN)/emcli fit configs/$$name.yaml || exit; done
 	@echo; echo "\$$ emcli fit gmm sample_data/faithful.csv -k 2"; $(BIN)/emcli fit gmm sample_data/faithful.csv -k 2
 
-figures: $(READY)  ## draw the textbook's figures into docs/figures
+figures: $(READY)  ## draw the figures of the article into docs/figures
 	@mkdir -p docs/figures
 	@for name in heights two_coins do_batzoglou; do \
 	  $(BIN)/emcli fit configs/$$name.yaml -q --plot docs/figures/$$name.svg > /dev/null || exit; done

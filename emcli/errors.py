@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
+from shlex import quote
 
 MAX_LINE = 400  # characters of a line that people read
 
@@ -96,6 +98,11 @@ def listed(names: Sequence[str], most: int = 12) -> str:
     if len(names) > most:
         names = [*names[: most // 2], "…", names[-1]]
     return ", ".join(escaped(name) for name in names)
+
+
+def to_install(package: str) -> str:
+    """What to type to install a Python package beside this program, whichever interpreter runs it."""
+    return f"{quote(sys.executable or 'python3')} -m pip install {quote(package)}"
 
 
 def suggestion(word: str, choices: Iterable[str]) -> str:

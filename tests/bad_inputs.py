@@ -538,14 +538,14 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         bad("fit /dev/zero x.csv", 2, "/dev/zero: larger than 1 MiB"),
     ],
     "YAML that is no mapping": [
-        yaml(text, "fit.yaml", "expected a mapping, got " + got)
+        yaml(text, "fit.yaml", "expected lines of `key: value`, got " + got)
         for text, got in (
             ("", "nothing"),
             ("null\n", "nothing"),
             ("- 1\n", "a list"),
-            ("gmm\n", "a scalar"),
+            ("gmm\n", "a single value"),
             ("# only\n", "nothing"),
-            ("3", "a scalar"),
+            ("3", "a single value"),
         )
     ],
     "a second document": [

@@ -64,7 +64,7 @@ def compare(
     verbose: options.Verbose = None,
     debug: options.Debug = None,
 ) -> int:
-    """Choose between fits: a grid of them, or experiments and saved fits together.
+    """Compare models and choose k: a grid of fits, or experiments and saved fits together.
 
     Examples:
       emcli compare gmm sample_data/faithful.csv -k 1-6 --covariance full,tied

@@ -1,4 +1,4 @@
-"""The command `generate`: draw data from known parameters."""
+"""The command `generate`: simulate data from known parameters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def generate(
     verbose: options.Verbose = None,
     debug: options.Debug = None,
 ) -> int:
-    """Draw data, as CSV, from an experiment's `generate:` or from a fit as if it were the truth.
+    """Simulate data, as CSV, from an experiment's `generate:` or from a fit as if it were the truth.
 
     Examples:
       emcli generate configs/blobs.yaml -o blobs.csv

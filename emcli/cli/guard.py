@@ -98,8 +98,8 @@ def _as_emcli_error(error: Exception) -> EmcliError:
         return EmcliError(Exit.DATA, f"the system refuses: {reason(error)}", hint=remedy(error))
     if isinstance(error, OSError):
         return EmcliError(Exit.OUTPUT, f"cannot write the result: {reason(error)}")
-    what = f"a bug: {type(error).__name__}: {quoted(error, 200)}"
-    return EmcliError(Exit.BUG, what, hint="please report it, with what --debug prints")
+    what = f"internal error ({type(error).__name__}: {quoted(error, 200)})"
+    return EmcliError(Exit.BUG, what, hint="please report it, with the output of --debug")
 
 
 def _traceback(error: BaseException) -> list[str]:

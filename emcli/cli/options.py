@@ -100,14 +100,17 @@ Columns = Annotated[
     str | None, option(DATA, "--columns", metavar="A,B", help="columns to use, by name, number or range (4-8)")
 ]
 Exclude = Annotated[str | None, option(DATA, "--exclude", metavar="A,B", help="columns to leave out, named likewise")]
-RowWeights = Annotated[str | None, option(DATA, "--row-weights", metavar="NAME", help="column of row frequencies")]
+RowWeights = Annotated[
+    str | None,
+    option(DATA, "--row-weights", metavar="NAME", help="column of frequency weights: 3 counts the row three times"),
+]
 Heads = Annotated[str | None, option(DATA, "--heads", metavar="NAME", help="column of heads counts")]
 Tosses = Annotated[
     str | None, option(DATA, "--tosses", metavar="NAME", help="column of toss counts, or their number in each row")
 ]
 Tails = Annotated[str | None, option(DATA, "--tails", metavar="NAME", help="column of tails counts, instead of tosses")]
 Flips = Annotated[str | None, option(DATA, "--flips", metavar="NAME", help="column of strings such as HTTH or 0110")]
-Truth = Annotated[str | None, option(DATA, "--truth", metavar="NAME", help="column of true labels, kept out of fits")]
+Truth = Annotated[str | None, option(DATA, "--truth", metavar="NAME", help="column of true labels, to compare with")]
 MissingCells = Annotated[Missing | None, choice(DATA, "missing", "rows with missing cells (error)")]
 MissingNewCells = Annotated[
     Literal["error", "drop", "keep"] | None,
@@ -133,7 +136,10 @@ SkippedLines = Annotated[
     int | None, option(DATA, "--skip", metavar="N", help="lines to skip at the top of the file (0)")
 ]
 Memory = Annotated[
-    str | None, option(DATA, "--memory", metavar="SIZE", help="larger tables go to disk (500MB, 2GB; default: half)")
+    str | None,
+    option(
+        DATA, "--memory", metavar="SIZE", help="memory for the table, such as 2GB; a larger one goes to disk (half)"
+    ),
 ]
 Scheduler = Annotated[
     str | None,
@@ -150,35 +156,38 @@ Starts = Annotated[Init | None, choice(STARTS, "init", "kinds of starts: all in 
 StartsGrid = Annotated[str | None, choices(STARTS, "init", "kinds of starts: all in turn, or one (auto)")]
 Restarts = Annotated[
     str | None,
-    option(STARTS, "--restarts", metavar="auto|N", help="as many starts as it takes, or N (auto)"),
+    option(STARTS, "--restarts", metavar="auto|N", help="random starts: as many as it takes, or exactly N (auto)"),
 ]
-Seed = Annotated[int | None, option(STARTS, "--seed", metavar="N", help="all starts derive from it (0)")]
+Seed = Annotated[int | None, option(STARTS, "--seed", metavar="N", help="seed of the random starts (0)")]
 Tolerance = Annotated[
-    float | None, option(STARTS, "--tol", metavar="X", help="stop when less than X nats are left to gain (1e-6)")
+    float | None,
+    option(STARTS, "--tol", metavar="X", help="converged when less than X of log-likelihood is left to gain (1e-6)"),
 ]
 Iterations = Annotated[
     int | None, option(STARTS, "--max-iter", metavar="N", help="bound on the iterations of one start (10000)")
 ]
-Steps = Annotated[Solver | None, choice(STARTS, "solver", "plain EM, or Newton steps where EM grows slow (chosen)")]
+Steps = Annotated[
+    Solver | None, choice(STARTS, "solver", "em: plain EM; newton: Newton steps once EM is slow (newton)")
+]
 StartFile = Annotated[
     str | None, option(STARTS, "--start", metavar="FILE", help="start values: a fit's JSON, or YAML parameters")
 ]
 Bootstrap = Annotated[
     int | None,
-    option(STARTS, "--bootstrap", metavar="N", help="errors of the parameters from N refits of drawn data"),
+    option(STARTS, "--bootstrap", metavar="N", help="standard errors and 95 % intervals from N simulated data sets"),
 ]
 Jobs = Annotated[
-    int | None, option(STARTS, "--jobs", metavar="N", help="cores to use (all); never changes a byte of the result")
+    int | None, option(STARTS, "--jobs", metavar="N", help="CPU cores (all); the result is the same for any number")
 ]
 
 # Output
-Json = Annotated[bool | None, option(OUTPUT, "--json", help="print the result document instead of tables")]
+Json = Annotated[bool | None, option(OUTPUT, "--json", help="print the result as JSON instead of tables")]
 TableFormat = Annotated[Format | None, option(OUTPUT, "--format", help="what the tables are printed as (text)")]
 Width = Annotated[
     int | None, option(OUTPUT, "--width", metavar="N", help="columns of the tables (COLUMNS, the terminal's, or 80)")
 ]
 Document = Annotated[
-    str | None, option(OUTPUT, "-o", "--output", metavar="FILE", help="write the document to FILE, whole or not at all")
+    str | None, option(OUTPUT, "-o", "--output", metavar="FILE", help="write the result as JSON to FILE")
 ]
 Prefix = Annotated[
     str | None, option(OUTPUT, "--prefix", metavar="NAME", help="put NAME before the names of the new columns")
@@ -187,21 +196,19 @@ Digits = Annotated[
     int | None,
     option(OUTPUT, "--digits", metavar="N", help="significant digits of new numbers (all that tell them apart)"),
 ]
-Csv = Annotated[str | None, option(OUTPUT, "-o", "--output", metavar="FILE", help="write to FILE, whole or not at all")]
+Csv = Annotated[str | None, option(OUTPUT, "-o", "--output", metavar="FILE", help="write to FILE")]
 Trace = Annotated[
-    str | None, option(OUTPUT, "--trace", metavar="FILE", help="each iteration as a JSON line at once; - is stdout")
+    str | None, option(OUTPUT, "--trace", metavar="FILE", help="stream iterations as JSON lines; - is stdout")
 ]
 Picture = Annotated[
     str | None,
-    option(OUTPUT, "--plot", metavar="FILE", help="a picture: .png, .svg or .pdf; - draws in the terminal"),
+    option(OUTPUT, "--plot", metavar="FILE", help="draw the fit: .png, .svg, .pdf; - is this terminal"),
 ]
 RequireConvergence = Annotated[
     bool | None, option(OUTPUT, "--require-convergence", help="exit with 1 unless the best fit converged")
 ]
 Ranking = Annotated[Criterion | None, option(OUTPUT, "--criterion", help="what to rank by (bic; kmeans: silhouette)")]
-SaveFits = Annotated[
-    str | None, option(OUTPUT, "--save-fits", metavar="DIR", help="write each candidate's own document into DIR")
-]
+SaveFits = Annotated[str | None, option(OUTPUT, "--save-fits", metavar="DIR", help="write each fit as JSON into DIR")]
 RowCount = Annotated[
     int | None, option(DATA, "-n", "--rows", metavar="ROWS", help="how many rows, instead of SOURCE's own")
 ]
@@ -211,6 +218,6 @@ DrawSeed = Annotated[
 Labels = Annotated[bool | None, option(DATA, "--labels", help="add a column: the component each row came from")]
 
 # Messages
-Quiet = Annotated[bool | None, option(MESSAGES, "-q", "--quiet", help="only errors on standard error")]
+Quiet = Annotated[bool | None, option(MESSAGES, "-q", "--quiet", help="no warnings, no progress")]
 Verbose = Annotated[bool | None, option(MESSAGES, "-v", "--verbose", help="say what was decided; show every iteration")]
 Debug = Annotated[bool | None, option(MESSAGES, "--debug", help="show a traceback with an error")]

@@ -236,9 +236,9 @@ def grouped(candidates: Sequence[Candidate], criterion: str | None) -> list[Rank
     digests = {digest for digest, _, _ in kinds}
     for (digest, hard, standardized), members in kinds.items():
         source = members[0].fitted["data"].get("source")
-        reasons = [f"data {digest[:12]} of {source}"] if len(digests) > 1 else []
+        reasons = [f"data: {source} (sha256 {digest[:12]}…)"] if len(digests) > 1 else []
         if len({kind for _, kind, _ in kinds}) > 1:
-            reasons.append("K-means, by its classification likelihood" if hard else "by the likelihood of the rows")
+            reasons.append("K-means (classification likelihood)" if hard else "mixture models (likelihood)")
         if hard and len({units for _, kind, units in kinds if kind}) > 1:
             reasons.append("columns standardized" if standardized else "columns as they are")
         by = criterion or default_criterion(members[0])

@@ -39,7 +39,7 @@ def comparison_warnings(groups: Sequence[RankedGroup]) -> list[FitWarning]:
     found = []
     fits = [candidate for group in groups for candidate in group.candidates if candidate.document is not None]
     if _of_different_data(fits):
-        what = "the fits are of different data, which cannot be ranked against each other; they stand in groups"
+        what = "these fits are of different data and not comparable, so they are ranked in separate groups"
         found.append(FitWarning("different-data", what))
     edges = [group.candidates[0] for group in groups if _at_edge(group)]
     if edges:

@@ -34,8 +34,10 @@ def load(content: bytes, file: str, max_nodes: int = MAX_NODES) -> Document:
             loader.note("a second document; one is expected", begin.start_mark)
         value = loader.value(node, ()) if node else None
         if not loader.problems and not isinstance(value, dict):
-            kind = "nothing" if value is None else "a list" if isinstance(value, list) else "a scalar"
-            loader.problems.append(Problem(f"expected a mapping, got {kind}", file, *loader.places.get((), ())[:2]))
+            kind = "nothing" if value is None else "a list" if isinstance(value, list) else "a single value"
+            loader.problems.append(
+                Problem(f"expected lines of `key: value`, got {kind}", file, *loader.places.get((), ())[:2])
+            )
     except yaml.MarkedYAMLError as error:
         hint = "indent with spaces, not tabs" if "'\\t'" in str(error.problem) else None
         context = f" {error.context} that begins on line {error.context_mark.line + 1}" if error.context_mark else ""

@@ -166,8 +166,10 @@ def lopsided(rows: Rows) -> tuple[FitWarning, ...]:
     wide, narrow = int(np.argmax(sds)), int(np.argmin(np.where(sds > 0, sds, np.inf)))
     if not sds[wide] >= MAX_SD_RATIO * sds[narrow] > 0:
         return ()
-    what = f"the sd of {quoted(rows.names[wide])} is {sds[wide] / sds[narrow]:.3g} times that of "
-    what += f"{quoted(rows.names[narrow])}, which hardly counts; --standardize makes all columns count the same"
+    ratio = sds[wide] / sds[narrow]
+    times = f"{float(f'{ratio:.2g}'):,.0f}" if ratio < 1e9 else f"{ratio:.1e}"
+    what = f"{quoted(rows.names[wide])} varies {times} times as much as {quoted(rows.names[narrow])} and dominates the "
+    what += "distances: use --standardize"
     return (FitWarning("scale", what),)
 
 

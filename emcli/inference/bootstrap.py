@@ -61,10 +61,10 @@ class Bootstrap:
         """Why no standard errors are given; None where they are."""
         counts = (
             (self.another_order, "match the components in another order or not one to one: too close to be told apart"),
-            (self.failed, "have no fit"),
+            (self.failed, "failed"),
         )
         most = MAX_REFUSED_SHARE * self.replicates
-        if reasons := [f"{count} of {self.replicates} replicates {what}" for count, what in counts if count > most]:
+        if reasons := [f"{count} of {self.replicates} bootstrap fits {what}" for count, what in counts if count > most]:
             return "; ".join(reasons)
         return None if len(self.parameters) > 1 else "errors need two replicates or more"
 

@@ -116,7 +116,11 @@ def _found_once(ledger: Sequence[Run], drawn: Sequence[Run], best: Run) -> FitWa
 def run_warnings(kind: type[AnyModel], ledger: Sequence[Run], chosen: BestRun, max_iter: int) -> list[FitWarning]:
     """Warnings about the returned optimum that follow from the ledger; of an unfinished run, only that it is one."""
     if chosen.best.status == "max_iter":
-        left = "" if chosen.best.decrement is None else f" with about {chosen.best.decrement:.2g} nats still to gain"
+        left = (
+            ""
+            if chosen.best.decrement is None
+            else f" with about {chosen.best.decrement:.2g} of log-likelihood still to gain"
+        )
         return [FitWarning("slow", f"stopped at --max-iter {max_iter}{left}; raise it to go on")]
     found = []
     best = chosen.best
@@ -207,8 +211,8 @@ def optimum_warnings(model: AnyModel, rows: Rows, settings: ModelSettings, seen:
         message = "some change of the parameters leaves the likelihood as it is, so these values are one choice of many"
         found.append(FitWarning("not-identifiable", f"{message}; use a smaller -k"))
     if saddle:
-        message = "this is a saddle, not a maximum: a small change of the parameters would raise the log-likelihood"
-        found.append(FitWarning("saddle", f"{message}; start elsewhere, or without --solver em, which stays there"))
+        message = "the fit stopped at a saddle point, not a maximum"
+        found.append(FitWarning("saddle", f"{message}: try other starts, or leave out --solver em, which stays there"))
     return found
 
 
@@ -222,8 +226,8 @@ def one_component_warning(
     strength = next(word for limit, word in BIC_EVIDENCE if difference < limit)
     shape = settings.covariance
     of = f"with {'a' if settings.mixing == 'free' else 'equal mixing and a'} {shape} covariance" if shape else ""
-    message = f"{of or f'with {settings.mixing} mixing'} BIC does not support more than one component"
+    message = f"{of or f'with {settings.mixing} mixing'} BIC prefers a single component, by {difference:.1f}"
     other = (OTHER_SHAPE if columns > 1 else OTHER_SHAPE_OF_A_LINE).get(shape or "")
     hint = f"; try --covariance {other}" if other else ""
-    words = f"{message} (difference {difference:.1f}: {strength}; {total:g} rows){hint}"
+    words = f"{message} ({strength} by Kass & Raftery 1995; {total:g} rows){hint}"
     return [FitWarning("one-component-suffices", words)]

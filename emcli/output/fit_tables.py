@@ -88,7 +88,9 @@ def ledger(result: FitResult) -> str:
     worst = min(finished, key=lambda run: run.scores[-1])
     apart = not same_optimum(result.kind, worst.scores[-1], result.best.scores[-1])
     ends = scores([result.measures(run)[-1].objective or 0.0 for run in (result.best, *([worst] if apart else []))])
-    line = f"{result.reached()} of {counted(len(drawn), 'start')} reached {objective(result)} {ends[0]}"
+    line = f"{result.reached()} of {len(drawn)} starts reached the best {objective(result)}, {ends[0]}"
+    if len(drawn) == 1:
+        line = f"One start, which ended at {objective(result)} {ends[0]}"
     if apart:
         line += f"; worst {ends[1]}"
     collapsed = sum(run.status == "degenerate" for run in drawn)
@@ -112,8 +114,9 @@ def _what_more_would_find(result: FitResult) -> str:
     once, starts = optima_found_once(result.kind, result.ledger)
     if result.settings.search.restarts != "auto" and starts:
         chance = 100 * (1 - 0.05 ** (1 / starts))
-        return f"\nA further start would find a better optimum with a chance below {chance:.2g} % (95 % confidence)"
-    return f"\n{counted(once, 'lower optimum', 'lower optima')} seen once" if once else ""
+        finds = f"a further start finds one with a probability below {chance:.2g} % (95 % confidence)"
+        return f"\nA rarer, better optimum is still possible: {finds}"
+    return f"\n{counted(once, 'lower optimum', 'lower optima')} seen only once" if once else ""
 
 
 def certified(result: FitResult) -> str:
@@ -121,15 +124,13 @@ def certified(result: FitResult) -> str:
     known = result.certificate or {}
     if "optimum" in known:
         if known["reached"]:
-            return "Certified: no clusters of this number have a smaller inertia (exact in one dimension)."
+            clusters = counted(result.settings.model.k, "cluster has", "clusters have")
+            return f"Proven optimal: no {clusters} a smaller inertia (exact in one dimension)."
         return f"Not the best: the smallest inertia of this many clusters is {known['optimum']:.6g}."
     bound = result.bound or 0.0
     if bound < CERTAIN_NATS:
-        return "Certified: no mixture of any number of coins is better."
-    return (
-        f"With any number of coins the log-likelihood could rise by at most {bound:.3g} nats; this does not say that "
-        "it could with so few."
-    )
+        return "Proven optimal: no mixture of any number of coins has a higher log-likelihood."
+    return f"No mixture of any number of coins has a log-likelihood more than {bound:.3g} higher."
 
 
 def verdict(result: FitResult) -> str:
@@ -172,7 +173,7 @@ def criteria(result: FitResult) -> str:
     """Log-likelihood, number of parameters and information criteria."""
     values = result.criteria()
     if result.log_likelihood is None:
-        return f"{result.parameters_count} parameters; no criteria: the log-likelihood is unbounded at inertia 0"
+        return f"{result.parameters_count} parameters. No AIC or BIC: inertia is 0"
     listed = ", ".join(f"{name.upper()} {scores([value or 0.0])[0]}" for name, value in values.items())
     kind = "Classification log-likelihood" if result.inertia is not None else "Log-likelihood"
     count = counted(result.parameters_count, "parameter")

@@ -162,4 +162,4 @@ def test_two_models_of_one_file_are_no_different_data(tmp_path: Path) -> None:
         assert run(*words, process=False).returncode == 0
     document, shown, said = compared(tmp_path / "gmm.json", tmp_path / "kmeans.json")
     assert len(document["groups"]) == 2 and "different-data" not in said
-    assert "by the likelihood of the rows" in shown
+    assert "mixture models (likelihood)" in shown

@@ -274,7 +274,7 @@ def test_a_fit_that_cannot_be_started_from_is_refused(write: Write, text: str, w
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("", "expected a mapping, got nothing"),
+        ("", "expected lines of `key: value`, got nothing"),
         ("means: [x]", "1:9: means[0]: must be a finite number, got 'x'"),
         ("parameters: 3", "1:1: expected a mapping of parameters, got '3'"),
         ("{}", "1:1: expected a mapping of parameters, got 'a mapping'"),

@@ -157,11 +157,11 @@ def test_an_excerpt_keeps_quotes_and_digits_that_a_value_loses() -> None:
             b"a: !!python/object/apply:os.system [x]", ["fit.yaml:1:4: YAML tags are not allowed"], id="a tag"
         ),
         pytest.param(b"a: ! 3", ["fit.yaml:1:4: YAML tags are not allowed"], id="the bare tag"),
-        pytest.param(b"", ["fit.yaml: expected a mapping, got nothing"], id="nothing"),
-        pytest.param(b"# only\n", ["fit.yaml: expected a mapping, got nothing"], id="a comment alone"),
-        pytest.param(b"null", ["fit.yaml:1:1: expected a mapping, got nothing"], id="null"),
-        pytest.param(b"\n- 1", ["fit.yaml:2:1: expected a mapping, got a list"], id="a list"),
-        pytest.param(b"gmm", ["fit.yaml:1:1: expected a mapping, got a scalar"], id="a scalar"),
+        pytest.param(b"", ["fit.yaml: expected lines of `key: value`, got nothing"], id="nothing"),
+        pytest.param(b"# only\n", ["fit.yaml: expected lines of `key: value`, got nothing"], id="a comment alone"),
+        pytest.param(b"null", ["fit.yaml:1:1: expected lines of `key: value`, got nothing"], id="null"),
+        pytest.param(b"\n- 1", ["fit.yaml:2:1: expected lines of `key: value`, got a list"], id="a list"),
+        pytest.param(b"gmm", ["fit.yaml:1:1: expected lines of `key: value`, got a single value"], id="a single value"),
         pytest.param(
             b"a: 1\n---\nb: 2\n", ["fit.yaml:2:1: a second document; one is expected"], id="a second document"
         ),

@@ -81,11 +81,11 @@ def test_there_are_no_errors_where_too_many_replicates_have_no_fit_or_another_or
     text = "x\n" + "".join(f"{x:.3f}\n" for x in rows)
     done = run("fit", "gmm", "-", "-k", 3, "--restarts", 2, "--bootstrap", 20, "--json", stdin=text)
     made = json.loads(done.stdout)["bootstrap"]
-    assert made["failed"] > 1 and "have no fit" in made["refused"] and "standard_errors" not in made
+    assert made["failed"] > 1 and "bootstrap fits failed" in made["refused"] and "standard_errors" not in made
     assert "[bootstrap-refused]" in done.stderr
     several = [{"heads": [0.1, 0.2]}] * 40
     assert Bootstrap(40, 0, 2, several).refused is None
-    assert "3 of 40 replicates match the components in another order" in str(Bootstrap(40, 0, 3, several).refused)
+    assert "3 of 40 bootstrap fits match the components in another order" in str(Bootstrap(40, 0, 3, several).refused)
 
 
 def test_it_is_refused_where_nothing_can_be_drawn(write: Write) -> None:

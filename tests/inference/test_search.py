@@ -206,7 +206,7 @@ def test_a_fit_of_one_component_says_nothing_of_other_starts() -> None:
     for model, data in (("gmm", SAMPLES / "galaxies.csv"), ("kmeans", SAMPLES / "iris.csv"), ("coins", COINS10)):
         done = run("fit", model, data, "-k", 1)
         assert done.returncode == 0 and "found-once" not in done.stderr
-        assert "chance" not in done.stdout and "seen once" not in done.stdout and "move" not in done.stdout
+        assert "probability" not in done.stdout and "seen once" not in done.stdout and "move" not in done.stdout
 
 
 def test_what_is_left_after_an_optimum_was_set_aside_is_no_lower_than_with_one_component_less() -> None:

@@ -13,9 +13,8 @@ from emcli import __version__
 from emcli.data.distributed import local, worker
 from emcli.data.distributed.cluster import Cluster
 from emcli.data.distributed.watch import ANSWER_SECONDS
-from emcli.errors import EmcliError, Exit, quoted
+from emcli.errors import EmcliError, Exit, quoted, to_install
 
-INSTALL_HINT = "pip install 'emcli[dask]'"
 MAX_GREETING = 1 << 16  # bytes of a scheduler's first message, which is some hundred
 
 
@@ -27,7 +26,7 @@ def connect(address: str) -> Iterator[Cluster]:
         import distributed
     except ImportError:
         raise EmcliError(
-            Exit.USAGE, "'--scheduler' needs the extra 'dask', which is not installed", hint=INSTALL_HINT
+            Exit.USAGE, "'--scheduler' needs the Python package dask", hint=to_install("dask[distributed]")
         ) from None
     except Exception as error:  # of psutil
         hint = None if os.path.exists("/proc/self") else "it needs /proc"

@@ -13,7 +13,7 @@ from emcli.data.table.arrow import LIBRARY_BYTES, load_arrow
 from emcli.data.table.csv_reader import TooWide
 from emcli.data.table.source import check_expansion, data_error
 from emcli.data.table.table import ReadSizes, Record, RowChunk
-from emcli.errors import EmcliError, quoted
+from emcli.errors import EmcliError, quoted, to_install
 from emcli.types import Array
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def open_parquet(path: str, sizes: ReadSizes) -> tuple[tuple[str, ...], Rows]:
     require(LIBRARY_BYTES + _FOOTER_COPIES * footer, "Parquet", path)
     arrow = load_arrow()
     if arrow is None:
-        raise data_error("Parquet needs the Python package pyarrow", path, hint="pip install 'emcli[fast]'")
+        raise data_error("Parquet needs the Python package pyarrow", path, hint=to_install("pyarrow"))
     import pyarrow.parquet
 
     try:

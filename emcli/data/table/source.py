@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, Protocol, cast
 
-from emcli.errors import EmcliError, Exit, Problem
+from emcli.errors import EmcliError, Exit, Problem, to_install
 from emcli.files.inputs import reason, shown_name, standard_input, why_unreadable
 
 _CONVERT_HINT, _DECOMPRESS_HINT = "save it as CSV first", "decompress it first"
@@ -148,7 +148,7 @@ def _zstd_stream(reader: Reader) -> ByteStream:
     try:
         import zstandard  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
-        hint = "pip install zstandard, or decompress it first: zstd -dc FILE | emcli … -"
+        hint = f"{to_install('zstandard')}; or decompress it first: zstd -dc FILE | emcli … -"
         raise data_error("zstd data need the Python package zstandard", reader.name, hint=hint) from None
     decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 27)
     stream: ByteStream = decompressor.stream_reader(reader, read_across_frames=True)

@@ -113,7 +113,7 @@ def _climbs(candidates: Sequence[Candidate]) -> Panel:
     x_range = (-0.04 * reach, reach) if max(lasts) > 2 * reach else None
     title = "Log-likelihood of each candidate" if alone else "Log-likelihood by kind and k, the best of each bold"
     y_range = climb_range(curves, curves if alone else bold) if curves else None
-    return Panel(title, "iteration", "log-likelihood (nats)", series, whole=True, x_range=x_range, y_range=y_range)
+    return Panel(title, "iteration", "log-likelihood", series, whole=True, x_range=x_range, y_range=y_range)
 
 
 def _k(candidate: Candidate) -> int:

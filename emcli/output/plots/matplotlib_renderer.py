@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emcli.errors import EmcliError, Exit, escaped, quoted
+from emcli.errors import EmcliError, Exit, escaped, quoted, to_install
 from emcli.output.plots.figure import Panel, Picture, Series, described
 from emcli.types import Array
 
@@ -64,8 +64,8 @@ def need_matplotlib(path: str) -> None:
         with _among_defaults():
             import matplotlib.figure  # noqa: F401
     except ImportError:
-        what = f"drawing {quoted(path, 200)} needs matplotlib: pip install 'emcli[plot]'"
-        raise EmcliError(Exit.USAGE, what) from None
+        what = f"drawing {quoted(path, 200)} needs the Python package matplotlib"
+        raise EmcliError(Exit.USAGE, what, hint=to_install("matplotlib")) from None
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import IO, Self, TypeVar
 
 import numpy as np
 
-from emcli.errors import MAX_LINE, EmcliError, Exit, escaped
+from emcli.errors import MAX_LINE, EmcliError, Exit, escaped, to_install
 from emcli.output.plots.figure import Panel, Picture, Series
 from emcli.output.terminal import STAND_INS, columns, console, sayable, takes_colour, takes_unicode
 from emcli.types import Array
@@ -31,8 +31,8 @@ def need_uniplot() -> None:
     try:
         import uniplot  # noqa: F401
     except ImportError:
-        what = "drawing in the terminal needs uniplot: pip install 'emcli[plot]'"
-        raise EmcliError(Exit.USAGE, what) from None
+        what = "drawing in the terminal needs the Python package uniplot"
+        raise EmcliError(Exit.USAGE, what, hint=to_install("uniplot")) from None
 
 
 def drawn(picture: Picture, stream: IO[str]) -> str:
