@@ -118,7 +118,7 @@ def test_more_columns_are_shown_on_their_principal_axes() -> None:
     x = np.concatenate([labelled(panel, f"cluster {j + 1}").x for j in range(3)])
     y = np.concatenate([labelled(panel, f"cluster {j + 1}").y for j in range(3)])
     assert np.allclose([x.var(), y.var()], variances[:2]) and abs(float(np.mean(x * y))) < 1e-12
-    assert panel.x_label == f"principal axis 1 ({100 * variances[0] / variances.sum():.0f} % of variance)"
+    assert panel.x_label == f"PC 1 ({100 * variances[0] / variances.sum():.0f} % of variance)"
     assert "Petal.Length" in panel.note
     centroid = labelled(panel, "centroid")
     assert np.allclose(centroid.x[0], x[: result.parameters["sizes"][0]].mean())
@@ -151,8 +151,8 @@ def test_coins_go_from_their_start_to_the_fit_with_the_truth_beside() -> None:
     panel, rows, _ = panels(picture)
     assert [labelled(panel, f"coin {j + 1}").y[-1] for j in (0, 1)] == pytest.approx(result.parameters["heads"], 1e-12)
     heads = np.loadtxt(SAMPLES / "two_coins.csv", delimiter=",", skiprows=1)[:, 0].astype(int)
-    assert labelled(rows, "rows").y.tolist() == np.bincount(heads, minlength=11).tolist()
-    total = labelled(rows, "sum")
+    assert labelled(rows, "observed").y.tolist() == np.bincount(heads, minlength=11).tolist()
+    total = labelled(rows, "mixture")
     assert total.x.tolist() == list(range(11)) and total.y.sum() == pytest.approx(500, rel=1e-12)
 
 
@@ -162,7 +162,7 @@ def test_where_tosses_differ_shares_of_heads_are_counted_and_expected_alike() ->
     heads = rng.binomial(tosses, np.array([0.3, 0.8])[rng.integers(0, 2, 5000)])
     _, picture = fitted("coins", np.column_stack([heads, tosses]).astype(float))
     panel = panels(picture)[1]
-    counted, expected = labelled(panel, "rows").y, labelled(panel, "sum").y
+    counted, expected = labelled(panel, "observed").y, labelled(panel, "mixture").y
     assert counted.sum() == 5000 and expected.sum() == pytest.approx(5000, rel=1e-9)
     assert np.abs(counted - expected).max() < 5 * np.sqrt(expected.max())
 
@@ -174,13 +174,13 @@ def test_gaussians_are_shown_at_three_moments_and_their_curves_hold_the_rows() -
     assert [panel.title for panel in moments] == ["Start", "After 5 iterations", f"End, after {last} iterations"]
     assert climb.title.startswith("Log-likelihood")
     for panel in moments:
-        bars = labelled(panel, "rows")
+        bars = labelled(panel, "observed")
         width = float(bars.x[1] - bars.x[0])
         assert bars.y.sum() == 3000 and panel.x_label == "x"
-        assert area(labelled(panel, "sum")) / width == pytest.approx(3000, rel=0.02)
+        assert area(labelled(panel, "mixture")) / width == pytest.approx(3000, rel=0.02)
         assert panel.y_range == moments[0].y_range
     end = moments[-1]
-    width = float(np.diff(labelled(end, "rows").x)[0])
+    width = float(np.diff(labelled(end, "observed").x)[0])
     for j, (weight, mean) in enumerate(zip(result.parameters["weights"], result.parameters["means"], strict=True)):
         curve = labelled(end, f"component {j + 1}")
         assert area(curve) / width == pytest.approx(3000 * weight, rel=0.02)

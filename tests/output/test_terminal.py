@@ -402,4 +402,4 @@ def test_help_fits_eighty_columns_and_shows_examples_before_options(command: tup
     if command in (("fit",), ("compare",)):
         panels = re.findall(r"^╭─ (\w+) ─", said, re.M)
         assert panels == ["Arguments", "Options", "Model", "Data", "Starts", "Output", "Messages"]
-        assert re.search(r"--restarts +auto\|N +as many starts as it takes, or N \(auto\)", said)
+        assert re.search(r"--restarts +auto\|N +random starts: as many as it takes, or exactly", said)

@@ -75,7 +75,7 @@ def _ranking(candidates: Sequence[Candidate], criterion: str, title: str) -> Pan
         above = int(np.sum(known > value + reach))
         if not larger and float(known.max()) > value + 1.5 * reach:
             y_range = value - 0.06 * reach, value + reach
-            title += f" ({above} above the frame)"
+            title += f" ({above} beyond the axis)"
     ks = [_k(one) for one in candidates]
     x_range = min(ks) - 0.4, max(ks) + 0.4
     name = criterion if criterion in ("silhouette", "gap") else criterion.upper()

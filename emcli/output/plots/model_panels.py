@@ -151,8 +151,8 @@ def _tossed(model: BinomialMixture, rows: Rows) -> Panel:
         reached = np.where(below < 0, 0.0, bdtr(np.clip(below, 0, distinct), distinct.astype(np.int64), p))
         expected.append(np.diff(reached @ often))
     each = model.weights[:, None] * np.array(expected)  # (k, bins)
-    series = [Series("bars", edges, bin_counts(values, weights, limit), "rows")]
-    series.append(Series("line", middle, each.sum(axis=0), "sum", None, "bold"))
+    series = [Series("bars", edges, bin_counts(values, weights, limit), "observed")]
+    series.append(Series("line", middle, each.sum(axis=0), "mixture", None, "bold"))
     series += [Series("line", middle, y, f"coin {j + 1}", j) for j, y in enumerate(each)]
     whole = len(distinct) == 1
     return Panel("Rows, and what the coins expect", x_label, y_label, series, whole=whole)
@@ -211,8 +211,8 @@ def _curves(snapshots: Snapshots, rows: Rows) -> list[Panel]:
     y_range = (0.0, 1.06 * max(top, most))
     panels = []
     for snapshot, (x, each) in zip(snapshots, shown, strict=True):
-        series = [Series("bars", edges, heights, "rows")]
-        series.append(Series("line", x, each.sum(axis=0), "sum", None, "bold"))  # first: the components lie on it
+        series = [Series("bars", edges, heights, "observed")]
+        series.append(Series("line", x, each.sum(axis=0), "mixture", None, "bold"))  # first: the components lie on it
         series += [Series("line", x, y, f"component {j + 1}", j) for j, y in enumerate(each)]
         title = _when(snapshot.iteration, snapshots[-1].iteration)
         panels.append(Panel(title, rows.names[0], _per_bin(edges), series, y_range=y_range))

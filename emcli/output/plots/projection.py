@@ -48,7 +48,7 @@ class Projection:
         axes = leading if common else leading / (unit * _scale(rows))
         scaled = "" if common else "; columns scaled to unit sd"
         note = "\n".join(f"axis {i + 1} = {_sum(axis, rows.names)}" for i, axis in enumerate(leading)) + scaled
-        labels = [f"principal axis {i + 1} ({100 * share:.0f} % of variance)" for i, share in enumerate(shares)]
+        labels = [f"PC {i + 1} ({100 * share:.0f} % of variance)" for i, share in enumerate(shares)]
         return cls(axes, rows.scaling.to_original(mean), (labels[0], labels[1]), note)
 
     def place(self, points: Array) -> Array:
