@@ -32,7 +32,7 @@ def print_fit(result: FitResult, page: Page, verbose: bool) -> None:
         *_agreement(result),
     ]
     if not page.is_markdown:
-        blocks, lines = (*blocks, _iterations(result, verbose)), [climb(result, page.stream), *lines]
+        blocks, lines = (*blocks, _iterations(result, page.width, verbose)), [climb(result, page.stream), *lines]
     page.write(blocks, lines)
 
 
@@ -49,10 +49,10 @@ def _title(result: FitResult) -> str:
     return f"{result.kind.name}, k={settings['k']}{kind}: {rows}"
 
 
-def _iterations(result: FitResult, verbose: bool) -> Grid:
+def _iterations(result: FitResult, width: int, verbose: bool) -> Grid:
     """Log-likelihood (K-means: inertia) of each iteration of the best start, and what it gained."""
     values = [measures.objective for measures in result.measures(result.best)]
-    shown = scores([value or 0.0 for value in values], 6)
+    shown = scores([value or 0.0 for value in values], 6, apart=False)
     rows = []
     for i, value in enumerate(values):
         change = "" if i == 0 else gain(value or 0.0, values[i - 1] or 0.0)
@@ -64,8 +64,8 @@ def _iterations(result: FitResult, verbose: bool) -> Grid:
             *rows[-LAST_ITERATIONS:],
         ]
     titles = ["iteration", objective(result), "gain" if result.inertia is None else "change", "step"]
-    kept = len(titles) - (set(result.best.steps) == {"em"})
-    return Grid(titles[:kept], [row[:kept] for row in rows])
+    whole, plain = Grid(titles, rows), Grid(titles[:-1], [row[:-1] for row in rows])
+    return plain if set(result.best.steps) == {"em"} or whole.width > width else whole
 
 
 def objective(result: FitResult) -> str:

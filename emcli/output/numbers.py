@@ -39,14 +39,15 @@ def numbers(values: Sequence[Value], apart: Sequence[Value] | None = None) -> li
     return [number(value, digits) for value in values]
 
 
-def scores(values: Sequence[float], decimals: int = 3) -> list[str]:
-    """Criteria of fits with as many decimals as tell them apart, at least so many."""
+def scores(values: Sequence[float], decimals: int = 3, apart: bool = True) -> list[str]:
+    """Scores of fits with so many decimals, or more to tell them `apart`; very large or small ones with an exponent."""
     largest = max(map(abs, values), default=0.0)
     text: Callable[[float, int], str] = number
     digits, most = DIGITS, MAX_DIGITS
     if FIXED[0] <= largest < FIXED[1] or not largest:
         text, digits, most = _with_decimals, decimals, max(decimals, MAX_DIGITS - len(f"{largest:.0f}"))
-    digits = _digits(values, text, digits, most, SCORE_NOISE)
+    if apart:
+        digits = _digits(values, text, digits, most, SCORE_NOISE)
     return [text(value, digits) for value in values]
 
 

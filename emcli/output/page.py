@@ -152,8 +152,9 @@ class Page:
         from rich.text import Text
 
         text, colour = _plain(line), line.colour if isinstance(line, Line) else ""
-        whole = not is_terminal(self.stream) or len(text) <= self.width
-        for part in [text] if whole else wrapped(text, self.width):
+        width = min(self.width, columns(self.stream))
+        whole = not is_terminal(self.stream) or len(text) <= width
+        for part in [text] if whole else wrapped(text, width):
             screen.print(Text(part, style=colour))
 
 

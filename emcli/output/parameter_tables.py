@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from emcli.errors import escaped
 from emcli.inference.bootstrap import LEVELS
 from emcli.inference.fit_result import FitResult
 from emcli.models.plain_values import Count, Titled
@@ -15,6 +16,7 @@ from emcli.output.page import ENDLESS, Block, Grid
 from emcli.types import Array
 
 MAX_MATRIX_COLUMNS = 6  # columns of the data up to which whole covariance matrices are shown
+MAX_NAME = 24  # characters of a column's name in these
 MAX_LINES = 100  # of parameters, or of components, in one table
 MAX_TABLES = 6  # that show one table too wide for a page
 ERRORS = ("std. error", "2.5 %", "97.5 %")
@@ -115,6 +117,7 @@ def covariances(result: FitResult, width: int) -> Iterator[Block]:
         or not 1 < len(names) <= MAX_MATRIX_COLUMNS
     ):
         return
+    names = tuple(escaped(name, MAX_NAME) for name in names)
     matrices = np.asarray(result.parameters["covariances"], dtype=np.float64)
     shown = [("all", matrices[0])] if shape == "tied" else [(str(i + 1), m) for i, m in enumerate(matrices)]
     rows = [

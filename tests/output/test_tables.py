@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import SAMPLES, fit, run, run_here
+from rich.cells import cell_len
 
 from emcli.models.plain_values import Count, Share
 from emcli.output.numbers import difference, gain, number, numbers, scores
@@ -93,6 +94,15 @@ def test_tables_in_a_pipe_are_as_wide_as_asked_and_lines_stay_whole(command: tup
         assert "Not shown at this width" not in wide and "Not shown at this width: " in narrow
         needed = re.search(r"all with --width (\d+) or --format csv", narrow)
         assert needed and "Not shown" not in run(*command, "--width", needed[1]).stdout.split("\n\n")[1]
+
+
+def test_long_and_foreign_names_keep_to_the_width(write: Write) -> None:
+    rows = "".join(f"{i % 7}.{i},{i * i % 11}.5,{i * 3 % 5}.{i % 3}\n" for i in range(40))
+    data = write("u.csv", f"größe 高さ,{'a very long name of a column ' * 3},b\n{rows}")
+    for width in (60, 80):
+        said = run("fit", "gmm", data, "-k", 2, "--width", width, *QUICK).stdout
+        assert max(map(cell_len, tables(said))) <= width
+        assert "covariance of" in said and "高さ" in said
 
 
 def test_a_table_of_very_many_columns_shows_some_and_says_how_to_get_the_others(write: Write) -> None:
