@@ -99,7 +99,7 @@ def test_tables_in_a_pipe_are_as_wide_as_asked_and_lines_stay_whole(command: tup
 def test_long_and_foreign_names_keep_to_the_width(write: Write) -> None:
     rows = "".join(f"{i % 7}.{i},{i * i % 11}.5,{i * 3 % 5}.{i % 3}\n" for i in range(40))
     data = write("u.csv", f"größe 高さ,{'a very long name of a column ' * 3},b\n{rows}")
-    for width in (60, 80):
+    for width in (70, 80):
         said = run("fit", "gmm", data, "-k", 2, "--width", width, *QUICK).stdout
         assert max(map(cell_len, tables(said))) <= width
         assert "covariance of" in said and "高さ" in said
