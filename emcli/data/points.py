@@ -17,7 +17,7 @@ from emcli.data.duplicates import merged
 from emcli.data.rows import Columns, DataFault, Observations, PartitionSum, Rows, Sampler
 from emcli.data.scaling import OutOfRange, Scaling, ScalingRule, mean_of, summed
 from emcli.data.table.columns import columns_named
-from emcli.data.table.table import ColumnSelection
+from emcli.data.table.table import Choice, ColumnSelection
 from emcli.errors import FitWarning, quoted
 from emcli.types import Array
 
@@ -36,7 +36,8 @@ class Points(Observations):
         self, header: Sequence[str], find: Callable[[str], int], taken: AbstractSet[int], settings: DataSettings
     ) -> ColumnSelection:
         """The columns named, or all that have no other role."""
-        left_out = set(columns_named(settings.exclude or (), header, find))
+        excluded = columns_named(settings.exclude or (), header, find)
+        left_out = set(excluded)
         if settings.columns:
             used = columns_named(settings.columns, header, find)
         else:
@@ -44,7 +45,7 @@ class Points(Observations):
         columns = tuple(i for i in used if i not in left_out)
         if not columns:
             raise DataFault("no columns are left to fit")
-        return ColumnSelection(columns)
+        return ColumnSelection(columns, choice=Choice(columns, excluded, bool(settings.columns)))
 
     def prepare(self, columns: Columns, k: int, rule: ScalingRule, settings: DataSettings) -> Rows:
         """Rows in working coordinates (d, n), equal ones merged where that saves work. Raises DataFault."""

@@ -142,8 +142,8 @@ def test_a_folder_without_parts_and_a_file_that_is_no_part_are_refused(tmp_path:
         ([1.0, 2.0, float("nan")], "x.parquet:3:1: missing value in column 'x'"),
         ([1.0, 2.0, float("inf")], "x.parquet:3:1: value is not finite in column 'x', got 'inf'"),
         ([1, 2**53 + 1], "x.parquet:2:1: integer beyond 2^53 in column 'x', got '9007199254740993'"),
-        (["a", "b"], "x.parquet:1:1: cannot read 'a' as a number in column 'x'"),
-        ([True, False], "x.parquet:1:1: cannot read 'true' as a number in column 'x'"),
+        (["a", "b"], "x.parquet:1:1: column 'x' is text ('a' on line 1 and 1 more)"),
+        ([True, False], "x.parquet:1:1: column 'x' is text ('true' on line 1 and 1 more)"),
     ],
 )
 def test_what_a_parquet_cell_cannot_be_is_told_with_its_row(tmp_path: Path, values: list[Any], said: str) -> None:

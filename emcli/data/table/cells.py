@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 is_number = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?").fullmatch
 is_not_finite = re.compile(r"[-+]?(?:nan|inf|infinity)", re.IGNORECASE).fullmatch
@@ -62,3 +64,96 @@ class NumberFormat:
         if self.decimal == ".":
             return data
         return None if delimiter == self.decimal or b"." in data else data.replace(b",", b".")
+
+
+_CURRENCIES = "$¢£¤¥฿₣₤₦₩₪₫€₭₮₱₲₴₵₸₹₺₽₿"
+_CODES = "AUD|BRL|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HUF|INR|JPY|MXN|NOK|PLN|SEK|USD|ZAR"
+MAX_WRITTEN = 40  # characters, beyond which no number is written with marks or a unit
+_MINUS = "-+\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"
+_written = re.compile(
+    rf"(?P<sign>[{_MINUS}]?)[{_BLANKS}]*"
+    rf"(?P<before>(?:(?:(?:[A-Z]{{1,2}})?[{_CURRENCIES}]|{_CODES})[{_BLANKS}]*)?)(?P<second>[{_MINUS}]?)[{_BLANKS}]*"
+    rf"(?P<digits>[.,]?[0-9]+(?:[.,'\u2019_{_BLANKS}][0-9]+)*[.,]?)(?:[eE][-+]?[0-9]+)?"
+    rf"(?P<after>(?:[{_BLANKS}]*(?:[%‰{_CURRENCIES}]|{_CODES}|[^\W\d_]{{1,6}}[²³]?(?:/[^\W\d_]{{1,3}}[²³]?)?|°[CF]?))?)"
+).fullmatch
+
+
+class Writing(NamedTuple):
+    """How a number is written. Of one mark before three digits, as in 1,234, only other cells tell what it is."""
+
+    decimal: str  # a comma, a point, or nothing
+    thousands: str  # mark between groups of digits, or nothing
+    unsure: bool  # may the decimal mark be one between groups?
+    minus: str  # a minus that is none in ASCII
+    affix: str  # what stands beside the number: €, %, kg; with blanks that are no plain spaces
+    is_unit: bool  # is that neither a currency nor a per cent sign?
+
+
+def writing(cell: str) -> Writing | None:
+    """How the number in a cell is written; None where it is no number in any way of writing that people have."""
+    found = _written(cell) if len(cell) < MAX_WRITTEN else None
+    if found is None or (found["before"] and found["after"]) or (found["sign"] and found["second"]):
+        return None
+    marks = _marks(found["digits"])
+    if marks is None:
+        return None
+    sign, affix = found["sign"] or found["second"], (found["before"] or found["after"]).strip(" ")
+    is_unit = affix != "" and re.fullmatch(f"{_CODES}|[A-Z]*[%‰{_CURRENCIES}]", affix.strip()) is None
+    return Writing(*marks, "" if sign in "-+" else sign, affix, is_unit)
+
+
+def _marks(digits: str) -> tuple[str, str, bool] | None:
+    """The decimal mark of a number, the one between groups of digits, and whether the first may be the second."""
+    parts = re.split("([^0-9])", digits.translate({**dict.fromkeys(map(ord, _BLANKS), " "), 0x2019: "'"}))
+    groups, marks = parts[::2], parts[1::2]
+    if not marks:
+        return "", "", False
+    last = marks[-1]
+    if len(marks) == 1 and last in ".,":
+        return (last, "", _is_grouped(groups)) if any(groups) else None
+    if len(set(marks)) == 1:
+        return ("", last, False) if _is_grouped(groups) else None
+    if len(set(marks[:-1])) == 1 and last not in marks[:-1] and last in ".," and _is_grouped(groups[:-1]):
+        return last, marks[0], False
+    return None
+
+
+def _is_grouped(groups: Sequence[str]) -> bool:
+    """Are digits in groups as people write them: of three, in India of two before the last three?"""
+    first, middle, last = groups[0], groups[1:-1], groups[-1]
+    by_three = len(first) <= 3 and all(len(group) == 3 for group in middle)
+    by_two = len(first) <= 2 and all(len(group) == 2 for group in middle)
+    return len(last) == 3 and first[:1] not in ("", "0") and (by_three or by_two)
+
+
+class Writings:
+    """The ways in which the numbers of a table are written, as far as they were seen."""
+
+    def __init__(self) -> None:
+        self._roles: Counter[tuple[str, str]] = Counter()  # of commas and points: decimal, group, or unsure
+        self._others: dict[str, None] = {}  # other marks between groups
+
+    def add(self, found: Writing) -> None:
+        """Note how one number is written."""
+        if found.decimal:
+            self._roles[found.decimal, "unsure" if found.unsure else "decimal"] += 1
+        if found.thousands in (",", "."):
+            self._roles[found.thousands, "group"] += 1
+        elif found.thousands:
+            self._others[found.thousands] = None
+
+    def marks(self, delimiter: str) -> tuple[str, str, bool]:
+        """The decimal mark and the one between groups, empty where nothing tells them; and whether that is a guess."""
+        seen, other = self._roles, next(iter(self._others), "")
+        if seen[",", "group"] or (seen[",", "unsure"] and not seen[",", "decimal"] and self._comma_groups(delimiter)):
+            return ".", ",", False
+        if seen[",", "decimal"] or seen[",", "unsure"]:
+            points = seen[".", "group"] or (seen[".", "unsure"] and not seen[".", "decimal"])
+            return ",", "." if points else other, not (seen[",", "decimal"] or points)
+        if seen[".", "group"]:
+            return ",", ".", False
+        return "." if seen[".", "decimal"] else "", other, False
+
+    def _comma_groups(self, delimiter: str) -> bool:
+        """Are commas before three digits more likely between groups than decimal?"""
+        return delimiter == "," or self._roles[".", "decimal"] > 0

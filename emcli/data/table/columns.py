@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+import shlex
+from collections.abc import Callable, Iterator, Sequence
 
 from emcli.errors import EmcliError, Exit, quoted
+
+_MIN_RUN = 3  # columns beside each other that are named as a range
+_MAX_NAME = 30  # characters of a name to type
 
 
 def columns_named(specs: Sequence[str], header: Sequence[str], find: Callable[[str], int]) -> tuple[int, ...]:
@@ -38,3 +43,36 @@ def _ends(spec: str, header: Sequence[str]) -> tuple[str, str] | None:
         ranges = " or ".join(f"from {quoted(a)} to {quoted(b)}" for a, b in likely[:3])
         raise EmcliError(Exit.USAGE, f"{quoted(spec)} could be the columns {ranges}", hint="give their numbers")
     return likely[0] if likely else None
+
+
+def columns_to_type(columns: Sequence[int], header: Sequence[str]) -> str:
+    """What to write on a command line for columns, from 0 in ascending order: names and ranges, or numbers."""
+    return shlex.quote(",".join(_written(columns, header)))
+
+
+def _written(columns: Sequence[int], header: Sequence[str]) -> Iterator[str]:
+    at = 0
+    while at < len(columns):
+        run = 1
+        while at + run < len(columns) and columns[at + run] == columns[at] + run:
+            run += 1
+        first, last = columns[at], columns[at + run - 1]
+        if run >= _MIN_RUN:
+            yield _range(first, last, header)
+        else:
+            yield from (_name_to_type(column, header) for column in range(first, last + 1))
+        at += run
+
+
+def _name_to_type(column: int, header: Sequence[str]) -> str:
+    """The name of a column; its number where the name is not unique, or hard to type."""
+    name = header[column]
+    plain = name.isprintable() and re.fullmatch("[^-,\"'][^,\"']*", name) and name == name.strip()
+    return name if plain and len(name) <= _MAX_NAME and header.count(name) == 1 else str(column + 1)
+
+
+def _range(first: int, last: int, header: Sequence[str]) -> str:
+    ends = [_name_to_type(column, header) for column in (first, last)]
+    if not all(re.fullmatch(r"\w[\w.]*", end) for end in ends):
+        ends = [str(first + 1), str(last + 1)]
+    return "-".join(ends)

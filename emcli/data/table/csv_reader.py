@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from emcli.data.table.numeric_chunks import count_byte
@@ -80,9 +81,21 @@ def _first_unreadable(data: bytes) -> tuple[int, str, str | None] | None:
 def records(lines: Iterator[tuple[int, str]], dialect: CsvDialect, name: str) -> Iterator[Record]:
     """First line, last line and stripped fields of each row that is neither blank nor a comment.
 
-    A quote counts only at the start of a field. With the delimiter space, any run of spaces and tabs separates.
-    Raises EmcliError for a row of more fields than a table may have columns, before it is split.
+    Where each line ends with a delimiter, what would follow it is no field. A quote counts only at the start of a
+    field. With the delimiter space, any run of spaces and tabs separates. Raises EmcliError for a row of more fields
+    than a table may have columns, before it is split.
     """
+    rows = _records(lines, dialect, name)
+    return map(partial(without_last, dialect.trailing), rows) if dialect.trailing else rows
+
+
+def without_last(width: int, row: Record) -> Record:
+    """A row without an empty field after so many others."""
+    fields = row[2]
+    return (row[0], row[1], fields[:-1]) if len(fields) == width + 1 and not fields[-1] else row
+
+
+def _records(lines: Iterator[tuple[int, str]], dialect: CsvDialect, name: str) -> Iterator[Record]:
     delimiter, comment = dialect.delimiter or ",", dialect.comment
     most = dialect.sizes.columns
     grammar = _field_grammar(delimiter)

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import NamedTuple
 
-from emcli.data.table.cells import NumberFormat, is_not_finite, is_number
+from emcli.data.table.cells import MISSING, NumberFormat, is_not_finite, is_number, writing
 from emcli.data.table.csv_reader import TooWide, numbered_lines, records
 from emcli.data.table.source import data_error
 from emcli.data.table.table import CsvDialect, Record, TextChunk
@@ -19,6 +20,8 @@ _is_integer = re.compile(r"[-+]?[0-9]+").fullmatch
 _is_year = re.compile(r"19[0-9][0-9]|20[0-9][0-9]|2100").fullmatch
 _are_flips = re.compile("[HT]+|[ht]+").fullmatch
 _MISSING_FLIPS = 5  # rows that are looked at for flips, as the first ones may be missing
+_EXCEL_LINE = re.compile(rb'("?sep=.[^\r\n]{0,9}?)[;,\t|]*\r?\n', re.IGNORECASE)
+_ROWS_LOOKED_AT = 20  # after the first one
 _COMMA_OF_NO_NUMBER = re.compile(rb"(?<![0-9]),|,(?![0-9])")
 _COMMA_AT_QUOTE = re.compile(rb'",|,"')
 
@@ -77,6 +80,8 @@ def detect_header(
     form = NumberFormat.of(dialect.decimal, dialect.thousands)
     if form and all(map(form.plain, first)):
         return False, ()
+    if not all(map(is_number, first)) and _are_odd_numbers(first, others):
+        return False, ()
     numeric = [cell for cell in first if is_number(cell) or is_not_finite(cell)]
     if len(first) == 1 and _are_flips(first[0]):  # a column may be called HT: what follows decides
         return not any(len(cells) == 1 and _are_flips(cells[0]) for _, _, cells in islice(others, _MISSING_FLIPS)), ()
@@ -91,13 +96,75 @@ def detect_header(
     return False, (FitWarning("header-guess", "first row is numeric, read as data"),) if doubtful else ()
 
 
-def column_names(first: Sequence[str], has_header: bool) -> tuple[tuple[str, ...], tuple[FitWarning, ...]]:
-    """Names of the columns from the first row, numbers where there are none; and a warning about missing ones."""
+def _are_odd_numbers(first: Sequence[str], others: Iterator[Record]) -> bool:
+    """Are all cells numbers in some way of writing, or missing, and some plain or written as that below?"""
+    written = [writing(cell) for cell in first]
+    if not all(found or (cell and cell.lower() in MISSING) for found, cell in zip(written, first, strict=True)):
+        return False
+    if any(map(is_number, first)):
+        return True
+    below = map(writing, next(others, (0, 0, [""]))[2])
+    return any(one and other and one[2:] == other[2:] for one, other in zip(written, below, strict=False))
+
+
+def column_names(first: Sequence[str], has_header: bool) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Names of the columns from the first row, numbers where there are none; and which of a header have none."""
     if not has_header:
         return tuple(str(number) for number in range(1, len(first) + 1)), ()
     names = tuple(name or str(number) for number, name in enumerate(first, 1))
-    unnamed = [str(number) for number, name in enumerate(first, 1) if not name]
-    if not unnamed:
-        return names, ()
-    listed = ", ".join(unnamed[:5]) + (", …" if len(unnamed) > 5 else "")
-    return names, (FitWarning("unnamed-column", f"columns without a name are called by their numbers: {listed}"),)
+    return names, tuple(column for column, name in enumerate(first) if not name)
+
+
+def unnamed_columns(columns: Sequence[int]) -> tuple[FitWarning, ...]:
+    """A warning that columns, from 0, have no name."""
+    if not columns:
+        return ()
+    listed = ", ".join(str(column + 1) for column in columns[:5]) + ", …" * (len(columns) > 5)
+    what = f"columns without a name are called by their numbers: {listed}"
+    if 0 in columns:
+        what += "; R and pandas write row names without one, which --exclude 1 leaves out"
+    return (FitWarning("unnamed-column", what),)
+
+
+class Layout(NamedTuple):
+    """How the rows of a file stand to its first one."""
+
+    trailing: int = 0  # columns where each line ends with one more delimiter; 0: they do not
+    row_names: bool = False  # has the first row one name less than the others have fields?
+    ragged_hint: str | None = None  # what to type where that is so, or where a title comes before the table
+
+
+def check_first_line(start: TextChunk, name: str) -> None:
+    """Raise EmcliError where the first line is one that Excel takes for itself: `sep=;`."""
+    if found := _EXCEL_LINE.match(start.data):
+        what = f"{quoted(found[1].decode())} tells Excel the delimiter and is no row"
+        raise data_error(what, name, start.line, hint=f"--skip {start.line} begins after it")
+
+
+def layout(first: Record, chunks: Sequence[TextChunk], dialect: CsvDialect, name: str) -> Layout:
+    """How the first row, and others in chunks of lines, hang together."""
+    names, rows = first[2], list[Record]()
+    try:
+        following = records(numbered_lines(chunks, name), dialect, name)
+        rows += islice(following, 1, _ROWS_LOOKED_AT if names[-1] else None)
+    except EmcliError:  # it is told when the row is read
+        pass
+    if not rows:
+        return Layout()
+    width = len(names) - (not names[-1])
+    if width and all(len(fields) == width + 1 and not fields[-1] for _, _, fields in rows):
+        return Layout(trailing=width)
+    if width and not names[-1] and all(len(fields) == width for _, _, fields in rows):
+        return Layout(trailing=width)
+    counts = Counter(len(fields) for _, _, fields in rows)
+    usual = counts.most_common(1)[0][0]
+    if dialect.header is False or len(names) >= usual:
+        return Layout()
+    is_named = not any(map(writing, names))
+    if len(counts) == 1 and usual == len(names) + 1 and is_named and any(map(writing, rows[0][2][1:])):
+        hint = "--exclude 1 leaves them out"
+        if usual == 2 and dialect.delimiter == ",":
+            hint += "; where the comma is decimal, --decimal , reads one column"
+        return Layout(row_names=True, ragged_hint=hint)
+    line = next(first for first, _, fields in rows if len(fields) == usual)
+    return Layout(ragged_hint=f"--skip {line - 1} begins at line {line}, where rows of {usual} fields begin")

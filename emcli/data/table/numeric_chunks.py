@@ -24,6 +24,12 @@ def has_only_numbers(data: bytes, delimiter: str) -> bool:
     return not data.translate(None, _PLAIN + delimiter.encode())
 
 
+def without_trailing(data: bytes, delimiter: str) -> bytes:
+    """Lines without the delimiter at the end of each."""
+    mark = delimiter.encode()
+    return data.replace(mark + b"\r\n", b"\n").replace(mark + b"\n", b"\n").removesuffix(mark)
+
+
 def parse(data: bytes, delimiter: str, width: int, columns: Sequence[int], by_arrow: bool = False) -> Array | None:
     """Some columns of whole lines of text, (n, columns), each line a row.
 

@@ -34,7 +34,7 @@ def read_table(source: str, dialect: CsvDialect, choose: Chooser, stdin: BinaryI
         if builder is None:
             name = source if is_folder(source) else file.name
             whole = replace(file, name=name, size=total_size(files) or file.size)
-            selection = choose(file.header, name, bool(file.dialect.header))
+            selection = _chosen(choose, replace(file, name=name))
             builder = TableBuilder(whole, selection, StringColumn)
         builder.read(file)
     assert builder is not None
@@ -53,7 +53,7 @@ def read_chunks(
     any_rows = False
     for number, file in enumerate(_opened(files, dialect, stdin), 1):
         if selection is None:
-            selection = choose(file.header, file.name, bool(file.dialect.header))
+            selection = _chosen(choose, file)
         records = _Pieces(_records(file, selection), rows)
         is_first = True
         while not records.ended:
@@ -65,6 +65,17 @@ def read_chunks(
                 any_rows = any_rows or builder.count > 0
                 yield builder.table(empty=any_rows or number < len(files))
             is_first = False
+
+
+def _chosen(choose: Chooser, file: FilePreamble) -> ColumnSelection:
+    """The columns to read. Raises EmcliError where one is of row names that the header does not name."""
+    selection = choose(file.header, file.name, bool(file.dialect.header))
+    if file.row_names and 0 in selection.numeric:
+        place = (file.header_line,) if file.header_line else ()
+        names = counted(len(file.header) - 1, "name")
+        what = f"{names} for {len(file.header)} fields a row: the first are row names, as R writes them"
+        raise data_error(what, file.name, *place, hint=file.ragged_hint)
+    return selection
 
 
 class _Pieces:
@@ -120,20 +131,27 @@ def open_table(source: str, dialect: CsvDialect, stdin: BinaryIO | None = None) 
             seen.append(chunk)
         if not seen:
             raise data_error("file is empty", name)
+        start = TextChunk(seen[0].line, b"".join(chunk.data for chunk in seen))
+        detection.check_first_line(start, name)
         if dialect.delimiter is None:
-            start = TextChunk(seen[0].line, b"".join(chunk.data for chunk in seen))
             dialect = replace(dialect, delimiter=detection.detect_delimiter(start, dialect, name))
         chunks = chain(list(seen), _remembered(incoming, seen, dialect.sizes.longest, name))
         rows = csv_reader.records(csv_reader.numbered_lines(chunks, name), dialect, name)
         first = next(rows, None)
         if first is None:
             raise data_error("no data rows, only blank lines or comments", name)
-        has_header, doubts = detection.detect_header(first[2], rows, dialect)
-        header, unnamed = detection.column_names(first[2], has_header)
+        layout = detection.layout(first, seen, dialect, name)
+        dialect = replace(dialect, trailing=layout.trailing)
+        top = first[2][: layout.trailing or None]
+        has_header, doubts = detection.detect_header(top, rows, dialect)
+        header, unnamed = detection.column_names([""] * layout.row_names + top, has_header)
         dialect = replace(dialect, header=has_header)
         body = csv_reader.skip_lines(first[1] if has_header else first[0] - 1, chain(seen, incoming))
         line = first[0] if has_header else None
-        yield FilePreamble(name, dialect, header, line, doubts + unnamed, body, size=reader.size)
+        preamble = FilePreamble(name, dialect, header, line, doubts, body, size=reader.size)
+        yield replace(
+            preamble, unnamed=unnamed, row_names=layout.row_names and has_header, ragged_hint=layout.ragged_hint
+        )
 
 
 def _remembered(incoming: Iterator[TextChunk], seen: list[TextChunk], longest: int, name: str) -> Iterator[TextChunk]:

@@ -1,22 +1,20 @@
-"""The rows and cells of a table that cannot be read, with their places and a hint."""
+"""The rows and cells of a table that cannot be read: a line for each, one for a column of the same, and a hint."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from math import isfinite
 
-from emcli.data.table.cells import NumberFormat, is_not_finite, is_number, missing_marks
-from emcli.data.table.table import CsvDialect
+from emcli.data.table.cells import NumberFormat, Writing, Writings, is_not_finite, is_number, missing_marks, writing
+from emcli.data.table.remedies import Remedies
+from emcli.data.table.table import ColumnSelection, FilePreamble
 from emcli.errors import EmcliError, Exit, FitWarning, Problem, counted, quoted
 
 MAX_SHOWN = 5  # problems that are shown one by one
-_HINTS = {
-    "missing": "--missing drop leaves out rows with missing values",
-    "comment": "--comment '#' skips lines that begin with #",
-    "comma": "write decimals with a point",
-}
-_has_decimal_comma = re.compile(r"[-+]?[0-9]+,[0-9]+").fullmatch
+_FEW_ROWS = 4  # of which a column with hardly any values says nothing about the column
+_is_excel_error = re.compile("#[A-Z0/]+[!?]?").fullmatch
 
 
 def dropped_rows(count: int) -> FitWarning:
@@ -24,79 +22,251 @@ def dropped_rows(count: int) -> FitWarning:
     return FitWarning("dropped-rows", f"{counted(count, 'row')} with missing values left out")
 
 
+@dataclass(frozen=True)
+class Cell:
+    """A cell that cannot be read."""
+
+    order: int  # among all problems
+    name: str  # of the file
+    line: int
+    text: str
+
+
+@dataclass(slots=True)
+class ColumnFaults:
+    """What is wrong with the cells of one column, by kind: missing, text, comment, infinite, written or unit."""
+
+    count: dict[str, int] = field(default_factory=dict)
+    cells: dict[str, list[Cell]] = field(default_factory=dict)  # the first ones
+    writings: list[Writing] = field(default_factory=list)  # different ways in which numbers are written
+    texts: list[str] = field(default_factory=list)  # the first different cells of text
+
+    def of(self, *kinds: str) -> int:
+        """How many cells are of these kinds."""
+        return sum(self.count.get(kind, 0) for kind in kinds)
+
+    def first(self, *kinds: str) -> list[Cell]:
+        """The first cells of these kinds."""
+        return sorted((cell for kind in kinds for cell in self.cells.get(kind, ())), key=lambda cell: cell.order)
+
+
 class RowProblems:
     """Collects the first problems of a table and counts all; also counts the rows that are left out."""
 
-    def __init__(
-        self, header: Sequence[str], numeric: Sequence[int], complete: Sequence[int], dialect: CsvDialect
-    ) -> None:
-        self._header, self._numeric, self._complete, self._dialect = header, numeric, complete, dialect
-        self._missing, self._missing_numbers = missing_marks(dialect.na)
-        self._shown: list[Problem] = []
-        self._count = 0
-        self._first_kind = ""  # decides the hint
-        self._bad_columns: set[int] = set()
-        self.dropped = 0  # rows left out because of missing cells
+    def __init__(self, file: FilePreamble, selection: ColumnSelection) -> None:
+        self._file, self._header, self._dialect = file, file.header, file.dialect
+        self._selection, self._numeric, self._complete = selection, selection.numeric, selection.complete
+        self._missing, self._missing_numbers = missing_marks(file.dialect.na)
+        self._format = NumberFormat.of(file.dialect.decimal, file.dialect.thousands)
+        self._columns: dict[int, ColumnFaults] = {}
+        self._writings = Writings()
+        self._order = 0  # of the next problem
+        self._rows = 0  # that cannot be read
+        self._incomplete = 0  # rows with missing cells
+        self._comments = 0  # rows that begin with #
+        self._ragged: list[tuple[int, Problem]] = []  # the first rows of another number of fields
+        self._ragged_count, self._ragged_comments = 0, 0
+        self._units: tuple[str, int, dict[int, str]] | None = None  # text in the first row: file, line, cells
 
     def __bool__(self) -> bool:
-        return bool(self._count or self.dropped)
+        return bool(self._order or self._rows)
 
-    def add_cells(self, name: str, line: int, fields: Sequence[str], form: NumberFormat | None = None) -> bool:
-        """A row of which some cell that is to be a number is none, or is missing; is it to be kept nevertheless?"""
-        missing, before = False, self._count
+    @property
+    def dropped(self) -> int:
+        """Rows left out because of missing cells."""
+        return self._incomplete if self._dialect.missing == "drop" else 0
+
+    def add_cells(self, name: str, line: int, fields: Sequence[str], is_first: bool = False) -> bool:
+        """A row of which some cell that is to be a number is none, or is missing; is it to be kept nevertheless?
+
+        `is_first`: it comes first after the header.
+        """
+        self._rows += 1
+        before = self._order
+        is_comment = self._looks_like_comment(fields[0], self._header[0] if len(self._header) == 1 else "")
+        self._comments += is_comment
+        has_missing, has_number, text = False, False, dict[int, str]()
         for column in (*self._numeric, *self._complete):
             cell = fields[column]
-            place = f"in column {quoted(self._header[column])}"
-            plain = form.plain(cell) if form else cell
-            if cell.lower() in self._missing or (
-                self._missing_numbers and is_number(plain) and float(plain) in self._missing_numbers
-            ):
-                missing = True
-                if self._dialect.missing == "error":
-                    self._add("missing", f"missing value {place}", name, line, column)
+            plain = self._format.plain(cell) if self._format else cell
+            if self._is_missing(cell, plain):
+                has_missing = True
+                self._add(column, "missing", name, line, cell)
             elif column in self._complete:
                 continue
             elif is_number(plain) or is_not_finite(cell):
+                has_number = True
+                if self._rows <= 1000 and (found := writing(cell)):  # they tell what commas and points mean
+                    self._writings.add(found)
                 if not isfinite(float(plain or cell)):
-                    self._add("finite", f"value is not finite {place}, got {quoted(cell)}", name, line, column)
+                    self._add(column, "infinite", name, line, cell)
+            elif found := writing(cell):
+                has_number = True
+                self._writings.add(found)
+                faults = self._add(column, "unit" if found.is_unit else "written", name, line, cell)
+                if found not in faults.writings[:10]:
+                    faults.writings.append(found)
             else:
-                alone = len(self._header) == 1
-                is_comment = self._looks_like_comment(cell, self._header[0] if alone else "")
-                kind = "comment" if is_comment else "comma" if _has_decimal_comma(cell) else "text"
-                self._add(kind, f"cannot read {quoted(cell)} as a number {place}", name, line, column)
-        keeps = missing and self._dialect.missing == "keep"
-        self.dropped += missing and not keeps
-        return keeps and self._count == before
+                text[column] = cell
+                faults = self._add(column, "comment" if is_comment else "text", name, line, cell)
+                if len(faults.texts) < MAX_SHOWN and cell not in faults.texts:
+                    faults.texts.append(cell)
+        self._incomplete += has_missing
+        if is_first and text and not (has_number or is_comment) and self._dialect.header:
+            self._units = (name, line, text)
+        keeps = has_missing and self._dialect.missing == "keep" and self._order == before
+        self._rows -= keeps
+        return keeps
+
+    def _is_missing(self, cell: str, plain: str) -> bool:
+        if cell.lower() in self._missing:
+            return True
+        return bool(self._missing_numbers) and is_number(plain) is not None and float(plain) in self._missing_numbers
+
+    def _add(self, column: int, kind: str, name: str, line: int, cell: str) -> ColumnFaults:
+        faults = self._columns.setdefault(column, ColumnFaults())
+        faults.count[kind] = faults.count.get(kind, 0) + 1
+        cells = faults.cells.setdefault(kind, [])
+        if len(cells) < (MAX_SHOWN + 1 if len(self._columns) <= 1000 else 1):
+            cells.append(Cell(self._order, name, line, cell))
+        if kind != "missing" or self._dialect.missing == "error":
+            self._order += 1
+        return faults
 
     def add_ragged(self, name: str, line: int, fields: Sequence[str]) -> None:
         """A row that has another number of fields than the header."""
-        is_comment = self._looks_like_comment(self._header[0], fields[0])
-        what = f"{counted(len(fields), 'field')}, expected {len(self._header)}"
-        self._add("comment" if is_comment else "ragged", what, name, line)
+        self._rows += 1
+        self._ragged_count += 1
+        self._ragged_comments += self._looks_like_comment(self._header[0], fields[0])
+        if len(self._ragged) < MAX_SHOWN:
+            what = f"{counted(len(fields), 'field')}, expected {len(self._header)}"
+            self._ragged.append((self._order, Problem(what, name, line)))
+        self._order += 1
 
     def _looks_like_comment(self, *texts: str) -> bool:
-        return self._dialect.comment is None and any(text.startswith("#") for text in texts)
+        starts = (text for text in texts if text.startswith("#"))
+        return self._dialect.comment is None and any(not _is_excel_error(text) for text in starts)
 
-    def _add(self, kind: str, what: str, name: str, line: int, column: int | None = None) -> None:
-        self._first_kind = self._first_kind or kind
-        self._count += 1
-        if column is not None:
-            self._bad_columns.add(column)
-        if len(self._shown) < MAX_SHOWN:
-            self._shown.append(Problem(what, name, line, None if column is None else column + 1))
+    def check(self, good_rows: int) -> None:
+        """Raise EmcliError, exit 3, if there are any, beside so many rows that were read."""
+        if not self._order:
+            return
+        total = good_rows + self._rows
+        remedies = Remedies(self._file, self._selection, self._incomplete, total)
+        count, lines = self._ragged_count, list(self._ragged)
+        if self._ragged_count:
+            remedies.ragged = self._file.ragged_hint
+            remedies.comments = self._ragged_comments > 0
+        if self._units is not None and total > 2:
+            lines += self._units_row(remedies, total)
+            count += len(lines) - len(self._ragged)
+        for column, faults in self._columns.items():
+            for number, shown in self._lines(column, faults, total, remedies):
+                lines += shown[:MAX_SHOWN]
+                count += number
+        first = [problem for _, problem in sorted(lines, key=lambda each: each[0])[:MAX_SHOWN]]
+        raise EmcliError(Exit.DATA, *first, hint=remedies.hint(), unsaid=count - len(first))
 
-    def check(self) -> None:
-        """Raise EmcliError, exit 3, if there are any."""
-        if self._count:
-            raise EmcliError(Exit.DATA, *self._shown, hint=self._hint(), unsaid=self._count - len(self._shown))
+    def no_rows_hint(self) -> str | None:
+        """What to type where every row has a missing cell."""
+        most = max(self._columns, key=lambda column: self._columns[column].of("missing"))
+        emptiest = [c for c in self._columns if self._columns[c].of("missing") == self._columns[most].of("missing")]
+        remedies = Remedies(self._file, self._selection, 0, self._rows)
+        remedies.leave_out += emptiest
+        return remedies.hint()
 
-    def _hint(self) -> str | None:
-        clean = [column for column in self._numeric if column not in self._bad_columns]
-        if self._first_kind == "text" and 0 < len(clean) <= 20:
-            return "--columns " + ",".join(map(self._name_to_type, clean))
-        return _HINTS.get(self._first_kind)
+    def _units_row(self, remedies: Remedies, total: int) -> Iterator[tuple[int, Problem]]:
+        """The line about a first row of text under the header; its cells are forgotten, but for columns of text."""
+        assert self._units is not None
+        name, line, texts = self._units
+        columns = [column for column in texts if self._columns[column].of("text") == 1]
+        if not columns:
+            return
+        order = min(cell.order for c in columns for cell in self._columns[c].cells["text"])
+        for column in columns:
+            faults = self._columns[column]
+            faults.count["text"] -= 1
+            faults.cells["text"] = [cell for cell in faults.cells["text"] if (cell.name, cell.line) != (name, line)]
+            faults.texts = [cell.text for cell in faults.cells["text"]]
+        remedies.scripts.append(f"{line}d")
+        listed = ", ".join(quoted(texts[column]) for column in columns[:3]) + ", …" * (len(columns) > 3)
+        yield order, Problem(f"units or a second header, not a row of numbers ({listed})", name, line)
 
-    def _name_to_type(self, column: int) -> str:
-        """What to write for a column on the command line: its name, or its number where that is no plain word."""
-        name = self._header[column]
-        return name if re.fullmatch(r"\w[\w.]*", name) and self._header.count(name) == 1 else str(column + 1)
+    def _is_text(self, faults: ColumnFaults, total: int) -> bool:
+        """Are most cells of a column text?"""
+        filled = total - faults.of("missing")
+        units = 0 if self._has_unit(faults, filled) else faults.of("unit")
+        words = faults.of("text") + units + faults.of("comment") * self._are_labels(total)
+        return words > 1 and 2 * words > filled
+
+    def _are_labels(self, total: int) -> bool:
+        """Do so many rows begin with # that they are no comments?"""
+        return 2 * self._comments > total and not self._looks_like_comment(self._header[0])
+
+    def _has_unit(self, faults: ColumnFaults, filled: int) -> bool:
+        """Have most cells of a column the same unit?"""
+        return 2 * faults.of("unit") > filled > 1 and len({found.affix for found in faults.writings}) == 1
+
+    def _lines(
+        self, column: int, faults: ColumnFaults, total: int, remedies: Remedies
+    ) -> Iterator[tuple[int, list[tuple[int, Problem]]]]:
+        """How many lines there are about a column, by kind, and the first of them; and what to do is added."""
+        name, filled = quoted(self._header[column]), total - faults.of("missing")
+        at = column + 1
+
+        def one(what: str, *kinds: str) -> tuple[int, list[tuple[int, Problem]]]:
+            cell = faults.first(*kinds)[0]
+            more = f" and {faults.of(*kinds) - 1} more" * (faults.of(*kinds) > 1)
+            what = f"column {name} {what} ({quoted(cell.text)} on line {cell.line}{more})"
+            return 1, [(cell.order, Problem(what, cell.name, cell.line, at))]
+
+        def each(what: str, *kinds: str) -> tuple[int, list[tuple[int, Problem]]]:
+            shown = [(c.order, Problem(what.format(quoted(c.text)), c.name, c.line, at)) for c in faults.first(*kinds)]
+            return faults.of(*kinds), shown
+
+        words = ["text"]
+        words += ["comment"] * self._are_labels(total)
+        if not self._has_unit(faults, filled):
+            words.append("unit")
+        braces = name.replace("{", "{{").replace("}", "}}")
+        if self._dialect.missing == "error" and faults.of("missing"):
+            missing = faults.first("missing")[0]
+            if total >= _FEW_ROWS and 2 * faults.of("missing") > total:
+                remedies.leave_out.append(column)
+                extent = "is empty" if not filled else "is mostly empty"
+                what = f"column {name} {extent}: {faults.of('missing')} of {total} values are missing"
+                yield 1, [(missing.order, Problem(what, missing.name, missing.line, at))]
+            else:
+                remedies.drop = True
+                yield each(f"missing value in column {braces}", "missing")
+        if faults.of("infinite"):
+            remedies.marks += [cell.text for cell in faults.first("infinite")]
+            yield each(f"value is not finite in column {braces}, got {{}}", "infinite")
+        said = self._how_written(faults, remedies, with_unit="unit" not in words)
+        if said is not None:
+            yield one(f"has {said}", "written", *(["unit"] if "unit" not in words else []))
+        else:
+            words.append("written")
+        if faults.of(*words):
+            if self._is_text(faults, total):
+                remedies.leave_out.append(column)
+                remedies.row_names |= column == 0 and self._header[0] == "1"
+                yield one("is text", *words)
+            else:
+                if faults.of(*words) == filled:
+                    remedies.leave_out.append(column)
+                else:
+                    remedies.marks += faults.texts or [cell.text for cell in faults.first(*words)]
+                yield each(f"cannot read {{}} as a number in column {braces}", *words)
+        if faults.of("comment") and "comment" not in words:
+            remedies.comments = True
+            yield each(f"cannot read {{}} as a number in column {braces}", "comment")
+
+    def _how_written(self, faults: ColumnFaults, remedies: Remedies, with_unit: bool) -> str | None:
+        """What is odd about the numbers of a column, in words; None where nothing is that has a remedy."""
+        written = [found for found in faults.writings if with_unit or not found.is_unit]
+        if not written:
+            return None
+        decimal, thousands, unsure = self._writings.marks(self._dialect.delimiter or ",")
+        words = remedies.add_writings(written, decimal, thousands, unsure)
+        return " and ".join(words) if words else None

@@ -64,8 +64,17 @@ class CsvDialect:
     decimal: str | None = None  # a comma or a point; None: a point, or a comma where points group digits
     thousands: str | None = None  # mark between groups of three digits
     skip: int | None = None  # lines to skip at the top
+    trailing: int = 0  # columns of a table whose lines end with one more delimiter, as was detected; 0: they do not
     jobs: int | None = None  # threads; None: one for each core
     sizes: ReadSizes = ReadSizes()
+
+
+class Choice(NamedTuple):
+    """The columns that a user may choose from, counted from 0."""
+
+    used: tuple[int, ...]
+    excluded: tuple[int, ...]  # by name
+    by_name: bool  # were those that are used named?
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,7 @@ class ColumnSelection:
     text: tuple[int, ...] = ()  # kept as stripped strings
     complete: tuple[int, ...] = ()  # those of `text` in which a cell can be missing, as in a numeric one
     constant: float | None = None  # stands beside the numeric ones in each row
+    choice: Choice | None = None  # None: they all have roles of their own
 
     @property
     def columns(self) -> tuple[int, ...]:
@@ -97,6 +107,9 @@ class FilePreamble:
         None  # some columns of Parquet, which has no text
     )
     size: int = 0  # bytes of the whole table, if that is known
+    unnamed: tuple[int, ...] = ()  # columns, from 0, that the header gives no name
+    row_names: bool = False  # has the header one name less than the rows have fields?
+    ragged_hint: str | None = None  # what to type where rows have another number of fields
 
 
 class StringColumn(Sequence[str]):

@@ -14,7 +14,7 @@ import numpy as np
 from emcli.compute import arrays
 from emcli.compute.memory import require
 from emcli.compute.threads import prefetch, usable_cores
-from emcli.data.table import csv_reader, numeric_chunks, parquet
+from emcli.data.table import csv_reader, detection, numeric_chunks, parquet
 from emcli.data.table.arrow import arrow_is_usable
 from emcli.data.table.cells import NumberFormat, is_number, missing_marks
 from emcli.data.table.row_problems import RowProblems, dropped_rows
@@ -42,7 +42,7 @@ class TableBuilder:
         self._first, self._header = first, first.header
         self._dialect, self._delimiter = first.dialect, first.dialect.delimiter or ","
         self._numeric, self._text, self._columns = list(selection.numeric), selection.text, selection.columns
-        self._problems = RowProblems(self._header, self._numeric, selection.complete, self._dialect)
+        self._problems = RowProblems(first, selection)
         self._complete = selection.complete
         self._format = NumberFormat.of(self._dialect.decimal, self._dialect.thousands)
         self._missing, self._missing_numbers = missing_marks(self._dialect.na)
@@ -101,7 +101,10 @@ class TableBuilder:
             return
 
         def parse(chunk: TextChunk, by_arrow: bool = False) -> Array | None:
-            data = chunk.data if self._format is None else self._format.plain_lines(chunk.data, self._delimiter)
+            text = chunk.data
+            if self._dialect.trailing:
+                text = numeric_chunks.without_trailing(text, self._delimiter)
+            data = text if self._format is None else self._format.plain_lines(text, self._delimiter)
             if data is None:
                 return None
             numbers = numeric_chunks.parse(data, self._delimiter, len(self._header), self._numeric, by_arrow)
@@ -165,7 +168,7 @@ class TableBuilder:
             plain = cells if self._format is None else list(map(self._format.plain, cells))
             row = list(map(float, plain)) if all(map(is_number, plain)) else None
             if row is None or not all(map(isfinite, row)) or (may_lack and self._lacks_a_cell(row, fields)):
-                if not self._problems.add_cells(self._name, line, fields, self._format):
+                if not self._problems.add_cells(self._name, line, fields, is_first=not self.saw_rows):
                     skipped += 1
                     continue
                 self._incomplete.append(self.count)
@@ -214,14 +217,17 @@ class TableBuilder:
 
     def table(self, empty: bool = False) -> Table:
         """The table. Raises EmcliError for all problems found, or for the want of rows unless it may be `empty`."""
-        self._problems.check()
+        self._problems.check(self.count)
         name, dropped = self._first.name, self._problems.dropped
         if not self.count and not empty:
             if dropped:
-                raise data_error(f"no rows left: all {dropped} have missing values", name)
+                raise data_error(
+                    f"no rows left: all {dropped} have missing values", name, hint=self._problems.no_rows_hint()
+                )
             line = self._first.header_line
             raise data_error(f"no data rows after the header on line {line}" if line else "no data rows", name)
         warnings = list(self._first.warnings)
+        warnings += detection.unnamed_columns([column for column in self._first.unnamed if column in self._numeric])
         if dropped:
             warnings.append(dropped_rows(dropped))
         if self._underflows:
