@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from emcli.compute.memory import require
 from emcli.data.table.arrow import LIBRARY_BYTES, load_arrow
 from emcli.data.table.csv_reader import TooWide
+from emcli.data.table.parquet_pages import PREFIXES, Malformed, pages
 from emcli.data.table.source import check_expansion, data_error
 from emcli.data.table.table import ReadSizes, Record, RowChunk
 from emcli.errors import EmcliError, quoted, to_install
@@ -53,7 +55,9 @@ def open_parquet(path: str, sizes: ReadSizes) -> tuple[tuple[str, ...], Rows]:
         raise data_error("Parquet without columns", path)
     if max(len(names), metadata.num_columns) > sizes.columns:
         raise TooWide(sizes.columns, path)
-    texts = {i for i, kind in enumerate(kinds) if pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)}
+    is_of = pyarrow.types
+    variable = (is_of.is_string, is_of.is_large_string, is_of.is_binary, is_of.is_large_binary)
+    texts = {i for i, kind in enumerate(kinds) if any(holds(kind) for holds in variable)}
 
     def chunks(columns: Sequence[int]) -> Iterator[RowChunk]:
         rows = _rows_at_a_time(metadata, columns, names, path)
@@ -75,6 +79,8 @@ def open_parquet(path: str, sizes: ReadSizes) -> tuple[tuple[str, ...], Rows]:
                     cells = {i: batch.column(place) for i, place in of.items()}
                     yield RowChunk(line, len(batch), cells, len(batch) / max(metadata.num_rows, 1), tally)
                     line += len(batch)
+                if line - 1 != metadata.num_rows:
+                    raise data_error(f"damaged Parquet data: {line - 1} of {metadata.num_rows} rows are there", path)
         except (pyarrow.ArrowException, OSError) as error:
             raise _damaged(path, error) from None
 
@@ -93,18 +99,39 @@ def _rows_at_a_time(
 ) -> int:
     """How many rows to decode at a time. Raises EmcliError where the columns expand too much, or do not fit."""
     leaves = range(metadata.num_columns) if metadata.num_columns != len(names) else columns  # nested ones have several
-    total, longest, largest = 0, _NUMBER_BYTES * max(len(leaves), 1), 0
-    for number in range(metadata.num_row_groups):
-        group = metadata.row_group(number)
-        parts = [group.column(i) for i in leaves]
-        decoded = sum(max(part.total_uncompressed_size, _NUMBER_BYTES * part.num_values) for part in parts)
-        total += decoded
-        longest = max(longest, decoded // max(group.num_rows, 1))
-        largest = max(largest, sum(part.total_compressed_size for part in parts))
-    check_expansion(total, os.path.getsize(path), path)
+    total, longest, largest, size = 0, _NUMBER_BYTES * max(len(leaves), 1), 0, os.path.getsize(path)
+    with open(path, "rb") as file:
+        for number in range(metadata.num_row_groups):
+            group = metadata.row_group(number)
+            parts = [group.column(i) for i in leaves]
+            decoded = 0
+            for leaf, part in zip(leaves, parts, strict=True):
+                decoded += _decoded_bytes(file, part, metadata.schema.column(leaf).length, path)
+                check_expansion(total + decoded, size, path)
+            total += decoded
+            longest = max(longest, decoded // max(group.num_rows, 1))
+            largest = max(largest, sum(part.total_compressed_size for part in parts))
     rows = max(1, min(_CHUNK_ROWS, _CHUNK_BYTES // longest))
     require(largest + 3 * rows * longest + _COLUMN_BYTES * len(leaves), f"{rows} rows of {len(columns)} columns", path)
     return rows
+
+
+def _decoded_bytes(file: BinaryIO, column: pyarrow.parquet.ColumnChunkMetaData, length: int | None, path: str) -> int:
+    """Bytes that a column of a group of rows takes, as the footer tells, or its pages where these tell more.
+
+    `length` is that of values of a fixed length, which a dictionary may hold once for very many.
+    """
+    begin = min(at for at in (column.dictionary_page_offset, column.data_page_offset) if at is not None)
+    uncompressed = values = 0
+    with suppress(Malformed):  # the library says what is wrong with it
+        for page in pages(file, begin, begin + column.total_compressed_size):
+            if page.is_data and page.encoding == PREFIXES:
+                what = f"column {quoted(column.path_in_schema)} is in the encoding DELTA_BYTE_ARRAY, which is not read"
+                raise data_error(what, path, hint="write it as plain text or with a dictionary")
+            uncompressed += page.uncompressed
+            values += page.values if page.is_data else 0
+    uncompressed, values = max(uncompressed, column.total_uncompressed_size), max(values, column.num_values)
+    return int(max(uncompressed, max(_NUMBER_BYTES, length or 0) * values))
 
 
 def _damaged(path: str, error: BaseException) -> EmcliError:
