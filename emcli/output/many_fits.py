@@ -64,7 +64,10 @@ def many_fits(alignment: Alignment, width: int) -> Iterator[Block]:
     titles = [f"{parameter}\n{component + 1}" for component, parameter in keys]
     columns = [[number(kind(value)) for value in column] for kind, column in zip(kinds, values.T, strict=True)]
     names = [candidate.name for candidate, *_ in fits]
-    parts = list(Grid(["fit", *titles], list(zip(names, *columns, strict=True))).within(width))
+    each = Grid(["fit", *titles], list(zip(names, *columns, strict=True)))
+    parts = list(each.within(width, together=len(keys) // reference.settings["k"]))  # a component stays together
+    if max(part.width for part in parts) > width:
+        parts = list(each.within(width))
     if len(parts) <= MAX_TABLES:
         yield from parts
     yield f"Their mean and sd{_and_errors(fits)}"
@@ -106,18 +109,18 @@ def _summary(
     """Mean, sd and range of each parameter, and how far they are from the truth; what has no room is left out."""
     truths = _truths(fits, keys)
     columns: dict[str, list[str]] = {title: [] for title in TITLES}
-    likelihoods = [fit for each, *_ in fits if (fit := each.fitted["log_likelihood"]) is not None]
-    if likelihoods:
-        mean, low, high = scores([float(np.mean(likelihoods)), min(likelihoods), max(likelihoods)])
-        found = ["", "log-likelihood", mean, number(_sd(np.array(likelihoods)), FEW), low, high, "", "", ""]
+    what, found_scores = _objectives([each for each, *_ in fits])
+    if found_scores:
+        mean, low, high = scores([float(np.mean(found_scores)), min(found_scores), max(found_scores)])
+        found = ["", what, mean, number(_sd(np.array(found_scores)), FEW), low, high, "", "", ""]
         for column, cell in zip(columns.values(), found, strict=True):
             column.append(cell)
     for j, ((component, parameter), kind) in enumerate(zip(keys[:MAX_PARAMETERS], kinds, strict=False)):
         one = values[:, j]
-        known = [] if truths is None else [kind(truths[:, j].mean())]
+        known = [] if truths is None or np.isnan(truths[:, j]).any() else [kind(truths[:, j].mean())]
         mean, low, high, *true = map(number, [kind(one.mean()), kind(one.min()), kind(one.max()), *known])
         found = [str(component + 1), parameter, mean, number(kind(_sd(one)), FEW), low, high, "", "", ""]
-        if truths is not None:
+        if truths is not None and known:
             apart = float(np.sqrt(((one - truths[:, j]) ** 2).mean()))
             found[-3:] = [*true, difference(kind(one.mean()), known[0], FEW), number(kind(apart), FEW)]
         for column, cell in zip(columns.values(), found, strict=True):
@@ -129,6 +132,14 @@ def _summary(
             return grid
         titles = [title for title in titles if title != spared]
     return Grid(titles, list(zip(*(columns[title] for title in titles), strict=True)))
+
+
+def _objectives(candidates: Sequence[Candidate]) -> tuple[str, list[float]]:
+    """What the fits are judged by, and its values: the inertia where there is one, else the log-likelihood."""
+    fits = [candidate.fitted for candidate in candidates]
+    if all("inertia" in fit for fit in fits):
+        return "inertia", [fit["inertia"] for fit in fits]
+    return "log-likelihood", [value for fit in fits if (value := fit["log_likelihood"]) is not None]
 
 
 def _sd(column: Array) -> float:

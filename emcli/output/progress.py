@@ -95,7 +95,9 @@ class Progress:
         """Begin the line anew, with a text or with none."""
         with self._lock, suppress(OSError, ValueError):
             self._is_drawn, self._next = True, time.monotonic() + REDRAW_SECONDS
-            self._stream.write(ERASED.decode() + sayable(_cut(escaped(text, MAX_LINE), self._width - 1), self._stream))
+            self._stream.write(
+                ERASED.decode() + sayable(_cut(escaped(text, MAX_LINE), max(2, self._width - 1)), self._stream)
+            )
             self._stream.flush()
 
     @property
@@ -146,6 +148,7 @@ def fit_progress(bar: Progress, kind: type[AnyModel], rows: Rows, settings: Sett
     before, ended, best = bar.elapsed, 0, -float("inf")
     if is_screened(kind, rows, settings.model, settings.search):
         bar.doing(f"trying starts on a sample of {sample_rows(kind, rows, settings.model)} rows")
+        total = 0  # few of them go on, so that none tells how long the others take
     else:
         bar.doing("start 1")
 

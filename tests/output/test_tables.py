@@ -201,6 +201,17 @@ def test_many_fits_of_one_k_have_a_row_each_and_a_summary_with_their_errors(tmp_
     assert likelihood and max(map(len, tables(said))) <= 80
 
 
+def test_many_fits_of_clusters_are_summarized_by_their_inertia(write: Write, tmp_path: Path) -> None:
+    recipe = "generate: {rows: 60, seed: %d, parameters: {centroids: [[0], [9]], sd: 1}}"
+    files = [write(f"k{i}.yaml", f"model: kmeans\n{recipe % i}\nfit: {{k: 2, restarts: 2}}\n") for i in range(4)]
+    said = run("compare", *files, "-q").stdout
+    (told,) = re.findall(r"^ +inertia +(\S+)", said, re.M)[-1:]
+    groups = json.loads(run("compare", *files, "--json").stdout)["groups"]
+    expected = np.mean([group["candidates"][0]["inertia"] for group in groups])
+    assert float(told) == pytest.approx(expected, abs=1e-3)
+    assert "nan" not in said and re.search(r"^ *1 +share +[45]\d\.\d %", said, re.M)
+
+
 def test_few_candidates_of_one_k_stand_side_by_side_as_far_as_there_is_room() -> None:
     words = ("compare", "gmm", FAITHFUL, "-k", 2, "--covariance", "full,tied,diag,spherical", *QUICK)
     said = run(*words).stdout
