@@ -9,7 +9,8 @@ from dataclasses import replace
 from itertools import chain
 from typing import BinaryIO
 
-from emcli.data.table import csv_reader, detection, parquet
+from emcli.data.table import csv_reader, detection
+from emcli.data.table.parquet import reader as parquet
 from emcli.data.table.partitions import check_header, is_folder, is_parquet, partition_files, total_size
 from emcli.data.table.row_problems import MAX_SHOWN
 from emcli.data.table.source import data_error, open_text

@@ -14,9 +14,10 @@ import numpy as np
 from emcli.compute import arrays
 from emcli.compute.memory import require
 from emcli.compute.threads import prefetch, usable_cores
-from emcli.data.table import csv_reader, detection, numeric_chunks, parquet
+from emcli.data.table import csv_reader, detection, numeric_chunks
 from emcli.data.table.arrow import arrow_is_usable
 from emcli.data.table.cells import NumberFormat, is_number, missing_marks
+from emcli.data.table.parquet import reader as parquet
 from emcli.data.table.row_problems import RowProblems, dropped_rows
 from emcli.data.table.source import data_error
 from emcli.data.table.table import ColumnSelection, FilePreamble, Record, RowChunk, StringColumn, Table, TextChunk

@@ -12,7 +12,7 @@ import numpy as np
 from emcli.compute.memory import require
 from emcli.data.table.arrow import LIBRARY_BYTES, load_arrow
 from emcli.data.table.csv_reader import TooWide
-from emcli.data.table.parquet_pages import PREFIXES, Malformed, pages
+from emcli.data.table.parquet.pages import PREFIXES, Malformed, pages
 from emcli.data.table.source import check_expansion, data_error
 from emcli.data.table.table import ReadSizes, Record, RowChunk
 from emcli.errors import EmcliError, quoted, to_install
