@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 from emcli.cli.guard import note
 from emcli.config.experiment import Experiment, read_experiment
-from emcli.config.places import Path, dotted
+from emcli.config.places import Path, dotted, named_in
 from emcli.config.settings import CHECKS, Settings
 from emcli.errors import EmcliError, Exit, Problem, quoted, suggestion
 from emcli.files.inputs import will_read
@@ -145,10 +145,16 @@ def open_data(
         if verbose:
             note(f"drawing the rows of {experiment.file}")
         return lambda settings: as_dataset(simulated(experiment), experiment, kind, settings), None
+    named = experiment if experiment is not None and source == experiment.data else None
+
+    def placed() -> AbstractContextManager[None]:
+        return named_in(named.document, ("data",)) if named else nullcontext()
+
     if settings.data.scheduler is None:
         from emcli.data.dataset import read
 
-        here = read(source, kind.observations, settings.data, settings.search.jobs)
+        with placed():
+            here = read(source, kind.observations, settings.data, settings.search.jobs)
         if verbose:
             note(here.description(settings.data))
         raw: RawTable | RemoteTable = here
@@ -156,12 +162,13 @@ def open_data(
         from emcli.data.distributed import cluster, connection
 
         workers = held.enter_context(connection.connect(settings.data.scheduler))
-        raw = cluster.RemoteTable(workers, source, kind.observations, settings.data)
-    named = experiment.data_source if experiment is not None and source == experiment.data else None
+        with placed():
+            raw = cluster.RemoteTable(workers, source, kind.observations, settings.data)
 
     def dataset(settings: Settings) -> Dataset:
-        made: Dataset = raw.dataset(kind.requirements(settings.model), settings.data, settings.search.jobs)
-        return replace(made, source=named) if named else made
+        with placed():
+            made: Dataset = raw.dataset(kind.requirements(settings.model), settings.data, settings.search.jobs)
+        return replace(made, source=named.data_source) if named and named.data_source else made
 
     return dataset, raw.columns
 

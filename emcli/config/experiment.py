@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emcli.config.checks import Check, Parser, column_names, integer, mapping, text
-from emcli.config.places import Document, Path, refuse
+from emcli.config.places import Document, Path, beside, refuse
 from emcli.config.settings import CHECKS
 from emcli.config.sources import fit_problems
 from emcli.errors import EmcliError, Exit, Problem, quoted, suggestion
@@ -102,7 +102,7 @@ def read_experiment(path: str, models: Iterable[str]) -> Experiment:
         document.file,
         model,
         document,
-        data=source if source in (None, "-") or path == "-" else os.path.join(os.path.dirname(path), source),
+        data=source if source in (None, "-") or path == "-" else beside(path, source),
         data_source=os.path.basename(source) if source and os.path.isabs(source) else source,
         generate=simulation,
     )

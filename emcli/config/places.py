@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, NoReturn
 
 from emcli.config.checks import is_number
@@ -70,6 +72,35 @@ class Document:
     def not_numbers(self, path: Path) -> list[Problem]:
         """A problem for each place at or under a path of lists and mappings that is not a finite number."""
         return [self.wrong((*path, *inner), "must be a finite number") for inner, _ in non_numbers(self.get(path))]
+
+
+def beside(file: str, name: str) -> str:
+    """A path relative to a file, as somebody who is elsewhere can open it, without `..` where that leads to the same."""
+    joined = os.path.join(os.path.dirname(file), name)
+    short = os.path.normpath(joined)
+    return short if name.startswith("..") and os.path.realpath(short) == os.path.realpath(joined) else joined
+
+
+@contextmanager
+def named_in(document: Document, path: Path) -> Iterator[None]:
+    """What is wrong with a file that an experiment names, told with the place where it names it.
+
+    A file that cannot be found or read is a fault at that place, one inside the file is told as there.
+    """
+    try:
+        yield
+    except EmcliError as error:
+        if error.exit_code == Exit.USAGE and not any(problem.line for problem in error.problems):
+            raise  # a flag is to blame, such as a column that it names
+        at = document.problem(path, "")
+        where = ":".join(str(part) for part in (document.file, at.line, at.column) if part)
+        told = [
+            document.problem(path, f"{dotted(path)}: {problem}")
+            if problem.line is None
+            else replace(problem, what=f"{problem.what} (named in {escaped(where, 200)})")
+            for problem in error.problems
+        ]
+        raise EmcliError(error.exit_code, *told, hint=error.hint, unsaid=error.unsaid) from None
 
 
 def dotted(path: Path) -> str:

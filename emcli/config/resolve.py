@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from itertools import product
-from os import path as paths
 from typing import TYPE_CHECKING
 
-from emcli.config.places import Document, refuse
+from emcli.config.places import Document, beside, named_in, refuse
 from emcli.config.settings import CHECKS, OPTIONAL, DataSettings, Provenance, Settings
 from emcli.config.sources import Source, Values, check, source_in
 from emcli.errors import Problem, quoted
@@ -111,7 +110,10 @@ def _start(source: Source | None, read_start: ReadStart) -> tuple[str | None, Ma
         return None, None
     given, document = source.given["start"], source.document
     if isinstance(given, str):
-        path = paths.join(paths.dirname(document.file), given) if document else given
-        return path, read_start(path)
+        if document is None:
+            return given, read_start(given)
+        path = beside(document.file, given)
+        with named_in(document, ("fit", "start")):
+            return path, read_start(path)
     assert document is not None and isinstance(given, dict)
     return document.file, dict(given)

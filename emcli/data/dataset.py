@@ -33,7 +33,8 @@ class Dataset:
     """Rows to fit and what the result document says of them."""
 
     rows: Rows
-    source: str  # as shown: a path as typed if relative, its base name if absolute
+    source: str  # in documents: a path as typed if relative, its base name if absolute
+    path: str  # in what people read: a path that they can open
     count: int  # rows read, without dropped ones
     dropped: int
     columns: tuple[str, ...]
@@ -218,7 +219,8 @@ def prepare(
     except DataFault as wrong:
         raise unfit(wrong, source) from None
     rows = with_weight_sums(rows, None if weights is None else WeightSums.of(weights))
-    return Dataset(rows, shown_source(source), read.row_count, 0, tuple(names), digest, None, weights, rows.warnings)
+    named = shown_source(source)
+    return Dataset(rows, named, source, read.row_count, 0, tuple(names), digest, None, weights, rows.warnings)
 
 
 def with_weight_sums(rows: Rows, sums: WeightSums | None) -> Rows:

@@ -87,7 +87,7 @@ def refuse(data: Dataset) -> None:
     fractional = any(warning.slug in ("fractional-weights", "weights-are-shares") for warning in data.warnings)
     if fractional or (weights is not None and (weights != np.floor(weights)).any()):
         what = "--bootstrap draws as many rows as the weights sum to, and they are not whole numbers"
-        raise EmcliError(Exit.DATA, Problem(what, data.source), hint="leave --bootstrap out, or scale the weights")
+        raise EmcliError(Exit.DATA, Problem(what, data.path), hint="leave --bootstrap out, or scale the weights")
 
 
 def bootstrapped(result: FitResult, replicates: int) -> Generator[int, None, FitResult]:

@@ -188,7 +188,7 @@ class _Fit:
             what = f"no fit: {blamed}" if blamed in what else f"{what}; {blamed}"
         if any(warning.slug == "header-guess" for warning in self.data.warnings):
             hint = "the first row was read as data: if it is a header, add --header"
-        return EmcliError(Exit.NO_FIT, Problem(what, self.data.source), hint=hint)
+        return EmcliError(Exit.NO_FIT, Problem(what, self.data.path), hint=hint)
 
     def _result(self, ledger: list[Run], chosen: BestRun, seen: Judgement | None, moves: int) -> FitResult:
         rows, kind, settings = self.data.rows, self.kind, self.settings.model

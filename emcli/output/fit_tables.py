@@ -45,7 +45,7 @@ def _title(result: FitResult) -> str:
         columns += f": {len(data.columns)} columns"
     if settings.get("standardize"):
         columns += "; columns standardized"
-    rows = f"{escaped(data.source, 200)}, {data.count} rows{weight} ({columns})"
+    rows = f"{escaped(data.path, 200)}, {data.count} rows{weight} ({columns})"
     return f"{result.kind.name}, k={settings['k']}{kind}: {rows}"
 
 

@@ -73,7 +73,7 @@ def test_sizes_stand_in_for_rows_and_the_seed_is_0(here: Path) -> None:
 @pytest.mark.parametrize(
     ("typed", "path", "source"),
     [
-        ("../d/a.csv", "c/../d/a.csv", "../d/a.csv"),
+        ("../d/a.csv", "d/a.csv", "../d/a.csv"),
         ("/d/a.csv", "/d/a.csv", "a.csv"),
         ("-", "-", "-"),
         ("http://x/a.csv", "c/http://x/a.csv", "http://x/a.csv"),

@@ -163,6 +163,7 @@ class RemoteTable:
         return Dataset(
             rows=rows,
             source=shown_source(self._source),
+            path=self._source,
             count=sum(summary.count for summary in self._summaries),
             dropped=dropped,
             columns=names,
