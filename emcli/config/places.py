@@ -75,7 +75,7 @@ class Document:
 
 
 def beside(file: str, name: str) -> str:
-    """A path relative to a file, as somebody who is elsewhere can open it, without `..` where that leads to the same."""
+    """A path relative to a file as it can be opened from here, without `..` where that leads to the same."""
     joined = os.path.join(os.path.dirname(file), name)
     short = os.path.normpath(joined)
     return short if name.startswith("..") and os.path.realpath(short) == os.path.realpath(joined) else joined
