@@ -30,10 +30,10 @@ FOOTERS = {
     "gap": "gap (in brackets its s): the best is the smallest k whose gap is not below that of the next k less its s.",
 }
 ARTEFACTS = "* A component rests on so few rows that it is probably an artefact: ranked after the others."
-REACHED = "reached: how many of the candidate's starts found its best optimum."
+REACHED = "reached: starts that found this candidate's best optimum."
 MIXTURE_FORM = (
-    "K-means: AIC, BIC and ICL are of its mixture form, equal round clusters with every row assigned whole, and mostly "
-    "ask for more clusters; --criterion silhouette, ch and gap do not."
+    "K-means: AIC, BIC and ICL use the classification likelihood of spherical clusters of equal size and variance, and "
+    "mostly ask for more clusters; --criterion silhouette, ch and gap do not."
 )
 SAMPLED = "In brackets the standard error of the silhouette, which is of a sample of the rows."
 MAX_CURVES, MAX_CURVE_WIDTH = 10, 20  # candidates, characters
