@@ -39,7 +39,7 @@ def test_five_rows_of_ten_flips_are_the_same_however_they_are_written(
     text: str, options: tuple[str, ...], tmp_path: Path
 ) -> None:
     path = tmp_path / "fit.json"
-    found = fit("coins", "-", *options, "-o", path, stdin=text + "\n")
+    found = fit("coins", "-", "--restarts", 2, *options, "-o", path, stdin=text + "\n")
     assert found["data"]["rows"] == 5 and found["data"]["tosses"] == {"10": 5}
     assert found["log_likelihood"] == pytest.approx(-9.79692, abs=1e-5)
     assert {warning["slug"] for warning in found["warnings"]} <= {"one-component-suffices", "header-guess"}
@@ -50,7 +50,9 @@ def test_five_rows_of_ten_flips_are_the_same_however_they_are_written(
 
 
 def test_fits_of_other_numbers_of_tosses_are_of_other_data() -> None:
-    ten, twelve = (fit("coins", "-", "--tosses", n, stdin="heads\n5\n9\n8\n4\n7\n")["data"] for n in (10, 12))
+    ten, twelve = (
+        fit("coins", "-", "--restarts", 2, "--tosses", n, stdin="heads\n5\n9\n8\n4\n7\n")["data"] for n in (10, 12)
+    )
     assert ten["sha256"] != twelve["sha256"] and ten["columns"] == ["heads"]
 
 
@@ -90,7 +92,7 @@ MISSING = 'flips\nHHTT\nNA\nHHHH\n""\nTTTH\n'
 
 
 def dropped(text: str, *options: str) -> Any:
-    found = fit("coins", "-", "--missing", "drop", *options, stdin=text)
+    found = fit("coins", "-", "--restarts", 2, "--missing", "drop", *options, stdin=text)
     return found["data"]["rows"], found["data"]["dropped"], [warning["slug"] for warning in found["warnings"]]
 
 
