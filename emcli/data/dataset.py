@@ -18,6 +18,7 @@ from emcli.compute.threads import in_background, usable_cores
 from emcli.config.settings import DataSettings
 from emcli.data.identifiers import Tally, identifier_warning
 from emcli.data.rows import BATCH_ROWS, Columns, DataFault, Observations, Requirements, RowFault, Rows
+from emcli.data.table.partitions import is_parquet
 from emcli.data.table.read import column_finder, read_table
 from emcli.data.table.table import ColumnNumbers, ColumnSelection, CsvDialect, StringColumn, Table, numbers_of
 from emcli.data.weights import WeightSums
@@ -64,16 +65,21 @@ class RawTable:
 
     def description(self, settings: DataSettings) -> str:
         """How the file was read, in words: its delimiter and header, and the columns that are used and are not."""
-        table, used = self.table, self.picked.columns
-        names = [table.header[i] for i in used]
-        others = [name for i, name in enumerate(table.header) if i not in used]
+        table, used, find = self.table, self.picked.columns, column_finder(self.table.header, self.table.source)
+        roles = {"row weights": settings.row_weights, "true labels": settings.truth}
+        named = {role: find(name) for role, name in roles.items() if name}
+        others = [name for i, name in enumerate(table.header) if i not in (*used, *named.values())]
         dropped = f" ({table.dropped} more left out)" if table.dropped else ""
+        text = [
+            f"delimiter {quoted(table.delimiter)} ({'detected' if settings.delimiter is None else 'given'})",
+            f"{'a' if table.has_header else 'no'} header ({'detected' if settings.header is None else 'given'})",
+        ]
         return "; ".join(
             [
                 f"read {len(self.numbers)} rows{dropped} from {table.source}",
-                f"delimiter {quoted(table.delimiter)} ({'detected' if settings.delimiter is None else 'given'})",
-                f"{'a' if table.has_header else 'no'} header ({'detected' if settings.header is None else 'given'})",
-                f"columns used: {listed(names)}",
+                *([] if is_parquet(table.source) else text),
+                f"columns used: {listed([table.header[i] for i in used])}",
+                *(f"{role}: {listed([table.header[column]])}" for role, column in named.items()),
                 *([f"not used: {listed(others)}"] if others else []),
             ]
         )
