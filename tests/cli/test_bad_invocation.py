@@ -226,8 +226,8 @@ def test_v_says_what_was_decided(tmp_path: Path) -> None:
     assert sample == "emcli: sample: none, every start climbed on all rows"
     assert re.match(r"emcli: solver: newton, where em grows slow; steps of the best start: \d+ em", solver)
     (tmp_path / "w.csv").write_text("h,n,w\n1,9,2\n8,9,1\n4,9,3\n")
-    read = in_process(["fit", "coins", "w.csv", "--heads", "h", "--tosses", "n", "--row-weights", "w", "-v"], tmp_path).err
-    assert "columns used: h, n; row weights: w\n" in read
+    coins = ["fit", "coins", "w.csv", "--heads", "h", "--tosses", "n", "--row-weights", "w", "-v"]
+    assert "columns used: h, n; row weights: w\n" in in_process(coins, tmp_path).err
     told = in_process(["compare", *words, "-k", "1-2", "--solver", "em", "--delimiter", ";"], tmp_path).err
     assert "delimiter ';' (given)" in told and told.count("emcli: read ") == 1
     assert "emcli: gmm-k2-spherical-free: solver: em, as asked; steps" in told

@@ -242,5 +242,6 @@ def test_standardized_columns_show_in_the_heading_and_beside_distances(write: Wr
     assert "columns standardized" in said.splitlines()[0]
     assert re.search(r"inertia \(standardized\),? \d", said)
     experiment = write("e.yaml", "model: kmeans\ndata: d.csv\nfit: {k: 2, standardize: true, restarts: 2}\n")
-    assert "standardized" in run("compare", experiment).stdout
-    assert "standardized" not in run("fit", experiment, "--no-standardize").stdout
+    assert "(standardized)" in run("compare", experiment).stdout
+    plain = run("fit", experiment, "--no-standardize").stdout
+    assert "(standardized)" not in plain and "columns standardized" not in plain
