@@ -1,12 +1,14 @@
 """The program's entry, also of `python -m emcli`: from its start no interrupt and no library shows a traceback."""
 
-import signal
+import _signal  # type: ignore[import-not-found]  # what `signal` is made of, and there at once: that one takes a while
+
+# Until the guard stands an interrupt must not end in a traceback; warnings of libraries are not for users.
+if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+
 import sys
 import warnings
 
-# Until the guard stands an interrupt must not end in a traceback; warnings of libraries are not for users.
-if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 if not sys.warnoptions:
     warnings.simplefilter("ignore")
 

@@ -143,3 +143,23 @@ def test_a_signal_at_any_line(lines: tuple[str, ...], tries: int, tmp_path: Path
         folder = tmp_path / str(number)
         folder.mkdir()
         attack.trial(Trial("signals", 1, number, folder, commands))
+
+
+@pytest.mark.parametrize("module", ["signal", "warnings", "emcli.cli.app", "typer"])
+def test_an_interrupt_after_the_first_line_is_silent(module: str) -> None:
+    """It comes when that module is imported; what Python does before the program begins is out of its hands."""
+    text = f"""
+import os, sys
+def interrupt(event, words):
+    if event == "import" and words[0] == {module!r}:
+        os.kill(os.getpid(), 2)
+for name in ("signal", "warnings"):
+    sys.modules.pop(name, None)
+sys.addaudithook(interrupt)
+sys.argv = ["emcli", "generate", "{ROOT}/configs/two_coins.yaml"]
+from emcli.__main__ import main
+main()
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, env=environment, timeout=20, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
