@@ -45,6 +45,10 @@ class Grid:
     settings: Sequence[Settings]
     prefix: str  # of the names of its candidates
 
+    def name(self, settings: Settings) -> str:
+        """The name of the candidate with these settings."""
+        return self.prefix + _name(settings, self.kind.name)
+
 
 def asked(words: Sequence[str], flags: Mapping[str, object], criterion: str | None) -> list[Grid | Candidate]:
     """What words and flags ask for: every file that they name is read, but no data. Raises EmcliError."""
@@ -81,6 +85,17 @@ def _grid(
     source = source_of(data, experiment)
     check_cluster(settings[0], source)
     return Grid(kind, experiment, source, settings, prefix)
+
+
+def names(named: Sequence[Grid | Candidate]) -> list[str]:
+    """Names of candidates that are known before any data are read: with one column some shapes are the same."""
+    found = []
+    for each in named:
+        if isinstance(each, Candidate):
+            found.append(each.name)
+        else:
+            found += [each.name(settings) for settings in _different(each.settings, 1)]
+    return found
 
 
 @dataclass(frozen=True)
@@ -121,7 +136,7 @@ class Candidates:
 
         fits = []
         for settings in _different(grid.settings, columns):
-            name = grid.prefix + _name(settings, kind.name)
+            name = grid.name(settings)
             observed = partial(self._finish, name, kind, settings, grid.experiment)
             fits.append(CandidateFit(name, kind, settings, partial(checked, settings), observed))
         return fits

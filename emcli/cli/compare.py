@@ -76,7 +76,7 @@ def compare(
     Each candidate is a full fit with its own starts. Fits of different data, and
     K-means against the others, stand in groups that are never ranked together.
     """
-    from emcli.cli.candidates import Candidates, asked
+    from emcli.cli.candidates import Candidates, asked, names
     from emcli.cli.fit import progress
     from emcli.cli.guard import warn
     from emcli.cli.inputs import check_shared, check_tables, settings_in
@@ -99,6 +99,9 @@ def compare(
     picture = Plot(plot)
     if save_fits is not None and not os.path.isdir(save_fits):
         raise EmcliError(Exit.OUTPUT, Problem("no such directory", save_fits), hint=f"mkdir -p {save_fits}")
+    if save_fits is not None:
+        for name in names(named):
+            Output(_place(save_fits, name))
     with ExitStack() as held:
         log = None
         if trace is not None:
@@ -152,6 +155,11 @@ def _save(candidates: Sequence[Candidate], folder: str) -> None:
     places = {}
     for each in candidates:
         if each.document is not None:
-            places[os.path.join(folder, each.name.replace(":", "-") + ".json")] = dumps(each.document)
+            places[_place(folder, each.name)] = dumps(each.document)
     for file, text in [(Output(path), text) for path, text in places.items()]:  # all are checked before one is written
         file.write(text)
+
+
+def _place(folder: str, name: str) -> str:
+    """The file in a folder for the candidate of this name."""
+    return os.path.join(folder, name.replace(":", "-") + ".json")

@@ -38,7 +38,7 @@ COMMANDS = (
     ("compare gmm x.csv -k 2 --restarts 1 -q --start {in} --trace {out}", "s.yaml"),
     ("predict {in} x.csv -o {out}", "f.json"),
     ("predict f.json {in} -o {out}", "x.csv"),
-    ("generate {in} -o {out}", "r.yaml"),
+    ("generate {in} -o {out}", "g.yaml"),
     ("generate {in} -n 4 -o {out}", "f.json"),
 )
 FOLDERS = (  # the name of a file that a command makes in a folder
@@ -59,7 +59,7 @@ def prepare(folder: Path) -> bytes:
 
 
 def lay(folder: Path, fit: bytes) -> None:
-    """Inputs of every kind."""
+    """Inputs of every kind, beside this saved fit of x.csv."""
     for sub in ("sub", "parts", "linked", "saved"):
         (folder / sub).mkdir()
     model = "model: gmm\ndata: {}\nfit: {{k: 2, restarts: 1{}}}\n"
@@ -72,8 +72,9 @@ def lay(folder: Path, fit: bytes) -> None:
         "e.yaml": model.format("x.csv", ""),
         "sub/e.yaml": model.format("../x.csv", ""),
         "folder.yaml": model.format("parts", ""),
+        "coins.yaml": "model: coins\ndata: c.csv\nfit: {k: 1}\n",
         "started.yaml": model.format("x.csv", ", start: s.yaml"),
-        "r.yaml": "model: gmm\ngenerate: {rows: 9, parameters: {means: [[1]], sds: [[1]]}}\n",
+        "g.yaml": "model: gmm\ngenerate: {rows: 9, parameters: {means: [[1]], sds: [[1]]}}\n",
         "f.json": fit.decode(),
         "g.json": fit.decode(),
     }

@@ -8,11 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from attack.overwriting import QUICK, lay
 from conftest import ROOT
-from rules import POINTS, TOSSES, hold, in_process
+from rules import POINTS, hold, in_process
 
-START = "means: [[1, 2], [4, 5]]\nsds: [[1, 1], [1, 1]]\n"
-QUICK = "-k 2 --restarts 1 -q"
 NAMES = ["x.csv", "./x.csv", "sub/../x.csv", "link.csv", "hard.csv", "chain.csv"]
 LINES = [
     *(f"fit gmm x.csv {QUICK} {option} {name}" for name in NAMES for option in ("-o", "--trace")),
@@ -21,7 +20,7 @@ LINES = [
     f"fit gmm x.csv {QUICK} -o /proc/self/cwd/x.csv",
     *(f"fit gmm parts {QUICK} {option} parts/b.csv" for option in ("-o", "--trace")),
     f"fit gmm parts {QUICK} -o part_of_it.csv",
-    f"fit gmm partlinks {QUICK} -o x.csv",
+    f"fit gmm linked {QUICK} -o x.csv",
     f"fit gmm x.csv {QUICK} --start s.yaml --trace s.yaml",
     *(f"fit {name} {option} x.csv" for name in ("e.yaml", "sub/e.yaml") for option in ("-o", "--trace")),
     *(f"fit {name} {option} s.yaml" for name in ("started.yaml",) for option in ("-o", "--trace")),
@@ -41,7 +40,7 @@ LINES = [
     "compare gmm x.csv -k 2 --start saved/gmm-k2-full-free.json --save-fits saved",
     "compare saved/good.json f.json --save-fits saved",
     *(f"predict f.json x.csv -o {name}" for name in (*NAMES, "f.json")),
-    "predict f.json partlinks/a.csv -o x.csv",
+    "predict f.json linked/a.csv -o x.csv",
     "generate g.yaml -o g.yaml",
     "generate f.json -o f.json",
 ]
@@ -59,35 +58,17 @@ def saved_fit(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.fixture
 def folder(tmp_path: Path, saved_fit: bytes) -> Path:
     """Inputs of all kinds, and other names for them."""
-    for sub in ("sub", "parts", "partlinks", "saved"):
-        (tmp_path / sub).mkdir()
-    model = "model: gmm\ndata: {}\nfit: {{k: 2, restarts: 1}}\n"
-    texts = {
-        "x.csv": POINTS,
-        "c.csv": TOSSES,
-        "s.yaml": START,
-        "parts/a.csv": POINTS,
-        "parts/b.csv": POINTS,
-        "saved/gmm-k1-full-free.json": POINTS,
-        "e.yaml": model.format("x.csv"),
-        "sub/e.yaml": model.format("../x.csv"),
-        "folder.yaml": model.format("parts"),
-        "coins.yaml": "model: coins\ndata: c.csv\nfit: {k: 1}\n",
-        "started.yaml": "model: gmm\ndata: x.csv\nfit: {k: 2, start: s.yaml}\n",
-        "g.yaml": "model: gmm\ngenerate: {rows: 9, parameters: {means: [[1]], sds: [[1]]}}\n",
-    }
-    for name, text in texts.items():
-        (tmp_path / name).write_text(text)
+    lay(tmp_path, saved_fit)
+    (tmp_path / "saved" / "gmm-k1-full-free.json").write_text(POINTS)
     for link, target in {
         "link.csv": "x.csv",
         "chain.csv": "link.csv",
         "part_of_it.csv": "parts/a.csv",
-        "partlinks/a.csv": "../x.csv",
         "drawn.svg": "x.csv",
     }.items():
         (tmp_path / link).symlink_to(target)
     os.link(tmp_path / "x.csv", tmp_path / "hard.csv")
-    for name in ("f.json", "saved/gmm-k2-full-free.json", "saved/good.json"):
+    for name in ("saved/gmm-k2-full-free.json", "saved/good.json"):
         (tmp_path / name).write_bytes(saved_fit)
     return tmp_path
 
@@ -138,3 +119,17 @@ def test_other_files_beside_inputs_may_be_written(folder: Path) -> None:
         f"fit gmm x.csv {QUICK} -o f.json",  # what an earlier run has read is no input of this one
     ):
         assert in_process(line.split(), folder).code == 0, line
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "compare gmm saved/gmm-k1-full-free.json -k 1-2 --save-fits saved",
+        "compare gmm x.csv -k 3,2 --start saved/gmm-k2-full-free.json --save-fits saved",
+        "compare e.yaml saved/good.json --save-fits saved",
+    ],
+)
+def test_a_saved_fit_that_would_replace_an_input_is_found_before_any_fit(line: str, folder: Path) -> None:
+    done = in_process([*line.split(), "--trace", "trace.jsonl"], folder)
+    assert (done.code, "output would overwrite the input" in done.err) == (2, True), done
+    assert not (folder / "trace.jsonl").exists()
