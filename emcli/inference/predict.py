@@ -96,28 +96,27 @@ def predictions(
         predictor = Predictor.of(fit, names)
     except ParameterFault as fault:
         raise EmcliError(Exit.DATA, Problem(f"parameters: {fault}", name)) from None
-    titles = ["component", *(f"p_{j + 1}" for j in range(predictor.probabilities)), predictor.model.measure]
-    titles = [form.prefix + title for title in titles]
+    added = ("component", *(f"p_{j + 1}" for j in range(predictor.probabilities)), predictor.model.measure)
+    titles = dict.fromkeys(form.prefix + title for title in added)
     used: tuple[int, ...] = ()
 
     def choose(header: tuple[str, ...], shown: str, has_header: bool) -> ColumnSelection:
         nonlocal used
         used = _used(fit, header, shown, has_header)
-        added = set(titles)
         for title in header:
-            if title in added:
-                hint = f"--prefix NAME calls the new ones NAME{titles[0]} and so on"
+            if title in titles:
+                hint = "--prefix NAME calls the new ones NAMEcomponent and so on"
                 raise EmcliError(Exit.DATA, Problem(f"there is a column {quoted(title)} already", shown), hint=hint)
         everything = tuple(range(len(header)))
         return ColumnSelection((), everything, used) if predictor.textual else ColumnSelection(used, everything)
 
-    before = None
+    before, dropped = None, 0
     warnings: dict[str, FitWarning] = {}
     coordinates = fit["k"] * (len(names) + 2)  # of a row
-    for table in read_chunks(source, dialect, choose, max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // coordinates))):
+    rows = max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // coordinates))
+    for table in _with_hint(read_chunks(source, dialect, choose, rows)):
         warnings |= {warning.slug: warning for warning in table.warnings if warning.slug != "dropped-rows"}
-        if table.dropped:
-            yield dropped_rows(table.dropped)
+        dropped += table.dropped
         if table.source != before:
             yield FileStart(table.source)
         if before is None or (form.apart and table.source != before):
@@ -125,7 +124,19 @@ def predictions(
         if table.texts[0]:
             yield from format_csv([], [*table.texts, *_found(table, used, predictor, form.digits)])
         before = table.source
+    if dropped:
+        yield dropped_rows(dropped)
     yield from warnings.values()
+
+
+def _with_hint(tables: Iterator[Table]) -> Iterator[Table]:
+    """The tables; an error of missing cells also tells what keeps their rows."""
+    try:
+        yield from tables
+    except EmcliError as error:
+        if error.hint and "--missing drop" in error.hint:
+            error.hint += "; --missing keep keeps them, their new cells empty"
+        raise
 
 
 def _used(fit: FitDocument, header: tuple[str, ...], shown: str, has_header: bool) -> tuple[int, ...]:

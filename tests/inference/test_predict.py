@@ -230,7 +230,7 @@ def test_no_probability_below_1e_300_is_printed(faithful: Path) -> None:
 def test_rows_with_missing_cells_are_kept_without_a_component_if_told_so(faithful: Path, write: Write) -> None:
     text = 'waiting,name,eruptions\n79,"a, b",3.60\nNA,,1.8\n54,é,\n54,é,1.8\n'
     whole, kept = (run("predict", faithful, *more, stdin=text) for more in ([], ["--missing", "keep"]))
-    assert whole.returncode == 3 and "--missing" in whole.stderr
+    assert whole.returncode == 3 and "--missing drop" in whole.stderr and "--missing keep" in whole.stderr
     lines = kept.stdout.splitlines()
     assert (kept.returncode, len(lines), kept.stderr) == (0, len(text.splitlines()), "")
     assert lines[2:4] == ["NA,,1.8,,,,", "54,é,,,,,"]
@@ -261,3 +261,9 @@ def test_a_row_too_far_away_for_a_square_is_refused(model: tuple[str, ...], tmp_
         done = run("predict", path, stdin=f"x,y\n1,2\n{far}\n")
         assert done.returncode == 3 and "<stdin>:3: too far from every component" in done.stderr, done
     assert run("predict", path, stdin="x,y\n1e140,1\n").returncode == 0
+
+
+def test_rows_left_out_are_told_once(faithful: Path, write: Write) -> None:
+    long = write("gaps.csv", "eruptions,waiting\n" + "3.6,79\n,79\n" * 20_000)
+    done = run("predict", faithful, long, "--missing", "drop")
+    assert done.stderr == "emcli: warning: 20000 rows with missing values left out [dropped-rows]\n"
