@@ -39,6 +39,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     put(folder, "line", np.round(rng.normal(0, 1, 3000), 3)[:, None], "x", 3)
     weighted = np.column_stack([rng.normal(size=(2000, 2)), rng.integers(0, 4, 2000)])
     put(folder, "weighted", weighted, "x,y,w", 4)
+    put(folder, "numbered", np.column_stack([rng.permutation(900), rng.normal(size=900)]), "nr,x", 3)
     return folder
 
 
@@ -71,6 +72,8 @@ CASES = [
     ("heights", "gmm", "-k", "2"),
     ("heights", "kmeans", "-k", "3"),
     ("line", "kmeans", "-k", "3"),
+    ("tosses", "coins", "--tosses", "30"),
+    ("numbered", "kmeans", "-k", "2"),  # with a warning of the identifier
     ("weighted", "gmm", "-k", "1", "--columns", "x,y", "--row-weights", "w"),
 ]
 

@@ -92,6 +92,16 @@ def test_a_column_chosen_by_its_name_is_left_alone_and_rows_left_out_do_not_hide
     assert told(text, "--columns", "nr,x") == "" == told(text, "--columns", "1,2")
 
 
+def test_tables_on_disk_and_in_parts_tell_it_too(tmp_path: Path) -> None:
+    text = table("nr,x", ORDER, MEASURED)
+    assert "'nr'" in told(text, "--memory", "1KB")
+    header, *lines = text.splitlines(keepends=True)
+    for part in range(3):
+        (tmp_path / f"{part}.csv").write_text(header + "".join(lines[20 * part : 20 * part + 20]))
+    found = fit("kmeans", tmp_path, "-k", 1, "--restarts", 1)["warnings"]
+    assert [warning["slug"] for warning in found] == ["identifier"]
+
+
 def test_several_are_told_at_once_and_never_all_that_there_is() -> None:
     assert told(table("nr,x,id", range(N), MEASURED, IDS)).endswith("--exclude nr,id")
     assert told(table("nr,id", range(N), IDS)).endswith("--exclude nr")
