@@ -50,7 +50,7 @@ def predict(
     from emcli.errors import FitWarning
     from emcli.files.inputs import check_standard_output, will_read
     from emcli.files.outputs import Output, OutputFolder
-    from emcli.inference.predict import Form, predictions
+    from emcli.inference.predict import Form, predictions, with_format_of
     from emcli.inference.result import read_fit
     from emcli.output.terminal import is_terminal
 
@@ -74,6 +74,9 @@ def predict(
         standardized = "; distances are in standardized columns" if saved["settings"].get("standardize") else ""
         columns = ", ".join(saved["data"]["columns"])
         note(f"applying {saved['model']}, k={saved['k']}, to columns {columns}{standardized}")
+    csv = with_format_of(saved.get("settings") or {}, csv)
+    if verbose and csv.assumed:
+        note(f"numbers are read as for the fit: decimal {csv.decimal or '.'}, thousands {csv.thousands or 'none'}")
     pieces = predictions(saved, fit, source, csv, Form(prefix or "", digits, folder is not None))
     with ExitStack() as opened:
         written = opened.enter_context(folder.opened()) if folder else None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -20,7 +20,7 @@ from emcli.errors import EmcliError, Exit, FitWarning, Problem, quoted
 from emcli.models import model_class
 from emcli.models.base import AnyModel
 from emcli.models.parameters import ParameterFault
-from emcli.types import Array, IndexArray
+from emcli.types import JSON, Array, IndexArray
 
 CHUNK_ROWS = 16384  # rows read and written at a time, or fewer that take
 CHUNK_NUMBERS = 1 << 24  # coordinates in all components
@@ -82,6 +82,16 @@ class Predictor:
             row = int(np.argmin(np.isfinite(measured)))
             raise RowFault(row, None, "too far from every component: the square of its distance is beyond all numbers")
         return responsibilities, measured
+
+
+def with_format_of(settings: Mapping[str, JSON], dialect: CsvDialect) -> CsvDialect:
+    """The dialect with the marks of missing cells and the format of numbers of a fit, where it has none of its own."""
+    fitted = Settings.of({"k": 1, **settings}).data
+    if dialect.na is None and fitted.na:
+        dialect = replace(dialect, na=tuple(fitted.na))
+    if dialect.decimal or dialect.thousands or not (fitted.decimal or fitted.thousands):
+        return dialect
+    return replace(dialect, decimal=fitted.decimal, thousands=fitted.thousands, assumed=True)
 
 
 def predictions(

@@ -340,3 +340,43 @@ def test_a_harmless_habit_is_read(name: str, tmp_path: Path) -> None:
     text, rows, columns = READ[name]
     (tmp_path / "x.csv").write_text(text)
     check(tmp_path, "x.csv", [], rows, columns)
+
+
+FITTED = "x;y\n1.001,5;2\n2,5;3\n1,5;-99\n0,25;1\n"
+FORMAT = ["--decimal", ",", "--thousands", ".", "--na", "-99", "--missing", "drop"]
+NEW = {
+    "the same habits": ("x;y\n1.001,5;2\n-99;1\n2,5;3\n", []),
+    "decimal points and commas between": ("x,y\n1001.5,2\n2.5,3\n", []),
+    "whole numbers": ("x;y\n1001;2\n2;3\n", []),
+    "decimal points, told": ("x;y\n1001.5;2\n2.5;3\n", ["--decimal", "."]),
+    "without a header": ("1.001,5;2\n2,5;3\n", []),
+}
+
+
+def predicted(text: str, options: list[str], folder: Path) -> Any:
+    """New rows after a fit of a file with decimal commas and points between digits."""
+    (folder / "x.csv").write_text(FITTED)
+    (folder / "new.csv").write_text(text)
+    document(run("fit", "kmeans", "x.csv", "-k", "2", *FORMAT, "-o", "f.json", "--json", cwd=folder))
+    return run("predict", "f.json", "new.csv", *options, cwd=folder)
+
+
+@pytest.mark.parametrize(("text", "options"), NEW.values(), ids=NEW)
+def test_a_fit_predicts_files_of_the_same_habits(text: str, options: list[str], tmp_path: Path) -> None:
+    done = predicted(text, [*options, "--missing", "drop"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert ("[dropped-rows]" in done.stderr) is ("-99" in text)
+    assert [line.split(",")[-2] for line in done.stdout.splitlines()[1:]] == ["2", "1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x;y\n1001.5;2\n2.5;3\n", "new.csv:2:1: column 'x' has decimal points ('1001.5' on line 2 and 1 more)"),
+        ("1.5,2.5\n3.5,4.5\n", "no column 'x' in new.csv"),
+    ],
+)
+def test_a_format_that_is_not_the_fits_is_never_read_in_silence(text: str, said: str, tmp_path: Path) -> None:
+    done = predicted(text, [], tmp_path)
+    assert done.returncode == 3 and said in done.stderr and "--decimal ." in done.stderr
+    assert predicted(text, ["--decimal", "."], tmp_path).returncode == 0

@@ -39,7 +39,7 @@ class NumberFormat:
     def _pattern(self) -> re.Pattern[str]:
         integer, mark = "[0-9]+", self._group
         if mark:  # three digits a group; in India two before the last three
-            integer += f"|[0-9]{{1,3}}(?:{mark}[0-9]{{3}})+|[0-9]{{1,2}}(?:{mark}[0-9]{{2}})+{mark}[0-9]{{3}}"
+            integer += f"|[1-9](?:[0-9]{{,2}}(?:{mark}[0-9]{{3}})+|[0-9]?(?:{mark}[0-9]{{2}})+{mark}[0-9]{{3}})"
         point = re.escape(self.decimal)
         return re.compile(rf"([-+]?)({integer})?(?:{point}([0-9]*))?((?:[eE][-+]?[0-9]+)?)")
 

@@ -26,6 +26,30 @@ _COMMA_OF_NO_NUMBER = re.compile(rb"(?<![0-9]),|,(?![0-9])")
 _COMMA_AT_QUOTE = re.compile(rb'",|,"')
 
 
+def with_delimiter(start: TextChunk, dialect: CsvDialect, name: str) -> CsvDialect:
+    """The dialect with a delimiter, detected where none is given; without an assumed format that does not go with it.
+
+    An assumed decimal comma that is the delimiter gives way, unless all commas stand between digits.
+    """
+    if dialect.delimiter is None:
+        plain = replace(dialect, decimal=None, thousands=None) if dialect.assumed else dialect
+        dialect = replace(dialect, delimiter=detect_delimiter(start, plain, name))
+        form = NumberFormat.of(dialect.decimal, dialect.thousands)
+        between = _COMMA_OF_NO_NUMBER.search(_sample(start, dialect)) is None
+        if dialect.assumed and form and form.decimal == "," == dialect.delimiter and between:
+            return replace(dialect, delimiter=detect_delimiter(start, dialect, name))
+    form = NumberFormat.of(dialect.decimal, dialect.thousands)
+    if dialect.assumed and form and form.decimal == dialect.delimiter:
+        return replace(dialect, decimal=None, thousands=None)
+    return dialect
+
+
+def _sample(start: TextChunk, dialect: CsvDialect) -> bytes:
+    """The lines of the first 64 kB."""
+    end = start.data.find(b"\n", dialect.sizes.sample - 1) + 1
+    return start.data[:end] if end else start.data
+
+
 def detect_delimiter(start: TextChunk, dialect: CsvDialect, name: str) -> str:
     """The delimiter that splits most rows into the same number of fields, if only one does.
 
@@ -34,8 +58,7 @@ def detect_delimiter(start: TextChunk, dialect: CsvDialect, name: str) -> str:
     between digits only. A file without any delimiter has one column, and counts as delimited by commas, or by
     semicolons where commas are decimal.
     """
-    end = start.data.find(b"\n", dialect.sizes.sample - 1) + 1
-    sample = start.data[:end] if end else start.data
+    sample = _sample(start, dialect)
     lines = list(numbered_lines([TextChunk(start.line, sample)], name))
     form = NumberFormat.of(dialect.decimal, dialect.thousands)
     marks = {form.decimal, form.thousands or ""} if form else set()

@@ -70,7 +70,13 @@ def read_chunks(
 
 def _chosen(choose: Chooser, file: FilePreamble) -> ColumnSelection:
     """The columns to read. Raises EmcliError where one is of row names that the header does not name."""
-    selection = choose(file.header, file.name, bool(file.dialect.header))
+    try:
+        selection = choose(file.header, file.name, bool(file.dialect.header))
+    except EmcliError as error:  # the header may not be one
+        is_comma = file.dialect.assumed and file.dialect.delimiter != ","
+        assumed = "decimal commas are assumed, as the fit has; --decimal . reads points" if is_comma else None
+        error.hint = error.hint or file.ragged_hint or assumed
+        raise
     if file.row_names and 0 in selection.numeric:
         place = (file.header_line,) if file.header_line else ()
         names = counted(len(file.header) - 1, "name")
@@ -131,11 +137,12 @@ def open_table(source: str, dialect: CsvDialect, stdin: BinaryIO | None = None) 
         while sum(len(chunk.data) for chunk in seen) < dialect.sizes.sample and (chunk := next(incoming, None)):
             seen.append(chunk)
         if not seen:
-            raise data_error("file is empty", name)
+            raise data_error(
+                f"no more than {dialect.skip} lines, as many as --skip" if dialect.skip else "file is empty", name
+            )
         start = TextChunk(seen[0].line, b"".join(chunk.data for chunk in seen))
         detection.check_first_line(start, name)
-        if dialect.delimiter is None:
-            dialect = replace(dialect, delimiter=detection.detect_delimiter(start, dialect, name))
+        dialect = detection.with_delimiter(start, dialect, name)
         chunks = chain(list(seen), _remembered(incoming, seen, dialect.sizes.longest, name))
         rows = csv_reader.records(csv_reader.numbered_lines(chunks, name), dialect, name)
         first = next(rows, None)

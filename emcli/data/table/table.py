@@ -63,6 +63,7 @@ class CsvDialect:
     na: tuple[str, ...] | None = None  # more marks of a missing cell than MISSING
     decimal: str | None = None  # a comma or a point; None: a point, or a comma where points group digits
     thousands: str | None = None  # mark between groups of three digits
+    assumed: bool = False  # are decimal and thousands those of another file, that may not be this one's?
     skip: int | None = None  # lines to skip at the top
     trailing: int = 0  # columns of a table whose lines end with one more delimiter, as was detected; 0: they do not
     jobs: int | None = None  # threads; None: one for each core
