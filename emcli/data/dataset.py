@@ -16,7 +16,7 @@ from emcli.compute import arrays
 from emcli.compute.memory import require
 from emcli.compute.threads import in_background, usable_cores
 from emcli.config.settings import DataSettings
-from emcli.data.identifiers import Tally, identifier_warning
+from emcli.data.identifiers import Tally, with_identifiers
 from emcli.data.rows import BATCH_ROWS, Columns, DataFault, Observations, Requirements, RowFault, Rows
 from emcli.data.table.partitions import is_parquet
 from emcli.data.table.read import column_finder, read_table
@@ -94,7 +94,7 @@ class RawTable:
             made,
             labels=self.labels,
             dropped=table.dropped,
-            warnings=table.warnings + self._identifiers(needs.observations, settings) + made.warnings,
+            warnings=self._warnings(needs.observations, settings) + made.warnings,
             column_numbers=numbers_of(picked.numeric + picked.text, table.header),
         )
 
@@ -103,13 +103,14 @@ class RawTable:
         """What tells which columns number the rows."""
         return Tally.of(self.numbers)
 
-    def _identifiers(self, observations: Observations, settings: DataSettings) -> tuple[FitWarning, ...]:
-        """A warning of the columns that number the rows."""
-        if not observations.are_measured:
-            return ()
-        left_out = self.table.dropped + len(self.table.numbers) - len(self.numbers)
+    def _warnings(self, observations: Observations, settings: DataSettings) -> tuple[FitWarning, ...]:
+        """Those of the table, and one of the columns that number the rows."""
         table, chosen = self.table, settings.columns or ()
-        return identifier_warning(self.tally, self.picked.numeric, table.header, table.has_header, chosen, left_out)
+        if not observations.are_measured:
+            return table.warnings
+        left_out = table.dropped + len(table.numbers) - len(self.numbers)
+        header, columns = table.header, self.picked.numeric
+        return with_identifiers(table.warnings, self.tally, columns, header, table.has_header, chosen, left_out)
 
 
 def read(source: str, observations: Observations, settings: DataSettings, jobs: int | None = None) -> RawTable:

@@ -120,11 +120,18 @@ def _all_different(values: Array) -> npt.NDArray[np.bool_]:
     return np.asarray(whole)
 
 
-def identifier_warning(
-    tally: Tally, columns: Sequence[int], header: Sequence[str], has_header: bool, chosen: Sequence[str], left_out: int
+def with_identifiers(
+    warnings: tuple[FitWarning, ...],
+    tally: Tally,
+    columns: Sequence[int],
+    header: Sequence[str],
+    has_header: bool,
+    chosen: Sequence[str],
+    left_out: int,
 ) -> tuple[FitWarning, ...]:
-    """A warning of those columns that tell rows apart and were not `chosen` one by one; with what leaves them out.
+    """The warnings, and one of those columns that tell rows apart and were not `chosen` one by one.
 
+    It says what leaves them out, and takes the place of the warning that they have no name.
     columns: where those of the tally stand in the table, from 0. left_out: rows of the table that are not in the tally.
     """
     names = [header[column] for column in columns]
@@ -135,12 +142,17 @@ def identifier_warning(
         if not {names[i], str(columns[i] + 1)} & set(chosen)
     ]
     if not found:
-        return ()
+        return warnings
     listed = ", ".join(quoted(header[column]) for column in found[:SAID]) + ", …" * (len(found) > SAID)
+    nameless = {column for column, is_unnamed in zip(columns, unnamed, strict=True) if is_unnamed}
+    if 0 in nameless.intersection(found):
+        listed += ", without a name as R and pandas write row names,"
     what = f"column {listed} tells rows apart" if len(found) == 1 else f"columns {listed} tell rows apart"
     what += f" (no value twice) but {'counts' if len(found) == 1 else 'count'} as if measured: leave "
     what += f"{'it' if len(found) == 1 else 'them'} out with --exclude {_to_type(found, header)}"
-    return (FitWarning("identifier", what),)
+    if nameless.issubset(found):
+        warnings = tuple(warning for warning in warnings if warning.slug != "unnamed-column")
+    return (*warnings, FitWarning("identifier", what))
 
 
 def _to_type(columns: Sequence[int], header: Sequence[str]) -> str:

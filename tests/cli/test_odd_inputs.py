@@ -53,7 +53,7 @@ TABLES: dict[str, tuple[str, str, list[str], float, list[str]]] = {
     "header by hand": ("1,2\n3,4\n", "--header", ["1", "2"], 7.0, ["zero-inertia"]),
     "no header by hand": ("1\n3\n", "--no-header", ["1"], 2.0, []),
     "years": ("2019,2020\n3,4\n5,6\n", "", ["1", "2"], 4057 / 3, ["header-guess"]),
-    "no name": ("x,\n1,2\n3,4\n", "", ["x", "2"], 5.0, ["unnamed-column"]),
+    "no name": ("x,\n1,2\n3,4\n", "", ["x", "2"], 5.0, ["identifier"]),
     "blank lines": ("x\n1\n\n3\n\n\n", "", ["x"], 2.0, []),
     "blank to the eye": ("x,y\n1,2\n \t\n3,4\n", "", ["x", "y"], 5.0, []),
     "comments": ("# a\nx,y\n# b\n1,2\n3,4\n", "--comment #", ["x", "y"], 5.0, []),

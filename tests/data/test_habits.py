@@ -148,7 +148,7 @@ TEXTS: dict[str, tuple[str, list[str], int, str]] = {
     ),
     "euros behind a space that does not break": (
         "price;y\n1.005,00\u00a0€;1\n7,50\u00a0€;2\n",
-        ["2:1: column 'price' has decimal commas and thousands separators and currency signs"],
+        ["2:1: column 'price' has decimal commas, thousands separators and currency signs"],
         2,
         "price,y",
     ),
@@ -237,18 +237,50 @@ TEXTS: dict[str, tuple[str, list[str], int, str]] = {
     ),
     "an empty column": (
         "x,notes,y\n1,,2\n3,,4\n5,,6\n7,,8\n",
-        ["2:2: column 'notes' is empty: 4 of 4 values are missing"],
+        ["2:2: column 'notes' is empty"],
         4,
         "x,y",
     ),
     "a column that is hardly filled, and gaps": (
-        "x,notes,y\n1,,2\n3,,4\n5,7,6\n7,,NA\n9,,1\n",
+        "x,notes,y\n" + "1,,2\n" * 18 + "5,7,6\n7,,NA\n",
         [
-            "2:2: column 'notes' is mostly empty: 4 of 5 values are missing",
-            "5:3: missing value in column 'y'",
+            "2:2: column 'notes' is mostly empty: 19 of 20 values are missing",
+            "21:3: missing value in column 'y'",
         ],
-        4,
+        19,
         "x,y",
+    ),
+    "a gap in half of the cells": (
+        "x,y\n.,1\n2,.\n3,4\n",
+        ["2:1: missing value in column 'x'", "3:2: missing value in column 'y'"],
+        1,
+        "x,y",
+    ),
+    "a gap in every row": (
+        "x,y,z\n1,,1\n2,,2\n3,5,NA\n4,,4\n",
+        [
+            "2:2: missing value in column 'y'",
+            "3:2: missing value in column 'y'",
+            "4:3: missing value in column 'z'",
+            "5:2: missing value in column 'y'",
+        ],
+        3,
+        "x,z",
+    ),
+    "units that are not everywhere": (
+        "id,conc (mg/l),pH\n,mg/l,\n1,<0.05,7\n2,1.5,7.5\n3,2.5,7\n4,3,6\n",
+        [
+            "2: units or a second header, not a row of numbers ('mg/l')",
+            "3:2: cannot read '<0.05' as a number in column 'conc (mg/l)'",
+        ],
+        3,
+        "id,conc (mg/l),pH",
+    ),
+    "a title in the first of several columns": (
+        '"Sales report","",""\n"Generated 2024-03-01",,\n,,\nunits,share,price\n1,2,3\n3,4,5\n',
+        ["1: a title over the table, of which the header is on line 4"],
+        2,
+        "units,share,price",
     ),
     "units beside a column of text": (
         "who,width,mass\ntext,mm,kg\nann,1,2\nbob,3,4\neve,4,4\n",
@@ -289,15 +321,16 @@ def said(done: Any, name: str) -> tuple[list[str], str]:
 
 def typed(hint: str, folder: Path) -> tuple[list[str], str | None]:
     """The options that a hint tells to type, and the file that its command makes."""
-    before, _, command = hint.partition(": sed ")
+    copied, _, rest = hint.partition(" and fit that") if " sed " in hint else ("", "", hint)
     options: list[str] = []
-    words = shlex.split(before[before.index("--") :].split(" (")[0] if "--" in before else "")
+    words = shlex.split(rest[rest.index("--") :].split(" (")[0] if "--" in rest else "")
     while words and words[0].startswith("--"):
         options += words[:2]
         del words[:2]
-    if not command:
+    if not copied:
         return options, None
-    subprocess.run(["sh", "-c", "sed " + command], cwd=folder, check=True)
+    command = copied.removeprefix("make a copy with ")
+    subprocess.run(["sh", "-c", command], cwd=folder, check=True)
     return options, shlex.split(command)[-1]
 
 

@@ -17,7 +17,7 @@ from emcli.data.dataset import Dataset, shown_source, unfit, with_weight_sums
 from emcli.data.distributed import worker
 from emcli.data.distributed.rows import DistributedRows
 from emcli.data.distributed.watch import Watch
-from emcli.data.identifiers import Tally, identifier_warning
+from emcli.data.identifiers import Tally, with_identifiers
 from emcli.data.rows import DataFault, Observations, Requirements
 from emcli.data.table.partitions import check_header, partition_files
 from emcli.data.table.row_problems import dropped_rows
@@ -153,12 +153,13 @@ class RemoteTable:
             placed = self._cluster.submit(worker.place_rows, self._raw, [needs.observations] * n, [rows] * n)
             rows = DistributedRows.of(rows, self._cluster, placed).or_merged()
         dropped = sum(summary.dropped for summary in self._summaries)
-        warnings = _reading_warnings(self._summaries)
+        warnings = tuple(_reading_warnings(self._summaries))
         if needs.observations.are_measured:
             if self._tally is None:
                 self._tally = total(lambda numbers, texts, weights: Tally.of(numbers))
             chosen = settings.columns or ()
-            warnings += identifier_warning(self._tally, first.columns, first.header, first.has_header, chosen, dropped)
+            header, columns = first.header, first.columns
+            warnings = with_identifiers(warnings, self._tally, columns, header, first.has_header, chosen, dropped)
         digest = sha256("".join(summary.digest for summary in self._summaries).encode()).hexdigest()
         return Dataset(
             rows=rows,

@@ -130,6 +130,18 @@ def _are_odd_numbers(first: Sequence[str], others: Iterator[Record]) -> bool:
     return any(one and other and one[2:] == other[2:] for one, other in zip(written, below, strict=False))
 
 
+def _header_under_title(first: Sequence[str], rows: Sequence[Record]) -> int:
+    """The line of a full row of text, above rows with numbers, under one with a single cell; 0 where there is none."""
+    if len(first) < 2 or sum(map(bool, first)) != 1:
+        return 0
+    for at, (line, _, fields) in enumerate(rows):
+        if any(map(writing, fields)):
+            return 0
+        if len(fields) == len(first) and all(fields):
+            return line if rows[at + 1 :] and all(any(map(writing, row)) for _, _, row in rows[at + 1 :]) else 0
+    return 0
+
+
 def column_names(first: Sequence[str], has_header: bool) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Names of the columns from the first row, numbers where there are none; and which of a header have none."""
     if not has_header:
@@ -145,7 +157,7 @@ def unnamed_columns(columns: Sequence[int]) -> tuple[FitWarning, ...]:
     listed = ", ".join(str(column + 1) for column in columns[:5]) + ", …" * (len(columns) > 5)
     what = f"columns without a name are called by their numbers: {listed}"
     if 0 in columns:
-        what += "; R and pandas write row names without one, which --exclude 1 leaves out"
+        what += "; R and pandas write row names so, which --exclude 1 leaves out"
     return (FitWarning("unnamed-column", what),)
 
 
@@ -174,6 +186,9 @@ def layout(first: Record, chunks: Sequence[TextChunk], dialect: CsvDialect, name
         pass
     if not rows:
         return Layout()
+    if dialect.header is not False and (line := _header_under_title(names, rows)):
+        what = f"a title over the table, of which the header is on line {line}"
+        raise data_error(what, name, first[0], hint=f"--skip {line - 1} begins there")
     width = len(names) - (not names[-1])
     if width and all(len(fields) == width + 1 and not fields[-1] for _, _, fields in rows):
         return Layout(trailing=width)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -13,9 +14,37 @@ from emcli.data.table.columns import columns_to_type
 from emcli.data.table.table import ColumnSelection, FilePreamble
 from emcli.errors import counted
 
+_MAX_PATTERNS = 1000  # different sets of columns with missing cells that are counted apart
 _MAX_MARKS = 3  # different cells that are named as marks of missing ones
 _MAX_MARK = 30  # characters of such a cell
 _NAMES = {" ": "space"}
+
+
+class Incomplete:
+    """Rows with missing cells, by the columns in which they are."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._patterns: Counter[tuple[int, ...]] = Counter()
+
+    def add(self, columns: Sequence[int], count: int = 1) -> None:
+        """Count rows with missing cells in these columns."""
+        self.rows += count
+        pattern = tuple(columns)
+        if len(self._patterns) < _MAX_PATTERNS or pattern in self._patterns:
+            self._patterns[pattern] += count
+
+    def without(self, left_out: Sequence[int]) -> int:
+        """How many rows have missing cells, or at most so many, where some columns are left out."""
+        gone = set(left_out)
+        return self.rows - sum(count for pattern, count in self._patterns.items() if gone.issuperset(pattern))
+
+    def emptiest(self, left_out: Sequence[int]) -> int | None:
+        """The column in which most rows have a missing cell, apart from some."""
+        often = Counter[int]()
+        for pattern, count in self._patterns.items():
+            often.update(dict.fromkeys(set(pattern).difference(left_out), count))
+        return max(often, key=lambda column: often[column], default=None)
 
 
 @dataclass
@@ -24,7 +53,7 @@ class Remedies:
 
     file: FilePreamble
     selection: ColumnSelection
-    incomplete: int  # rows with missing cells
+    incomplete: Incomplete
     total: int  # rows
     drop: bool = False  # leave out rows with missing cells
     leave_out: list[int] = field(default_factory=list)  # columns
@@ -66,12 +95,22 @@ class Remedies:
         if script not in self.scripts:
             self.scripts.append(script)
 
+    def spare_rows(self) -> None:
+        """Leave out columns, the emptiest first, where rows with missing cells are to be left out and all rows are."""
+        choice = self.selection.choice
+        while self.drop and choice and self.incomplete.without(self.leave_out) >= self.total > 1:
+            column = self.incomplete.emptiest(self.leave_out)
+            if column is None or len(set(choice.used).difference(self.leave_out, [column])) == 0:
+                return
+            self.leave_out.append(column)
+        self.drop = self.drop and self.incomplete.without(self.leave_out) > 0
+
     def hint(self) -> str | None:
         """One sentence, with options that can be typed as they stand; None where nothing is known to help."""
         options = self._options()
         typed = " ".join(options)
         if self.scripts:
-            return f"fit a cleaned copy{' with ' * bool(typed)}{typed}: {self._cleaned()}"
+            return f"make a copy with {self._cleaned()} and fit that{' with ' * bool(typed)}{typed}"
         if not options:
             return self.ragged
         if len(options) > 1 or self.leave_out or self.decimal or self.thousands:
@@ -82,7 +121,7 @@ class Remedies:
             return f"try {typed}" + " (or --thousands , where the commas group digits)" * self.unsure
         if self.comments:
             return f"{typed} skips lines that begin with #"
-        return f"{typed} leaves out {counted(self.incomplete, 'row')} of {self.total}, those with missing values"
+        return f"{typed} leaves out {counted(self.incomplete.rows, 'row')} of {self.total}, those with missing values"
 
     def _options(self) -> list[str]:
         options = ["--comment '#'"] * self.comments

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from math import isfinite
 
 from emcli.data.table.cells import NumberFormat, Writing, Writings, is_not_finite, is_number, missing_marks, writing
-from emcli.data.table.remedies import Remedies
+from emcli.data.table.remedies import Incomplete, Remedies
 from emcli.data.table.table import ColumnSelection, FilePreamble
 from emcli.errors import EmcliError, Exit, FitWarning, Problem, counted, quoted
 
 MAX_SHOWN = 5  # problems that are shown one by one
-_FEW_ROWS = 4  # of which a column with hardly any values says nothing about the column
+_MANY_ROWS = 10  # from which a column may be called mostly empty
+_HARDLY = 0.1  # share of values, below which it is
 _is_excel_error = re.compile("#[A-Z0/]+[!?]?").fullmatch
 
 
@@ -45,6 +46,12 @@ class ColumnFaults:
         """How many cells are of these kinds."""
         return sum(self.count.get(kind, 0) for kind in kinds)
 
+    def forget_first(self, kind: str) -> None:
+        """Take the first cell of a kind for none."""
+        self.count[kind] -= 1
+        del self.cells[kind][0]
+        self.texts = [cell.text for cell in self.cells.get("text", ())]
+
     def first(self, *kinds: str) -> list[Cell]:
         """The first cells of these kinds."""
         return sorted((cell for kind in kinds for cell in self.cells.get(kind, ())), key=lambda cell: cell.order)
@@ -62,11 +69,12 @@ class RowProblems:
         self._writings = Writings()
         self._order = 0  # of the next problem
         self._rows = 0  # that cannot be read
-        self._incomplete = 0  # rows with missing cells
+        self._incomplete = Incomplete()
         self._comments = 0  # rows that begin with #
         self._ragged: list[tuple[int, Problem]] = []  # the first rows of another number of fields
         self._ragged_count, self._ragged_comments = 0, 0
-        self._units: tuple[str, int, dict[int, str]] | None = None  # text in the first row: file, line, cells
+        # Text in the first row: its file, line and cells, and columns in which it has none.
+        self._units: tuple[str, int, dict[int, str], list[int]] | None = None
 
     def __bool__(self) -> bool:
         return bool(self._order or self._rows)
@@ -74,7 +82,7 @@ class RowProblems:
     @property
     def dropped(self) -> int:
         """Rows left out because of missing cells."""
-        return self._incomplete if self._dialect.missing == "drop" else 0
+        return self._incomplete.rows if self._dialect.missing == "drop" else 0
 
     def add_cells(self, name: str, line: int, fields: Sequence[str], is_first: bool = False) -> bool:
         """A row of which some cell that is to be a number is none, or is missing; is it to be kept nevertheless?
@@ -85,12 +93,12 @@ class RowProblems:
         before = self._order
         is_comment = self._looks_like_comment(fields[0], self._header[0] if len(self._header) == 1 else "")
         self._comments += is_comment
-        has_missing, has_number, text = False, False, dict[int, str]()
+        missing, has_number, text = list[int](), False, dict[int, str]()
         for column in (*self._numeric, *self._complete):
             cell = fields[column]
             plain = self._format.plain(cell) if self._format else cell
             if self._is_missing(cell, plain):
-                has_missing = True
+                missing.append(column)
                 self._add(column, "missing", name, line, cell)
             elif column in self._complete:
                 continue
@@ -104,17 +112,18 @@ class RowProblems:
                 has_number = True
                 self._writings.add(found)
                 faults = self._add(column, "unit" if found.is_unit else "written", name, line, cell)
-                if found not in faults.writings[:10]:
+                if len(faults.writings) < MAX_SHOWN and found not in faults.writings:
                     faults.writings.append(found)
             else:
                 text[column] = cell
                 faults = self._add(column, "comment" if is_comment else "text", name, line, cell)
                 if len(faults.texts) < MAX_SHOWN and cell not in faults.texts:
                     faults.texts.append(cell)
-        self._incomplete += has_missing
+        if missing:
+            self._incomplete.add(missing)
         if is_first and text and not (has_number or is_comment) and self._dialect.header:
-            self._units = (name, line, text)
-        keeps = has_missing and self._dialect.missing == "keep" and self._order == before
+            self._units = (name, line, text, missing)
+        keeps = bool(missing) and self._dialect.missing == "keep" and self._order == before
         self._rows -= keeps
         return keeps
 
@@ -164,33 +173,36 @@ class RowProblems:
             for number, shown in self._lines(column, faults, total, remedies):
                 lines += shown[:MAX_SHOWN]
                 count += number
+        remedies.spare_rows()
         first = [problem for _, problem in sorted(lines, key=lambda each: each[0])[:MAX_SHOWN]]
         raise EmcliError(Exit.DATA, *first, hint=remedies.hint(), unsaid=count - len(first))
 
     def no_rows_hint(self) -> str | None:
         """What to type where every row has a missing cell."""
-        most = max(self._columns, key=lambda column: self._columns[column].of("missing"))
-        emptiest = [c for c in self._columns if self._columns[c].of("missing") == self._columns[most].of("missing")]
-        remedies = Remedies(self._file, self._selection, 0, self._rows)
-        remedies.leave_out += emptiest
+        remedies = Remedies(self._file, self._selection, self._incomplete, self._rows, drop=True)
+        remedies.spare_rows()
         return remedies.hint()
 
     def _units_row(self, remedies: Remedies, total: int) -> Iterator[tuple[int, Problem]]:
         """The line about a first row of text under the header; its cells are forgotten, but for columns of text."""
         assert self._units is not None
-        name, line, texts = self._units
-        columns = [column for column in texts if self._columns[column].of("text") == 1]
+        name, line, texts, missing = self._units
+        columns = [c for c in texts if not self._is_text(self._columns[c], total) and self._is_once(c, texts[c])]
         if not columns:
             return
-        order = min(cell.order for c in columns for cell in self._columns[c].cells["text"])
-        for column in columns:
-            faults = self._columns[column]
-            faults.count["text"] -= 1
-            faults.cells["text"] = [cell for cell in faults.cells["text"] if (cell.name, cell.line) != (name, line)]
-            faults.texts = [cell.text for cell in faults.cells["text"]]
+        order = self._columns[columns[0]].cells["text"][0].order
+        for kind, some in (("text", columns), ("missing", missing)):
+            for column in some:
+                self._columns[column].forget_first(kind)
+        if missing:
+            self._incomplete.add(missing, -1)
         remedies.scripts.append(f"{line}d")
         listed = ", ".join(quoted(texts[column]) for column in columns[:3]) + ", …" * (len(columns) > 3)
         yield order, Problem(f"units or a second header, not a row of numbers ({listed})", name, line)
+
+    def _is_once(self, column: int, text: str) -> bool:
+        """Is a text only in the first row of a column, as far as cells are kept?"""
+        return [cell.text for cell in self._columns[column].cells["text"]].count(text) == 1
 
     def _is_text(self, faults: ColumnFaults, total: int) -> bool:
         """Are most cells of a column text?"""
@@ -231,10 +243,10 @@ class RowProblems:
         braces = name.replace("{", "{{").replace("}", "}}")
         if self._dialect.missing == "error" and faults.of("missing"):
             missing = faults.first("missing")[0]
-            if total >= _FEW_ROWS and 2 * faults.of("missing") > total:
+            if (not filled and total > 1) or (total >= _MANY_ROWS and filled < _HARDLY * total):
                 remedies.leave_out.append(column)
-                extent = "is empty" if not filled else "is mostly empty"
-                what = f"column {name} {extent}: {faults.of('missing')} of {total} values are missing"
+                extent = f"is mostly empty: {faults.of('missing')} of {total} values are missing"
+                what = f"column {name} {extent if filled else 'is empty'}"
                 yield 1, [(missing.order, Problem(what, missing.name, missing.line, at))]
             else:
                 remedies.drop = True
@@ -269,4 +281,4 @@ class RowProblems:
             return None
         decimal, thousands, unsure = self._writings.marks(self._dialect.delimiter or ",")
         words = remedies.add_writings(written, decimal, thousands, unsure)
-        return " and ".join(words) if words else None
+        return None if not words else " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
