@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import disks, documents, environments, kills, names, overwriting, signals, sizes, writers
+from . import clusters, disks, documents, environments, kills, names, overwriting, signals, sizes, writers
 from .result import Count, Kind
 from .running import Attack, remove
 
@@ -22,6 +22,7 @@ KINDS = (
     disks.KIND,
     environments.KIND,
     sizes.KIND,
+    clusters.KIND,
     signals.KIND,
 )
 
