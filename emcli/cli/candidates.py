@@ -173,8 +173,9 @@ def _stem(path: str) -> str:
 
 
 def _name(settings: Settings, model: str) -> str:
-    parts = (model, f"k{settings.model.k}", settings.model.covariance, settings.model.mixing)
-    return "-".join(part for part in parts if part) + ("-random" if settings.search.init == "random" else "")
+    init = settings.search.init
+    parts = (model, f"k{settings.model.k}", settings.model.covariance, settings.model.mixing, init)
+    return "-".join(part for part in parts if part and part != "auto")
 
 
 def _different(grid: Sequence[Settings], columns: int | None) -> list[Settings]:

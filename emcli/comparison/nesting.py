@@ -102,8 +102,9 @@ def _grown(small: FitDocument, settings: ModelSettings, closest: bool, rows: Row
 def _flagged(large: Candidate, small: Candidate) -> Candidate:
     sign, what = (-1, "inertia") if "inertia" in large.fitted else (1, "log-likelihood")
     own, other = sign * _score(large), sign * _score(small)
+    digits = next((n for n in range(6, 17) if f"{own:.{n}g}" != f"{other:.{n}g}"), 17)
     message = (
-        f"its {what} {own:.6g} is worse than the {other:.6g} of {small.name}, a special case of it: "
+        f"its {what} {own:.{digits}g} is worse than the {other:.{digits}g} of {small.name}, a special case of it: "
         "its best optimum was not found, or was set aside as an artefact; try more --restarts"
     )
     said: WarningDocument = {"slug": "nesting", "message": message}

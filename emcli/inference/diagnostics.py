@@ -226,7 +226,8 @@ def one_component_warning(
     strength = next(word for limit, word in BIC_EVIDENCE if difference < limit)
     shape = settings.covariance
     of = f"with {'a' if settings.mixing == 'free' else 'equal mixing and a'} {shape} covariance" if shape else ""
-    message = f"{of or f'with {settings.mixing} mixing'} BIC prefers a single component, by {difference:.1f}"
+    message = f"{of or f'with {settings.mixing} mixing'} BIC prefers a single component, by "
+    message += f"{difference:.1f}" if difference >= 0.05 else f"{difference:.1g}"
     other = (OTHER_SHAPE if columns > 1 else OTHER_SHAPE_OF_A_LINE).get(shape or "")
     hint = f"; try --covariance {other}" if other else ""
     words = f"{message} ({strength} by Kass & Raftery 1995; {total:g} rows){hint}"

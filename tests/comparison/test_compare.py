@@ -101,6 +101,12 @@ def test_a_candidate_that_fails_is_a_row_and_only_all_of_them_an_error() -> None
     assert (done.returncode, done.stdout) == (4, "")
 
 
+def test_each_kind_of_start_gives_a_candidate_a_name_of_its_own() -> None:
+    words = ("coins", SAMPLES / "flips.csv", "-k", 1, "--init", "auto,random,k-means++", "--restarts", 1)
+    names = [row["name"] for row in compared(*words)["groups"][0]["candidates"]]
+    assert names == ["coins-k1-equal", "coins-k1-equal-random", "coins-k1-equal-k-means++"]
+
+
 def test_every_line_of_the_trace_names_its_candidate(tmp_path: Path) -> None:
     log = tmp_path / "trace.jsonl"
     compared("kmeans", SAMPLES / "iris.csv", "-k", "2-3", "--trace", log)

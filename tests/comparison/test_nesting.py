@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -155,3 +156,8 @@ def test_saved_fits_that_violate_it_are_flagged(tmp_path: Path) -> None:
     assert done.returncode == 0 and "nesting" in done.stdout
     assert "emcli: warning: poor: its log-likelihood" in done.stderr and "[nesting]" in done.stderr
     assert "nesting" not in run("compare", good, good, process=False).stdout
+    lower = json.loads(good.read_text())["log_likelihood"] - 1e-5  # which six digits do not show
+    poor.write_text(json.dumps({**json.loads(poor.read_text()), "log_likelihood": lower}))
+    said = run("compare", good, poor, process=False).stderr
+    told = re.search(r"poor: its log-likelihood (\S+) is worse than the (\S+) of good", said)
+    assert told and float(told[1]) < float(told[2])
