@@ -215,14 +215,14 @@ def test_v_says_of_each_command_what_it_works_on(tmp_path: Path) -> None:
 def test_v_says_what_was_decided(tmp_path: Path) -> None:
     rows = "".join(f"{i},{i % 7}.5;{i * i % 11}\n".replace(",", ";") for i in range(40))
     (tmp_path / "x.csv").write_text("id;a;b\n" + rows)
-    words = ["gmm", "x.csv", "--exclude", "id", "-v", "--covariance", "spherical"]
+    words = ["gmm", "x.csv", "--exclude", "id", "-v", "--covariance", "spherical", "--restarts", "2"]
     done = in_process(["fit", *words, "-k", "2"], tmp_path)
     read, starts, sample, solver = [line for line in done.err.splitlines() if not line.startswith("emcli: warning")]
     assert read.startswith(
         "emcli: read 40 rows from x.csv; delimiter ';' (detected); a header (detected); columns used: "
     )
     assert read.endswith(" a, b; not used: id")
-    assert re.match(r"emcli: starts: \d+ \(\d+ k-means\+\+, .*\) from seed 0, --restarts auto; .*the best is", starts)
+    assert re.match(r"emcli: starts: 2 \(1 k-means\+\+, 1 \w+\) from seed 0, --restarts 2; the best is entry", starts)
     assert sample == "emcli: sample: none, every start climbed on all rows"
     assert re.match(r"emcli: solver: newton, where em grows slow; steps of the best start: \d+ em", solver)
     (tmp_path / "w.csv").write_text("h,n,w\n1,9,2\n8,9,1\n4,9,3\n")

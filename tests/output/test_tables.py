@@ -131,9 +131,11 @@ def test_a_fit_as_csv_has_every_digit_of_its_document_under_one_header() -> None
     assert len(rows) == 2
 
 
-def test_a_fit_with_truth_and_errors_has_them_as_columns(tmp_path: Path) -> None:
+def test_a_fit_with_truth_and_errors_has_them_as_columns(write: Write, tmp_path: Path) -> None:
     saved = tmp_path / "fit.json"
-    said = run("fit", "configs/two_coins.yaml", "--bootstrap", 20, "--format", "csv", "-o", saved).stdout
+    drawn = "generate: {rows: 100, tosses: 20, parameters: {heads: [0.2, 0.6]}}"
+    experiment = write("coins.yaml", f"model: coins\n{drawn}\nfit: {{restarts: 1, bootstrap: 20}}\n")
+    said = run("fit", experiment, "--format", "csv", "-o", saved).stdout
     rows = list(csv.DictReader(io.StringIO(said)))
     document = json.loads(saved.read_text())
     assert [float(row["true P(heads)"]) for row in rows] == [0.2, 0.6]
