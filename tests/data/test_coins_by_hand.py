@@ -82,6 +82,10 @@ def test_what_are_no_coins_is_told_with_what_to_type(text: str, options: str, pa
         assert part in done.stderr, done.stderr
 
 
+def test_a_single_row_of_flips_is_data() -> None:
+    assert fit("coins", "-", "-k", 1, stdin="HHT\n")["data"]["tosses"] == {"3": 1}
+
+
 @pytest.mark.parametrize("header", ["ht", "HT", "H", "T"])
 def test_a_column_whose_name_could_be_flips_keeps_its_name(header: str) -> None:
     found = fit("kmeans", "-", "-k", 1, stdin=f"{header}\n1.5\n2\n")

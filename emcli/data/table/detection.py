@@ -107,7 +107,9 @@ def detect_header(
         return False, ()
     numeric = [cell for cell in first if is_number(cell) or is_not_finite(cell)]
     if len(first) == 1 and _are_flips(first[0]):  # a column may be called HT: what follows decides
-        return not any(len(cells) == 1 and _are_flips(cells[0]) for _, _, cells in islice(others, _MISSING_FLIPS)), ()
+        following = [cells for _, _, cells in islice(others, _MISSING_FLIPS)]
+        are_flips = any(len(cells) == 1 and _are_flips(cells[0]) for cells in following)
+        return bool(following) and not are_flips, ()
     if not all(map(is_number, first)):
         what = f"first row has {quoted(numeric[0])} but also text, read as column names" if numeric else ""
         return True, (FitWarning("header-guess", what),) if what else ()
