@@ -45,11 +45,12 @@ MAX_HEADING = 18  # characters of a fit's name in one line
 def print_comparison(groups: Sequence[RankedGroup], aligned: Sequence[Alignment], page: Page) -> None:
     """Print each group's ranking, best first, then what fits of one k, and the truth, have in common."""
     blocks: list[Block] = []
-    ranked = len(groups) < MANY or any(len(group.candidates) > 1 for group in groups)
+    alone = all(len(group.candidates) == 1 for group in groups) and len({group.criterion for group in groups}) == 1
+    ranked = len(groups) < MANY or not alone
     for group in groups if ranked else _as_one(groups):
         if group.reason:
             blocks.append(escaped(group.reason, 200))
-        blocks += ranking(group, page.width, ranked)
+        blocks += ranking(group, page.width, ranked, len(groups) > 1)
         if any(candidate.is_artefact for candidate in group.candidates):
             blocks.append(ARTEFACTS)
         if not page.is_markdown:

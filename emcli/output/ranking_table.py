@@ -43,16 +43,18 @@ DROPPED_FIRST = (
 Shown = dict[str, object]
 
 
-def ranking(group: RankedGroup, width: int, ranked: bool = True) -> Iterator[Block]:
+def ranking(group: RankedGroup, width: int, ranked: bool = True, named: bool = False) -> Iterator[Block]:
     """The table of a group, best first; below it what did not fit, and why candidates have no fit.
 
-    Fits that are not `ranked` against each other have no best one, and no difference from it.
+    Fits that are not `ranked` against each other have no best one, and no difference from it. Names are shown where
+    nothing else tells the fits apart, or where that is asked for.
     """
     rows = [_shown(candidate, row) for candidate, row in zip(group.candidates, group.rows(), strict=True)]
-    keys = [key for key in _titles(rows, group.criterion) if ranked or key != "delta_bic"]
+    ranked = ranked and len(rows) > 1
+    keys = [key for key in _titles(rows, group.criterion, named) if ranked or key != "delta_bic"]
     texts = {key: _texts(rows, key) for key in keys}
     kept, dropped = _fitting(texts, rows, group.criterion, width)
-    best = 0 if ranked and len(rows) > 1 and group.candidates[0].document is not None else None
+    best = 0 if ranked and group.candidates[0].document is not None else None
     whole = Grid([_title(key, rows) for key in texts], list(zip(*texts.values(), strict=True)))
     titles = [_title(key, rows) for key in kept]
     yield Grid(titles, list(zip(*(texts[key] for key in kept), strict=True)), best)
@@ -75,12 +77,12 @@ def _shown(candidate: Candidate, row: CandidateDocument) -> Shown:
     return shown
 
 
-def _titles(rows: Sequence[Shown], criterion: str) -> list[str]:
+def _titles(rows: Sequence[Shown], criterion: str, named: bool) -> list[str]:
     """The keys of the columns that are not empty; of likelihoods only where fits are ranked by one."""
     kinds = {tuple(row.get(key) for key in ("model", "k", "covariance", "mixing")) for row in rows}
-    named = ["name"] if len(kinds) < len(rows) else []
+    name = ["name"] if named or len(kinds) < len(rows) else []
     keys = [key for key in TITLES if any(row.get(key) not in (None, []) for row in rows)]
-    return named + [key for key in keys if criterion not in CLUSTERING or key not in OF_LIKELIHOOD]
+    return name + [key for key in keys if criterion not in CLUSTERING or key not in OF_LIKELIHOOD]
 
 
 def _title(key: str, rows: Sequence[Shown]) -> str:

@@ -214,6 +214,14 @@ def test_many_fits_of_clusters_are_summarized_by_their_inertia(write: Write, tmp
     assert "nan" not in said and re.search(r"^ *1 +share +[45]\d\.\d %", said, re.M)
 
 
+def test_fits_in_groups_of_their_own_are_named(tmp_path: Path) -> None:
+    for name, words in {"points": ("kmeans", FAITHFUL, "-k", 2), "curves": ("gmm", FAITHFUL, "-k", 2)}.items():
+        assert run("fit", *words, *QUICK, "-o", tmp_path / f"{name}.json").returncode == 0
+    said = run("compare", tmp_path / "points.json", tmp_path / "curves.json", "-q", "--format", "markdown").stdout
+    assert re.search(r"^\| points \| kmeans \| 2", said, re.M) and re.search(r"^\| curves \| gmm \| 2", said, re.M)
+    assert "delta BIC" not in said
+
+
 def test_few_candidates_of_one_k_stand_side_by_side_as_far_as_there_is_room() -> None:
     words = ("compare", "gmm", FAITHFUL, "-k", 2, "--covariance", "full,tied,diag,spherical", *QUICK)
     said = run(*words).stdout
