@@ -87,10 +87,10 @@ def test_a_planted_fault_is_found_and_repeated(kind: str) -> None:
 
 
 def test_an_attack_counts_its_trials_and_ends_well() -> None:
-    done = attack("overwriting", "--seed", "1", "--trials", "9")
+    done = attack("overwriting", "--seed", "1", "--trials", "3")
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [line.split()[:3] for line in done.stdout.splitlines()[2:]]
-    assert rows == [["overwriting", "9", "0"], ["all", "9", "0"]]
+    assert rows == [["overwriting", "3", "0"], ["all", "3", "0"]]
 
 
 def test_a_trial_that_dies_or_does_not_end_is_a_violation(tmp_path: Path) -> None:

@@ -184,7 +184,7 @@ def test_what_does_not_fit_in_memory_is_refused_before_it_is_tried(line: str, tm
 @pytest.mark.parametrize(
     "line",
     [
-        "fit kmeans - -k 1",
+        pytest.param("fit kmeans - -k 1", marks=pytest.mark.slow),
         pytest.param("fit kmeans long.csv -k 1", marks=pytest.mark.slow),
         pytest.param("fit gmm long.csv -k 1 --covariance diag", marks=pytest.mark.slow),
     ],

@@ -56,7 +56,7 @@ def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading.Thread, "start", refuse)
 
 
-@pytest.mark.parametrize("files", [5, 7, 9, 12])
+@pytest.mark.parametrize("files", [5, *(pytest.param(files, marks=pytest.mark.slow) for files in (7, 9, 12))])
 def test_few_open_files_or_no_other_process_are_enough_for_workers(files: int, here: Path) -> None:
     alone = in_process(f"{COINS} --jobs 1".split(), here)
     assert strange(f"{COINS} --jobs 4", here, allowing(files), fork=False) == alone  # a fork inherits some of them

@@ -148,7 +148,14 @@ def bomb(name: str, path: Path) -> None:
     parquet.write_table(pyarrow.table(columns), path, compression="zstd")
 
 
-@pytest.mark.parametrize("name", ["a cell", "one text many times", "one number many times", "a list"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("a cell", "one text many times")),
+        "one number many times",
+        "a list",
+    ],
+)
 def test_parquet_expands_no_more_than_gzip_may(name: str, tmp_path: Path) -> None:
     bomb(name, tmp_path / "x.parquet")
     (tmp_path / "f.json").write_text(run("fit", "kmeans", "-", "-k", 2, "--json", stdin="b\n1\n2\n3\n").stdout)
@@ -192,6 +199,7 @@ def test_equal_texts_of_parquet_are_those_of_a_csv(tmp_path: Path) -> None:
 # Under a limit of the process nothing ends in an abort: 1.5 GB of addresses.
 
 
+@pytest.mark.slow
 def test_hostile_sizes_end_in_one_line_under_a_limit(tmp_path: Path) -> None:
     wide = ",".join(f"c{i}" for i in range(60_000)) + "\n" + ("1," * 59_999 + "2\n") * 3
     (tmp_path / "wide.csv.gz").write_bytes(gzip.compress(wide.encode()))

@@ -124,8 +124,8 @@ PLACES = ("files/outputs.py", "files/signals.py", "compute/processes.py", "cli/g
 @pytest.mark.parametrize(
     ("lines", "tries"),
     [
-        pytest.param(OUTPUTS, 16, id="outputs"),
-        pytest.param(WORKERS, 8, id="workers"),
+        pytest.param(OUTPUTS, 6, id="outputs"),
+        pytest.param(WORKERS, 3, id="workers"),
         pytest.param(OUTPUTS + WORKERS, 600, id="each", marks=pytest.mark.slow),
     ],
 )

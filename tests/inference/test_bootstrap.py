@@ -36,6 +36,7 @@ def test_errors_of_one_gaussian_are_those_of_the_formulas() -> None:
     assert errors["weights"] == [0.0]
 
 
+@pytest.mark.slow
 def test_errors_of_one_coin_count_every_toss(write: Write) -> None:
     data = write("c.csv", "heads,tosses,w\n7,10,30\n12,20,20\n1,1,50\n")
     document = fit("coins", data, "-k", 1, "--row-weights", "w", "--bootstrap", 400, "--seed", 1)
@@ -49,7 +50,7 @@ def test_errors_of_one_coin_count_every_toss(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    "covariance", ["full", "tied", *(pytest.param(shape, marks=pytest.mark.slow) for shape in ("diag", "spherical"))]
+    "covariance", ["full", *(pytest.param(shape, marks=pytest.mark.slow) for shape in ("tied", "diag", "spherical"))]
 )
 def test_everything_has_the_form_of_the_parameters_and_the_bytes_of_any_number_of_threads(covariance: str) -> None:
     command = ["fit", "gmm", SAMPLES / "faithful.csv", "-k", 2, "--covariance", covariance, "--bootstrap", 20, "--json"]

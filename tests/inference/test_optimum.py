@@ -106,7 +106,9 @@ def test_a_coin_that_never_shows_heads_raises_no_alarm(name: str) -> None:
     assert not slugs(document) & ALARMS
 
 
-@pytest.mark.parametrize("k", [4, 5])  # of 9 different rows, so that five coins have no empirical information
+@pytest.mark.parametrize(
+    "k", [4, pytest.param(5, marks=pytest.mark.slow)]
+)  # of 9 different rows, so that five coins have no empirical information
 def test_a_change_that_leaves_the_likelihood_as_it_is_is_told(k: int) -> None:
     """Two tacks of four are one: mixing weight goes from one to the other, and scipy sees no difference."""
     document = fit(*TACKS, "-k", k, "--restarts", 1)
