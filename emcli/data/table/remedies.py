@@ -5,46 +5,18 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from emcli.data.table.cells import NumberFormat, Writing
 from emcli.data.table.columns import columns_to_type
+from emcli.data.table.faults import Incomplete
 from emcli.data.table.table import ColumnSelection, FilePreamble
 from emcli.errors import counted
 
-_MAX_PATTERNS = 1000  # different sets of columns with missing cells that are counted apart
 _MAX_MARKS = 3  # different cells that are named as marks of missing ones
 _MAX_MARK = 30  # characters of such a cell
 _NAMES = {" ": "space"}
-
-
-class Incomplete:
-    """Rows with missing cells, by the columns in which they are."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self._patterns: Counter[tuple[int, ...]] = Counter()
-
-    def add(self, columns: Sequence[int], count: int = 1) -> None:
-        """Count rows with missing cells in these columns."""
-        self.rows += count
-        pattern = tuple(columns)
-        if len(self._patterns) < _MAX_PATTERNS or pattern in self._patterns:
-            self._patterns[pattern] += count
-
-    def without(self, left_out: Sequence[int]) -> int:
-        """How many rows have missing cells, or at most so many, where some columns are left out."""
-        gone = set(left_out)
-        return self.rows - sum(count for pattern, count in self._patterns.items() if gone.issuperset(pattern))
-
-    def emptiest(self, left_out: Sequence[int]) -> int | None:
-        """The column in which most rows have a missing cell, apart from some."""
-        often = Counter[int]()
-        for pattern, count in self._patterns.items():
-            often.update(dict.fromkeys(set(pattern).difference(left_out), count))
-        return max(often, key=lambda column: often[column], default=None)
 
 
 @dataclass

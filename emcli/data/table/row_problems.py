@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from math import isfinite
+from typing import TYPE_CHECKING
 
-from emcli.data.table.cells import NumberFormat, Writing, Writings, is_not_finite, is_number, missing_marks, writing
-from emcli.data.table.remedies import Incomplete, Remedies
+from emcli.data.table.cells import NumberFormat, Writings, is_not_finite, is_number, missing_marks, writing
+from emcli.data.table.faults import Cell, ColumnFaults, Incomplete
 from emcli.data.table.table import ColumnSelection, FilePreamble
 from emcli.errors import EmcliError, Exit, FitWarning, Problem, counted, quoted
+
+if TYPE_CHECKING:
+    from emcli.data.table.remedies import Remedies
 
 MAX_SHOWN = 5  # problems that are shown one by one
 _MANY_ROWS = 10  # from which a column may be called mostly empty
@@ -21,40 +24,6 @@ _is_excel_error = re.compile("#[A-Z0/]+[!?]?").fullmatch
 def dropped_rows(count: int) -> FitWarning:
     """The warning that rows were left out."""
     return FitWarning("dropped-rows", f"{counted(count, 'row')} with missing values left out")
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell that cannot be read."""
-
-    order: int  # among all problems
-    name: str  # of the file
-    line: int
-    text: str
-
-
-@dataclass(slots=True)
-class ColumnFaults:
-    """What is wrong with the cells of one column, by kind: missing, text, comment, infinite, written or unit."""
-
-    count: dict[str, int] = field(default_factory=dict)
-    cells: dict[str, list[Cell]] = field(default_factory=dict)  # the first ones
-    writings: list[Writing] = field(default_factory=list)  # different ways in which numbers are written
-    texts: list[str] = field(default_factory=list)  # the first different cells of text
-
-    def of(self, *kinds: str) -> int:
-        """How many cells are of these kinds."""
-        return sum(self.count.get(kind, 0) for kind in kinds)
-
-    def forget_first(self, kind: str) -> None:
-        """Take the first cell of a kind for none."""
-        self.count[kind] -= 1
-        del self.cells[kind][0]
-        self.texts = [cell.text for cell in self.cells.get("text", ())]
-
-    def first(self, *kinds: str) -> list[Cell]:
-        """The first cells of these kinds."""
-        return sorted((cell for kind in kinds for cell in self.cells.get(kind, ())), key=lambda cell: cell.order)
 
 
 class RowProblems:
@@ -160,6 +129,8 @@ class RowProblems:
         """Raise EmcliError, exit 3, if there are any, beside so many rows that were read."""
         if not self._order:
             return
+        from emcli.data.table.remedies import Remedies
+
         total = good_rows + self._rows
         remedies = Remedies(self._file, self._selection, self._incomplete, total)
         count, lines = self._ragged_count, list(self._ragged)
@@ -179,6 +150,8 @@ class RowProblems:
 
     def no_rows_hint(self) -> str | None:
         """What to type where every row has a missing cell."""
+        from emcli.data.table.remedies import Remedies
+
         remedies = Remedies(self._file, self._selection, self._incomplete, self._rows, drop=True)
         remedies.spare_rows()
         return remedies.hint()

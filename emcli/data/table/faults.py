@@ -1,0 +1,72 @@
+"""What is wrong with the cells of a table, counted by column, and rows with missing cells."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from emcli.data.table.cells import Writing
+
+_MAX_PATTERNS = 1000  # different sets of columns with missing cells that are counted apart
+
+
+class Cell(NamedTuple):
+    """A cell that cannot be read."""
+
+    order: int  # among all problems
+    name: str  # of the file
+    line: int
+    text: str
+
+
+@dataclass(slots=True)
+class ColumnFaults:
+    """What is wrong with the cells of one column, by kind: missing, text, comment, infinite, written or unit."""
+
+    count: dict[str, int] = field(default_factory=dict)
+    cells: dict[str, list[Cell]] = field(default_factory=dict)  # the first ones
+    writings: list[Writing] = field(default_factory=list)  # different ways in which numbers are written
+    texts: list[str] = field(default_factory=list)  # the first different cells of text
+
+    def of(self, *kinds: str) -> int:
+        """How many cells are of these kinds."""
+        return sum(self.count.get(kind, 0) for kind in kinds)
+
+    def forget_first(self, kind: str) -> None:
+        """Take the first cell of a kind for none."""
+        self.count[kind] -= 1
+        del self.cells[kind][0]
+        self.texts = [cell.text for cell in self.cells.get("text", ())]
+
+    def first(self, *kinds: str) -> list[Cell]:
+        """The first cells of these kinds."""
+        return sorted((cell for kind in kinds for cell in self.cells.get(kind, ())), key=lambda cell: cell.order)
+
+
+class Incomplete:
+    """Rows with missing cells, by the columns in which they are."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._patterns: Counter[tuple[int, ...]] = Counter()
+
+    def add(self, columns: Sequence[int], count: int = 1) -> None:
+        """Count rows with missing cells in these columns."""
+        self.rows += count
+        pattern = tuple(columns)
+        if len(self._patterns) < _MAX_PATTERNS or pattern in self._patterns:
+            self._patterns[pattern] += count
+
+    def without(self, left_out: Sequence[int]) -> int:
+        """How many rows have missing cells, or at most so many, where some columns are left out."""
+        gone = set(left_out)
+        return self.rows - sum(count for pattern, count in self._patterns.items() if gone.issuperset(pattern))
+
+    def emptiest(self, left_out: Sequence[int]) -> int | None:
+        """The column in which most rows have a missing cell, apart from some."""
+        often = Counter[int]()
+        for pattern, count in self._patterns.items():
+            often.update(dict.fromkeys(set(pattern).difference(left_out), count))
+        return max(often, key=lambda column: often[column], default=None)
