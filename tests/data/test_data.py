@@ -201,7 +201,10 @@ def test_a_column_of_text_is_one_fault() -> None:
         "<stdin>:2:2: column 'y' is text ('a' on line 2 and 7 more)",
         "<stdin>:10: 2 fields, expected 3",
     ]
-    assert (error.unsaid, error.hint) == (0, "try --exclude y")
+    assert (error.unsaid, error.hint) == (
+        0,
+        "mend the data, or pipe the data through sed '10d' and fit that with --exclude y",
+    )
 
 
 def test_a_bad_cell_far_down_is_found_on_its_line() -> None:

@@ -189,10 +189,28 @@ TEXTS: dict[str, tuple[str, list[str], int, str]] = {
         "mpg,cyl",
     ),
     "one column with decimal commas": (
-        "x\n1,5\n2,25\n3,5\n",
+        "x\n1,5\n4,25\n3,5\n",
+        ["2: 1 name for 2 fields a row: decimal commas ('1,5')"],
+        3,
+        "x",
+    ),
+    "one column with row names of R": (
+        "x\n1,5\n2,6\n3,7\n",
         ["1: 1 name for 2 fields a row: the first are row names, as R writes them"],
         3,
         "x",
+    ),
+    "negative numbers of accountants": (
+        "x,y\n(1.5),2\n3,4\n",
+        ["2:1: column 'x' has brackets for a minus ('(1.5)' on line 2)"],
+        2,
+        "x,y",
+    ),
+    "a footer": (
+        "x,y\n1,2\n3,4\n5,6\n\nSource: the lab\n",
+        ["6: 1 field, expected 2"],
+        3,
+        "x,y",
     ),
     "a title and a blank line": (
         "Export of 5 March\n\nx,y\n1,2\n3,4\n",
@@ -329,7 +347,7 @@ def typed(hint: str, folder: Path) -> tuple[list[str], str | None]:
         del words[:2]
     if not copied:
         return options, None
-    command = copied.removeprefix("make a copy with ")
+    command = copied.partition("make a copy with ")[2]
     subprocess.run(["sh", "-c", command], cwd=folder, check=True)
     return options, shlex.split(command)[-1]
 

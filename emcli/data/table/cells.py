@@ -90,7 +90,7 @@ class Writing(NamedTuple):
     decimal: str  # a comma, a point, or nothing
     thousands: str  # mark between groups of digits, or nothing
     unsure: bool  # may the decimal mark be one between groups?
-    minus: str  # a minus that is none in ASCII
+    minus: str  # a minus that is none in ASCII; "()" for brackets in its place
     affix: str  # what stands beside the number: €, %, kg; with blanks that are no plain spaces
     is_unit: bool  # is that neither a currency nor a per cent sign?
 
@@ -99,6 +99,9 @@ def writing(cell: str) -> Writing | None:
     """How the number in a cell is written; None where it is no number in any way of writing that people have."""
     if len(cell) > MAX_WRITTEN or cell[:1].islower():
         return None
+    if cell[:1] == "(" and cell[-1:] == ")":  # as accountants write negative numbers
+        inner = writing(cell[1:-1])
+        return inner and inner._replace(minus="()")
     found = _written().fullmatch(cell)
     if found is None or (found["before"] and found["after"]) or (found["sign"] and found["second"]):
         return None

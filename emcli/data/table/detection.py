@@ -132,6 +132,14 @@ def _are_odd_numbers(first: Sequence[str], others: Iterator[Record]) -> bool:
     return any(one and other and one[2:] == other[2:] for one, other in zip(written, below, strict=False))
 
 
+def _are_decimals(rows: Sequence[Record]) -> bool:
+    """Are pairs of digits numbers with a decimal comma, rather than rows that are numbered?"""
+    if not all(_is_integer(one) and other.isdecimal() for _, _, (one, other) in rows):
+        return False
+    start = int(rows[0][2][0])
+    return any(int(fields[0]) != number for number, (_, _, fields) in enumerate(rows, start))
+
+
 def _header_under_title(first: Sequence[str], rows: Sequence[Record]) -> int:
     """The line of a full row of text, above rows with numbers, under one with a single cell; 0 where there is none."""
     if len(first) < 2 or sum(map(bool, first)) != 1:
@@ -202,6 +210,9 @@ def layout(first: Record, chunks: Sequence[TextChunk], dialect: CsvDialect, name
         return Layout()
     is_named = not any(map(writing, names))
     if len(counts) == 1 and usual == len(names) + 1 and is_named and any(map(writing, rows[0][2][1:])):
+        if usual == 2 and dialect.delimiter == "," and _are_decimals(rows):
+            what = f"1 name for 2 fields a row: decimal commas ({quoted(','.join(rows[0][2]))})"
+            raise data_error(what, name, rows[0][0], hint="--decimal , reads one column")
         hint = "--exclude 1 leaves them out"
         if usual == 2 and dialect.delimiter == ",":
             hint += "; where the comma is decimal, --decimal , reads one column"

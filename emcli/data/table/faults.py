@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from emcli.data.table.cells import Writing
@@ -21,14 +20,16 @@ class Cell(NamedTuple):
     text: str
 
 
-@dataclass(slots=True)
 class ColumnFaults:
     """What is wrong with the cells of one column, by kind: missing, text, comment, infinite, written or unit."""
 
-    count: dict[str, int] = field(default_factory=dict)
-    cells: dict[str, list[Cell]] = field(default_factory=dict)  # the first ones
-    writings: list[Writing] = field(default_factory=list)  # different ways in which numbers are written
-    texts: list[str] = field(default_factory=list)  # the first different cells of text
+    __slots__ = ("cells", "count", "texts", "writings")
+
+    def __init__(self) -> None:
+        self.count: dict[str, int] = {}
+        self.cells: dict[str, list[Cell]] = {}  # the first ones
+        self.writings: list[Writing] = []  # different ways in which numbers are written
+        self.texts: list[str] = []  # the first different cells of text
 
     def of(self, *kinds: str) -> int:
         """How many cells are of these kinds."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from emcli.data.table.cells import NumberFormat, Writing
 from emcli.data.table.columns import columns_to_type
 from emcli.data.table.faults import Incomplete
+from emcli.data.table.partitions import is_folder
 from emcli.data.table.table import ColumnSelection, FilePreamble
 from emcli.errors import counted
 
@@ -33,6 +34,7 @@ class Remedies:
     marks: list[str] = field(default_factory=list)  # cells to read as missing
     scripts: list[str] = field(default_factory=list)  # for sed
     comments: bool = False
+    broken_lines: list[int] = field(default_factory=list)  # a few lines of another number of fields
     ragged: str | None = None  # where rows have another number of fields
     decimal: str = ""
     thousands: str = ""
@@ -58,7 +60,10 @@ class Remedies:
             if found.affix:
                 words[_sign(found)] = None
                 self._add_script(_without(found))
-            if found.minus:
+            if found.minus == "()":
+                words["brackets for a minus"] = None
+                self._add_script(r"s/(\([^()]*[0-9][^()]*\))/-\1/g")
+            elif found.minus:
                 words[f"the minus sign U+{ord(found.minus):04X}"] = None
                 self._add_script(f"s/{found.minus}/-/g")
         return list(words)
@@ -81,8 +86,12 @@ class Remedies:
         """One sentence, with options that can be typed as they stand; None where nothing is known to help."""
         options = self._options()
         typed = " ".join(options)
-        if self.scripts:
-            return f"make a copy with {self._cleaned()} and fit that{' with ' * bool(typed)}{typed}"
+        edits = self.scripts or self.broken_lines
+        if edits and (self.file.row_chunks is not None or is_folder(self.file.name)):
+            return None  # of Parquet, or one of several files
+        if edits:
+            first = "mend the data, or " * bool(self.broken_lines)
+            return f"{first}{self._cleaned()} and fit that{' with ' * bool(typed)}{typed}"
         if not options:
             return self.ragged
         if len(options) > 1 or self.leave_out or self.decimal or self.thousands:
@@ -130,14 +139,15 @@ class Remedies:
 
     def _cleaned(self) -> str:
         """A command that writes an edited copy of the file."""
-        script, name = f"sed '{'; '.join(self.scripts)}'", self.file.name
+        scripts = [*(f"{line}d" for line in self.broken_lines), *self.scripts]
+        script, name = f"sed '{'; '.join(scripts)}'", self.file.name
         if name == "<stdin>":
-            return script
+            return f"pipe the data through {script}"
         stem, ending = os.path.splitext(os.path.basename(name))
-        unpack = {".gz": "zcat", ".zst": "zstdcat"}.get(ending.lower())
-        if unpack:
-            return f"{unpack} {shlex.quote(name)} | {script} > {shlex.quote(os.path.splitext(stem)[0] + '-clean.csv')}"
-        return f"{script} {shlex.quote(name)} > {shlex.quote(stem + '-clean' + ending)}"
+        if unpack := {".gz": "zcat", ".zst": "zstdcat"}.get(ending.lower()):
+            stem, ending = os.path.splitext(stem)
+            return f"make a copy with {unpack} {shlex.quote(name)} | {script} > {shlex.quote(f'{stem}-clean{ending}')}"
+        return f"make a copy with {script} {shlex.quote(name)} > {shlex.quote(f'{stem}-clean{ending}')}"
 
 
 def _sign(found: Writing) -> str:

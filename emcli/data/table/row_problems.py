@@ -42,6 +42,7 @@ class RowProblems:
         self._comments = 0  # rows that begin with #
         self._ragged: list[tuple[int, Problem]] = []  # the first rows of another number of fields
         self._ragged_count, self._ragged_comments = 0, 0
+        self._can_cut = True  # is each of those one line of the one file?
         # Text in the first row: its file, line and cells, and columns in which it has none.
         self._units: tuple[str, int, dict[int, str], list[int]] | None = None
 
@@ -115,6 +116,7 @@ class RowProblems:
         """A row that has another number of fields than the header."""
         self._rows += 1
         self._ragged_count += 1
+        self._can_cut &= not any("\n" in field for field in fields) and name == self._file.name
         self._ragged_comments += self._looks_like_comment(self._header[0], fields[0])
         if len(self._ragged) < MAX_SHOWN:
             what = f"{counted(len(fields), 'field')}, expected {len(self._header)}"
@@ -137,6 +139,9 @@ class RowProblems:
         if self._ragged_count:
             remedies.ragged = self._file.ragged_hint
             remedies.comments = self._ragged_comments > 0
+            lines_known = self._can_cut and not (remedies.ragged or remedies.comments)
+            if lines_known and self._ragged_count <= min(MAX_SHOWN, total / 3):
+                remedies.broken_lines += [problem.line or 0 for _, problem in self._ragged]
         if self._units is not None and total > 2:
             lines += self._units_row(remedies, total)
             count += len(lines) - len(self._ragged)
