@@ -448,9 +448,9 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         bad("predict f.json x.csv", 3, "missing 'parameters.weights'", f__json=changed("parameters.weights", ...)),
     ],
     "a fit of other dimensions than its columns": [
-        bad("predict f.json x.csv", 3, "f.json", f__json=changed("data.columns", ["x"])),
+        *each(changed("data.columns", ["x"]), "f.json: parameters: they are of 2 columns, but data.columns names 1"),
+        *each(changed("data.columns", ["x", "y", "z"]), "f.json: parameters: they are of 2 columns, but data.columns"),
         bad("predict f.json x.csv", 3, "f.json", f__json=changed("data.columns", ["x", "y", "x"])),
-        bad("generate f.json", 3, "f.json", "columns", f__json=changed("data.columns", ["x"])),
         bad("predict f.json c.csv", 3, "f.json", f__json=changed("data.columns", ["a", "b", "c"], SAVED_COINS)),
     ],
     "a fit with a component that is flat": [

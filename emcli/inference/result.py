@@ -157,7 +157,9 @@ def checked_fit(value: JSON, file: str) -> FitDocument:
         raise EmcliError(Exit.DATA, Problem(f"model: no such model {quoted(fit['model'])}", file))
     try:
         settings = Settings.of({**fit.get("settings", {}), "k": fit["k"]}).model
-        written = model_class(fit["model"]).from_parameters(fit["parameters"], settings).to_parameters()
+        model = model_class(fit["model"]).from_parameters(fit["parameters"], settings)
+        model.scaling(settings, fit["data"]["columns"])
+        written = model.to_parameters()
     except ParameterFault as fault:
         what = f"{dotted(('parameters', *fault.path))}: {fault.what}"
         raise EmcliError(Exit.DATA, Problem(what, file)) from None
