@@ -112,7 +112,7 @@ def test_a_fit_to_merged_rows_is_the_fit_to_the_rows(model: str, d: int, weighte
             np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("model", ["gmm", "kmeans"])
+@pytest.mark.parametrize("model", [pytest.param("gmm", marks=pytest.mark.slow), "kmeans"])
 def test_a_document_and_its_pictures_say_nothing_of_the_merging(model: str, tmp_path: Path) -> None:
     values = heights(2)
     labels = (values[:, 0] > 170).astype(int)

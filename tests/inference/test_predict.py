@@ -126,6 +126,7 @@ def test_what_is_no_fit_is_refused(text: str, part: str, write: Write) -> None:
     assert part in done.stderr
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(faithful: Path, tmp_path: Path) -> None:
     peak = []
     for count in (20_000, 200_000):

@@ -209,6 +209,7 @@ def test_a_fit_of_one_component_says_nothing_of_other_starts() -> None:
         assert "probability" not in done.stdout and "seen once" not in done.stdout and "move" not in done.stdout
 
 
+@pytest.mark.slow
 def test_what_is_left_after_an_optimum_was_set_aside_is_no_lower_than_with_one_component_less() -> None:
     rng = np.random.default_rng(37)
     rng.choice([30, 60, 120, 250])

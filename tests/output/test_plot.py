@@ -379,7 +379,9 @@ def test_without_its_library_the_hint_is_what_installs_it_beside_this_program(
 ODD = ["$x^{$", "<b>&amp; \\frac", "\x1b[31m_%\u202e", "身長 😀 cm", "\udcff", "long " * 60]
 
 
-@pytest.mark.parametrize("kind", [pytest.param("png", marks=pytest.mark.slow), "svg", "pdf"])
+@pytest.mark.parametrize(
+    "kind", [pytest.param("png", marks=pytest.mark.slow), pytest.param("pdf", marks=pytest.mark.slow), "svg"]
+)
 def test_any_column_name_can_be_drawn(kind: str) -> None:
     x = np.array([1.0, 2.0])
     panels = [Panel(name, name, name, [Series("line", x, x, name)], note=name) for name in ODD[:3]]
