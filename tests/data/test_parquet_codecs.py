@@ -95,6 +95,22 @@ def test_values_that_share_a_prefix_are_not_read(kind: str, tmp_path: Path, monk
     refused_undecoded(path, "column 'a' is in the encoding DELTA_BYTE_ARRAY, which is not read", monkeypatch)
 
 
+@pytest.mark.parametrize("kind", ["list", "struct"])
+def test_texts_in_lists_and_structures_are_bounded_too(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, n = tmp_path / "x.parquet", 2000
+    texts = pyarrow.DictionaryArray.from_arrays(pyarrow.array(np.zeros(n, dtype=np.int32)), ["x" * 50_000])
+    if kind == "list":
+        column = pyarrow.ListArray.from_arrays(pyarrow.array([0, n - 1, n], type=pyarrow.int32()), texts)
+    else:
+        column = pyarrow.StructArray.from_arrays([texts], ["t"])
+    parquet.write_table(pyarrow.table({"a": column, "b": np.arange(float(len(column)))}), path, store_schema=False)
+    flat = read_table(str(path), CsvDialect(), lambda *_: ColumnSelection((1,), ()))
+    assert flat.numbers[:, 0].tolist() == list(range(len(column)))
+    refused_undecoded(path, "texts in lists or structures of 'a[.].*' that may expand without bound", monkeypatch)
+
+
 def test_a_header_of_a_page_that_is_none_is_a_damaged_file(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     parquet.write_table(pyarrow.table({"a": np.arange(1000.0)}), path, use_dictionary=False)

@@ -26,6 +26,7 @@ _CHUNK_BYTES = 1 << 26
 _FOOTER_COPIES = 20  # of the footer's bytes, that its description of all columns takes
 _MAX_FOOTER = 64 << 20  # bytes
 _MAX_EXACT = 2**53  # integers beyond which a double cannot tell neighbours apart
+_MAX_IN_LISTS = 500  # what texts in lists may take, over the file's size, where that is more than _CHUNK_BYTES
 _COLUMN_BYTES = 8 << 10  # that reading a column takes, however short
 _NUMBER_BYTES = 8  # of a cell that is read, however few a file keeps of it
 Rows = Callable[[Sequence[int]], Iterator[RowChunk]]
@@ -98,7 +99,7 @@ def _rows_at_a_time(
     metadata: pyarrow.parquet.FileMetaData, columns: Sequence[int], names: Sequence[str], path: str
 ) -> int:
     """How many rows to decode at a time. Raises EmcliError where the columns expand too much, or do not fit."""
-    leaves = range(metadata.num_columns) if metadata.num_columns != len(names) else columns  # nested ones have several
+    leaves = _leaves(metadata, {names[i] for i in columns})
     total, longest, largest, size = 0, _NUMBER_BYTES * max(len(leaves), 1), 0, os.path.getsize(path)
     with open(path, "rb") as file:
         for number in range(metadata.num_row_groups):
@@ -106,8 +107,14 @@ def _rows_at_a_time(
             parts = [group.column(i) for i in leaves]
             decoded = 0
             for leaf, part in zip(leaves, parts, strict=True):
-                decoded += _decoded_bytes(file, part, metadata.schema.column(leaf).length, path)
+                own, in_lists = _decoded_bytes(file, part, metadata.schema.column(leaf), path)
+                decoded += own
                 check_expansion(total + decoded, size, path)
+                if in_lists > max(_CHUNK_BYTES, _MAX_IN_LISTS * size):
+                    what = (
+                        f"texts in lists or structures of {quoted(part.path_in_schema)} that may expand without bound"
+                    )
+                    raise data_error(what, path, hint="leave the column out with --columns")
             total += decoded
             longest = max(longest, decoded // max(group.num_rows, 1))
             largest = max(largest, sum(part.total_compressed_size for part in parts))
@@ -116,13 +123,29 @@ def _rows_at_a_time(
     return rows
 
 
-def _decoded_bytes(file: BinaryIO, column: pyarrow.parquet.ColumnChunkMetaData, length: int | None, path: str) -> int:
-    """Bytes that a column of a group of rows takes, as the footer tells, or its pages where these tell more.
+def _leaves(metadata: pyarrow.parquet.FileMetaData, wanted: set[str]) -> list[int]:
+    """The columns of numbers or texts that those of these names are made of: a list or a structure is of others."""
 
-    `length` is that of values of a fixed length, which a dictionary may hold once for very many.
+    def belongs(path: str) -> bool:
+        parts = path.split(".")
+        return any(".".join(parts[:count]) in wanted for count in range(1, len(parts) + 1))
+
+    return [i for i in range(metadata.num_columns) if belongs(metadata.schema.column(i).path)]
+
+
+def _decoded_bytes(
+    file: BinaryIO,
+    column: pyarrow.parquet.ColumnChunkMetaData,
+    schema: pyarrow.parquet.ColumnSchema,
+    path: str,
+) -> tuple[int, int]:
+    """Bytes that a column of a group of rows takes, and the most that texts in lists or structures may take.
+
+    As the footer tells, or its pages where these tell more. A dictionary holds once what may stand very many times:
+    values of a fixed length are counted, texts are decoded once, but not those in lists or structures.
     """
     begin = min(at for at in (column.dictionary_page_offset, column.data_page_offset) if at is not None)
-    uncompressed = values = 0
+    uncompressed = values = dictionary = 0
     with suppress(Malformed):  # the library says what is wrong with it
         for page in pages(file, begin, begin + column.total_compressed_size):
             if page.is_data and page.encoding == PREFIXES:
@@ -130,8 +153,10 @@ def _decoded_bytes(file: BinaryIO, column: pyarrow.parquet.ColumnChunkMetaData, 
                 raise data_error(what, path, hint="write it as plain text or with a dictionary")
             uncompressed += page.uncompressed
             values += page.values if page.is_data else 0
+            dictionary += 0 if page.is_data else page.uncompressed
     uncompressed, values = max(uncompressed, column.total_uncompressed_size), max(values, column.num_values)
-    return int(max(uncompressed, max(_NUMBER_BYTES, length or 0) * values))
+    in_lists = dictionary * values if schema.path != schema.name and schema.physical_type == "BYTE_ARRAY" else 0
+    return int(max(uncompressed, max(_NUMBER_BYTES, schema.length or 0) * values)), in_lists
 
 
 def _damaged(path: str, error: BaseException) -> EmcliError:
