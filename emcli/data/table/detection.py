@@ -35,8 +35,8 @@ def with_delimiter(start: TextChunk, dialect: CsvDialect, name: str) -> CsvDiale
         plain = replace(dialect, decimal=None, thousands=None) if dialect.assumed else dialect
         dialect = replace(dialect, delimiter=detect_delimiter(start, plain, name))
         form = NumberFormat.of(dialect.decimal, dialect.thousands)
-        between = _COMMA_OF_NO_NUMBER.search(_sample(start, dialect)) is None
-        if dialect.assumed and form and form.decimal == "," == dialect.delimiter and between:
+        is_comma = dialect.assumed and form is not None and form.decimal == "," == dialect.delimiter
+        if is_comma and not _COMMA_OF_NO_NUMBER.search(_sample(start, dialect)):
             return replace(dialect, delimiter=detect_delimiter(start, dialect, name))
     form = NumberFormat.of(dialect.decimal, dialect.thousands)
     if dialect.assumed and form and form.decimal == dialect.delimiter:

@@ -31,7 +31,8 @@ class RowProblems:
 
     def __init__(self, file: FilePreamble, selection: ColumnSelection) -> None:
         self._file, self._header, self._dialect = file, file.header, file.dialect
-        self._selection, self._numeric, self._complete = selection, selection.numeric, selection.complete
+        self._selection, self._complete = selection, selection.complete
+        self._used = (*selection.numeric, *selection.complete)
         self._missing, self._missing_numbers = missing_marks(file.dialect.na)
         self._format = NumberFormat.of(file.dialect.decimal, file.dialect.thousands)
         self._columns: dict[int, ColumnFaults] = {}
@@ -61,13 +62,13 @@ class RowProblems:
         """
         self._rows += 1
         before = self._order
-        is_comment = self._looks_like_comment(fields[0], self._header[0] if len(self._header) == 1 else "")
+        is_comment = self._may_be_comment(fields[0])
         self._comments += is_comment
         missing, has_number, text = list[int](), False, dict[int, str]()
-        for column in (*self._numeric, *self._complete):
+        for column in self._used:
             cell = fields[column]
             plain = self._format.plain(cell) if self._format else cell
-            if self._is_missing(cell, plain):
+            if cell.lower() in self._missing or (self._missing_numbers and self._is_missing_number(plain)):
                 missing.append(column)
                 self._add(column, "missing", name, line, cell)
             elif column in self._complete:
@@ -97,13 +98,17 @@ class RowProblems:
         self._rows -= keeps
         return keeps
 
-    def _is_missing(self, cell: str, plain: str) -> bool:
-        if cell.lower() in self._missing:
-            return True
-        return bool(self._missing_numbers) and is_number(plain) is not None and float(plain) in self._missing_numbers
+    def _is_missing_number(self, plain: str) -> bool:
+        return is_number(plain) is not None and float(plain) in self._missing_numbers
+
+    def _may_be_comment(self, first: str) -> bool:
+        """May a row that begins with this cell be a comment, or be under one that was taken for a header?"""
+        if not first.startswith("#") and (len(self._header) > 1 or not self._header[0].startswith("#")):
+            return False
+        return self._looks_like_comment(first, self._header[0] if len(self._header) == 1 else "")
 
     def _add(self, column: int, kind: str, name: str, line: int, cell: str) -> ColumnFaults:
-        faults = self._columns.setdefault(column, ColumnFaults())
+        faults = self._columns.get(column) or self._columns.setdefault(column, ColumnFaults())
         faults.count[kind] = faults.count.get(kind, 0) + 1
         cells = faults.cells.setdefault(kind, [])
         if len(cells) < (MAX_SHOWN + 1 if len(self._columns) <= 1000 else 1):
