@@ -17,6 +17,7 @@ from emcli.errors import counted
 
 _MAX_MARKS = 3  # different cells that are named as marks of missing ones
 _MAX_MARK = 30  # characters of such a cell
+_MUCH_LONGER = 60  # characters
 _NAMES = {" ": "space"}
 
 
@@ -125,7 +126,7 @@ class Remedies:
         return 0 < len(marks) <= _MAX_MARKS and easy
 
     def _choice(self) -> list[str]:
-        """The option that leaves columns out: whichever names fewer of them."""
+        """The option that leaves columns out: --columns only where it is far shorter, as a column named so is wanted."""
         choice = self.selection.choice
         if choice is None or not self.leave_out:
             return []
@@ -133,9 +134,10 @@ class Remedies:
         if not used:
             return []
         out = sorted({*choice.excluded, *(c for c in self.leave_out if c in choice.used)})
-        if choice.by_name or len(used) <= len(out):
-            return [f"--columns {columns_to_type(used, self.file.header)}"]
-        return [f"--exclude {columns_to_type(out, self.file.header)}"]
+        kept, gone = (columns_to_type(columns, self.file.header) for columns in (used, out))
+        if choice.by_name or len(used) == 1 or len(gone) > len(kept) + _MUCH_LONGER:
+            return [f"--columns {kept}"]
+        return [f"--exclude {gone}"]
 
     def _cleaned(self) -> str:
         """A command that writes an edited copy of the file."""
