@@ -110,7 +110,8 @@ class RawTable:
             return table.warnings
         left_out = table.dropped + len(table.numbers) - len(self.numbers)
         header, columns = table.header, self.picked.numeric
-        return with_identifiers(table.warnings, self.tally, columns, header, table.has_header, chosen, left_out)
+        gone = settings.exclude or ()
+        return with_identifiers(table.warnings, self.tally, columns, header, table.has_header, chosen, left_out, gone)
 
 
 def read(source: str, observations: Observations, settings: DataSettings, jobs: int | None = None) -> RawTable:

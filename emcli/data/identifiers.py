@@ -128,6 +128,7 @@ def with_identifiers(
     has_header: bool,
     chosen: Sequence[str],
     left_out: int,
+    excluded: Sequence[str] = (),
 ) -> tuple[FitWarning, ...]:
     """The warnings, and one of those columns that tell rows apart and were not `chosen` one by one.
 
@@ -149,15 +150,15 @@ def with_identifiers(
         listed += ", without a name as R and pandas write row names,"
     what = f"column {listed} tells rows apart" if len(found) == 1 else f"columns {listed} tell rows apart"
     what += f" (no value twice) but {'counts' if len(found) == 1 else 'count'} as if measured: leave "
-    what += f"{'it' if len(found) == 1 else 'them'} out with --exclude {_to_type(found, header)}"
+    what += f"{'it' if len(found) == 1 else 'them'} out with --exclude {_to_type(found, header, excluded)}"
     if nameless.issubset(found):
         warnings = tuple(warning for warning in warnings if warning.slug != "unnamed-column")
     return (*warnings, FitWarning("identifier", what))
 
 
-def _to_type(columns: Sequence[int], header: Sequence[str]) -> str:
-    """What to type for columns: their names, or numbers where a name is not unique or a list would cut it."""
-    specs = []
+def _to_type(columns: Sequence[int], header: Sequence[str], excluded: Sequence[str]) -> str:
+    """What to type for columns, and those `excluded` already: names, or numbers where a name is not unique or is cut."""
+    specs = [f'"{name}"' if "," in name else name for name in excluded]
     for column in columns:
         name = header[column]
         plain = header.count(name) == 1 and name.isprintable() and len(name) <= 40 and not set(name) & set(",\"'")

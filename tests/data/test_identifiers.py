@@ -135,3 +135,8 @@ def test_names_that_only_sound_like_identifiers(name: str) -> None:
 def test_a_comparison_tells_it_too() -> None:
     done = run("compare", "kmeans", "-", "-k", "1-2", "--restarts", 1, stdin=table("id,x", range(N), MEASURED))
     assert "[identifier]" in done.stderr
+
+
+def test_what_to_type_leaves_out_what_was_left_out_before() -> None:
+    text = table("name,id,x,b", *(["a"] * N, IDS, MEASURED, ["b"] * N))
+    assert told(text, "--exclude", "name,4").endswith("with --exclude name,4,id")

@@ -159,7 +159,8 @@ class RemoteTable:
                 self._tally = total(lambda numbers, texts, weights: Tally.of(numbers))
             chosen = settings.columns or ()
             header, columns = first.header, first.columns
-            warnings = with_identifiers(warnings, self._tally, columns, header, first.has_header, chosen, dropped)
+            has_header, gone = first.has_header, settings.exclude or ()
+            warnings = with_identifiers(warnings, self._tally, columns, header, has_header, chosen, dropped, gone)
         digest = sha256("".join(summary.digest for summary in self._summaries).encode()).hexdigest()
         return Dataset(
             rows=rows,

@@ -126,7 +126,7 @@ class Remedies:
         return 0 < len(marks) <= _MAX_MARKS and easy
 
     def _choice(self) -> list[str]:
-        """The option that leaves columns out: --columns only where that is far shorter, as it makes columns wanted ones."""
+        """The option that leaves columns out; --columns, which makes columns wanted ones, only where far shorter."""
         choice = self.selection.choice
         if choice is None or not self.leave_out:
             return []
