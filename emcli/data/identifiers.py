@@ -157,7 +157,7 @@ def with_identifiers(
 
 
 def _to_type(columns: Sequence[int], header: Sequence[str], excluded: Sequence[str]) -> str:
-    """What to type for columns, and those `excluded` already: names, or numbers where a name is not unique or is cut."""
+    """What to type for columns and those `excluded` already: names, or numbers where a name is not unique or cut."""
     specs = [f'"{name}"' if "," in name else name for name in excluded]
     for column in columns:
         name = header[column]
