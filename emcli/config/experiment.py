@@ -124,7 +124,7 @@ def start_values(path: str, fit_in: Callable[[JSON, str], FitDocument]) -> Mappi
             if len(content) > MAX_YAML or path.endswith(".json"):
                 raise
         else:
-            if isinstance(fit, dict) and ("schema" in fit or "type" in fit):
+            if isinstance(fit, dict) and (fit.keys() & {"schema", "type", "model"} or fit.keys() > {"parameters"}):
                 return fit_in(fit, file)["parameters"]
     document = load(content, file)
     inner: Path = ("parameters",) if "parameters" in document.value else ()

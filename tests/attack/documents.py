@@ -87,8 +87,8 @@ def trial(trial: Trial) -> None:
     saved = Path("/tmp") / f"attack-{trial.seed}-{trial.kind}-{trial.number}-{name}"
     what = (f"emcli {line}", done.returncode, done.stderr[:600], saved)
     codes = (0, 2, 3, 4) if experiment else (0, 3)
-    if "--start" in line:  # a fit of another model or k is a mistake of use
-        codes = (0, 2, 4) if is_fit(kept) else (3,)
+    if "--start" in line:  # a fit of another model or k, or wrong YAML, is a mistake of use
+        codes = (0, 2, 4) if is_fit(kept) or not content.lstrip().startswith(b"{") else (3,)
     try:
         trial.check(done.returncode in codes, *what)
         trial.check((trial.folder / "out").exists() == (done.returncode == 0), *what, "-o")

@@ -257,6 +257,10 @@ def test_start_values_are_read_from_parameters_and_from_fits(write: Write, text:
             json.dumps({**FIT, "parameters": {"means": [[1, "2"]]}}),
             "start.json: parameters.means[0][1]: must be a finite number, got '2'",
         ),
+        (
+            json.dumps({key: FIT[key] for key in FIT if key != "schema"}),
+            "start.json: not an emcli result (no 'schema')",
+        ),
         ('{"type": "iteration"}\n{"type": "end"}\n', ":2:1: not an emcli result but JSON lines"),
         (json.dumps({**FIT, "parameters": []}), "start.json: parameters: must be a mapping, got 'a list'"),
         ('{"a": ' + "[" * 100_000, "invalid JSON: nested too deeply"),
