@@ -85,7 +85,8 @@ class Search:
         best optimum, until many in a row fail. An optimum that one start alone led to is confirmed by moves from the
         optima of others, or by more starts.
         """
-        while len(self._ended()) < FIRST_STARTS and len(self.ledger) < MAX_DRAWN * FIRST_STARTS:
+        wanted = 1 if self.settings.k == 1 else FIRST_STARTS  # all starts of one component lead to the same optimum
+        while len(self._ended()) < wanted and len(self.ledger) < MAX_DRAWN * FIRST_STARTS:
             yield from self._start()
         while not self._ended() and len(self.ledger) < MAX_COLLAPSED and self._work < SMALL_WORK:
             yield from self._start()
