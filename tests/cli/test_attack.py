@@ -86,6 +86,7 @@ def test_a_planted_fault_is_found_and_repeated(kind: str) -> None:
     assert again.returncode == 1 and line in again.stdout, again
 
 
+@pytest.mark.slow
 def test_an_attack_counts_its_trials_and_ends_well() -> None:
     done = attack("overwriting", "--seed", "1", "--trials", "3")
     assert done.returncode == 0, done.stdout + done.stderr

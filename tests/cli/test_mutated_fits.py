@@ -26,7 +26,9 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 STARTED = "fit {model} rows.csv -k 2 --restarts 1 --max-iter 2 --start f.json"
 
 
-@pytest.mark.parametrize("fit", [SAVED_GMM, SAVED_COINS], ids=["gmm", "coins"])
+@pytest.mark.parametrize(
+    "fit", [pytest.param(SAVED_GMM, id="gmm", marks=pytest.mark.slow), pytest.param(SAVED_COINS, id="coins")]
+)
 def test_any_field_of_a_saved_fit_may_be_anything(fit: dict[str, Any], tmp_path: Path) -> None:
     readers = (*READERS, STARTED.format(model=fit["model"]))
     (tmp_path / "rows.csv").write_text(TOSSES if fit is SAVED_COINS else POINTS)

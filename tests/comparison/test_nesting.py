@@ -59,7 +59,7 @@ def ended(events: Any) -> Any:
             return end.value
 
 
-@pytest.mark.parametrize("model", ["gmm", "coins"])
+@pytest.mark.parametrize("model", [pytest.param("gmm", marks=pytest.mark.slow), "coins"])
 def test_a_model_that_holds_another_begins_where_that_one_ends(model: str) -> None:
     """Split by no step at all, the larger model has the same score as the smaller: so it really holds it."""
     kind = model_class(model)

@@ -53,16 +53,16 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         "gmm points.csv -k 3 --columns x,y --row-weights w --truth t",
         "gmm points.csv -k 2 --columns x --row-weights f --covariance tied",
-        "gmm round.csv -k 3 --columns x,y --row-weights w --truth t",
+        pytest.param("gmm round.csv -k 3 --columns x,y --row-weights w --truth t", marks=pytest.mark.slow),
         "gmm points.csv -k 3 --columns x,y --covariance spherical --jobs 2",
-        "gmm points.csv -k 3 --columns x,y --covariance diag --init random",
+        pytest.param("gmm points.csv -k 3 --columns x,y --covariance diag --init random", marks=pytest.mark.slow),
         "kmeans points.csv -k 3 --columns x,y --row-weights f --truth t",
         "kmeans points.csv -k 3 --columns x,y --standardize",
-        "kmeans round.csv -k 3 --columns x,y",
-        "kmeans points.csv -k 3 --columns x --row-weights w",
+        pytest.param("kmeans round.csv -k 3 --columns x,y", marks=pytest.mark.slow),
+        pytest.param("kmeans points.csv -k 3 --columns x --row-weights w", marks=pytest.mark.slow),
         "kmeans wide.csv -k 3",
         "coins counts.csv -k 2 --truth t --row-weights f --mixing free",
-        "coins flips.csv -k 2 --truth t",
+        pytest.param("coins flips.csv -k 2 --truth t", marks=pytest.mark.slow),
     ],
 )
 def test_the_result_is_that_of_the_table_in_memory(tables: Path, words: str) -> None:

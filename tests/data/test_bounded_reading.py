@@ -83,6 +83,7 @@ def test_wide_tables_are_read_without_arrow_which_is_slow_and_large_there(monkey
     assert asked == [2000]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_memory")
 def test_rows_that_are_read_one_by_one_go_to_disk_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
     pieces: list[int] = []
@@ -151,8 +152,10 @@ def bomb(name: str, path: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("a cell", "one text many times")),
-        "one number many times",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("a cell", "one text many times", "one number many times")
+        ),
         "a list",
     ],
 )

@@ -621,7 +621,7 @@ def outcome(content: bytes, dialect: CsvDialect, choose: Any) -> Any:
     return table.header, table.numbers.shape, table.numbers.tobytes(), table.dropped, table.warnings, lines
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     almost_tables(),
     st.sampled_from([AUTO, DROP, *(CsvDialect(delimiter=d, header=h) for d in ", \t" for h in (False, True))]),

@@ -48,7 +48,7 @@ def both(content: bytes, dialect: CsvDialect, choose: Any, chunk: int = 2 << 20)
     return outcome(content, large, choose), outcome(content, small, choose)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     almost_tables(),
     st.sampled_from([AUTO, DROP, *(CsvDialect(delimiter=d, header=h) for d in ",;\t" for h in (False, True))]),
@@ -65,7 +65,7 @@ def test_both_ways_of_reading_agree(content: bytes, dialect: CsvDialect, chunk: 
     assert fast == slow
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(numerals, numerals), min_size=1, max_size=8), st.sampled_from(["\n", "\r\n"]))
 def test_every_spelling_of_a_number_has_the_same_bits_or_the_same_fault(cells: list[tuple[str, str]], end: str) -> None:
     fast, slow = both(("x,y" + end + end.join(map(",".join, cells))).encode(), AUTO, every_column)

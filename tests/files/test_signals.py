@@ -125,7 +125,7 @@ PLACES = ("files/outputs.py", "files/signals.py", "compute/processes.py", "cli/g
     ("lines", "tries"),
     [
         pytest.param(OUTPUTS, 6, id="outputs"),
-        pytest.param(WORKERS, 3, id="workers"),
+        pytest.param(WORKERS, 8, id="workers", marks=pytest.mark.slow),
         pytest.param(OUTPUTS + WORKERS, 600, id="each", marks=pytest.mark.slow),
     ],
 )

@@ -109,7 +109,10 @@ def test_coins_have_ten_digits_of_the_40_digit_optimum(name: str, mixing: str) -
         np.testing.assert_allclose(ours, [0.519583120145, 0.796789066923], atol=1e-12)  # where tol alone ends: 0.51966
 
 
-@pytest.mark.parametrize(("path", "k"), [(WAITING, 2), (SAMPLES / "galaxies.csv", 3), (SAMPLES / "faithful.csv", 2)])
+@pytest.mark.parametrize(
+    ("path", "k"),
+    [(WAITING, 2), (SAMPLES / "galaxies.csv", 3), pytest.param(SAMPLES / "faithful.csv", 2, marks=pytest.mark.slow)],
+)
 def test_gaussians_have_ten_digits_of_the_40_digit_optimum(path: Path, k: int) -> None:
     rows = table(path)
     d = rows.shape[1]

@@ -45,7 +45,7 @@ def screened(large: Path) -> dict[str, Fitted]:
     return found
 
 
-@pytest.mark.parametrize("model", ["gmm", "kmeans"])
+@pytest.mark.parametrize("model", [pytest.param("gmm", marks=pytest.mark.slow), "kmeans"])
 def test_the_ledger_says_which_starts_were_screened(model: str, screened: dict[str, Fitted]) -> None:
     ledger: list[dict[str, Any]] = screened[model].document["restarts"]
     assert [line["start"] for line in ledger] == [1, 2, 3, 4, 5, 6]

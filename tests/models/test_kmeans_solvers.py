@@ -88,13 +88,13 @@ def drawn(seed: int, n: int, d: int, k: int, kind: str) -> tuple[Array, Array]:
     ("n", "d", "k"),
     [
         (5000, 1, 5),
-        (900, 1, 30),
+        pytest.param(900, 1, 30, marks=pytest.mark.slow),
         (5000, 2, 1),
         (9000, 2, 8),
         (4000, 3, 20),
-        (3000, 9, 7),
+        pytest.param(3000, 9, 7, marks=pytest.mark.slow),
         (2000, 16, 40),
-        (500, 5, 300),
+        pytest.param(500, 5, 300, marks=pytest.mark.slow),
     ],
 )
 @pytest.mark.parametrize("slice_products", [1, 1 << 30])

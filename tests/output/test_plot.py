@@ -262,6 +262,9 @@ SELDOM = (
     "coins-flips",
     "coins-weights",
     "kmeans-2",
+    "kmeans-4",
+    "gmm-1",
+    "gmm-4",
     "gmm-spherical",
     "heights",
     "mixture_1d",
@@ -319,6 +322,7 @@ def test_a_comparison_is_drawn_a_line_for_each_family(tmp_path: Path) -> None:
     assert ends == pytest.approx(sorted(row["log_likelihood"] for row in rows), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_same_picture_is_the_same_bytes_whatever_surrounds_the_program(tmp_path: Path) -> None:
     """A pipe that nobody ever writes to is where matplotlib would look for settings, were it asked to."""
     os.mkfifo(tmp_path / "matplotlibrc")
