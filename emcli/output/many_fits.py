@@ -11,7 +11,7 @@ from emcli.errors import counted
 from emcli.inference.agreement import reorder
 from emcli.models import model_class
 from emcli.models.plain_values import Parameters
-from emcli.output.numbers import difference, number, scores
+from emcli.output.numbers import NOISE, difference, number, scores
 from emcli.output.page import Block, Grid
 from emcli.types import Array
 
@@ -145,7 +145,7 @@ def _objectives(candidates: Sequence[Candidate]) -> tuple[str, list[float]]:
 def _sd(column: Array) -> float:
     """The sample standard deviation; 0 where the values differ by rounding alone."""
     sd = float(column.std(ddof=1))
-    return sd if sd > 1e-12 * float(np.abs(column).max()) else 0.0
+    return sd if sd > NOISE * float(np.abs(column).max()) else 0.0
 
 
 def _agreement(alignment: Alignment, fits: Sequence[tuple[Candidate, list[int], Parameters]]) -> list[str]:

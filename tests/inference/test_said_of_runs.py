@@ -78,9 +78,8 @@ def test_an_optimum_that_one_start_alone_led_to_is_called_found_once() -> None:
     collapsed = said(ledger(None, -5.0, None, None), 2)["found-once"]
     assert collapsed.startswith("only one of 4 starts (3 of them collapsed) found this optimum")
     moved = ledger(-9.0, -8.0, None, (-6.0, 2), (-5.0, 4))
-    assert said(moved, 5)["found-once"].startswith(
-        "only moves from one of 3 starts (1 of them collapsed) found this opt"
-    )
+    found = "only moves from one of 3 starts (1 of them collapsed) found this optimum"
+    assert said(moved, 5)["found-once"].startswith(found)
     assert reached(GaussianMixture, moved, moved[4]) == 0
 
 

@@ -250,7 +250,7 @@ def test_standardized_columns_show_in_the_heading_and_beside_distances(write: Wr
     data = write("d.csv", "a,b\n" + "".join(f"{i % 7},{(i * i) % 11}00\n" for i in range(40)))
     said = run("fit", "kmeans", data, "-k", 2, "--standardize", *QUICK).stdout
     assert "columns standardized" in said.splitlines()[0]
-    assert re.search(r"inertia \(standardized\),? \d", said)
+    assert re.search(r"^One start, which ended at inertia \(standardized\) \d", said, re.M)
     experiment = write("e.yaml", "model: kmeans\ndata: d.csv\nfit: {k: 2, standardize: true, restarts: 2}\n")
     assert "(standardized)" in run("compare", experiment).stdout
     plain = run("fit", experiment, "--no-standardize").stdout
