@@ -19,15 +19,15 @@ from unittest.mock import patch
 # As the program does before it imports NumPy; two threads of BLAS in each of two busy workers wait for each other.
 os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
-# A shell starts what it runs in the background with these signals ignored, which programs inherit; tests send them.
-for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
-    if signal.getsignal(number) is signal.SIG_IGN:
-        signal.signal(number, usual)
-
 import hypothesis
 import numpy as np
 import pytest
 import typer.main
+
+# A shell starts what it runs in the background with these signals ignored, which programs inherit; tests send them.
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "tests" / "reference"
