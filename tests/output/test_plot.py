@@ -28,10 +28,13 @@ from emcli.inference.result import read_start
 from emcli.inference.truth import with_truth
 from emcli.models import MODELS, model_class
 from emcli.output.plots.figure import Panel, Picture, Series, described
-from emcli.output.plots.fit_figure import EARLY_ITERATIONS, History, KeptModels, of_fit
+from emcli.output.plots.fit_figure import of_fit
+from emcli.output.plots.history import EARLY_ITERATIONS, History, KeptModels
 from emcli.output.plots.matplotlib_renderer import rendered
-from emcli.output.plots.model_panels import Snapshot, panels_of
 from emcli.output.plots.projection import bin_counts, bin_edges
+from emcli.output.plots.scenes.line import Line
+from emcli.output.plots.scenes.plane import Plane
+from emcli.output.plots.scenes.scene import Snapshot
 
 FIGURES = ROOT / "docs" / "figures"
 FAITHFUL = SAMPLES / "faithful.csv"
@@ -202,8 +205,11 @@ def test_ellipses_lie_one_and_two_standard_deviations_from_the_mean() -> None:
 def test_a_model_without_panels_of_its_own_shows_its_rows_by_component(name: str) -> None:
     result, _ = fitted("kmeans", SAMPLES / name, k=3)
     model = SimpleNamespace(weights=np.full(3, 1 / 3))
-    [[panel]] = panels_of(model, [Snapshot(4, model, model)], result.data.rows, result.assignments(), None)
-    assert panel.title == "Rows by component, after 4 iterations"
+    drawn = (Line if name == "galaxies.csv" else Plane)(
+        result.data.rows, [Snapshot(4, model, model)], result.assignments()
+    )
+    [[panel]] = drawn.overview()
+    assert panel.title == "End, after 4 iterations"
     counts = [len(one.x) if one.kind == "points" else one.y.sum() for one in panel.series]
     assert counts == result.parameters["sizes"]
 

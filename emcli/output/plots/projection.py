@@ -83,12 +83,16 @@ def _sum(axis: Array, names: Sequence[str]) -> str:
     return said.removeprefix("+ ") + (" + …" if len(names) > len(largest) else "")
 
 
-def dots(at: Array, groups: Labels, k: int, weights: Array | None, noun: str) -> list[Series]:
-    """Rows at (2, n), a series for each of k groups: dots, or where they are too many the counts in cells."""
+def dots(
+    at: Array, groups: Labels, names: Sequence[str | None], weights: Array | None, coloured: bool = True
+) -> list[Series]:
+    """Rows at (2, n), a series for each named group: dots, or where they are too many the counts in cells."""
+    k = len(names)
+    colours = [j if coloured else None for j in range(k)]
     if at.shape[1] <= MOST_DOTS:
         return [
-            Series("points", at[0, mine], at[1, mine], f"{noun} {j + 1}", j)
-            for j in range(k)
+            Series("points", at[0, mine], at[1, mine], name, colour)
+            for j, (name, colour) in enumerate(zip(names, colours, strict=True))
             for mine in (groups == j,)
         ]
     x, y = (np.linspace(*_span(values), DENSITY_CELLS + 1) for values in at)
@@ -102,7 +106,10 @@ def dots(at: Array, groups: Labels, k: int, weights: Array | None, noun: str) ->
         .astype(np.float64)
         .reshape(k, DENSITY_CELLS, DENSITY_CELLS)
     )
-    return [Series("density", x, y, f"{noun} {j + 1}", j, z=z[j]) for j in range(k)]
+    return [
+        Series("density", x, y, name, colour, z=z[j])
+        for j, (name, colour) in enumerate(zip(names, colours, strict=True))
+    ]
 
 
 def axis_range(values: Array, others: Array) -> tuple[float, float]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from emcli.inference.fit import Observer
     from emcli.inference.fit_result import FitResult
     from emcli.output.plots.figure import Picture
-    from emcli.output.plots.fit_figure import History
+    from emcli.output.plots.history import History
 
 
 class Plot:
@@ -40,7 +40,7 @@ class Plot:
         """Observers that record a fit's events for the picture; none where no picture is drawn."""
         if self.path is None:
             return []
-        from emcli.output.plots.fit_figure import History
+        from emcli.output.plots.history import History
 
         self._history = History()
         return [self._history]
