@@ -215,7 +215,7 @@ def _with_truth(result: FitResult, experiment: Experiment | None, settings: Sett
     from emcli.inference.truth import with_truth
 
     if result.data.labels is not None:
-        return with_truth(result, None, result.data.labels.ranks())
+        return with_truth(result, None, *result.data.labels.ranked())
     from emcli.cli.inputs import as_dataset, simulated
 
     assert experiment is not None
@@ -227,7 +227,10 @@ def _with_truth(result: FitResult, experiment: Experiment | None, settings: Sett
     parameters = None
     if result.kind.observations.names is not None or _same_columns(drawn.names, result.data.columns):
         parameters = result.kind.from_parameters(drawn.parameters).to_parameters()
-    return with_truth(result, parameters, drawn.labels if same else None) if same or parameters else result
+    if not same:
+        return with_truth(result, parameters) if parameters else result
+    names = [f"component {i + 1} as drawn" for i in range(len(result.kind.from_parameters(drawn.parameters).shares))]
+    return with_truth(result, parameters, names, drawn.labels)
 
 
 def _same_columns(drawn: Sequence[str], fitted: Sequence[str]) -> bool:

@@ -97,6 +97,11 @@ positive: Check[float] = Check(
     lambda value: is_number(value) and cast(float, value) > 0,
     {"type": "number", "exclusiveMinimum": 0},
 )
+not_negative: Check[float] = Check(
+    "a finite number of at least 0",
+    lambda value: is_number(value) and cast(float, value) >= 0,
+    {"type": "number", "minimum": 0},
+)
 boolean: Check[bool] = Check("true or false", lambda value: isinstance(value, bool), {"type": "boolean"})
 text: Check[str] = Check("a text", lambda value: isinstance(value, str), {"type": "string"})
 mapping: Check[dict[str, JSON]] = Check("a mapping", lambda value: isinstance(value, dict), {"type": "object"})

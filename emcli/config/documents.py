@@ -24,6 +24,7 @@ from emcli.config.checks import (
     integer,
     mapping,
     matching,
+    not_negative,
     number,
     one_of,
     or_null,
@@ -43,6 +44,7 @@ Count = Annotated[int, integer(0, 10**15)]
 Number = Annotated[float, number]
 NumberOrNull = Annotated[float | None, or_null(number)]
 Positive = Annotated[float, positive]
+NotNegative = Annotated[float, not_negative]
 Components = Annotated[int, integer(1, 10**4)]
 Covariance = Annotated[str, one_of(CHOICES["covariance"])]
 Mixing = Annotated[str, one_of(CHOICES["mixing"])]
@@ -94,11 +96,19 @@ class WarningDocument(TypedDict):
     message: Text
 
 
+class CrossTableDocument(TypedDict):
+    """How many rows, or what weight of them, each true label has in each component."""
+
+    labels: list[Text]
+    counts: list[list[NotNegative]]  # a list of k for each label
+
+
 class TruthDocument(TypedDict):
     """What is known of the data, beside the fit; true components in the fit's order where they match one to one."""
 
     parameters: Parameters | None
     adjusted_rand_index: NumberOrNull
+    cross_table: NotRequired[CrossTableDocument]  # where labels are known
 
 
 class StepDocument(TypedDict):

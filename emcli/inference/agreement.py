@@ -10,6 +10,7 @@ import numpy.typing as npt
 from emcli.compute.arrays import row_chunks
 from emcli.types import JSON, Array, IndexArray
 
+Numbered = IndexArray | npt.NDArray[np.int32]  # (n,) labels as numbers from 0
 MAX_TABLE_LABEL = 1 << 12  # whole numbers below it are used as indices of the table of pairs
 PER_COLUMN_KEYS = ("scales",)  # parameters with one value for each column, not for each component
 
@@ -19,11 +20,20 @@ def adjusted_rand_index(one: npt.ArrayLike, other: npt.ArrayLike, weights: Array
 
     Labels (n,) of any kind; a row of weight w counts as w rows. 1.0 where both groupings are a single group.
     """
-    first, second = (_numbered(labels) for labels in (one, other))
-    table = np.zeros((int(first.max()) + 1, int(second.max()) + 1))
-    for some in row_chunks(len(first)):
-        np.add.at(table, (first[some], second[some]), 1.0 if weights is None else weights[some])
-    table = table[table.any(axis=1)][:, table.any(axis=0)]
+    table = cross_table(_numbered(one), _numbered(other), weights)
+    return index_of_table(table[table.any(axis=1)][:, table.any(axis=0)])
+
+
+def cross_table(one: Numbered, other: Numbered, weights: Array | None = None, shape: tuple[int, int] = (1, 1)) -> Array:
+    """How many rows, or what weight of them, have each pair of labels (n,), from 0; of at least this shape."""
+    table = np.zeros((max(shape[0], int(one.max()) + 1), max(shape[1], int(other.max()) + 1)))
+    for some in row_chunks(len(one)):
+        np.add.at(table, (one[some], other[some]), 1.0 if weights is None else weights[some])
+    return table
+
+
+def index_of_table(table: Array) -> float:
+    """The adjusted Rand index of two groupings, by the number of rows in each pair of their groups."""
     together, rows, columns = _pairs(table), _pairs(table.sum(axis=1)), _pairs(table.sum(axis=0))
     expected = rows * columns / max(_pairs(table.sum(keepdims=True)), 1e-300)
     if (rows + columns) / 2 == expected:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import numpy as np
 
@@ -22,11 +22,19 @@ if TYPE_CHECKING:
     from emcli.inference.bootstrap import Bootstrap
 
 
+class CrossTable(TypedDict):
+    """How many rows, or what weight of them, each true label has in each component."""
+
+    labels: list[str]  # true ones by name, in order
+    counts: list[list[float]]  # (labels, k)
+
+
 class Truth(TypedDict):
     """True parameters and labels beside a fit."""
 
     parameters: Parameters | None  # true ones in the user's units, in the order of the fitted ones they match
     adjusted_rand_index: float | None  # of the assignments against true labels
+    cross_table: NotRequired[CrossTable]  # of true labels and components
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,11 +15,12 @@ from emcli.config.experiment import start_values
 from emcli.config.places import dotted
 from emcli.config.saved_fit import document_in, read_json, refuse_wrong
 from emcli.config.settings import Settings
-from emcli.errors import EmcliError, Exit, Problem, escaped, quoted
+from emcli.errors import EmcliError, Exit, Problem, counted, escaped, quoted
 from emcli.files.inputs import shown_name
 from emcli.models import MODELS, model_class
 from emcli.models.base import Degenerate
 from emcli.models.parameters import ParameterFault
+from emcli.models.plain_values import whole
 from emcli.types import JSON
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def document(result: FitResult) -> FitDocument:
     rows = {
         "source": escaped(data.source, 400),
         "rows": data.count,
-        "weight": _whole(data.rows.total),
+        "weight": whole(data.rows.total),
         "columns": list(data.columns),
         **({"column_numbers": list(data.column_numbers)} if data.column_numbers else {}),
         "dropped": data.dropped,
@@ -118,10 +119,6 @@ def _run(result: FitResult, run: Run) -> RunDocument:
     return in_order(RunDocument, found)
 
 
-def _whole(number: float) -> int | float:
-    return int(number) if number == int(number) else number
-
-
 def dumps(document: Mapping[str, object]) -> str:
     """A document as JSON: a line for each key, and for each entry of a list of objects. Ends with a newline."""
     lines = []
@@ -166,11 +163,22 @@ def checked_fit(value: JSON, file: str) -> FitDocument:
     except Degenerate as reason:
         raise EmcliError(Exit.DATA, Problem(f"parameters: {reason}", file)) from None
     refuse_wrong((Fault(("parameters", key), None) for key in written if key not in fit["parameters"]), file)
-    truth = fit["truth"]["parameters"] if "truth" in fit else None
-    if truth and not _can_be_shown(truth, fit):
-        what = f"truth.parameters: not those of components of {fit['model']} in the columns of data.columns"
-        raise EmcliError(Exit.DATA, Problem(what, file))
+    if "truth" in fit:
+        _check_truth(fit["truth"], fit, file)
     return fit
+
+
+def _check_truth(truth: TruthDocument, fit: FitDocument, file: str) -> None:
+    """Raise EmcliError (exit 3) for what cannot be the truth beside a fit."""
+    what = None
+    if truth["parameters"] and not _can_be_shown(truth["parameters"], fit):
+        what = f"truth.parameters: not those of components of {fit['model']} in the columns of data.columns"
+    elif (table := truth.get("cross_table")) is not None:
+        labels, k = len(table["labels"]), fit["k"]
+        if [len(row) for row in table["counts"]] != [k] * labels:
+            what = f"truth.cross_table.counts: not {counted(k, 'number')} for each of {counted(labels, 'label')}"
+    if what is not None:
+        raise EmcliError(Exit.DATA, Problem(what, file))
 
 
 def _can_be_shown(parameters: Mapping[str, JSON], fit: FitDocument) -> bool:

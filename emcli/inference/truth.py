@@ -2,42 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from emcli.compute import arrays
 from emcli.compute.arrays import row_chunks
-from emcli.inference.agreement import adjusted_rand_index, match_components, reorder
-from emcli.inference.fit_result import FitResult, Truth
-from emcli.models.plain_values import Parameters
+from emcli.inference.agreement import (
+    Numbered,
+    adjusted_rand_index,
+    cross_table,
+    index_of_table,
+    match_components,
+    reorder,
+)
+from emcli.inference.fit_result import CrossTable, FitResult, Truth
+from emcli.models.plain_values import Parameters, whole
 from emcli.types import Array
 
+MAX_CELLS = 1_000_000  # of a cross-table, beyond which it is not made
 
-def with_truth(result: FitResult, parameters: Parameters | None, labels: npt.ArrayLike | None) -> FitResult:
-    """The result with true parameters in the user's units and the adjusted Rand index against true labels (rows,).
 
-    True parameters that are not given are estimated from the labels. If there are as many true components as fitted
-    ones, the true ones are put in the order of the fitted ones they match.
+def with_truth(
+    result: FitResult, parameters: Parameters | None, names: Sequence[str] = (), labels: Numbered | None = None
+) -> FitResult:
+    """The result with true parameters in the user's units, and how its assignments agree with true labels (rows,).
+
+    A label is the place of its name in `names`. True parameters that are not given are estimated from the labels. If
+    there are as many true components as fitted ones, the true ones are put in the order of the fitted ones they match.
     """
-    index = None
-    if labels is not None:
-        true, found, weights = np.asarray(labels), result.assignments(), result.data.row_weights
-        if found.min() < 0:
-            known = found >= 0
-            found, weights = found[known], None if weights is None else weights[known]
-        index = adjusted_rand_index(true if len(found) == len(true) else true[known], found, weights)
-        if parameters is None:
-            parameters = result.kind.estimate(result.data.rows, _memberships(result, true))
+    if parameters is None and labels is not None:
+        parameters = result.kind.estimate(result.data.rows, _memberships(result, labels))
     truth: Truth = {
         "parameters": None if parameters is None else _aligned(result, parameters),
-        "adjusted_rand_index": index,
+        "adjusted_rand_index": None,
     }
+    if labels is not None:
+        truth["adjusted_rand_index"], table = _agreement(result, names, labels)
+        if table is not None:
+            truth["cross_table"] = table
     return replace(result, truth=truth)
 
 
-def _memberships(result: FitResult, labels: npt.NDArray[np.generic]) -> Array:
+def _agreement(result: FitResult, names: Sequence[str], labels: Numbered) -> tuple[float, CrossTable | None]:
+    """The adjusted Rand index, and the cross-table that it is of; rows without information are left out."""
+    found, weights = result.assignments(), result.data.row_weights
+    if found.min() < 0:
+        known = found >= 0
+        labels, found, weights = labels[known], found[known], None if weights is None else weights[known]
+    k = result.settings.model.k
+    if len(names) * k > MAX_CELLS:
+        return adjusted_rand_index(labels, found, weights), None
+    table = cross_table(labels, found, weights, (len(names), k))
+    occur = np.flatnonzero(table.sum(axis=1))
+    counts: list[list[float]] = [[whole(count) for count in row] for row in table[occur].tolist()]
+    return index_of_table(table), {"labels": [names[i] for i in occur.tolist()], "counts": counts}
+
+
+def _memberships(result: FitResult, labels: Numbered) -> Array:
     """The share of each (merged) row that belongs to each true label, (labels, n)."""
     rows = result.data.rows
     n, merged = rows.values.shape[1], rows.duplicate_of

@@ -108,3 +108,8 @@ class PlainValues:
             titles = [name] if len(values) == 1 else [f"{name} {j + 1}" for j in range(len(values))]
             columns += [(title, column.tolist()) for title, column in zip(titles, values, strict=True)]
         return columns
+
+
+def whole(number: float) -> int | float:
+    """A number as an integer where it is one."""
+    return int(number) if number == int(number) else number

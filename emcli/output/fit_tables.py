@@ -10,7 +10,7 @@ from emcli.inference.fit_result import FitResult
 from emcli.inference.search.search import same_optimum
 from emcli.output.numbers import gain, number, scores
 from emcli.output.page import BAD, GOOD, Blocks, Grid, Line, Page
-from emcli.output.parameter_tables import covariances, parameters
+from emcli.output.parameter_tables import covariances, parameters, true_labels
 from emcli.output.terminal import curve, takes_unicode
 
 FIRST_ITERATIONS, LAST_ITERATIONS = 12, 8  # iterations shown at either end of a long fit
@@ -24,16 +24,16 @@ def print_fit(result: FitResult, page: Page, verbose: bool) -> None:
     """Print the tables of a fit; Markdown leaves out its iterations."""
     blocks: Blocks = (_title(result), *parameters(result, page.width), *covariances(result, page.width))
     ended = verdict(result)
+    labels = list(true_labels(result, page.width))
     lines = [
         *ledger(result).splitlines(),
         *_bootstrapped(result),
         Line(ended, GOOD if result.best.status == "converged" else BAD),
         criteria(result),
-        *_agreement(result),
     ]
     if not page.is_markdown:
         blocks, lines = (*blocks, _iterations(result, page.width, verbose)), [climb(result, page.stream), *lines]
-    page.write(blocks, lines)
+    page.write((*blocks, *labels), [*_agreement(result), *lines])
 
 
 def _title(result: FitResult) -> str:

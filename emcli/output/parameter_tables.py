@@ -1,8 +1,8 @@
-"""The parameters of a fit as tables, beside true ones and with their errors; wide ones are turned and cut."""
+"""The parameters of a fit as tables, beside true ones and with their errors, and its components against true labels."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ MAX_MATRIX_COLUMNS = 6  # columns of the data up to which whole covariance matri
 MAX_NAME = 24  # characters of a column's name in these
 MAX_LINES = 100  # of parameters, or of components, in one table
 MAX_TABLES = 6  # that show one table too wide for a page
+MAX_LABELS, MAX_COMPONENTS = 30, 12  # of a cross-table, beyond which the rarest are shown as one
 ERRORS = ("std. error", "2.5 %", "97.5 %")
 
 
@@ -106,6 +107,44 @@ def within(grid: Grid, width: int, together: int = 1) -> Iterator[Block]:
         left_out.append(f"{len(grid.titles) - 1 - shown:,} of {len(grid.titles) - 1:,} {other}")
     if left_out:
         yield f"Not shown: {' and '.join(left_out)}; all with --format csv or --json."
+
+
+def true_labels(result: FitResult, width: int) -> Iterator[Block]:
+    """How many rows of each true label are in each component, with sums; of many the rarest are shown as one."""
+    found = result.truth.get("cross_table") if result.truth else None
+    if found is None:
+        return
+    counts, labels = np.array(found["counts"], dtype=np.float64), found["labels"]
+    total = "rows" if result.data.row_weights is None else "weight"
+    if width == ENDLESS:
+        yield _cross_table(counts, labels, len(counts.T), total)
+        return
+    counts, labels = _largest(counts, labels, MAX_LABELS)
+    grid = _cross_table(counts, labels, MAX_COMPONENTS, total)
+    for most in range(MAX_COMPONENTS, 3, -1):
+        if grid.width > width:
+            short = len(counts.T) <= MAX_COMPONENTS
+            grid = _cross_table(counts, labels, MAX_COMPONENTS if short else most, total, "")
+    yield from grid.within(width)
+
+
+def _cross_table(counts: Array, labels: Sequence[str], most: int, total: str, word: str = "component ") -> Grid:
+    """Counts (labels, k) of at most so many components, and their sums."""
+    turned, names = _largest(counts.T, [f"{word}{i + 1}" for i in range(len(counts.T))], most)
+    counts = np.vstack([turned, counts.sum(axis=1)]).T
+    counts = np.vstack([counts, counts.sum(axis=0)])
+    rows = [[label, *numbers(row)] for label, row in zip([*labels, total], counts.tolist(), strict=True)]
+    return Grid(["true label", *names, total], rows)
+
+
+def _largest(counts: Array, names: Sequence[str], most: int) -> tuple[Array, list[str]]:
+    """The largest of more than so many rows, in their order, and the sum of the others."""
+    if len(names) <= most:
+        return counts, list(names)
+    order = np.argsort(-counts.sum(axis=1), kind="stable")
+    kept, others = np.sort(order[:most]), order[most:]
+    sums = counts[others].sum(axis=0, keepdims=True)
+    return np.vstack([counts[kept], sums]), [*(names[i] for i in kept.tolist()), f"{len(others)} others"]
 
 
 def covariances(result: FitResult, width: int) -> Iterator[Block]:

@@ -147,7 +147,7 @@ def test_coins_go_from_their_start_to_the_fit_with_the_truth_beside() -> None:
     experiment = read_experiment(str(ROOT / "configs" / "two_coins.yaml"), MODELS)
     result, _ = fitted("coins", SAMPLES / "two_coins.csv")
     assert experiment.generate is not None
-    result = with_truth(result, {"weights": [0.5, 0.5], "heads": [0.6, 0.2]}, None)
+    result = with_truth(result, {"weights": [0.5, 0.5], "heads": [0.6, 0.2]})
     panel = panels(of_fit(result, History()))[0]
     assert [series.y[0] for series in of_kind(panel, "line", "dashed")] == [0.2, 0.6]
     result, picture = fitted("coins", SAMPLES / "two_coins.csv")

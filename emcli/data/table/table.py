@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from sys import getsizeof
 from typing import TYPE_CHECKING, NamedTuple, overload
 
@@ -152,12 +154,14 @@ class StringColumn(Sequence[str]):
         some._column.frombytes(np.frombuffer(self._column, np.intc)[rows].tobytes())
         return some
 
-    def ranks(self) -> npt.NDArray[np.intc]:
-        """For each string its place among the different ones in ascending order, (n,)."""
-        order = sorted(range(len(self._different)), key=self._different.__getitem__)
+    def ranked(self) -> tuple[list[str], npt.NDArray[np.intc]]:
+        """The different ones in ascending order, numbers by value; and each string's place among them, (n,)."""
+        order = sorted(range(len(self._different)), key=lambda code: _in_reading_order(self._different[code]))
+        if len(values := [value for text in self._different if (value := _as_number(text)) is not None]) == len(order):
+            order.sort(key=values.__getitem__)
         rank = np.empty(len(order), dtype=np.intc)
         rank[order] = np.arange(len(order))
-        return rank[np.frombuffer(self._column, np.intc)]
+        return [self._different[code] for code in order], rank[np.frombuffer(self._column, np.intc)]
 
     @overload
     def __getitem__(self, at: int) -> str: ...
@@ -170,6 +174,20 @@ class StringColumn(Sequence[str]):
 
     def __len__(self) -> int:
         return len(self._column)
+
+
+def _in_reading_order(text: str) -> list[tuple[int, str]]:
+    """What texts are sorted by so that x2 comes before x10: words, and runs of digits by how long they are."""
+    parts = re.split("([0-9]+)", text)
+    return [(len(part.lstrip("0")), part.lstrip("0")) if i % 2 else (0, part) for i, part in enumerate(parts)]
+
+
+def _as_number(text: str) -> float | None:
+    """The finite number that a text is, if it is one."""
+    try:
+        return value if isfinite(value := float(text)) else None
+    except ValueError:
+        return None
 
 
 def numbers_of(columns: Sequence[int], header: Sequence[str]) -> ColumnNumbers:
