@@ -164,7 +164,8 @@ Tolerance = Annotated[
     option(STARTS, "--tol", metavar="X", help="converged when less than X of log-likelihood is left to gain (1e-6)"),
 ]
 Iterations = Annotated[
-    int | None, option(STARTS, "--max-iter", metavar="N", help="bound on the iterations of one start (10000)")
+    int | None,
+    option(STARTS, "--max-iter", metavar="N", help="bound on the iterations of a start; 0: the start alone (10000)"),
 ]
 Steps = Annotated[
     Solver | None, choice(STARTS, "solver", "em: plain EM; newton: Newton steps once EM is slow (newton)")

@@ -53,7 +53,7 @@ def _size(candidate: Candidate) -> tuple[int, int]:
 def _above(candidates: Sequence[Candidate], i: int) -> Candidate | None:
     """The highest of the candidates nested in this one, if it is higher than this one."""
     large = candidates[i]
-    if _score(large) == -inf:
+    if _score(large) == -inf or large.is_start:
         return None
     kind = model_class(large.fitted["model"])
     held = [

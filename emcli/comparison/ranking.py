@@ -88,6 +88,11 @@ class Candidate:
         return self.document
 
     @property
+    def is_start(self) -> bool:
+        """Is it no fit but start values, with no iteration made?"""
+        return bool(self.document) and (self.fitted["status"], self.fitted["iterations"]) == ("max_iter", 0)
+
+    @property
     def is_artefact(self) -> bool:
         """Does a component of the fit rest on so few rows that no criterion can be believed?"""
         said = self.document.get("warnings", []) if self.document else []
@@ -245,13 +250,10 @@ def grouped(candidates: Sequence[Candidate], criterion: str | None) -> list[Rank
         if by == "silhouette" and any(member.score is None for member in members):
             by = "ch"
         groups.append(RankedGroup("; ".join(reasons) or None, _ranked(members, by), by))
-    if failed:
-        only = not groups
-        groups = (
-            [*groups, RankedGroup(None if only else "no fit", failed)]
-            if only or len(groups) > 1
-            else [replace(groups[0], candidates=[*groups[0].candidates, *failed])]
-        )
+    if failed and len(groups) == 1:
+        groups = [replace(groups[0], candidates=[*groups[0].candidates, *failed])]
+    elif failed:
+        groups.append(RankedGroup("no fit" if groups else None, failed))
     return groups
 
 

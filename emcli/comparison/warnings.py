@@ -35,12 +35,16 @@ def _sentence(said: Sequence[tuple[str, str]], fits: int) -> str:
 
 
 def comparison_warnings(groups: Sequence[RankedGroup]) -> list[FitWarning]:
-    """Warnings that no single fit has: `different-data`, `edge-of-grid` and `not-distinguishable`."""
+    """Warnings that no single fit has: `different-data`, `edge-of-grid` and `not-distinguishable`.
+
+    Of start values with no iteration made only the first: their ranks say nothing of the fits they would lead to.
+    """
     found = []
     fits = [candidate for group in groups for candidate in group.candidates if candidate.document is not None]
     if _of_different_data(fits):
         what = "these fits are of different data and not comparable, so they are ranked in separate groups"
         found.append(FitWarning("different-data", what))
+    groups = [group for group in groups if not any(candidate.is_start for candidate in group.candidates)]
     edges = [group.candidates[0] for group in groups if _at_edge(group)]
     if edges:
         k, names = edges[0].settings["k"], ", ".join(edge.name for edge in edges)

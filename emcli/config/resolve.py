@@ -98,6 +98,10 @@ def _conflicts(values: Values, origins: Mapping[str, Source], is_grid: bool) -> 
         source = origins["thousands"]
         names = f"{quoted(origins['decimal'].name('decimal'))} and {quoted(source.name('thousands'))}"
         problems.append(source.problem("thousands", f"{names} must differ"))
+    if "bootstrap" in origins and 0 in values.get("max_iter", ()):
+        source = origins["bootstrap"]
+        none = f"{origins['max_iter'].name('max_iter')} 0 makes none"
+        problems.append(source.problem("bootstrap", f"{quoted(source.name('bootstrap'))} draws from a fit, and {none}"))
     for key, source in origins.items():
         if not is_grid and source.is_grid(key):
             problems.append(source.problem(key, f"fit takes one value of {source.name(key)}; compare takes a grid"))

@@ -67,7 +67,7 @@ class SearchSettings:
     restarts: Annotated[int | Auto, checks.or_auto(checks.integer(1, 10**6))] = "auto"  # auto: until enough
     seed: Annotated[int, checks.integer(0, 2**64 - 1)] = 0
     tol: Annotated[float, checks.positive_float] = 1e-6  # nats
-    max_iter: Annotated[int, checks.integer(1, 10**9)] = 10_000
+    max_iter: Annotated[int, checks.integer(0, 10**9)] = 10_000  # 0: the start values themselves
     solver: Annotated[Solver | None, checks.one_of(CHOICES["solver"])] = None
     start: Annotated["Mapping[str, JSON] | None", checks.parameters] = None  # start values
     bootstrap: Annotated[int | None, checks.integer(20, 10**6)] = None  # number of replicates

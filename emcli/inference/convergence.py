@@ -81,7 +81,8 @@ def converge(
             ):
                 return Termination("converged", "rounding" if hidden >= CONFIRMATIONS else "projected", None)
         if iteration >= max_iter:
-            return Termination("max_iter", "max_iter", remaining(step.model) if remaining else None)
+            left = remaining(step.model) if remaining and iteration else None  # of a start that would mean nothing
+            return Termination("max_iter", "max_iter", left)
         before = step
     assert before is not None
     return Termination("converged", "rounding", remaining(before.model) if remaining else None)

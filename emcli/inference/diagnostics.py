@@ -114,7 +114,12 @@ def _found_once(ledger: Sequence[Run], drawn: Sequence[Run], best: Run) -> FitWa
 
 
 def run_warnings(kind: type[AnyModel], ledger: Sequence[Run], chosen: BestRun, max_iter: int) -> list[FitWarning]:
-    """Warnings about the returned optimum that follow from the ledger; of an unfinished run, only that it is one."""
+    """Warnings about the returned optimum that follow from the ledger; of an unfinished run, only that it is one.
+
+    Nothing of start values, where no iteration was asked for.
+    """
+    if chosen.best.is_start:
+        return []
     if chosen.best.status == "max_iter":
         left = (
             ""

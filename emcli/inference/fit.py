@@ -73,6 +73,9 @@ def _searched(search: Search, exact: AnyModel | None) -> Searching:
     """All runs of a fit. Where the global optimum is known nothing follows the first starts but that."""
     rows, asked = search.rows, search.search
     automatic = asked.restarts == "auto" and exact is None
+    if asked.max_iter == 0:  # start values as they are: nothing is climbed, tried on a sample or moved
+        yield from search.fixed(FIRST_STARTS if asked.restarts == "auto" else asked.restarts)
+        return
     if is_screened(search.kind, rows, search.settings, asked):
         found = screen(search.kind, rows, search.settings, asked, fixed=not automatic)
         search.moves = found.moves
@@ -131,7 +134,10 @@ class _Fit:
     def result(self, search: Search) -> Events:
         """The best of all runs of a search. Raises EmcliError (exit 4) where there is none."""
         asked = self.settings.search
-        best = best_run(self.kind, search.ledger, asked.tol, search.smaller_score(), asked.restarts == "auto")
+        if asked.max_iter == 0:
+            best = best_run(self.kind, search.ledger, asked.tol, -np.inf)
+        else:
+            best = best_run(self.kind, search.ledger, asked.tol, search.smaller_score(), asked.restarts == "auto")
         if best is None:
             raise self._no_fit(search.ledger)
         yield from self._polished(best.best)
@@ -143,7 +149,7 @@ class _Fit:
         None for a run that was cut short, and where the information would cost too much.
         """
         rows, model, tol = self.data.rows, best.model, self.settings.search.tol
-        if not isinstance(model, CompleteDataModel) or not information_is_affordable(rows, model):
+        if not isinstance(model, CompleteDataModel) or not information_is_affordable(rows, model) or best.is_start:
             return None
         known = best.known or InformationCache(rows.batches(), self.mapper)
         if best.status == "max_iter":

@@ -56,6 +56,11 @@ class Run:
         return self.status not in ("degenerate", "screened")
 
     @property
+    def is_start(self) -> bool:
+        """Was no iteration made, so that it ended at its start values?"""
+        return self.status == "max_iter" and self.iterations == 0
+
+    @property
     def model(self) -> AnyModel:
         """The last model, in working coordinates."""
         assert self.last is not None
@@ -191,8 +196,8 @@ def start_model(
     own = replace(settings, k=settings.k - 1)
     kinds = [each for each in kind.start_kinds(own) if each != "split"]
     drawn = kind.initialize(sample, own, kinds[int(rng.integers(len(kinds)))], rng)
-    small = Run(run.start, "smaller")
-    for _ in run_start(small, rows, search, lambda: drawn, rows.mapping(map)):
+    small, climbing = Run(run.start, "smaller"), replace(search, max_iter=search.max_iter or SearchSettings.max_iter)
+    for _ in run_start(small, rows, climbing, lambda: drawn, rows.mapping(map)):
         pass
     if small.status == "degenerate":
         raise Degenerate(small.reason or "")

@@ -28,10 +28,10 @@ def print_fit(result: FitResult, page: Page, verbose: bool) -> None:
     lines = [
         *ledger(result).splitlines(),
         *_bootstrapped(result),
-        Line(ended, GOOD if result.best.status == "converged" else BAD),
+        Line(ended, GOOD if result.best.status == "converged" else "" if result.best.is_start else BAD),
         criteria(result),
     ]
-    if not page.is_markdown:
+    if not page.is_markdown and not result.best.is_start:
         blocks, lines = (*blocks, _iterations(result, page.width, verbose)), [climb(result, page.stream), *lines]
     page.write((*blocks, *labels), [*_agreement(result), *lines])
 
@@ -89,7 +89,10 @@ def ledger(result: FitResult) -> str:
     apart = not same_optimum(result.kind, worst.scores[-1], result.best.scores[-1])
     ends = scores([result.measures(run)[-1].objective or 0.0 for run in (result.best, *([worst] if apart else []))])
     line = f"{result.reached()} of {len(drawn)} starts reached the best {objective(result)}, {ends[0]}"
-    if len(drawn) == 1:
+    if result.best.is_start:
+        which = f"The best of {len(drawn)} starts" if len(drawn) > 1 else "One start"
+        line = f"{which}: {objective(result)} {ends[0]}"
+    elif len(drawn) == 1:
         line = f"One start, which ended at {objective(result)} {ends[0]}"
     if apart:
         line += f"; worst {ends[1]}"
@@ -136,6 +139,8 @@ def certified(result: FitResult) -> str:
 def verdict(result: FitResult) -> str:
     """In a sentence how the best start ended: by which rule, with how much left to gain."""
     best, steps = result.best, counted(result.best.iterations, "iteration")
+    if best.is_start:
+        return "The start values themselves: no iteration was made (--max-iter 0)."
     return {
         "projected": f"Converged after {steps}{_still_to_come(best.decrement)}.",
         "rounding": f"Converged to machine precision after {steps}.",

@@ -74,7 +74,7 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
             bad(f"fit gmm x.csv -k 2 --tol {tol}", 2, "'--tol': must be a number, got ")
             for tol in (".nan", ".inf", "abc", "''", "1_0")
         ),
-        *(bad(f"fit gmm x.csv -k 2 --max-iter {n}", 2, "'--max-iter' must be an integer") for n in ("0", "-3")),
+        *(bad(f"fit gmm x.csv -k 2 --max-iter {n}", 2, "'--max-iter' must be an integer") for n in ("-1", "-3")),
         *(
             bad(f"fit gmm x.csv -k 2 --restarts {n}", 2, "'--restarts' must be auto or an")
             for n in ("0", "9999999", "1e3", "many")

@@ -121,7 +121,7 @@ INTEGER = "must be an integer from"
             for seed in (-1, 2**64)
         ),
         pytest.param("restarts", 1000001, "'--restarts' must be auto or an integer from 1 to 1000000", id="restarts"),
-        pytest.param("max_iter", 0, f"'--max-iter' {INTEGER} 1 to 1000000000", id="max_iter"),
+        pytest.param("max_iter", -1, f"'--max-iter' {INTEGER} 0 to 1000000000", id="max_iter"),
         pytest.param("jobs", 1025, f"'--jobs' {INTEGER} 1 to 1024", id="jobs"),
     ],
 )

@@ -117,7 +117,7 @@ class Search:
         if run.last is not None and run.known is not None:  # Newton's steps and the tests of what is left to gain
             tests = 1 + run.steps.count("newton")
             self._work += INFORMATION_WORK * tests * self.rows.count * run.last.parameters_count**2
-        if run.finished:
+        if run.finished and not run.is_start:
             run.artefact = run.model.artefact(self.rows, self.mapper)
         yield run
 
