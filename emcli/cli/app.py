@@ -18,6 +18,7 @@ from emcli.cli.generate import generate
 from emcli.cli.guard import guarded
 from emcli.cli.help_page import Command, Group
 from emcli.cli.predict import predict
+from emcli.cli.schema import schema
 from emcli.errors import EmcliError, Exit
 from emcli.files.inputs import forget_inputs
 
@@ -61,7 +62,7 @@ def emcli(
         raise typer.Exit(Exit.USAGE)
 
 
-for command in (fit, generate, compare, predict):
+for command in (fit, generate, compare, predict, schema):
     app.command(cls=Command)(command)
 
 

@@ -77,6 +77,9 @@ Words = Annotated[
 ]
 Recipe = Annotated[str, typer.Argument(metavar="SOURCE", help="an experiment file (YAML), or a fit's JSON")]
 SavedFit = Annotated[str, typer.Argument(metavar="FIT", help="a fit's JSON")]
+Described = Annotated[
+    Literal["fit", "compare", "experiment"], typer.Argument(help="what to describe: a result's JSON, or an experiment")
+]
 
 # Model
 Components = Annotated[

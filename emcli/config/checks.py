@@ -45,6 +45,22 @@ def are_numbers_of_tosses(value: object) -> bool:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Conversion(Generic[T]):
+    """A parser that may convert, with what it takes in the words of JSON Schema: more than it accepts at times."""
+
+    convert: Callable[[object], T]
+    schema: Mapping[str, JSON]
+
+    def __call__(self, value: object) -> T:
+        return self.convert(value)
+
+
+def takes(**schema: JSON) -> Callable[[Callable[[object], T]], Conversion[T]]:
+    """Make a parser of a function, with the JSON Schema of what it takes."""
+    return lambda convert: Conversion(convert, schema)
+
+
 def integer(low: int, high: int) -> Check[int]:
     """A check for an integer in a closed range; 3.0 and true are none."""
     return Check(
@@ -134,6 +150,7 @@ class EntryError(ValueError):
         super().__init__(must)
 
 
+@takes(type="number", exclusiveMinimum=0)
 def positive_float(value: object) -> float:
     """A finite number above 0, as a float."""
     return float(positive(value))
@@ -146,7 +163,8 @@ def is_character(value: object) -> bool:
 
 def character(be: str, holds: Callable[[str], bool] = lambda _: True) -> Check[str]:
     """A check for one character that is no part of a number or a quoted cell."""
-    return Check(be, lambda value: is_character(value) and holds(cast(str, value)))
+    schema: dict[str, JSON] = {"type": "string", "minLength": 1, "maxLength": 1}
+    return Check(be, lambda value: is_character(value) and holds(cast(str, value)), schema)
 
 
 comment = character("one character that begins no number", lambda value: not value.isspace())
@@ -156,22 +174,28 @@ _delimiter = character(
 )
 
 
+@takes(anyOf=[{"enum": [*DELIMITERS]}, dict(_delimiter.schema)])
 def delimiter(value: object) -> str:
     """A character, or the name of one: 'tab' is the tabulator."""
     return _delimiter(DELIMITERS.get(value, value) if isinstance(value, str) else value)
 
 
 # Whether a column is given by name or by 1-based number is for the data to say: a header may hold numbers.
+COLUMN_SCHEMA: dict[str, JSON] = {"type": ["string", "integer"], "minLength": 1}
 _column: Check[str | int] = Check(
-    "a column's name or number", lambda value: type(value) is int or (isinstance(value, str) and value != "")
+    "a column's name or number",
+    lambda value: type(value) is int or (isinstance(value, str) and value != ""),
+    COLUMN_SCHEMA,
 )
 
 
+@takes(**COLUMN_SCHEMA)
 def column(value: object) -> str:
     """A column's name or number, as text."""
     return str(_column(value))
 
 
+@takes(anyOf=[COLUMN_SCHEMA, {"type": "array", "items": COLUMN_SCHEMA, "minItems": 1, "uniqueItems": True}])
 def column_names(value: object) -> tuple[str, ...]:
     """Columns from a list, or from text with commas, where quotes protect a comma: A,"B,C"."""
     import csv
@@ -189,6 +213,12 @@ def column_names(value: object) -> tuple[str, ...]:
     return names
 
 
+@takes(
+    anyOf=[
+        {"type": ["string", "number"], "minLength": 1},
+        {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 1},
+    ]
+)
 def marks(value: object) -> tuple[str, ...]:
     """Marks of missing cells from a list, one number, or text with commas, where quotes protect a comma."""
     import csv
@@ -204,23 +234,28 @@ def marks(value: object) -> tuple[str, ...]:
 
 
 _MARKS = {"comma": ",", "point": ".", "space": " "}
-_decimal: Check[str] = Check("a comma or a point", lambda value: value in (",", "."))
+_decimal: Check[str] = Check("a comma or a point", lambda value: value in (",", "."), {"enum": [",", "."]})
+THOUSANDS = (",", ".", " ", "'", "\u2019", "_")
 _thousands: Check[str] = Check(
     "comma, point, space, ' or _",
-    lambda value: value in (",", ".", " ", "'", "\u2019", "_"),
+    lambda value: value in THOUSANDS,
+    {"enum": [*THOUSANDS]},
 )
 
 
+@takes(enum=[",", ".", "comma", "point"])
 def decimal(value: object) -> str:
     """The decimal mark of numbers, or its name."""
     return _decimal(_MARKS.get(value, value) if isinstance(value, str) else value)
 
 
+@takes(enum=[*THOUSANDS, *_MARKS])
 def thousands(value: object) -> str:
     """The mark between groups of three digits, or its name."""
     return _thousands(_MARKS.get(value, value) if isinstance(value, str) else value)
 
 
+@takes(type=["string", "integer"])
 def size(value: object) -> int:
     """Bytes from text such as 500MB, 1.5GB, 2GiB or 1000000."""
     found = re.fullmatch("([0-9]{1,15}(?:[.][0-9]{1,9})?) *(?:([kmgt])(i?))?b?", str(value).lower())
@@ -233,7 +268,9 @@ def size(value: object) -> int:
 
 
 parameters: Check[str | dict[str, JSON]] = Check(
-    "a mapping of parameters, or the name of a file", lambda value: isinstance(value, dict | str) and bool(value)
+    "a mapping of parameters, or the name of a file",
+    lambda value: isinstance(value, dict | str) and bool(value),
+    {"type": ["object", "string"], "minProperties": 1, "minLength": 1},
 )
 scheduler = matching(
     "tcp://HOST:PORT, tls://HOST:PORT or local:N", r"(tcp|tls)://[^\s/]+:[0-9]{1,5}|local:[1-9][0-9]{0,2}"

@@ -53,7 +53,9 @@ Criterion = Annotated[str, one_of(("bic", "aic", "icl", "silhouette", "ch", "gap
 Slug = Annotated[str, matching("a slug", "[a-z][a-z-]{0,39}")]
 Hash = Annotated[str, matching("64 hexadecimal digits", "[0-9a-f]{64}")]
 Object = Annotated[dict[str, JSON], mapping]
-Names = Annotated[list[Text], Check("a list of names", lambda value: isinstance(value, list) and value != [])]
+Names = Annotated[
+    list[Text], Check("a list of names", lambda value: isinstance(value, list) and value != [], {"minItems": 1})
+]
 
 PlaceOrNull = Annotated[int | None, or_null(integer(1, 10**9))]
 
@@ -72,7 +74,14 @@ class Known:
 Settings = Annotated[
     dict[str, JSON], Known({key: CHECKS[key] for key in DOCUMENT_KEYS})
 ]  # the keys of an experiment's `fit:`, in the order of the options
-Tosses = Annotated[dict[str, Positive], Check("a mapping of numbers of tosses to weights", are_numbers_of_tosses)]
+Tosses = Annotated[
+    dict[str, Positive],
+    Check(
+        "a mapping of numbers of tosses to weights",
+        are_numbers_of_tosses,
+        {"minProperties": 1, "propertyNames": {"pattern": "^[1-9][0-9]{0,15}$"}},
+    ),
+]
 
 
 # NotRequired: only some fits have it, or all do and nothing that reads a fit needs it.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emcli.config.checks import Check, Parser, column_names, integer, mapping, text
+from emcli.config.checks import Check, Parser, column_names, integer, mapping, takes, text
 from emcli.config.places import Document, Path, beside, refuse
 from emcli.config.settings import CHECKS
 from emcli.config.sources import fit_problems
@@ -23,6 +23,7 @@ MAX_YAML = 1 << 20  # bytes
 MAX_FIT = 64 << 20  # bytes of a fit's JSON, whose trace may be long
 
 
+@takes(type="array", items={"type": "integer", "minimum": 1}, minItems=1)
 def _sizes(value: object) -> tuple[int, ...]:
     whole = isinstance(value, list) and all(type(size) is int and size > 0 for size in value)
     if not isinstance(value, list) or not value or not whole or sum(value) > MAX_ROWS:
@@ -31,11 +32,12 @@ def _sizes(value: object) -> tuple[int, ...]:
 
 
 PARAMETERS: Check[dict[str, JSON]] = Check(
-    "a mapping of parameters", lambda value: isinstance(value, dict) and bool(value)
+    "a mapping of parameters", lambda value: isinstance(value, dict) and bool(value), {"type": "object"}
 )
+NOT_EMPTY: dict[str, JSON] = {"type": "string", "minLength": 1}
 TOP: dict[str, Parser[object]] = {
-    "model": Check("the name of a model", text.holds),
-    "data": Check("the name of a CSV file", lambda value: isinstance(value, str) and value != ""),
+    "model": Check("the name of a model", text.holds, text.schema),
+    "data": Check("the name of a CSV file", lambda value: isinstance(value, str) and value != "", NOT_EMPTY),
     "generate": mapping,
     "fit": mapping,
 }
