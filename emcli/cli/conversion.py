@@ -21,7 +21,7 @@ class Conversion:
         kind, choices = param.type_descriptor.annotation, param.type_descriptor.choices
         if kind == list[str]:
             return list(value or ())
-        if value is None or kind in (str, bool) or (choices and value in choices):
+        if isinstance(value, int) or value is None or kind in (str, bool) or (choices and value in choices):
             return value
         try:
             return kind(value if value.isascii() and "_" not in value else "")

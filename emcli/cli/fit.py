@@ -65,7 +65,7 @@ def fit(
     plot: options.Picture = None,
     require_convergence: options.RequireConvergence = None,
     quiet: options.Quiet = None,
-    verbose: options.Verbose = None,
+    verbose: options.Details = None,
     debug: options.Debug = None,
 ) -> int:
     """Fit a model by expectation-maximization, from many starts, and show how good the best of them is.
@@ -123,10 +123,16 @@ def fit(
         dataset = open_data(source, experiment, kind, settings, held, bool(verbose))[0](settings)
         check_bootstrap(dataset, settings)
         rows, components = dataset.rows, settings.model.k
+        path = None
         observers = [*picture.observers(), fit_progress(bar, kind, rows, settings)]
         if trace is not None:
             log = sys.stdout if trace == "-" else held.enter_context(open_log(trace))
             observers.append(held.enter_context(tracing(log, kind, rows, components)))
+        if verbose and verbose > 1:
+            from emcli.output.path_tables import parameter_path
+
+            path = parameter_path(kind, dataset, settings.search.tol)
+            observers.append(path)
         result = finish(run(kind, dataset, settings), observers, experiment, settings, bar)
         bar.doing(f"drawing {plot}")
         drawn = picture.fit(result)
@@ -152,7 +158,7 @@ def fit(
             from emcli.output.fit_tables import print_fit
             from emcli.output.page import Page
 
-            print_fit(result, Page.of(sys.stdout, width, format == "markdown"), bool(verbose))
+            print_fit(result, Page.of(sys.stdout, width, format == "markdown"), bool(verbose), path)
         sys.stdout.write(drawn)
         sys.stdout.flush()
     if require_convergence and result.best.status != "converged":

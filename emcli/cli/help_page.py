@@ -40,7 +40,9 @@ def _typed(param: Any) -> str:
     if param.param_type_name == "argument":
         return f"{param.metavar}"
     names = ", ".join(sorted((*param.opts, *param.secondary_opts), key=len))
-    return names if param.is_flag else f"{names} {param.metavar or '|'.join(param.type_descriptor.choices)}"
+    return (
+        names if param.is_flag or param.count else f"{names} {param.metavar or '|'.join(param.type_descriptor.choices)}"
+    )
 
 
 def _panel(title: str, entries: Entries, width: int, bold: bool) -> list[str]:

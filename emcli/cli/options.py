@@ -223,5 +223,15 @@ Labels = Annotated[bool | None, option(DATA, "--labels", help="add a column: the
 
 # Messages
 Quiet = Annotated[bool | None, option(MESSAGES, "-q", "--quiet", help="no warnings, no progress")]
-Verbose = Annotated[bool | None, option(MESSAGES, "-v", "--verbose", help="say what was decided; show every iteration")]
+Verbose = Annotated[bool | None, option(MESSAGES, "-v", "--verbose", help="say what was decided")]
+Details = Annotated[
+    int | None,
+    typer.Option(
+        "-v",
+        "--verbose",
+        count=True,
+        rich_help_panel=MESSAGES,
+        help="say what was decided; show every iteration (-vv: with its parameters)",
+    ),
+]
 Debug = Annotated[bool | None, option(MESSAGES, "--debug", help="show a traceback with an error")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from emcli.errors import counted, escaped, listed
 from emcli.inference.diagnostics import optima_found_once
@@ -13,6 +13,10 @@ from emcli.output.page import BAD, GOOD, Blocks, Grid, Line, Page
 from emcli.output.parameter_tables import covariances, parameters, true_labels
 from emcli.output.terminal import curve, takes_unicode
 
+if TYPE_CHECKING:
+    from emcli.inference.steps.path import Path
+    from emcli.models.plain_values import Titled
+
 FIRST_ITERATIONS, LAST_ITERATIONS = 12, 8  # iterations shown at either end of a long fit
 CERTAIN_NATS = 1e-4  # nats by which a certified fit may be short of the best of all
 CURVE_WIDTH = 20  # characters of the curve of a fit
@@ -20,8 +24,11 @@ MAX_NAMES = 12  # columns of the data up to which the heading names all
 CERTAIN_GAIN = 1e-9  # of log-likelihood, below which what is left to gain is nothing to speak of
 
 
-def print_fit(result: FitResult, page: Page, verbose: bool) -> None:
-    """Print the tables of a fit; Markdown leaves out its iterations."""
+def print_fit(result: FitResult, page: Page, verbose: bool = False, path: Path[list[Titled]] | None = None) -> None:
+    """Print the tables of a fit, and where they were recorded the parameters of each iteration.
+
+    Markdown leaves out the log-likelihood of each iteration.
+    """
     blocks: Blocks = (_title(result), *parameters(result, page.width), *covariances(result, page.width))
     ended = verdict(result)
     labels = list(true_labels(result, page.width))
@@ -33,6 +40,10 @@ def print_fit(result: FitResult, page: Page, verbose: bool) -> None:
     ]
     if not page.is_markdown and not result.best.is_start:
         blocks, lines = (*blocks, _iterations(result, page.width, verbose)), [climb(result, page.stream), *lines]
+    if path is not None:
+        from emcli.output.path_tables import path_tables
+
+        blocks = (*blocks, *path_tables(result, path.iterations(result.best), page.width))
     page.write((*blocks, *labels), [*_agreement(result), *lines])
 
 

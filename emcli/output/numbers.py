@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from math import isfinite
+from math import floor, isfinite, log10
 
 from emcli.models.plain_values import Count, Share
 
@@ -13,6 +13,7 @@ SCORE_NOISE = 1e-10  # the same of criteria, which are sums over all rows
 GAIN_NOISE = 1e-14  # of the score, up to which what an iteration gains is rounding
 DIGITS = 6  # significant ones, where more tell nothing apart
 MAX_DIGITS = 15  # that a double holds
+MIN_SPREAD_DIGITS = 3  # of the difference between the least and the greatest of a column, that show
 FIXED = 1e-3, 1e9  # largest values of a column between which it has decimals, not an exponent
 Value = float | str
 
@@ -62,6 +63,21 @@ def _digits(values: Sequence[Value], text: Callable[[float, int], str], digits: 
     while digits < most and any(text(one, digits) == text(other, digits) for one, other in different):
         digits += 1
     return digits
+
+
+def in_one_form(values: Sequence[float], digits: int = DIGITS) -> list[str]:
+    """Numbers of one column with the same decimals: so many significant digits of the largest, more where they differ
+    by less; with an exponent where they are very large or very small.
+    """
+    largest, spread = max(map(abs, values), default=0.0), max(values, default=0.0) - min(values, default=0.0)
+    if not largest:
+        return ["0"] * len(values)
+    order = floor(log10(largest))
+    if spread > NOISE * largest:
+        digits = min(max(digits, order - floor(log10(spread)) + MIN_SPREAD_DIGITS), MAX_DIGITS)
+    if FIXED[0] <= largest < FIXED[1] or (order < digits <= MAX_DIGITS and order > 0):
+        return [_with_decimals(value, max(digits - 1 - max(order, 0), 0)) for value in values]
+    return [f"{value:.{digits - 1}e}" for value in values]
 
 
 def difference(value: float, reference: float, digits: int = DIGITS) -> str:

@@ -1,0 +1,62 @@
+"""The parameters at each iteration of the best start, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from emcli.data.dataset import Dataset
+from emcli.inference.fit_result import FitResult
+from emcli.inference.steps.path import Path
+from emcli.models.base import AnyModel
+from emcli.models.plain_values import Share, Titled
+from emcli.output.numbers import in_one_form, scores
+from emcli.output.page import Block, Grid
+
+DERIVED = ("rows", "variance")  # columns that follow from the others
+MAX_COLUMNS = 24  # of parameters that are shown of each component
+
+
+def parameter_path(kind: type[AnyModel], data: Dataset, tol: float) -> Path[list[Titled]]:
+    """A recorder of the parameters of each component, in the user's units."""
+    rows = data.rows
+
+    def columns(model: AnyModel) -> list[Titled]:
+        parameters = model.to_original(rows.scaling).to_parameters()
+        table = kind.table(parameters, data.columns, rows.total)
+        return [column for column in table if column[0] not in DERIVED][:MAX_COLUMNS]
+
+    return Path(tol, columns)
+
+
+def path_tables(result: FitResult, path: Mapping[int, list[Titled]], width: int) -> Iterator[Block]:
+    """A row for each iteration: its log-likelihood (K-means: inertia), and each parameter of every component.
+
+    Components have the numbers that they have at the end.
+    """
+    order = result.best.model.to_original(result.data.rows.scaling).canonical_order()
+    iterations = sorted(path)
+    titles, columns = ["iteration"], [list(map(str, iterations))]
+    fixed = result.settings.model.mixing == "equal"
+    for j, (title, _) in enumerate(path[iterations[0]]):
+        cells = [path[i][j][1] for i in iterations]
+        if fixed and isinstance(cells[0][0], Share):
+            continue
+        for place, component in enumerate(order.tolist(), 1):
+            titles.append(f"{title}\nof {place}")
+            columns.append(in_one_form([float(each[component]) for each in cells]))
+    scored = [measures.objective or 0.0 for measures in result.measures(result.best)]
+    shown = scores([scored[i] for i in iterations], apart=False)
+    whole = _grid([titles[0], result.objective_name, *titles[1:]], [columns[0], shown, *columns[1:]])
+    if whole.width <= width:
+        yield whole
+    else:
+        apart = _grid(titles, columns)  # the log-likelihood stands in the table before
+        yield from apart.within(width, len(order) if max(apart.widths) * len(order) < width else 1)
+    about = result.settings.document().get("covariance") in ("full", "tied") and len(result.data.columns) > 1
+    if about or len(path[iterations[0]]) == MAX_COLUMNS:
+        what = "covariances between columns" if about else "the other columns"
+        yield f"Not shown: {what}; --trace FILE writes all parameters of each iteration."
+
+
+def _grid(titles: Sequence[str], columns: Sequence[Sequence[str]]) -> Grid:
+    return Grid(titles, list(zip(*columns, strict=True)))
