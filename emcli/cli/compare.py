@@ -59,6 +59,8 @@ def compare(
     output: options.Document = None,
     trace: options.Trace = None,
     plot: options.Picture = None,
+    size: options.Size = None,
+    dpi: options.Dpi = None,
     save_fits: options.SaveFits = None,
     quiet: options.Quiet = None,
     verbose: options.Verbose = None,
@@ -96,7 +98,7 @@ def compare(
     named = asked(words, settings_in(ctx.params), criterion)
     check_standard_output()
     file = Output(output) if output not in (None, "-") else None
-    picture = Plot(plot)
+    picture = Plot(plot, size=size, dpi=dpi)
     if save_fits is not None and not os.path.isdir(save_fits):
         raise EmcliError(Exit.OUTPUT, Problem("no such directory", save_fits), hint=f"mkdir -p {save_fits}")
     if save_fits is not None:

@@ -63,6 +63,9 @@ def fit(
     output: options.Document = None,
     trace: options.Trace = None,
     plot: options.Picture = None,
+    iterations: options.Frames = None,
+    size: options.Size = None,
+    dpi: options.Dpi = None,
     require_convergence: options.RequireConvergence = None,
     quiet: options.Quiet = None,
     verbose: options.Details = None,
@@ -116,7 +119,7 @@ def fit(
             note(line)
     check_standard_output()
     file = Output(output) if output not in (None, "-") else None
-    picture = Plot(plot)
+    picture = Plot(plot, iterations, size, dpi)
     with ExitStack() as held:
         bar = held.enter_context(progress(trace, quiet, source))
         bar.doing(f"reading {source or target}")
@@ -141,6 +144,8 @@ def fit(
             note(line)
     for warning in () if quiet else result.warnings:
         warn(warning.slug, warning.message)
+    if (beyond := picture.unreached(result)) and not quiet:
+        warn("iterations", f"the fit ended after {result.best.iterations} iterations: drawn in place of {beyond[0]}")
     as_json = bool(json) or output == "-"
     text = ""
     if file or as_json:

@@ -208,6 +208,14 @@ Picture = Annotated[
     str | None,
     option(OUTPUT, "--plot", metavar="FILE", help="draw the fit: .png, .svg, .pdf; - is this terminal"),
 ]
+Frames = Annotated[
+    str | None,
+    option(OUTPUT, "--iterations", metavar="LIST", help="draw these side by side: data,0,1,5-8,last"),
+]
+Size = Annotated[
+    str | None, option(OUTPUT, "--size", metavar="WxH", help="size of the picture: 9x6 (inches), 1200x800px")
+]
+Dpi = Annotated[int | None, option(OUTPUT, "--dpi", metavar="N", help="pixels of the picture in an inch (120)")]
 RequireConvergence = Annotated[
     bool | None, option(OUTPUT, "--require-convergence", help="exit with 1 unless the best fit converged")
 ]

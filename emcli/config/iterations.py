@@ -32,7 +32,10 @@ def moments(text: str, data: bool = True) -> tuple[Moment, ...]:
 
 
 def reached(wanted: Iterable[Moment], last: int) -> list[Moment]:
-    """Those of the moments that a fit of `last` iterations has, each once, in time: DATA, then iterations."""
+    """The moments as a fit of `last` iterations has them, each once, in time: DATA, then iterations.
+
+    What is beyond the last iteration is the last.
+    """
     found = {last if moment == LAST else moment for moment in wanted}
-    iterations = sorted(moment for moment in found if isinstance(moment, int) and moment <= last)
+    iterations = sorted({min(moment, last) for moment in found if isinstance(moment, int)})
     return [*([DATA] if DATA in found else []), *iterations]

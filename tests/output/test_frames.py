@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SAMPLES
+from conftest import SAMPLES, fit, run
 from inprocess import loaded
+from rules import Done, hold
 
 from emcli.config.iterations import moments, reached
 from emcli.config.resolve import resolve
@@ -96,9 +101,77 @@ def test_wanted_iterations_are_kept_however_many_there_are() -> None:
 def test_moments_are_listed_in_words_numbers_and_ranges() -> None:
     assert moments("data,0,2-4,last") == ("data", 0, 2, 3, 4, "last")
     assert reached(moments("last,7,5,data,3,40"), 5) == ["data", 3, 5]
+    assert reached(moments("data"), 5) == ["data"]
     assert reached(moments("0-5"), 2) == [0, 1, 2]
     for wrong in ("", "x", "-1", "3-1", "1,,2", "1.5", "data last", "0-999", "²"):
         with pytest.raises(ValueError, match="must"):
             moments(wrong)
     with pytest.raises(ValueError, match="must"):
         moments("data,1", data=False)
+
+
+def described_in(svg: Path) -> Any:
+    found = re.search(r"<dc:description>(.*?)</dc:description>", svg.read_text(), re.S)
+    assert found is not None
+    return json.loads(html.unescape(found.group(1)))
+
+
+def test_iterations_stand_side_by_side_with_the_inertia_beside(tmp_path: Path) -> None:
+    path = tmp_path / "p.svg"
+    words = ("fit", "kmeans", SAMPLES / "blobs.csv", "-k", 3, "--init", "random", "--seed", 4, "--restarts", 1)
+    words = (*words, "--plot", path)
+    document = fit(*words[1:], "--iterations", "data,0-2,last", "-q")
+    last = document["iterations"]
+    *frames, climb = described_in(path)["panels"]
+    titles = ["The data", "Start", "After 1 iteration", "After 2 iterations", f"End, after {last} iterations"]
+    assert [panel["title"] for panel in frames] == titles
+    dots = climb["series"][-1]
+    assert dots["count"] == 4 and dots["x"] == [0, last, last]
+    inertias = [document["trace"][i]["inertia"] for i in (0, last)]
+    assert dots["y"] == pytest.approx([inertias[1], inertias[0], inertias[1]], rel=1e-5)
+    done = run(*words, "--iterations", "data,1,2,500")
+    assert done.returncode == 0 and f"the fit ended after {last} iterations" in done.stderr
+    titles = [panel["title"] for panel in described_in(path)["panels"]]
+    assert titles == ["The data", "After 1 iteration", "After 2 iterations", f"End, after {last} iterations", "Inertia"]
+    assert run(*words, "--iterations", "data", "-q").returncode == 0
+    [alone] = described_in(path)["panels"]
+    assert alone["title"] == "The data" and [one["count"] for one in alone["series"]] == [600]
+
+
+def test_frames_stand_below_each_other_in_the_terminal() -> None:
+    words = ("fit", "kmeans", SAMPLES / "galaxies.csv", "-k", 2, "--init", "random", "--restarts", 1, "-q")
+    said = run(*words, "--plot", "-", "--iterations", "data,0,last").stdout
+    places = [said.index(title) for title in ("The data", "Start\n", "End, after", "Inertia\n")]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        (("--iterations", "1"), "'--iterations' needs --plot FILE"),
+        (("--size", "9x6"), "'--size' needs --plot FILE"),
+        (("--dpi", "90"), "'--dpi' needs --plot FILE"),
+        (("--plot", "p.svg", "--iterations", "1,x"), "'--iterations' must list iterations such as 0,1,5-8"),
+        (("--plot", "p.svg", "--iterations", "0-100000"), "at most 100 iterations"),
+        (("--plot", "p.svg", "--size", "9"), "'--size' must be WIDTHxHEIGHT in inches"),
+        (("--plot", "p.svg", "--size", "0.1x9"), "'--size' must be from 1.5 to 60 inches"),
+        (("--plot", "p.svg", "--size", "60x60", "--dpi", "1200"), "at most 50 million pixels, got 5184"),
+        (("--plot", "p.svg", "--dpi", "1"), "'--dpi' must be an integer from 20 to 1200, got '1'"),
+        (("--plot", "-", "--size", "9x6"), "'--size' is of a picture in a file"),
+    ],
+)
+def test_a_picture_that_cannot_be_as_asked_is_refused_before_the_fit(more: tuple[str, ...], what: str) -> None:
+    done = run("fit", "gmm", SAMPLES / "faithful.csv", "-k", 9, "--restarts", 100000, *more)
+    hold(Done(done.returncode, done.stdout, done.stderr), 2, what)
+
+
+def test_a_picture_has_the_size_that_was_asked_for(tmp_path: Path) -> None:
+    for more, size in (
+        (("--size", "800x500px"), (800, 500)),
+        (("--size", "4x3", "--dpi", "50"), (200, 150)),
+        (("--size", "400x300px", "--dpi", "200"), (400, 300)),
+    ):
+        words = ("fit", "coins", SAMPLES / "do_batzoglou.csv", "--restarts", 1, "-q", *more)
+        assert run(*words, "--plot", tmp_path / "p.png").returncode == 0
+        header = (tmp_path / "p.png").read_bytes()[16:24]
+        assert struct.unpack(">II", header) == size

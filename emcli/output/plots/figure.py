@@ -24,7 +24,7 @@ class Series:
     y: Array  # (n,); bars: the heights; density: the edges of the rows
     label: str | None = None  # for the legend
     colour: int | None = None
-    stroke: str = "normal"  # thin | normal | bold | dashed; points: a ring, a dot, a cross
+    stroke: str = "normal"  # thin | normal | bold | dashed; points: a ring, a dot, a disc, a cross; none: their mark
     z: Array | None = None  # density: counts (rows, columns)
     mark: str | None = None  # a word or two at the last point
 
@@ -49,6 +49,7 @@ class Picture:
 
     title: str  # data, model and k
     panels: Sequence[Sequence[Panel]]
+    columns: int | None = None  # of panels of one size in rows that they fill; None: each row its own
 
 
 def described(picture: Picture) -> str:
@@ -89,6 +90,14 @@ def thinned(values: Sequence[float | None]) -> tuple[Array, Array]:
     if len(x) > MOST_POINTS:
         x = x[np.unique(np.geomspace(1, len(x), MOST_POINTS).round().astype(np.intp)) - 1]
     return x.astype(np.float64), y[x]
+
+
+def middled(text: str, most: int, gap: str = "…") -> str:
+    """A text of at most that many characters: a longer one without its middle."""
+    if len(text) <= most:
+        return text
+    kept = max(most - len(gap), 0)
+    return text[: kept - kept // 2] + gap + text[len(text) - kept // 2 :]
 
 
 def base_name(source: str) -> str:

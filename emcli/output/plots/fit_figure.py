@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
+import numpy as np
+
 from emcli.errors import counted
 from emcli.inference.fit_result import FitResult
 from emcli.output.plots.figure import Panel, Picture, Series, climb_range, thinned
-from emcli.output.plots.frames import heading, scene_of
+from emcli.output.plots.frames import Film, heading, scene_of
 from emcli.output.plots.history import History
 
+MOST_COLUMNS = 6  # of frames
 MOST_STARTS = 50  # thin lines
 
 
@@ -17,6 +23,20 @@ def of_fit(result: FitResult, history: History) -> Picture:
     # Three moments fill a row; fewer panels leave room beside them.
     panels = [*shown[:-1], [*shown[-1], curve]] if len(shown[-1]) < 3 else [*shown, [curve]]
     return Picture(heading(result), panels)
+
+
+def of_film(film: Film) -> Picture:
+    """The frames of a film side by side, and the log-likelihood with a dot for each."""
+    panels = [frame.panel for frame in film.frames]
+    iterations = np.array([frame.iteration for frame in film.frames if frame.iteration is not None], dtype=np.float64)
+    if len(iterations):
+        curve = film.climb.series[-1]
+        y = np.interp(iterations, curve.x, curve.y)
+        dots = Series("points", iterations, y, None, None, "normal")
+        panels.append(replace(film.climb, series=[*film.climb.series, dots]))
+    columns = len(panels) if len(panels) <= 3 else min(math.ceil(len(panels) ** 0.5), MOST_COLUMNS)
+    rows = [panels[first : first + columns] for first in range(0, len(panels), columns)]
+    return Picture(film.title, rows, columns)
 
 
 def climbs(result: FitResult) -> Panel:

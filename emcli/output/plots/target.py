@@ -6,7 +6,10 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from emcli.config.iterations import Moment, moments
+from emcli.errors import EmcliError, Exit, quoted
 from emcli.files.outputs import Output
+from emcli.output.plots.form import Form
 
 if TYPE_CHECKING:
     from emcli.comparison.ranking import RankedGroup
@@ -19,10 +22,20 @@ if TYPE_CHECKING:
 class Plot:
     """Where a picture goes: a file, the terminal ('-'), or nowhere (None). Raises EmcliError before any work."""
 
-    def __init__(self, path: str | None):
+    def __init__(
+        self, path: str | None, iterations: str | None = None, size: str | None = None, dpi: int | None = None
+    ):
         self.path = path
         self._sink: Output | None = None
         self._history: History | None = None
+        self._moments = _moments(iterations)
+        self._form = Form.of(size, dpi)
+        asked = {"--iterations": iterations, "--size": size, "--dpi": dpi}
+        for name in (name for name, value in asked.items() if value is not None):
+            if path is None:
+                raise EmcliError(Exit.USAGE, f"'{name}' needs --plot FILE")
+            if path == "-" and name != "--iterations":
+                raise EmcliError(Exit.USAGE, f"'{name}' is of a picture in a file, and not with --plot -")
         if path is None:
             return
         if path == "-":
@@ -42,16 +55,25 @@ class Plot:
             return []
         from emcli.output.plots.history import History
 
-        self._history = History()
+        self._history = History(wanted=[each for each in self._moments or () if isinstance(each, int)])
         return [self._history]
 
     def fit(self, result: FitResult) -> str:
         """Draw a fit: writes the file, or returns the text for the terminal."""
         if self._history is None:
             return ""
-        from emcli.output.plots.fit_figure import of_fit
+        from emcli.output.plots.fit_figure import of_film, of_fit
 
-        return self._put(of_fit(result, self._history))
+        if self._moments is None:
+            return self._put(of_fit(result, self._history))
+        from emcli.output.plots.frames import film
+
+        return self._put(of_film(film(result, self._history, self._moments)))
+
+    def unreached(self, result: FitResult) -> list[int]:
+        """The iterations to draw that the fit does not have: its last one is drawn in their place."""
+        last = result.best.iterations
+        return [each for each in self._moments or () if isinstance(each, int) and each > last]
 
     def comparison(self, groups: Sequence[RankedGroup]) -> str:
         """Draw a comparison: writes the file, or returns the text for the terminal."""
@@ -68,5 +90,14 @@ class Plot:
             return "\n" + drawn(picture, sys.stdout)
         from emcli.output.plots.matplotlib_renderer import rendered
 
-        self._sink.write(rendered(picture, self._format))
+        self._sink.write(rendered(picture, self._format, self._form))
         return ""
+
+
+def _moments(text: str | None) -> tuple[Moment, ...] | None:
+    if text is None:
+        return None
+    try:
+        return moments(text)
+    except ValueError as error:
+        raise EmcliError(Exit.USAGE, f"'--iterations' {error}, got {quoted(text)}") from None

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
-from dataclasses import dataclass
-from math import floor, log10
-from typing import IO, Self, TypeVar
+from typing import IO
 
 import numpy as np
 
 from emcli.errors import MAX_LINE, EmcliError, Exit, escaped, to_install
-from emcli.output.plots.figure import Panel, Picture, Series
+from emcli.output.plots.axis import Axis
+from emcli.output.plots.figure import Panel, Picture, Series, middled
 from emcli.output.terminal import STAND_INS, columns, console, sayable, takes_colour, takes_unicode
 from emcli.types import Array
 
@@ -21,9 +19,7 @@ NEUTRAL_CHARACTERS = {"points": "x", "line": ".", "bars": "|", "density": ":"}
 MAX_SPARSE_POINTS = 12  # points that are no crowd
 PANEL_HEIGHTS = 8, 16  # lines that a panel may have
 EMPTY_CELL_SHARE = 0.02  # of the densest cell's count, below which a cell of a density is left empty
-MAX_VALUE, MIN_RANGE = 1e300, 1e-290  # a value and a range that can be divided by
-
-Number = TypeVar("Number", float, Array)
+MAX_VALUE = 1e300  # that can still be added to
 
 
 def need_uniplot() -> None:
@@ -54,7 +50,7 @@ def _lines(panel: Panel, width: int, height: int, braille: bool) -> list[str]:
     """One panel; its axes are named above it, because uniplot names none."""
     from uniplot import plot_to_string
 
-    series = [one for one in panel.series if len(one.x) and len(one.y)]
+    series = [one for one in panel.series if len(one.x) and len(one.y) and one.stroke != "none"]
     named = [one for one in series if one.label]
     crowded = any(one.kind == "points" and len(one.x) > MAX_SPARSE_POINTS for one in series)
     points = [*map(_points, series)]
@@ -67,7 +63,7 @@ def _lines(panel: Panel, width: int, height: int, braille: bool) -> list[str]:
         xs=[x.tidy(pair[0]) for pair in points],
         ys=[y.tidy(pair[1]) for pair in points],
         lines=[one.kind in ("line", "bars") for one in every],
-        legend_labels=[_cut(escaped(one.label or "", width), width - 6) for one in named],
+        legend_labels=[_cut(escaped(one.label or "", MAX_LINE), width - 6) for one in named],
         color=colours if braille else False,
         force_ascii_characters=[_character(one, crowded) for one in every],
         character_set="braille" if braille else "ascii",
@@ -81,9 +77,16 @@ def _lines(panel: Panel, width: int, height: int, braille: bool) -> list[str]:
         line_length_hard_cap=width,
         height=height,
     )
-    axes = f"  across: {panel.x_label}{x.note}; up: {panel.y_label}{y.note}"
-    said = [_cut(escaped(panel.title, width), width), _cut(escaped(axes, width), width)]
+    said = [_cut(escaped(panel.title, MAX_LINE), width), _axes(panel, x, y, width)]
     return said + [_without_half_a_number(line, width) for line in drawing.splitlines()]
+
+
+def _axes(panel: Panel, x: Axis, y: Axis, width: int) -> str:
+    """What goes across and up; of names that are too long each has half of the room."""
+    across, up = (escaped(name, MAX_LINE) for name in (panel.x_label, panel.y_label))
+    room = width - len(f"  across: {x.note}; up: {y.note}")
+    half = max(room // 2, room - min(len(across), len(up)), 5)
+    return _cut(f"  across: {_cut(across, half)}{x.note}; up: {_cut(up, half)}{y.note}", width)
 
 
 def _points(series: Series) -> tuple[Array, Array]:
@@ -101,38 +104,6 @@ def _points(series: Series) -> tuple[Array, Array]:
     return x, y
 
 
-@dataclass(frozen=True)
-class Axis:
-    """A range of values, and what is taken off them and out of them so that the numbers along it are short."""
-
-    low: float
-    high: float
-    offset: float
-    unit: float
-    note: str  # says so beside the axis's name
-
-    @classmethod
-    def of(cls, values: Sequence[Array], limits: tuple[float, float] | None) -> Self:
-        """The range given, else that of all values, never one that rounding hides."""
-        known = np.concatenate([np.zeros(0), *values])
-        low, high = limits or ((float(known.min()), float(known.max())) if len(known) else (0.0, 1.0))
-        largest = max(abs(low), abs(high))
-        if high - low <= max(1e-12 * largest, MIN_RANGE):
-            room = 0.5 if largest < 1e6 else 1e-6 * largest
-            low, high = low - room, high + room
-        elif limits is None:
-            low, high = low - 0.01 * (high - low), high + 0.01 * (high - low)
-        offset = float(f"{low:.6g}") if high - low < 1e-4 * largest else 0.0
-        power = 3 * floor(log10(max(abs(low - offset), abs(high - offset))) / 3)
-        power = 0 if -3 <= power <= 3 else power
-        note = (f" {-offset:+.6g}" if offset else "") + (f" / 1e{power}" if power else "")
-        return cls(low, high, offset, 10.0**power, note)
-
-    def tidy(self, values: Number) -> Number:
-        """Values as they are placed and written along the axis."""
-        return (values - self.offset) / self.unit
-
-
 def _character(series: Series, crowded: bool) -> str:
     """What a series is drawn with where there is no colour; a line between many points must not look like them."""
     if series.colour is None or (crowded and series.kind == "line"):
@@ -147,4 +118,5 @@ def _without_half_a_number(line: str, width: int) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 3] + "..."
+    """A text of at most that width: a longer one without its middle."""
+    return middled(text, width, "...")

@@ -1,0 +1,287 @@
+"""Drawing one panel by matplotlib, and the legends of several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emcli.errors import escaped
+from emcli.output.plots.axis import Axis
+from emcli.output.plots.figure import Panel, Series, middled
+from emcli.types import Array
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#7A4A1E")  # Okabe & Ito (2008), and brown
+LIGHT = (1, 4, 5)  # of these, on which dark letters are read better
+INK, FAINT = "#222222", "#BBBBBB"
+# Beyond the colours components differ in their lines, dots and bars too.
+DASHES = ("-", "-.", ":", (0, (7, 1, 1, 1, 1, 1)))
+MARKERS, HATCHES = ("o", "^", "s", "D"), ("", "////", "....", "xxxx")
+WIDTHS = {"thin": 0.7, "normal": 1.5, "bold": 2.2, "dashed": 1.2}
+MOST_LABELS = 12  # beyond these a legend hides more than it tells
+MOST_SHAPES = 2000  # dots beyond which they are drawn as an image, so that an SVG stays small
+LONGEST = 400  # characters of foreign text that are looked at
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#666666",
+    "axes.formatter.useoffset": False,
+    "axes.formatter.limits": (-9, 9),
+    "hatch.linewidth": 0.6,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "xtick.color": "#444444",
+    "ytick.color": "#444444",
+    "svg.hashsalt": "emcli",
+    "figure.constrained_layout.h_pad": 0.06,
+    "figure.constrained_layout.w_pad": 0.06,
+}
+
+
+def draw_panel(axes: Axes, panel: Panel, as_image: bool = False) -> None:
+    """Draw a panel into axes, all but its legend and its note; `as_image`: its dots as an image."""
+    from matplotlib.ticker import MaxNLocator
+
+    across, up = (
+        Axis.of([getattr(series, name) for series in panel.series], limits)
+        for name, limits in (("x", panel.x_range), ("y", panel.y_range))
+    )
+    every = [replace(series, x=across.tidy(series.x), y=up.tidy(series.y)) for series in panel.series]
+    _names(axes, panel, across.note, up.note)
+    crowd = sum(len(series.x) for series in every if series.kind in ("points", "density"))
+    floor = np.zeros(0)
+    for depth, series in enumerate(every):
+        if series.kind == "bars":
+            floor = _bars(axes, series, floor)
+        elif series.kind == "density":
+            _density(axes, series, every)
+        elif series.kind == "points":
+            _points(axes, series, depth + 2, crowd, as_image)
+        else:
+            _line(axes, series, depth + 2, crowd > 100)
+    if panel.x_range:
+        axes.set_xlim(*map(across.tidy, panel.x_range))
+    if panel.y_range:
+        axes.set_ylim(*map(up.tidy, panel.y_range))
+    _marks(axes, every)
+    if panel.whole:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.locator_params(axis="y", nbins=6)
+
+
+def _names(axes: Axes, panel: Panel, across: str, up: str) -> None:
+    """The title and the names of the axes, as long as there is room for."""
+    import matplotlib as mpl
+
+    grid = axes.get_subplotspec()
+    columns, rows = (grid.get_gridspec().ncols, grid.get_gridspec().nrows) if grid else (1, 1)
+    figure = axes.get_figure(root=False)
+    assert figure is not None
+    width, height = (float(side) / figure.dpi for side in figure.bbox.size)
+    width, height = width / columns - 0.3, height / rows - 0.7
+    size = mpl.rcParams["font.size"]
+    axes.set_title(fitted(panel.title, width, mpl.rcParams["axes.titlesize"]), color=INK)
+    axes.set_xlabel(fitted(panel.x_label, width - 0.4, size, across))
+    axes.set_ylabel(fitted(panel.y_label, height, size, up))
+
+
+def fitted(text: str, width: float, size: float, end: str = "", weight: str = "normal") -> str:
+    """A text of that many inches and its end, in one line; a longer one is shortened in its middle."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    text = escaped(text, LONGEST)
+    font = FontProperties(family="DejaVu Sans", size=size, weight=weight)
+
+    def fits(length: int) -> bool:
+        said = middled(text, length) + end
+        return bool(text_to_path.get_text_width_height_descent(said, font, ismath=False)[0] <= 72 * width)
+
+    low, high = 1, len(text)
+    if fits(high):
+        return text + end
+    while low < high - 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return middled(text, low) + end
+
+
+def _marks(axes: Axes, series: Sequence[Series]) -> None:
+    """Numbers in discs; words at the ends of lines, or where they leave the frame; of words on each other the first."""
+    from matplotlib.patheffects import withStroke
+
+    right, top = axes.get_xlim()[1], axes.get_ylim()[1]
+    taken: list[Array] = []
+    for one in series:
+        if not one.mark or not len(one.x):
+            continue
+        said, size = escaped(one.mark), 7.0 if len(one.mark) < 3 else 5.5
+        if one.kind == "points" and one.stroke == "bold":
+            ink = "white" if one.colour is None or one.colour % len(PALETTE) not in LIGHT else "black"
+            axes.text(
+                float(one.x[-1]), float(one.y[-1]), said, size=size, color=ink, weight="bold",
+                ha="center", va="center_baseline", zorder=90, clip_on=True,
+            )  # fmt: skip
+            continue
+        x = min(float(one.x[-1]), right)
+        at = x, min(float(np.interp(x, one.x, one.y)), top if one.kind == "points" else np.inf)
+        place = axes.transLimits.transform(at)
+        if not 0 <= place[1] <= 1 or any(abs(place[0] - p[0]) <= 0.06 and abs(place[1] - p[1]) <= 0.035 for p in taken):
+            continue
+        taken.append(place)
+        below = one.kind == "points" and place[1] > 0.92
+        away = ((0, -9 if below else 2), "center", "bottom") if one.kind == "points" else ((4, 0), "left", "center")
+        note = axes.annotate(said, at, away[0], textcoords="offset points", ha=away[1], va=away[2], fontsize=7.5)
+        note.set(color=ink_of(one.colour), annotation_clip=False, zorder=91)
+        if one.kind == "points":
+            note.set(weight="bold", fontsize=8.5, path_effects=[withStroke(linewidth=2, foreground="white")])
+
+
+def _bars(axes: Axes, series: Series, floor: Array) -> Array:
+    """Bars of several components stand on each other; returns where the next ones stand."""
+    floor = floor if len(floor) == len(series.y) else np.zeros(len(series.y))
+    colour = "#D9D9D9" if series.colour is None else ink_of(series.colour)
+    alpha, label = None if series.colour is None else 0.6, _said(series)
+    patch = axes.stairs(
+        floor + series.y, series.x, baseline=floor, fill=True, color=colour, linewidth=0, label=label, alpha=alpha
+    )
+    if series.colour is None:
+        axes.stairs(series.y, series.x, color="#AAAAAA", linewidth=0.5)
+    elif hatch := _generation(series, HATCHES):
+        patch.set(hatch=hatch, edgecolor="white")
+    return floor if series.colour is None else floor + series.y
+
+
+def _points(axes: Axes, series: Series, depth: int, crowd: int, as_image: bool) -> None:
+    from matplotlib.patheffects import withStroke
+
+    if series.stroke == "none":
+        return
+    many = (as_image or crowd > MOST_SHAPES) and len(series.x) > 50
+    ink = ink_of(series.colour)
+    how: dict[str, Any]
+    if series.stroke == "thin":
+        how = {
+            "marker": "o",
+            "markersize": 7,
+            "markerfacecolor": "none",
+            "markeredgecolor": INK,
+            "markeredgewidth": 1.3,
+        }
+    elif series.stroke == "bold":
+        size = 11.5 if series.mark else 9
+        how = {"marker": "o" if series.mark else "X", "markersize": size, "markerfacecolor": ink}
+        how |= {"markeredgecolor": "white", "markeredgewidth": 1.2}
+        depth += 40
+    elif series.stroke == "dashed":
+        halo = [withStroke(linewidth=4, foreground="white")]
+        how = {"marker": "+", "markersize": 13, "markeredgecolor": INK, "markeredgewidth": 2, "path_effects": halo}
+        depth += 41
+    else:
+        size = 2.0 if many else 3.0 if crowd > 900 else 4.5
+        faint = 0.35 if many and crowd > MOST_SHAPES else 0.6 if crowd > 60 else 1.0
+        marker = _generation(series, MARKERS)
+        how = {"marker": marker, "markersize": size, "markerfacecolor": ink, "markeredgecolor": "none", "alpha": faint}
+    axes.plot(series.x, series.y, linestyle="none", label=_said(series), zorder=depth, rasterized=many, **how)
+
+
+def _line(axes: Axes, series: Series, depth: int, crowded: bool) -> None:
+    from matplotlib.patheffects import withStroke
+
+    width = WIDTHS[series.stroke]
+    halo = [withStroke(linewidth=width + 1.2, foreground="white", alpha=0.8)] if crowded else None
+    colour = ink_of(series.colour) if series.colour is not None else FAINT if series.stroke == "thin" else INK
+    if crowded and series.colour is not None:  # darker than the dots that it crosses
+        colour = "#" + "".join(f"{int(colour[i : i + 2], 16) * 2 // 3:02X}" for i in (1, 3, 5))
+    axes.plot(
+        series.x,
+        series.y,
+        linewidth=width,
+        linestyle="--" if series.stroke == "dashed" else _generation(series, DASHES),
+        color=colour,
+        label=_said(series),
+        zorder=depth,
+        marker="o" if crowded and 2 < len(series.x) < 60 else None,
+        markersize=3,
+        path_effects=halo,
+    )
+
+
+def _density(axes: Axes, series: Series, beside: Sequence[Series]) -> None:
+    """Counts as ink: the darker, the more rows; by the logarithm, so that single rows still show."""
+    assert series.z is not None
+    most = max(float(one.z.max()) for one in beside if one.z is not None)
+    shade = np.where(series.z > 0, 0.15 + 0.85 * np.log1p(series.z) / np.log1p(most), 0.0)
+    image = np.empty((*series.z.shape, 4))
+    image[..., :3] = [int(ink_of(series.colour)[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    image[..., 3] = shade
+    extent = (series.x[0], series.x[-1], series.y[0], series.y[-1])
+    axes.imshow(image, origin="lower", aspect="auto", extent=extent, interpolation="nearest")
+    axes.plot([], [], linestyle="none", marker="s", color=ink_of(series.colour), label=_said(series))
+
+
+def draw_legends(part: Figure | SubFigure, axes: Sequence[Axes], together: bool = False) -> None:
+    """One legend below axes that show the same things, or that are to have it `together`; else one below each."""
+    from matplotlib.transforms import ScaledTranslation
+
+    root = axes[0].get_figure(root=True)
+    assert root is not None
+    whole = root.get_figwidth()
+    found = [one.get_legend_handles_labels() for one in axes]
+    if together or (len(axes) > 1 and all(labels == found[0][1] for _, labels in found)):
+        every = {
+            label: handle for handles, labels in reversed(found) for handle, label in zip(handles, labels, strict=True)
+        }
+        names = list(dict.fromkeys(label for _, labels in found for label in labels))
+        _legend(part, [every[name] for name in names], names, whole, loc="outside lower center")
+        return
+    for one, (handles, labels) in zip(axes, found, strict=True):
+        below = one.transAxes + ScaledTranslation(0, -0.4, root.dpi_scale_trans)
+        width = whole / len(axes)
+        _legend(one, handles, labels, width, loc="upper center", bbox_to_anchor=(0.5, 0.0), bbox_transform=below)
+
+
+def _legend(
+    owner: Axes | Figure | SubFigure, handles: Sequence[Artist], labels: Sequence[str], width: float, **where: Any
+) -> None:
+    """A legend of at most that width in inches; of many numbered things it names the first."""
+    from matplotlib.lines import Line2D
+
+    kept = list(zip(handles, labels, strict=True))
+    numbered = [pair for pair in kept if pair[1].rpartition(" ")[2].isdigit()]
+    if len(kept) > MOST_LABELS and len(numbered) > 4:
+        kept = [pair for pair in kept if pair not in numbered[3:-1]]
+        place = kept.index(numbered[-1])
+        kept[place] = (numbered[-1][0], f"… {numbered[-1][1]}")
+    if kept:
+        columns = int(width / (0.35 + 0.06 * max(len(label) for _, label in kept)))
+        columns = max(1, min(columns, len(kept)))
+        legend = owner.legend(*zip(*kept, strict=True), ncols=columns, handlelength=1.6, columnspacing=1.2, **where)
+        for handle in filter(None, legend.legend_handles):  # small faint dots are for crowds
+            handle.set_alpha(None)
+            if isinstance(handle, Line2D):
+                handle.set_markersize(min(max(handle.get_markersize(), 5), 9))
+
+
+def ink_of(colour: int | None) -> str:
+    """The colour of a component; neutral for none."""
+    return INK if colour is None else PALETTE[colour % len(PALETTE)]
+
+
+def _generation(series: Series, styles: Sequence[Any]) -> Any:
+    """What tells components apart that have the same colour."""
+    return styles[(series.colour or 0) // len(PALETTE) % len(styles)]
+
+
+def _said(series: Series) -> str | None:
+    return None if series.label is None else middled(escaped(series.label, LONGEST), 40)
