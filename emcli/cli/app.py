@@ -13,6 +13,7 @@ import typer
 from emcli import __version__
 from emcli.cli.compare import compare
 from emcli.cli.conversion import SeveralValues, without_pydantic
+from emcli.cli.examples import examples
 from emcli.cli.fit import fit
 from emcli.cli.generate import generate
 from emcli.cli.guard import guarded
@@ -26,8 +27,8 @@ COMPLETION = "_EMCLI_COMPLETE"  # a shell sets it to ask for completions instead
 
 BRIEF = """usage: emcli COMMAND ...
 
-  emcli fit gmm sample_data/faithful.csv -k 2     fit two Gaussians to a CSV file
-  emcli generate configs/two_coins.yaml           draw data from known parameters
+  emcli fit gmm faithful -k 2     fit two Gaussians to a data set
+  emcli generate two_coins        draw data from known parameters
 
 `emcli --help` lists the commands, `emcli fit --help` the options of one.
 """
@@ -48,9 +49,9 @@ def emcli(
     """Expectation-maximization from the shell: K-means, coins and Gaussian mixtures.
 
     Examples:
-      emcli fit gmm sample_data/faithful.csv -k 2
-      emcli fit configs/do_batzoglou.yaml
-      emcli generate configs/blobs.yaml
+      emcli fit gmm faithful -k 2
+      emcli fit do_batzoglou
+      emcli generate blobs
 
     `emcli fit --help` lists the options of one command.
     """
@@ -62,7 +63,7 @@ def emcli(
         raise typer.Exit(Exit.USAGE)
 
 
-for command in (fit, generate, compare, predict, schema):
+for command in (fit, generate, compare, predict, examples, schema):
     app.command(cls=Command)(command)
 
 

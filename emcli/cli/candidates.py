@@ -22,6 +22,7 @@ from emcli.config.resolve import resolve, resolve_grid
 from emcli.config.settings import Settings
 from emcli.data.dataset import Dataset
 from emcli.errors import EmcliError, Exit
+from emcli.files.examples import experiment_path
 from emcli.files.inputs import will_read
 from emcli.inference.assignments import assignments
 from emcli.inference.fit import Events
@@ -54,6 +55,8 @@ def asked(words: Sequence[str], flags: Mapping[str, object], criterion: str | No
     """What words and flags ask for: every file that they name is read, but no data. Raises EmcliError."""
     piped = ["-"] if len(words) == 1 and words[0] in MODELS else []
     check_twice(*words, *(path for path in [flags.get("start")] if isinstance(path, str)), *piped)
+    if words[0] not in MODELS:
+        words = [experiment_path(word) for word in words]
     alone = len(words) == 2 and _is_yaml(words[0]) and not words[1].endswith((".yaml", ".yml", ".json"))
     if words[0] in MODELS or alone:
         if len(words) > 2:

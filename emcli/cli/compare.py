@@ -69,10 +69,10 @@ def compare(
     """Compare models and choose k: a grid of fits, or experiments and saved fits together.
 
     Examples:
-      emcli compare gmm sample_data/faithful.csv -k 1-6 --covariance full,tied
+      emcli compare gmm faithful -k 1-6 --covariance full,tied
       emcli compare coins tacks.csv -k 1-4 --mixing free,equal --criterion aic
-      emcli compare kmeans sample_data/iris.csv -k 1-9 --criterion gap
-      emcli compare configs/heights.yaml configs/mixture_1d.yaml
+      emcli compare kmeans iris -k 1-9 --criterion gap
+      emcli compare heights mixture_1d
       emcli compare fits/*.json --json
 
     Each candidate is a full fit with its own starts. Fits of different data, and

@@ -74,8 +74,8 @@ def fit(
     """Fit a model by expectation-maximization, from many starts, and show how good the best of them is.
 
     Examples:
-      emcli fit gmm sample_data/faithful.csv -k 2
-      emcli fit configs/two_coins.yaml
+      emcli fit gmm faithful -k 2
+      emcli fit two_coins
       emcli fit kmeans points.csv -k 3 --columns x,y --json
       zcat big.csv.gz | emcli fit gmm -k 4 --covariance diag -o fit.json
 

@@ -26,8 +26,8 @@ def generate(
     """Simulate data, as CSV, from an experiment's `generate:` or from a fit as if it were the truth.
 
     Examples:
-      emcli generate configs/blobs.yaml -o blobs.csv
-      emcli generate configs/heights.yaml -n 50 --seed 1
+      emcli generate blobs -o blobs.csv
+      emcli generate heights -n 50 --seed 1
       emcli generate fit.json -n 100 --labels
 
     The same seed gives the same rows.

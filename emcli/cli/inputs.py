@@ -15,6 +15,7 @@ from emcli.config.experiment import Experiment, read_experiment
 from emcli.config.places import Path, dotted, named_in
 from emcli.config.settings import CHECKS, Settings
 from emcli.errors import EmcliError, Exit, Problem, quoted, suggestion
+from emcli.files import examples
 from emcli.files.inputs import will_read
 from emcli.models import MODELS, model_class
 from emcli.output.terminal import MAX_COLUMNS, MIN_COLUMNS
@@ -43,9 +44,10 @@ def experiment_in(path: str, data: str | None = None) -> Experiment:
     if path in MODELS:
         what = f"expected an experiment (YAML) or a fit (JSON), got the model {quoted(path)}"
         raise EmcliError(Exit.USAGE, what, hint="a fit's JSON can be generated from: emcli fit … -o FILE")
+    path = examples.experiment_path(path)
     if "." not in path and "/" not in path and path != "-" and not os.path.exists(path):
-        what = f"no such model {quoted(path)}{suggestion(path, MODELS)}"
-        hint = f"models are {', '.join(MODELS)}; an experiment is a .yaml file"
+        what = f"no such model {quoted(path)}{suggestion(path, (*MODELS, *examples.names()))}"
+        hint = f"models are {', '.join(MODELS)}; an experiment is a .yaml file; `emcli examples` lists the examples"
         raise EmcliError(Exit.USAGE, what, hint=hint)
     try:
         experiment = read_experiment(path, MODELS)
@@ -78,7 +80,7 @@ def _source_of(named: str | None, experiment: Experiment | None) -> str | None:
     if named is not None:
         if named == "-" and is_open and sys.stdin.isatty():
             note("reading CSV from the terminal, end with Ctrl-D")
-        return named
+        return examples.data_path(named)
     if experiment is not None and (experiment.data or experiment.generate):
         return experiment.data
     if is_open and not sys.stdin.isatty():

@@ -25,8 +25,10 @@ def option(panel: str, *names: str, help: str, metavar: str | None = None, compl
 
 def model_or_experiment(incomplete: str) -> list[str]:
     """Complete a word that is a model or an experiment in this folder; a shell would show a name as it is."""
-    experiments = [] if incomplete else [name for name in sorted(glob("*.yaml")) if name.isprintable()]
-    return [*(name for name in MODELS if name.startswith(incomplete)), *experiments]
+    from emcli.files.examples import names
+
+    files = [] if incomplete else [name for name in sorted(glob("*.yaml")) if name.isprintable()]
+    return [*(name for name in (*MODELS, *names()) if name.startswith(incomplete)), *files]
 
 
 def first_word(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -59,13 +61,13 @@ Target = Annotated[
     str,
     typer.Argument(
         metavar="MODEL|EXPERIMENT",
-        help=f"{', '.join(MODELS)}; or an experiment file (YAML)",
+        help=f"{', '.join(MODELS)}; or an experiment (a YAML file, or an example)",
         autocompletion=model_or_experiment,
     ),
 ]
 Rows = Annotated[
     str | None,
-    typer.Argument(metavar="DATA", help="a CSV or Parquet file, a folder of them, or - for standard input"),
+    typer.Argument(metavar="DATA", help="a CSV or Parquet file, a folder of them, an example, or - for stdin"),
 ]
 Words = Annotated[
     list[str],
@@ -77,6 +79,9 @@ Words = Annotated[
 ]
 Recipe = Annotated[str, typer.Argument(metavar="SOURCE", help="an experiment file (YAML), or a fit's JSON")]
 SavedFit = Annotated[str, typer.Argument(metavar="FIT", help="a fit's JSON")]
+NewFolder = Annotated[
+    str | None, typer.Argument(metavar="DIR", help="a new folder to copy them into; without it they are listed")
+]
 Described = Annotated[
     Literal["fit", "compare", "experiment"], typer.Argument(help="what to describe: a result's JSON, or an experiment")
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING
 
 from emcli.errors import counted, escaped, listed
+from emcli.files.examples import shown
 from emcli.inference.diagnostics import optima_found_once
 from emcli.inference.fit_result import FitResult
 from emcli.inference.search.search import same_optimum
@@ -56,7 +57,7 @@ def _title(result: FitResult) -> str:
         columns += f": {len(data.columns)} columns"
     if settings.get("standardize"):
         columns += "; columns standardized"
-    rows = f"{escaped(data.path, 200)}, {data.count} rows{weight} ({columns})"
+    rows = f"{escaped(shown(data.path), 200)}, {data.count} rows{weight} ({columns})"
     return f"{result.kind.name}, k={settings['k']}{kind}: {rows}"
 
 
