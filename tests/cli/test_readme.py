@@ -46,7 +46,7 @@ def test_a_one_liner_of_the_readme_works_as_pasted(line: str, path_with_emcli: s
 def test_the_help_in_the_readme_is_the_programs() -> None:
     shown = re.search(r"```text\n(.*?)```", README, re.S)
     assert shown is not None
-    done = run("fit", "--help")
+    done = run("fit", "--help", process=True)  # here tests may have added a model
     printed = "\n".join(line.rstrip() for line in done.stdout.splitlines())  # rich fills lines with spaces
     assert shown.group(1).strip() == printed.strip()
 
