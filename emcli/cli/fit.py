@@ -66,6 +66,7 @@ def fit(
     iterations: options.Frames = None,
     size: options.Size = None,
     dpi: options.Dpi = None,
+    report: options.Report = None,
     require_convergence: options.RequireConvergence = None,
     quiet: options.Quiet = None,
     verbose: options.Details = None,
@@ -93,33 +94,37 @@ def fit(
         settings_in,
         source_of,
     )
+    from emcli.cli.repetition import command_line
     from emcli.config.resolve import resolve
     from emcli.files.inputs import check_standard_output
     from emcli.files.outputs import Output, open_log
     from emcli.inference.fit import fit as run
     from emcli.models import MODELS, model_class
     from emcli.output.decisions import decisions
+    from emcli.output.html.target import ReportFile
     from emcli.output.plots.target import Plot
     from emcli.output.progress import fit_progress
     from emcli.output.terminal import json_for
     from emcli.output.trace import tracing
 
-    check_shared(bool(json), output, trace, plot)
+    check_shared(bool(json), output, trace, plot, report)
     check_tables(format, width, bool(json), output, trace, plot)
     experiment = None if target in MODELS else experiment_in(target, data)
     kind = model_class(experiment.model if experiment else target)
     source = source_of(data, experiment)
     check_twice(target, source, start)
     flags = settings_in(ctx.params)
+    piped = data is None and source == "-" and not (experiment and experiment.data)
+    words = [target, *(["-"] if piped else [data] if data is not None else [])]
     said = experiment.document if experiment else None
     settings = resolve(kind.name, kind.options, flags, said, read_start=read_start)
-    check_cluster(settings, source, plot is not None)
+    check_cluster(settings, source, plot is not None, report is not None)
     if verbose:
         for line in settings.provenance.overridden:
             note(line)
     check_standard_output()
     file = Output(output) if output not in (None, "-") else None
-    picture = Plot(plot, iterations, size, dpi)
+    picture, page = Plot(plot, iterations, size, dpi), ReportFile(report)
     with ExitStack() as held:
         bar = held.enter_context(progress(trace, quiet, source))
         bar.doing(f"reading {source or target}")
@@ -127,7 +132,7 @@ def fit(
         check_bootstrap(dataset, settings)
         rows, components = dataset.rows, settings.model.k
         path = None
-        observers = [*picture.observers(), fit_progress(bar, kind, rows, settings)]
+        observers = [*picture.observers(), *page.observers(), fit_progress(bar, kind, rows, settings)]
         if trace is not None:
             log = sys.stdout if trace == "-" else held.enter_context(open_log(trace))
             observers.append(held.enter_context(tracing(log, kind, rows, components)))
@@ -139,6 +144,8 @@ def fit(
         result = finish(run(kind, dataset, settings), observers, experiment, settings, bar)
         bar.doing(f"drawing {plot}")
         drawn = picture.fit(result)
+        bar.doing(f"writing {report}")
+        page.fit(result, command_line("fit", words, flags, settings.search.seed))
     if verbose:
         for line in decisions(result):
             note(line)

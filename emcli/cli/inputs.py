@@ -88,9 +88,11 @@ def _source_of(named: str | None, experiment: Experiment | None) -> str | None:
     raise EmcliError(Exit.USAGE, "missing DATA; give a CSV file or '-' for standard input")
 
 
-def check_shared(json: bool, output: str | None, trace: str | None, plot: str | None) -> None:
+def check_shared(
+    json: bool, output: str | None, trace: str | None, plot: str | None, report: str | None = None
+) -> None:
     """Refuse two results that would be written to one place; --json and -o write the same one."""
-    places = {"--json": "-" if json else None, "-o": output, "--trace": trace, "--plot": plot}
+    places = {"--json": "-" if json else None, "-o": output, "--trace": trace, "--plot": plot, "--report": report}
     given = [(flag, path) for flag, path in places.items() if path]
     for (one, path), (other, second) in combinations(given, 2):
         if os.path.realpath(path) == os.path.realpath(second) and (one, other) != ("--json", "-o"):
@@ -119,13 +121,13 @@ def check_twice(*sources: str | None) -> None:
         raise EmcliError(Exit.USAGE, "standard input (-) can be only one of the inputs")
 
 
-def check_cluster(settings: Settings, source: str | None, plot: bool = False) -> None:
+def check_cluster(settings: Settings, source: str | None, plot: bool = False, report: bool = False) -> None:
     """Raise EmcliError (exit 2) for options that need all rows in this process, where they are on a cluster."""
     if settings.data.scheduler is None:
         return
     if source is None or source == "-":
         raise EmcliError(Exit.USAGE, "'--scheduler' needs DATA that its workers can read: a file, or a folder of parts")
-    for asked, name in ((plot, "--plot"), (settings.data.truth, "--truth")):
+    for asked, name in ((plot, "--plot"), (report, "--report"), (settings.data.truth, "--truth")):
         if asked:
             raise EmcliError(Exit.USAGE, f"'{name}' and '--scheduler' exclude each other")
 

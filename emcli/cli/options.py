@@ -221,6 +221,10 @@ Size = Annotated[
     str | None, option(OUTPUT, "--size", metavar="WxH", help="size of the picture: 9x6 (inches), 1200x800px")
 ]
 Dpi = Annotated[int | None, option(OUTPUT, "--dpi", metavar="N", help="pixels of the picture in an inch (120)")]
+Report = Annotated[
+    str | None,
+    option(OUTPUT, "--report", metavar="FILE", help="write a page to hand in (.html): tables, pictures, warnings"),
+]
 RequireConvergence = Annotated[
     bool | None, option(OUTPUT, "--require-convergence", help="exit with 1 unless the best fit converged")
 ]

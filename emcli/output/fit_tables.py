@@ -30,25 +30,25 @@ def print_fit(result: FitResult, page: Page, verbose: bool = False, path: Path[l
 
     Markdown leaves out the log-likelihood of each iteration.
     """
-    blocks: Blocks = (_title(result), *parameters(result, page.width), *covariances(result, page.width))
-    ended = verdict(result)
+    blocks: Blocks = (title(result), *parameters(result, page.width), *covariances(result, page.width))
     labels = list(true_labels(result, page.width))
     lines = [
         *ledger(result).splitlines(),
-        *_bootstrapped(result),
-        Line(ended, GOOD if result.best.status == "converged" else "" if result.best.is_start else BAD),
+        *bootstrapped(result),
+        ending(result),
         criteria(result),
     ]
     if not page.is_markdown and not result.best.is_start:
-        blocks, lines = (*blocks, _iterations(result, page.width, verbose)), [climb(result, page.stream), *lines]
+        blocks, lines = (*blocks, iterations(result, page.width, verbose)), [climb(result, page.stream), *lines]
     if path is not None:
         from emcli.output.path_tables import path_tables
 
         blocks = (*blocks, *path_tables(result, path.iterations(result.best), page.width))
-    page.write((*blocks, *labels), [*_agreement(result), *lines])
+    page.write((*blocks, *labels), [*agreement(result), *lines])
 
 
-def _title(result: FitResult) -> str:
+def title(result: FitResult) -> str:
+    """What was fitted to which rows, in a line."""
     settings, data = result.settings.document(), result.data
     kind = "".join(f", {settings[key]} {key}" for key in ("covariance", "mixing") if key in settings)
     weight = "" if data.row_weights is None else f" of total weight {data.rows.total:g}"
@@ -61,7 +61,7 @@ def _title(result: FitResult) -> str:
     return f"{result.kind.name}, k={settings['k']}{kind}: {rows}"
 
 
-def _iterations(result: FitResult, width: int, verbose: bool) -> Grid:
+def iterations(result: FitResult, width: int, verbose: bool) -> Grid:
     """Log-likelihood (K-means: inertia) of each iteration of the best start, and what it gained."""
     values = [measures.objective for measures in result.measures(result.best)]
     shown = scores([value or 0.0 for value in values], 6, apart=False)
@@ -148,6 +148,12 @@ def certified(result: FitResult) -> str:
     return f"No mixture of any number of coins has a log-likelihood more than {bound:.3g} higher."
 
 
+def ending(result: FitResult) -> Line:
+    """The verdict in the colour of a good or a bad ending."""
+    colour = GOOD if result.best.status == "converged" else "" if result.best.is_start else BAD
+    return Line(verdict(result), colour)
+
+
 def verdict(result: FitResult) -> str:
     """In a sentence how the best start ended: by which rule, with how much left to gain."""
     best, steps = result.best, counted(result.best.iterations, "iteration")
@@ -172,7 +178,8 @@ def _still_to_gain(gain: float | None) -> str:
     return "" if gain is None else f"; about {gain:.2g} of log-likelihood still to gain"
 
 
-def _bootstrapped(result: FitResult) -> list[str]:
+def bootstrapped(result: FitResult) -> list[str]:
+    """Where standard errors come from, and what the Jaccard coefficients say."""
     made = result.bootstrap
     if made is None:
         return []
@@ -197,7 +204,8 @@ def criteria(result: FitResult) -> str:
     return f"{kind} {scores([result.log_likelihood], 6)[0]}, {count}; {listed} (smaller is better)"
 
 
-def _agreement(result: FitResult) -> list[str]:
+def agreement(result: FitResult) -> list[str]:
+    """How far the groups are the true ones, where these are known."""
     if result.truth is None or result.truth["adjusted_rand_index"] is None:
         return []
     return [

@@ -17,6 +17,7 @@ LINES = [
     *(f"fit gmm x.csv {QUICK} {option} {name}" for name in NAMES for option in ("-o", "--trace")),
     *(f"fit gmm link.csv {QUICK} {option} x.csv" for option in ("-o", "--trace")),
     f"fit gmm x.csv {QUICK} --plot drawn.svg",
+    f"fit gmm x.csv {QUICK} --report page.html",
     f"fit gmm x.csv {QUICK} -o /proc/self/cwd/x.csv",
     *(f"fit gmm parts {QUICK} {option} parts/b.csv" for option in ("-o", "--trace")),
     f"fit gmm parts {QUICK} -o part_of_it.csv",
@@ -65,6 +66,7 @@ def folder(tmp_path: Path, saved_fit: bytes) -> Path:
         "chain.csv": "link.csv",
         "part_of_it.csv": "parts/a.csv",
         "drawn.svg": "x.csv",
+        "page.html": "x.csv",
     }.items():
         (tmp_path / link).symlink_to(target)
     os.link(tmp_path / "x.csv", tmp_path / "hard.csv")

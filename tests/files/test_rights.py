@@ -17,6 +17,7 @@ LINES = {
     "fit": "fit gmm x.csv -k 1 --restarts 1 -q -o out.json",
     "predict": "predict f.json x.csv -q -o out.json",
     "plot": "fit gmm x.csv -k 1 --restarts 1 -q --plot out.svg",
+    "report": "fit kmeans x.csv -k 1 --restarts 1 -q --report out.html",
 }
 SOMEBODY = 12345
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")

@@ -1,0 +1,1 @@
+"""Pages of HTML: reports, and animations with controls; each one file that needs no other."""
