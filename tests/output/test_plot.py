@@ -311,20 +311,21 @@ def test_a_comparison_is_drawn_a_line_for_each_family(tmp_path: Path) -> None:
     done = run(*command, "--plot", path)
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)["groups"][0]["candidates"]
-    ranking, climbs = description(path.read_text())["panels"]
+    shown = description(path.read_text())["panels"]
     kept = description((FIGURES / "compare.svg").read_text())["panels"]  # of the same shapes, up to k = 5
-    assert [(panel["x"], panel["y"]) for panel in kept] == [(panel["x"], panel["y"]) for panel in (ranking, climbs)]
-    assert [series["label"] for series in kept[0]["series"][:4]] == [
-        series["label"] for series in ranking["series"][:4]
-    ]
+    assert [panel["title"] for panel in kept] == [panel["title"] for panel in shown]
+    assert [(panel["x"], panel["y"]) for panel in kept] == [(panel["x"], panel["y"]) for panel in shown]
+    assert [{series["label"] for series in panel["series"]} for panel in kept[-1:]] == [{"full", "tied", None}]
+    ranking, _, climbs, *_ = shown
     assert (ranking["x"], ranking["y"]) == ("k", "BIC (smaller is better)")
-    lines = {series["label"]: series for series in ranking["series"] if series["kind"] == "line"}
+    lines = {series["label"]: series for series in ranking["series"][1:] if series["kind"] == "line"}
     assert set(lines) == {"full", "tied"}
     for shape, line in lines.items():
         bics = [row["bic"] for row in rows if row["covariance"] == shape]
         assert line["count"] == 3 and line["y"][:2] == pytest.approx([min(bics), max(bics)], rel=1e-5)
-    assert len(climbs["series"]) == len(rows)
-    ends = sorted(series["y"][2] for series in climbs["series"])
+    curves = climbs["series"][1:]  # before them the frame of a part
+    assert len(curves) == len(rows)
+    ends = sorted(series["y"][2] for series in curves)
     assert ends == pytest.approx(sorted(row["log_likelihood"] for row in rows), rel=1e-5)
 
 

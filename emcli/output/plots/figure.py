@@ -41,6 +41,7 @@ class Panel:
     x_range: tuple[float, float] | None = None  # what to show; None: all
     y_range: tuple[float, float] | None = None
     note: str = ""  # a sentence to stand below
+    names: Sequence[str] = ()  # of 0, 1, 2, … on the vertical axis, downwards, in place of numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +56,13 @@ class Picture:
 def described(picture: Picture) -> str:
     """What is in a picture, as JSON: for each panel its labels, and how much of what lies from where to where."""
     panels = [
-        {"title": panel.title, "x": panel.x_label, "y": panel.y_label, "series": [*map(_measured, panel.series)]}
+        {
+            "title": panel.title,
+            "x": panel.x_label,
+            "y": panel.y_label,
+            **({"names": [*panel.names]} if panel.names else {}),
+            "series": [*map(_measured, panel.series)],
+        }
         for row in picture.panels
         for panel in row
     ]

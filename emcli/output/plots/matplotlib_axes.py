@@ -77,6 +77,11 @@ def draw_panel(axes: Axes, panel: Panel, as_image: bool = False) -> None:
     if panel.whole:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.locator_params(axis="y", nbins=6)
+    if panel.names:
+        axes.set_yticks(range(len(panel.names)), [escaped(name, LONGEST) for name in panel.names], fontsize=8)
+        axes.grid(axis="y", color="#EEEEEE", linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.invert_yaxis()
 
 
 def _names(axes: Axes, panel: Panel, across: str, up: str) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 WIDTH, NARROW = 9.0, 6.0  # inches, of a picture of several panels in a row, and of one
+NAME_HEIGHT, NAMES_MARGIN = 0.19, 1.1  # inches, of a name on the vertical axis, and of what is above and below names
 TITLE_SIZE = 11  # points
 MOST_SHAPES_OF_ALL = 6000  # dots of all panels beyond which they are drawn as images
 FORMATS = ("png", "svg", "pdf")
@@ -116,7 +117,11 @@ def _heights(picture: Picture, width: float) -> list[float]:
     """How high each row of panels is in inches."""
     if picture.columns:
         return [max(1.9, min(3.6, 0.8 * width / picture.columns + 0.4))] * len(picture.panels)
-    return [3.6 if len(row) > 1 or len(picture.panels) == 1 else 2.5 for row in picture.panels]
+    named = [max(len(panel.names) for panel in row) for row in picture.panels]
+    return [
+        NAMES_MARGIN + NAME_HEIGHT * names if names else 3.6 if len(row) > 1 or len(picture.panels) == 1 else 2.5
+        for row, names in zip(picture.panels, named, strict=True)
+    ]
 
 
 def _grid(part: SubFigure, rows: Sequence[Sequence[Panel]], columns: int, as_image: bool) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from emcli.errors import MAX_LINE, EmcliError, Exit, escaped, to_install
 from emcli.output.plots.axis import Axis
 from emcli.output.plots.figure import Panel, Picture, Series, middled
+from emcli.output.plots.terminal_names import named_lines
 from emcli.output.terminal import STAND_INS, columns, console, sayable, takes_colour, takes_unicode
 from emcli.types import Array
 
@@ -50,6 +51,8 @@ def _lines(panel: Panel, width: int, height: int, braille: bool) -> list[str]:
     """One panel; its axes are named above it, because uniplot names none."""
     from uniplot import plot_to_string
 
+    if panel.names:
+        return named_lines(panel, width, braille)
     series = [one for one in panel.series if len(one.x) and len(one.y) and one.stroke != "none"]
     named = [one for one in series if one.label]
     crowded = any(one.kind == "points" and len(one.x) > MAX_SPARSE_POINTS for one in series)

@@ -1,0 +1,90 @@
+"""What candidates of a comparison have in common, and so share a colour in its picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from emcli.errors import counted, escaped
+from emcli.output.numbers import scores
+from emcli.output.plots.figure import middled
+
+if TYPE_CHECKING:
+    from emcli.comparison.ranking import Candidate
+
+MOST_COLOURS = 7  # that are told apart
+LONGEST_NAME = 36  # characters
+SAME_NATS, SAME_INERTIA = 1e-4, 1e-9  # differences, of inertias relative ones, up to which fits have one optimum
+
+
+class Kind(NamedTuple):
+    """A colour, and whose it is."""
+
+    label: str
+    colour: int | None
+
+
+def k_of(candidate: Candidate) -> int:
+    """The number of components."""
+    return candidate.settings["k"]
+
+
+def families(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:
+    """Candidates that differ in k alone, by what they share, in order of k."""
+    found: dict[str, list[Candidate]] = {}
+    for candidate in sorted(candidates, key=k_of):
+        found.setdefault(_family(candidate), []).append(candidate)
+    several = len({(one.settings["model"], one.settings["mixing"]) for one in candidates}) > 1
+    said = [(members[0].settings, members) for members in found.values()]
+    short = {str(one["covariance"] or one["model"]): members for one, members in said}
+    return dict(sorted((found if several or len(short) < len(found) else short).items()))
+
+
+def _family(candidate: Candidate) -> str:
+    said = candidate.settings
+    prefix = candidate.name.rpartition(":")[0]
+    parts = (prefix and f"{prefix}:", said["model"], said["covariance"], said["mixing"] and f"{said['mixing']} mixing")
+    return " ".join(part for part in parts if part)
+
+
+def kinds(candidates: Sequence[Candidate]) -> dict[int, Kind]:
+    """Whose colour each candidate has, by its id(): its family's; of many fits of one k that of its optimum."""
+    members = families(candidates)
+    if len({*map(k_of, candidates)}) > 1 or len(candidates) > MOST_COLOURS >= len(members) > 1:
+        return {id(one): Kind(said, i) for i, (said, some) in enumerate(members.items()) for one in some}
+    if len(candidates) <= MOST_COLOURS:
+        return {id(one): Kind(shortened(one.name), i) for i, one in enumerate(candidates)}
+    return _by_optimum(candidates)
+
+
+def _by_optimum(candidates: Sequence[Candidate]) -> dict[int, Kind]:
+    """A colour for each of the best optima, and none for all others."""
+    optima: list[list[Candidate]] = []
+    for one in sorted(candidates, key=_loss):
+        if optima and _same_optimum(optima[-1][0], one):
+            optima[-1].append(one)
+        else:
+            optima.append([one])
+    what = "inertia" if "inertia" in candidates[0].fitted else "log-likelihood"
+    texts = scores([_loss(some[0]) if what == "inertia" else -_loss(some[0]) for some in optima])
+    shown = optima if len(optima) <= MOST_COLOURS else optima[: MOST_COLOURS - 1]
+    found = {id(one): Kind("others", None) for one in candidates}
+    for i, (some, text) in enumerate(zip(shown, texts, strict=False)):
+        found |= {id(one): Kind(f"{what} {text} ({counted(len(some), 'fit')})", i) for one in some}
+    return found
+
+
+def _loss(candidate: Candidate) -> float:
+    """What a fit makes small: its inertia, or minus its log-likelihood."""
+    fit = candidate.fitted
+    return fit["inertia"] if "inertia" in fit else -(fit["log_likelihood"] or 0.0)
+
+
+def _same_optimum(one: Candidate, other: Candidate) -> bool:
+    allowed = SAME_INERTIA * _loss(one) if "inertia" in one.fitted else SAME_NATS
+    return _loss(other) - _loss(one) <= allowed
+
+
+def shortened(name: str, most: int = LONGEST_NAME) -> str:
+    """A name that is safe to show; a long one without its middle."""
+    return middled(escaped(name, 400), most)

@@ -1,0 +1,181 @@
+"""The picture of a comparison: criteria against k, the ranking by name, and every candidate's whole curve."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import SAMPLES, fit, run
+
+from emcli.comparison.ranking import Candidate, grouped
+from emcli.output.plots.comparison_figure import of_comparison
+from emcli.output.plots.figure import Panel, Series, described
+from emcli.output.plots.matplotlib_renderer import rendered
+from emcli.output.plots.terminal_renderer import drawn
+
+LONG = "a_fit_with_a_rather_long_name_of_the_seed_{}"
+
+
+@cache
+def document(model: str, data: str, *words: object) -> Any:
+    return fit(model, SAMPLES / data, "--restarts", 2, *words)
+
+
+def candidate(name: str, found: Any) -> Candidate:
+    kind: Any = {key: found.get(key) for key in ("model", "k", "covariance", "mixing")}
+    return Candidate(name, kind, found)
+
+
+def panels(candidates: Sequence[Candidate], criterion: str | None = None) -> list[Panel]:
+    return [panel for row in of_comparison(grouped(candidates, criterion)).panels for panel in row]
+
+
+def curves(panel: Panel) -> list[Series]:
+    """What is neither the frame around a part nor the ring of the best."""
+    return [one for one in panel.series if one.colour is not None]
+
+
+def frame(panel: Panel) -> Series:
+    (found,) = [one for one in panel.series if one.kind == "line" and one.colour is None]
+    return found
+
+
+def numbers(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def test_clusters_show_the_elbow_of_the_inertia_beside_the_criterion() -> None:
+    found = [document("kmeans", "iris.csv", "-k", k) for k in range(1, 6)]
+    elbow, index, *ways = panels([candidate(f"k{one['k']}", one) for one in found])
+    line = next(one for one in elbow.series if one.kind == "line")
+    assert elbow.title == "Inertia against k: look for an elbow" and index.title.startswith("CH against k: the highest")
+    np.testing.assert_array_equal(line.x, range(1, 6))
+    np.testing.assert_array_equal(line.y, [one["inertia"] for one in found])
+    assert elbow.y_range and elbow.y_range[0] <= 0 and elbow.y_range[1] >= found[0]["inertia"]
+    assert ways[0].y_label == "inertia"
+    for one, series in zip(found, curves(ways[0]), strict=True):
+        np.testing.assert_array_equal(series.y, [step["inertia"] for step in one["trace"]])
+        assert (series.label, series.mark) == (f"k = {one['k']}", str(one["k"]))
+
+
+@pytest.mark.parametrize(("shape", "ks"), [("full", (1, 2, 3)), ("full,tied", (1, 2, 3)), ("full,tied", (2,))])
+def test_every_curve_is_seen_whole_and_a_part_that_is_larger_is_framed(shape: str, ks: Sequence[int]) -> None:
+    found = [
+        document("gmm", "faithful.csv", "-k", k, "--covariance", one, "--init", "random")
+        for one in shape.split(",")
+        for k in ks
+    ]
+    shown = panels([candidate(f"{one['covariance']}-{one['k']}", one) for one in found])
+    whole, *larger = [panel for panel in shown if panel.title.startswith("Log-likelihood")]
+    assert whole.x_range is None and whole.y_range is None  # nothing is cut
+    traces = sorted(
+        [numbers([step["log_likelihood"] for step in one["trace"]])[: one["iterations"] + 1] for one in found]
+    )
+    assert sorted(series.y.tolist() for series in curves(whole)) == traces
+    for part in larger:
+        x, y = frame(whole).x, frame(whole).y
+        assert ((x.min(), x.max()), (y.min(), y.max())) == (part.x_range, part.y_range)
+        assert [one.y.tolist() for one in curves(part)] == [one.y.tolist() for one in curves(whole)]
+        tops = [max(trace) for trace in traces]
+        assert y.min() < max(tops) < y.max() and sum(top > y.min() for top in tops) >= len(tops) / 2
+    assert larger or len(ks) == 1
+    for panel, part in pairwise(panel for panel in shown if panel.title.startswith("BIC")):
+        assert panel.y_range is None and part.title == "BIC: the framed part, larger"
+        assert part.y_range and part.y_range[0] < min(one["bic"] for one in found) < part.y_range[1]
+
+
+def test_fits_of_one_k_are_ranked_by_name_with_the_colour_of_their_optimum() -> None:
+    seeds = (1, 3, 4, 5, 6, 7, 8, 9)  # the only start of the second collapses
+    random = ("--restarts", 1, "--init", "random", "--seed")
+    found = {i: document("gmm", "galaxies.csv", "-k", 3, *random, i) for i in seeds}
+    candidates = [candidate(LONG.format(i), one) for i, one in found.items()]
+    ranking, whole, *_ = panels(candidates)
+    order = [one.name for one in grouped(candidates, None)[0].candidates]
+    assert ranking.x_label == "BIC (smaller is better)" and "k" not in (ranking.y_label, ranking.title)
+    assert len(ranking.names) == 8
+    for i, (name, shown) in enumerate(zip(order, ranking.names, strict=True)):
+        bic = found[int(name[-1])]["bic"]
+        head, tail = name[:15], name[-15:]
+        assert re.fullmatch(rf"{i + 1}\.  {head}.*….*{tail}( \*)?   {bic:.3f}", shown), shown
+    places = {int(y): (x, one.colour) for one in curves(ranking) for x, y in zip(one.x, one.y, strict=True)}
+    for i, name in enumerate(order):
+        one = found[int(name[-1])]
+        assert places[i][0] == one["bic"]
+        same = [
+            j
+            for j, other in enumerate(order)
+            if abs(found[int(other[-1])]["log_likelihood"] - one["log_likelihood"]) < 1e-4
+        ]
+        assert {places[j][1] for j in same} == {places[i][1]}
+    of_curve = {round(float(one.y[-1]), 3): one.colour for one in curves(whole)}
+    assert all(
+        of_curve[round(found[int(name[-1])]["log_likelihood"], 3)] == places[i][1] for i, name in enumerate(order)
+    )
+    counts = [re.fullmatch(r"log-likelihood (\S+) \((\d) fits?\)", one.label or "") for one in curves(ranking)]
+    assert sum(int(each[2]) for each in counts if each) == 8
+
+
+def test_clusters_of_one_k_are_ranked_by_their_inertia() -> None:
+    found = [document("kmeans", "iris.csv", "-k", 4, "--restarts", 1, "--seed", i) for i in range(3)]
+    ranking, *_ = panels([candidate(f"seed {i}", one) for i, one in enumerate(found)])
+    assert ranking.x_label == "inertia (smaller is better)"
+    values = [float(name.split()[-1]) for name in ranking.names]
+    assert values == sorted(values) == pytest.approx(sorted(one["inertia"] for one in found), abs=1e-3)
+
+
+def test_many_candidates_have_a_line_each_and_very_many_the_first() -> None:
+    one = document("gmm", "faithful.csv", "-k", 2)
+    many = [
+        candidate(
+            f"gmm-k{k}-{shape}-free", {**one, "k": k, "covariance": shape, "bic": one["bic"] + 7 * k + len(shape)}
+        )
+        for k in range(1, 10)
+        for shape in ("full", "tied", "diag", "spherical")
+    ]
+    failed = [replace(many[0], name="failed", document=None, reason="collapsed")]
+    ranking = panels([*many, *failed])[-1]
+    assert len(ranking.names) == 36 and ranking.note == "1 candidate without a fit"
+    assert [name.split()[1] for name in ranking.names] == [each.name for each in grouped(many, None)[0].candidates]
+    assert {one.label for one in curves(ranking)} == {"full", "tied", "diag", "spherical"}
+    more = [replace(each, name=f"{each.name}-{i}") for i in range(2) for each in many]
+    ranking = panels(more)[-1]
+    assert len(ranking.names) == 40 and ranking.note == "the first 40 of 72 fits"
+
+
+def test_fits_of_other_data_have_rows_of_their_own_that_say_whose_they_are() -> None:
+    found = [
+        document("gmm", "faithful.csv", "-k", 2),
+        document("gmm", "galaxies.csv", "-k", 2),
+        document("kmeans", "iris.csv", "-k", 2),
+    ]
+    shown = panels([candidate(str(i), one) for i, one in enumerate(found)])
+    assert {panel.title.partition(":")[0] for panel in shown} == {"faithful.csv", "galaxies.csv", "iris.csv"}
+
+
+def test_documents_without_iterations_are_drawn_without_curves() -> None:
+    bare = {key: value for key, value in document("gmm", "faithful.csv", "-k", 2).items() if key != "trace"}
+    ranking, ways = panels([candidate("a", bare), candidate("b", bare)])
+    assert not ways.series and "no iterations" in ways.note and len(ranking.names) == 2
+
+
+def test_a_picture_names_its_candidates_where_it_describes_itself() -> None:
+    one = document("gmm", "faithful.csv", "-k", 2)
+    picture = of_comparison(grouped([candidate("first", one), candidate("second", one)], None))
+    assert '"names": ["1.  first' in described(picture)
+    assert rendered(picture, "png").startswith(b"\x89PNG")
+    text = drawn(picture, io.StringIO())
+    assert all(panel.title in text for row in picture.panels for panel in row)
+
+
+def test_names_stand_beside_their_dots_in_the_terminal() -> None:
+    done = run("compare", "gmm", SAMPLES / "faithful.csv", "-k", 2, "--covariance", "full,tied", "-q", "--plot", "-")
+    lines = done.stdout[done.stdout.index("Ranking by BIC") :].splitlines()
+    assert lines[2].split() == ["1.", "gmm-k2-full-free", "2322.192", "1"]
+    assert re.fullmatch(r"2\.  gmm-k2-tied-free   2325\.220  \.+2", lines[3]) and max(map(len, lines[:4])) <= 80
