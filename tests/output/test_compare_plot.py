@@ -15,7 +15,7 @@ import pytest
 from conftest import SAMPLES, fit, run
 
 from emcli.comparison.ranking import Candidate, grouped
-from emcli.output.plots.comparison_figure import of_comparison
+from emcli.output.plots.comparison.figure import of_comparison
 from emcli.output.plots.figure import Panel, Series, described
 from emcli.output.plots.matplotlib_renderer import rendered
 from emcli.output.plots.terminal_renderer import drawn

@@ -79,7 +79,7 @@ class Plot:
         """Draw a comparison: writes the file, or returns the text for the terminal."""
         if self.path is None:
             return ""
-        from emcli.output.plots.comparison_figure import of_comparison
+        from emcli.output.plots.comparison.figure import of_comparison
 
         return self._put(of_comparison(groups))
 

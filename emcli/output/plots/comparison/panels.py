@@ -11,7 +11,7 @@ import numpy as np
 from emcli.comparison.ranking import CLUSTERING
 from emcli.errors import counted
 from emcli.output.numbers import scores
-from emcli.output.plots.candidate_kinds import families, k_of, kinds, shortened
+from emcli.output.plots.comparison.kinds import families, k_of, kinds, shortened
 from emcli.output.plots.figure import FLAT_NATS, Panel, Series, thinned
 from emcli.types import Array
 

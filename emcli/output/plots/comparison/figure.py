@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from emcli.output.plots.candidate_kinds import families, k_of, shortened
-from emcli.output.plots.comparison_panels import against_k, by_name, climbs, inertia_against_k
+from emcli.output.plots.comparison.kinds import families, k_of, shortened
+from emcli.output.plots.comparison.panels import against_k, by_name, climbs, inertia_against_k
 from emcli.output.plots.figure import Panel, Picture, base_name
 
 if TYPE_CHECKING:
