@@ -27,8 +27,11 @@ figures: $(READY)  ## draw the figures of the article into docs/figures
 	@mkdir -p docs/figures
 	@for name in heights two_coins do_batzoglou; do \
 	  $(BIN)/emcli fit configs/$$name.yaml -q --plot docs/figures/$$name.svg > /dev/null || exit; done
-	@$(BIN)/emcli fit configs/mixture_1d.yaml -q --max-iter 20 --plot docs/figures/mixture_1d.svg > /dev/null
-	@$(BIN)/emcli fit configs/blobs.yaml -q --init random --plot docs/figures/blobs.svg > /dev/null
+	@$(BIN)/emcli generate configs/blobs.yaml --labels -q --plot docs/figures/blobs_data.svg > /dev/null
+	@$(BIN)/emcli fit configs/blobs.yaml --init random -q --iterations 0-3,last --plot docs/figures/blobs.svg > /dev/null
+	@$(BIN)/emcli generate configs/heights.yaml -q --plot docs/figures/heights_data.svg > /dev/null
+	@$(BIN)/emcli generate configs/mixture_1d.yaml -q --plot docs/figures/mixture_1d_data.svg > /dev/null
+	@$(BIN)/emcli fit configs/mixture_1d.yaml --restarts 10 --max-iter 20 -q --plot docs/figures/mixture_1d.svg > /dev/null
 	@$(BIN)/emcli fit gmm sample_data/faithful.csv -k 2 -q --init random --plot docs/figures/faithful.svg > /dev/null
 	@$(BIN)/emcli compare gmm sample_data/faithful.csv -k 1-5 --covariance full,tied -q \
 	  --plot docs/figures/compare.svg > /dev/null

@@ -19,6 +19,9 @@ def generate(
     seed: options.DrawSeed = None,
     labels: options.Labels = None,
     output: options.Csv = None,
+    plot: options.RowPicture = None,
+    size: options.Size = None,
+    dpi: options.Dpi = None,
     quiet: options.Quiet = None,
     verbose: options.Verbose = None,
     debug: options.Debug = None,
@@ -29,12 +32,13 @@ def generate(
       emcli generate blobs -o blobs.csv
       emcli generate heights -n 50 --seed 1
       emcli generate fit.json -n 100 --labels
+      emcli generate configs/blobs.yaml -o blobs.csv --labels --plot blobs.svg
 
     The same seed gives the same rows.
     """
     from emcli.cli.fit import progress
     from emcli.cli.guard import note
-    from emcli.cli.inputs import experiment_in, simulated
+    from emcli.cli.inputs import check_shared, experiment_in, simulated
     from emcli.config.checks import integer
     from emcli.config.experiment import MAX_ROWS
     from emcli.config.settings import CHECKS
@@ -42,31 +46,40 @@ def generate(
     from emcli.data.table.csv_writer import write_csv
     from emcli.files.inputs import check_standard_output, will_read
     from emcli.files.outputs import Output
+    from emcli.models import model_class
+    from emcli.output.plots.target import Plot
     from emcli.output.terminal import is_terminal
 
     check_flags({"rows": rows, "seed": seed}, {"rows": integer(1, MAX_ROWS), "seed": CHECKS["seed"]})
+    check_shared(False, output or "-", None, plot)
     will_read(source)
     file = Output(output) if output not in (None, "-") else None
     if file is None:
         check_standard_output()
+    picture = Plot(plot, size=size, dpi=dpi)
     seen = file is None and is_terminal(sys.stdout)  # then the rows tell how far it is
     with progress(None, quiet or seen) as bar:
         bar.doing("drawing rows")
         if source.endswith(".json"):
-            drawn = _from_fit(source, rows, seed)
+            model, drawn = _from_fit(source, rows, seed)
         else:
-            drawn = simulated(experiment_in(source), rows, seed)
+            experiment = experiment_in(source)
+            model, drawn = experiment.model, simulated(experiment, rows, seed)
+        if plot is not None:
+            bar.doing(f"drawing {plot}")
+        sketch = picture.drawn(model_class(model), drawn, source, bool(labels))
         bar.doing(f"writing {len(drawn.values)} rows")
         names = (*drawn.names, "component") if labels else drawn.names
         with file.opened() if file else nullcontext(sys.stdout) as stream:
             write_csv(stream, names, drawn.values, (drawn.labels + 1).tolist() if labels else None)
+    sys.stdout.write(sketch)
     if verbose:
         note(f"drew {counted(len(drawn.values), 'row')} of {', '.join(drawn.names)} from {source}")
     return Exit.DONE
 
 
-def _from_fit(source: str, rows: int | None, seed: int | None) -> SimulatedData:
-    """Rows drawn from a saved fit, as many as it was fitted to unless said otherwise."""
+def _from_fit(source: str, rows: int | None, seed: int | None) -> tuple[str, SimulatedData]:
+    """The model of a saved fit, and rows drawn from it, as many as it was fitted to unless said otherwise."""
     from emcli.inference.result import read_fit
     from emcli.inference.simulate import draw
     from emcli.models import model_class
@@ -76,7 +89,7 @@ def _from_fit(source: str, rows: int | None, seed: int | None) -> SimulatedData:
     data = document["data"]
     rows = rows or int(data.get("rows", 0)) or 100
     try:
-        return draw(
+        return document["model"], draw(
             model_class(document["model"]),
             document["parameters"],
             rows,

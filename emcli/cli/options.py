@@ -213,6 +213,9 @@ Picture = Annotated[
     str | None,
     option(OUTPUT, "--plot", metavar="FILE", help="draw the fit: .png, .svg, .pdf; - is this terminal"),
 ]
+RowPicture = Annotated[
+    str | None, option(OUTPUT, "--plot", metavar="FILE", help="draw the rows: .png, .svg, .pdf; - is this terminal")
+]
 Frames = Annotated[
     str | None,
     option(OUTPUT, "--iterations", metavar="LIST", help="draw these side by side: data,0,1,5-8,last"),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from emcli.models.plain_values import Parameters
 from emcli.types import JSON, Array
 
 if TYPE_CHECKING:
+    from emcli.inference.agreement import Numbered
     from emcli.inference.bootstrap import Bootstrap
 
 
@@ -35,6 +36,13 @@ class Truth(TypedDict):
     parameters: Parameters | None  # true ones in the user's units, in the order of the fitted ones they match
     adjusted_rand_index: float | None  # of the assignments against true labels
     cross_table: NotRequired[CrossTable]  # of true labels and components
+
+
+class TrueLabels(NamedTuple):
+    """True labels of the rows of data."""
+
+    names: Sequence[str]
+    numbers: Numbered  # (rows,) of each the place of its name
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +62,7 @@ class FitResult:
     warnings: list[FitWarning]
     certificate: Mapping[str, float | None] | None = None  # a proven bound on the best possible fit
     truth: Truth | None = None
+    labels: TrueLabels | None = None
     bootstrap: Bootstrap | None = None
     moves: int = 0  # from one optimum to another that the search tried
 

@@ -17,7 +17,7 @@ from emcli.inference.agreement import (
     match_components,
     reorder,
 )
-from emcli.inference.fit_result import CrossTable, FitResult, Truth
+from emcli.inference.fit_result import CrossTable, FitResult, TrueLabels, Truth
 from emcli.models.plain_values import Parameters, whole
 from emcli.types import Array
 
@@ -42,7 +42,7 @@ def with_truth(
         truth["adjusted_rand_index"], table = _agreement(result, names, labels)
         if table is not None:
             truth["cross_table"] = table
-    return replace(result, truth=truth)
+    return replace(result, truth=truth, labels=None if labels is None else TrueLabels(names, labels))
 
 
 def _agreement(result: FitResult, names: Sequence[str], labels: Numbered) -> tuple[float, CrossTable | None]:

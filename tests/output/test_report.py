@@ -104,7 +104,7 @@ def test_a_report_tells_what_the_document_does(tmp_path: Path) -> None:
     )
     assert {"script", "link", "iframe", "object"}.isdisjoint(tag for tag, _ in page.elements)
     assert "http" not in re.sub(r'src="data:[^"]*"|http-equiv', "", text)
-    assert len(page.pictures()) == 2 and all(attributes["alt"] for tag, attributes in page.elements if tag == "img")
+    assert len(page.pictures()) == 4 and all(attributes["alt"] for tag, attributes in page.elements if tag == "img")
     for picture in page.pictures():
         assert ElementTree.fromstring(picture).tag.endswith("svg")
 

@@ -32,6 +32,8 @@ def of_film(film: Film) -> Picture:
     if len(iterations):
         curve = film.climb.series[-1]
         y = np.interp(iterations, curve.x, curve.y)
+        if film.climb.y_range:  # what is below the frame stands at its edge
+            y = np.maximum(y, film.climb.y_range[0])
         dots = Series("points", iterations, y, None, None, "normal")
         panels.append(replace(film.climb, series=[*film.climb.series, dots]))
     columns = len(panels) if len(panels) <= 3 else min(math.ceil(len(panels) ** 0.5), MOST_COLUMNS)

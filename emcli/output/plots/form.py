@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from emcli.errors import EmcliError, Exit, quoted
 
-DPI = 120
+DPI, DRAWING_DPI = 120, 160  # of a PNG; of what is an image in a drawing, such as very many dots
 INCHES, DPIS = (1.5, 60.0), (20, 1200)  # the least and the most
 MOST_PIXELS = 50_000_000
 SIZE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)x([0-9]{1,6}(?:\.[0-9]{1,6})?)(in|px)?")
@@ -18,7 +18,11 @@ class Form:
     """How large a picture is, and how fine."""
 
     inches: tuple[float, float] | None = None  # width and height; None: as its panels need
-    dpi: int = DPI  # pixels an inch
+    given: int | None = None  # pixels an inch; None: as usual
+
+    def dpi(self, kind: str) -> int:
+        """Pixels an inch in a file of that kind."""
+        return self.given or (DPI if kind == "png" else DRAWING_DPI)
 
     @classmethod
     def of(cls, size: str | None, dpi: int | None) -> Form:
@@ -27,7 +31,7 @@ class Form:
         if not DPIS[0] <= fine <= DPIS[1]:
             raise EmcliError(Exit.USAGE, f"'--dpi' must be an integer from {DPIS[0]} to {DPIS[1]}, got '{fine}'")
         if size is None:
-            return cls(None, fine)
+            return cls(None, dpi)
         found = SIZE.fullmatch(size)
         if found is None:
             what = f"'--size' must be WIDTHxHEIGHT in inches, such as 9x6, or 1200x800px, got {quoted(size)}"
@@ -41,7 +45,7 @@ class Form:
         if width * height * fine * fine > MOST_PIXELS:
             what = f"'--size' and '--dpi' must make at most {MOST_PIXELS / 1e6:g} million pixels, got "
             raise EmcliError(Exit.USAGE, f"{what}{width * height * fine * fine / 1e6:.0f}")
-        return cls((width, height), fine)
+        return cls((width, height), dpi)
 
 
 AS_USUAL = Form()

@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from emcli.config.iterations import DATA, Moment, reached
 from emcli.data.rows import Rows
+from emcli.inference.agreement import cross_table
 from emcli.inference.assignments import Labels
 from emcli.inference.fit_result import FitResult
+from emcli.inference.starts import EXACT, Run
 from emcli.models.base import AnyModel
 from emcli.models.coins.mixture import BinomialMixture
 from emcli.models.gmm.mixture import GaussianMixture
 from emcli.models.kmeans.model import KMeans
-from emcli.output.plots.figure import Panel, Series, base_name, climb_range, thinned
+from emcli.output.plots.figure import Panel, Series, base_name, climb_range, middled, thinned
 from emcli.output.plots.history import History
 from emcli.output.plots.scenes.coins import Coins
 from emcli.output.plots.scenes.gmm import Curves, Ellipses
 from emcli.output.plots.scenes.kmeans import ClusterLine, ClusterPlane
 from emcli.output.plots.scenes.line import Line
 from emcli.output.plots.scenes.plane import Plane
-from emcli.output.plots.scenes.scene import Groups, Scene, Snapshot
+from emcli.output.plots.scenes.scene import DIRECT, Groups, Scene, Snapshot
 
+LONGEST_NAME = 50  # characters of a source in a heading
+START_SHARE = 3.0  # of the height of the climb that the start may be below its top, to be shown
 # Of each model its scenes where the rows have one column and where they have more.
 SCENES: dict[type[AnyModel], tuple[type[Scene], type[Scene]]] = {
     KMeans: (ClusterLine, ClusterPlane),
@@ -77,30 +83,58 @@ def scene_of(result: FitResult, history: History) -> Scene:
         Snapshot(i, model.to_original(rows.scaling).ordered(order), model.ordered(order))
         for i, model in history.models(best)
     ]
+    if best.kind == EXACT:  # what it began with is what it ended with
+        path = path[-1:]
     assignments = result.assignments()
     truth = result.truth["parameters"] if result.truth else None
-    groups = true_groups(result, assignments)
-    return scene_class(result.kind, rows)(rows, path, assignments, truth, groups, result.data.row_weights)
+    groups, weights = true_groups(result, assignments), result.data.row_weights
+    return scene_class(result.kind, rows)(rows, path, assignments, truth, groups, weights, beginning(best))
+
+
+def beginning(run: Run) -> str:
+    """Where the iterations of a run begin, in words."""
+    if run.kind == EXACT:
+        return DIRECT
+    if run.source is not None:
+        return f"Start: a move from start {run.source}"
+    return f"Start: from the fit {run.origin}" if run.origin else "Start"
 
 
 def true_groups(result: FitResult, assignments: Labels) -> Groups | None:
-    """The true labels of the rows; where there are as many as components, in the order of those they are most like."""
-    return None
+    """The true labels of the rows, each in the colour of the component that has most of its rows."""
+    if result.labels is None:
+        return None
+    from scipy.optimize import linear_sum_assignment
+
+    names, numbers = result.labels
+    known, k = assignments >= 0, result.settings.model.k
+    weights = None if result.data.row_weights is None else result.data.row_weights[known]
+    table = cross_table(numbers[known], assignments[known], weights, (len(names), k))
+    colours = dict(zip(*(found.tolist() for found in linear_sum_assignment(-table)), strict=True))
+    others = iter(range(k, k + len(names)))
+    every = np.array([colours[i] if i in colours else next(others) for i in range(len(names))])
+    order = np.argsort(every)
+    if result.data.labels is None:  # they were drawn, and have no other names
+        said = [f"true {j + 1}" for j in np.sort(every)]
+    else:
+        said = [names[i] for i in order]
+    return Groups(np.argsort(order)[numbers], said, np.sort(every).tolist())
 
 
 def heading(result: FitResult) -> str:
-    """What a picture shows in words: data, model, k."""
-    kind = result.settings.document()
-    about = [f"k = {kind['k']}", *(f"{kind[key]} {key}" for key in ("covariance", "mixing") if key in kind)]
-    return f"{base_name(result.data.source)}: {result.kind.name}, {', '.join(about)}"
+    """What a picture shows in words: data, model, number of components."""
+    scene, settings = scene_class(result.kind, result.data.rows), result.settings.document()
+    about = scene.heading(result.kind.name, result.settings.model.k, settings)
+    return f"{middled(base_name(result.data.source), LONGEST_NAME)}: {about}"
 
 
 def climb(result: FitResult) -> Panel:
     """Log-likelihood, or inertia where the model has one, of the best start against the iteration."""
-    best = result.best
+    best, measure = result.best, result.objective_name
     x, y = thinned([each.objective for each in result.measures(best)[: best.iterations + 1]])
-    measure = result.objective_name
-    y_range = climb_range([y]) if result.inertia is None and len(y) else None
-    shape = "line" if len(x) > 1 else "points"
-    series = [Series(shape, x, y, None, 0, "bold" if len(x) > 1 else "normal")]
+    y_range = None if result.inertia is not None or not len(y) else climb_range([y])
+    if y_range and y[0] > y_range[1] - START_SHARE * (y_range[1] - y_range[0]):
+        y_range = None  # the start is not so low that nothing else could be seen
+    shape, stroke = ("line", "bold") if len(x) > 1 else ("points", "normal")
+    series = [Series(shape, x, y, None, 0, stroke)]
     return Panel(measure.capitalize(), "iteration", measure, series, whole=True, y_range=y_range)

@@ -144,7 +144,7 @@ def _marks(axes: Axes, series: Sequence[Series]) -> None:
         if not 0 <= place[1] <= 1 or any(abs(place[0] - p[0]) <= 0.06 and abs(place[1] - p[1]) <= 0.035 for p in taken):
             continue
         taken.append(place)
-        below = one.kind == "points" and place[1] > 0.92
+        below = one.kind == "points" and place[1] > 0.95
         away = ((0, -9 if below else 2), "center", "bottom") if one.kind == "points" else ((4, 0), "left", "center")
         note = axes.annotate(said, at, away[0], textcoords="offset points", ha=away[1], va=away[2], fontsize=7.5)
         note.set(color=ink_of(one.colour), annotation_clip=False, zorder=91)
@@ -172,7 +172,7 @@ def _points(axes: Axes, series: Series, depth: int, crowd: int, as_image: bool) 
 
     if series.stroke == "none":
         return
-    many = (as_image or crowd > MOST_SHAPES) and len(series.x) > 50
+    crowded, many = crowd > MOST_SHAPES, (as_image or crowd > MOST_SHAPES) and len(series.x) > 50
     ink = ink_of(series.colour)
     how: dict[str, Any]
     if series.stroke == "thin":
@@ -193,8 +193,8 @@ def _points(axes: Axes, series: Series, depth: int, crowd: int, as_image: bool) 
         how = {"marker": "+", "markersize": 13, "markeredgecolor": INK, "markeredgewidth": 2, "path_effects": halo}
         depth += 41
     else:
-        size = 2.0 if many else 3.0 if crowd > 900 else 4.5
-        faint = 0.35 if many and crowd > MOST_SHAPES else 0.6 if crowd > 60 else 1.0
+        size = 2.0 if crowded else 3.0 if crowd > 900 else 4.5
+        faint = 0.35 if crowded else 0.6 if crowd > 60 else 1.0
         marker = _generation(series, MARKERS)
         how = {"marker": marker, "markersize": size, "markerfacecolor": ink, "markeredgecolor": "none", "alpha": faint}
     axes.plot(series.x, series.y, linestyle="none", label=_said(series), zorder=depth, rasterized=many, **how)
@@ -243,7 +243,8 @@ def draw_legends(part: Figure | SubFigure, axes: Sequence[Axes], together: bool 
     assert root is not None
     whole = root.get_figwidth()
     found = [one.get_legend_handles_labels() for one in axes]
-    if together or (len(axes) > 1 and all(labels == found[0][1] for _, labels in found)):
+    most: set[str] = max((set(labels) for _, labels in found), key=len)
+    if together or (len(axes) > 1 and all(most.issuperset(labels) and len(labels) > 1 for _, labels in found)):
         every = {
             label: handle for handles, labels in reversed(found) for handle, label in zip(handles, labels, strict=True)
         }

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 WIDTH, NARROW = 9.0, 6.0  # inches, of a picture of several panels in a row, and of one
 NAME_HEIGHT, NAMES_MARGIN = 0.19, 1.1  # inches, of a name on the vertical axis, and of what is above and below names
 TITLE_SIZE = 11  # points
-MOST_SHAPES_OF_ALL = 6000  # dots of all panels beyond which they are drawn as images
+MOST_SHAPES_OF_ALL = 2000  # dots of all panels beyond which they are drawn as images
 FORMATS = ("png", "svg", "pdf")
 
 
@@ -79,7 +79,7 @@ def rendered(picture: Picture, kind: str, form: Form = AS_USUAL) -> bytes:
             "svg": {"Date": None, "Description": said},
             "pdf": {"CreationDate": None, "Subject": said},
         }[kind]
-        figure.savefig(out, format=kind, dpi=form.dpi, metadata=metadata)
+        figure.savefig(out, format=kind, dpi=form.dpi(kind), metadata=metadata)
     return out.getvalue()
 
 

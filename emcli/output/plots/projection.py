@@ -9,13 +9,10 @@ from typing import Self
 import numpy as np
 
 from emcli.data.rows import Rows
-from emcli.inference.assignments import Labels
-from emcli.output.plots.figure import Series
+from emcli.output.plots.figure import middled
 from emcli.types import Array
 
 MOST_BINS = 80  # of a histogram
-MOST_DOTS = 20_000  # rows beyond which a density is shown
-DENSITY_CELLS = 160  # of a density, in each direction
 TURN = np.linspace(0.0, 2 * np.pi, 73)
 CIRCLE = np.stack([np.cos(TURN), np.sin(TURN)])  # (2, m)
 
@@ -79,42 +76,13 @@ def _scale(rows: Rows) -> Array:
 def _sum(axis: Array, names: Sequence[str]) -> str:
     """The largest terms of an axis in words."""
     largest = sorted(np.argsort(-np.abs(axis), kind="stable")[:4].tolist())
-    said = " ".join(f"{'−' if axis[j] < 0 else '+'} {abs(axis[j]):.2f} {names[j]}" for j in largest)
+    said = " ".join(f"{'−' if axis[j] < 0 else '+'} {abs(axis[j]):.2f} {middled(names[j], 30)}" for j in largest)
     return said.removeprefix("+ ") + (" + …" if len(names) > len(largest) else "")
-
-
-def dots(
-    at: Array, groups: Labels, names: Sequence[str | None], weights: Array | None, coloured: bool = True
-) -> list[Series]:
-    """Rows at (2, n), a series for each named group: dots, or where they are too many the counts in cells."""
-    k = len(names)
-    colours = [j if coloured else None for j in range(k)]
-    if at.shape[1] <= MOST_DOTS:
-        return [
-            Series("points", at[0, mine], at[1, mine], name, colour)
-            for j, (name, colour) in enumerate(zip(names, colours, strict=True))
-            for mine in (groups == j,)
-        ]
-    x, y = (np.linspace(*_span(values), DENSITY_CELLS + 1) for values in at)
-    cell = [
-        np.clip(((v - e[0]) / (e[-1] - e[0]) * DENSITY_CELLS).astype(np.intp), 0, DENSITY_CELLS - 1)
-        for v, e in zip(at, (x, y), strict=True)
-    ]
-    place = (groups * DENSITY_CELLS + cell[1]) * DENSITY_CELLS + cell[0]
-    z = (
-        np.bincount(place, weights, k * DENSITY_CELLS * DENSITY_CELLS)
-        .astype(np.float64)
-        .reshape(k, DENSITY_CELLS, DENSITY_CELLS)
-    )
-    return [
-        Series("density", x, y, name, colour, z=z[j])
-        for j, (name, colour) in enumerate(zip(names, colours, strict=True))
-    ]
 
 
 def axis_range(values: Array, others: Array) -> tuple[float, float]:
     """The range of an axis: that of the values, with the others unless they are far away."""
-    low, high = _span(values)
+    low, high = span(values)
     reach = high - low
     low = max(min(low, float(others.min(initial=low))), low - reach)
     high = min(max(high, float(others.max(initial=high))), high + reach)
@@ -122,7 +90,7 @@ def axis_range(values: Array, others: Array) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _span(values: Array) -> tuple[float, float]:
+def span(values: Array) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
     half = max(abs(low) * 1e-6, 0.5)
     return (low, high) if high > low else (low - half, high + half)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from emcli.comparison.ranking import RankedGroup
     from emcli.inference.fit import Observer
     from emcli.inference.fit_result import FitResult
+    from emcli.inference.simulate import SimulatedData
+    from emcli.models.base import AnyModel
     from emcli.output.plots.figure import Picture
     from emcli.output.plots.history import History
 
@@ -74,6 +76,14 @@ class Plot:
         """The iterations to draw that the fit does not have: its last one is drawn in their place."""
         last = result.best.iterations
         return [each for each in self._moments or () if isinstance(each, int) and each > last]
+
+    def drawn(self, kind: type[AnyModel], rows: SimulatedData, source: str, labels: bool) -> str:
+        """Draw rows that were drawn: writes the file, or returns the text for the terminal."""
+        if self.path is None:
+            return ""
+        from emcli.output.plots.drawn_figure import of_drawn
+
+        return self._put(of_drawn(kind, rows, source, labels))
 
     def comparison(self, groups: Sequence[RankedGroup]) -> str:
         """Draw a comparison: writes the file, or returns the text for the terminal."""

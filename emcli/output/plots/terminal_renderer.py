@@ -61,7 +61,12 @@ def _lines(panel: Panel, width: int, height: int, braille: bool) -> list[str]:
     # Its legend names the first series alone: those that have a name stand there once more, outside the frame.
     outside = np.array([2 * x.high - x.low]), np.array([y.low])
     every, points = [*named, *series, Series("points", *outside)], [*(outside for _ in named), *points, outside]
-    colours = [NEUTRAL if one.colour is None else COLOURS[one.colour % len(COLOURS)] for one in every]
+    colours = [
+        NEUTRAL
+        if one.colour is None or (one.kind, one.stroke) == ("points", "bold")
+        else COLOURS[one.colour % len(COLOURS)]
+        for one in every
+    ]
     drawing = plot_to_string(
         xs=[x.tidy(pair[0]) for pair in points],
         ys=[y.tidy(pair[1]) for pair in points],
@@ -109,7 +114,8 @@ def _points(series: Series) -> tuple[Array, Array]:
 
 def _character(series: Series, crowded: bool) -> str:
     """What a series is drawn with where there is no colour; a line between many points must not look like them."""
-    if series.colour is None or (crowded and series.kind == "line"):
+    emphasis = series.stroke in ("bold", "dashed") and series.kind == "points"
+    if series.colour is None or emphasis or series.stroke == "dashed" or (crowded and series.kind == "line"):
         return "o" if series.kind == "points" and series.stroke == "thin" else NEUTRAL_CHARACTERS[series.kind]
     return CHARACTERS[series.colour % len(CHARACTERS)]
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
+from emcli.errors import counted
 from emcli.output.plots.figure import Panel, Series
 from emcli.output.plots.projection import bin_counts, round_width
-from emcli.output.plots.scenes.line import stacked
-from emcli.output.plots.scenes.scene import THE_DATA, Scene, Snapshot
-from emcli.types import Array, IndexArray
+from emcli.output.plots.scenes.line import stacked, top_mark
+from emcli.output.plots.scenes.scene import THE_DATA, Scene, Snapshot, mixing
+from emcli.types import JSON, Array, IndexArray
 
 
 class Axis(NamedTuple):
@@ -35,6 +38,10 @@ class Coins(Scene):
     """Coins: the rows by their heads, and how many of them the coins expect."""
 
     noun = "coin"
+
+    @classmethod
+    def heading(cls, name: str, k: int, settings: Mapping[str, JSON]) -> str:
+        return f"{counted(k, cls.noun)}{mixing(k, settings)}"
 
     @cached_property
     def axis(self) -> Axis:
@@ -65,28 +72,31 @@ class Coins(Scene):
     def y_range(self) -> tuple[float, float]:
         """The bars, and what the coins expect at any time."""
         top = float(self.observed.y.max())
-        most = max((float(self.expected(each).sum(axis=0).max()) for each in self.snapshots), default=top)
-        return 0.0, 1.06 * max(top, min(most, 1.6 * top))
+        most = max(
+            (float(self.expected(each.model.heads, each.model.weights).sum(axis=0).max()) for each in self.snapshots),
+            default=top,
+        )
+        return 0.0, 1.12 * max(top, min(most, 1.6 * top))
 
-    def expected(self, snapshot: Snapshot) -> Array:
-        """How many rows each coin expects in each bin, (k, bins)."""
+    def expected(self, heads: Array, weights: Array) -> Array:
+        """How many rows coins of these P(heads) and mixing weights expect in each bin, (k, bins)."""
         from scipy.special import bdtr
 
         limits, tosses = self.axis.limits, self.axis.tosses
         below = np.ceil(limits[:, None] * (1.0 if self.axis.whole else tosses)) - 1  # (edges, tosses)
         found = []
-        for p in snapshot.model.heads:
+        for p in heads:
             reached = np.where(below < 0, 0.0, bdtr(np.clip(below, 0, tosses), tosses, p))
             found.append(np.diff(reached @ self.axis.often))
-        each: Array = snapshot.model.weights[:, None] * np.array(found)
+        each: Array = weights[:, None] * np.array(found)
         return each
 
     def data(self) -> Panel:
         """The rows by their heads."""
         if self.groups is None:
-            return self.panel(THE_DATA, [self.observed])
-        names, groups, weights, place = self.by_group()
-        bars = stacked(self.axis.values[place], weights, self.axis.limits, groups, names)
+            return self.panel(THE_DATA, [replace(self.observed, label=None)])
+        parts = self.by_group()
+        bars = stacked(self.axis.values[parts.place], self.axis.limits, parts)
         return self.panel(THE_DATA, [Series("bars", self.axis.edges, one.y, one.label, one.colour) for one in bars])
 
     def frame(self, snapshot: Snapshot) -> Panel:
@@ -94,11 +104,20 @@ class Coins(Scene):
         return self.panel(self.when(snapshot), self.curves(snapshot))
 
     def curves(self, snapshot: Snapshot) -> list[Series]:
-        """The rows, and how many of them the coins expect."""
-        each, edges = self.expected(snapshot), self.axis.edges
+        """The rows, and how many of them the coins expect, and the true ones."""
+        each, edges = self.expected(snapshot.model.heads, snapshot.model.weights), self.axis.edges
         middle: Array = (edges[1:] + edges[:-1]) / 2
         series = [self.observed, Series("line", middle, each.sum(axis=0), "mixture", None, "bold")]
-        return series + [Series("line", middle, y, f"coin {j + 1}", j) for j, y in enumerate(each)]
+        series += [Series("line", middle, y, f"coin {j + 1}", j) for j, y in enumerate(each)]
+        heads, coins = self.true("heads")
+        if len(heads):
+            shares = (self.truth or {}).get("weights", np.full(len(heads), 1 / len(heads)))
+            true = self.expected(heads, np.asarray(shares, dtype=np.float64))
+            series += [
+                Series("line", middle, y, None if j else "true", coin, "dashed")
+                for j, (y, coin) in enumerate(zip(true, coins, strict=True))
+            ]
+        return series + [top_mark(middle, y, j) for j, y in enumerate(each)]
 
     def panel(self, title: str, series: list[Series]) -> Panel:
         """Axes of heads and rows."""
@@ -108,17 +127,15 @@ class Coins(Scene):
         """Each coin's P(heads) against the iteration, and the rows beside what the fitted mixture expects."""
         iterations = np.array([snapshot.iteration for snapshot in self.snapshots], dtype=np.float64)
         heads = np.stack([snapshot.model.heads for snapshot in self.snapshots])  # (t, k)
-        shape, stroke = ("line", "normal") if len(iterations) > 1 else ("points", "bold")
+        shape, stroke = ("line", "normal") if len(iterations) > 1 else ("points", "normal")
         series = [
-            Series(shape, iterations, p, f"coin {j + 1}", j, stroke, mark=f"{p[-1]:.3g}") for j, p in enumerate(heads.T)
+            Series(shape, iterations, p, f"coin {j + 1}", j, stroke, mark=f"{j + 1}: {p[-1]:.3g}")
+            for j, p in enumerate(heads.T)
         ]
-        known = np.asarray((self.truth or {}).get("heads", ())).tolist()
         ends = np.array([0.0, max(iterations[-1], 1.0)])
         series += [
-            Series(
-                "line", ends, np.full(2, p), "truth" if j == 0 else None, j if len(known) == self.k else None, "dashed"
-            )
-            for j, p in enumerate(known)
+            Series("line", ends, np.full(2, p), None if j else "true", coin, "dashed")
+            for j, (p, coin) in enumerate(zip(*self.true("heads"), strict=True))
         ]
         first = Panel("Coins, iteration by iteration", "iteration", "P(heads)", series, whole=True, y_range=(0.0, 1.0))
         return [[first, self.panel("Rows, and what the coins expect", self.curves(self.fit))]]

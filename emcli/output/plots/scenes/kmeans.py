@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -12,7 +14,7 @@ from emcli.output.plots.projection import axis_range
 from emcli.output.plots.scenes.line import Line
 from emcli.output.plots.scenes.plane import Plane
 from emcli.output.plots.scenes.scene import Scene, Snapshot
-from emcli.types import Array
+from emcli.types import JSON, Array
 
 
 class Clusters(Scene):
@@ -27,10 +29,9 @@ class Clusters(Scene):
             return np.empty((0, 0, len(self.rows.names)))
         return np.stack([snapshot.model.centroids for snapshot in self.snapshots])
 
-    @property
-    def title(self) -> str:
-        """What the overview shows."""
-        return f"Clusters after {counted(self.fit.iteration, 'iteration')}"
+    @classmethod
+    def heading(cls, name: str, k: int, settings: Mapping[str, JSON]) -> str:
+        return f"K-means, {counted(k, cls.noun)}{', columns standardized' if settings.get('standardize') else ''}"
 
 
 class ClusterPlane(Clusters, Plane):
@@ -48,24 +49,28 @@ class ClusterPlane(Clusters, Plane):
 
     @property
     def landmarks(self) -> Array:
-        """All places of centroids."""
-        return self.ways.reshape(2, -1)
+        """All places of centroids, and the true ones."""
+        true = self.true("centroids")[0].reshape(-1, len(self.rows.names))
+        return np.concatenate([self.ways.reshape(2, -1), self.plane.place(true)], axis=1)
 
     def frame(self, snapshot: Snapshot) -> Panel:
         """The rows by their nearest centroid, and the centroids."""
-        x, y = self.plane.place(snapshot.model.centroids)
-        return self.panel(self.when(snapshot), [*self.dots(snapshot), Series("points", x, y, "centroid", None, "bold")])
+        return self.panel(self.when(snapshot), self.clusters(snapshot))
+
+    def clusters(self, snapshot: Snapshot, ways: Sequence[Series] = ()) -> list[Series]:
+        """The rows by their nearest centroid, ways, and the centroids, with the true ones."""
+        true = self.plane.place(self.true("centroids")[0].reshape(-1, len(self.rows.names)))
+        crosses = [Series("points", true[0], true[1], "true", None, "dashed")] if true.size else []
+        centroids = self.discs(self.plane.place(snapshot.model.centroids), "centroid")
+        return [*self.dots(snapshot), *ways, *crosses, *centroids]
 
     def overview(self) -> list[list[Panel]]:
-        """The rows by cluster, the centroids, and the way that each took."""
-        ways, series = self.ways, self.dots(self.fit)
-        if len(self.snapshots) > 1:
-            series += [
-                Series("line", ways[0, :, j], ways[1, :, j], "path" if j == 0 else None, j) for j in range(self.k)
-            ]
-            series.append(Series("points", ways[0, 0], ways[1, 0], "start", None, "thin"))
-        series.append(Series("points", ways[0, -1], ways[1, -1], "centroid", None, "bold"))
-        return [[self.panel(self.title, series)]]
+        """The start, a few iterations on, and the end with the way that each centroid took."""
+        *before, last = self.moments()
+        x, y = self.ways
+        ways = [Series("line", x[:, j], y[:, j], None if j else "path", j) for j in range(self.k)]
+        end = self.panel(self.when(last), self.clusters(last, ways if before else ()))
+        return [[*map(self.frame, before), end]]
 
 
 class ClusterLine(Clusters, Line):
@@ -88,19 +93,25 @@ class ClusterLine(Clusters, Line):
 
     def frame(self, snapshot: Snapshot) -> Panel:
         """The rows by their nearest centroid, and the centroids above them."""
+        return self.panel(self.when(snapshot), self.clusters(snapshot))
+
+    def clusters(self, snapshot: Snapshot, ways: Sequence[Series] = ()) -> list[Series]:
+        """The rows by their nearest centroid, ways, and the centroids above them, with the true ones."""
+        true, level = self.true("centroids")[0].reshape(-1), 1.08 * self.top
+        lines = [
+            Series("line", np.full(2, x), np.array([0.0, level]), None if j else "true", None, "dashed")
+            for j, x in enumerate(true)
+        ]
         x = snapshot.model.centroids[:, 0]
-        centroids = Series("points", x, np.full(len(x), 1.08 * self.top), "centroid", None, "bold")
-        return self.panel(self.when(snapshot), [*self.bars(snapshot), centroids])
+        return [*self.bars(snapshot), *lines, *ways, *self.discs(np.stack([x, np.full(len(x), level)]), "centroid")]
 
     def overview(self) -> list[list[Panel]]:
-        """The histogram at the end, and the ways of the centroids."""
-        k, top, tracks, series = self.k, self.top, self.tracks[:, :, 0], self.bars(self.fit)
-        iterations = np.array([snapshot.iteration for snapshot in self.snapshots])
-        if len(iterations) > 1:
-            level = top * (1.08 + 0.4 * (1 - iterations / max(iterations[-1], 1)))
-            series += [Series("line", tracks[:, j], level, "path, downwards" if j == 0 else None, j) for j in range(k)]
-            series.append(Series("points", tracks[0], np.full(k, level[0]), "start", None, "thin"))
-        series.append(Series("points", tracks[-1], np.full(k, 1.08 * top), "centroid", None, "bold"))
-        y_range = (0.0, top * (1.55 if len(iterations) > 1 else 1.2))
-        y_label = f"rows in a bin of {self.edges[1] - self.edges[0]:.3g}"
-        return [[Panel(self.title, self.rows.names[0], y_label, series, x_range=self.x_range, y_range=y_range)]]
+        """The histogram at the end, and above it the ways of the centroids, time going down."""
+        if len(self.snapshots) == 1:
+            return [[self.frame(self.fit)]]
+        tracks, iterations = self.tracks[:, :, 0], np.array([snapshot.iteration for snapshot in self.snapshots])
+        level = self.top * (1.08 + 0.4 * (1 - iterations / max(iterations[-1], 1)))
+        ways = [Series("line", tracks[:, j], level, None if j else "path, downwards", j) for j in range(self.k)]
+        ways.append(Series("points", tracks[0], np.full(self.k, level[0]), "start", None, "thin"))
+        panel = self.panel(self.when(self.fit), self.clusters(self.fit, ways))
+        return [[replace(panel, y_range=(0.0, 1.55 * self.top))]]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
-from emcli.inference.assignments import Labels
 from emcli.output.plots.figure import Panel, Series
 from emcli.output.plots.projection import bin_counts, bin_edges
-from emcli.output.plots.scenes.scene import THE_DATA, Scene, Snapshot
+from emcli.output.plots.scenes.scene import THE_DATA, Parts, Scene, Snapshot
 from emcli.types import Array
 
 
@@ -40,9 +40,9 @@ class Line(Scene):
     def data(self) -> Panel:
         """A histogram."""
         if self.groups is None:
-            return self.panel(THE_DATA, [self.observed()])
-        names, groups, weights, place = self.by_group()
-        return self.panel(THE_DATA, stacked(self.values[0][place], weights, self.edges, groups, names))
+            return self.panel(THE_DATA, [replace(self.observed(), label=None)])
+        parts = self.by_group()
+        return self.panel(THE_DATA, stacked(self.values[0][parts.place], self.edges, parts))
 
     def frame(self, snapshot: Snapshot) -> Panel:
         """A histogram in which each component has its part of a bar."""
@@ -54,8 +54,7 @@ class Line(Scene):
 
     def bars(self, snapshot: Snapshot) -> list[Series]:
         """The bars of each component's rows."""
-        names = [f"{self.noun} {j + 1}" for j in range(self.k)]
-        return stacked(self.values[0], self.rows.weights, self.edges, self.labels(snapshot), names)
+        return stacked(self.values[0], self.edges, self.by_component(snapshot))
 
     def panel(self, title: str, series: Sequence[Series]) -> Panel:
         """Axes of the column and of the rows in a bin."""
@@ -63,13 +62,17 @@ class Line(Scene):
         return Panel(title, self.rows.names[0], y_label, series, x_range=self.x_range, y_range=self.y_range)
 
 
-def stacked(
-    values: Array, weights: Array | None, edges: Array, groups: Labels, names: Sequence[str | None]
-) -> list[Series]:
+def top_mark(x: Array, y: Array, j: int) -> Series:
+    """The number of a component at the top of its curve."""
+    top = int(np.argmax(y))
+    return Series("points", x[top : top + 1], y[top : top + 1], None, j, "none", mark=str(j + 1))
+
+
+def stacked(values: Array, edges: Array, parts: Parts) -> list[Series]:
     """The bars of each group of rows."""
     series = []
-    for j, name in enumerate(names):
-        mine = groups == j
-        counts = bin_counts(values[mine], None if weights is None else weights[mine], edges)
-        series.append(Series("bars", edges, counts.astype(np.float64), name, j))
+    for j, (name, colour) in enumerate(zip(parts.names, parts.colours, strict=True)):
+        mine = parts.numbers == j
+        counts = bin_counts(values[mine], None if parts.weights is None else parts.weights[mine], edges)
+        series.append(Series("bars", edges, counts, name, colour))
     return series

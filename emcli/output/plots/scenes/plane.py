@@ -8,9 +8,12 @@ from functools import cached_property
 import numpy as np
 
 from emcli.output.plots.figure import Panel, Series
-from emcli.output.plots.projection import Projection, axis_range, dots
-from emcli.output.plots.scenes.scene import THE_DATA, Scene, Snapshot
+from emcli.output.plots.projection import Projection, axis_range, span
+from emcli.output.plots.scenes.scene import THE_DATA, Parts, Scene, Snapshot
 from emcli.types import Array
+
+MOST_DOTS = 20_000  # rows beyond which a density is shown
+DENSITY_CELLS = 160  # of a density, in each direction
 
 
 class Plane(Scene):
@@ -44,8 +47,8 @@ class Plane(Scene):
 
     def data(self) -> Panel:
         """The rows."""
-        names, groups, weights, place = self.by_group()
-        return self.panel(THE_DATA, dots(self.at[:, place], groups, names, weights, self.groups is not None))
+        parts = self.by_group()
+        return self.panel(THE_DATA, dots(self.at[:, parts.place], parts))
 
     def frame(self, snapshot: Snapshot) -> Panel:
         """The rows by component."""
@@ -53,10 +56,27 @@ class Plane(Scene):
 
     def dots(self, snapshot: Snapshot) -> list[Series]:
         """The rows of each component."""
-        names = [f"{self.noun} {j + 1}" for j in range(self.k)]
-        return dots(self.at, self.labels(snapshot), names, self.rows.weights)
+        return dots(self.at, self.by_component(snapshot))
 
     def panel(self, title: str, series: Sequence[Series]) -> Panel:
         """Axes of the plane."""
         x_range, y_range = self.ranges
         return Panel(title, *self.plane.labels, series, x_range=x_range, y_range=y_range, note=self.plane.note)
+
+
+def dots(at: Array, parts: Parts) -> list[Series]:
+    """Rows at (2, n), a series for each group: dots, or where they are too many the counts in cells."""
+    named = list(enumerate(zip(parts.names, parts.colours, strict=True)))
+    if at.shape[1] <= MOST_DOTS:
+        places = [at[:, parts.numbers == j] for j, _ in named]
+        return [Series("points", places[j][0], places[j][1], name, colour) for j, (name, colour) in named]
+    cells = DENSITY_CELLS
+    x, y = (np.linspace(*span(values), cells + 1) for values in at)
+    column, row = (
+        np.clip(((v - e[0]) / (e[-1] - e[0]) * cells).astype(np.intp), 0, cells - 1)
+        for v, e in zip(at, (x, y), strict=True)
+    )
+    place = (parts.numbers * cells + row) * cells + column
+    z = np.bincount(place, parts.weights, len(named) * cells * cells).astype(np.float64)
+    z = z.reshape(len(named), cells, cells)
+    return [Series("density", x, y, name, colour, z=z[j]) for j, (name, colour) in named]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
@@ -12,12 +12,14 @@ import numpy as np
 
 from emcli.data.rows import Rows
 from emcli.errors import counted
+from emcli.inference.agreement import Numbered
 from emcli.inference.assignments import Labels
 from emcli.models.plain_values import Parameters
-from emcli.output.plots.figure import Panel
-from emcli.types import Array
+from emcli.output.plots.figure import Panel, Series
+from emcli.types import JSON, Array
 
-THE_DATA = "The data"
+MIDDLE_ITERATION = 5  # of which the middle panel is, in a long fit
+THE_DATA, DIRECT = "The data", "Found directly"
 
 
 class Snapshot(NamedTuple):
@@ -31,8 +33,19 @@ class Snapshot(NamedTuple):
 class Groups(NamedTuple):
     """The true groups of the rows of data, where they are known."""
 
-    numbers: Labels  # (n,) from 0: the component of the fit that a group is most like, where there are as many
-    names: Sequence[str]  # of each number
+    numbers: Numbered  # (n,) from 0
+    names: Sequence[str]
+    colours: Sequence[int]  # of each the number of the component that it is most like; the others' come after them
+
+
+class Parts(NamedTuple):
+    """Rows in groups; without true ones all in one."""
+
+    names: Sequence[str | None]
+    colours: Sequence[int | None]
+    numbers: Numbered  # (m,) the group of each row
+    place: Any  # the place of each row among those that the model works on
+    weights: Array | None  # (m,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +63,12 @@ class Scene(ABC):
     truth: Parameters | None = None  # the true parameters, where they are known
     groups: Groups | None = None
     weights: Array | None = None  # (n,) of the rows of data
+    begin: str = "Start"  # where the iterations begin
+
+    @classmethod
+    def heading(cls, name: str, k: int, settings: Mapping[str, JSON]) -> str:
+        """The model in words, by its name and the settings of a document."""
+        return f"{name}, {counted(k, cls.noun)}"
 
     @abstractmethod
     def data(self) -> Panel:
@@ -62,6 +81,12 @@ class Scene(ABC):
     def overview(self) -> list[list[Panel]]:
         """The fit and how it came about, in rows of panels."""
         return [[self.frame(self.fit)]]
+
+    def moments(self) -> Sequence[Snapshot]:
+        """The start, a few iterations on, and the end."""
+        last = self.fit.iteration
+        some = (0, min(MIDDLE_ITERATION, last // 2), last)
+        return [snapshot for snapshot in self.snapshots if snapshot.iteration in some]
 
     @property
     def fit(self) -> Snapshot:
@@ -86,20 +111,46 @@ class Scene(ABC):
         found = [snapshot.working.labels(values) for values, _ in self.rows.batches()]
         return np.concatenate(found).astype(np.int32)
 
-    def by_group(self) -> tuple[Sequence[str | None], Labels, Array | None, Any]:
-        """Names of the true groups, and of each row its group, weight and place in `values`; one of all if unknown."""
+    def by_group(self) -> Parts:
+        """The rows by their true groups."""
         rows = self.rows
         if self.groups is None:
-            return [None], np.zeros(rows.count, dtype=np.int32), rows.weights, slice(None)
-        numbers, place = self.groups.numbers, rows.duplicate_of
+            return Parts([None], [None], np.zeros(rows.count, dtype=np.int32), slice(None), rows.weights)
+        names, colours, numbers, place = self.groups.names, self.groups.colours, self.groups.numbers, rows.duplicate_of
         if place is None:
-            return self.groups.names, numbers, rows.weights, slice(None)
+            return Parts(names, colours, numbers, slice(None), rows.weights)
         known = place >= 0
-        return self.groups.names, numbers[known], None if self.weights is None else self.weights[known], place[known]
+        return Parts(
+            names, colours, numbers[known], place[known], None if self.weights is None else self.weights[known]
+        )
+
+    def discs(self, at: Array, label: str) -> list[Series]:
+        """The numbers of the components at their places (2, k)."""
+        return [
+            Series("points", at[0, j : j + 1], at[1, j : j + 1], None if j else label, j, "bold", mark=str(j + 1))
+            for j in range(at.shape[1])
+        ]
+
+    def by_component(self, snapshot: Snapshot) -> Parts:
+        """The rows by their likeliest component."""
+        names = [f"{self.noun} {j + 1}" for j in range(self.k)]
+        return Parts(names, range(self.k), self.labels(snapshot), slice(None), self.rows.weights)
+
+    def true(self, key: str) -> tuple[Array, Sequence[int | None]]:
+        """True parameters of this name, and the component of each; none of these where there are not as many."""
+        found = np.asarray((self.truth or {}).get(key, ()), dtype=np.float64)
+        return found, range(self.k) if self.snapshots and len(found) == self.k else [None] * len(found)
 
     def when(self, snapshot: Snapshot) -> str:
         """Which iteration a panel shows."""
         iteration, last = snapshot.iteration, self.fit.iteration
+        if self.begin == DIRECT:
+            return DIRECT
         if iteration == 0:
-            return "Start" if last else "Start and end: no iteration"
+            return self.begin if last else f"{self.begin} and end: no iteration"
         return f"{'End, after' if iteration == last else 'After'} {counted(iteration, 'iteration')}"
+
+
+def mixing(k: int, settings: Mapping[str, JSON]) -> str:
+    """What a heading says of mixing weights that are not estimated."""
+    return ", equal mixing weights" if k > 1 and settings.get("mixing") == "equal" else ""
