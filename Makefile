@@ -5,7 +5,7 @@ READY := .venv/.ready
 PEERS := .venv/.peers
 FUZZER := .venv/.atheris
 .DEFAULT_GOAL := help
-.PHONY: help demo figures test test-slow fuzz fuzz-readers attack lint bench bench-quick bench-scale bench-trust clean
+.PHONY: help demo figures docs test test-slow fuzz fuzz-readers attack lint bench bench-quick bench-scale bench-trust clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -36,6 +36,9 @@ figures: $(READY)  ## draw the figures of the article into docs/figures
 	@$(BIN)/emcli compare gmm sample_data/faithful.csv -k 1-5 --covariance full,tied -q \
 	  --plot docs/figures/compare.svg > /dev/null
 	@ls docs/figures/*.svg
+
+docs: $(READY)  ## make the tables of docs/ anew, from the code
+	@$(BIN)/python -m tests.docs --write
 
 test: $(READY)  ## set up if needed and run the tests
 	@$(BIN)/python -m pytest

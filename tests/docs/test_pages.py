@@ -1,0 +1,120 @@
+"""Every command in docs/ runs, shows what it prints, and every link and table in them is right."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import typer.main
+from conftest import run_here
+
+from emcli.cli.app import app
+
+from .pages import PAGES, ROOT, Block, anchors, blocks, links, tabled, without_blocks
+from .shell import is_excerpt, lines, run_line, stated_code
+from .tables import TABLES
+
+OTHERS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "sample_data/README.md")]
+TEXTS = {path: path.read_text() for path in [*PAGES, *OTHERS]}
+FOREIGN = {"--user", "--git"}  # options of other programs that pages name
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+
+
+def run_page(page: Path, folder: Path, slow: bool) -> None:
+    """Run a page's commands in order, and compare what they print with what it shows."""
+    assert run_here(["examples", str(folder)]).returncode == 0
+    printed: tuple[str, str] | None = None
+    for block in blocks(TEXTS[page]):
+        where = f"{page.name}:{block.line}"
+        if block.kind == "sh":
+            printed = None if block.slow and not slow else commands(block, folder, where)
+        elif block.kind == "text":
+            if printed is not None:
+                out, err = printed
+                assert is_excerpt(block.text, err + out) or is_excerpt(block.text, out + err), f"{where}: {err}{out}"
+        elif block.name:
+            (folder / block.name).write_text(block.text)
+
+
+def commands(block: Block, folder: Path, where: str) -> tuple[str, str]:
+    """Run the lines of a block; both outputs of them all."""
+    out = err = ""
+    for line in lines(block.text):
+        if "jq " in line and shutil.which("jq") is None:
+            continue
+        done = run_line(line, folder)
+        assert done.code == stated_code(line), f"{where}: {line}: exit {done.code}\n{done.err}"
+        out, err = out + done.out, err + done.err
+    return out, err
+
+
+@each_page
+def test_the_commands_of_a_page_run_and_print_what_it_shows(page: Path, tmp_path: Path) -> None:
+    run_page(page, tmp_path / "here", slow=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if any(block.slow for block in blocks(TEXTS[page]))])
+def test_the_slow_commands_of_a_page_run_too(page: Path, tmp_path: Path) -> None:
+    run_page(page, tmp_path / "here", slow=True)
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.stem)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    for link in links(TEXTS[page]):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        file, _, anchor = link.partition("#")
+        target = page.parent / file if file else page
+        assert target.exists(), link
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors(target.read_text()), link
+
+
+@each_page
+def test_the_tables_of_a_page_are_those_of_the_code(page: Path) -> None:
+    assert tabled(TEXTS[page], TABLES) == TEXTS[page], "run `make docs`"
+
+
+@each_page
+def test_every_option_that_a_page_names_is_one(page: Path) -> None:
+    known = {"--help", "--version", "--install-completion", *FOREIGN}
+    for command in typer.main.get_command(app).commands.values():  # type: ignore[attr-defined]
+        for parameter in command.params:
+            known |= {*parameter.opts, *parameter.secondary_opts}
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", without_blocks(TEXTS[page])))
+    assert named <= known
+
+
+@pytest.mark.parametrize(
+    ("shown", "is_shown"),
+    [
+        ("a 1\nb 2\n", True),
+        ("b 2\n", True),
+        ("a 1\n…\nc 3\n", True),
+        ("a …\nb 2\n", True),
+        ("a 1\nc 3\n", False),
+        ("c 3\n…\na 1\n", False),
+        ("a\n", False),
+        ("…\nd\n", False),
+    ],
+)
+def test_what_is_shown_must_have_been_printed(shown: str, is_shown: bool) -> None:
+    assert is_excerpt(shown, "a 1\nb 2  \nc 3\n") is is_shown
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "out"),
+    [
+        ("emcli schema fits # exits with 2", 2, ""),
+        ("printf 'a\\n1\\n2\\n' > x.csv && cat x.csv | tail -1", 0, "2\n"),
+        ("cat no.csv && echo not", 1, ""),
+        ("echo $((1 + 2)); false", 1, "3\n"),
+    ],
+)
+def test_lines_are_run_as_a_shell_would(line: str, code: int, out: str, tmp_path: Path) -> None:
+    done = run_line(line, tmp_path)
+    assert (done.code, done.out) == (code, out)
+    assert stated_code(line) == (2 if "exits" in line else 0)
