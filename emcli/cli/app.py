@@ -14,6 +14,7 @@ from emcli import __version__
 from emcli.cli.compare import compare
 from emcli.cli.conversion import SeveralValues, without_pydantic
 from emcli.cli.examples import examples
+from emcli.cli.explain import explain
 from emcli.cli.fit import fit
 from emcli.cli.generate import generate
 from emcli.cli.guard import guarded
@@ -63,8 +64,9 @@ def emcli(
         raise typer.Exit(Exit.USAGE)
 
 
-for command in (fit, generate, compare, predict, examples, schema):
-    app.command(cls=Command)(command)
+for command in (fit, generate, compare, predict, explain, examples, schema):
+    others = {"ignore_unknown_options": True} if command is explain else None  # `emcli explain --tol` asks for a word
+    app.command(cls=Command, context_settings=others)(command)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

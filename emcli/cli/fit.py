@@ -81,6 +81,7 @@ def fit(
       zcat big.csv.gz | emcli fit gmm -k 4 --covariance diag -o fit.json
 
     Without DATA the rows are those of the experiment, or of standard input.
+    `emcli explain WORD` tells what a warning or a word of the tables means.
     """
     from emcli.cli.guard import note, warn
     from emcli.cli.inputs import (

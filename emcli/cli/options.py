@@ -36,6 +36,13 @@ def first_word(ctx: typer.Context, incomplete: str) -> list[str]:
     return [] if ctx.params.get("words") else model_or_experiment(incomplete)
 
 
+def explained(incomplete: str) -> list[str]:
+    """Complete a warning or a word that the manual explains."""
+    from emcli.files.manual import key, names
+
+    return sorted(name for name in names() if name.startswith(key(incomplete)))
+
+
 def several(key: str) -> Complete:
     """Complete a list with commas: after `full,` the choices that are not in it yet."""
 
@@ -84,6 +91,13 @@ NewFolder = Annotated[
 ]
 Described = Annotated[
     Literal["fit", "compare", "experiment"], typer.Argument(help="what to describe: a result's JSON, or an experiment")
+]
+
+Explained = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="WORD", help="a warning, or a word of the tables; without one all are listed", autocompletion=explained
+    ),
 ]
 
 # Model

@@ -36,13 +36,13 @@ def data_path(word: str) -> str:
 def _path(word: str, folder: str, ending: str) -> str:
     if not re.fullmatch(r"\w+", word) or os.path.exists(word):
         return word
-    path = os.path.join(_home(), folder, word + ending)
+    path = os.path.join(home(), folder, word + ending)
     return path if os.path.isfile(path) else word
 
 
 def shown(path: str) -> str:
     """A path in headings: of an example that was found by name, its file name."""
-    return os.path.basename(path) if path.startswith(_home() + os.sep) else path
+    return os.path.basename(path) if path.startswith(home() + os.sep) else path
 
 
 def names() -> list[str]:
@@ -54,7 +54,7 @@ def experiments() -> dict[str, Example]:
     """The experiments by name, described by the comment that each begins with."""
     found = {}
     for name in names():
-        path = os.path.join(_home(), EXPERIMENTS, f"{name}.yaml")
+        path = os.path.join(home(), EXPERIMENTS, f"{name}.yaml")
         with open(path, encoding="utf-8") as file:
             comment = re.match("(#.*\n)*", file.read())
         assert comment is not None
@@ -64,11 +64,11 @@ def experiments() -> dict[str, Example]:
 
 def data_sets() -> dict[str, Example]:
     """The data sets by name, described by the table beside them; those that an experiment draws are its own."""
-    with open(os.path.join(_home(), ABOUT), encoding="utf-8") as file:
+    with open(os.path.join(home(), ABOUT), encoding="utf-8") as file:
         about = {name: f"{_sentence(text)} ({rows} rows)" for name, rows, text in ROW.findall(file.read())}
     drawn = {name: f"the rows of the experiment {name}" for name in names()}
     return {
-        name: Example(os.path.join(_home(), DATA_SETS, f"{name}.csv"), (about | drawn)[name])
+        name: Example(os.path.join(home(), DATA_SETS, f"{name}.csv"), (about | drawn)[name])
         for name in _named(DATA_SETS, ".csv")
     }
 
@@ -82,7 +82,7 @@ def copy_into(folder: str) -> list[str]:
     try:
         with tempfile.TemporaryDirectory(prefix=".emcli-", dir=os.path.dirname(target)) as made:
             for part in (EXPERIMENTS, DATA_SETS):
-                shutil.copytree(os.path.join(_home(), part), os.path.join(made, "all", part))
+                shutil.copytree(os.path.join(home(), part), os.path.join(made, "all", part))
             os.rename(os.path.join(made, "all"), target)  # over an empty folder too, and over nothing else
     except OSError as wrong:
         hint = "name a new folder" if os.path.exists(target) else None
@@ -90,7 +90,7 @@ def copy_into(folder: str) -> list[str]:
     return [os.path.join(folder, part) for part in (EXPERIMENTS, DATA_SETS)]
 
 
-def _home() -> str:
+def home() -> str:
     """The folder of the examples: in the package where it is installed, beside it in the repository."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     inside = os.path.join(package, "examples")
@@ -98,7 +98,7 @@ def _home() -> str:
 
 
 def _named(folder: str, ending: str) -> list[str]:
-    found = os.listdir(os.path.join(_home(), folder))
+    found = os.listdir(os.path.join(home(), folder))
     return sorted(name.removesuffix(ending) for name in found if name.endswith(ending))
 
 

@@ -84,9 +84,15 @@ def test_they_are_found_in_an_installed_package(tmp_path: Path) -> None:
     skip = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "emcli", tmp_path / "site" / "emcli", ignore=skip)
     for source, target in packaged["force-include"].items():
-        shutil.copytree(ROOT / source, tmp_path / "site" / target, ignore=skip)
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, tmp_path / "site" / target, ignore=skip)
+        else:
+            (tmp_path / "site" / target).parent.mkdir(exist_ok=True)
+            shutil.copy(ROOT / source, tmp_path / "site" / target)
     work = tmp_path / "work"
     work.mkdir()
     done = run_process(["examples", "d"], work, PYTHONPATH=str(tmp_path / "site"))
     assert (done.returncode, done.stderr) == (0, "")
     assert (work / "d" / "configs" / "blobs.yaml").read_bytes() == (ROOT / "configs" / "blobs.yaml").read_bytes()
+    told = run_process(["explain", "found-once"], work, PYTHONPATH=str(tmp_path / "site"))
+    assert (told.returncode, told.stdout) == (0, run("explain", "found-once").stdout)

@@ -18,7 +18,7 @@ import pytest
 from conftest import ROOT, SAMPLES, fit, run
 from rules import Done, hold
 
-from emcli.output.explanations import WARNINGS
+from emcli.files import manual
 
 FAITHFUL, IRIS = SAMPLES / "faithful.csv", SAMPLES / "iris_species.csv"
 HOSTILE = "<script>alert(1)</script>"
@@ -181,23 +181,13 @@ def test_every_warning_is_explained_where_it_is_met(tmp_path: Path) -> None:
     page, text = reported(tmp_path, *words)
     met = json.loads(run("fit", *words, "--json", cwd=tmp_path).stdout)["warnings"]
     assert {"dropped-rows", "identifier", "scale", "slow"} <= {each["slug"] for each in met}
-    assert [row for row in page.texts["h3"] if row in WARNINGS] == [each["slug"] for each in met]
+    assert [row for row in page.texts["h3"] if row in manual.warnings()] == [each["slug"] for each in met]
     plain = html.unescape(re.sub(r"<[^>]*>", "", text))
     for each in met:
-        known = WARNINGS[each["slug"]]
-        assert each["message"][1:] in plain and known.means.replace("`", "") in plain
-        assert f"To do: {known.remedy.replace('`', '')}" in plain
-
-
-def test_every_warning_of_the_program_has_an_explanation_and_stands_in_the_readme() -> None:
-    sources = [path.read_text() for path in (ROOT / "emcli").rglob("*.py")]
-    said = {slug for source in sources for slug in re.findall(r'FitWarning\(\s*"([^"]*)"', source)}
-    assert said <= WARNINGS.keys() and len(said) > 20
-    assert WARNINGS.keys() - said == {"nesting"}  # which is written into a document
-    section = (ROOT / "README.md").read_text().partition("### Warnings")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| `([a-z-]+)` \| (.*) \| (.*) \|$", section, re.M)
-    assert rows == [(slug, known.says, known.remedy) for slug, known in WARNINGS.items()]
-    assert all(known.means.endswith(".") and not known.remedy.endswith(".") for known in WARNINGS.values())
+        known = manual.warnings()[each["slug"]]
+        assert each["message"][1:] in plain
+        for title in ("Why.", "What to do."):
+            assert f"{title} {known.part(title).replace('`', '')}" in plain
 
 
 def test_a_report_that_cannot_be_is_refused_before_the_fit(tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ import numpy as np
 from emcli import __version__
 from emcli.config.settings import flag
 from emcli.errors import FitWarning, counted, listed
+from emcli.files import manual
 from emcli.files.inputs import shown_name
 from emcli.inference.fit_result import FitResult
 from emcli.output.decisions import decisions
-from emcli.output.explanations import WARNINGS
 from emcli.output.fit_tables import agreement, bootstrapped, criteria, ending, iterations, ledger
 from emcli.output.html import elements
 from emcli.output.html.elements import blocks, definitions, marked, paragraph, section, text
@@ -114,11 +114,11 @@ def _warnings(warnings: Sequence[FitWarning]) -> Iterator[str]:
     if not warnings:
         yield paragraph("None.")
     for warning in warnings:
-        known = WARNINGS.get(warning.slug)
+        known = manual.warnings().get(warning.slug)
         yield f'<div class="warning" id="{text(warning.slug)}">\n<h3><code>{text(warning.slug)}</code></h3>\n'
         yield paragraph(f"{warning.message[:1].upper()}{warning.message[1:]}.")
         if known:
-            yield f"<p>{marked(known.means)}</p>\n<p>To do: {marked(known.remedy)}.</p>\n"
+            yield "".join(f"<p>{title} {marked(known.part(title))}</p>\n" for title in (manual.WHY, manual.REMEDY))
         yield "</div>\n"
 
 
