@@ -5,7 +5,8 @@ READY := .venv/.ready
 PEERS := .venv/.peers
 FUZZER := .venv/.atheris
 .DEFAULT_GOAL := help
-.PHONY: help demo figures docs test test-slow fuzz fuzz-readers attack lint bench bench-quick bench-scale bench-trust clean
+.PHONY: help demo figures docs test test-slow test-browser fuzz fuzz-readers attack lint bench bench-quick bench-scale \
+  bench-trust clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -45,6 +46,9 @@ test: $(READY)  ## set up if needed and run the tests
 
 test-slow: $(READY)  ## the long properties: fifty seeds, every reference
 	@$(BIN)/python -m pytest -m slow --hypothesis-profile explore
+
+test-browser: $(READY)  ## animations and reports in headless Chromium (Debian's package chromium); SHOTS=DIR keeps screenshots
+	@EMCLI_SHOTS=$(SHOTS) $(BIN)/python -m pytest -n0 -m browser tests/browser
 
 fuzz: $(READY)  ## random inputs for parsers and fits; EMCLI_FUZZ=20000 of each instead of 3000
 	@$(BIN)/python -m pytest -m fuzz --hypothesis-profile explore tests/cli/test_fuzz.py

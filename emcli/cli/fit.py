@@ -62,7 +62,7 @@ def fit(
     width: options.Width = None,
     output: options.Document = None,
     trace: options.Trace = None,
-    plot: options.Picture = None,
+    plot: options.MovingPicture = None,
     iterations: options.Frames = None,
     size: options.Size = None,
     dpi: options.Dpi = None,
@@ -125,7 +125,7 @@ def fit(
             note(line)
     check_standard_output()
     file = Output(output) if output not in (None, "-") else None
-    picture, page = Plot(plot, iterations, size, dpi), ReportFile(report)
+    picture, page = Plot(plot, iterations, size, dpi, moves=True), ReportFile(report)
     with ExitStack() as held:
         bar = held.enter_context(progress(trace, quiet, source))
         bar.doing(f"reading {source or target}")

@@ -230,9 +230,13 @@ Picture = Annotated[
 RowPicture = Annotated[
     str | None, option(OUTPUT, "--plot", metavar="FILE", help="draw the rows: .png, .svg, .pdf; - is this terminal")
 ]
+MovingPicture = Annotated[
+    str | None,
+    option(OUTPUT, "--plot", metavar="FILE", help="draw: .png, .svg, .pdf; animate: .gif, .html; - is this terminal"),
+]
 Frames = Annotated[
     str | None,
-    option(OUTPUT, "--iterations", metavar="LIST", help="draw these side by side: data,0,1,5-8,last"),
+    option(OUTPUT, "--iterations", metavar="LIST", help="draw these side by side, or as frames: data,0,1,5-8,last"),
 ]
 Size = Annotated[
     str | None, option(OUTPUT, "--size", metavar="WxH", help="size of the picture: 9x6 (inches), 1200x800px")

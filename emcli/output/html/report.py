@@ -26,7 +26,7 @@ from emcli.output.plots.form import Form
 from emcli.output.plots.matplotlib_renderer import rendered
 
 WIDTH = 120  # characters of a table; what is wider is turned or cut, as in a terminal
-ALONE = Form((4.6, 3.8))  # a panel so wide that its words can be read on a telephone
+ALONE = Form((4.4, 3.7))  # a panel so wide that its words can be read on a telephone
 MAX_COLUMNS = 40  # of the data, that are named
 MAX_TYPED = 10_000  # characters of a command
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from emcli.errors import EmcliError, Exit, quoted
 
 DPI, DRAWING_DPI = 120, 160  # of a PNG; of what is an image in a drawing, such as very many dots
+ANIMATIONS = ("gif", "html")
 INCHES, DPIS = (1.5, 60.0), (20, 1200)  # the least and the most
 MOST_PIXELS = 50_000_000
 SIZE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)x([0-9]{1,6}(?:\.[0-9]{1,6})?)(in|px)?")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
-from emcli.inference.search.search import Event
+from emcli.inference.search.search import Event, margin
 from emcli.inference.starts import IterationEvent, Run
 from emcli.models.base import AnyModel
 
@@ -66,6 +66,9 @@ class History:
     def _ended(self, start: Run) -> None:
         if not start.finished:
             self.paths.pop(start.start, None)
-        ranked = sorted(self.paths.values(), key=lambda path: (-path.score, path.start))
+            return
+        top = max((path.score for path in self.paths.values()), default=0.0)
+        same = top - margin(type(start.model), top)  # of those that reached the best optimum the first is reported
+        ranked = sorted(self.paths.values(), key=lambda path: (-min(path.score, same), path.start))
         for path in ranked[MAX_WHOLE_STARTS:]:
             path.shorten()

@@ -48,8 +48,11 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def draw_panel(axes: Axes, panel: Panel, as_image: bool = False) -> None:
-    """Draw a panel into axes, all but its legend and its note; `as_image`: its dots as an image."""
+def draw_panel(axes: Axes, panel: Panel, as_image: bool = False) -> tuple[Axis, Axis]:
+    """Draw a panel into axes, all but its legend and its note; `as_image`: its dots as an image.
+
+    Returns how its values stand along the axes across and up.
+    """
     from matplotlib.ticker import MaxNLocator
 
     across, up = (
@@ -82,6 +85,7 @@ def draw_panel(axes: Axes, panel: Panel, as_image: bool = False) -> None:
         axes.grid(axis="y", color="#EEEEEE", linewidth=0.8)
         axes.set_axisbelow(True)
         axes.invert_yaxis()
+    return across, up
 
 
 def _names(axes: Axes, panel: Panel, across: str, up: str) -> None:
@@ -261,6 +265,7 @@ def _legend(
     owner: Axes | Figure | SubFigure, handles: Sequence[Artist], labels: Sequence[str], width: float, **where: Any
 ) -> None:
     """A legend of at most that width in inches; of many numbered things it names the first."""
+    from matplotlib import rcParams
     from matplotlib.lines import Line2D
 
     kept = list(zip(handles, labels, strict=True))
@@ -270,7 +275,8 @@ def _legend(
         place = kept.index(numbered[-1])
         kept[place] = (numbered[-1][0], f"… {numbered[-1][1]}")
     if kept:
-        columns = int(width / (0.35 + 0.06 * max(len(label) for _, label in kept)))
+        size = rcParams["legend.fontsize"] / 8
+        columns = int(width / (0.35 + 0.06 * max(len(label) for _, label in kept)) / size)
         columns = max(1, min(columns, len(kept)))
         legend = owner.legend(*zip(*kept, strict=True), ncols=columns, handlelength=1.6, columnspacing=1.2, **where)
         for handle in filter(None, legend.legend_handles):  # small faint dots are for crowds

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from emcli.errors import EmcliError, Exit, quoted, to_install
 from emcli.output.plots.figure import Panel, Picture, described
-from emcli.output.plots.form import AS_USUAL, Form
+from emcli.output.plots.form import ANIMATIONS, AS_USUAL, Form
 from emcli.output.plots.matplotlib_axes import INK, STYLE, draw_legends, draw_panel, fitted
 
 if TYPE_CHECKING:
@@ -26,13 +26,15 @@ MOST_SHAPES_OF_ALL = 2000  # dots of all panels beyond which they are drawn as i
 FORMATS = ("png", "svg", "pdf")
 
 
-def format_of(path: str) -> str:
-    """png, svg or pdf, by the ending of a file's name. Raises EmcliError."""
+def format_of(path: str, moves: bool = False) -> str:
+    """png, svg or pdf, or where it `moves` gif or html, by the ending of a file's name. Raises EmcliError."""
     ending = os.path.splitext(path)[1].lower().removeprefix(".")
-    if ending not in FORMATS:
-        what = f"'--plot' must end in .png, .svg or .pdf, or be '-' for the terminal; got {quoted(path, 200)}"
-        raise EmcliError(Exit.USAGE, what)
-    return ending
+    if ending in FORMATS or (moves and ending in ANIMATIONS):
+        return ending
+    animated = ", .gif or .html for an animation" if moves else ""
+    what = f"'--plot' must end in .png, .svg or .pdf{animated}, or be '-' for the terminal; "
+    what += "an animation is of one fit; " if ending in ANIMATIONS else ""
+    raise EmcliError(Exit.USAGE, f"{what}got {quoted(path, 200)}")
 
 
 def need_matplotlib(path: str) -> None:
@@ -45,6 +47,15 @@ def need_matplotlib(path: str) -> None:
     except ImportError:
         what = f"drawing {quoted(path, 200)} needs the Python package matplotlib"
         raise EmcliError(Exit.USAGE, what, hint=to_install("matplotlib")) from None
+
+
+def need_pillow(path: str) -> None:
+    """Load Pillow. Raises EmcliError where it is not installed."""
+    try:
+        import PIL.Image  # noqa: F401
+    except ImportError:
+        what = f"drawing {quoted(path, 200)} needs the Python package pillow"
+        raise EmcliError(Exit.USAGE, what, hint=to_install("pillow")) from None
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from emcli.config.iterations import Moment, moments
 from emcli.errors import EmcliError, Exit, quoted
 from emcli.files.outputs import Output
-from emcli.output.plots.form import Form
+from emcli.output.plots.form import ANIMATIONS, Form
 
 if TYPE_CHECKING:
     from emcli.comparison.ranking import RankedGroup
@@ -25,7 +25,12 @@ class Plot:
     """Where a picture goes: a file, the terminal ('-'), or nowhere (None). Raises EmcliError before any work."""
 
     def __init__(
-        self, path: str | None, iterations: str | None = None, size: str | None = None, dpi: int | None = None
+        self,
+        path: str | None,
+        iterations: str | None = None,
+        size: str | None = None,
+        dpi: int | None = None,
+        moves: bool = False,  # may it be an animation?
     ):
         self.path = path
         self._sink: Output | None = None
@@ -45,11 +50,13 @@ class Plot:
 
             need_uniplot()
             return
-        from emcli.output.plots.matplotlib_renderer import format_of, need_matplotlib
+        from emcli.output.plots.matplotlib_renderer import format_of, need_matplotlib, need_pillow
 
-        self._format = format_of(path)
+        self._format = format_of(path, moves)
         self._sink = Output(path)
         need_matplotlib(path)
+        if self._format in ANIMATIONS:
+            need_pillow(path)
 
     def observers(self) -> list[Observer]:
         """Observers that record a fit's events for the picture; none where no picture is drawn."""
@@ -64,6 +71,9 @@ class Plot:
         """Draw a fit: writes the file, or returns the text for the terminal."""
         if self._history is None:
             return ""
+        if self.path != "-" and self._format in ANIMATIONS:
+            self._animate(result, self._history)
+            return ""
         from emcli.output.plots.fit_figure import of_film, of_fit
 
         if self._moments is None:
@@ -71,6 +81,19 @@ class Plot:
         from emcli.output.plots.frames import film
 
         return self._put(of_film(film(result, self._history, self._moments)))
+
+    def _animate(self, result: FitResult, history: History) -> None:
+        from emcli.output.animation.gif import gif, watchable
+        from emcli.output.animation.player import player
+        from emcli.output.plots.frames import film
+
+        wanted = self._moments or watchable([iteration for iteration, _ in history.models(result.best)])
+        made, inches = film(result, history, wanted), self._form.inches
+        assert self._sink is not None
+        if self._format == "gif":
+            self._sink.write(gif(made, inches, self._form.given))
+        else:
+            self._sink.write(player(result, made, history, inches, self._form.given))
 
     def unreached(self, result: FitResult) -> list[int]:
         """The iterations to draw that the fit does not have: its last one is drawn in their place."""
