@@ -12,15 +12,16 @@ import typer
 
 from emcli import __version__
 from emcli.cli.compare import compare
-from emcli.cli.conversion import SeveralValues, without_pydantic
 from emcli.cli.examples import examples
 from emcli.cli.explain import explain
 from emcli.cli.fit import fit
+from emcli.cli.framework.conversion import SeveralValues, without_pydantic
+from emcli.cli.framework.help_page import Command, Group
 from emcli.cli.generate import generate
 from emcli.cli.guard import guarded
-from emcli.cli.help_page import Command, Group
 from emcli.cli.predict import predict
 from emcli.cli.schema import schema
+from emcli.cli.steps import steps
 from emcli.errors import EmcliError, Exit
 from emcli.files.inputs import forget_inputs
 
@@ -64,7 +65,7 @@ def emcli(
         raise typer.Exit(Exit.USAGE)
 
 
-for command in (fit, generate, compare, predict, explain, examples, schema):
+for command in (fit, generate, compare, predict, steps, explain, examples, schema):
     others = {"ignore_unknown_options": True} if command is explain else None  # `emcli explain --tol` asks for a word
     app.command(cls=Command, context_settings=others)(command)
 

@@ -192,6 +192,9 @@ Iterations = Annotated[
 Steps = Annotated[
     Solver | None, choice(STARTS, "solver", "em: plain EM; newton: Newton steps once EM is slow (newton)")
 ]
+PlainSteps = Annotated[
+    Solver | None, choice(STARTS, "solver", "em: plain EM; newton: Newton steps once EM is slow (em)")
+]
 StartFile = Annotated[
     str | None, option(STARTS, "--start", metavar="FILE", help="start values: a fit's JSON, or YAML parameters")
 ]
@@ -206,6 +209,9 @@ Jobs = Annotated[
 # Output
 Json = Annotated[bool | None, option(OUTPUT, "--json", help="print the result as JSON instead of tables")]
 TableFormat = Annotated[Format | None, option(OUTPUT, "--format", help="what the tables are printed as (text)")]
+PageFormat = Annotated[
+    Literal["text", "markdown"] | None, option(OUTPUT, "--format", help="what the tables are printed as (text)")
+]
 Width = Annotated[
     int | None, option(OUTPUT, "--width", metavar="N", help="columns of the tables (COLUMNS, the terminal's, or 80)")
 ]
@@ -256,6 +262,13 @@ RowCount = Annotated[
 ]
 DrawSeed = Annotated[
     int | None, option(DATA, "--seed", metavar="N", help="seed of the random numbers (SOURCE's own, else 0)")
+]
+ChosenRows = Annotated[
+    str | None, option(OUTPUT, "--rows", metavar="1,2,8", help="rows of the data to show, from 1 (1-3)")
+]
+ChosenIterations = Annotated[
+    str | None,
+    option(OUTPUT, "--iterations", metavar="0,1,last", help="iterations to show; 0: the start (0,1,last)"),
 ]
 Labels = Annotated[bool | None, option(DATA, "--labels", help="add a column: the component each row came from")]
 

@@ -44,6 +44,8 @@ class Dataset:
     row_weights: Array | None
     warnings: tuple[FitWarning, ...]
     column_numbers: ColumnNumbers = ()
+    kept: IndexArray | None = None  # which rows of the table these are, without those of weight 0; None: all
+    weightless: int = 0  # rows of weight 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +97,8 @@ class RawTable:
             labels=self.labels,
             dropped=table.dropped,
             warnings=self._warnings(needs.observations, settings) + made.warnings,
+            kept=self.kept,
+            weightless=len(table.numbers) - len(self.numbers),
             column_numbers=numbers_of(picked.numeric + picked.text, table.header),
         )
 

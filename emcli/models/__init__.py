@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from emcli.models.base import AnyModel
+    from emcli.models.worked import WorkedSteps
 
 MODELS = {
     "kmeans": "emcli.models.kmeans.model:KMeans",
     "coins": "emcli.models.coins.mixture:BinomialMixture",
     "gmm": "emcli.models.gmm.mixture:GaussianMixture",
+}
+WORKED = {  # what shows a model's steps in numbers; of a model that is not among these: the steps of any mixture
+    "kmeans": "emcli.models.kmeans.worked:WorkedClusters",
+    "coins": "emcli.models.coins.worked:WorkedCoins",
+    "gmm": "emcli.models.gmm.worked:WorkedGaussians",
 }
 _loaded: dict[str, type[AnyModel]] = {}
 
@@ -25,6 +31,17 @@ def register(name: str, model: type[AnyModel]) -> None:
 def model_class(name: str) -> type[AnyModel]:
     """The model class with this name, imported on first use. Raises KeyError."""
     if name not in _loaded:
-        module, attribute = MODELS[name].split(":")
-        _loaded[name] = getattr(import_module(module), attribute)
+        _loaded[name] = cast("type[AnyModel]", _imported(MODELS[name]))
     return _loaded[name]
+
+
+def worked_steps(name: str) -> WorkedSteps[AnyModel]:
+    """What shows the E-step and the M-step of the model with this name in numbers."""
+    worked = _imported(WORKED.get(name, "emcli.models.worked:WorkedSteps"))
+    return cast("type[WorkedSteps[AnyModel]]", worked)()
+
+
+def _imported(place: str) -> object:
+    module, attribute = place.split(":")
+    found: object = getattr(import_module(module), attribute)
+    return found

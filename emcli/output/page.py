@@ -97,7 +97,7 @@ class Grid:
         return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-Block = Grid | str | Sequence[str] | None  # a table, or one line or several
+Block = Grid | str | Sequence[str | Grid] | None  # a table, or a line, or several of these
 Blocks = Sequence[Block]
 
 

@@ -91,7 +91,7 @@ def parameters(result: FitResult, width: int) -> Iterator[Block]:
     yield from within(Grid(titles, rows), width, together)
 
 
-def within(grid: Grid, width: int, together: int = 1) -> Iterator[Block]:
+def within(grid: Grid, width: int, together: int = 1) -> Iterator[Grid | str]:
     """A table of components, turned and in parts where it is too wide, and cut where it is very large."""
     what, other = "components", "parameters"
     if (width < ENDLESS and len(grid.titles) > MAX_LINES) or grid.width > width:

@@ -51,6 +51,14 @@ def test_the_help_in_the_readme_is_the_programs() -> None:
     assert shown.group(1).strip() == printed.strip()
 
 
+def test_the_worked_iteration_in_the_readme_is_the_programs() -> None:
+    command = re.search(r"`emcli (steps two_coins [^`]+)`", README)
+    shown = re.search(r"^    E-step: .*?\n(?=\nIt takes)", README, re.M | re.S)
+    assert command is not None and shown is not None
+    printed = run(*command[1].split()).stdout
+    assert re.sub("^    ", "", shown[0], flags=re.M).strip() in printed
+
+
 def test_every_picture_and_file_that_the_readme_names_is_there() -> None:
     named = re.findall(r"\]\(([^)]+)\)", README) + [f"configs/{name}" for name in re.findall(r"`(\w+\.yaml)`", README)]
     assert len(named) > 8

@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, run, run_here
 
+from emcli.files.examples import names
 from emcli.models import MODELS
 from emcli.output.plots.figure import Panel, Picture, Series
 from emcli.output.plots.terminal_renderer import drawn
@@ -361,7 +362,10 @@ def complete(shell: str, line: str, **more: str) -> subprocess.CompletedProcess[
 def test_a_shell_completes_commands_options_models_and_values(shell: str) -> None:
     for typed, expected in (
         ("emcli pre", {"predict"}),
-        ("emcli fit ", set(MODELS)),
+        ("emcli fit ", {*MODELS, *names()}),
+        ("emcli ste", {"steps"}),
+        ("emcli steps ", {*MODELS, *names()}),
+        ("emcli steps gmm --it", {"--iterations"}),
         ("emcli fit gmm --co", {"--covariance", "--columns", "--comment", "--components"}),
         ("emcli fit gmm --covariance ", {"full", "tied", "diag", "spherical"}),
         ("emcli compare gmm --mixing free,e", {"free,equal"}),
@@ -394,7 +398,7 @@ def test_bash_completes_with_the_script_of_the_readme(tmp_path: Path) -> None:
     assert done.stdout.splitlines() == ["tied", "complete -o default -F _emcli_completion emcli"]
 
 
-@pytest.mark.parametrize("command", [(), ("fit",), ("generate",), ("compare",), ("predict",)])
+@pytest.mark.parametrize("command", [(), ("fit",), ("generate",), ("compare",), ("predict",), ("steps",)])
 def test_help_fits_eighty_columns_and_shows_examples_before_options(command: tuple[str, ...]) -> None:
     said = run(*command, "--help").stdout
     assert max(map(len, said.splitlines())) <= 80

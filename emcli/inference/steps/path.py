@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from emcli.inference.search.search import SAME_OPTIMUM_INERTIA_SHARE, Event, set_aside
-from emcli.inference.starts import IterationEvent, Run
+from emcli.inference.starts import EXACT, IterationEvent, Run
 from emcli.models.base import AnyModel
 
 T = TypeVar("T")
@@ -50,6 +50,6 @@ class Path(Generic[T]):
         return run.scores[-1] >= top - (SAME_OPTIMUM_INERTIA_SHARE * abs(top) if run.model.hard else self.tol)
 
 
-def _rank(run: Run) -> tuple[bool, bool]:
-    """What `best_run` tells runs apart by before their scores."""
-    return set_aside(run), run.artefact is not None
+def _rank(run: Run) -> tuple[bool, bool, bool]:
+    """What `best_run` tells runs apart by before their scores; an optimum that was computed has no iterations."""
+    return run.kind == EXACT, set_aside(run), run.artefact is not None

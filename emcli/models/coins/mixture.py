@@ -103,19 +103,24 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
         return replace(self, heads=heads, weights=stats.rows / stats.weight if self.free else self.weights)
 
     def posterior(self, rows: Array) -> tuple[Array, Array]:
-        """Responsibilities (k, n) and log-densities (n,).
-
-        Where the terms of a row are large, their sum would lose the digits in which coins differ.
-        """
-        log_joint = self._log_odds @ rows[:3]
-        if rows[2].max(initial=0.0) > MAX_PLAIN_LOG:
-            large = slice(None) if rows[2].min() > MAX_PLAIN_LOG else np.flatnonzero(rows[2] > MAX_PLAIN_LOG)
-            heads, tails, _, greatest = rows[:, large]
-            found = log_densities(heads, tails, greatest, self.heads[:, None])
-            log_joint[:, large] = np.maximum(found, LOG_ZERO)
+        """Responsibilities (k, n) and log-densities (n,)."""
+        log_joint = self.log_densities(rows)
         log_joint += self._log_weights
         log_density = normalise(log_joint)
         return log_joint, log_density
+
+    def log_densities(self, rows: Array) -> Array:
+        """ln of the binomial density of each coin (k, n); LOG_ZERO and less where that is 0.
+
+        Where the terms of a row are large, their sum would lose the digits in which coins differ.
+        """
+        found: Array = self._log_odds @ rows[:3]
+        if rows[2].max(initial=0.0) > MAX_PLAIN_LOG:
+            large = slice(None) if rows[2].min() > MAX_PLAIN_LOG else np.flatnonzero(rows[2] > MAX_PLAIN_LOG)
+            heads, tails, _, greatest = rows[:, large]
+            exact = log_densities(heads, tails, greatest, self.heads[:, None])
+            found[:, large] = np.maximum(exact, LOG_ZERO)
+        return found
 
     def complete(self, rows: Array, weights: Array | None) -> CompleteData:
         """Complete-data scores and information in the log-odds of each coin."""

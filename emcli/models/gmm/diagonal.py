@@ -82,6 +82,12 @@ class Diagonal:
     def updated(self, rows: Array, shift: Array, second: Array) -> Self:
         return type(self)(self.variances * (second / rows[:, None] - shift * shift), self.total)
 
+    def scatter(self, rows: Array, shift: Array, second: Array) -> Array:
+        matrices = np.zeros((*shift.shape, shift.shape[1]))
+        d = range(shift.shape[1])
+        matrices[:, d, d] = self.variances * (second - rows[:, None] * shift * shift)
+        return matrices
+
     def scores(self, y: Array) -> tuple[Array, Array]:
         return y * y - 1.0, np.full(y.shape[1], 2.0)
 

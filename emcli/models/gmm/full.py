@@ -122,6 +122,11 @@ class Full:
         inner = second / rows[:, None, None] - shift[:, :, None] * shift[:, None, :]
         return type(self)(self.root @ _factor(inner), self.total)
 
+    def scatter(self, rows: Array, shift: Array, second: Array) -> Array:
+        """Weighted sums of products of deviations from the new means (k, d, d), from the same."""
+        inner = second - rows[:, None, None] * (shift[:, :, None] * shift[:, None, :])
+        return _symmetric(self.root @ inner @ self.root.transpose(0, 2, 1))
+
     shared = False  # do all components have the same parameters?
 
     def scores(self, y: Array) -> tuple[Array, Array]:

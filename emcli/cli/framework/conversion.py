@@ -28,8 +28,8 @@ class Conversion:
         except (TypeError, ValueError):
             from emcli.config.sources import is_list
 
-            if ctx.info_name == "fit" and is_list(param.name, value):
-                what = f"fit takes one value, compare takes several; got {quoted(value)}"
+            if ctx.info_name in ("fit", "steps") and is_list(param.name, value):
+                what = f"{ctx.info_name} takes one value, compare takes several; got {quoted(value)}"
                 raise SeveralValues(what, ctx=ctx, param=param) from None
             must = f"one of {', '.join(choices)};" if choices else "a number," if kind is float else "an integer,"
             what = f"must be {must} got {quoted(value)}{suggestion(value, choices or ())}"

@@ -1,0 +1,152 @@
+"""The command `steps`: EM at work on chosen rows, one iteration after another, in numbers that can be followed."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import typer
+
+from emcli.cli import options
+from emcli.errors import EmcliError, Exit, Problem, counted
+
+if TYPE_CHECKING:
+    from emcli.inference.fit import Observer
+
+DEFAULT_ROWS, DEFAULT_ITERATIONS = 3, "0,1,last"
+MAX_ROWS = 1000  # that can be chosen
+
+
+def steps(
+    ctx: typer.Context,
+    target: options.Target,
+    data: options.Rows = None,
+    rows: options.ChosenRows = None,
+    iterations: options.ChosenIterations = None,
+    k: options.Components = None,
+    covariance: options.CovarianceShape = None,
+    mixing: options.MixingWeights = None,
+    standardize: options.Standardize = None,
+    columns: options.Columns = None,
+    exclude: options.Exclude = None,
+    row_weights: options.RowWeights = None,
+    heads: options.Heads = None,
+    tosses: options.Tosses = None,
+    tails: options.Tails = None,
+    flips: options.Flips = None,
+    missing: options.MissingCells = None,
+    na: options.MissingMarks = None,
+    decimal: options.Decimal = None,
+    thousands: options.Thousands = None,
+    delimiter: options.Delimiter = None,
+    comment: options.Comment = None,
+    header: options.Header = None,
+    skip: options.SkippedLines = None,
+    memory: options.Memory = None,
+    init: options.Starts = None,
+    restarts: options.Restarts = None,
+    seed: options.Seed = None,
+    tol: options.Tolerance = None,
+    max_iter: options.Iterations = None,
+    solver: options.PlainSteps = None,
+    start: options.StartFile = None,
+    jobs: options.Jobs = None,
+    json: options.Json = None,
+    format: options.PageFormat = None,
+    width: options.Width = None,
+    quiet: options.Quiet = None,
+    verbose: options.Verbose = None,
+    debug: options.Debug = None,
+) -> int:
+    """Show EM at work: densities, responsibilities, sums and new parameters.
+
+    Examples:
+      emcli steps configs/do_batzoglou.yaml --rows 1-5
+      emcli steps configs/two_coins.yaml --rows 1,2,8 --iterations 0,1,2,last
+      emcli steps gmm sample_data/faithful.csv -k 2 --columns waiting
+      emcli steps kmeans points.csv -k 3 --start centroids.yaml --json
+
+    The run shown is that of the best start of `emcli fit` with the same options,
+    by plain EM. Numbers can be computed again with a pocket calculator.
+    """
+    from emcli.cli.fit import finish, progress
+    from emcli.cli.guard import note, warn
+    from emcli.cli.inputs import (
+        check_cluster,
+        check_tables,
+        check_twice,
+        experiment_in,
+        open_data,
+        read_start,
+        settings_in,
+        source_of,
+    )
+    from emcli.config.chosen import chosen_iterations, chosen_rows
+    from emcli.config.resolve import resolve
+    from emcli.files.inputs import check_standard_output
+    from emcli.inference.fit import fit
+    from emcli.inference.steps.path import Path
+    from emcli.inference.steps.worked import shown_run
+    from emcli.inference.steps.worked import steps as worked
+    from emcli.models import MODELS, model_class
+    from emcli.models.base import AnyModel
+    from emcli.output.decisions import decisions
+    from emcli.output.progress import fit_progress
+    from emcli.output.terminal import json_for
+
+    check_tables(format, width, bool(json), None, None, None)
+    asked_rows = None if rows is None else chosen_rows(rows, MAX_ROWS)
+    asked = chosen_iterations(DEFAULT_ITERATIONS if iterations is None else iterations)
+    experiment = None if target in MODELS else experiment_in(target, data)
+    kind = model_class(experiment.model if experiment else target)
+    source = source_of(data, experiment)
+    check_twice(target, source, start)
+    said = experiment.document if experiment else None
+    plain = {**kind.options, **({"solver": "em"} if "solver" in kind.options else {})}
+    settings = resolve(kind.name, plain, settings_in(ctx.params), said, read_start=read_start)
+    if settings.data.scheduler is not None:
+        raise EmcliError(Exit.USAGE, "steps shows single rows, and those of a cluster ('scheduler') are not here")
+    check_cluster(settings, source)
+    if verbose:
+        for line in settings.provenance.overridden:
+            note(line)
+    check_standard_output()
+
+    def itself(model: AnyModel) -> AnyModel:
+        return model
+
+    wanted = asked.numbers | {i + 1 for i in asked.numbers}
+    path = Path(settings.search.tol, itself, wanted.__contains__)
+    with ExitStack() as held:
+        bar = held.enter_context(progress(None, quiet, source))
+        bar.doing(f"reading {source or target}")
+        dataset = open_data(source, experiment, kind, settings, held, bool(verbose))[0](settings)
+        count = dataset.count + dataset.weightless
+        chosen = asked_rows or range(1, min(DEFAULT_ROWS, count) + 1)
+        if max(chosen) > count:
+            gone = f", without {dataset.dropped} with missing cells" if dataset.dropped else ""
+            what = f"'--rows' names row {max(chosen)}, but there are {counted(count, 'row')}{gone}"
+            raise EmcliError(Exit.USAGE, Problem(what, dataset.path))
+        observers: list[Observer] = [path, fit_progress(bar, kind, dataset.rows, settings)]
+        result = finish(fit(kind, dataset, settings), observers, None, settings, bar)
+        run = shown_run(result).best
+        numbers, none = asked.among(len(run.scores) - 1)
+        shown = worked(result, path.iterations(run), numbers, list(chosen))
+    if verbose:
+        for line in decisions(result):
+            note(line)
+    for warning in () if quiet else result.warnings:
+        warn(warning.slug, warning.message)
+    if json:
+        from emcli.inference.result import dumps
+        from emcli.inference.steps.document import document
+
+        sys.stdout.write(json_for(sys.stdout, dumps(document(shown))))
+    else:
+        from emcli.output.page import Page
+        from emcli.output.steps_tables import print_steps
+
+        print_steps(shown, none if iterations else [], Page.of(sys.stdout, width, format == "markdown"))
+    sys.stdout.flush()
+    return Exit.DONE

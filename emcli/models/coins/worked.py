@@ -1,0 +1,75 @@
+"""The E-step and the M-step of coins in numbers: heads and tails shared out by responsibilities."""
+
+from __future__ import annotations
+
+from math import comb, exp
+
+import numpy as np
+
+from emcli.data.rows import Rows
+from emcli.models.base import Stats
+from emcli.models.coins.mixture import BinomialMixture, BinomialStats
+from emcli.models.worked import Column, Group, Sheet, Worked, WorkedSteps, plain
+from emcli.types import Array
+
+MAX_WHOLE = 1e15  # of a binomial coefficient, up to which all its digits are shown
+
+
+class WorkedCoins(WorkedSteps[BinomialMixture]):
+    """Shows how the coins of a mixture share each row's heads and tails."""
+
+    noun = "coin"
+    density = "probability"
+    m_title = "M-step: the expected heads and tails of all rows"
+
+    def parameters(self, model: BinomialMixture, rows: Rows) -> Sheet:
+        """Mixing weight and P(heads)."""
+        weights = Column("weight", model.weights.tolist(), "parameter")
+        return Sheet([[weights, Column("P(heads)", model.heads.tolist(), "parameter", of="heads")]])
+
+    def e_step(self, model: BinomialMixture, rows: Rows) -> list[str]:
+        """The binomial probability, the responsibility, and what it shares out."""
+        return [
+            "probability of h heads, t tails = C(h + t, h) · P(heads)^h · (1 - P(heads))^t",
+            self.share_formula(),
+            self.score_formula(),
+        ]
+
+    def values(self, x: Array, rows: Rows) -> dict[str, float]:
+        """Heads and tails."""
+        return {"heads": float(x[0, 0]), "tails": float(x[1, 0])}
+
+    def log_densities(self, model: BinomialMixture, x: Array) -> Array:
+        """ln of the binomial probability of each coin (k,)."""
+        found: Array = model.log_densities(x)[:, 0]
+        return np.where(found < -1e100, -np.inf, found)
+
+    def row(self, model: BinomialMixture, x: Array, rows: Rows) -> Worked:
+        """The row's heads and tails, shared out."""
+        heads, tails = self.values(x, rows).values()
+        h, t = plain(heads), plain(tails)
+        ways = float(comb(int(heads + tails), int(heads))) if x[2, 0] < np.log(MAX_WHOLE) else None
+        shown = plain(ways) if ways is not None else f"{exp(x[2, 0]):.6g}" if x[2, 0] < 700 else ""
+        head, tail = "head" if heads == 1 else "heads", "tail" if tails == 1 else "tails"
+        about = f"{h} {head}, {t} {tail}" + (f"; C({plain(heads + tails)}, {h}) = {shown}" if shown else "")
+        numbers, sheet = self.shared(model, x, rows, parts={f"× {h}\n{head}": heads, f"× {t}\n{tail}": tails})
+        r = numbers["responsibility"]
+        numbers |= {"expected_heads": r * heads, "expected_tails": r * tails}
+        return Worked(numbers, [sheet], about, self.values(x, rows))
+
+    def sums(self, model: BinomialMixture, stats: Stats, improved: BinomialMixture, rows: Rows) -> Worked:
+        """Expected heads and tails of each coin in all rows, and its new P(heads)."""
+        assert isinstance(stats, BinomialStats)
+        heads, tails = stats.heads, stats.tails
+        quotient: Group = [
+            Column("expected\nheads", heads.tolist(), total=float(heads.sum())),
+            Column("expected\ntails", tails.tolist(), total=float(tails.sum())),
+            Column("heads\n+ tails", (heads + tails).tolist(), total=float((heads + tails).sum())),
+            Column("new\nP(heads)", improved.heads.tolist(), "parameter", of="heads"),
+            Column("was", model.heads.tolist(), "parameter", of="heads"),
+        ]
+        numbers = {"rows": stats.rows, "heads": heads, "tails": tails}
+        formula = "new P(heads) = expected heads / (expected heads + expected tails)"
+        idle = {int(i): "has no row left, and stays as it is" for i in np.flatnonzero(heads + tails == 0)}
+        sheets = [self.weights(model, stats.rows, improved, rows), Sheet([quotient], [formula])]
+        return Worked(numbers, sheets, notes=idle)

@@ -1,0 +1,295 @@
+"""EM at work as tables for people: the numbers of each step beside the formulas that lead from one to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import ceil, exp, floor, isfinite, log, log10
+
+import numpy as np
+
+from emcli.inference.steps.worked import DENSITY_DIGITS, LEAST_DIGITS, ShownIteration, ShownRow, Steps
+from emcli.models import worked_steps
+from emcli.models.worked import Column, Sheet, Worked, plain
+from emcli.output.fit_tables import objective, title, verdict
+from emcli.output.numbers import gain, number, scores, unsigned_zero
+from emcli.output.page import Block, Grid, Line, Page
+from emcli.output.parameter_tables import within
+
+SHARE_DECIMALS = 4, 6  # of responsibilities: the fewest, and the most
+PART_DIGITS = 3  # decimals of what they share out
+SUM_DIGITS = 1  # more than a parameter has that follows from the sums
+MORE_DECIMALS = 2  # of a column than its largest number needs
+MAX_COMPONENTS = 20  # in the table of a row
+MAX_PLAIN = 1e6  # of a difference, up to which it has decimals
+KINDS = {  # of steps that are no M-steps
+    "newton": "a step of Newton's method",
+    "polish": "a last step of Newton's method",
+    "escape": "a step off a saddle point",
+    "boundary": "a step to the boundary of the parameters",
+}
+RULE = 78  # characters of the line that an iteration begins with
+Shown = tuple[str, list[str], str]  # a column: its title, its cells, and what stands under them
+
+
+class Digits:
+    """How many digits numbers have, so that each can be computed again from those it follows from."""
+
+    def __init__(self, steps: Steps):
+        factors = [
+            abs(column.factor)
+            for iteration in steps.iterations
+            for row in iteration.rows
+            for column in (_columns(row.worked) if row.worked else ())
+            if column.role == "part"
+        ]
+        fewest, most = SHARE_DECIMALS
+        largest = max(factors, default=1.0)
+        self.shares = min(max(PART_DIGITS + ceil(log10(max(largest, 1.0))), fewest), most)
+        self._parameters = steps.digits()
+
+    def of(self, columns: Sequence[Column]) -> int:
+        """Significant digits of the parameters of some columns."""
+        return max((self._parameters.get(column.of, LEAST_DIGITS) for column in columns), default=LEAST_DIGITS)
+
+    def shown(self, column: Column, sums: int) -> Shown:
+        """A column as text; sums have so many significant digits."""
+        values = [cell for cell in (*column.cells, column.total) if cell is not None]
+        texts = iter(self._texts(values, column, sums))
+        cells = ["" if cell is None else next(texts) for cell in column.cells]
+        return column.title, cells, "" if column.total is None else next(texts)
+
+    def _texts(self, values: Sequence[float], column: Column, sums: int) -> list[str]:
+        if column.role in ("density", "joint"):  # a product has a digit less than what it is of, and so has a quotient
+            more = 2 if column.role == "density" else 1
+            return [from_log(value, self.shares + more) for value in values]
+        if column.role == "share":
+            return [f"{value:.{self.shares}f}" for value in values]
+        if column.role == "part":
+            return [_rounded(value, self.shares - ceil(log10(abs(column.factor) or 1.0))) for value in values]
+        if column.role == "mark":
+            return ["nearest" if value else "" for value in values]
+        if column.role == "difference" and max(map(abs, values)) < MAX_PLAIN:
+            decimals = self.of([column]) - 1 - floor(log10(column.scale)) if column.scale > 0 else DENSITY_DIGITS
+            return _without_common_zeros([_rounded(value, decimals) for value in values])
+        return _aligned(values, self.of([column]) if column.role == "parameter" else sums)
+
+
+def _aligned(values: Sequence[float], digits: int) -> list[str]:
+    """Numbers with the same decimals, so many significant digits each or more; far smaller ones on their own."""
+    needed = [digits - 1 - floor(log10(abs(value))) for value in values if value and isfinite(value)]
+    if not needed or min(needed) < 0:
+        return [number(value, digits) for value in values]
+    more = 0 if min(values) < 0 < max(values) else MORE_DECIMALS  # around 0 a small number is no small amount
+    decimals = min(max(needed), min(needed) + more, 15)
+    own = [not more or value == 0 or digits - 1 - floor(log10(abs(value))) <= decimals for value in values]
+    plain_ones = iter(
+        _without_common_zeros([_rounded(v, decimals) for v, fits in zip(values, own, strict=True) if fits])
+    )
+    return [next(plain_ones) if fits else number(v, digits) for v, fits in zip(values, own, strict=True)]
+
+
+def _columns(worked: Worked) -> list[Column]:
+    return [column for sheet in worked.sheets for group in (sheet.lead, *sheet.groups) for column in group]
+
+
+def _rounded(value: float, decimals: int) -> str:
+    return unsigned_zero(f"{round(value, min(decimals, 15)):.{min(max(decimals, 0), 15)}f}")
+
+
+def _without_common_zeros(cells: list[str]) -> list[str]:
+    """Decimals without the zeros at their ends that all of them have."""
+    while cells and all("." in cell and "e" not in cell and cell[-1] in "0." for cell in cells):
+        cells = [cell[:-1] for cell in cells]
+    return cells
+
+
+def from_log(value: float, digits: int) -> str:
+    """The number with this natural logarithm, also where it is beyond what a double holds."""
+    if not isfinite(value):
+        return "0"
+    if abs(value) < 700:
+        return f"{exp(value):#.{digits}g}".rstrip(".")
+    order = floor(value / log(10))
+    mantissa = f"{exp(value - order * log(10)):.{digits - 1}f}"
+    return f"1.{'0' * (digits - 1)}e{order + 1:+}" if mantissa.startswith("10") else f"{mantissa}e{order:+}"
+
+
+def print_steps(steps: Steps, missing: Sequence[int], page: Page) -> None:
+    """Print the iterations; `missing` are those asked for that the run does not have."""
+    result, digits = steps.result, Digits(steps)
+    blocks: list[Block] = [[title(result), *_begun(steps)]]
+    for iteration in steps.iterations:
+        blocks += _iteration(steps, iteration, digits, page)
+    lines = [verdict(result)]
+    if steps.exact is not None:
+        lines.append(
+            f"The fit itself takes the smallest inertia of all, {number(steps.exact)}, which is computed directly."
+        )
+    if missing:
+        named = ", ".join(map(str, missing))
+        lines.append(f"Not shown: iteration {named}; there is none after {len(steps.run.scores) - 1}.")
+    page.write([_for_markdown(block) for block in blocks] if page.is_markdown else blocks, lines)
+
+
+def _for_markdown(block: Block) -> Block:
+    """A block whose headings, formulas and tables Markdown tells apart."""
+    if not isinstance(block, list):
+        return block
+    made: list[str | Grid] = []
+    for part in block:
+        if isinstance(part, Grid):
+            made += [*([""] if made and made[-1] else []), part]
+        else:
+            rule, _, name = part.partition("── ")
+            made.append(f"### {name.strip('─ ')}" if name and not rule else part.replace("  ", "- ", 1))
+    return made
+
+
+def _begun(steps: Steps) -> Iterator[str]:
+    """Where the run began, and which component is which of the start values."""
+    run, result = steps.run, steps.result
+    if run.kind == "given":
+        yield "Begins at the given start values."
+        if list(steps.order) != sorted(steps.order) and len(steps.order) <= MAX_COMPONENTS:
+            which = [f"{steps.noun} {new} was given as number {old + 1}" for new, old in enumerate(steps.order, 1)]
+            yield f"Numbers are those at the end: {', '.join(which)}."
+    elif run.source is not None:
+        yield f"Begins where a move from start {run.source} led (--restarts 10 shows a start as it was drawn)."
+    else:
+        drawn = sum(other.source is None and other.kind != "exact" for other in result.ledger)
+        best = f", the best of {drawn}," if drawn > 1 else ","
+        yield f"Begins at start {run.start}{best} drawn by {run.kind} (--start FILE begins elsewhere)."
+
+
+def _iteration(steps: Steps, shown: ShownIteration, digits: Digits, page: Page) -> Iterator[Block]:
+    worked, k = worked_steps(steps.result.kind.name), len(steps.order)
+    noun = worked.noun
+    labels = [str(i) for i in range(1, k + 1)]
+    name = f"Iteration {shown.number}" + (": the start" if shown.number == 0 else "")
+    if shown.step not in (None, "em"):
+        name += f", by {KINDS.get(shown.step, shown.step)}"
+    yield [
+        Line(f"── {name} ".ljust(min(RULE, page.width), "─"), "bold"),
+        _score(steps, shown),
+        *_parameters(shown.sheet, labels, noun, digits, page.width),
+    ]
+    if shown.rows:
+        yield [Line(worked.e_title.format(noun=noun), "bold"), *_indented(shown.e_step)]
+    for row in shown.rows:
+        yield list(_row(row, labels, noun, digits, page.width))
+    yield from _m_step(steps, shown, labels, noun, digits, page)
+
+
+def _score(steps: Steps, shown: ShownIteration) -> str:
+    value = shown.measures.objective
+    text = scores([value], 6)[0] if value is not None else "unknown"
+    line = f"{objective(steps.result)} {text}"
+    if shown.gain is None or value is None:
+        return line
+    return f"{line} ({gain(value, value - shown.gain)} since iteration {shown.number - 1})"
+
+
+def _parameters(sheet: Sheet, labels: Sequence[str], noun: str, digits: Digits, width: int) -> Iterator[Grid | str]:
+    columns = [digits.shown(column, 0) for group in sheet.groups for column in group]
+    yield from within(_grid([(noun, list(labels), ""), *columns]), width)
+
+
+def _indented(lines: Sequence[str]) -> list[str]:
+    return [f"  {line}" for line in lines]
+
+
+def _row(row: ShownRow, labels: Sequence[str], noun: str, digits: Digits, width: int) -> Iterator[Grid | str]:
+    often = "" if row.weight == 1 else f" (weight {plain(row.weight)})"
+    if row.worked is None:
+        why = "has weight 0" if row.weight == 0 else f"says nothing of the {noun}s"
+        yield f"Row {row.number} {why}, and is left out of all sums."
+        return
+    yield f"Row {row.number}{often}: {row.worked.about}"
+    kept = _likeliest(row.worked, len(labels))
+    for sheet in row.worked.sheets:
+        chosen = sheet if kept is None else sheet.ordered(kept)
+        yield from _apart(_sheet(chosen, [labels[i] for i in kept or range(len(labels))], noun, digits, width))
+    if kept is not None:
+        yield f"Not shown: the {len(labels) - len(kept)} {noun}s that are farthest from it; --json has all."
+
+
+def _likeliest(worked: Worked, k: int) -> list[int] | None:
+    """The components to show of a row where there are very many; None: all of them."""
+    if k <= MAX_COMPONENTS:
+        return None
+    near = worked.numbers.get("responsibility", -worked.numbers.get("squared_distance", np.zeros(k)))
+    return sorted(np.argsort(-near, kind="stable")[:MAX_COMPONENTS].tolist())
+
+
+def _m_step(
+    steps: Steps, shown: ShownIteration, labels: Sequence[str], noun: str, digits: Digits, page: Page
+) -> Iterator[Block]:
+    """The step to the next iteration, with the sums that an M-step takes."""
+    if shown.next_step not in (None, "em"):
+        yield f"No M-step leads on from here, but {KINDS.get(shown.next_step, shown.next_step)}; --solver em has none."
+        return
+    heading = worked_steps(steps.result.kind.name).m_title
+    if shown.collapse is not None:
+        yield [Line(heading, "bold"), f"  It has no maximum: {shown.collapse}."]
+        return
+    assert shown.sums is not None
+    lines: list[str] = [Line(heading, "bold")]
+    if shown.next_step is None:
+        lines.append("  one more, which the fit does not make: it ends here")
+    if steps.result.data.row_weights is not None:
+        lines.append("  each row as often as its weight says")
+    for sheet in shown.sums.sheets:
+        lines += _indented(sheet.formulas)
+        if sheet.groups:
+            yield [*lines, *_apart(_sheet(sheet, labels, noun, digits, page.width))]
+            lines = []
+    notes = [f"{noun.capitalize()} {i + 1} {note}." for i, note in sorted(shown.sums.notes.items())]
+    if not shown.sums.sheets:
+        notes.append("Not shown: sums of so many columns; --json has them.")
+    if lines or notes:
+        yield [*lines, *notes]
+
+
+def _sheet(sheet: Sheet, labels: Sequence[str], noun: str, digits: Digits, width: int) -> Iterator[Grid]:
+    """The tables of a sheet, cut between groups where it is too wide."""
+    if not sheet.groups:
+        return
+    every = [column for group in (sheet.lead, *sheet.groups) for column in group]
+    sums = digits.of(every) + SUM_DIGITS
+    names: Shown = (noun, list(labels), "sum")
+    lead = [names, *(digits.shown(column, sums) for column in sheet.lead)]
+    groups = [[digits.shown(column, sums) for column in group] for group in sheet.groups]
+    yield from (_grid(columns) for columns in _packed(lead, groups, width))
+
+
+def _apart(grids: Iterator[Grid]) -> Iterator[Grid | str]:
+    """Tables with an empty line between them."""
+    for i, grid in enumerate(grids):
+        yield from ([""] if i else [])
+        yield grid
+
+
+def _packed(lead: list[Shown], groups: Sequence[list[Shown]], width: int) -> Iterator[list[Shown]]:
+    """Columns of tables that fit a width, those of one group in one table where that is possible."""
+    columns = list(lead)
+    for more in groups:
+        if _grid([*columns, *more]).width <= width:
+            columns += more
+            continue
+        if len(columns) > len(lead):
+            yield columns
+            columns = list(lead)
+        for column in more:
+            if len(columns) > len(lead) and _grid([*columns, column]).width > width:
+                yield columns
+                columns = list(lead)
+            columns.append(column)
+    if len(columns) > len(lead):
+        yield columns
+
+
+def _grid(columns: Sequence[Shown]) -> Grid:
+    rows = list(zip(*(cells for _, cells, _ in columns), strict=True))
+    if any(total for _, _, total in columns[1:]):
+        rows.append(tuple(total for _, _, total in columns))
+    return Grid([title for title, _, _ in columns], rows)
