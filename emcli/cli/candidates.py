@@ -22,7 +22,7 @@ from emcli.config.resolve import resolve, resolve_grid
 from emcli.config.settings import Settings
 from emcli.data.dataset import Dataset
 from emcli.errors import EmcliError, Exit
-from emcli.files.examples import experiment_path
+from emcli.files.examples import data_path, experiment_path
 from emcli.files.inputs import will_read
 from emcli.inference.assignments import assignments
 from emcli.inference.fit import Events
@@ -211,6 +211,8 @@ def _data(document: FitDocument) -> Dataset | None:
     kind, source = model_class(document["model"]), str(document["data"].get("source"))
     try:
         said = Document(source, {"fit": dict(document["settings"])})
+        if not os.path.isfile(source):
+            source = data_path(os.path.splitext(os.path.basename(source))[0])  # an example's rows, found by name
         if not os.path.isfile(source):
             return None
         settings = resolve(kind.name, kind.options, {}, said, read_start=read_start)

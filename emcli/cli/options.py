@@ -38,9 +38,11 @@ def first_word(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def explained(incomplete: str) -> list[str]:
     """Complete a warning or a word that the manual explains."""
-    from emcli.files.manual import key, names
+    from emcli.files.manual import key, names, sections
 
-    return sorted(name for name in names() if name.startswith(key(incomplete)))
+    headings = [key(each.name) for each in sections()]
+    fitting = [sorted(name for name in some if name.startswith(key(incomplete))) for some in (headings, names())]
+    return fitting[0] or fitting[1]  # of another name, such as `ari`, only where no heading begins so
 
 
 def several(key: str) -> Complete:

@@ -73,6 +73,15 @@ def test_they_are_copied_into_a_new_or_empty_folder_whole_or_not_at_all(tmp_path
     assert fitted.returncode == 0
 
 
+def test_saved_fits_of_an_example_are_compared_with_its_rows(tmp_path: Path) -> None:
+    for k in (2, 3):
+        run("fit", "kmeans", "iris", "-k", k, "--restarts", 2, "-q", "-o", f"{k}.json", cwd=tmp_path)
+    compared = run("compare", "2.json", "3.json", "--json", cwd=tmp_path)
+    assert "data-not-at-hand" not in compared.stderr and json.loads(compared.stdout)["criterion"] == "silhouette"
+    (tmp_path / "iris.csv").write_text("x\n1\n2\n3\n")  # a file of that name is looked at, and not an example
+    assert "[data-not-at-hand]" in run("compare", "2.json", cwd=tmp_path).stderr
+
+
 def test_a_word_close_to_an_example_is_suggested() -> None:
     done = run("fit", "two_coin")
     assert done.returncode == 2

@@ -184,4 +184,5 @@ def test_a_section_is_wrapped_to_the_width_and_is_plain_text() -> None:
 def test_words_are_completed_by_a_shell() -> None:
     assert options.explained("found") == ["found-once"]
     assert options.explained("Log_l") == ["log-likelihood"]
+    assert options.explained("ar") == ["artefact"] and options.explained("ari") == ["ari"]
     assert {"sd", "silhouette", "start", "slow"} <= set(options.explained("s"))

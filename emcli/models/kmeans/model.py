@@ -15,7 +15,7 @@ from emcli.config.settings import ModelSettings
 from emcli.data.points import POINTS, lopsided, rounded, uniform
 from emcli.data.rows import Requirements, Rows, batch_chunks
 from emcli.data.scaling import Scaling, ScalingRule, weighed
-from emcli.errors import FitWarning
+from emcli.errors import FitWarning, counted
 from emcli.models.base import Measures, Model, first_pair
 from emcli.models.em import Step, pooled_e_step
 from emcli.models.kmeans.assignment import KMeansStats, cluster_sums, memberships, nearest
@@ -286,7 +286,7 @@ class KMeans(Model[KMeansStats]):
         """Warnings of refilled clusters and of an inertia of 0."""
         found = []
         if self.refilled:
-            what = f"a cluster lost all its rows {self.refilled} times on the way, and "
+            what = f"a cluster lost all its rows {counted(self.refilled, 'time')} on the way, and "
             what += "took the row farthest from its centroid each time"
             found.append(FitWarning("empty-cluster", what))
         if stats.score == 0:
