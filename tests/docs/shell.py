@@ -16,7 +16,7 @@ from conftest import PLAIN, ROOT, run_here
 OPERATORS = {"|", ">", "&&"}
 STATED = re.compile(r"#.*\bexits? (?:with )?([0-9]+)")  # the exit code that a page states beside a command
 MADE_BY_NOBODY = {"configs", "sample_data"}  # what `emcli examples` puts there
-_done: dict[tuple[str, ...], Done] = {}  # commands of examples alone, for all pages
+_done: dict[tuple[str, ...], tuple[Done, dict[str, bytes]]] = {}  # of commands that read examples alone: what they made
 
 
 class Done(NamedTuple):
@@ -70,18 +70,23 @@ def run_line(line: str, folder: Path) -> Done:
 
 
 def _run(words: list[str], folder: Path, given: str) -> Done:
-    """One command; that of emcli which makes and reads no file but examples is run once."""
+    """One command; one of emcli that reads no file but examples is run once for all pages."""
     if words[0] != "emcli":
         ended = subprocess.run(words, input=given, capture_output=True, text=True, cwd=folder, check=False)
         return Done(ended.stdout, ended.stderr, ended.returncode)
     own = {path.name for path in folder.iterdir()} - MADE_BY_NOBODY
-    key, shared = tuple(words), not given and not any(word.split("/")[0] in own for word in words)
-    if shared and key in _done:
-        return _done[key]
-    here = run_here(words[1:], folder, given.encode())
-    done = Done(here.stdout, here.stderr, here.returncode)
-    if shared and {path.name for path in folder.iterdir()} - MADE_BY_NOBODY == own:
-        _done[key] = done
+    read = [word for word, before in zip(words, ["", *words], strict=False) if before != "-o"]
+    key, shared = tuple(words), not given and not any(word.split("/")[0] in own for word in read)
+    if not (shared and key in _done):
+        here = run_here(words[1:], folder, given.encode())
+        made = [path for path in folder.iterdir() if path.name not in own | MADE_BY_NOBODY or path.name in words]
+        done = Done(here.stdout, here.stderr, here.returncode)
+        if not shared or any(path.is_dir() for path in made):
+            return done
+        _done[key] = done, {path.name: path.read_bytes() for path in made}
+    done, files = _done[key]
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
     return done
 
 

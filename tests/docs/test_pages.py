@@ -93,6 +93,11 @@ def test_every_option_that_a_page_names_is_one(page: Path) -> None:
     assert named <= known
 
 
+def test_the_index_leads_to_every_page() -> None:
+    index = ROOT / "docs" / "index.md"
+    assert {page.name for page in PAGES} - {"index.md"} <= set(links(TEXTS[index]))
+
+
 @pytest.mark.parametrize(
     ("shown", "is_shown"),
     [
