@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from emcli.cli import options
-from emcli.errors import EmcliError, Exit, Problem, counted
+from emcli.errors import EmcliError, Exit, Problem, counted, listed
 
 if TYPE_CHECKING:
     from emcli.config.experiment import Experiment
@@ -153,8 +153,8 @@ def fit(
     for warning in () if quiet else result.warnings:
         warn(warning.slug, warning.message)
     if (beyond := picture.unreached(result)) and not quiet:
-        steps = counted(result.best.iterations, "iteration")
-        warn("iterations", f"the fit ended after {steps}: drawn in place of {beyond[0]}")
+        ended = f"the fit ended after {counted(result.best.iterations, 'iteration')}"
+        warn("iterations", f"{ended}, which is drawn in place of {listed([*map(str, beyond)])}")
     as_json = bool(json) or output == "-"
     text = ""
     if file or as_json:

@@ -137,12 +137,19 @@ def test_iterations_stand_side_by_side_with_the_inertia_beside(tmp_path: Path) -
     inertias = [document["trace"][i]["inertia"] for i in (0, last)]
     assert dots["y"] == pytest.approx([inertias[1], inertias[0], inertias[1]], rel=1e-5)
     done = run(*words, "--iterations", "data,1,2,500")
-    assert done.returncode == 0 and f"the fit ended after {last} iterations" in done.stderr
+    assert done.returncode == 0 and f"after {last} iterations, which is drawn in place of 500 [" in done.stderr
     titles = [panel["title"] for panel in described_in(path)["panels"]]
     assert titles == ["The data", "After 1 iteration", "After 2 iterations", f"End, after {last} iterations", "Inertia"]
     assert run(*words, "--iterations", "data", "-q").returncode == 0
-    [alone] = described_in(path)["panels"]
+    [alone] = described_in(path)["panels"]  # without the inertia: nothing is fitted yet
     assert alone["title"] == "The data" and [one["count"] for one in alone["series"]] == [600]
+
+
+def test_what_is_found_directly_is_one_frame_whatever_the_iterations(tmp_path: Path) -> None:
+    path = tmp_path / "p.svg"
+    words = ("fit", "kmeans", SAMPLES / "galaxies.csv", "-k", 3, "-q", "--iterations", "0,1,last", "--plot", path)
+    assert run(*words).returncode == 0
+    assert [panel["title"] for panel in described_in(path)["panels"]] == ["Found directly", "Inertia"]
 
 
 def test_frames_stand_below_each_other_in_the_terminal() -> None:
@@ -207,6 +214,9 @@ def test_true_groups_have_the_colours_of_the_components_that_found_them() -> Non
     made = true_film("kmeans", "iris.csv", list("cba"), np.repeat(backwards, 50), {"centroids": [[1, 2, 3, 4]]}, k=3)
     assert [one.label for one in made.frames[0].panel.series] == ["true 1", "true 2", "true 3"]
     assert [one.colour for one in made.frames[0].panel.series] == [0, 1, 2]
+    labels = np.arange(500) % 2  # of rows of which equal ones are merged
+    made = true_film("coins", "two_coins.csv", ["even", "odd"], labels)
+    assert [one.y.sum() for one in made.frames[0].panel.series] == [250, 250]
     two = true_film("gmm", "iris_species.csv", k=2, truth="species")  # one group more than components
     found = {one.label: one.colour for one in two.frames[0].panel.series}
     assert found["setosa"] == 0 and sorted(found.values()) == [0, 1, 2]

@@ -12,7 +12,8 @@ import numpy as np
 
 from emcli.output.plots.figure import Panel
 from emcli.output.plots.frames import Film
-from emcli.output.plots.matplotlib_axes import INK, PALETTE, STYLE, draw_legends, draw_panel
+from emcli.output.plots.matplotlib_axes import INK, PALETTE, STYLE, draw_panel
+from emcli.output.plots.matplotlib_legends import draw_legends
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

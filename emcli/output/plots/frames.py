@@ -27,7 +27,7 @@ from emcli.output.plots.scenes.plane import Plane
 from emcli.output.plots.scenes.scene import DIRECT, Groups, Scene, Snapshot
 
 LONGEST_NAME = 50  # characters of a source in a heading
-START_SHARE = 3.0  # of the height of the climb that the start may be below its top, to be shown
+START_SHARE = 3.0  # of the height of the later climb that the start may be below its top, to be shown
 # Of each model its scenes where the rows have one column and where they have more.
 SCENES: dict[type[AnyModel], tuple[type[Scene], type[Scene]]] = {
     KMeans: (ClusterLine, ClusterPlane),
@@ -56,16 +56,16 @@ class Film:
 def film(result: FitResult, history: History, wanted: Sequence[Moment] | None = None) -> Film:
     """The frames of a fit at the wanted moments, each once; None: the data, and all iterations that were kept.
 
-    Wanted iterations beyond the last are left out.
+    The last stands for wanted iterations that the fit does not have.
     """
     scene = scene_of(result, history)
     known = {snapshot.iteration: snapshot for snapshot in scene.snapshots}
-    shown = (DATA, *known) if wanted is None else reached(wanted, scene.fit.iteration)
-    frames = [
-        Frame(None, scene.data()) if moment == DATA else Frame(int(moment), scene.frame(known[int(moment)]))
-        for moment in shown
-        if moment == DATA or moment in known
-    ]
+    shown = [DATA, *known] if wanted is None else reached(wanted, scene.fit.iteration)
+    # What was found directly is at every iteration the same.
+    iterations = dict.fromkeys(moment if moment in known else scene.fit.iteration for moment in shown if moment != DATA)
+    frames = [Frame(i, scene.frame(known[i])) for i in map(int, iterations)]
+    if DATA in shown:
+        frames.insert(0, Frame(None, scene.data()))
     return Film(heading(result), frames, climb(result))
 
 
@@ -132,9 +132,12 @@ def climb(result: FitResult) -> Panel:
     """Log-likelihood, or inertia where the model has one, of the best start against the iteration."""
     best, measure = result.best, result.objective_name
     x, y = thinned([each.objective for each in result.measures(best)[: best.iterations + 1]])
-    y_range = None if result.inertia is not None or not len(y) else climb_range([y])
-    if y_range and y[0] > y_range[1] - START_SHARE * (y_range[1] - y_range[0]):
-        y_range = None  # the start is not so low that nothing else could be seen
+    y_range = None
+    if result.inertia is None and len(y):
+        y_range = climb_range([y], [np.append(y[:1], y)])
+        later = climb_range([y])
+        if later and y[0] < later[1] - START_SHARE * (later[1] - later[0]):
+            y_range = later  # beside a start so low nothing else could be seen
     shape, stroke = ("line", "bold") if len(x) > 1 else ("points", "normal")
     series = [Series(shape, x, y, None, 0, stroke)]
     return Panel(measure.capitalize(), "iteration", measure, series, whole=True, y_range=y_range)

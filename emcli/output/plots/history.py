@@ -35,8 +35,10 @@ class KeptModels:
             self.models = {i: m for i, m in self.models.items() if self._always(i) or i % self.stride == 0}
 
     def shorten(self) -> None:
-        """Keep the models of the first few iterations and the wanted ones alone."""
-        self.models = {i: m for i, m in self.models.items() if self._always(i)}
+        """Keep the models of the first few iterations, and the wanted ones unless they are too large, alone."""
+        numbers = sum(model.parameters_count for i, model in self.models.items() if i in self.wanted)
+        kept = self._always if numbers <= MAX_KEPT_NUMBERS else lambda i: i <= EARLY_ITERATIONS
+        self.models = {i: m for i, m in self.models.items() if kept(i)}
 
     def _always(self, iteration: int) -> bool:
         return iteration <= EARLY_ITERATIONS or iteration in self.wanted

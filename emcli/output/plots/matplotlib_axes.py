@@ -1,4 +1,4 @@
-"""Drawing one panel by matplotlib, and the legends of several."""
+"""Drawing one panel by matplotlib."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from emcli.output.plots.figure import Panel, Series, middled
 from emcli.types import Array
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#7A4A1E")  # Okabe & Ito (2008), and brown
 LIGHT = (1, 4, 5)  # of these, on which dark letters are read better
@@ -25,8 +23,8 @@ INK, FAINT = "#222222", "#BBBBBB"
 DASHES = ("-", "-.", ":", (0, (7, 1, 1, 1, 1, 1)))
 MARKERS, HATCHES = ("o", "^", "s", "D"), ("", "////", "....", "xxxx")
 WIDTHS = {"thin": 0.7, "normal": 1.5, "bold": 2.2, "dashed": 1.2}
-MOST_LABELS = 12  # beyond these a legend hides more than it tells
 MOST_SHAPES = 2000  # dots beyond which they are drawn as an image, so that an SVG stays small
+ABOVE = 100_000  # where numbers are, above all that they could be hidden by
 LONGEST = 400  # characters of foreign text that are looked at
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -139,7 +137,7 @@ def _marks(axes: Axes, series: Sequence[Series]) -> None:
             ink = "white" if one.colour is None or one.colour % len(PALETTE) not in LIGHT else "black"
             axes.text(
                 float(one.x[-1]), float(one.y[-1]), said, size=size, color=ink, weight="bold",
-                ha="center", va="center_baseline", zorder=90, clip_on=True,
+                ha="center", va="center_baseline", zorder=ABOVE + 2, clip_on=True,
             )  # fmt: skip
             continue
         x = min(float(one.x[-1]), right)
@@ -149,9 +147,10 @@ def _marks(axes: Axes, series: Sequence[Series]) -> None:
             continue
         taken.append(place)
         below = one.kind == "points" and place[1] > 0.95
-        away = ((0, -9 if below else 2), "center", "bottom") if one.kind == "points" else ((4, 0), "left", "center")
+        away = ((4, -9) if below else (0, 2), "left" if below else "center", "bottom")
+        away = away if one.kind == "points" else ((4, 0), "left", "center")
         note = axes.annotate(said, at, away[0], textcoords="offset points", ha=away[1], va=away[2], fontsize=7.5)
-        note.set(color=ink_of(one.colour), annotation_clip=False, zorder=91)
+        note.set(color=ink_of(one.colour), annotation_clip=False, zorder=ABOVE + 3)
         if one.kind == "points":
             note.set(weight="bold", fontsize=8.5, path_effects=[withStroke(linewidth=2, foreground="white")])
 
@@ -191,11 +190,11 @@ def _points(axes: Axes, series: Series, depth: int, crowd: int, as_image: bool) 
         size = 11.5 if series.mark else 9
         how = {"marker": "o" if series.mark else "X", "markersize": size, "markerfacecolor": ink}
         how |= {"markeredgecolor": "white", "markeredgewidth": 1.2}
-        depth += 40
+        depth = ABOVE + 1
     elif series.stroke == "dashed":
         halo = [withStroke(linewidth=4, foreground="white")]
         how = {"marker": "+", "markersize": 13, "markeredgecolor": INK, "markeredgewidth": 2, "path_effects": halo}
-        depth += 41
+        depth = ABOVE
     else:
         size = 2.0 if crowded else 3.0 if crowd > 900 else 4.5
         faint = 0.35 if crowded else 0.6 if crowd > 60 else 1.0
@@ -237,52 +236,6 @@ def _density(axes: Axes, series: Series, beside: Sequence[Series]) -> None:
     extent = (series.x[0], series.x[-1], series.y[0], series.y[-1])
     axes.imshow(image, origin="lower", aspect="auto", extent=extent, interpolation="nearest")
     axes.plot([], [], linestyle="none", marker="s", color=ink_of(series.colour), label=_said(series))
-
-
-def draw_legends(part: Figure | SubFigure, axes: Sequence[Axes], together: bool = False) -> None:
-    """One legend below axes that show the same things, or that are to have it `together`; else one below each."""
-    from matplotlib.transforms import ScaledTranslation
-
-    root = axes[0].get_figure(root=True)
-    assert root is not None
-    whole = root.get_figwidth()
-    found = [one.get_legend_handles_labels() for one in axes]
-    most: set[str] = max((set(labels) for _, labels in found), key=len)
-    if together or (len(axes) > 1 and all(most.issuperset(labels) and len(labels) > 1 for _, labels in found)):
-        every = {
-            label: handle for handles, labels in reversed(found) for handle, label in zip(handles, labels, strict=True)
-        }
-        names = list(dict.fromkeys(label for _, labels in found for label in labels))
-        _legend(part, [every[name] for name in names], names, whole, loc="outside lower center")
-        return
-    for one, (handles, labels) in zip(axes, found, strict=True):
-        below = one.transAxes + ScaledTranslation(0, -0.4, root.dpi_scale_trans)
-        width = whole / len(axes)
-        _legend(one, handles, labels, width, loc="upper center", bbox_to_anchor=(0.5, 0.0), bbox_transform=below)
-
-
-def _legend(
-    owner: Axes | Figure | SubFigure, handles: Sequence[Artist], labels: Sequence[str], width: float, **where: Any
-) -> None:
-    """A legend of at most that width in inches; of many numbered things it names the first."""
-    from matplotlib import rcParams
-    from matplotlib.lines import Line2D
-
-    kept = list(zip(handles, labels, strict=True))
-    numbered = [pair for pair in kept if pair[1].rpartition(" ")[2].isdigit()]
-    if len(kept) > MOST_LABELS and len(numbered) > 4:
-        kept = [pair for pair in kept if pair not in numbered[3:-1]]
-        place = kept.index(numbered[-1])
-        kept[place] = (numbered[-1][0], f"… {numbered[-1][1]}")
-    if kept:
-        size = rcParams["legend.fontsize"] / 8
-        columns = int(width / (0.35 + 0.06 * max(len(label) for _, label in kept)) / size)
-        columns = max(1, min(columns, len(kept)))
-        legend = owner.legend(*zip(*kept, strict=True), ncols=columns, handlelength=1.6, columnspacing=1.2, **where)
-        for handle in filter(None, legend.legend_handles):  # small faint dots are for crowds
-            handle.set_alpha(None)
-            if isinstance(handle, Line2D):
-                handle.set_markersize(min(max(handle.get_markersize(), 5), 9))
 
 
 def ink_of(colour: int | None) -> str:

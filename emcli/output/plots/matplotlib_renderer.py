@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from emcli.errors import EmcliError, Exit, quoted, to_install
 from emcli.output.plots.figure import Panel, Picture, described
 from emcli.output.plots.form import ANIMATIONS, AS_USUAL, Form
-from emcli.output.plots.matplotlib_axes import INK, STYLE, draw_legends, draw_panel, fitted
+from emcli.output.plots.matplotlib_axes import INK, STYLE, draw_panel, fitted
+from emcli.output.plots.matplotlib_legends import draw_legends
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure

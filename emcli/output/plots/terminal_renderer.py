@@ -16,6 +16,7 @@ from emcli.types import Array
 
 COLOURS, NEUTRAL = ("blue", "yellow", "green", "red", "cyan", "magenta"), "#888888"
 CHARACTERS = "123456789abcdefghijklmnopqrstuvwxyz"  # of components where there is no colour
+STROKES = {("points", "thin"): "o", ("points", "bold"): "x", ("points", "dashed"): "+", ("line", "dashed"): "-"}
 NEUTRAL_CHARACTERS = {"points": "x", "line": ".", "bars": "|", "density": ":"}
 MAX_SPARSE_POINTS = 12  # points that are no crowd
 PANEL_HEIGHTS = 8, 16  # lines that a panel may have
@@ -55,6 +56,7 @@ def _lines(panel: Panel, width: int, height: int, braille: bool) -> list[str]:
         return named_lines(panel, width, braille)
     series = [one for one in panel.series if len(one.x) and len(one.y) and one.stroke != "none"]
     named = [one for one in series if one.label]
+    series.sort(key=lambda one: one.stroke != "dashed")  # what was found lies over what is true
     crowded = any(one.kind == "points" and len(one.x) > MAX_SPARSE_POINTS for one in series)
     points = [*map(_points, series)]
     x, y = (Axis.of([pair[i] for pair in points], limits) for i, limits in enumerate((panel.x_range, panel.y_range)))
@@ -114,9 +116,10 @@ def _points(series: Series) -> tuple[Array, Array]:
 
 def _character(series: Series, crowded: bool) -> str:
     """What a series is drawn with where there is no colour; a line between many points must not look like them."""
-    emphasis = series.stroke in ("bold", "dashed") and series.kind == "points"
-    if series.colour is None or emphasis or series.stroke == "dashed" or (crowded and series.kind == "line"):
-        return "o" if series.kind == "points" and series.stroke == "thin" else NEUTRAL_CHARACTERS[series.kind]
+    if (series.kind, series.stroke) in STROKES:
+        return STROKES[series.kind, series.stroke]
+    if series.colour is None or (crowded and series.kind == "line"):
+        return NEUTRAL_CHARACTERS[series.kind]
     return CHARACTERS[series.colour % len(CHARACTERS)]
 
 

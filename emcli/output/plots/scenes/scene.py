@@ -147,7 +147,7 @@ class Scene(ABC):
         if self.begin == DIRECT:
             return DIRECT
         if iteration == 0:
-            return self.begin if last else f"{self.begin} and end: no iteration"
+            return self.begin if last else f"{self.begin}; no iteration"
         return f"{'End, after' if iteration == last else 'After'} {counted(iteration, 'iteration')}"
 
 
