@@ -36,7 +36,9 @@ figures: $(READY)  ## draw the figures of the article into docs/figures
 	@$(BIN)/emcli fit gmm sample_data/faithful.csv -k 2 -q --init random --plot docs/figures/faithful.svg > /dev/null
 	@$(BIN)/emcli compare gmm sample_data/faithful.csv -k 1-5 --covariance full,tied -q \
 	  --plot docs/figures/compare.svg > /dev/null
-	@ls docs/figures/*.svg
+	@$(BIN)/emcli fit gmm sample_data/faithful.csv -k 2 --init random -q --size 8.6x4.3 --dpi 80 \
+	  --plot docs/figures/em.gif > /dev/null
+	@ls docs/figures/*
 
 docs: $(READY)  ## make the tables of docs/ anew, from the code
 	@$(BIN)/python -m tests.docs --write

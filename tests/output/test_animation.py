@@ -166,6 +166,32 @@ def test_without_pillow_an_animation_is_refused(monkeypatch: pytest.MonkeyPatch)
     hold(Done(done.returncode, done.stdout, done.stderr), 2, said)
 
 
+def test_the_animation_of_the_readme_is_made_with_the_other_figures() -> None:
+    assert _words() and "docs/figures/em.gif" in (ROOT / "README.md").read_text()
+    with Image.open(ROOT / "docs" / "figures" / "em.gif") as kept:
+        assert kept.n_frames > 10 and kept.size == (688, 344)
+    assert (ROOT / "docs" / "figures" / "em.gif").stat().st_size < 500_000
+
+
+@pytest.mark.slow
+def test_the_animation_of_the_readme_shows_what_the_program_draws(tmp_path: Path) -> None:
+    words = [str(ROOT / word) if word.endswith(".csv") else word for word in _words()]
+    made = Image.open(io.BytesIO(drawn(tmp_path, "em.gif", *words)[0]))
+    with Image.open(ROOT / "docs" / "figures" / "em.gif") as kept:
+        assert (made.n_frames, made.size) == (kept.n_frames, kept.size)
+        for one, other in zip(ImageSequence.Iterator(made), ImageSequence.Iterator(kept), strict=True):
+            apart = np.abs(np.asarray(one.convert("RGB"), int) - np.asarray(other.convert("RGB"), int))
+            assert (
+                apart.max(axis=2) > 60
+            ).mean() < 0.01  # other versions of fonts and libraries draw a little otherwise
+
+
+def _words() -> list[str]:
+    """What `make figures` types after `emcli fit` to draw it."""
+    recipes = " ".join((ROOT / "Makefile").read_text().replace("\\\n", " ").split())
+    return recipes.partition(" --plot docs/figures/em.gif")[0].rpartition("/emcli fit ")[2].split()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["em.gif", "em.html"])
 @pytest.mark.parametrize(("rows", "k"), [(19_999, 9), (1_000_000, 4)])

@@ -435,7 +435,7 @@ def _commands() -> dict[str, list[str]]:
 
 
 def test_every_figure_of_the_documentation_is_made() -> None:
-    assert set(_commands()) == {path.stem for path in FIGURES.iterdir()}
+    assert set(_commands()) == {path.stem for path in FIGURES.glob("*.svg")}
     of_the_article = {"blobs_data", "blobs", "two_coins", "mixture_1d_data", "mixture_1d", "heights_data"}
     assert {*of_the_article, "do_batzoglou", "compare"} <= set(_commands())
 
