@@ -145,6 +145,11 @@ def test_every_warning_is_explained_where_it_is_met(tmp_path: Path) -> None:
             assert f"{title} {known.part(title).replace('`', '')}" in plain
 
 
+def test_the_start_alone_can_be_reported(tmp_path: Path) -> None:
+    page, _ = reported(tmp_path, "kmeans", FAITHFUL, "-k", 2, "--restarts", 1, "--max-iter", 0)
+    assert len(page.pictures()) >= 1 and page.texts["h2"][0] == "Parameters" and page.tables
+
+
 def test_a_report_that_cannot_be_is_refused_before_the_fit(tmp_path: Path) -> None:
     refused(("--report", "r.pdf"), 2, "'--report' must end in .html", "r.pdf")
     refused(("--report", "-"), 2, "'--report' must end in .html")

@@ -11,6 +11,7 @@ from importlib.resources import files
 from emcli.errors import MAX_LINE, escaped
 from emcli.output.page import BAD, GOOD, Block, Grid, Line
 
+CLASSES = {GOOD: "good", BAD: "bad"}
 MEDIA = {"svg": "image/svg+xml", "png": "image/png", "webp": "image/webp"}
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -44,7 +45,7 @@ def marked(sentence: str) -> str:
 def paragraph(line: str, kind: str = "") -> str:
     """A line as a paragraph of a class; a good or bad ending has its colour."""
     if isinstance(line, Line):
-        kind = f"{kind} {({GOOD: 'good', BAD: 'bad'})[line.colour]}".strip()
+        kind = f"{kind} {CLASSES.get(line.colour, '')}".strip()
     return f"<p{_class(kind)}>{text(line)}</p>\n"
 
 
