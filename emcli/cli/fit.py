@@ -207,7 +207,7 @@ def finish(
     try:
         result = observe(events, *observers)
     except ParameterFault as fault:
-        raise EmcliError(Exit.USAGE, _start_problem(fault, settings, experiment)) from None
+        raise EmcliError(Exit.USAGE, start_problem(fault, settings, experiment)) from None
     result = _with_truth(result, experiment, settings)
     if settings.search.bootstrap is None:
         return result
@@ -218,7 +218,7 @@ def finish(
     return observe(bootstrapped(result, replicates), replicate_progress(bar, replicates))
 
 
-def _start_problem(fault: ParameterFault, settings: Settings, experiment: Experiment | None) -> Problem:
+def start_problem(fault: ParameterFault, settings: Settings, experiment: Experiment | None) -> Problem:
     """What is wrong with given start values, at its place where they stand in the experiment."""
     from emcli.config.places import dotted
 

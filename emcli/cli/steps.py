@@ -70,7 +70,7 @@ def steps(
     The run shown is that of the best start of `emcli fit` with the same options,
     by plain EM. Numbers can be computed again with a pocket calculator.
     """
-    from emcli.cli.fit import finish, progress
+    from emcli.cli.fit import progress, start_problem
     from emcli.cli.guard import note, warn
     from emcli.cli.inputs import (
         check_cluster,
@@ -85,12 +85,13 @@ def steps(
     from emcli.config.chosen import chosen_iterations, chosen_rows
     from emcli.config.resolve import resolve
     from emcli.files.inputs import check_standard_output
-    from emcli.inference.fit import fit
+    from emcli.inference.fit import fit, observe
     from emcli.inference.steps.path import Path
     from emcli.inference.steps.worked import shown_run
     from emcli.inference.steps.worked import steps as worked
     from emcli.models import MODELS, model_class
     from emcli.models.base import AnyModel
+    from emcli.models.parameters import ParameterFault
     from emcli.output.decisions import decisions
     from emcli.output.progress import fit_progress
     from emcli.output.terminal import json_for
@@ -129,7 +130,10 @@ def steps(
             what = f"'--rows' names row {max(chosen)}, but there are {counted(count, 'row')}{gone}"
             raise EmcliError(Exit.USAGE, Problem(what, dataset.path))
         observers: list[Observer] = [path, fit_progress(bar, kind, dataset.rows, settings)]
-        result = finish(fit(kind, dataset, settings), observers, None, settings, bar)
+        try:
+            result = observe(fit(kind, dataset, settings), *observers)
+        except ParameterFault as fault:
+            raise EmcliError(Exit.USAGE, start_problem(fault, settings, experiment)) from None
         run = shown_run(result).best
         numbers, none = asked.among(len(run.scores) - 1)
         shown = worked(result, path.iterations(run), numbers, list(chosen))

@@ -88,7 +88,7 @@ class WorkedSteps(Generic[M]):
     noun = "component"
     density = "density"
     e_title = "E-step: each row is shared out among the {noun}s, by how likely each makes it"
-    m_title = "M-step: sums over all rows (Σ), each row with its responsibility (r)"
+    m_title = "M-step: sums (Σ) over all {rows} rows, each with its responsibility (r)"
 
     def parameters(self, model: M, rows: Rows) -> Sheet:
         """The parameters, in the user's units."""

@@ -228,7 +228,7 @@ def _m_step(
     if shown.next_step not in (None, "em"):
         yield f"No M-step leads on from here, but {KINDS.get(shown.next_step, shown.next_step)}; --solver em has none."
         return
-    heading = worked_steps(steps.result.kind.name).m_title
+    heading = worked_steps(steps.result.kind.name).m_title.format(rows=steps.result.data.count)
     if shown.collapse is not None:
         yield [Line(heading, "bold"), f"  It has no maximum: {shown.collapse}."]
         return

@@ -339,3 +339,15 @@ def test_an_experiment_of_a_cluster_is_refused(write: Write) -> None:
     path = write("e.yaml", f"model: gmm\ndata: {SAMPLES}/faithful.csv\nfit: {{k: 2, scheduler: local:2}}\n")
     done = run("steps", path)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+
+
+def test_a_bootstrap_that_an_experiment_asks_for_is_left_to_fit(write: Write) -> None:
+    path = write("b.yaml", f"model: gmm\ndata: {SAMPLES}/galaxies.csv\nfit: {{k: 2, restarts: 1, bootstrap: 5000}}\n")
+    done = run("steps", path, "--rows", 1, "--iterations", 0)
+    assert done.returncode == 0 and "std. error" not in done.stdout
+
+
+def test_wrong_start_values_of_an_experiment_are_told_at_their_place(write: Write) -> None:
+    text = f"model: gmm\ndata: {SAMPLES}/galaxies.csv\nfit:\n  k: 2\n  start:\n    means: [[1], [1, 2]]\n"
+    done = run("steps", write("w.yaml", text))
+    assert done.returncode == 2 and ":6:18: fit.start.means[1]: must have 1 values, got 2" in done.stderr

@@ -20,7 +20,7 @@ class WorkedCoins(WorkedSteps[BinomialMixture]):
 
     noun = "coin"
     density = "probability"
-    m_title = "M-step: the expected heads and tails of all rows"
+    m_title = "M-step: the expected heads and tails of all {rows} rows"
 
     def parameters(self, model: BinomialMixture, rows: Rows) -> Sheet:
         """Mixing weight and P(heads)."""
