@@ -11,6 +11,8 @@ import typer.main
 from conftest import run_here
 
 from emcli.cli.app import app
+from emcli.models import model_class
+from emcli.models.parameters import ParameterFault
 
 from .pages import PAGES, ROOT, Block, anchors, blocks, links, tabled, without_blocks
 from .shell import is_excerpt, lines, run_line, stated_code
@@ -91,6 +93,61 @@ def test_every_option_that_a_page_names_is_one(page: Path) -> None:
             known |= {*parameter.opts, *parameter.secondary_opts}
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", without_blocks(TEXTS[page])))
     assert named <= known
+
+
+REFUSED: dict[str, tuple[str, str]] = {  # the messages of docs/data.md: the data, and the command
+    "2 fields, expected 3": ("a,b,c\n1,2,3\n1,2\n4,5,6\n4,5,7\n", "kmeans -k 2"),
+    "the delimiter could be ',' or ';'": ("a,b;c\n1,x;3\n4,y;6\n", "kmeans -k 2"),
+    "column 'x' is text": ("x,y\na,1\nb,2\nc,3\n", "kmeans -k 2"),
+    "cannot read 'five' as a number": ("x\n1\nfive\n3\n4\n", "kmeans -k 2"),
+    "value is not finite": ("x\n1\ninf\n3\n4\n", "kmeans -k 2"),
+    "column 'x' is empty": ("x,y\n,1\n,2\n,3\n", "kmeans -k 2"),
+    "is mostly empty": ("x,y\n1,1\n" + ",2\n" * 20, "kmeans -k 2"),
+    "heads 11 > tosses 10": ("heads,tosses\n5,10\n11,10\n", "coins"),
+    "heads must be a whole number": ("heads,tosses\n5,10\n1.5,10\n", "coins"),
+    "flips must be H and T, or 1 and 0": ("flips\nHT\nHX\n", "coins"),
+    "weights must be at least 0": ("x,w\n1,1\n2,-1\n", "kmeans -k 1 --row-weights w"),
+    "k=4 needs at least 4 rows, got 3": ("x\n1\n2\n3\n", "kmeans -k 4"),
+    "column 'b' is constant": ("a,b\n1,2\n2,2\n4,2\n", "gmm -k 1"),
+    "not a text file (looks like zip or xlsx)": ("PK\x03\x04", "kmeans -k 2"),
+    "UTF-16 text, expected UTF-8": ("\N{BYTE ORDER MARK}x", "kmeans -k 2"),
+    "not valid UTF-8": ("x\n\xe9\n", "kmeans -k 2"),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_a_message_that_the_page_on_data_tells_is_the_programs(message: str, tmp_path: Path) -> None:
+    text, words = REFUSED[message]
+    coding = "utf-16-le" if "UTF-16" in message else "latin-1"
+    (tmp_path / "x.csv").write_bytes(text.encode(coding))
+    model, *options = words.split()
+    done = run_here(["fit", model, "x.csv", *options], tmp_path)
+    assert message in done.stderr
+    assert done.returncode == (4 if "constant" in message else 3)
+
+
+def test_the_messages_that_the_page_on_data_tells_are_tried() -> None:
+    rows = re.findall(r"^\| (`.*?) \|", TEXTS[ROOT / "docs" / "data.md"].split("## What is refused")[1], re.M)
+    assert {message for row in rows for message in re.findall("`(.+?)`", row)} == set(REFUSED)
+
+
+def test_the_page_on_experiments_names_the_parameters_of_each_model() -> None:
+    _, rows = TEXTS[ROOT / "docs" / "experiments.md"].split("| model | key | form |")
+    named: dict[str, set[str]] = {}
+    for model, keys in re.findall(r"^\| (.*?) ?\| (`.*?) \|", rows.partition("\n\n")[0], re.M):
+        named.setdefault(model.strip(" `") or list(named)[-1], set()).update(re.findall(r"`(\w+)`", keys))
+    assert list(named) == ["gmm", "coins", "kmeans"]
+    for model, keys in named.items():
+        assert {key for key in set().union(*named.values()) if is_parameter(model, key)} == keys
+
+
+def is_parameter(model: str, key: str) -> bool:
+    """Does a model know this parameter?"""
+    try:
+        model_class(model).from_parameters({key: None})
+    except ParameterFault as fault:
+        return "unknown parameter" not in str(fault)
+    raise AssertionError("None is no parameter")
 
 
 def test_the_index_leads_to_every_page() -> None:
