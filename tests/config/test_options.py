@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import typer
 
-from emcli.cli.app import app
+from emcli.cli.app import app, application
 from emcli.cli.compare import compare
 from emcli.cli.fit import fit
 from emcli.comparison.ranking import CRITERIA
@@ -70,6 +70,15 @@ def test_every_setting_is_an_option_of_the_command_line_under_its_own_name(comma
     assert all(flag(key) in options[key].opts for key in CHECKS)
     assert all(parameter.default in (None, parameter.empty) for parameter in signature(command).parameters.values())
     assert all(option.help and "\n" not in option.help and len(option.help) < 75 for option in options.values())
+
+
+def test_a_command_that_is_asked_for_is_prepared_alone_as_it_is_among_all() -> None:
+    every: Any = typer.main.get_command(app)
+    for name, command in every.commands.items():
+        alone: Any = typer.main.get_command(application(name))
+        assert list(alone.commands) == [name]
+        assert [param.opts for param in alone.commands[name].params] == [param.opts for param in command.params]
+    assert application("") is application("nosuch") is app
 
 
 def test_every_boolean_setting_can_be_turned_off() -> None:
