@@ -44,4 +44,4 @@ class ReportFile:
         from emcli.output.html.report import report
         from emcli.output.plots.fit_figure import of_fit
 
-        self._sink.write(report(result, of_fit(result, self._history), command))
+        self._sink.write(report(result, of_fit(result, self._history, in_pairs=False), command))

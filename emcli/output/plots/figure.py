@@ -27,6 +27,7 @@ class Series:
     stroke: str = "normal"  # thin | normal | bold | dashed; points: a ring, a dot, a disc, a cross; none: their mark
     z: Array | None = None  # density: counts (rows, columns)
     mark: str | None = None  # a word or two at the last point
+    sizes: Array | None = None  # points: (n,) how large each is, from 0 to 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +52,12 @@ class Picture:
     title: str  # data, model and k
     panels: Sequence[Sequence[Panel]]
     columns: int | None = None  # of panels of one size in rows that they fill; None: each row its own
+    triangle: Sequence[Sequence[Panel]] = ()  # above them in files: one panel, two, three, … that share their axes
+
+    @property
+    def every(self) -> list[Panel]:
+        """All panels."""
+        return [panel for row in (*self.triangle, *self.panels) for panel in row]
 
 
 def described(picture: Picture) -> str:
@@ -63,8 +70,7 @@ def described(picture: Picture) -> str:
             **({"names": [*panel.names]} if panel.names else {}),
             "series": [*map(_measured, panel.series)],
         }
-        for row in picture.panels
-        for panel in row
+        for panel in picture.every
     ]
     return json.dumps({"title": picture.title, "panels": panels})
 

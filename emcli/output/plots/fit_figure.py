@@ -12,14 +12,22 @@ from emcli.inference.fit_result import FitResult
 from emcli.output.plots.figure import Panel, Picture, Series, climb_range, thinned
 from emcli.output.plots.frames import Film, heading, scene_of
 from emcli.output.plots.history import History
+from emcli.output.plots.scenes.pairs import pairs
+from emcli.output.plots.scenes.plane import Plane
 
 MOST_COLUMNS = 6  # of frames
 MOST_STARTS = 50  # thin lines
 
 
-def of_fit(result: FitResult, history: History) -> Picture:
-    """The model, iteration by iteration, and the log-likelihood of every start against the iteration."""
-    shown, curve = scene_of(result, history).overview(), climbs(result)
+def of_fit(result: FitResult, history: History, in_pairs: bool = True) -> Picture:
+    """The model, iteration by iteration, and the log-likelihood of every start against the iteration.
+
+    in_pairs: of a few columns each pair, where that is known of the model, in place of the way to the end.
+    """
+    scene, curve = scene_of(result, history), climbs(result)
+    shown = scene.overview()
+    if in_pairs and isinstance(scene, Plane) and (triangle := pairs(scene)):
+        return Picture(heading(result), [[shown[-1][-1], curve]], triangle=triangle)
     # Three moments fill a row; fewer panels leave room beside them.
     panels = [*shown[:-1], [*shown[-1], curve]] if len(shown[-1]) < 3 else [*shown, [curve]]
     return Picture(heading(result), panels)

@@ -23,6 +23,7 @@ INK, FAINT = "#222222", "#BBBBBB"
 DASHES = ("-", "-.", ":", (0, (7, 1, 1, 1, 1, 1)))
 MARKERS, HATCHES = ("o", "^", "s", "D"), ("", "////", "....", "xxxx")
 WIDTHS = {"thin": 0.7, "normal": 1.5, "bold": 2.2, "dashed": 1.2}
+SMALLEST, LARGEST, SIZE_STEPS = 3.0, 13.0, 20  # points across, of dots of different sizes, and how many sizes
 MOST_SHAPES = 2000  # dots beyond which they are drawn as an image, so that an SVG stays small
 ABOVE = 100_000  # where numbers are, above all that they could be hidden by
 LONGEST = 400  # characters of foreign text that are looked at
@@ -78,6 +79,8 @@ def draw_panel(axes: Axes, panel: Panel, as_image: bool = False) -> tuple[Axis, 
     if panel.whole:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.locator_params(axis="y", nbins=6)
+    if not panel.y_label and not panel.names:
+        axes.set_yticks([])  # numbers of nothing
     if panel.names:
         axes.set_yticks(range(len(panel.names)), [escaped(name, LONGEST) for name in panel.names], fontsize=8)
         axes.grid(axis="y", color="#EEEEEE", linewidth=0.8)
@@ -177,6 +180,9 @@ def _points(axes: Axes, series: Series, depth: int, crowd: int, as_image: bool) 
         return
     crowded, many = crowd > MOST_SHAPES, (as_image or crowd > MOST_SHAPES) and len(series.x) > 50
     ink = ink_of(series.colour)
+    if series.sizes is not None:
+        _sized(axes, series, depth, many)
+        return
     how: dict[str, Any]
     if series.stroke == "thin":
         how = {
@@ -201,6 +207,18 @@ def _points(axes: Axes, series: Series, depth: int, crowd: int, as_image: bool) 
         marker = _generation(series, MARKERS)
         how = {"marker": marker, "markersize": size, "markerfacecolor": ink, "markeredgecolor": "none", "alpha": faint}
     axes.plot(series.x, series.y, linestyle="none", label=_said(series), zorder=depth, rasterized=many, **how)
+
+
+def _sized(axes: Axes, series: Series, depth: int, as_image: bool) -> None:
+    """Dots of different sizes in steps, the larger the darker, and on top."""
+    assert series.sizes is not None
+    how: dict[str, Any] = {"marker": _generation(series, MARKERS), "color": ink_of(series.colour), "linestyle": "none"}
+    steps = np.round(SIZE_STEPS * np.sqrt(series.sizes))
+    for step in np.unique(steps).tolist():
+        size, mine = step / SIZE_STEPS, steps == step
+        how |= {"markersize": SMALLEST + (LARGEST - SMALLEST) * size, "alpha": 0.4 + 0.5 * size, "markeredgewidth": 0}
+        axes.plot(series.x[mine], series.y[mine], zorder=depth + size, rasterized=as_image, **how)
+    axes.plot([], [], label=_said(series), **{**how, "markersize": 5, "alpha": None})
 
 
 def _line(axes: Axes, series: Series, depth: int, crowded: bool) -> None:

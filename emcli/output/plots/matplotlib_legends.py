@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 MOST_LABELS = 12  # beyond these a legend hides more than it tells
 
 
-def draw_legends(part: Figure | SubFigure, axes: Sequence[Axes], together: bool = False) -> None:
-    """One legend below axes that show the same things, or that are to have it `together`; else one below each."""
+def draw_legends(part: Figure | SubFigure, axes: Sequence[Axes], together: str | None = None) -> None:
+    """One legend below axes that show the same things, or at one place for all `together`; else one below each."""
     from matplotlib.transforms import ScaledTranslation
 
     root = axes[0].get_figure(root=True)
@@ -27,7 +27,8 @@ def draw_legends(part: Figure | SubFigure, axes: Sequence[Axes], together: bool 
             label: handle for handles, labels in reversed(found) for handle, label in zip(handles, labels, strict=True)
         }
         names = list(dict.fromkeys(label for _, labels in found for label in labels))
-        _legend(part, [every[name] for name in names], names, whole, loc="outside lower center")
+        room = whole if together is None or "lower" in together else whole / len(axes) ** 0.5
+        _legend(part, [every[name] for name in names], names, room, loc=together or "outside lower center")
         return
     for one, (handles, labels) in zip(axes, found, strict=True):
         below = one.transAxes + ScaledTranslation(0, -0.4, root.dpi_scale_trans)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 WIDTH, NARROW = 9.0, 6.0  # inches, of a picture of several panels in a row, and of one
+CELL_WIDTH = 1.9  # inches, of a panel in a triangle of many
 NAME_HEIGHT, NAMES_MARGIN = 0.19, 1.1  # inches, of a name on the vertical axis, and of what is above and below names
 TITLE_SIZE = 11  # points
 MOST_SHAPES_OF_ALL = 2000  # dots of all panels beyond which they are drawn as images
@@ -99,23 +100,26 @@ def _figure(picture: Picture, form: Form) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
-    said = dict.fromkeys(panel.note for row in picture.panels for panel in row if panel.note)
+    said = dict.fromkeys(panel.note for panel in picture.every if panel.note)
     notes = [line for note in said for line in note.splitlines()]
     most = max(len(row) for row in picture.panels)
-    width, height = form.inches or (WIDTH if most > 1 else NARROW, None)
-    heights = _heights(picture, width)
+    across = len(picture.triangle)
+    width, height = form.inches or (max(WIDTH if most > 1 else NARROW, CELL_WIDTH * across), None)
+    heights = [*([0.82 * width] if across else []), *_heights(picture, width)]
     figure = Figure(figsize=(width, height or sum(heights) + 0.3 + 0.2 * len(notes)), layout="constrained")
     title = fitted(picture.title, width - 0.3, TITLE_SIZE, weight="bold")
     figure.suptitle(title, fontsize=TITLE_SIZE, fontweight="bold", color=INK)
     if notes:
         figure.supxlabel("\n".join(fitted(line, width - 0.3, 7.5) for line in notes), fontsize=7.5, color="#555555")
-    shapes = sum(len(one.x) for row in picture.panels for panel in row for one in panel.series if one.kind == "points")
+    shapes = sum(len(one.x) for panel in picture.every for one in panel.series if one.kind == "points")
     if picture.columns:
         part = figure.subfigures(1, 1, squeeze=False)[0, 0]
         _grid(part, picture.panels, picture.columns, shapes > MOST_SHAPES_OF_ALL)
     else:
         parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)
-        for part, row in zip(parts[:, 0], picture.panels, strict=True):
+        if across:
+            _grid(parts[0, 0], picture.triangle, across, shapes > MOST_SHAPES_OF_ALL, "upper right")
+        for part, row in zip(parts[across > 0 :, 0], picture.panels, strict=True):
             axes = part.subplots(1, len(row), squeeze=False)[0]
             for one, panel in zip(axes, row, strict=True):
                 draw_panel(one, panel, shapes > MOST_SHAPES_OF_ALL)
@@ -136,7 +140,9 @@ def _heights(picture: Picture, width: float) -> list[float]:
     ]
 
 
-def _grid(part: SubFigure, rows: Sequence[Sequence[Panel]], columns: int, as_image: bool) -> None:
+def _grid(
+    part: SubFigure, rows: Sequence[Sequence[Panel]], columns: int, as_image: bool, legend: str = "outside lower center"
+) -> None:
     """Panels all of one size; what an axis is called stands once beside those that share it."""
     every = part.subplots(len(rows), columns, squeeze=False)
     used = []
@@ -147,8 +153,16 @@ def _grid(part: SubFigure, rows: Sequence[Sequence[Panel]], columns: int, as_ima
                 continue
             draw_panel(one, row[j], as_image)
             used.append(one)
-            if j and row[j - 1].y_label == row[j].y_label:
+            if j and _share(row[j - 1], row[j], "y"):
                 one.set_ylabel("")
-            if i + 1 < len(rows) and j < len(rows[i + 1]) and rows[i + 1][j].x_label == row[j].x_label:
+                one.tick_params(labelleft=False)
+            if i + 1 < len(rows) and j < len(rows[i + 1]) and _share(row[j], rows[i + 1][j], "x"):
                 one.set_xlabel("")
-    draw_legends(part, used, together=True)
+                one.tick_params(labelbottom=False)
+    draw_legends(part, used, legend)
+
+
+def _share(one: Panel, other: Panel, axis: str) -> bool:
+    """Have two panels an axis in common?"""
+    same = [getattr(one, f"{axis}_{what}") == getattr(other, f"{axis}_{what}") for what in ("label", "range")]
+    return all(same) and getattr(one, f"{axis}_range") is not None

@@ -77,7 +77,7 @@ class Plot:
         from emcli.output.plots.fit_figure import of_film, of_fit
 
         if self._moments is None:
-            return self._put(of_fit(result, self._history))
+            return self._put(of_fit(result, self._history, in_pairs=self._sink is not None))
         from emcli.output.plots.frames import film
 
         return self._put(of_film(film(result, self._history, self._moments)))

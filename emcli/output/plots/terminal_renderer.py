@@ -9,8 +9,8 @@ import numpy as np
 
 from emcli.errors import MAX_LINE, EmcliError, Exit, escaped, to_install
 from emcli.output.plots.axis import Axis
+from emcli.output.plots.comparison.terminal import named_lines
 from emcli.output.plots.figure import Panel, Picture, Series, middled
-from emcli.output.plots.terminal_names import named_lines
 from emcli.output.terminal import STAND_INS, columns, console, sayable, takes_colour, takes_unicode
 from emcli.types import Array
 
@@ -19,6 +19,7 @@ CHARACTERS = "123456789abcdefghijklmnopqrstuvwxyz"  # of components where there 
 STROKES = {("points", "thin"): "o", ("points", "bold"): "x", ("points", "dashed"): "+", ("line", "dashed"): "-"}
 NEUTRAL_CHARACTERS = {"points": "x", "line": ".", "bars": "|", "density": ":"}
 MAX_SPARSE_POINTS = 12  # points that are no crowd
+MIN_SIZE = 0.05  # of dots of different sizes, below which they are left out
 PANEL_HEIGHTS = 8, 16  # lines that a panel may have
 EMPTY_CELL_SHARE = 0.02  # of the densest cell's count, below which a cell of a density is left empty
 MAX_VALUE = 1e300  # that can still be added to
@@ -87,7 +88,8 @@ def _lines(panel: Panel, width: int, height: int, braille: bool) -> list[str]:
         line_length_hard_cap=width,
         height=height,
     )
-    said = [_cut(escaped(panel.title, MAX_LINE), width), _axes(panel, x, y, width)]
+    title = panel.title + f", where above {MIN_SIZE:g}" * any(one.sizes is not None for one in series)
+    said = [_cut(escaped(title, MAX_LINE), width), _axes(panel, x, y, width)]
     return said + [_without_half_a_number(line, width) for line in drawing.splitlines()]
 
 
@@ -111,6 +113,9 @@ def _points(series: Series) -> tuple[Array, Array]:
         assert series.z is not None
         row, column = np.nonzero(series.z > EMPTY_CELL_SHARE * series.z.max())
         return (x[:-1] + np.diff(x) / 2)[column], (y[:-1] + np.diff(y) / 2)[row]
+    if series.sizes is not None:  # all dots have one size here
+        large = series.sizes >= MIN_SIZE
+        return x[large], y[large]
     return x, y
 
 

@@ -10,11 +10,15 @@ from typing import NamedTuple
 import numpy as np
 
 from emcli.errors import counted
+from emcli.models.posterior import normalise
 from emcli.output.plots.figure import Panel, Series
 from emcli.output.plots.projection import bin_counts, round_width
 from emcli.output.plots.scenes.line import stacked, top_mark
 from emcli.output.plots.scenes.scene import THE_DATA, Scene, Snapshot, mixing
+from emcli.output.plots.scenes.uncertainty import SHARES, TITLE, along, uncertainties
 from emcli.types import JSON, Array, IndexArray
+
+MOST_COUNTS = 401  # numbers of heads of which responsibilities are shown
 
 
 class Axis(NamedTuple):
@@ -138,4 +142,26 @@ class Coins(Scene):
             for j, (p, coin) in enumerate(zip(*self.true("heads"), strict=True))
         ]
         first = Panel("Coins, iteration by iteration", "iteration", "P(heads)", series, whole=True, y_range=(0.0, 1.0))
-        return [[first, self.panel("Rows, and what the coins expect", self.curves(self.fit))]]
+        return [[first, self.panel("Rows, and what the coins expect", self.curves(self.fit))], *self.uncertainty()]
+
+    def uncertainty(self) -> list[list[Panel]]:
+        """The responsibilities at each number of heads; where tosses differ how uncertain each row is."""
+        if self.k == 1:
+            return []
+        if not self.axis.whole:
+            labels, doubts = self.labels(self.fit), uncertainties(self)
+            series = [
+                Series("points", self.axis.values[mine], doubts[mine], f"{self.noun} {j + 1}", j)
+                for j in range(self.k)
+                for mine in (labels == j,)
+            ]
+            return [[Panel(TITLE, self.axis.x_label, "uncertainty", series, x_range=(-0.02, 1.02), y_range=(0.0, 1.0))]]
+        tosses, model = float(self.axis.tosses[0]), self.fit.model
+        heads = np.unique(np.linspace(0, tosses, MOST_COUNTS).round())
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ones, others = np.log(model.heads)[:, None] * heads, np.log1p(-model.heads)[:, None] * (tosses - heads)
+            terms = [np.nan_to_num(each, nan=0.0, neginf=-1e300) for each in (ones, others)]  # of 0 · ln 0, and of ln 0
+            log_joint = np.log(model.weights)[:, None] + sum(terms)
+        normalise(log_joint)
+        series = along(heads, log_joint, self.noun)
+        return [[Panel(SHARES, self.axis.x_label, "probability", series, whole=True, y_range=(0.0, 1.04))]]

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
 from emcli.errors import counted
 from emcli.models.gmm.covariance import Spherical
+from emcli.models.posterior import normalise
 from emcli.output.plots.figure import Panel, Series
+from emcli.output.plots.projection import bin_counts
 from emcli.output.plots.scenes.line import Line, top_mark
 from emcli.output.plots.scenes.plane import Plane
 from emcli.output.plots.scenes.scene import Scene, Snapshot, mixing
+from emcli.output.plots.scenes.uncertainty import SHARES, along, in_plane
 from emcli.types import JSON, Array
 
+NEAR = np.linspace(-5.0, 5.0, 61)  # sds from a mean
 FAR = 3.5  # sds from a mean, beyond which a density is nearly 0
 
 
@@ -27,8 +33,13 @@ class Gaussians(Scene):
         return f"{counted(k, 'Gaussian')}, {settings.get('covariance', 'full')} {matrix}{mixing(k, settings)}"
 
     def overview(self) -> list[list[Panel]]:
-        """The start, a few iterations on, and the end."""
-        return [[self.frame(snapshot) for snapshot in self.moments()]]
+        """The start, a few iterations on, and the end; and how uncertain that leaves each row."""
+        frames, doubts = [self.frame(snapshot) for snapshot in self.moments()], self.uncertainty()
+        return [[*frames, *doubts]] if len(frames) == 1 else [frames, doubts] if doubts else [frames]
+
+    @abstractmethod
+    def uncertainty(self) -> list[Panel]:
+        """How uncertain it is which component a row belongs to; nothing of one component."""
 
 
 class Ellipses(Gaussians, Plane):
@@ -63,6 +74,39 @@ class Ellipses(Gaussians, Plane):
             series.append(Series("line", two[0], two[1], None if j else "true, 2 sd", None, "dashed"))
         return self.panel(self.when(snapshot), [*series, *self.discs(self.plane.place(means), "mean")])
 
+    def alone(self, column: int, edges: Array, shown: tuple[float, float]) -> list[Series]:
+        """A histogram of a column, and how many rows in a bin each component expects where that is not nearly 0."""
+        model, rows = self.fit.model, self.rows
+        series = [Series("bars", edges, bin_counts(self.values[column], rows.weights, edges))]
+        parameters = zip(
+            model.weights, model.means[:, column], model.covariances.full()[:, column, column], strict=True
+        )
+        for j, (weight, mean, variance) in enumerate(parameters):
+            z = (np.clip(mean + np.sqrt(variance) * NEAR, *shown) - mean) / np.sqrt(variance)
+            density = weight * np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi * variance)
+            x = mean + np.sqrt(variance) * z
+            series.append(Series("line", x, rows.total * (edges[1] - edges[0]) * density, None, j))
+        return series
+
+    def uncertainty(self) -> list[Panel]:
+        """The rows by their likeliest component, the less certain the larger, among the ellipses."""
+        if self.k == 1:
+            return []
+        model, panel = self.fit.model, in_plane(self)
+        outlines = [self.plane.ellipse(*pair, 2.0) for pair in zip(model.means, model.covariances.full(), strict=True)]
+        lines = [Series("line", x, y, None if j else "2 sd", j, "thin") for j, (x, y) in enumerate(outlines)]
+        series = [*panel.series, *lines, *self.discs(self.plane.place(model.means), "mean")]
+        return [replace(panel, series=series)]
+
+
+def densities(shown: tuple[float, float], weights: Array, means: Array, sds: Array) -> tuple[Array, Array]:
+    """Values (m,) in a range, close where components are, and the components' densities times their weights (k, m)."""
+    near = (means + sds * np.linspace(-4, 4, 49)[:, None]).ravel()
+    x = np.unique(np.concatenate([np.linspace(*shown, 161), near]).clip(*shown))
+    z = (x - means[:, None]) / sds[:, None]
+    found: Array = weights[:, None] * np.exp(-0.5 * z * z) / (sds[:, None] * np.sqrt(2 * np.pi))
+    return x, found
+
 
 class Curves(Gaussians, Line):
     """Each component's density over a histogram of the rows, in rows a bin."""
@@ -75,13 +119,8 @@ class Curves(Gaussians, Line):
 
     def curves(self, weights: Array, means: Array, sds: Array) -> tuple[Array, Array]:
         """Values of the column (m,), and how many rows in a bin there each component expects, (k, m)."""
-        low, high = self.x_range
-        near = (means + sds * np.linspace(-4, 4, 49)[:, None]).ravel()
-        x = np.unique(np.concatenate([np.linspace(low, high, 161), near]).clip(low, high))
-        z = (x - means[:, None]) / sds[:, None]
-        density = np.exp(-0.5 * z * z) / (sds[:, None] * np.sqrt(2 * np.pi))
-        expected: Array = self.rows.total * (self.edges[1] - self.edges[0]) * weights[:, None] * density
-        return x, expected
+        x, each = densities(self.x_range, weights, means, sds)
+        return x, each * self.rows.total * (self.edges[1] - self.edges[0])
 
     def of(self, snapshot: Snapshot) -> tuple[Array, Array]:
         """The curves of a snapshot."""
@@ -128,3 +167,16 @@ class Curves(Gaussians, Line):
             Series("line", x, y, None if i else "true", components[j], "dashed")
             for i, (j, y) in enumerate(zip(known.tolist(), each, strict=True))
         ]
+
+    def uncertainty(self) -> list[Panel]:
+        """The responsibilities at each value, and what they leave uncertain."""
+        if self.k == 1:
+            return []
+        model = self.fit.model
+        means, sds = model.means[:, 0], np.sqrt(model.covariances.full()[:, 0, 0])
+        x, _ = densities(self.x_range, model.weights, means, sds)
+        with np.errstate(divide="ignore"):
+            log_joint = np.log(model.weights / sds)[:, None] - 0.5 * ((x - means[:, None]) / sds[:, None]) ** 2
+        normalise(log_joint)
+        panel = Panel(SHARES, self.rows.names[0], "probability", along(x, log_joint, self.noun), x_range=self.x_range)
+        return [replace(panel, y_range=(0.0, 1.04))]

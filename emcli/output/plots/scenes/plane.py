@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
+from typing import ClassVar, Self
 
 import numpy as np
 
 from emcli.output.plots.figure import Panel, Series
 from emcli.output.plots.projection import Projection, axis_range, span
+from emcli.output.plots.scenes.line import stacked
 from emcli.output.plots.scenes.scene import THE_DATA, Parts, Scene, Snapshot
 from emcli.types import Array
 
 MOST_DOTS = 20_000  # rows beyond which a density is shown
-DENSITY_CELLS = 160  # of a density, in each direction
+DENSITY_CELLS, SMALL_CELLS = 160, 80  # of a density, in each direction, and of one in a small panel
 
 
 class Plane(Scene):
     """Points in the plane, of a model that has no picture of its own: a colour for each component."""
+
+    cells: ClassVar[int] = DENSITY_CELLS
 
     @property
     def common(self) -> bool:
@@ -56,7 +61,20 @@ class Plane(Scene):
 
     def dots(self, snapshot: Snapshot) -> list[Series]:
         """The rows of each component."""
-        return dots(self.at, self.by_component(snapshot))
+        return dots(self.at, self.by_component(snapshot), self.cells)
+
+    def of_columns(self, across: int, up: int) -> Self:
+        """The same in the plane of two columns, in place of its own."""
+        d, names = len(self.rows.names), self.rows.names
+        plane = Projection(np.eye(d)[[across, up]], np.zeros(d), (names[across], names[up]))
+        scene = replace(self)
+        known = {"plane": plane, "at": self.values[[across, up]], "values": self.values, "cells": SMALL_CELLS}
+        vars(scene).update(known)  # in place of what the whole scene works out of its rows
+        return scene
+
+    def alone(self, column: int, edges: Array, shown: tuple[float, float]) -> list[Series]:
+        """The finished fit in one column alone, by rows in each bin."""
+        return stacked(self.values[column], edges, self.by_component(self.fit))
 
     def panel(self, title: str, series: Sequence[Series]) -> Panel:
         """Axes of the plane."""
@@ -64,13 +82,12 @@ class Plane(Scene):
         return Panel(title, *self.plane.labels, series, x_range=x_range, y_range=y_range, note=self.plane.note)
 
 
-def dots(at: Array, parts: Parts) -> list[Series]:
+def dots(at: Array, parts: Parts, cells: int = DENSITY_CELLS) -> list[Series]:
     """Rows at (2, n), a series for each group: dots, or where they are too many the counts in cells."""
     named = list(enumerate(zip(parts.names, parts.colours, strict=True)))
     if at.shape[1] <= MOST_DOTS:
         places = [at[:, parts.numbers == j] for j, _ in named]
         return [Series("points", places[j][0], places[j][1], name, colour) for j, (name, colour) in named]
-    cells = DENSITY_CELLS
     x, y = (np.linspace(*span(values), cells + 1) for values in at)
     column, row = (
         np.clip(((v - e[0]) / (e[-1] - e[0]) * cells).astype(np.intp), 0, cells - 1)
