@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING
 
@@ -61,6 +61,7 @@ def compare(
     plot: options.Picture = None,
     size: options.Size = None,
     dpi: options.Dpi = None,
+    report: options.Report = None,
     save_fits: options.SaveFits = None,
     quiet: options.Quiet = None,
     verbose: options.Verbose = None,
@@ -90,15 +91,17 @@ def compare(
     from emcli.files.inputs import check_standard_output
     from emcli.files.outputs import Output, open_log
     from emcli.inference.result import dumps
+    from emcli.output.html.target import ReportFile
     from emcli.output.plots.target import Plot
     from emcli.output.terminal import json_for
 
-    check_shared(bool(json), output, trace, plot)
+    check_shared(bool(json), output, trace, plot, report)
     check_tables(format, width, bool(json), output, trace, plot)
-    named = asked(words, settings_in(ctx.params), criterion)
+    flags = settings_in(ctx.params)
+    named = asked(words, flags, criterion)
     check_standard_output()
     file = Output(output) if output not in (None, "-") else None
-    picture = Plot(plot, size=size, dpi=dpi)
+    picture, page = Plot(plot, size=size, dpi=dpi), ReportFile(report)
     if save_fits is not None and not os.path.isdir(save_fits):
         raise EmcliError(Exit.OUTPUT, Problem("no such directory", save_fits), hint=f"mkdir -p {save_fits}")
     if save_fits is not None:
@@ -119,14 +122,22 @@ def compare(
         groups = grouped(candidates, criterion)
         aligned = alignments(candidate for group in groups for candidate in group.candidates)
         bar.doing(f"drawing {plot}")
-        drawn = picture.comparison(groups) if any(each.document for each in candidates) else ""
+        drawn = ""
+        if any(each.document for each in candidates):
+            warnings += comparison_warnings(groups)
+            said = *fit_warnings(groups), *warnings
+            best = {group.candidates[0].name for group in groups}
+            all_of_them = verbose or words[0] not in MODELS  # a grid has very many
+            shown = [each for each in aligned if all_of_them or each.reference.name in best]
+            drawn = picture.comparison(groups)
+            bar.doing(f"writing {report}")
+            page.comparison(groups, shown, said, _repetition(words, flags, criterion))
     if all(candidate.document is None for candidate in candidates):
         reasons = [Problem(f"{candidate.name}: {candidate.reason}") for candidate in candidates]
         raise EmcliError(Exit.NO_FIT, *reasons[:10], unsaid=max(0, len(reasons) - 10))
     if save_fits is not None:
         _save(candidates, save_fits)
-    warnings += comparison_warnings(groups)
-    for warning in () if quiet else (*fit_warnings(groups), *warnings):
+    for warning in () if quiet else said:
         warn(warning.slug, warning.message)
     text = dumps(as_document(groups, [each.document() for each in aligned], warnings))
     with file.staged(text) if file else nullcontext():
@@ -140,13 +151,19 @@ def compare(
             from emcli.output.comparison_tables import print_comparison
             from emcli.output.page import Page
 
-            best = {group.candidates[0].name for group in groups}
-            all_of_them = verbose or words[0] not in MODELS  # a grid has very many
-            shown = [each for each in aligned if all_of_them or each.reference.name in best]
             print_comparison(groups, shown, Page.of(sys.stdout, width, format == "markdown"))
         sys.stdout.write(drawn)
         sys.stdout.flush()
     return Exit.DONE
+
+
+def _repetition(words: Sequence[str], flags: Mapping[str, object], criterion: str | None) -> str:
+    """The command line that repeats it: with the seed of a grid of fits."""
+    from emcli.cli.repetition import command_line
+
+    piped = ["-"] if len(words) == 1 and words[0] in MODELS else []
+    seed = {"seed": 0} if words[0] in MODELS else {}
+    return command_line("compare", [*words, *piped], {**seed, **flags}, criterion)
 
 
 def _save(candidates: Sequence[Candidate], folder: str) -> None:

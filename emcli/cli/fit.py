@@ -146,7 +146,7 @@ def fit(
         bar.doing(f"drawing {plot}")
         drawn = picture.fit(result)
         bar.doing(f"writing {report}")
-        page.fit(result, command_line("fit", words, flags, settings.search.seed))
+        page.fit(result, command_line("fit", words, {**flags, "seed": settings.search.seed}))
     if verbose:
         for line in decisions(result):
             note(line)

@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from emcli.config.settings import DOCUMENT_KEYS, flag
 
 
-def command_line(command: str, words: Sequence[str], given: Mapping[str, object], seed: int) -> str:
-    """The command with its files and the settings that were given, as far as they change the result, and its seed.
+def command_line(
+    command: str, words: Sequence[str], settings: Mapping[str, object], criterion: str | None = None
+) -> str:
+    """The command with its files and the settings that were given, as far as they change the result.
 
     Of an absolute path it has the name alone, as documents do.
     """
-    settings = {**given, "seed": seed}
     parts = ["emcli", command, *map(_named, words)]
     for key in DOCUMENT_KEYS:
         value = settings.get(key)
@@ -23,6 +24,7 @@ def command_line(command: str, words: Sequence[str], given: Mapping[str, object]
         elif value is not None:
             typed = os.path.basename(str(value)) if _is_absolute(key, value) else str(value)
             parts += [f"{flag(key)}={typed}"] if typed.startswith("-") else [flag(key), typed]
+    parts += ["--criterion", criterion] if criterion else []
     return " ".join(map(quoted_for_shell, parts))
 
 

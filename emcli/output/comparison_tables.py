@@ -44,23 +44,30 @@ MAX_HEADING = 18  # characters of a fit's name in one line
 
 def print_comparison(groups: Sequence[RankedGroup], aligned: Sequence[Alignment], page: Page) -> None:
     """Print each group's ranking, best first, then what fits of one k, and the truth, have in common."""
+    page.write(tables(groups, aligned, page.width, None if page.is_markdown else page), footers(groups))
+
+
+def tables(
+    groups: Sequence[RankedGroup], aligned: Sequence[Alignment], width: int, page: Page | None = None
+) -> list[Block]:
+    """Each group's ranking, for a page of text with curves, then what fits of one k, and the truth, have in common."""
     blocks: list[Block] = []
     alone = all(len(group.candidates) == 1 for group in groups) and len({group.criterion for group in groups}) == 1
     ranked = len(groups) < MANY or not alone
     for group in groups if ranked else _as_one(groups):
         if group.reason:
             blocks.append(escaped(group.reason, 200))
-        blocks += ranking(group, page.width, ranked, len(groups) > 1)
+        blocks += ranking(group, width, ranked, len(groups) > 1)
         if any(candidate.is_artefact for candidate in group.candidates):
             blocks.append(ARTEFACTS)
-        if not page.is_markdown:
+        if page is not None:
             blocks += _curves(group.candidates, page)
     for alignment in aligned:
-        blocks += many_fits(alignment, page.width) if is_repeated(alignment) else side_by_side(alignment, page.width)
+        blocks += many_fits(alignment, width) if is_repeated(alignment) else side_by_side(alignment, width)
     for group in groups:
         if not any(is_repeated(alignment) for alignment in aligned):
-            blocks += against_truth(group.candidates, page.width)
-    page.write(blocks, _footers(groups))
+            blocks += against_truth(group.candidates, width)
+    return blocks
 
 
 def _as_one(groups: Sequence[RankedGroup]) -> list[RankedGroup]:
@@ -69,7 +76,7 @@ def _as_one(groups: Sequence[RankedGroup]) -> list[RankedGroup]:
     return [replace(groups[0], reason="Fits of different data, in the order given", candidates=candidates)]
 
 
-def _footers(groups: Sequence[RankedGroup]) -> list[str]:
+def footers(groups: Sequence[RankedGroup]) -> list[str]:
     """What the criteria say, each once."""
     said = [FOOTERS[group.criterion].format(criterion=group.criterion.upper()) for group in groups]
     rows = [(group.criterion, row) for group in groups for row in group.rows()]

@@ -91,6 +91,13 @@ def parameters(result: FitResult, width: int) -> Iterator[Block]:
     yield from within(Grid(titles, rows), width, together)
 
 
+def components(columns: Sequence[Titled]) -> Grid:
+    """Components with these parameters, one a row."""
+    cells = [numbers(list(values)) for _, values in columns]
+    rows = [[str(j + 1), *row] for j, row in enumerate(zip(*cells, strict=True))]
+    return Grid(["component", *(title for title, _ in columns)], rows)
+
+
 def within(grid: Grid, width: int, together: int = 1) -> Iterator[Grid | str]:
     """A table of components, turned and in parts where it is too wide, and cut where it is very large."""
     what, other = "components", "parameters"

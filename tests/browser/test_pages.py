@@ -14,7 +14,7 @@ from PIL import Image
 
 from browser.chromium import Chromium, executable
 from emcli.output.animation.stills import FONT, FRAME
-from emcli.output.html.report import ALONE
+from emcli.output.html.parts import ALONE
 from emcli.output.plots.matplotlib_axes import STYLE
 
 pytestmark = pytest.mark.browser
@@ -85,7 +85,7 @@ def test_a_page_is_read_at_any_width_and_says_no_error(name: str, width: int, pa
     assert seen and all(natural > 0 and wide > 0 for natural, wide in seen)
     letters = "[...document.querySelectorAll('p, li, td, th, dd, code, button')].filter(e => e.offsetParent)"
     assert browser.value(f"Math.min(...{letters}.map(e => parseFloat(getComputedStyle(e).fontSize)))") >= 12
-    drawn, points = (ALONE.inches or (0, 0), STYLE["legend.fontsize"]) if name in REPORTS else (FRAME, FONT - 1.5)
+    drawn, points = (ALONE, STYLE["legend.fontsize"]) if name in REPORTS else (FRAME, FONT - 1.5)
     narrowest = min(wide for _, wide in seen)
     assert narrowest / drawn[0] * points / 72 >= (SMALLEST if width == 400 or name in REPORTS else 0)
     outside = "[...document.body.querySelectorAll('*')].filter(e => !e.closest('.wide') && e.offsetParent)"

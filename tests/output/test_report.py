@@ -150,6 +150,24 @@ def test_the_start_alone_can_be_reported(tmp_path: Path) -> None:
     assert len(page.pictures()) >= 1 and page.texts["h2"][0] == "Parameters" and page.tables
 
 
+def test_a_report_of_a_comparison_ranks_and_repeats_it(tmp_path: Path) -> None:
+    words = ("compare", "kmeans", SAMPLES / "blobs.csv", "-k", "1-3", "--restarts", 1, "--criterion", "ch")
+    done = run(*words, "--json", "--report", tmp_path / "r.html", "-q")
+    assert done.returncode == 0, done.stderr
+    page, [group] = Page((tmp_path / "r.html").read_text()), json.loads(done.stdout)["groups"]
+    names = [each["name"] for each in group["candidates"]]
+    assert page.texts["p"][0].startswith(f"Best of 3 candidates: {names[0]}, CH ")
+    place = page.tables[0][0].index("k")
+    assert [f"kmeans-k{row[place]}" for row in page.tables[0][1:]] == names
+    assert "edge-of-grid" in page.texts["h3"] and len(page.pictures()) >= 2
+    command = page.texts["pre"][0].split()
+    assert " ".join(command) == "emcli compare kmeans blobs.csv -k 1-3 --restarts 1 --seed 0 --criterion ch"
+    again = run(*command[1:], "--json", "-q", cwd=SAMPLES)
+    assert json.loads(again.stdout)["groups"] == [group]
+    refusal = run("compare", "gmm", FAITHFUL, "-k", "1-9", "--restarts", 100000, "--report", "r.txt", cwd=tmp_path)
+    hold(Done(refusal.returncode, refusal.stdout, refusal.stderr), 2, "'--report' must end in .html")
+
+
 def test_a_report_that_cannot_be_is_refused_before_the_fit(tmp_path: Path) -> None:
     refused(("--report", "r.pdf"), 2, "'--report' must end in .html", "r.pdf")
     refused(("--report", "-"), 2, "'--report' must end in .html")

@@ -12,8 +12,8 @@ from emcli.output.animation.gif import COARSER, COLOURS, MAX_BYTES
 from emcli.output.animation.stills import FRAME, Stills, indexed, stills
 from emcli.output.html import elements
 from emcli.output.html.elements import paragraph, table, text
-from emcli.output.numbers import numbers, scores
-from emcli.output.page import Grid
+from emcli.output.numbers import scores
+from emcli.output.parameter_tables import components
 from emcli.output.plots.frames import Film, Frame
 from emcli.output.plots.history import History
 
@@ -116,12 +116,10 @@ def _tables(result: FitResult, history: History, frames: Sequence[Frame]) -> lis
             made.append("")
             continue
         columns = result.kind.table(models[frame.iteration].to_parameters(), result.data.columns, rows.total)
-        shown = columns[:MAX_COLUMNS]
-        cells = [numbers(list(values)) for _, values in shown]
-        lines = [[str(j + 1), *line] for j, line in enumerate(zip(*cells, strict=True))][:MAX_COMPONENTS]
-        grid = Grid(["component", *(title for title, _ in shown)], lines)
+        shown = [(title, values[:MAX_COMPONENTS]) for title, values in columns[:MAX_COLUMNS]]
+        grid = components(shown)
         made.append(table(min(grid, grid.turned(), key=lambda each: each.width), "parameters"))
-        if len(columns) > len(shown) or len(cells[0]) > len(lines):
+        if len(columns) > MAX_COLUMNS or len(columns[0][1]) > MAX_COMPONENTS:
             made[-1] += '<p class="soft">and more, with --trace</p>\n'
     return made
 

@@ -38,7 +38,7 @@ def text(foreign: str, limit: int = MAX_LINE) -> str:
 
 def marked(sentence: str) -> str:
     """A sentence of the program as HTML; what stands in backquotes is typed."""
-    parts = [text(part) for part in sentence.split("`")]
+    parts = [text(part, len(sentence) * 12) for part in sentence.split("`")]
     return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
 
 

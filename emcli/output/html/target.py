@@ -1,13 +1,17 @@
-"""The option --report: checked before the fit, whose events it records, and written after it."""
+"""The option --report: checked before the work, recorded during it, written after it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from emcli.errors import EmcliError, Exit, quoted
 from emcli.files.outputs import Output
 
 if TYPE_CHECKING:
+    from emcli.comparison.alignment import Alignment
+    from emcli.comparison.ranking import RankedGroup
+    from emcli.errors import FitWarning
     from emcli.inference.fit import Observer
     from emcli.inference.fit_result import FitResult
     from emcli.output.plots.history import History
@@ -45,3 +49,18 @@ class ReportFile:
         from emcli.output.plots.fit_figure import of_fit
 
         self._sink.write(report(result, of_fit(result, self._history, in_pairs=False), command))
+
+    def comparison(
+        self,
+        groups: Sequence[RankedGroup],
+        aligned: Sequence[Alignment],
+        warnings: Sequence[FitWarning],
+        command: str,
+    ) -> None:
+        """Write the report of a comparison that a command line repeats."""
+        if self._sink is None:
+            return
+        from emcli.output.html.comparison_report import comparison_report
+        from emcli.output.plots.comparison.figure import of_comparison
+
+        self._sink.write(comparison_report(groups, aligned, warnings, of_comparison(groups), command))
