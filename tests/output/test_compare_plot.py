@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from conftest import SAMPLES, fit, run
 
-from emcli.comparison.ranking import Candidate, grouped
+from emcli.comparison.ranking import Candidate, Score, grouped
 from emcli.output.plots.comparison.figure import of_comparison
+from emcli.output.plots.comparison.kinds import families
 from emcli.output.plots.figure import Panel, Series, described
 from emcli.output.plots.matplotlib_renderer import rendered
 from emcli.output.plots.terminal_renderer import drawn
@@ -89,6 +90,32 @@ def test_every_curve_is_seen_whole_and_a_part_that_is_larger_is_framed(shape: st
     for panel, part in pairwise(panel for panel in shown if panel.title.startswith("BIC")):
         assert panel.y_range is None and part.title == "BIC: the framed part, larger"
         assert part.y_range and part.y_range[0] < min(one["bic"] for one in found) < part.y_range[1]
+
+
+def test_a_gap_has_its_standard_error() -> None:
+    found = [document("kmeans", "iris.csv", "-k", k) for k in (1, 2, 3)]
+    scored = [
+        replace(candidate(f"k{one['k']}", one), score=Score("gap", 0.1 * one["k"], 0.02 * one["k"])) for one in found
+    ]
+    panel = panels(scored, "gap")[1]
+    assert panel.y_label == "gap statistic" and "smallest k" in panel.title
+    errors = [one for one in panel.series if one.kind == "line" and one.colour is None]
+    for k, one in zip((1, 2, 3), errors, strict=True):
+        assert one.x.tolist() == [k, k] and one.y.tolist() == pytest.approx([0.08 * k, 0.12 * k])
+
+
+def test_a_family_is_named_by_what_tells_it_from_others() -> None:
+    one: Any = document("gmm", "faithful.csv", "-k", 2)
+    several = [
+        candidate(f"{shape}-{mixing}", {**one, "covariance": shape, "mixing": mixing})
+        for shape in ("full", "tied")
+        for mixing in ("free", "equal")
+    ]
+    assert list(families(several)) == ["full equal mixing", "full free mixing", "tied equal mixing", "tied free mixing"]
+    assert list(families(several[:2])) == ["equal mixing", "free mixing"]
+    assert list(families(several[::2])) == ["full", "tied"] and list(families(several[:1])) == ["full"]
+    other = candidate("k", document("kmeans", "iris.csv", "-k", 2))
+    assert list(families([other])) == ["kmeans"]
 
 
 def test_fits_of_one_k_are_ranked_by_name_with_the_colour_of_their_optimum() -> None:

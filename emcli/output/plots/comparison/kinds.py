@@ -30,21 +30,17 @@ def k_of(candidate: Candidate) -> int:
 
 
 def families(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:
-    """Candidates that differ in k alone, by what they share, in order of k."""
-    found: dict[str, list[Candidate]] = {}
+    """Candidates that differ in k alone, by what tells them from others, in order of k."""
+    found: dict[tuple[str, str, str, str], list[Candidate]] = {}
     for candidate in sorted(candidates, key=k_of):
-        found.setdefault(_family(candidate), []).append(candidate)
-    several = len({(one.settings["model"], one.settings["mixing"]) for one in candidates}) > 1
-    said = [(members[0].settings, members) for members in found.values()]
-    short = {str(one["covariance"] or one["model"]): members for one, members in said}
-    return dict(sorted((found if several or len(short) < len(found) else short).items()))
-
-
-def _family(candidate: Candidate) -> str:
-    said = candidate.settings
-    prefix = candidate.name.rpartition(":")[0]
-    parts = (prefix and f"{prefix}:", said["model"], said["covariance"], said["mixing"] and f"{said['mixing']} mixing")
-    return " ".join(part for part in parts if part)
+        said, prefix = candidate.settings, candidate.name.rpartition(":")[0]
+        found.setdefault((prefix, said["model"], said["covariance"] or "", said["mixing"] or ""), []).append(candidate)
+    prefixes, models, shapes, mixings = (len({*values}) > 1 for values in zip(*found, strict=True))
+    named = {}
+    for (prefix, model, shape, mixing), members in found.items():
+        parts = [f"{prefix}:" * prefixes, model * models, shape * (shapes or not mixings), f"{mixing} mixing" * mixings]
+        named[" ".join(filter(None, parts)) or model] = members
+    return dict(sorted(named.items()))
 
 
 def kinds(candidates: Sequence[Candidate]) -> dict[int, Kind]:

@@ -34,6 +34,8 @@ def title_of(criterion: str) -> str:
 
 def label_of(criterion: str) -> str:
     """A criterion as an axis names it."""
+    if criterion == "gap":
+        return "gap statistic"  # the largest is not always the best
     name = criterion if criterion in WORDS else criterion.upper()
     return f"{name} ({'larger' if criterion in CLUSTERING else 'smaller'} is better)"
 
@@ -66,6 +68,7 @@ def against_k(candidates: Sequence[Candidate], criterion: str) -> list[Panel]:
     if value is None:
         return [whole]
     at = np.array([float(k_of(best))]), np.array([value])
+    series += _errors(known)
     series.append(Series("points", *at, f"best: {shortened(best.name)}", None, "thin"))
     values = np.array([value for _, value in known])
     reach = max(8 * (float(np.median(values)) - value), 40.0)
@@ -88,6 +91,17 @@ def _against_k(known: Sequence[tuple[Candidate, float]], larger: bool) -> list[S
         series.append(Series("line", np.array([*best_of_k]), np.array([*best_of_k.values()]), said, colour))
         series.append(Series("points", x, y, None, colour))
     return series
+
+
+def _errors(known: Sequence[tuple[Candidate, float]]) -> list[Series]:
+    """Lines of one standard error up and down, where values have one."""
+    found = [(k_of(one), value, one.score.error) for one, value in known if one.score and one.score.error]
+    return [
+        Series(
+            "line", np.full(2, float(k)), np.array([value - error, value + error]), None if i else "1 standard error"
+        )
+        for i, (k, value, error) in enumerate(sorted(found))
+    ]
 
 
 def by_name(candidates: Sequence[Candidate], criterion: str, failed: int) -> Panel:
