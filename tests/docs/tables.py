@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, fields
-from functools import partial
+from functools import cache, partial
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, is_typeddict
 
@@ -21,7 +24,9 @@ from emcli.inference import starts
 from emcli.models import MODELS, model_class
 
 from . import constants
+from .pages import ROOT
 
+COMMANDS = ("fit", "steps", "compare", "predict", "generate", "explain", "examples", "schema")
 NUMBERS = "a number, or lists of them"
 WITHOUT_DEFAULT = {  # what it means that a setting is not given, in words
     "k": "must be given",
@@ -171,6 +176,23 @@ def type_in_words(hint: Any) -> str:
     return "an object"
 
 
+def help_of(command: str) -> str:
+    """The page that `emcli COMMAND --help` prints."""
+    return f"```text\n{help_pages()[command]}\n```"
+
+
+@cache
+def help_pages() -> dict[str, str]:
+    """The help of each command, printed by one process in 80 columns."""
+    each = "[(main(['help', name]), print(end='\\f')) for name in sys.argv[1:]]"
+    script = f"import sys; from emcli.cli.app import main; {each}"
+    env = {**os.environ, "COLUMNS": "80", "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run([sys.executable, "-c", script, *COMMANDS], capture_output=True, env=env, check=True)
+    pages = done.stdout.decode().split("\f")[:-1]
+    shown = ["\n".join(line.rstrip() for line in page.strip("\n").splitlines()) for page in pages]
+    return dict(zip(COMMANDS, shown, strict=True))
+
+
 def exit_codes() -> str:
     assert list(EXITS) == list(Exit)
     return table(["code", "meaning"], [[str(int(code)), meaning] for code, meaning in EXITS.items()])
@@ -189,6 +211,7 @@ TABLES: dict[str, Callable[[], str]] = {
     **{f"options of {name}": partial(options_of, name) for name in ("kmeans", "coins", "gmm")},
     **{f"keys of {kind.__name__}": partial(document_keys, kind) for kind in said.MEANINGS},
     "exit codes": exit_codes,
+    **{f"help of {name}": partial(help_of, name) for name in COMMANDS},
     "missing marks": missing_marks,
     "limits": lambda: table(["limit", "value"], constants.limits()),
     "constants": lambda: table(["value", "what it is"], constants.constants()),
