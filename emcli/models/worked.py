@@ -147,7 +147,8 @@ class WorkedSteps(Generic[M]):
             *(Column(title, (r * each).tolist(), "part", each, each) for title, each in (parts or {}).items()),
         ]
         first = [*before, Column(self.density, logs.tolist(), "density")]
-        found = {self.density: np.exp(logs), "log_" + self.density: logs, "responsibility": r}
+        with np.errstate(over="ignore"):
+            found = {self.density: np.exp(logs), "log_" + self.density: logs, "responsibility": r}
         return found, Sheet([first, columns])
 
     def sums(self, model: M, stats: Stats, improved: M, rows: Rows) -> Worked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -351,3 +352,22 @@ def test_wrong_start_values_of_an_experiment_are_told_at_their_place(write: Writ
     text = f"model: gmm\ndata: {SAMPLES}/galaxies.csv\nfit:\n  k: 2\n  start:\n    means: [[1], [1, 2]]\n"
     done = run("steps", write("w.yaml", text))
     assert done.returncode == 2 and ":6:18: fit.start.means[1]: must have 1 values, got 2" in done.stderr
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_at_the_ends_of_their_range_are_shown(write: Write) -> None:
+    rows = [[(i * 7919 % 101 + i % 5 * 13.7 + j * j * i % 7) for j in range(5)] for i in range(30)]
+    for power in (-140, 140):
+        text = "a,b,c,d,e\n" + "".join(",".join(f"{x}e{power}" for x in row) + "\n" for row in rows)
+        data = write("t.csv", text)
+        for more in (["--covariance", "spherical"], ["--columns", "1,2"]):
+            words = ["steps", "gmm", data, "-k", 2, "--restarts", 1, *more]
+            table, document = run(*words, "--format", "markdown"), run(*words, "--json")
+            assert table.returncode == document.returncode == 0, table.stderr
+            assert "nan" not in table.stdout
+            for row in json.loads(document.stdout)["iterations"][0]["rows"]:
+                assert sum(row["responsibility"]) == pytest.approx(1) and None not in row["log_density"]
+    never = write("never.csv", "heads,tosses\n0,4\n3,4\n2,4\n")
+    done = run("steps", "coins", never, "--start", write("zero.yaml", "heads: [0, 0.5]\n"), "--rows", "1-3")
+    assert done.returncode == 0
+    assert re.search(r"^ +1 +0 +0 +0.0000 +0.000 +0.000$", done.stdout, re.M)  # three heads of a coin that has none

@@ -101,7 +101,8 @@ class WorkedGaussians(WorkedSteps[GaussianMixture]):
         sizes, shift = stats.rows, stats.first / stats.rows[:, None]
         sums = sizes[:, None] * rows.scaling.to_original(model.means + model.covariances.unwhiten(shift))
         exponent = rows.scaling.exponent
-        scatter = np.ldexp(model.covariances.scatter(sizes, shift, stats.second), exponent[:, None] + exponent)
+        with np.errstate(over="ignore"):  # where they leave the range of doubles they are infinite
+            scatter = np.ldexp(model.covariances.scatter(sizes, shift, stats.second), exponent[:, None] + exponent)
         sheets = [self.weights(model, sizes, improved, rows)]
         if len(rows.names) <= MAX_SHOWN_COLUMNS:
             lead = [Column("Σ r", sizes.tolist())]
@@ -122,7 +123,7 @@ def _names(rows: Rows) -> list[str]:
 
 def _correlations(matrices: Array, i: int, j: int) -> Array:
     """Correlations (k,) of two columns, from covariance matrices (k, d, d)."""
-    return np.asarray(matrices[:, i, j] / np.sqrt(matrices[:, i, i] * matrices[:, j, j]))
+    return np.asarray(matrices[:, i, j] / np.sqrt(matrices[:, i, i]) / np.sqrt(matrices[:, j, j]))
 
 
 def _titled(title: str, name: str, rows: Rows) -> str:
