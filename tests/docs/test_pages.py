@@ -21,6 +21,7 @@ from .tables import TABLES
 OTHERS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "sample_data/README.md")]
 TEXTS = {path: path.read_text() for path in [*PAGES, *OTHERS]}
 FOREIGN = {"--user", "--git"}  # options of other programs that pages name
+NUMBER = re.compile(r"-?\d+\.\d+")
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
 
@@ -153,6 +154,26 @@ def is_parameter(model: str, key: str) -> bool:
 def test_the_index_leads_to_every_page() -> None:
     index = ROOT / "docs" / "index.md"
     assert {page.name for page in PAGES} - {"index.md"} <= set(links(TEXTS[index]))
+
+
+def test_each_calculation_of_the_tutorial_is_right() -> None:
+    prose = " ".join(without_blocks((ROOT / "docs" / "tutorial.md").read_text()).split())
+    term = r"\(?-?\d[\d.]*\)?[²³⁸]?"
+    found = re.findall(rf"({term}(?: [·/+-] {term})+) = (-?\d[\d.]*\d)", prose)
+    assert len(found) >= 5
+    for sum_, said in found:
+        plain = sum_.translate({ord("·"): "*", ord("²"): "**2", ord("³"): "**3", ord("⁸"): "**8"})
+        digits = len(said.partition(".")[2])
+        assert abs(eval(plain) - float(said)) <= 0.5001 * 10**-digits, f"{sum_} = {said}"
+
+
+def test_each_number_of_the_tutorial_is_printed() -> None:
+    text = (ROOT / "docs" / "tutorial.md").read_text()
+    printed = [float(each) for block in blocks(text) if block.kind == "text" for each in NUMBER.findall(block.text)]
+    for said in NUMBER.findall(re.sub(r"`[^`]*`|\]\([^)]*\)", "", without_blocks(text))):
+        digits = len(said.partition(".")[2])
+        if digits >= 2:
+            assert any(abs(float(said) - each) <= 0.5001 * 10**-digits for each in printed), said
 
 
 @pytest.mark.parametrize(
