@@ -61,7 +61,7 @@ def title(result: FitResult) -> str:
     return f"{result.kind.name}, k={settings['k']}{kind}: {rows}"
 
 
-def iterations(result: FitResult, width: int, verbose: bool) -> Grid:
+def iterations(result: FitResult, width: int, verbose: bool, hint: str = ", see -v") -> Grid:
     """Log-likelihood (K-means: inertia) of each iteration of the best start, and what it gained."""
     values = [measures.objective for measures in result.measures(result.best)]
     shown = scores([value or 0.0 for value in values], 6, apart=False)
@@ -72,7 +72,7 @@ def iterations(result: FitResult, width: int, verbose: bool) -> Grid:
     if len(rows) > FIRST_ITERATIONS + LAST_ITERATIONS + 2 and not verbose:
         rows = [
             *rows[:FIRST_ITERATIONS],
-            ["…", f"{len(rows) - FIRST_ITERATIONS - LAST_ITERATIONS} more, see -v", "", ""],
+            ["…", f"{len(rows) - FIRST_ITERATIONS - LAST_ITERATIONS} more{hint}", "", ""],
             *rows[-LAST_ITERATIONS:],
         ]
     titles = ["iteration", objective(result), "gain" if result.inertia is None else "change", "step"]

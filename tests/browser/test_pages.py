@@ -21,25 +21,26 @@ pytestmark = pytest.mark.browser
 WIDTHS = (400, 1200)
 SMALLEST = 8.9  # CSS pixels of a letter's size
 FITS = {
-    "kmeans.html": "kmeans sample_data/blobs.csv -k 3 --init random --restarts 1 --seed 4",
-    "mixture.html": "configs/mixture_1d.yaml --max-iter 20",
-    "coins.html": "configs/two_coins.yaml",
-    "iris.html": "gmm sample_data/iris.csv -k 3 --restarts 2",
+    "kmeans.html": "fit kmeans sample_data/blobs.csv -k 3 --init random --restarts 1 --seed 4",
+    "mixture.html": "fit configs/mixture_1d.yaml --max-iter 20",
+    "coins.html": "fit configs/two_coins.yaml",
+    "iris.html": "fit gmm sample_data/iris.csv -k 3 --restarts 2",
 }
 REPORTS = {
-    "faithful-report.html": "gmm sample_data/faithful.csv -k 2",
-    "coins-report.html": "configs/two_coins.yaml",
-    "warned-report.html": "kmeans sample_data/iris_species.csv -k 4 --truth species --restarts 1 --max-iter 1",
+    "faithful-report.html": "fit gmm sample_data/faithful.csv -k 2",
+    "coins-report.html": "fit configs/two_coins.yaml",
+    "compared-report.html": "compare gmm sample_data/faithful.csv -k 1-3 --covariance full,tied --restarts 2",
+    "warned-report.html": "fit kmeans sample_data/iris_species.csv -k 4 --truth species --restarts 1 --max-iter 1",
 }
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pages(browser: Chromium, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the animations and the reports."""
     folder = tmp_path_factory.mktemp("pages")
     for option, lines in (("--plot", FITS), ("--report", REPORTS)):
         for name, line in lines.items():
-            done = run("fit", *line.split(), "-q", option, folder / name, cwd=ROOT)
+            done = run(*line.split(), "-q", option, folder / name, cwd=ROOT)
             assert done.returncode == 0, done.stderr
     return folder
 

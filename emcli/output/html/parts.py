@@ -44,13 +44,14 @@ def told(warnings: Sequence[FitWarning]) -> str:
 
 def pictures(picture: Picture) -> str:
     """Each panel as a picture of its own, as wide as a telephone, so that its words can be read there."""
+    panels = [panel for row in picture.panels for panel in row]
     made = ""
-    for panel in (panel for row in picture.panels for panel in row):
+    for panel in panels:
         form = Form((ALONE[0], max(ALONE[1], 1.2 + 0.2 * len(panel.names))))
         drawn = rendered(Picture("", [[replace(panel, note="")]]), "svg", form)
-        notes = "".join(f"<figcaption>{text(line)}</figcaption>" for line in panel.note.splitlines())
-        made += f"<figure>{elements.image(drawn, 'svg', _alternative(panel))}{notes}</figure>\n"
-    return f'<div class="pictures">\n{made}</div>\n'
+        made += f"<figure>{elements.image(drawn, 'svg', _alternative(panel))}</figure>\n"
+    notes = dict.fromkeys(line for panel in panels for line in panel.note.splitlines())
+    return f'<div class="pictures">\n{made}</div>\n' + "".join(paragraph(note, "soft") for note in notes)
 
 
 def _alternative(panel: Panel) -> str:
@@ -66,10 +67,15 @@ def explained(warnings: Sequence[FitWarning]) -> Iterator[str]:
     for warning in warnings:
         known = manual.warnings().get(warning.slug)
         yield f'<div class="warning" id="{text(warning.slug)}">\n<h3><code>{text(warning.slug)}</code></h3>\n'
-        yield paragraph(f"{warning.message[:1].upper()}{warning.message[1:]}.")
+        yield paragraph(f"{_sentence(warning.message)}.")
         if known:
             yield "".join(f"<p>{title} {marked(known.part(title))}</p>\n" for title in (manual.WHY, manual.REMEDY))
         yield "</div>\n"
+
+
+def _sentence(message: str) -> str:
+    """A message with a capital, unless it begins with the name of a fit."""
+    return message[:1].upper() + message[1:] if message.partition(" ")[0].isalpha() else message
 
 
 def repeated(command: str, is_piped: bool) -> Iterator[str]:

@@ -34,12 +34,12 @@ def report(result: FitResult, picture: Picture, command: str) -> bytes:
     body = "".join(
         [
             f"<header>\n<h1>{text(picture.title)}</h1>\n{_summary(result)}</header>\n",
-            section("Parameters", *_parameters(result)),
             section("Pictures", pictures(picture)),
+            section("Parameters", *_parameters(result)),
             section("How far to trust it", *_trust(result)),
             section("Warnings", *explained(result.warnings)),
             section("To choose between models", paragraph(criteria(result)), paragraph(CRITERIA, "soft")),
-            section("Iterations of the best start", blocks([iterations(result, WIDTH, False)], "Iterations")),
+            section("Iterations of the best start", blocks([iterations(result, WIDTH, False, "")], "Iterations")),
             section("Data", _data(result)),
             section("To repeat it", *_repeat(result, command)),
         ]
