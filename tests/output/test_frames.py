@@ -167,6 +167,7 @@ def test_frames_stand_below_each_other_in_the_terminal() -> None:
         (("--dpi", "90"), "'--dpi' needs --plot FILE"),
         (("--plot", "p.svg", "--iterations", "1,x"), "'--iterations' must list iterations such as 0,1,5-8"),
         (("--plot", "p.svg", "--iterations", "0-100000"), "at most 100 iterations"),
+        (("--plot", "p.svg", "--iterations", "0-39"), "room for 36 side by side, got 40\n  hint: --plot FILE.gif"),
         (("--plot", "p.svg", "--size", "9"), "'--size' must be WIDTHxHEIGHT in inches"),
         (("--plot", "p.svg", "--size", "0.1x9"), "'--size' must be from 1.5 to 60 inches"),
         (("--plot", "p.svg", "--size", "60x60", "--dpi", "1200"), "at most 50 million pixels, got 5184"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ LIGHT = (1, 4, 5)  # of these, on which dark letters are read better
 INK, FAINT = "#222222", "#BBBBBB"
 # Beyond the colours components differ in their lines, dots and bars too.
 DASHES = ("-", "-.", ":", (0, (7, 1, 1, 1, 1, 1)))
-MARKERS, HATCHES = ("o", "^", "s", "D"), ("", "////", "....", "xxxx")
+MARKERS, HATCHES = ("o", "^", "s", "D"), ("", "////", "\\\\\\\\", "----")
 WIDTHS = {"thin": 0.7, "normal": 1.5, "bold": 2.2, "dashed": 1.2}
 SMALLEST, LARGEST, SIZE_STEPS = 3.0, 13.0, 20  # points across, of dots of different sizes, and how many sizes
 MOST_SHAPES = 2000  # dots beyond which they are drawn as an image, so that an SVG stays small
@@ -47,8 +47,8 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def draw_panel(axes: Axes, panel: Panel, as_image: bool = False) -> tuple[Axis, Axis]:
-    """Draw a panel into axes, all but its legend and its note; `as_image`: its dots as an image.
+def draw_panel(axes: Axes, panel: Panel, as_image: Collection[str] = ()) -> tuple[Axis, Axis]:
+    """Draw a panel into axes, all but its legend and its note; series of the kinds `as_image` as an image.
 
     Returns how its values stand along the axes across and up.
     """
@@ -59,7 +59,7 @@ def draw_panel(axes: Axes, panel: Panel, as_image: bool = False) -> tuple[Axis, 
         for name, limits in (("x", panel.x_range), ("y", panel.y_range))
     )
     every = [replace(series, x=across.tidy(series.x), y=up.tidy(series.y)) for series in panel.series]
-    _names(axes, panel, across.note, up.note)
+    ticks = int(np.clip(2.5 * _names(axes, panel, across.note, up.note), 2, 10))
     crowd = sum(len(series.x) for series in every if series.kind in ("points", "density"))
     floor = np.zeros(0)
     for depth, series in enumerate(every):
@@ -68,16 +68,16 @@ def draw_panel(axes: Axes, panel: Panel, as_image: bool = False) -> tuple[Axis, 
         elif series.kind == "density":
             _density(axes, series, every)
         elif series.kind == "points":
-            _points(axes, series, depth + 2, crowd, as_image)
+            _points(axes, series, depth + 2, crowd, "points" in as_image)
         else:
-            _line(axes, series, depth + 2, crowd > 100)
+            _line(axes, series, depth + 2, crowd > 100, "line" in as_image)
     if panel.x_range:
         axes.set_xlim(*map(across.tidy, panel.x_range))
     if panel.y_range:
         axes.set_ylim(*map(up.tidy, panel.y_range))
     _marks(axes, every)
     if panel.whole:
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=ticks, integer=True, min_n_ticks=1))
     axes.locator_params(axis="y", nbins=6)
     if not panel.y_label and not panel.names:
         axes.set_yticks([])  # numbers of nothing
@@ -89,8 +89,8 @@ def draw_panel(axes: Axes, panel: Panel, as_image: bool = False) -> tuple[Axis, 
     return across, up
 
 
-def _names(axes: Axes, panel: Panel, across: str, up: str) -> None:
-    """The title and the names of the axes, as long as there is room for."""
+def _names(axes: Axes, panel: Panel, across: str, up: str) -> float:
+    """The title and the names of the axes, as long as there is room for; returns the width of the axes in inches."""
     import matplotlib as mpl
 
     grid = axes.get_subplotspec()
@@ -103,6 +103,7 @@ def _names(axes: Axes, panel: Panel, across: str, up: str) -> None:
     axes.set_title(fitted(panel.title, width, mpl.rcParams["axes.titlesize"]), color=INK)
     axes.set_xlabel(fitted(panel.x_label, width - 0.4, size, across))
     axes.set_ylabel(fitted(panel.y_label, height, size, up))
+    return width
 
 
 def fitted(text: str, width: float, size: float, end: str = "", weight: str = "normal") -> str:
@@ -128,8 +129,6 @@ def fitted(text: str, width: float, size: float, end: str = "", weight: str = "n
 
 def _marks(axes: Axes, series: Sequence[Series]) -> None:
     """Numbers in discs; words at the ends of lines, or where they leave the frame; of words on each other the first."""
-    from matplotlib.patheffects import withStroke
-
     right, top = axes.get_xlim()[1], axes.get_ylim()[1]
     taken: list[Array] = []
     for one in series:
@@ -155,7 +154,8 @@ def _marks(axes: Axes, series: Sequence[Series]) -> None:
         note = axes.annotate(said, at, away[0], textcoords="offset points", ha=away[1], va=away[2], fontsize=7.5)
         note.set(color=ink_of(one.colour), annotation_clip=False, zorder=ABOVE + 3)
         if one.kind == "points":
-            note.set(weight="bold", fontsize=8.5, path_effects=[withStroke(linewidth=2, foreground="white")])
+            note.set(weight="bold", fontsize=8.5)
+            note.set_bbox({"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.3})
 
 
 def _bars(axes: Axes, series: Series, floor: Array) -> Array:
@@ -178,7 +178,8 @@ def _points(axes: Axes, series: Series, depth: int, crowd: int, as_image: bool) 
 
     if series.stroke == "none":
         return
-    crowded, many = crowd > MOST_SHAPES, (as_image or crowd > MOST_SHAPES) and len(series.x) > 50
+    crowded = crowd > MOST_SHAPES
+    many = as_image or (crowded and len(series.x) > 50)
     ink = ink_of(series.colour)
     if series.sizes is not None:
         _sized(axes, series, depth, many)
@@ -221,7 +222,7 @@ def _sized(axes: Axes, series: Series, depth: int, as_image: bool) -> None:
     axes.plot([], [], label=_said(series), **{**how, "markersize": 5, "alpha": None})
 
 
-def _line(axes: Axes, series: Series, depth: int, crowded: bool) -> None:
+def _line(axes: Axes, series: Series, depth: int, crowded: bool, as_image: bool) -> None:
     from matplotlib.patheffects import withStroke
 
     width = WIDTHS[series.stroke]
@@ -240,6 +241,7 @@ def _line(axes: Axes, series: Series, depth: int, crowded: bool) -> None:
         marker="o" if crowded and 2 < len(series.x) < 60 else None,
         markersize=3,
         path_effects=halo,
+        rasterized=as_image,
     )
 
 

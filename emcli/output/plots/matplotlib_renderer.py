@@ -6,7 +6,7 @@ import io
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ WIDTH, NARROW = 9.0, 6.0  # inches, of a picture of several panels in a row, and
 CELL_WIDTH = 1.9  # inches, of a panel in a triangle of many
 NAME_HEIGHT, NAMES_MARGIN = 0.19, 1.1  # inches, of a name on the vertical axis, and of what is above and below names
 TITLE_SIZE = 11  # points
-MOST_SHAPES_OF_ALL = 2000  # dots of all panels beyond which they are drawn as images
+MOST_POINTS = {"points": 2000, "line": 25_000}  # of all panels, beyond which they are drawn as images
 FORMATS = ("png", "svg", "pdf")
 
 
@@ -111,22 +111,28 @@ def _figure(picture: Picture, form: Form) -> Figure:
     figure.suptitle(title, fontsize=TITLE_SIZE, fontweight="bold", color=INK)
     if notes:
         figure.supxlabel("\n".join(fitted(line, width - 0.3, 7.5) for line in notes), fontsize=7.5, color="#555555")
-    shapes = sum(len(one.x) for panel in picture.every for one in panel.series if one.kind == "points")
+    as_image = _too_many(picture)
     if picture.columns:
         part = figure.subfigures(1, 1, squeeze=False)[0, 0]
-        _grid(part, picture.panels, picture.columns, shapes > MOST_SHAPES_OF_ALL)
+        _grid(part, picture.panels, picture.columns, as_image)
     else:
         parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)
         if across:
-            _grid(parts[0, 0], picture.triangle, across, shapes > MOST_SHAPES_OF_ALL, "upper right")
+            _grid(parts[0, 0], picture.triangle, across, as_image, "upper right")
         for part, row in zip(parts[across > 0 :, 0], picture.panels, strict=True):
             axes = part.subplots(1, len(row), squeeze=False)[0]
             for one, panel in zip(axes, row, strict=True):
-                draw_panel(one, panel, shapes > MOST_SHAPES_OF_ALL)
+                draw_panel(one, panel, as_image)
             draw_legends(part, axes)
     for text in figure.findobj(Text):
         text.set_parse_math(False)
     return figure
+
+
+def _too_many(picture: Picture) -> list[str]:
+    """The kinds of series with so many points that they are drawn as images, so that an SVG stays small."""
+    series = [one for panel in picture.every for one in panel.series]
+    return [kind for kind, most in MOST_POINTS.items() if sum(len(one.x) for one in series if one.kind == kind) > most]
 
 
 def _heights(picture: Picture, width: float) -> list[float]:
@@ -141,7 +147,11 @@ def _heights(picture: Picture, width: float) -> list[float]:
 
 
 def _grid(
-    part: SubFigure, rows: Sequence[Sequence[Panel]], columns: int, as_image: bool, legend: str = "outside lower center"
+    part: SubFigure,
+    rows: Sequence[Sequence[Panel]],
+    columns: int,
+    as_image: Collection[str],
+    legend: str = "outside lower center",
 ) -> None:
     """Panels all of one size; what an axis is called stands once beside those that share it."""
     every = part.subplots(len(rows), columns, squeeze=False)

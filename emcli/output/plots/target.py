@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from emcli.output.plots.figure import Picture
     from emcli.output.plots.history import History
 
+MOST_FRAMES = 36  # side by side: more cannot be read, and are no small file
+
 
 class Plot:
     """Where a picture goes: a file, the terminal ('-'), or nowhere (None). Raises EmcliError before any work."""
@@ -45,6 +47,9 @@ class Plot:
                 raise EmcliError(Exit.USAGE, f"'{name}' is of a picture in a file, and not with --plot -")
         if path is None:
             return
+        if self._moments and len(self._moments) > MOST_FRAMES and not path.lower().endswith(ANIMATIONS):
+            what = f"'--iterations' has room for {MOST_FRAMES} side by side, got {len(self._moments)}"
+            raise EmcliError(Exit.USAGE, what, hint="--plot FILE.gif or FILE.html shows them one after the other")
         if path == "-":
             from emcli.output.plots.terminal_renderer import need_uniplot
 

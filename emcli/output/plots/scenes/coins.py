@@ -142,7 +142,10 @@ class Coins(Scene):
             for j, (p, coin) in enumerate(zip(*self.true("heads"), strict=True))
         ]
         first = Panel("Coins, iteration by iteration", "iteration", "P(heads)", series, whole=True, y_range=(0.0, 1.0))
-        return [[first, self.panel("Rows, and what the coins expect", self.curves(self.fit))], *self.uncertainty()]
+        curves = self.curves(self.fit)
+        top = max(float(one.y.max()) for one in curves)
+        second = self.panel("Rows, and what the coins expect", curves)
+        return [[first, replace(second, y_range=(0.0, 1.12 * top))], *self.uncertainty()]
 
     def uncertainty(self) -> list[list[Panel]]:
         """The responsibilities at each number of heads; where tosses differ how uncertain each row is."""
