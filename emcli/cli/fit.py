@@ -138,7 +138,7 @@ def fit(
             log = sys.stdout if trace == "-" else held.enter_context(open_log(trace))
             observers.append(held.enter_context(tracing(log, kind, rows, components)))
         if verbose and verbose > 1:
-            from emcli.output.path_tables import parameter_path
+            from emcli.output.steps.path_tables import parameter_path
 
             path = parameter_path(kind, dataset, settings.search.tol)
             observers.append(path)

@@ -149,7 +149,7 @@ def steps(
         sys.stdout.write(json_for(sys.stdout, dumps(document(shown))))
     else:
         from emcli.output.page import Page
-        from emcli.output.steps_tables import print_steps
+        from emcli.output.steps.tables import print_steps
 
         print_steps(shown, none if iterations else [], Page.of(sys.stdout, width, format == "markdown"))
     sys.stdout.flush()

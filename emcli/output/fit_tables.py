@@ -41,7 +41,7 @@ def print_fit(result: FitResult, page: Page, verbose: bool = False, path: Path[l
     if not page.is_markdown and not result.best.is_start:
         blocks, lines = (*blocks, iterations(result, page.width, verbose)), [climb(result, page.stream), *lines]
     if path is not None:
-        from emcli.output.path_tables import path_tables
+        from emcli.output.steps.path_tables import path_tables
 
         blocks = (*blocks, *path_tables(result, path.iterations(result.best), page.width))
     page.write((*blocks, *labels), [*agreement(result), *lines])
