@@ -40,7 +40,7 @@ def format_of(path: str, moves: bool = False) -> str:
 
 
 def need_matplotlib(path: str) -> None:
-    """Load matplotlib. Raises EmcliError where it is not installed."""
+    """Load matplotlib, and Pillow that it needs. Raises EmcliError where it is not installed."""
     os.environ["MPLBACKEND"] = "agg"  # a person's own choice needs a screen, and may not exist here
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
@@ -49,15 +49,6 @@ def need_matplotlib(path: str) -> None:
     except ImportError:
         what = f"drawing {quoted(path, 200)} needs the Python package matplotlib"
         raise EmcliError(Exit.USAGE, what, hint=to_install("matplotlib")) from None
-
-
-def need_pillow(path: str) -> None:
-    """Load Pillow. Raises EmcliError where it is not installed."""
-    try:
-        import PIL.Image  # noqa: F401
-    except ImportError:
-        what = f"drawing {quoted(path, 200)} needs the Python package pillow"
-        raise EmcliError(Exit.USAGE, what, hint=to_install("pillow")) from None
 
 
 @contextmanager

@@ -55,13 +55,11 @@ class Plot:
 
             need_uniplot()
             return
-        from emcli.output.plots.matplotlib_renderer import format_of, need_matplotlib, need_pillow
+        from emcli.output.plots.matplotlib_renderer import format_of, need_matplotlib
 
         self._format = format_of(path, moves)
         self._sink = Output(path)
         need_matplotlib(path)
-        if self._format in ANIMATIONS:
-            need_pillow(path)
 
     def observers(self) -> list[Observer]:
         """Observers that record a fit's events for the picture; none where no picture is drawn."""
