@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from emcli.inference.fit import Observer
 
 DEFAULT_ROWS, DEFAULT_ITERATIONS = 3, "0,1,last"
-MAX_ROWS = 1000  # that can be chosen
 
 
 def steps(
@@ -97,7 +96,7 @@ def steps(
     from emcli.output.terminal import json_for
 
     check_tables(format, width, bool(json), None, None, None)
-    asked_rows = None if rows is None else chosen_rows(rows, MAX_ROWS)
+    asked_rows = None if rows is None else chosen_rows(rows)
     asked = chosen_iterations(DEFAULT_ITERATIONS if iterations is None else iterations)
     experiment = None if target in MODELS else experiment_in(target, data)
     kind = model_class(experiment.model if experiment else target)
