@@ -31,6 +31,12 @@ def reported(folder: Path, *words: object) -> tuple[Page, str]:
     return Page(text), text
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures cost most of a report, and are not what the test looks at."""
+    monkeypatch.setattr("emcli.output.html.parts.rendered", lambda *_: b"<svg xmlns='http://www.w3.org/2000/svg'/>")
+
+
 def refused(words: Sequence[object], code: int, *parts: str, cwd: Path = ROOT) -> None:
     """Held to the rules of every bad input, before a fit that would run for minutes."""
     done = run("fit", "gmm", FAITHFUL, "-k", 9, "--restarts", 100000, *words, cwd=cwd)
@@ -73,6 +79,7 @@ def test_a_report_is_the_same_bytes_and_has_no_time_and_no_folder_in_it(tmp_path
     assert texts[0] == texts[1] and str(ROOT) not in texts[0] and not re.search("20[0-9]{2}-[0-9]{2}", texts[0])
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_command_of_a_report_repeats_the_fit(tmp_path: Path) -> None:
     """Whatever is in the names: a shell splits it into the words that give the same document."""
     name = "-it's $HOME `b` \\ \u202e é\t.csv"
@@ -103,6 +110,7 @@ def test_the_command_of_a_report_repeats_the_fit(tmp_path: Path) -> None:
     assert again.returncode == 0 and json.loads(again.stdout) == json.loads(once.stdout)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_command_names_an_experiment_and_rows_from_standard_input(tmp_path: Path) -> None:
     page, _ = reported(tmp_path, ROOT / "configs" / "do_batzoglou.yaml")
     assert page.texts["pre"] == ["emcli fit do_batzoglou.yaml --seed 0"]
@@ -116,6 +124,7 @@ def test_the_command_names_an_experiment_and_rows_from_standard_input(tmp_path: 
     assert any("standard input" in line for line in page.texts["p"])
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_names_stay_text(tmp_path: Path) -> None:
     (tmp_path / "<b>&amp;.csv").write_text(
         f'"{HOSTILE}","</table>\u202e\x1b[2J","""><img src=x onerror=y>"\n'
@@ -129,6 +138,7 @@ def test_names_stay_text(tmp_path: Path) -> None:
     assert "\x1b" not in text and "\u202e" not in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_every_warning_is_explained_where_it_is_met(tmp_path: Path) -> None:
     rows = "".join(f"{i},{'' if i == 7 else i * 37 % 41},{i * i % 7}00000\n" for i in range(40))
     (tmp_path / "x.csv").write_text(f"id,small,large\n{rows}")
@@ -145,6 +155,7 @@ def test_every_warning_is_explained_where_it_is_met(tmp_path: Path) -> None:
             assert f"{title} {known.part(title).replace('`', '')}" in plain
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_start_alone_can_be_reported(tmp_path: Path) -> None:
     page, _ = reported(tmp_path, "kmeans", FAITHFUL, "-k", 2, "--restarts", 1, "--max-iter", 0)
     assert len(page.pictures()) >= 1 and page.texts["h2"][:2] == ["Pictures", "Parameters"] and page.tables
