@@ -158,18 +158,20 @@ def test_fits_of_one_k_are_matched_and_shown_side_by_side(tmp_path: Path) -> Non
 def test_agreement_of_assignments_is_told_where_the_data_are_at_hand(tmp_path: Path) -> None:
     from sklearn.metrics import adjusted_rand_score
 
-    data = "sample_data/iris.csv"  # as typed, so that it is found again
+    data = "flowers.csv"  # as typed, so that it is found again
+    (tmp_path / data).write_text((SAMPLES / "iris.csv").read_text())
     for name, covariance in (("a", "full"), ("b", "spherical")):
         command = ["fit", "gmm", data, "-k", 2, "--restarts", 2, "--covariance", covariance]
-        assert run(*command, "-o", tmp_path / f"{name}.json").returncode == 0
-    (alignment,) = compared(tmp_path / "a.json", tmp_path / "b.json")["alignments"]
+        assert run(*command, "-o", f"{name}.json", cwd=tmp_path).returncode == 0
+    here = run("compare", "a.json", "b.json", "--json", cwd=tmp_path)
+    (alignment,) = json.loads(here.stdout)["alignments"]
     labels = []
     for name in "ab":
-        lines = run("predict", tmp_path / f"{name}.json", data).stdout.splitlines()
+        lines = run("predict", f"{name}.json", data, cwd=tmp_path).stdout.splitlines()
         place = lines[0].split(",").index("component")
         labels.append([line.split(",")[place] for line in lines[1:]])
     assert alignment["fits"][0]["adjusted_rand_index"] == pytest.approx(adjusted_rand_score(*labels), abs=1e-12)
-    elsewhere = run("compare", tmp_path / "a.json", tmp_path / "b.json", "--json", cwd=tmp_path)
+    elsewhere = run("compare", tmp_path / "a.json", tmp_path / "b.json", "--json")
     assert json.loads(elsewhere.stdout)["alignments"][0]["fits"][0]["adjusted_rand_index"] is None
 
 
