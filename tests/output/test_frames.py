@@ -13,11 +13,14 @@ import numpy as np
 import pytest
 from conftest import ROOT, SAMPLES, fit, run
 from inprocess import loaded, prepared
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 from rules import Done, hold
 from scipy.stats import binom
 
 from emcli.config.iterations import moments, reached
 from emcli.config.resolve import resolve
+from emcli.errors import escaped
 from emcli.inference.fit import fit as start_all
 from emcli.inference.fit import observe
 from emcli.inference.fit_result import FitResult
@@ -27,7 +30,7 @@ from emcli.models import model_class
 from emcli.output.plots.figure import Series
 from emcli.output.plots.frames import Film, film
 from emcli.output.plots.history import History
-from emcli.output.plots.matplotlib_axes import DASHES, MARKERS, PALETTE
+from emcli.output.plots.matplotlib_axes import DASHES, MARKERS, PALETTE, fitted
 
 CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "kmeans-1": ("kmeans", "galaxies.csv", {"k": 3}),
@@ -307,3 +310,30 @@ def test_a_saved_fit_can_be_drawn_from_too(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     [panel] = described_in(tmp_path / "p.svg")["panels"]
     assert panel["x"].startswith("PC 1 (") and sum(one["count"] for one in panel["series"]) == 9
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")  # which the font has not
+def test_a_long_text_loses_its_middle_until_it_fits() -> None:
+    font = FontProperties(family="DejaVu Sans", size=11)
+    for text in ("short", "a name that never ends " * 20, "\u202e$x^{$ " * 50, "身長" * 200):
+        said = fitted(text, 3.0, 11, " - 1000")
+        assert text_to_path.get_text_width_height_descent(said, font, ismath=False)[0] <= 3 * 72
+        assert said.endswith(" - 1000") and said.startswith(escaped(text[:3]))
+        assert ("…" in said) == (text != "short") and said.isprintable()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("faithful.csv", "-k", 5),
+        ("mixture_1d.csv", "-k", 20, "--max-iter", 60),
+        ("iris.csv", "-k", 3, "--covariance", "tied"),
+    ],
+)
+def test_very_many_iterations_are_no_large_file(words: tuple[Any, ...], tmp_path: Path) -> None:
+    data, *more = words
+    command = ("fit", "gmm", SAMPLES / data, *more, "--init", "random", "--restarts", 1, "--seed", 3, "-q")
+    done = run(*command, "--iterations", "0-35", "--plot", tmp_path / "p.svg")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "p.svg").stat().st_size < 2_000_000

@@ -398,7 +398,7 @@ def test_without_its_library_the_hint_is_what_installs_it_beside_this_program(
     assert run("fit", "kmeans", FAITHFUL, "-k", 2).returncode == 0
 
 
-ODD = ["$x^{$", "<b>&amp; \\frac", "\x1b[31m_%\u202e", "身長 😀 cm", "\udcff", "long " * 60]
+ODD = ["_x", "$x^{$", "<b>&amp; \\frac", "\x1b[31m_%\u202e", "身長 😀 cm", "\udcff", "long " * 60]
 
 
 @pytest.mark.parametrize(
@@ -413,6 +413,7 @@ def test_any_column_name_can_be_drawn(kind: str) -> None:
     if kind == "svg":
         assert b"\x1b" not in drawn
         assert ElementTree.fromstring(drawn).tag.endswith("svg")
+        assert drawn.count(b"<!--  _x -->") == 1  # in the legend too
 
 
 def test_a_column_with_dollars_is_drawn_as_it_is_written(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from emcli.errors import EmcliError, Exit, quoted
 
 DPI, DRAWING_DPI = 120, 160  # of a PNG; of what is an image in a drawing, such as very many dots
 ANIMATIONS = ("gif", "html")
+MANY_PANELS = 12
 INCHES, DPIS = (1.5, 60.0), (20, 1200)  # the least and the most
 MOST_PIXELS = 50_000_000
 SIZE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)x([0-9]{1,6}(?:\.[0-9]{1,6})?)(in|px)?")
@@ -21,9 +22,9 @@ class Form:
     inches: tuple[float, float] | None = None  # width and height; None: as its panels need
     given: int | None = None  # pixels an inch; None: as usual
 
-    def dpi(self, kind: str) -> int:
-        """Pixels an inch in a file of that kind."""
-        return self.given or (DPI if kind == "png" else DRAWING_DPI)
+    def dpi(self, kind: str, panels: int = 1) -> int:
+        """Pixels an inch in a file of that kind; in a drawing of many panels images are coarser."""
+        return self.given or (DPI if kind == "png" or panels > MANY_PANELS else DRAWING_DPI)
 
     @classmethod
     def of(cls, size: str | None, dpi: int | None) -> Form:

@@ -269,4 +269,7 @@ def _generation(series: Series, styles: Sequence[Any]) -> Any:
 
 
 def _said(series: Series) -> str | None:
-    return None if series.label is None else middled(escaped(series.label, LONGEST), 40)
+    if series.label is None:
+        return None
+    said = middled(escaped(series.label, LONGEST), 40)
+    return f" {said}" if said.startswith("_") else said  # matplotlib would leave it out

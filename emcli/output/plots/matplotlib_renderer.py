@@ -83,7 +83,7 @@ def rendered(picture: Picture, kind: str, form: Form = AS_USUAL) -> bytes:
             "svg": {"Date": None, "Description": said},
             "pdf": {"CreationDate": None, "Subject": said},
         }[kind]
-        figure.savefig(out, format=kind, dpi=form.dpi(kind), metadata=metadata)
+        figure.savefig(out, format=kind, dpi=form.dpi(kind, len(picture.every)), metadata=metadata)
     return out.getvalue()
 
 

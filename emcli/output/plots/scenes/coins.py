@@ -19,6 +19,7 @@ from emcli.output.plots.scenes.uncertainty import SHARES, TITLE, along, uncertai
 from emcli.types import JSON, Array, IndexArray
 
 MOST_COUNTS = 401  # numbers of heads of which responsibilities are shown
+MOST_LOOKS = 5  # iterations that tell how high the curves are
 
 
 class Axis(NamedTuple):
@@ -74,12 +75,11 @@ class Coins(Scene):
 
     @cached_property
     def y_range(self) -> tuple[float, float]:
-        """The bars, and what the coins expect at any time."""
+        """The bars, and what the coins expect at the start, at the end, and a few times between."""
         top = float(self.observed.y.max())
-        most = max(
-            (float(self.expected(each.model.heads, each.model.weights).sum(axis=0).max()) for each in self.snapshots),
-            default=top,
-        )
+        some = [*self.snapshots[:: len(self.snapshots) // MOST_LOOKS + 1], *self.snapshots[-1:]]
+        expected = [self.expected(each.model.heads, each.model.weights).sum(axis=0) for each in some]
+        most = max((float(each.max()) for each in expected), default=top)
         return 0.0, 1.12 * max(top, min(most, 1.6 * top))
 
     def expected(self, heads: Array, weights: Array) -> Array:
@@ -123,9 +123,10 @@ class Coins(Scene):
             ]
         return series + [top_mark(middle, y, j) for j, y in enumerate(each)]
 
-    def panel(self, title: str, series: list[Series]) -> Panel:
+    def panel(self, title: str, series: list[Series], y_range: tuple[float, float] | None = None) -> Panel:
         """Axes of heads and rows."""
-        return Panel(title, self.axis.x_label, self.axis.y_label, series, whole=self.axis.whole, y_range=self.y_range)
+        y_range = y_range or self.y_range
+        return Panel(title, self.axis.x_label, self.axis.y_label, series, whole=self.axis.whole, y_range=y_range)
 
     def overview(self) -> list[list[Panel]]:
         """Each coin's P(heads) against the iteration, and the rows beside what the fitted mixture expects."""
@@ -144,8 +145,8 @@ class Coins(Scene):
         first = Panel("Coins, iteration by iteration", "iteration", "P(heads)", series, whole=True, y_range=(0.0, 1.0))
         curves = self.curves(self.fit)
         top = max(float(one.y.max()) for one in curves)
-        second = self.panel("Rows, and what the coins expect", curves)
-        return [[first, replace(second, y_range=(0.0, 1.12 * top))], *self.uncertainty()]
+        second = self.panel("Rows, and what the coins expect", curves, (0.0, 1.12 * top))
+        return [[first, second], *self.uncertainty()]
 
     def uncertainty(self) -> list[list[Panel]]:
         """The responsibilities at each number of heads; where tosses differ how uncertain each row is."""
