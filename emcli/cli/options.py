@@ -92,7 +92,8 @@ NewFolder = Annotated[
     str | None, typer.Argument(metavar="DIR", help="a new folder to copy them into; without it they are listed")
 ]
 Described = Annotated[
-    Literal["fit", "compare", "experiment"], typer.Argument(help="what to describe: a result's JSON, or an experiment")
+    Literal["fit", "compare", "steps", "experiment"],
+    typer.Argument(help="what to describe: a result's JSON, or an experiment"),
 ]
 
 Explained = Annotated[

@@ -11,7 +11,7 @@ from emcli.errors import Exit
 
 
 def schema(of: options.Described, debug: options.Debug = None) -> int:
-    """Print a JSON Schema: of the JSON that fit or compare writes, or of an experiment file.
+    """Print a JSON Schema: of the JSON that fit, compare or steps writes, or of an experiment.
 
     Examples:
       emcli schema fit

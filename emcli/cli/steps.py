@@ -81,7 +81,7 @@ def steps(
         settings_in,
         source_of,
     )
-    from emcli.config.chosen import chosen_iterations, chosen_rows
+    from emcli.config.iterations import chosen_iterations, chosen_rows
     from emcli.config.resolve import resolve
     from emcli.files.inputs import check_standard_output
     from emcli.inference.fit import fit, observe

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from emcli.config import documents as of
+from emcli.config import steps_document as steps
 
 MEANINGS: dict[type, dict[str, str]] = {
     of.FitDocument: {
@@ -132,6 +133,64 @@ MEANINGS: dict[type, dict[str, str]] = {
         "order": "its components, counted from 1, in the order of the reference's",
         "differences": "its parameters minus those of the reference",
         "adjusted_rand_index": "agreement of its assignments with the reference's",
+    },
+    steps.StepsDocument: {
+        "schema": "the kind of document and its version",
+        "version": "the version of emcli that wrote it",
+        "model": "the model that was fitted",
+        "k": "number of components",
+        "data": "the rows that were fitted",
+        "settings": "what was asked for and what was taken by default, as an experiment's `fit:`",
+        "status": "how the start ended: converged, or stopped by max_iter",
+        "stop": "what ended it in detail",
+        "start": "number of the start that is shown",
+        "kind": "how it was drawn, or given",
+        "order": "for each component, which one of the start values it was, from 1",
+        "last_iteration": "number of the last iteration of the start",
+        "iterations": "the iterations that were asked for, as far as there are any",
+    },
+    steps.StepsDataDocument: {
+        "source": "the file, as typed if relative, else its base name",
+        "rows": "number of rows",
+        "columns": "the columns that were used, in order",
+        "dropped": "rows with missing cells, left out",
+    },
+    steps.ShownIterationDocument: {
+        "iteration": "0 is the start",
+        "log_likelihood": "log-likelihood of the parameters",
+        "inertia": "K-means: the sum of squared distances to the nearest centroid",
+        "gain": "what the step to here has changed of the log-likelihood (K-means: of the inertia); null at the start",
+        "step": "the step that led here: em, newton, escape, boundary or polish; null at the start",
+        "parameters": "the parameters of all components, in the user's units",
+        "rows": "the rows that were asked for",
+        "sums": "what an M-step sums over all rows; null before a step of another kind",
+        "next_step": "the step that leads on from here; null at the last iteration",
+        "next_parameters": "the parameters after it; at the last iteration those that one more M-step would find",
+        "collapse": "why a further M-step would find none",
+    },
+    steps.ShownRowDocument: {
+        "row": "number of the row, from 1",
+        "weight": "its weight",
+        "values": "its values by column; heads and tails",
+        "z": "gmm: (value - mean) / sd, in each column",
+        "squared_distance": "squared distance from the centroid; gmm: squared Mahalanobis distance from the mean",
+        "nearest": "K-means: 1 for the cluster that it belongs to, 0 for the others",
+        "probability": "coins: binomial probability of its heads and tails",
+        "log_probability": "coins: the natural logarithm of that",
+        "density": "density of its values",
+        "log_density": "the natural logarithm of that",
+        "responsibility": "density times weight, as a share of the sum over the components",
+        "expected_heads": "coins: responsibility times heads",
+        "expected_tails": "coins: responsibility times tails",
+        "expected_values": "gmm: responsibility times the value of each column",
+    },
+    steps.ShownSumsDocument: {
+        "rows": "of responsibilities times weights; K-means: the weight of the rows",
+        "heads": "coins: of expected heads",
+        "tails": "coins: of expected tails",
+        "responsibilities": "gmm: of responsibilities times weights",
+        "values": "of each column's values times responsibilities",
+        "products_of_deviations": "gmm: of products of deviations from the new means times responsibilities",
     },
 }
 

@@ -14,6 +14,7 @@ from emcli.config.meanings import EXPERIMENT, MEANINGS
 from emcli.config.meanings import GENERATE as GENERATE_MEANINGS
 from emcli.config.settings import CHECKS, CHOICES, DOCUMENT_KEYS
 from emcli.config.sources import GRID
+from emcli.config.steps_document import STEPS, StepsDocument
 from emcli.types import JSON
 
 Schema = dict[str, JSON]
@@ -21,11 +22,15 @@ Parts = dict[str, JSON]  # the schemas that others refer to, by name
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 NUMBERS = "Numbers"
-WHOLE: dict[str, tuple[type, str]] = {"fit": (FitDocument, FIT), "compare": (ComparisonDocument, COMPARISON)}
+WHOLE: dict[str, tuple[type, str]] = {
+    "fit": (FitDocument, FIT),
+    "compare": (ComparisonDocument, COMPARISON),
+    "steps": (StepsDocument, STEPS),
+}
 
 
 def document_schema(name: str) -> Schema:
-    """The schema of the JSON that a command writes: 'fit' or 'compare'.
+    """The schema of the JSON that a command writes: 'fit', 'compare' or 'steps'.
 
     Keys that it does not name are allowed: a later minor version may add some.
     """

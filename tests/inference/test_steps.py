@@ -11,7 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import ROOT, SAMPLES, fit, run, table
+from jsonschema import Draft202012Validator
 from scipy.stats import binom, multivariate_normal
+
+from emcli.config.documents import keys
+from emcli.config.steps_document import ShownIterationDocument, ShownRowDocument, ShownSumsDocument, StepsDocument
 
 Write = Callable[[str, str], Path]
 EVENTS = ROOT / "tests" / "events.csv"
@@ -111,6 +115,24 @@ def test_the_log_likelihood_never_falls_and_each_step_leads_to_the_next(name: st
     assert last["next_step"] is None and last["next_parameters"] is not None
     for key, values in last["next_parameters"].items():  # one more iteration would change little
         assert np.allclose(values, last["parameters"][key], rtol=0.02, atol=1e-3)
+
+
+@cache
+def schema() -> Any:
+    return json.loads(run("schema", "steps").stdout)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_document_is_what_its_schema_says_and_has_no_other_keys(name: str) -> None:
+    assert [error.message for error in Draft202012Validator(schema()).iter_errors(shown(name))] == []
+    known = [
+        (StepsDocument, shown(name)),
+        *((ShownIterationDocument, iteration) for iteration in shown(name)["iterations"]),
+        *((ShownRowDocument, row) for iteration in shown(name)["iterations"] for row in iteration["rows"]),
+        *((ShownSumsDocument, iteration["sums"] or {}) for iteration in shown(name)["iterations"]),
+    ]
+    for kind, found in known:
+        assert [key for key in keys(kind) if key in found] == list(found)
 
 
 @pytest.mark.parametrize("name", SOFT)

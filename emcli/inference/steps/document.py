@@ -6,18 +6,18 @@ from math import isfinite
 from typing import cast
 
 from emcli import __version__
+from emcli.config.documents import in_order
+from emcli.config.steps_document import STEPS, ShownIterationDocument, ShownRowDocument
 from emcli.errors import escaped
 from emcli.inference.steps.worked import ShownIteration, ShownRow, Steps
 from emcli.types import JSON, Array
-
-SCHEMA = "emcli.steps/1"
 
 
 def document(steps: Steps) -> dict[str, JSON]:
     """The iterations that are shown of the best start, and of what fit that is."""
     result, run = steps.result, steps.run
     return {
-        "schema": SCHEMA,
+        "schema": STEPS,
         "version": __version__,
         "model": result.kind.name,
         "k": result.settings.model.k,
@@ -51,18 +51,16 @@ def _iteration(shown: ShownIteration) -> JSON:
         "next_step": shown.next_step,
         "next_parameters": None if shown.following is None else dict(shown.following),
     }
-    return found if shown.collapse is None else {**found, "collapse": shown.collapse}
+    whole = found if shown.collapse is None else {**found, "collapse": shown.collapse}
+    return cast(JSON, in_order(ShownIterationDocument, whole))
 
 
 def _row(row: ShownRow) -> JSON:
     found: dict[str, JSON] = {"row": row.number, "weight": row.weight}
     if row.worked is None:
         return found
-    return {
-        **found,
-        "values": dict(row.worked.values),
-        **{key: _listed(array) for key, array in row.worked.numbers.items()},
-    }
+    numbers = {key: _listed(array) for key, array in row.worked.numbers.items()}
+    return cast(JSON, in_order(ShownRowDocument, {**found, "values": dict(row.worked.values), **numbers}))
 
 
 def _listed(array: Array) -> JSON:
