@@ -14,7 +14,7 @@ Write = Callable[[str, str], Path]
 MODELS: dict[str, list[Any]] = {
     "kmeans": ["kmeans", SAMPLES / "iris.csv", "-k", 3],
     "kmeans in one dimension": ["kmeans", SAMPLES / "galaxies.csv", "-k", 3],
-    "coins": ["coins", SAMPLES / "two_coins.csv", "-k", 3, "--mixing", "free"],
+    "coins": ["coins", SAMPLES / "thumbtacks.csv", "--tosses", "n", "--mixing", "free"],
     "gmm": ["gmm", SAMPLES / "faithful.csv", "-k", 3],
     "gmm tied": ["gmm", SAMPLES / "iris.csv", "-k", 3, "--covariance", "tied", "--mixing", "equal"],
 }
@@ -56,6 +56,7 @@ def test_a_start_is_saved_predicted_from_and_not_called_converged(arguments: lis
     assert again["log_likelihood"] == pytest.approx(json.loads(saved.read_text())["log_likelihood"], rel=1e-14)
 
 
+@pytest.mark.slow
 def test_a_start_is_drawn(tmp_path: Path) -> None:
     done = run("fit", *MODELS["coins"], "--max-iter", 0, "--plot", tmp_path / "start.svg")
     assert done.returncode == 0 and (tmp_path / "start.svg").read_text().count("<svg") == 1
