@@ -232,7 +232,7 @@ def _with_truth(result: FitResult, experiment: Experiment | None, settings: Sett
     """The result with the truth, where an experiment or a column of labels tells it."""
     if result.data.labels is None and (experiment is None or experiment.generate is None):
         return result
-    from emcli.inference.truth import with_truth
+    from emcli.inference.truth import matched, with_truth
 
     if result.data.labels is not None:
         return with_truth(result, None, *result.data.labels.ranked())
@@ -250,7 +250,12 @@ def _with_truth(result: FitResult, experiment: Experiment | None, settings: Sett
     if not same:
         return with_truth(result, parameters) if parameters else result
     names = [f"component {i + 1} as drawn" for i in range(len(result.kind.from_parameters(drawn.parameters).shares))]
-    return with_truth(result, parameters, names, drawn.labels)
+    order = matched(result, parameters) if parameters else None
+    if order is None:
+        return with_truth(result, parameters, names, drawn.labels)
+    import numpy as np
+
+    return with_truth(result, parameters, names, np.argsort(order)[drawn.labels])  # numbered as the fit is
 
 
 def _same_columns(drawn: Sequence[str], fitted: Sequence[str]) -> bool:

@@ -86,14 +86,16 @@ Words = Annotated[
         autocompletion=first_word,
     ),
 ]
-Recipe = Annotated[str, typer.Argument(metavar="SOURCE", help="an experiment file (YAML), or a fit's JSON")]
+Recipe = Annotated[
+    str, typer.Argument(metavar="SOURCE", help="an experiment (a YAML file, or an example), or a fit's JSON")
+]
 SavedFit = Annotated[str, typer.Argument(metavar="FIT", help="a fit's JSON")]
 NewFolder = Annotated[
     str | None, typer.Argument(metavar="DIR", help="a new folder to copy them into; without it they are listed")
 ]
 Described = Annotated[
     Literal["fit", "compare", "steps", "experiment"],
-    typer.Argument(help="what to describe: a result's JSON, or an experiment"),
+    typer.Argument(metavar="fit|compare|steps|experiment", help="what to describe: a result's JSON, or an experiment"),
 ]
 
 Explained = Annotated[

@@ -41,8 +41,9 @@ def _path(word: str, folder: str, ending: str) -> str:
 
 
 def shown(path: str) -> str:
-    """A path in headings: of an example that was found by name, its file name."""
-    return os.path.basename(path) if path.startswith(home() + os.sep) else path
+    """A path in headings: of an example that was found by name, its file name, and that it is an example."""
+    folders = tuple(os.path.join(home(), folder, "") for folder in (EXPERIMENTS, DATA_SETS))
+    return f"{os.path.basename(path)} (example)" if path.startswith(folders) else path
 
 
 def names() -> list[str]:

@@ -83,8 +83,12 @@ def _memberships(result: FitResult, labels: Numbered) -> Array:
     return members
 
 
-def _aligned(result: FitResult, parameters: Parameters) -> Parameters:
+def matched(result: FitResult, parameters: Parameters) -> list[int] | None:
+    """The true component that each fitted one is matched to; None where there are not as many."""
     apart = result.kind.distances(result.parameters, parameters)
-    if apart.shape[0] != apart.shape[1]:
-        return parameters
-    return reorder(parameters, match_components(apart).tolist())
+    return match_components(apart).tolist() if apart.shape[0] == apart.shape[1] else None
+
+
+def _aligned(result: FitResult, parameters: Parameters) -> Parameters:
+    order = matched(result, parameters)
+    return parameters if order is None else reorder(parameters, order)

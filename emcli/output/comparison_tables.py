@@ -95,17 +95,18 @@ def _curves(candidates: Sequence[Candidate], page: Page) -> list[list[str]]:
         what = "inertia" if trace and "inertia" in trace[0] else "log_likelihood"
         values = [value for step in trace if isinstance(value := dict(step).get(what), int | float)]
         if values:
-            climbs.append((escaped(candidate.name), what, list(map(float, values))))
+            steps = counted(candidate.fitted["iterations"], "iteration")  # without the polish, which is in the trace
+            climbs.append((escaped(candidate.name), what, list(map(float, values)), steps))
     if not climbs:
         return []
     shown = climbs[:MAX_CURVES]
-    ends = [number(values[-1]) for *_, values in shown]
+    ends = [number(values[-1]) for *_, values, _ in shown]
     name, end = max(len(climb[0]) for climb in shown), max(map(len, ends))
     room = min(MAX_CURVE_WIDTH, max(6, page.width - name - end - 25))
     said = [f"{'Inertia' if shown[0][1] == 'inertia' else 'Log-likelihood'} by iteration, each on its own scale:"]
-    for (label, _, values), last in zip(shown, ends, strict=True):
+    for (label, _, values, steps), last in zip(shown, ends, strict=True):
         drawn = curve(values, room, takes_unicode(page.stream)).ljust(room)
-        said.append(f"  {label:{name}}  {drawn}  {last:>{end}} in {counted(len(values) - 1, 'iteration')}")
+        said.append(f"  {label:{name}}  {drawn}  {last:>{end}} in {steps}")
     if len(climbs) > len(shown):
         said.append(f"  and {len(climbs) - len(shown)} more")
     return [said]

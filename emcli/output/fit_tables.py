@@ -8,7 +8,7 @@ from emcli.errors import counted, escaped, listed
 from emcli.files.examples import shown
 from emcli.inference.diagnostics import optima_found_once
 from emcli.inference.fit_result import FitResult
-from emcli.inference.search.search import same_optimum
+from emcli.inference.search.search import reached_same, same_optimum
 from emcli.output.numbers import gain, number, scores
 from emcli.output.page import BAD, GOOD, Blocks, Grid, Line, Page
 from emcli.output.parameter_tables import covariances, parameters, true_labels
@@ -110,11 +110,10 @@ def ledger(result: FitResult) -> str:
         line += f"; worst {ends[1]}"
     collapsed = sum(run.status == "degenerate" for run in drawn)
     line += f"; {collapsed} collapsed" if collapsed else ""
-    moved = sum(run.source is not None for run in result.ledger)
     if result.best.source is not None:
         line += f"; {counted(result.moves, 'move')} from earlier optima led to it"
     elif result.moves:
-        line += f"; {counted(result.moves, 'move')} from there" + ("" if moved else " found nothing better")
+        line += f"; {_moves_in_vain(result)}"
     if result.best.sample is not None:
         line += f"; all were tried on a sample of {result.best.sample[0]} rows, and {len(finished)} finished on all"
     if result.certificate is not None:
@@ -122,6 +121,17 @@ def ledger(result: FitResult) -> str:
     if result.best.status == "max_iter" or len(drawn) < 2 or result.settings.model.k == 1:
         return line
     return line + _what_more_would_find(result)
+
+
+def _moves_in_vain(result: FitResult) -> str:
+    """What moves did that led no higher than the best start: whether they all began there, and what they found."""
+    moved = [run for run in result.ledger if run.source is not None]
+    begun = [result.ledger[run.source - 1] for run in moved if run.source is not None]
+    there = result.reached() > 1 and all(reached_same(result.kind, run, result.best) for run in begun)
+    higher = [run for run in moved if run.finished and run.scores[-1] > result.best.scores[-1]]
+    apart = any(not same_optimum(result.kind, run.scores[-1], result.best.scores[-1]) for run in higher)
+    found = "nothing better but artefacts" if apart else "nothing better"
+    return f"{counted(result.moves, 'move')}{' from there' if there else ''} found {found}"
 
 
 def _what_more_would_find(result: FitResult) -> str:

@@ -30,7 +30,7 @@ def test_a_data_set_by_name_is_that_of_its_file(tmp_path: Path) -> None:
     found["data"]["source"] = given["data"]["source"]
     assert found == given
     heading = run("fit", "gmm", "faithful", "-k", 1, cwd=tmp_path).stdout.partition("\n")[0]
-    assert heading == "gmm, k=1, full covariance, free mixing: faithful.csv, 272 rows (eruptions, waiting)"
+    assert heading == "gmm, k=1, full covariance, free mixing: faithful.csv (example), 272 rows (eruptions, waiting)"
 
 
 def test_examples_are_compared_by_name(tmp_path: Path) -> None:

@@ -35,6 +35,11 @@ def wrong(name: str, value: object) -> list[str]:
     return [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema(name)).iter_errors(value)]
 
 
+def test_its_help_names_what_it_can_describe() -> None:
+    shown = run("schema", "--help").stdout
+    assert "emcli schema [OPTIONS] {fit|compare|steps|experiment}\n" in shown and "None" not in shown
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_what_is_written_is_what_its_schema_says(name: str) -> None:
     document = written(name)

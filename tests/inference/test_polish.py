@@ -177,3 +177,5 @@ def test_the_table_names_the_steps_and_counts_iterations_without_them() -> None:
     document = fit("coins", DO_BATZOGLOU)
     assert f"in {document['iterations']} iterations\n" in shown and "polish" in shown
     assert "polish" not in run("fit", ROOT / "configs" / "do_batzoglou.yaml", process=False).stdout
+    compared = run("compare", "coins", DO_BATZOGLOU, "-k", 2).stdout
+    assert f"in {document['iterations']} iterations\n" in compared
