@@ -273,6 +273,34 @@ def test_bins_are_round_and_hold_every_row_however_far_from_zero() -> None:
         assert 2 <= len(edges) < 300
 
 
+@pytest.mark.parametrize(
+    ("values", "step"),
+    [
+        (np.repeat(np.arange(12.0), [3, 9, 20, 30, 40, 30, 20, 9, 5, 3, 2, 1]), 1.0),
+        (np.array([0.0, 2.0, 5.0, 5.0, 7.0, 12.0]), 1.0),  # no two of them are next to each other
+        (1e9 + np.repeat(np.arange(10.0), 6), 1.0),
+        (np.repeat(np.arange(30), 5) * 0.1, 0.1),
+        (np.array([0.1 + 0.2, 0.3, 0.4, 0.9, 1.1]), 0.1),  # the first two differ by rounding
+        (0.25 + np.arange(9.0) / 2, 0.5),
+        (np.round(np.random.default_rng(5).normal(60, 12, 4000)), 1.0),
+        (np.round(np.random.default_rng(5).normal(0, 90, 400)), 1.0),  # several values in a bin
+    ],
+)
+def test_bins_of_values_that_are_multiples_of_a_step_are_centred_on_them(values: np.ndarray, step: float) -> None:
+    edges = bin_edges(values, None)
+    width = (edges[1] - edges[0]) / step
+    assert width == pytest.approx(round(width), abs=1e-6) and round(width) >= 1
+    away = (edges[:, None] - values) / step  # in steps, from each edge to each value
+    assert np.allclose(np.abs(away - np.round(away)), 0.5, atol=1e-6)
+    assert bin_counts(values, None, edges).sum() == len(values)
+    assert bin_counts(values, None, edges)[[0, -1]].min() > 0
+
+
+def test_bins_of_other_values_know_no_step() -> None:
+    assert 0.0 in bin_edges(np.random.default_rng(1).standard_normal(300), None)  # they are round
+    assert len(bin_edges(np.r_[np.arange(50.0), 1e9], None)) < 300
+
+
 SELDOM = (
     "coins-flips",
     "coins-weights",

@@ -13,6 +13,8 @@ from emcli.output.plots.figure import middled
 from emcli.types import Array
 
 MOST_BINS = 80  # of a histogram
+FINE_STEPS = 50  # that values are multiples of, in a bin, of which it does not matter where it begins
+MOST_PARTS = 12  # of the smallest difference of values, in each of which there may be a step
 TURN = np.linspace(0.0, 2 * np.pi, 73)
 CIRCLE = np.stack([np.cos(TURN), np.sin(TURN)])  # (2, m)
 
@@ -105,7 +107,10 @@ def round_width(width: float) -> float:
 
 
 def bin_edges(values: Array, weights: Array | None) -> Array:
-    """Edges of bins for values (n,): half as wide as Freedman & Diaconis (1981) say, for several humps, round."""
+    """Edges of bins for values (n,): half as wide as Freedman & Diaconis (1981) say, for several humps, round.
+
+    Bins of values that are all multiples of a step hold a whole number of them, and are centred on these.
+    """
     low, high = float(values.min()), float(values.max())
     if not high > low:
         half = max(abs(low), 1.0) / 2
@@ -115,11 +120,38 @@ def bin_edges(values: Array, weights: Array | None) -> Array:
     share = np.cumsum(mass) / mass.sum()
     quarter, rest = values[order][np.searchsorted(share, [0.25, 0.75]).clip(max=len(values) - 1)]
     width = (rest - quarter) / mass.sum() ** (1 / 3) or (high - low) / 30
-    width = round_width(min(max(width, (high - low) / MOST_BINS), (high - low) / 8))
+    width = min(max(width, (high - low) / MOST_BINS), (high - low) / 8)
+    step = step_of(values[order])
+    if step and width < FINE_STEPS * step:
+        steps = round(round_width(width / step)) if width > step else 1
+        before = round(low / step) % steps  # so that bins of several values begin at round ones
+        count = int((high - low) / step + 0.5 + before) // steps + 1
+        return low - (before + 0.5) * step + np.arange(count + 1, dtype=np.float64) * np.float64(steps * step)
+    width = round_width(width)
     first, last = int(np.floor(low / width)), int(np.floor(high / width)) + 1
     if last - first > 3 * MOST_BINS:  # so far from zero that round numbers are lost
         return np.linspace(low, high, MOST_BINS + 1, dtype=np.float64)
     return np.arange(first, last + 1, dtype=np.float64) * np.float64(width)
+
+
+def step_of(values: Array) -> float | None:
+    """The largest step of which all differences of sorted values (n,) are multiples; None: too fine to matter."""
+    reach = float(values[-1] - values[0])
+    blur = max(1e-9 * reach, 64 * np.finfo(np.float64).eps * float(np.abs(values[[0, -1]]).max()))  # of rounding
+    gaps = np.diff(values)
+    if not (gaps > blur).any():
+        return None
+    smallest = float(gaps[gaps > blur].min())
+    for parts in range(1, MOST_PARTS + 1):
+        step = smallest / parts
+        if reach / step > MOST_BINS * FINE_STEPS or step < 8 * blur:
+            return None
+        # The smallest gap is blurred too: what all of them say is closer.
+        step = reach / round(reach / step)
+        away = (values - values[0]) / step
+        if np.all(np.abs(away - np.round(away)) * step <= 4 * blur):
+            return step
+    return None
 
 
 def bin_counts(values: Array, weights: Array | None, at: Array) -> Array:
