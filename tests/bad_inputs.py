@@ -599,7 +599,7 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         generate("{means: [[x]], sds: [[1]]}", "generate.parameters.means[0][0]: must be a finite number, got 'x'"),
         generate("{weights: [-0.5, 1.5], means: [[1], [2]], sds: [[1], [1]]}", "weights[0]: must not be negative"),
         generate(f"{{{TWO}, sds: [[1], [1]]}}", "3:3: generate.sizes: must have 2 values", rows="sizes: [3]"),
-        generate(f"{{{TWO}, sds: [[1], [1]]}}", "columns: must have 1 names", rows="rows: 3\n  columns: [a, b]"),
+        generate(f"{{{TWO}, sds: [[1], [1]]}}", "columns: must have 1 name", rows="rows: 3\n  columns: [a, b]"),
         generate("{means: [], sds: []}", "generate.parameters.means: must have at least one value"),
         generate("{centroids: [[1]]}", "sd", model="kmeans"),
         generate("{centroids: [[1]], sd: -1}", "generate.parameters.sd: must be above 0", model="kmeans"),
@@ -629,9 +629,9 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         fit_of("x\n7\n", 4, "identical", options="-k 1"),
     ],
     "a constant column": [
-        fit_of("x,z\n1,1\n2,1\n4,1\n8,1\n", 4, "column 'z' is constant (1.0)", "--columns"),
+        fit_of("x,z\n1,1\n2,1\n4,1\n8,1\n", 4, "column 'z' is constant (1.0)", "--exclude z"),
         fit_of("x,z\n1,5\n2,5\n4,5\n8,5\n", 4, "column 'z' is constant (5.0)", options="-k 2 --covariance diag"),
-        fit_of("z\x1b[2J,x\n1,1\n1,2\n1,4\n", 4, "z\\x1b[2J' is constant"),
+        fit_of("z\x1b[2J,x\n1,1\n1,2\n1,4\n", 4, "z\\x1b[2J' is constant", "--exclude NAME"),
         fit_of("x,w\n1,1\n1,1\n9,0\n", 4, "identical", options="-k 1 --row-weights w"),
     ],
     "too few rows for a covariance": [

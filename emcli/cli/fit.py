@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import typer
@@ -207,7 +208,7 @@ def finish(
     try:
         result = observe(events, *observers)
     except ParameterFault as fault:
-        raise EmcliError(Exit.USAGE, start_problem(fault, settings, experiment)) from None
+        raise start_error(fault, settings, experiment) from None
     result = _with_truth(result, experiment, settings)
     if settings.search.bootstrap is None:
         return result
@@ -218,14 +219,29 @@ def finish(
     return observe(bootstrapped(result, replicates), replicate_progress(bar, replicates))
 
 
-def start_problem(fault: ParameterFault, settings: Settings, experiment: Experiment | None) -> Problem:
+def start_error(fault: ParameterFault, settings: Settings, experiment: Experiment | None) -> EmcliError:
     """What is wrong with given start values, at its place where they stand in the experiment."""
     from emcli.config.places import dotted
 
-    if experiment is not None and settings.provenance.start_source == experiment.file:
-        path = ("fit", "start", *fault.path)
-        return experiment.document.problem(path, f"{dotted(path)}: {fault.what}")
-    return Problem(f"start: {fault}", settings.provenance.start_source)
+    if experiment is None or settings.provenance.start_source != experiment.file:
+        return EmcliError(Exit.USAGE, Problem(f"start: {fault}", settings.provenance.start_source))
+    path = ("fit", "start", *fault.path)
+    problem = experiment.document.problem(path, f"{dotted(path)}: {fault.what}")
+    return EmcliError(Exit.USAGE, problem, hint=_other_start(settings, experiment))
+
+
+def _other_start(settings: Settings, experiment: Experiment) -> str | None:
+    """What to do where an experiment gives start values for another number of components than is asked for."""
+    from emcli.files.examples import word_of
+
+    given = next((len(each) for key, each in (settings.search.start or {}).items() if isinstance(each, list)), None)
+    if given in (None, settings.model.k):
+        return None
+    hint = f"the experiment gives start values for {counted(given or 0, 'component')}"
+    if experiment.data in (None, "-"):
+        return f"{hint}: leave out -k, or its 'start:'"
+    instead = f"{experiment.model} {quote(word_of(str(experiment.data)))}"
+    return f"{hint}; `{instead}` in place of its name starts at random"
 
 
 def _with_truth(result: FitResult, experiment: Experiment | None, settings: Settings) -> FitResult:

@@ -51,6 +51,9 @@ def generate(
     from emcli.output.terminal import is_terminal
 
     check_flags({"rows": rows, "seed": seed}, {"rows": integer(1, MAX_ROWS), "seed": CHECKS["seed"]})
+    if output in (None, "-") and plot == "-":
+        what = "the rows and the picture would both go to standard output"
+        raise EmcliError(Exit.USAGE, what, hint="write the rows with -o FILE")
     check_shared(False, output or "-", None, plot)
     will_read(source)
     file = Output(output) if output not in (None, "-") else None

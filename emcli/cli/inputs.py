@@ -48,6 +48,9 @@ def experiment_in(path: str, data: str | None = None) -> Experiment:
     if "." not in path and "/" not in path and path != "-" and not os.path.exists(path):
         what = f"no such model {quoted(path)}{suggestion(path, (*MODELS, *examples.names()))}"
         hint = f"models are {', '.join(MODELS)}; an experiment is a .yaml file; `emcli examples` lists the examples"
+        if examples.data_path(path) != path:
+            what = f"{quoted(path)} is a data set, neither a model nor an experiment"
+            hint = f"a model ({', '.join(MODELS)}) comes first: emcli fit gmm {path} -k 2"
         raise EmcliError(Exit.USAGE, what, hint=hint)
     try:
         experiment = read_experiment(path, MODELS)

@@ -69,7 +69,7 @@ def steps(
     The run shown is that of the best start of `emcli fit` with the same options,
     by plain EM. Numbers can be computed again with a pocket calculator.
     """
-    from emcli.cli.fit import progress, start_problem
+    from emcli.cli.fit import progress, start_error
     from emcli.cli.guard import note, warn
     from emcli.cli.inputs import (
         check_cluster,
@@ -132,7 +132,7 @@ def steps(
         try:
             result = observe(fit(kind, dataset, settings), *observers)
         except ParameterFault as fault:
-            raise EmcliError(Exit.USAGE, start_problem(fault, settings, experiment)) from None
+            raise start_error(fault, settings, experiment) from None
         run = shown_run(result).best
         numbers, none = asked.among(len(run.scores) - 1)
         shown = worked(result, path.iterations(run), numbers, list(chosen))

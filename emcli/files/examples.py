@@ -46,6 +46,12 @@ def shown(path: str) -> str:
     return f"{os.path.basename(path)} (example)" if path.startswith(folders) else path
 
 
+def word_of(path: str) -> str:
+    """What a data set is called on the command line: by its name where it is an example, else by its path."""
+    name = os.path.splitext(os.path.basename(path))[0]
+    return name if os.path.abspath(data_path(name)) == os.path.abspath(path) else path
+
+
 def names() -> list[str]:
     """The names of the experiments."""
     return _named(EXPERIMENTS, ".yaml")

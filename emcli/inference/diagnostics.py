@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from emcli.config.settings import ModelSettings
+from emcli.config.settings import ModelSettings, Solver
 from emcli.data.rows import Rows
 from emcli.errors import FitWarning
 from emcli.inference.information import FLAT, Information, InformationCache, information
@@ -203,7 +203,9 @@ def _relaxed(
     return model, information(model, batches, mapper)
 
 
-def optimum_warnings(model: AnyModel, rows: Rows, settings: ModelSettings, seen: Judgement | None) -> list[FitWarning]:
+def optimum_warnings(
+    model: AnyModel, rows: Rows, settings: ModelSettings, seen: Judgement | None, solver: Solver | None
+) -> list[FitWarning]:
     """Warnings about the fitted model; `seen` is what its curvatures say, None where they are not computed."""
     found = []
     saddle = seen is not None and seen.saddle
@@ -216,8 +218,9 @@ def optimum_warnings(model: AnyModel, rows: Rows, settings: ModelSettings, seen:
         message = "some change of the parameters leaves the likelihood as it is, so these values are one choice of many"
         found.append(FitWarning("not-identifiable", f"{message}; use a smaller -k"))
     if saddle:
-        message = "the fit stopped at a saddle point, not a maximum"
-        found.append(FitWarning("saddle", f"{message}: try other starts, or leave out --solver em, which stays there"))
+        message = "the fit stopped at a saddle point, not a maximum: try other starts"
+        leaving = ", or --solver newton, since plain EM stays there" if solver == "em" else ""
+        found.append(FitWarning("saddle", message + leaving))
     return found
 
 

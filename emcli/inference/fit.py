@@ -236,7 +236,7 @@ class _Fit:
         about_runs = run_warnings(self.kind, ledger, chosen, settings.search.max_iter)
         if best.status == "max_iter":
             return [*self.data.warnings, *about_runs]
-        about_optimum = optimum_warnings(model, rows, settings.model, seen)
+        about_optimum = optimum_warnings(model, rows, settings.model, seen, settings.search.solver)
         return [*self.data.warnings, *best.model.warnings(stats), *about_runs, *about_optimum]
 
     def _certificate(self, log_likelihood: float | None, best: Run) -> Mapping[str, float | None] | None:

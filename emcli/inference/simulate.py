@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emcli.compute.memory import require
+from emcli.errors import counted
 from emcli.models.base import AnyModel, Degenerate
 from emcli.models.parameters import ParameterFault
 from emcli.types import JSON, Array, IndexArray
@@ -47,7 +48,9 @@ def draw(
     require(8 * count * (2 * width + 3), f"{count} rows")
     if sizes is not None:
         if len(sizes) != k:
-            raise ParameterFault(("sizes",), f"must have {k} values, one for each component, got {len(sizes)}")
+            raise ParameterFault(
+                ("sizes",), f"must have {counted(k, 'value')}, one for each component, got {len(sizes)}"
+            )
         labels = rng.permutation(np.repeat(np.arange(k), sizes))
     else:
         assert rows is not None
@@ -72,5 +75,5 @@ def _named(values: Array, columns: Sequence[str] | None, fixed: Sequence[str] | 
     d = values.shape[1]
     names = tuple(fixed or columns or (("x", "y")[:d] if d <= 2 else [f"x{j + 1}" for j in range(d)]))
     if len(names) != d:
-        raise ParameterFault(("columns",), f"must have {d} names, got {len(names)}")
+        raise ParameterFault(("columns",), f"must have {counted(d, 'name')}, got {len(names)}")
     return names

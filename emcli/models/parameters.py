@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from emcli.errors import quoted, suggestion
+from emcli.errors import counted, quoted, suggestion
 from emcli.types import JSON, Array
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class ParameterReader:
         if not isinstance(value, list):
             raise ParameterFault(path, f"must be a list, got {quoted(value)}")
         if not value or (shape[0] is not None and len(value) != shape[0]):
-            wanted = f"{shape[0]} values" if shape[0] else "at least one value"
+            wanted = counted(shape[0], "value") if shape[0] else "at least one value"
             raise ParameterFault(path, f"must have {wanted}, got {len(value)}")
         inner = shape[1:]
         if inner and inner[0] is None and isinstance(value[0], list):

@@ -88,6 +88,33 @@ def test_a_word_close_to_an_example_is_suggested() -> None:
     assert done.stderr.startswith("emcli: error: no such model 'two_coin' (did you mean 'two_coins'?)\n")
 
 
+@pytest.mark.parametrize("words", ["fit faithful -k 2", "steps faithful -k 2", "compare faithful -k 2"])
+def test_a_data_set_is_no_model_and_the_hint_puts_one_before_it(words: str) -> None:
+    done = run(*words.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "'faithful' is a data set, neither a model nor an experiment\n" in done.stderr
+    hint = done.stderr.rpartition(" comes first: emcli ")[2].split()
+    assert run(*hint, "--max-iter", 0, "--restarts", 1).returncode == 0
+
+
+@pytest.mark.parametrize("words", ["fit two_coins -k 3", "steps two_coins -k 1", "compare two_coins -k 1-3"])
+def test_start_values_for_another_k_are_told_with_what_starts_at_random(words: str) -> None:
+    done = run(*words.split())
+    assert done.returncode == 2 and ":12:11: fit.start.heads: must have " in done.stderr
+    hint = "the experiment gives start values for 2 components; `coins two_coins` in place of its name starts at random"
+    assert done.stderr.endswith(f"\n  hint: {hint}\n")
+    again = words.replace("two_coins", "coins two_coins").split()
+    assert run(*again, "--restarts", 1, "--max-iter", 1).returncode == 0
+
+
+def test_rows_and_a_picture_do_not_share_standard_output() -> None:
+    done = run("generate", "heights", "--plot", "-")
+    said = (
+        "emcli: error: the rows and the picture would both go to standard output\n  hint: write the rows with -o FILE\n"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
 def test_they_are_found_in_an_installed_package(tmp_path: Path) -> None:
     packaged = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     skip = shutil.ignore_patterns("__pycache__")

@@ -350,7 +350,7 @@ def test_a_bootstrap_that_an_experiment_asks_for_is_left_to_fit(write: Write) ->
 def test_wrong_start_values_of_an_experiment_are_told_at_their_place(write: Write) -> None:
     text = f"model: gmm\ndata: {SAMPLES}/galaxies.csv\nfit:\n  k: 2\n  start:\n    means: [[1], [1, 2]]\n"
     done = run("steps", write("w.yaml", text))
-    assert done.returncode == 2 and ":6:18: fit.start.means[1]: must have 1 values, got 2" in done.stderr
+    assert done.returncode == 2 and ":6:18: fit.start.means[1]: must have 1 value, got 2" in done.stderr
 
 
 @pytest.mark.filterwarnings("error")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 import numpy as np
 
 from emcli.config.settings import Covariance
@@ -10,6 +12,7 @@ from emcli.models.gmm.collapse import far_row
 from emcli.models.parameters import ParameterFault, ParameterReader
 from emcli.types import Array
 
+MAX_TYPED = 40  # characters of a column's name that a hint shows
 MAX_NUMBERS = 1 << 25  # in all covariance matrices; a fit takes 90 bytes for each
 MIN_EIGENVALUE = 1e-12  # of the correlation matrix, below which one column is a linear function of the others
 
@@ -24,12 +27,17 @@ def refuse_flat(rows: Rows, shape: Covariance | None) -> None:
     elif flat.any() and shape != "spherical":
         j = int(np.argmax(flat))
         what = f"column {rows.names[j]!r} is constant ({float(rows.scaling.centre[j])!r})"
-        hint = "leave it out with --columns"
+        hint = f"leave it out with --exclude {_typed(rows.names[j])}"
     elif shape in ("full", "tied") and 1 < n <= d:
         what = f"a covariance of {d} columns needs more than {d} rows, got {n}"
         hint = "use --covariance diag, or fewer --columns"
     if what:
         raise DataFault(what, hint, unusable=False)
+
+
+def _typed(name: str) -> str:
+    """A column's name as a shell takes it; NAME for one that cannot be typed."""
+    return quote(name) if name.isprintable() and "," not in name and len(name) < MAX_TYPED else "NAME"
 
 
 def refuse_singular(rows: Rows, shape: Covariance | None) -> None:
@@ -42,7 +50,7 @@ def refuse_singular(rows: Rows, shape: Covariance | None) -> None:
         if far := far_row(rows):
             raise DataFault(far, "leave it out, or correct it", unusable=False)
         what = "one column follows from the others (the covariance of all rows is singular)"
-        hint = "leave a column out with --columns, or use --covariance diag"
+        hint = "leave a column out with --exclude NAME, or use --covariance diag"
         raise DataFault(what, hint, unusable=False)
 
 
