@@ -29,8 +29,9 @@ def with_truth(
 ) -> FitResult:
     """The result with true parameters in the user's units, and how its assignments agree with true labels (rows,).
 
-    A label is the place of its name in `names`. True parameters that are not given are estimated from the labels. If
-    there are as many true components as fitted ones, the true ones are put in the order of the fitted ones they match.
+    A label is the place of its name in `names`, -1 where it is unknown; such rows are left out. True parameters that
+    are not given are estimated from the labels. If there are as many true components as fitted ones, the true ones are
+    put in the order of the fitted ones they match.
     """
     if parameters is None and labels is not None:
         parameters = result.kind.estimate(result.data.rows, _memberships(result, labels))
@@ -46,10 +47,10 @@ def with_truth(
 
 
 def _agreement(result: FitResult, names: Sequence[str], labels: Numbered) -> tuple[float, CrossTable | None]:
-    """The adjusted Rand index, and the cross-table that it is of; rows without information are left out."""
+    """The adjusted Rand index, and the cross-table that it is of, without rows that have no information or no label."""
     found, weights = result.assignments(), result.data.row_weights
-    if found.min() < 0:
-        known = found >= 0
+    if found.min() < 0 or labels.min() < 0:
+        known = (found >= 0) & (labels >= 0)
         labels, found, weights = labels[known], found[known], None if weights is None else weights[known]
     k = result.settings.model.k
     if len(names) * k > MAX_CELLS:
@@ -67,15 +68,16 @@ def _memberships(result: FitResult, labels: Numbered) -> Array:
     seen: set[int] = set()
     for some in row_chunks(len(labels)):
         seen.update(np.unique(labels[some] if merged is None else labels[some][merged[some] >= 0]).tolist())
-    groups = np.array(sorted(seen))
+    groups = np.array(sorted(seen - {-1}))
     members = arrays.empty((len(groups), n))
     members[:] = 0.0
     for some in row_chunks(len(labels)):
         index, place = np.searchsorted(groups, labels[some]), np.arange(some.start, min(some.stop, len(labels)))
+        known = labels[some] >= 0
         if merged is None:
-            members[index, place] = 1.0
+            members[index[known], place[known]] = 1.0
             continue
-        known = merged[some] >= 0
+        known &= merged[some] >= 0
         weights = 1.0 if result.data.row_weights is None else result.data.row_weights[some][known]
         np.add.at(members, (index[known], merged[some][known]), weights)
     if merged is not None:

@@ -218,6 +218,7 @@ def agreement(result: FitResult) -> list[str]:
     """How far the groups are the true ones, where these are known."""
     if result.truth is None or result.truth["adjusted_rand_index"] is None:
         return []
-    return [
-        f"Adjusted Rand index {result.truth['adjusted_rand_index']:.4f} against the true labels (1: the same groups)"
-    ]
+    index = result.truth["adjusted_rand_index"]
+    unknown = 0 if result.labels is None else int((result.labels.numbers < 0).sum())
+    some = f" of {result.data.count - unknown} rows; {counted(unknown, 'row has', 'rows have')} none" if unknown else ""
+    return [f"Adjusted Rand index {index:.4f} against the true labels{some} (1: the same groups)"]

@@ -278,8 +278,11 @@ def test_saved_fits_are_scored_where_their_data_are(fits: Any) -> None:
 
 
 def test_saved_fits_without_their_data_are_ranked_by_ch_and_it_is_said(fits: Any, tmp_path: Path) -> None:
-    rows, _, folder = fits
-    files = sorted(folder.iterdir())
+    rows, documents, _ = fits
+    files = [tmp_path / f"kmeans-k{k}.json" for k in sorted(documents)]
+    for file, (_, document) in zip(files, sorted(documents.items()), strict=True):
+        data = {**document["data"], "source": "gone.csv"}  # an example's own rows are found by its name
+        file.write_text(json.dumps({**document, "data": data}))
     document, said = compared(*files, cwd=tmp_path)
     assert said.count("[data-not-at-hand]") == 1 and document["criterion"] == "ch"
     assert document["best"] == "kmeans-k3" == max(rows.values(), key=lambda row: row["ch"] or 0)["name"]

@@ -197,3 +197,27 @@ def test_a_document_with_another_table_is_refused(odd: object, what: str, write:
     bad = write("bad.json", json.dumps({**SAVED_GMM, "truth": {**truth, "cross_table": odd}}))
     done = run("compare", good, bad)
     assert done.returncode == 3 and what in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [("kmeans",), ("gmm", "--row-weights", "n")], ids=str)
+def test_rows_without_a_label_are_left_out_of_what_is_said_of_labels(words: tuple[str, ...], write: Write) -> None:
+    labels = ["ab"[i % 2] if i % 7 else ["", "NA", "?"][i // 7 % 3] for i in range(60)]
+    rows = [f"{i % 5 + i % 2 * 4},{i % 3}" for i in range(60)]
+    data = write("x.csv", "x,y,n,t\n" + "".join(f"{row},{i % 3 + 1},{labels[i]}\n" for i, row in enumerate(rows)))
+    words = (words[0], data, "-k", 2, "--columns", "x,y", *words[1:], "--restarts", 2, "--truth", "t", "--seed", 1)  # type: ignore[assignment]
+    document = fit(*words)
+    names, counts = table_of(document)
+    known = [i for i, label in enumerate(labels) if label in ("a", "b")]
+    weights = [i % 3 + 1 if "gmm" in words else 1 for i in known]
+    assert names == ["a", "b"] and counts.sum() == sum(weights)
+    assert document["truth"]["adjusted_rand_index"] == pytest.approx(rand_index(counts), abs=1e-12)
+    assert len(next(iter(document["truth"]["parameters"].values()))) == 2
+    said = run(*("fit", *words)).stdout
+    assert f"against the true labels of {len(known)} rows; {60 - len(known)} rows have none" in said
+
+
+def test_a_column_of_missing_labels_is_refused(write: Write) -> None:
+    data = write("x.csv", "x,t\n" + "".join(f"{i},NA\n" for i in range(9)))
+    done = run("fit", "kmeans", data, "-k", 2, "--truth", "t")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "column 't' has no true label, only missing cells" in done.stderr

@@ -6,7 +6,7 @@ import re
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from sys import getsizeof
@@ -154,12 +154,17 @@ class StringColumn(Sequence[str]):
         some._column.frombytes(np.frombuffer(self._column, np.intc)[rows].tobytes())
         return some
 
-    def ranked(self) -> tuple[list[str], npt.NDArray[np.intc]]:
-        """The different ones in ascending order, numbers by value; and each string's place among them, (n,)."""
-        order = sorted(range(len(self._different)), key=lambda code: _in_reading_order(self._different[code]))
-        if len(values := [value for text in self._different if (value := _as_number(text)) is not None]) == len(order):
+    def ranked(self, missing: Collection[str] = ()) -> tuple[list[str], npt.NDArray[np.intc]]:
+        """The different ones in ascending order, numbers by value; and each string's place among them, (n,).
+
+        missing: marks in small letters that are no string; their place is -1.
+        """
+        there = [code for code, text in enumerate(self._different) if text.strip().lower() not in missing]
+        order = sorted(there, key=lambda code: _in_reading_order(self._different[code]))
+        values = {code: value for code in there if (value := _as_number(self._different[code])) is not None}
+        if len(values) == len(order):
             order.sort(key=values.__getitem__)
-        rank = np.empty(len(order), dtype=np.intc)
+        rank = np.full(len(self._different), -1, dtype=np.intc)
         rank[order] = np.arange(len(order))
         return [self._different[code] for code in order], rank[np.frombuffer(self._column, np.intc)]
 

@@ -107,7 +107,7 @@ def true_groups(result: FitResult, assignments: Labels) -> Groups | None:
     from scipy.optimize import linear_sum_assignment
 
     names, numbers = result.labels
-    known, k = assignments >= 0, result.settings.model.k
+    known, k = (assignments >= 0) & (numbers >= 0), result.settings.model.k
     weights = None if result.data.row_weights is None else result.data.row_weights[known]
     table = cross_table(numbers[known], assignments[known], weights, (len(names), k))
     colours = dict(zip(*(found.tolist() for found in linear_sum_assignment(-table)), strict=True))
@@ -118,7 +118,8 @@ def true_groups(result: FitResult, assignments: Labels) -> Groups | None:
         said = [f"true {j + 1}" for j in np.sort(every)]
     else:
         said = [names[i] for i in order]
-    return Groups(np.argsort(order)[numbers], said, np.sort(every).tolist())
+    places = np.where(numbers < 0, -1, np.argsort(order)[numbers])
+    return Groups(places, said, np.sort(every).tolist())
 
 
 def heading(result: FitResult) -> str:
