@@ -47,12 +47,12 @@ WITHOUT_DEFAULT = {  # what it means that a setting is not given, in words
 }
 EXITS = {
     Exit.DONE: "done",
-    Exit.NOT_CONVERGED: "`--require-convergence` was given, and the best fit did not converge; the output is complete",
+    Exit.NOT_CONVERGED: "`--require-convergence`, and the best fit did not converge",
     Exit.USAGE: "the command line or the experiment file is wrong",
-    Exit.DATA: "the data, or the JSON of a fit, cannot be read or make no sense",
+    Exit.DATA: "the data, or the JSON of a fit, cannot be read or are invalid",
     Exit.NO_FIT: "no fit: every start degenerated",
     Exit.OUTPUT: "the output cannot be written",
-    Exit.BUG: "a bug of emcli",
+    Exit.BUG: "a bug",
 }
 
 

@@ -17,7 +17,7 @@ from emcli.models.parameters import ParameterFault
 
 from .pages import PAGES, ROOT, Block, anchors, blocks, links, tabled, without_blocks
 from .shell import is_excerpt, lines, run_line, stated_code
-from .tables import TABLES
+from .tables import EXITS, TABLES
 
 OTHERS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "sample_data/README.md")]
 TEXTS = {path: path.read_text() for path in [*PAGES, *OTHERS]}
@@ -126,6 +126,11 @@ def test_a_message_that_the_page_on_data_tells_is_the_programs(message: str, tmp
     done = run_here(["fit", model, "x.csv", *options], tmp_path)
     assert message in done.stderr
     assert done.returncode == (4 if "constant" in message else 3)
+
+
+def test_the_readme_tells_the_exit_codes_as_the_page_on_json_does() -> None:
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", TEXTS[ROOT / "README.md"].split("| exit code |")[1], re.M)
+    assert dict(rows) == {str(int(code)): meaning for code, meaning in EXITS.items()}
 
 
 def test_the_messages_that_the_page_on_data_tells_are_tried() -> None:
