@@ -119,6 +119,8 @@ def test_iterations_size_and_fineness_are_as_asked(tmp_path: Path) -> None:
     assert [each["data-iteration"] for each in figures] == ["0", "2", str(document["iterations"])]
     assert Image.open(io.BytesIO(page.pictures()[0])).size == (300, 150)
     assert Image.open(io.BytesIO(drawn(tmp_path, "em.gif", *BLOBS, "--iterations", "data")[0])).n_frames == 1
+    pixels = drawn(tmp_path, "em.gif", *BLOBS, "--iterations", "0", "--size", "600x400px")[0]
+    assert Image.open(io.BytesIO(pixels)).size == (600, 400)
 
 
 @pytest.mark.parametrize("name", ["em.gif", "em.html"])

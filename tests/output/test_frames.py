@@ -148,6 +148,36 @@ def test_iterations_stand_side_by_side_with_the_inertia_beside(tmp_path: Path) -
     assert alone["title"] == "The data" and [one["count"] for one in alone["series"]] == [600]
 
 
+def test_what_lies_below_the_frame_is_written_at_its_edge_and_no_dot(tmp_path: Path) -> None:
+    """A start from random responsibilities is as likely as one Gaussian, so far below that the climb would be flat."""
+    path, rng = tmp_path / "p.svg", np.random.default_rng(3)
+    rows = rng.standard_normal((200, 2)) * 0.05 + 1e3 * rng.integers(0, 3, 200)[:, None]
+    np.savetxt(tmp_path / "far.csv", rows, fmt="%.3f", delimiter=",")
+    words = (
+        "gmm",
+        tmp_path / "far.csv",
+        "-k",
+        3,
+        "--init",
+        "random",
+        "--restarts",
+        20,
+        "-q",
+        "--iterations",
+        "0-3,last",
+    )
+    document = fit(*words, "--plot", path)
+    climb = described_in(path)["panels"][-1]
+    curve, below, dots = climb["series"]
+    likelihoods = [step["log_likelihood"] for step in document["trace"]]
+    low = below["y"][0]
+    assert curve["y"][0] == pytest.approx(likelihoods[0], rel=1e-5) and likelihoods[0] < low < likelihoods[-1]
+    assert below["x"] == [0, 0, 0] and dots["y"][0] >= low and dots["x"][0] == 1
+    said = f"{likelihoods[0]:.3f}, below"
+    assert said in path.read_text()
+    assert f"v {said}" in run("fit", *words, "--plot", "-").stdout
+
+
 def test_what_is_found_directly_is_one_frame_whatever_the_iterations(tmp_path: Path) -> None:
     path = tmp_path / "p.svg"
     words = ("fit", "kmeans", SAMPLES / "galaxies.csv", "-k", 3, "-q", "--iterations", "0,1,last", "--plot", path)

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable
+from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,14 +26,16 @@ from emcli.inference.fit import fit as start_all
 from emcli.inference.fit import observe
 from emcli.inference.fit_result import FitResult
 from emcli.inference.result import read_start
+from emcli.inference.search.search import set_aside
 from emcli.inference.truth import with_truth
 from emcli.models import MODELS, model_class
 from emcli.output.plots.figure import Panel, Picture, Series, described
 from emcli.output.plots.fit_figure import of_fit
+from emcli.output.plots.form import Form
 from emcli.output.plots.history import EARLY_ITERATIONS, History, KeptModels
 from emcli.output.plots.matplotlib_renderer import rendered
 from emcli.output.plots.projection import bin_counts, bin_edges
-from emcli.output.plots.scenes.line import Line
+from emcli.output.plots.scenes.line import Line, top_mark
 from emcli.output.plots.scenes.plane import Plane
 from emcli.output.plots.scenes.scene import Snapshot
 
@@ -148,6 +151,42 @@ def test_the_likelihood_of_every_start_is_that_of_the_document() -> None:
         assert [series.y[-1] for series in others] == [
             start[key] for start in document["restarts"] if start["start"] != document["best_start"]
         ]
+
+
+def test_an_optimum_that_was_set_aside_is_told_from_other_starts() -> None:
+    """Of sixty rows in three columns the highest optima of four Gaussians rest on a component of a few rows."""
+    rng = np.random.default_rng(3)
+    rows = rng.standard_normal((60, 3)) + 4.0 * np.arange(60)[:, None] % 3
+    result, picture = fitted("gmm", rows, k=4)
+    aside = [run for run in result.ledger if run.finished and set_aside(run)]
+    assert aside
+    climb = panels(picture)[-1]
+    dashed = of_kind(climb, "line", "dashed")
+    assert [one.label for one in dashed] == ["set aside: rests on chance", *[None] * (len(dashed) - 1)]
+    assert [one.y[-1] for one in dashed] == [result.measures(run)[run.iterations].objective for run in aside]
+    best = labelled(climb, "best").y[-1]
+    assert max(one.y[-1] for one in dashed) > best + 1
+    assert all(one.y[-1] <= best + 1e-6 for one in of_kind(climb, "line", "thin"))
+
+
+@pytest.mark.parametrize("size", [(9.0, 3.6), (4.0, 3.0)])
+def test_numbers_of_close_components_stand_beside_each_other(size: tuple[float, float]) -> None:
+    x = np.linspace(0, 2, 201)
+    heights = [np.exp(-800 * (x - place) ** 2) for place in (0.5, 0.5, 0.51)]
+    panel = Panel("", "x", "y", [top_mark(x, y, j) for j, y in enumerate(heights)], y_range=(0, 1.5))
+    drawn = rendered(Picture("", [[panel]]), "svg", Form(size)).decode()
+    found = re.findall(r"<!-- \d -->\s*<g [^>]*translate\(([\d.]+) ([\d.]+)\)", drawn)
+    marked = [np.array([*map(float, place)]) for place in found[-3:]]
+    for one, other in combinations(marked, 2):
+        assert np.abs(one - other).max() > 6  # points
+
+
+def test_the_uncertainty_hides_no_responsibility() -> None:
+    """Of two components it is the same as the smaller one: the dashes leave that to be seen."""
+    _, picture = fitted("gmm", SAMPLES / "heights.csv", k=2)
+    panel = next(panel for panel in panels(picture) if panel.title.startswith("Responsibilities"))
+    assert [one.label for one in panel.series] == ["component 1", "component 2", "uncertainty"]
+    assert panel.series[-1].stroke == "dashed"
 
 
 def test_coins_go_from_their_start_to_the_fit_with_the_truth_beside() -> None:

@@ -112,7 +112,7 @@ def _frames(panels: Sequence[Panel], size: Size, dpi: int) -> Iterator[Image]:
 
 def _point(panel: Panel, iteration: int | None) -> tuple[float, float] | None:
     """Where an iteration is on the curve of a panel, in the units of its axes."""
-    curve = panel.series[-1]
+    curve = panel.series[0]
     if iteration is None or not len(curve.x):
         return None
     return float(iteration), float(np.interp(iteration, curve.x, curve.y))

@@ -13,18 +13,20 @@ from emcli.types import Array
 
 FLAT_NATS = 0.01  # nats: a smaller climb is not worth a magnifying glass
 MOST_POINTS = 400  # of a line of iterations
+GREY = -1  # the colour of what belongs to no component
 
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """Something to draw in a panel. `colour` is a component's 0-based number; None is neutral ink."""
+    """Something to draw in a panel. `colour` is a component's 0-based number, or GREY; None is neutral ink."""
 
     kind: str  # points | line | bars | density
     x: Array  # (n,); bars: the edges (n + 1,); density: the edges of the columns
     y: Array  # (n,); bars: the heights; density: the edges of the rows
     label: str | None = None  # for the legend
     colour: int | None = None
-    stroke: str = "normal"  # thin | normal | bold | dashed; points: a ring, a dot, a disc, a cross; none: their mark
+    # thin | normal | bold | dashed; points: a ring, a dot, a disc, a cross; none: their mark; below: beneath the frame
+    stroke: str = "normal"
     z: Array | None = None  # density: counts (rows, columns)
     mark: str | None = None  # a word or two at the last point
     sizes: Array | None = None  # points: (n,) how large each is, from 0 to 1

@@ -9,7 +9,8 @@ import numpy as np
 
 from emcli.errors import counted
 from emcli.inference.fit_result import FitResult
-from emcli.output.plots.figure import Panel, Picture, Series, climb_range, thinned
+from emcli.inference.search.search import set_aside
+from emcli.output.plots.figure import GREY, Panel, Picture, Series, climb_range, thinned
 from emcli.output.plots.frames import Film, heading, scene_of
 from emcli.output.plots.history import History
 from emcli.output.plots.scenes.pairs import pairs
@@ -17,6 +18,7 @@ from emcli.output.plots.scenes.plane import Plane
 
 MOST_COLUMNS = 6  # of frames
 MOST_STARTS = 50  # thin lines
+ASIDE = "set aside: rests on chance"
 
 
 def of_fit(result: FitResult, history: History, in_pairs: bool = True) -> Picture:
@@ -38,11 +40,10 @@ def of_film(film: Film) -> Picture:
     panels = [frame.panel for frame in film.frames]
     iterations = np.array([frame.iteration for frame in film.frames if frame.iteration is not None], dtype=np.float64)
     if len(iterations):
-        curve = film.climb.series[-1]
+        curve = film.climb.series[0]
         y = np.interp(iterations, curve.x, curve.y)
-        if film.climb.y_range:  # what is below the frame stands at its edge
-            y = np.maximum(y, film.climb.y_range[0])
-        dots = Series("points", iterations, y, None, None, "normal")
+        seen = y >= film.climb.y_range[0] if film.climb.y_range else np.full(len(y), True)
+        dots = Series("points", iterations[seen], y[seen], None, None, "normal")
         panels.append(replace(film.climb, series=[*film.climb.series, dots]))
     columns = len(panels) if len(panels) <= 3 else min(math.ceil(len(panels) ** 0.5), MOST_COLUMNS)
     rows = [panels[first : first + columns] for first in range(0, len(panels), columns)]
@@ -51,15 +52,18 @@ def of_film(film: Film) -> Picture:
 
 def climbs(result: FitResult) -> Panel:
     """Log-likelihood, or inertia where the model has one, against the iteration: starts thin, the best bold."""
-    others = [start for start in result.ledger if start.finished and start is not result.best]
+    finished = [start for start in result.ledger if start.finished and start is not result.best]
+    others, chance = ([start for start in finished if set_aside(start) is aside] for aside in (False, True))
     some = others[:: -(-len(others) // MOST_STARTS) or 1]
     named = counted(len(others), "other start")
     said = f"{named}, {len(some)} shown" if len(some) < len(others) else named
     lines = [
         thinned([each.objective for each in result.measures(start)[: start.iterations + 1]])
-        for start in (*some, result.best)
+        for start in (*some, *chance[:MOST_STARTS], result.best)
     ]
-    series = [Series("line", x, y, None if i else said, None, "thin") for i, (x, y) in enumerate(lines[:-1])]
+    series = [Series("line", x, y, None if i else said, None, "thin") for i, (x, y) in enumerate(lines[: len(some)])]
+    aside = lines[len(some) : -1]
+    series += [Series("line", x, y, None if i else ASIDE, GREY, "dashed") for i, (x, y) in enumerate(aside)]
     best = f"best: {'found directly' if result.best.kind == 'exact' else f'start {result.best.start}'}"
     x, y = lines[-1]
     if len(x) > 1:

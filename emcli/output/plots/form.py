@@ -47,7 +47,7 @@ class Form:
         if width * height * fine * fine > MOST_PIXELS:
             what = f"'--size' and '--dpi' must make at most {MOST_PIXELS / 1e6:g} million pixels, got "
             raise EmcliError(Exit.USAGE, f"{what}{width * height * fine * fine / 1e6:.0f}")
-        return cls((width, height), dpi)
+        return cls((width, height), fine if found[3] == "px" else dpi)
 
 
 AS_USUAL = Form()

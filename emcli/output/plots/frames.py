@@ -17,6 +17,7 @@ from emcli.models.base import AnyModel
 from emcli.models.coins.mixture import BinomialMixture
 from emcli.models.gmm.mixture import GaussianMixture
 from emcli.models.kmeans.model import KMeans
+from emcli.output.numbers import scores
 from emcli.output.plots.figure import Panel, Series, base_name, climb_range, middled, thinned
 from emcli.output.plots.history import History
 from emcli.output.plots.scenes.coins import Coins
@@ -130,7 +131,10 @@ def heading(result: FitResult) -> str:
 
 
 def climb(result: FitResult) -> Panel:
-    """Log-likelihood, or inertia where the model has one, of the best start against the iteration."""
+    """Log-likelihood, or inertia where the model has one, of the best start against the iteration.
+
+    The first series is the curve; a second one says what lies below the frame, and stands at its edge.
+    """
     best, measure = result.best, result.objective_name
     x, y = thinned([each.objective for each in result.measures(best)[: best.iterations + 1]])
     y_range = None
@@ -141,4 +145,7 @@ def climb(result: FitResult) -> Panel:
             y_range = later  # beside a start so low nothing else could be seen
     shape, stroke = ("line", "bold") if len(x) > 1 else ("points", "normal")
     series = [Series(shape, x, y, None, 0, stroke)]
+    if y_range and y[0] < y_range[0]:
+        said = f"{scores(y[:1].tolist())[0]}, below"
+        series.append(Series("points", x[:1], np.array([y_range[0]]), None, None, "below", mark=said))
     return Panel(measure.capitalize(), "iteration", measure, series, whole=True, y_range=y_range)

@@ -10,7 +10,7 @@ import numpy as np
 
 from emcli.errors import escaped
 from emcli.output.plots.axis import Axis
-from emcli.output.plots.figure import Panel, Series, middled
+from emcli.output.plots.figure import GREY, Panel, Series, middled
 from emcli.types import Array
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#7A4A1E")  # Okabe & Ito (2008), and brown
 LIGHT = (1, 4, 5)  # of these, on which dark letters are read better
-INK, FAINT = "#222222", "#BBBBBB"
+INK, SOFT, FAINT = "#222222", "#999999", "#BBBBBB"
 # Beyond the colours components differ in their lines, dots and bars too.
 DASHES = ("-", "-.", ":", (0, (7, 1, 1, 1, 1, 1)))
 MARKERS, HATCHES = ("o", "^", "s", "D"), ("", "////", "\\\\\\\\", "----")
@@ -26,6 +26,8 @@ WIDTHS = {"thin": 0.7, "normal": 1.5, "bold": 2.2, "dashed": 1.2}
 SMALLEST, LARGEST, SIZE_STEPS = 3.0, 13.0, 20  # points across, of dots of different sizes, and how many sizes
 MOST_SHAPES = 2000  # dots beyond which they are drawn as an image, so that an SVG stays small
 ABOVE = 100_000  # where numbers are, above all that they could be hidden by
+ROOM = {"points": np.array([0.04, 0.06]), "line": np.array([0.06, 0.035])}  # of a mark, in shares of the axes
+NEAR = np.array([(0, 0), (0, 0.065), (-0.045, 0), (0.045, 0), (0, -0.065), (0, 0.13), (-0.09, 0), (0.09, 0)])
 LONGEST = 400  # characters of foreign text that are looked at
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -59,7 +61,7 @@ def draw_panel(axes: Axes, panel: Panel, as_image: Collection[str] = ()) -> tupl
         for name, limits in (("x", panel.x_range), ("y", panel.y_range))
     )
     every = [replace(series, x=across.tidy(series.x), y=up.tidy(series.y)) for series in panel.series]
-    ticks = int(np.clip(2.5 * _names(axes, panel, across.note, up.note), 2, 10))
+    _names(axes, panel, across.note, up.note)
     crowd = sum(len(series.x) for series in every if series.kind in ("points", "density"))
     floor = np.zeros(0)
     for depth, series in enumerate(every):
@@ -77,7 +79,7 @@ def draw_panel(axes: Axes, panel: Panel, as_image: Collection[str] = ()) -> tupl
         axes.set_ylim(*map(up.tidy, panel.y_range))
     _marks(axes, every)
     if panel.whole:
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=ticks, integer=True, min_n_ticks=1))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     axes.locator_params(axis="y", nbins=6)
     if not panel.y_label and not panel.names:
         axes.set_yticks([])  # numbers of nothing
@@ -89,8 +91,8 @@ def draw_panel(axes: Axes, panel: Panel, as_image: Collection[str] = ()) -> tupl
     return across, up
 
 
-def _names(axes: Axes, panel: Panel, across: str, up: str) -> float:
-    """The title and the names of the axes, as long as there is room for; returns the width of the axes in inches."""
+def _names(axes: Axes, panel: Panel, across: str, up: str) -> None:
+    """The title and the names of the axes, as long as there is room for."""
     import matplotlib as mpl
 
     grid = axes.get_subplotspec()
@@ -103,7 +105,6 @@ def _names(axes: Axes, panel: Panel, across: str, up: str) -> float:
     axes.set_title(fitted(panel.title, width, mpl.rcParams["axes.titlesize"]), color=INK)
     axes.set_xlabel(fitted(panel.x_label, width - 0.4, size, across))
     axes.set_ylabel(fitted(panel.y_label, height, size, up))
-    return width
 
 
 def fitted(text: str, width: float, size: float, end: str = "", weight: str = "normal") -> str:
@@ -128,7 +129,11 @@ def fitted(text: str, width: float, size: float, end: str = "", weight: str = "n
 
 
 def _marks(axes: Axes, series: Sequence[Series]) -> None:
-    """Numbers in discs; words at the ends of lines, or where they leave the frame; of words on each other the first."""
+    """Numbers in discs, and on curves, beside each other; words at the ends of lines, or where they leave the frame.
+
+    Of words on each other the first is shown.
+    """
+    points = np.asarray(axes.bbox.size) * (72 / axes.figure.dpi)
     right, top = axes.get_xlim()[1], axes.get_ylim()[1]
     taken: list[Array] = []
     for one in series:
@@ -142,14 +147,30 @@ def _marks(axes: Axes, series: Sequence[Series]) -> None:
                 ha="center", va="center_baseline", zorder=ABOVE + 2, clip_on=True,
             )  # fmt: skip
             continue
+        if one.stroke == "below":
+            at = float(one.x[-1]), float(one.y[-1])
+            note = axes.annotate(said, at, (7, 3), textcoords="offset points", fontsize=7.5, color=INK)
+            note.set(bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5}, zorder=ABOVE + 3)
+            continue
         x = min(float(one.x[-1]), right)
         at = x, min(float(np.interp(x, one.x, one.y)), top if one.kind == "points" else np.inf)
         place = axes.transLimits.transform(at)
-        if not 0 <= place[1] <= 1 or any(abs(place[0] - p[0]) <= 0.06 and abs(place[1] - p[1]) <= 0.035 for p in taken):
+        aside = NEAR if one.kind == "points" else NEAR[:1]
+        free = [
+            shift
+            for shift in aside
+            if not any((np.abs(place + shift - other) <= ROOM[one.kind]).all() for other in taken)
+        ]
+        if not 0 <= place[1] <= 1 or not free:
             continue
-        taken.append(place)
+        taken.append(place + free[0])
         below = one.kind == "points" and place[1] > 0.95
-        away = ((4, -9) if below else (0, 2), "left" if below else "center", "bottom")
+        shift = free[0] * points
+        away = (
+            (4 + shift[0], shift[1] - 9) if below else (shift[0], shift[1] + 2),
+            "left" if below else "center",
+            "bottom",
+        )
         away = away if one.kind == "points" else ((4, 0), "left", "center")
         note = axes.annotate(said, at, away[0], textcoords="offset points", ha=away[1], va=away[2], fontsize=7.5)
         note.set(color=ink_of(one.colour), annotation_clip=False, zorder=ABOVE + 3)
@@ -193,6 +214,9 @@ def _points(axes: Axes, series: Series, depth: int, crowd: int, as_image: bool) 
             "markeredgecolor": INK,
             "markeredgewidth": 1.3,
         }
+    elif series.stroke == "below":
+        how = {"marker": "v", "markersize": 8, "markerfacecolor": ink, "markeredgecolor": "white", "clip_on": False}
+        depth = ABOVE
     elif series.stroke == "bold":
         size = 11.5 if series.mark else 9
         how = {"marker": "o" if series.mark else "X", "markersize": size, "markerfacecolor": ink}
@@ -259,13 +283,13 @@ def _density(axes: Axes, series: Series, beside: Sequence[Series]) -> None:
 
 
 def ink_of(colour: int | None) -> str:
-    """The colour of a component; neutral for none."""
-    return INK if colour is None else PALETTE[colour % len(PALETTE)]
+    """The colour of a component; neutral for none, grey for what belongs to none."""
+    return INK if colour is None else SOFT if colour == GREY else PALETTE[colour % len(PALETTE)]
 
 
 def _generation(series: Series, styles: Sequence[Any]) -> Any:
     """What tells components apart that have the same colour."""
-    return styles[(series.colour or 0) // len(PALETTE) % len(styles)]
+    return styles[max(series.colour or 0, 0) // len(PALETTE) % len(styles)]
 
 
 def _said(series: Series) -> str | None:

@@ -9,9 +9,11 @@ from typing import Self
 import numpy as np
 
 from emcli.data.rows import Rows
+from emcli.errors import escaped
 from emcli.output.plots.figure import middled
 from emcli.types import Array
 
+LONGEST_NAME = 400  # characters of a column's name that are looked at
 MOST_BINS = 80  # of a histogram
 FINE_STEPS = 50  # that values are multiples of, in a bin, of which it does not matter where it begins
 MOST_PARTS = 12  # of the smallest difference of values, in each of which there may be a step
@@ -78,7 +80,10 @@ def _scale(rows: Rows) -> Array:
 def _sum(axis: Array, names: Sequence[str]) -> str:
     """The largest terms of an axis in words."""
     largest = sorted(np.argsort(-np.abs(axis), kind="stable")[:4].tolist())
-    said = " ".join(f"{'−' if axis[j] < 0 else '+'} {abs(axis[j]):.2f} {middled(names[j], 30)}" for j in largest)
+    said = " ".join(
+        f"{'−' if axis[j] < 0 else '+'} {abs(axis[j]):.2f} {middled(escaped(names[j], LONGEST_NAME), 30)}"
+        for j in largest
+    )
     return said.removeprefix("+ ") + (" + …" if len(names) > len(largest) else "")
 
 

@@ -10,13 +10,19 @@ import numpy as np
 from emcli.errors import MAX_LINE, EmcliError, Exit, escaped, to_install
 from emcli.output.plots.axis import Axis
 from emcli.output.plots.comparison.terminal import named_lines
-from emcli.output.plots.figure import Panel, Picture, Series, middled
+from emcli.output.plots.figure import GREY, Panel, Picture, Series, middled
 from emcli.output.terminal import STAND_INS, columns, console, sayable, takes_colour, takes_unicode
 from emcli.types import Array
 
 COLOURS, NEUTRAL = ("blue", "yellow", "green", "red", "cyan", "magenta"), "#888888"
 CHARACTERS = "123456789abcdefghijklmnopqrstuvwxyz"  # of components where there is no colour
-STROKES = {("points", "thin"): "o", ("points", "bold"): "x", ("points", "dashed"): "+", ("line", "dashed"): "-"}
+STROKES = {
+    ("points", "thin"): "o",
+    ("points", "bold"): "x",
+    ("points", "dashed"): "+",
+    ("points", "below"): "v",
+    ("line", "dashed"): "-",
+}
 NEUTRAL_CHARACTERS = {"points": "x", "line": ".", "bars": "|", "density": ":"}
 MAX_SPARSE_POINTS = 12  # points that are no crowd
 MIN_SIZE = 0.05  # of dots of different sizes, below which they are left out
@@ -56,7 +62,7 @@ def _lines(panel: Panel, width: int, height: int, braille: bool) -> list[str]:
     if panel.names:
         return named_lines(panel, width, braille)
     series = [one for one in panel.series if len(one.x) and len(one.y) and one.stroke != "none"]
-    named = [one for one in series if one.label]
+    named = [one for one in series if one.label or one.stroke == "below"]
     series.sort(key=lambda one: one.stroke != "dashed")  # what was found lies over what is true
     crowded = any(one.kind == "points" and len(one.x) > MAX_SPARSE_POINTS for one in series)
     points = [*map(_points, series)]
@@ -66,7 +72,7 @@ def _lines(panel: Panel, width: int, height: int, braille: bool) -> list[str]:
     every, points = [*named, *series, Series("points", *outside)], [*(outside for _ in named), *points, outside]
     colours = [
         NEUTRAL
-        if one.colour is None or (one.kind, one.stroke) == ("points", "bold")
+        if one.colour in (None, GREY) or (one.kind, one.stroke) == ("points", "bold")
         else COLOURS[one.colour % len(COLOURS)]
         for one in every
     ]
@@ -74,7 +80,7 @@ def _lines(panel: Panel, width: int, height: int, braille: bool) -> list[str]:
         xs=[x.tidy(pair[0]) for pair in points],
         ys=[y.tidy(pair[1]) for pair in points],
         lines=[one.kind in ("line", "bars") for one in every],
-        legend_labels=[_cut(escaped(one.label or "", MAX_LINE), width - 6) for one in named],
+        legend_labels=[_cut(escaped(one.label or one.mark or "", MAX_LINE), width - 6) for one in named],
         color=colours if braille else False,
         force_ascii_characters=[_character(one, crowded) for one in every],
         character_set="braille" if braille else "ascii",
@@ -123,7 +129,7 @@ def _character(series: Series, crowded: bool) -> str:
     """What a series is drawn with where there is no colour; a line between many points must not look like them."""
     if (series.kind, series.stroke) in STROKES:
         return STROKES[series.kind, series.stroke]
-    if series.colour is None or (crowded and series.kind == "line"):
+    if series.colour in (None, GREY) or (crowded and series.kind == "line"):
         return NEUTRAL_CHARACTERS[series.kind]
     return CHARACTERS[series.colour % len(CHARACTERS)]
 

@@ -49,4 +49,5 @@ def _note(scene: Plane, what: str) -> str:
 def along(x: Array, responsibilities: Array, noun: str) -> list[Series]:
     """Responsibilities (k, m) at values (m,), and the uncertainty that they leave."""
     series = [Series("line", x, r, f"{noun} {j + 1}", j) for j, r in enumerate(responsibilities)]
-    return [*series, Series("line", x, 1 - responsibilities.max(axis=0), "uncertainty", None, "bold")]
+    # Of two components it is the smaller one, which is to be seen between its dashes.
+    return [*series, Series("line", x, 1 - responsibilities.max(axis=0), "uncertainty", None, "dashed")]
