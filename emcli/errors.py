@@ -100,9 +100,13 @@ def listed(names: Sequence[str], most: int = 12) -> str:
     return ", ".join(escaped(name) for name in names)
 
 
-def to_install(package: str) -> str:
-    """What to type to install a Python package beside this program, whichever interpreter runs it."""
-    return f"{quote(sys.executable or 'python3')} -m pip install {quote(package)}"
+def to_install(package: str, extra: str | None = None) -> str:
+    """What to type to install a Python package beside this program, and the extra of emcli that has it."""
+    from importlib.util import find_spec
+
+    python = quote(sys.executable or "python3")
+    command = f"{python} -m pip install" if find_spec("pip") else f"uv pip install --python {python}"
+    return f"{command} {quote(package)}" + (f" (emcli's extra {quoted(extra)})" if extra else "")
 
 
 def suggestion(word: str, choices: Iterable[str]) -> str:

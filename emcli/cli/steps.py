@@ -135,7 +135,8 @@ def steps(
             raise start_error(fault, settings, experiment) from None
         run = shown_run(result).best
         numbers, none = asked.among(len(run.scores) - 1)
-        shown = worked(result, path.iterations(run), numbers, list(chosen))
+        solver_asked = bool(solver) or (said is not None and ("fit", "solver") in said.places)
+        shown = worked(result, path.iterations(run), numbers, list(chosen), solver_asked)
     if verbose:
         for line in decisions(result):
             note(line)

@@ -247,6 +247,4 @@ def test_without_the_extra_the_error_names_it(data: Path, tmp_path: Path) -> Non
     env = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
     done = run("fit", "gmm", data / "points", "-k", "2", "--scheduler", "local:1", env=env)
     assert done.returncode == 2
-    assert (
-        f"needs the Python package dask\n  hint: {sys.executable} -m pip install 'dask[distributed]'\n" in done.stderr
-    )
+    assert f"needs the Python package dask\n  hint: {sys.executable} -m pip install 'dask[distributed]'" in done.stderr

@@ -164,7 +164,7 @@ def test_without_matplotlib_an_animation_is_refused(monkeypatch: pytest.MonkeyPa
     """And without Pillow, which matplotlib cannot be loaded without."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     done = run("fit", "gmm", SAMPLES / "faithful.csv", "-k", 9, "--restarts", 100000, "--plot", "em.gif", cwd=ROOT)
-    said = f"drawing 'em.gif' needs the Python package matplotlib\n  hint: {sys.executable} -m pip install matplotlib\n"
+    said = f"drawing 'em.gif' needs the Python package matplotlib\n  hint: {sys.executable} -m pip install matplotlib"
     hold(Done(done.returncode, done.stdout, done.stderr), 2, said)
 
 

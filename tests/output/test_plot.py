@@ -434,6 +434,15 @@ def test_a_dash_sketches_the_picture_after_the_tables() -> None:
     assert compared.returncode == 0 and "silhouette (larger is better)" in compared.stdout
 
 
+@pytest.mark.parametrize("rows", ["x\n1\n2\n3\n8\n9\n10\n", "x,y\n1,2\n2,1\n3,3\n8,7\n9,9\n10,8\n"])
+def test_a_path_has_another_mark_than_the_rows_of_few(rows: str) -> None:
+    sketched = run("fit", "kmeans", "-", "-k", 2, "--restarts", 1, "-q", "--plot", "-", stdin=rows).stdout
+    legends = [line.split() for line in sketched.splitlines() if "cluster 1" in line and "path" in line]
+    assert legends and all(
+        line[line.index("cluster") - 1] != line[line.index("path") - 1] for line in legends if "path" in line
+    )
+
+
 def test_a_plot_that_cannot_be_is_refused_before_the_fit(tmp_path: Path) -> None:
     slow = ("fit", "gmm", FAITHFUL, "-k", 9, "--restarts", 100000)  # would run for minutes
     refused(run(*slow, "--plot", "p.jpg"), 2, "'--plot' must end in .png, .svg or .pdf", "p.jpg")
@@ -449,17 +458,26 @@ def test_a_plot_that_cannot_be_is_refused_before_the_fit(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("library", "target", "what"), [("matplotlib", "p.png", "'p.png'"), ("uniplot", "-", "in the terminal")]
+    ("library", "target", "what", "has_pip"),
+    [
+        ("matplotlib", "p.png", "'p.png'", True),
+        ("uniplot", "-", "in the terminal", True),
+        ("uniplot", "-", "in the terminal", False),
+    ],
 )
 def test_without_its_library_the_hint_is_what_installs_it_beside_this_program(
-    library: str, target: str, what: str, monkeypatch: pytest.MonkeyPatch
+    library: str, target: str, what: str, has_pip: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, library, None)
+    installs = f"{sys.executable} -m pip install"
+    if not has_pip:  # as where `uv tool` installs
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+        installs = f"uv pip install --python {sys.executable}"
     done = run("fit", "gmm", FAITHFUL, "-k", 9, "--restarts", 100000, "--plot", target)
     refused(
         done,
         2,
-        f"drawing {what} needs the Python package {library}\n  hint: {sys.executable} -m pip install {library}\n",
+        f"drawing {what} needs the Python package {library}\n  hint: {installs} {library} (emcli's extra 'plot')\n",
     )
     assert len(done.stderr.splitlines()) == 2
     assert run("fit", "kmeans", FAITHFUL, "-k", 2).returncode == 0

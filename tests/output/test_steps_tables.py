@@ -233,7 +233,15 @@ def test_where_a_run_begins_and_ends_is_said() -> None:
     assert "Begins at start 1, drawn by k-means++ (--start FILE" in printed("gmm in three dimensions", *MARKDOWN)
     text = printed("gmm full", *MARKDOWN)
     assert "Begins at start 1, the best of 2, drawn by" in text
-    assert "one more, which the fit does not make: it ends here" in text and "\n- Converged after " in text
+    assert "one more by plain EM; `fit` goes on by Newton's method, with its polish" in text
+    assert "\n- Converged after " in text
+    for words in (
+        [ARTICLE],
+        ["coins", SAMPLES / "flips.csv", "-k", 2, "--solver", "em"],
+        ["kmeans", SAMPLES / "blobs.csv", "-k", 3],
+    ):
+        ended = run("steps", *words, "--iterations", "last", "--restarts", 1).stdout
+        assert "one more, which the fit does not make: it ends here" in ended
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ def connect(address: str) -> Iterator[Cluster]:
         import distributed
     except ImportError:
         raise EmcliError(
-            Exit.USAGE, "'--scheduler' needs the Python package dask", hint=to_install("dask[distributed]")
+            Exit.USAGE, "'--scheduler' needs the Python package dask", hint=to_install("dask[distributed]", "dask")
         ) from None
     except Exception as error:  # of psutil
         hint = None if os.path.exists("/proc/self") else "it needs /proc"

@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from emcli.data.dataset import Dataset
+from emcli.data.rows import Rows
 from emcli.inference.diagnostics import best_run
 from emcli.inference.fit_result import FitResult
-from emcli.inference.starts import EXACT, Run
+from emcli.inference.starts import EXACT, Run, information_is_affordable
 from emcli.models import worked_steps
 from emcli.models.base import AnyModel, Degenerate, Measures
+from emcli.models.complete_data import CompleteDataModel
 from emcli.models.em import pooled_e_step
 from emcli.models.parameters import ParameterFault
 from emcli.models.worked import Sheet, Worked, WorkedSteps
@@ -60,6 +62,7 @@ class Steps:
     exact: float | None  # the inertia of the fit itself, where that was computed directly
     models: Sequence[AnyModel]  # of these iterations, components in the order of the run
     rows: Sequence[int]  # numbers of the rows that are shown
+    polished: bool = False  # does the fit itself go on from its end by Newton's method?
 
     def digits(self) -> dict[str, int]:
         """The significant digits of each kind of parameter from which the densities of the rows follow."""
@@ -85,10 +88,17 @@ def shown_run(result: FitResult) -> FitResult:
     return result if chosen is None else replace(result, best=chosen.best)
 
 
-def steps(result: FitResult, path: Mapping[int, AnyModel], numbers: Sequence[int], chosen: Sequence[int]) -> Steps:
+def steps(
+    result: FitResult,
+    path: Mapping[int, AnyModel],
+    numbers: Sequence[int],
+    chosen: Sequence[int],
+    solver_asked: bool = True,
+) -> Steps:
     """The iterations of these numbers, with the rows of these numbers from 1.
 
-    `path` holds the models of these iterations and of those that follow them.
+    `path` holds the models of these iterations and of those that follow them. Unless a solver was asked
+    for (`solver_asked`), the fit itself may go on from the end by Newton's method.
     """
     found = shown_run(result)
     run, rows = found.best, found.data.rows
@@ -98,7 +108,12 @@ def steps(result: FitResult, path: Mapping[int, AnyModel], numbers: Sequence[int
     iterations = [_shown(found, path, i, order, chosen) for i in numbers]
     exact = result.inertia if result.best.kind == EXACT else None
     models = [path[i] for i in numbers]
-    return Steps(found, order, iterations, exact, models, chosen)
+    polished = not solver_asked and run.status == "converged" and len(order) > 1 and _can_be_polished(run.model, rows)
+    return Steps(found, order, iterations, exact, models, chosen, polished)
+
+
+def _can_be_polished(model: AnyModel, rows: Rows) -> bool:
+    return isinstance(model, CompleteDataModel) and information_is_affordable(rows, model)
 
 
 def _shown(

@@ -48,7 +48,7 @@ def need_matplotlib(path: str) -> None:
             import matplotlib.figure  # noqa: F401
     except ImportError:
         what = f"drawing {quoted(path, 200)} needs the Python package matplotlib"
-        raise EmcliError(Exit.USAGE, what, hint=to_install("matplotlib")) from None
+        raise EmcliError(Exit.USAGE, what, hint=to_install("matplotlib", "plot")) from None
 
 
 @contextmanager

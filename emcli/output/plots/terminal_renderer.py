@@ -37,7 +37,7 @@ def need_uniplot() -> None:
         import uniplot  # noqa: F401
     except ImportError:
         what = "drawing in the terminal needs the Python package uniplot"
-        raise EmcliError(Exit.USAGE, what, hint=to_install("uniplot")) from None
+        raise EmcliError(Exit.USAGE, what, hint=to_install("uniplot", "plot")) from None
 
 
 def drawn(picture: Picture, stream: IO[str]) -> str:
@@ -64,7 +64,7 @@ def _lines(panel: Panel, width: int, height: int, braille: bool) -> list[str]:
     series = [one for one in panel.series if len(one.x) and len(one.y) and one.stroke != "none"]
     named = [one for one in series if one.label or one.stroke == "below"]
     series.sort(key=lambda one: one.stroke != "dashed")  # what was found lies over what is true
-    crowded = any(one.kind == "points" and len(one.x) > MAX_SPARSE_POINTS for one in series)
+    crowded = any(_is_crowd(one) for one in series)
     points = [*map(_points, series)]
     x, y = (Axis.of([pair[i] for pair in points], limits) for i, limits in enumerate((panel.x_range, panel.y_range)))
     # Its legend names the first series alone: those that have a name stand there once more, outside the frame.
@@ -123,6 +123,14 @@ def _points(series: Series) -> tuple[Array, Array]:
         large = series.sizes >= MIN_SIZE
         return x[large], y[large]
     return x, y
+
+
+def _is_crowd(series: Series) -> bool:
+    """Are these many points, or points or bars of the character of a component, which lines must not look like?"""
+    of_component = series.colour is not None and bool(series.label) and (series.kind, series.stroke) not in STROKES
+    return series.kind in ("points", "bars") and (
+        of_component or (series.kind == "points" and len(series.x) > MAX_SPARSE_POINTS)
+    )
 
 
 def _character(series: Series, crowded: bool) -> str:

@@ -147,7 +147,9 @@ def _m_step(
     assert shown.sums is not None
     lines: list[str] = [Line(heading, "bold")]
     if shown.next_step is None:
-        lines.append("  one more, which the fit does not make: it ends here")
+        ends = "one more, which the fit does not make: it ends here"
+        on = "one more by plain EM; `fit` goes on by Newton's method, with its polish"
+        lines.append(f"  {on if steps.polished else ends}")
     if steps.result.data.row_weights is not None:
         lines.append("  each row as often as its weight says")
     for sheet in shown.sums.sheets:

@@ -43,7 +43,7 @@ def open_parquet(path: str, sizes: ReadSizes) -> tuple[tuple[str, ...], Rows]:
     require(LIBRARY_BYTES + _FOOTER_COPIES * footer, "Parquet", path)
     arrow = load_arrow()
     if arrow is None:
-        raise data_error("Parquet needs the Python package pyarrow", path, hint=to_install("pyarrow"))
+        raise data_error("Parquet needs the Python package pyarrow", path, hint=to_install("pyarrow", "fast"))
     import pyarrow.parquet
 
     try:
