@@ -35,7 +35,7 @@ def limits() -> list[Row]:
         ("rows that `generate` draws", experiment.MAX_ROWS),
         ("bytes of an experiment", experiment.MAX_YAML),
         ("bytes of a fit's JSON", saved_fit.MAX_BYTES),
-        ("problems of a file that are listed; the others are counted", row_problems.MAX_SHOWN),
+        ("cells and rows that cannot be read and are listed; the others are counted", row_problems.MAX_SHOWN),
     ]
     return [[what, _number(value)] for what, value in values]
 
