@@ -10,7 +10,7 @@ import numpy as np
 
 from emcli.data.rows import Rows
 from emcli.models.base import AnyModel, Stats
-from emcli.types import Array
+from emcli.types import JSON, Array
 
 MAX_NAMED = 6  # values of a row that are shown
 MAX_SHOWN_COLUMNS = 3  # columns of the data up to which what happens in each of them is shown
@@ -37,11 +37,20 @@ class Column:
     total: float | None = None  # of all components, shown under them
     factor: float = 1.0  # of a part
     scale: float = 0.0  # of a difference: the largest number that it is taken of
+    slope: Sequence[float] = ()  # (k,) of a difference: how fast the next one, or ln(density), changes by it
+    digits: Sequence[int] = ()  # of densities and joints, of each and of their total; of a difference its decimals
     of: str = ""  # of a parameter: the key of a document's parameters that it is of, or follows from
 
     def ordered(self, order: Sequence[int]) -> Self:
         """The components in another order."""
-        return replace(self, cells=[self.cells[i] for i in order])
+        return replace(
+            self,
+            cells=[self.cells[i] for i in order],
+            slope=[self.slope[i] for i in order] if self.slope else (),
+            digits=[*(self.digits[i] for i in order), *self.digits[len(self.cells) :]]
+            if len(self.digits) >= len(self.cells)
+            else self.digits,
+        )
 
 
 Group = Sequence[Column]  # that follow from each other, and stay together where a table is cut
@@ -93,7 +102,8 @@ class WorkedSteps(Generic[M]):
     def parameters(self, model: M, rows: Rows) -> Sheet:
         """The parameters, in the user's units."""
         table = model.table(model.to_original(rows.scaling).to_parameters(), rows.names, rows.total)
-        return Sheet([[Column(title, list(cells), "parameter") for title, cells in table if title != "rows"]])
+        columns = [(title, list(cells), "weights" if title == "weight" else "") for title, cells in table]
+        return Sheet([[Column(title, cells, "parameter", of=of) for title, cells, of in columns if title != "rows"]])
 
     def e_step(self, model: M, rows: Rows) -> list[str]:
         """What the E-step does to each row, in formulas."""
@@ -128,6 +138,10 @@ class WorkedSteps(Generic[M]):
         r, log_density = model.posterior(x)
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(r[:, 0]) + log_density - np.log(model.weights))
+
+    def rounded(self, parameters: Mapping[str, JSON], key: str, digits: int) -> dict[str, JSON]:
+        """Parameters, one kind of which has so many significant digits, as the tables show it."""
+        return {**parameters, key: round_to(parameters[key], digits)}
 
     def shared(
         self, model: M, x: Array, rows: Rows, before: Group = (), parts: Mapping[str, float] | None = None
@@ -167,10 +181,17 @@ class WorkedSteps(Generic[M]):
             return Sheet([], [f"the weights stay at 1/{k}: equal mixing"] if k > 1 else [])
         columns = [
             Column("Σ r", sizes.tolist(), total=rows.total),
-            Column("new weight", improved.weights.tolist(), "parameter", 1.0),
-            Column("was", model.weights.tolist(), "parameter"),
+            Column("new weight", improved.weights.tolist(), "parameter", 1.0, of="weights"),
+            Column("was", model.weights.tolist(), "parameter", of="weights"),
         ]
         return Sheet([columns], [f"new weight = Σ r / {plain(rows.total)}"])
+
+
+def round_to(value: JSON, digits: int) -> JSON:
+    """A number, or each of a nested list, with so many significant digits."""
+    if isinstance(value, list):
+        return [round_to(each, digits) for each in value]
+    return float(f"{value:.{digits}g}") if isinstance(value, float) else value
 
 
 def plain(value: float) -> str:

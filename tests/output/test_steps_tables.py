@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from math import comb, exp, pi, sqrt
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -20,6 +21,9 @@ DO_BATZOGLOU = ROOT / "configs" / "do_batzoglou.yaml"
 TACKS = ["coins", SAMPLES / "thumbtacks.csv", "--tosses", "n", "--row-weights", "freq", "--mixing", "free"]
 MARKDOWN = ("--format", "markdown")  # which is printed in a tenth of the time
 FAITHFUL = ["gmm", SAMPLES / "faithful.csv", "-k", 2, "--restarts", 2]
+FAR = [1e9 + i * i % 5 + (i % 2) * 7 for i in range(30)]
+UNEQUAL = [(10, 31), (12, 17), (8, 37), (31, 39), (3, 9), (20, 33), (1, 25), (14, 15), (9, 40), (30, 41)]
+MANY = ["--rows", "1-10", "--iterations", "0-3"]
 RUNS: dict[str, list[Any]] = {
     "the article's coins": [ARTICLE, "--rows", "1,2,5"],
     "Do & Batzoglou": [DO_BATZOGLOU, "--rows", "1-5", "--iterations", "0-3,last"],
@@ -27,6 +31,10 @@ RUNS: dict[str, list[Any]] = {
     **{f"gmm {shape}": [*FAITHFUL, "--covariance", shape] for shape in ("full", "tied", "diag", "spherical")},
     "gmm in one dimension": ["gmm", SAMPLES / "galaxies.csv", "-k", 3, "--restarts", 2, "--rows", "1,40,82"],
     "gmm in three dimensions": ["gmm", SAMPLES / "iris.csv", "-k", 2, "--columns", "1-3", "--restarts", 1],
+    "gmm of many rows": [*FAITHFUL, "--columns", "waiting", "--rows", "1-30", "--iterations", "0-3"],
+    "gmm of far rows": ["gmm", "far.csv", "-k", 2, "--restarts", 1, *MANY],
+    "gmm of nine components": [*FAITHFUL[:2], "-k", 9, "--restarts", 1, "--covariance", "diag", *MANY],
+    "coins of unequal tosses": ["coins", "unequal.csv", "-k", 2, "--mixing", "free", "--restarts", 1, *MANY],
     "kmeans": ["kmeans", SAMPLES / "faithful.csv", "-k", 2, "--restarts", 2],
     "kmeans in one dimension": ["kmeans", SAMPLES / "galaxies.csv", "-k", 3, "--restarts", 2],
 }
@@ -34,7 +42,11 @@ RUNS: dict[str, list[Any]] = {
 
 @cache
 def printed(name: str, *more: str) -> str:
-    done = run("steps", *RUNS[name], *more)
+    with TemporaryDirectory() as place:
+        Path(place, "far.csv").write_text("x\n" + "".join(f"{x:.0f}\n" for x in FAR))
+        Path(place, "unequal.csv").write_text("heads,tosses\n" + "".join(f"{h},{n}\n" for h, n in UNEQUAL))
+        made = {"far.csv": Path(place, "far.csv"), "unequal.csv": Path(place, "unequal.csv")}
+        done = run("steps", *(made.get(word, word) for word in RUNS[name]), *more)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -97,7 +109,12 @@ def test_what_a_row_is_shared_out_to_can_be_computed_again(name: str) -> None:
         for title, part in table.items():
             if title.startswith("× ") and title != "× weight":
                 factor = float(title.split()[1])
-                assert all(follows(part[i], float(shares[i]) * factor) for i in range(k))
+                for i in range(k):
+                    if "." in part[i]:
+                        assert follows(part[i], float(shares[i]) * factor)
+                    else:  # of very large values: as many figures as the share has
+                        figure = unit(shares[i]) * 10 ** len(title.split()[1])
+                        assert abs(float(part[i]) - float(shares[i]) * factor) <= figure
                 assert follows(part[k], factor, 0.5)
     assert seen >= 4
 
@@ -112,7 +129,7 @@ def test_a_probability_is_the_binomial_of_the_printed_p_of_heads(name: str) -> N
             assert h + t == n and ways == comb(n, h)
             if "probability" in table:
                 for each, shown in zip(p, table["probability"], strict=False):
-                    assert float(shown) == pytest.approx(ways * each**h * (1 - each) ** t, rel=2e-5)
+                    assert follows(shown, ways * each**h * (1 - each) ** t)
         if "expected heads" in table:
             for i in range(len(p)):
                 heads, tails, both, new = (
@@ -125,7 +142,7 @@ def test_a_probability_is_the_binomial_of_the_printed_p_of_heads(name: str) -> N
             assert all(follows(new, float(r) / total) for r, new in zip(table["Σ r"], table["new weight"], strict=True))
 
 
-@pytest.mark.parametrize("name", ["gmm in one dimension", "gmm full", "gmm diag", "gmm spherical"])
+@pytest.mark.parametrize("name", [name for name in RUNS if "gmm" in name and "three" not in name])
 def test_a_density_is_that_of_the_printed_distances_and_sds(name: str) -> None:
     known: Table = {}
     for before, table in tables(printed(name, *MARKDOWN)):
@@ -138,8 +155,7 @@ def test_a_density_is_that_of_the_printed_distances_and_sds(name: str) -> None:
         for i in range(len(known["weight"])):
             away = [table[title][i] for title in table if title[0] == "z"]
             for j, z in enumerate(away):
-                if abs(float(z)) < 10:
-                    assert follows(z, (values[j] - means[j][i]) / sds[j][i])
+                assert follows(z, (values[j] - means[j][i]) / sds[j][i])
             z = list(map(float, away))
             if len(z) == 1:
                 squared, spread = z[0] ** 2, sqrt(2 * pi) * sds[0][i]
@@ -147,11 +163,10 @@ def test_a_density_is_that_of_the_printed_distances_and_sds(name: str) -> None:
                 c = float(known["correlation"][i]) if "correlation" in known else 0.0
                 squared = (z[0] ** 2 - 2 * c * z[0] * z[1] + z[1] ** 2) / (1 - c * c)
                 spread = 2 * pi * sds[0][i] * sds[1][i] * sqrt(1 - c * c)
-                # z have five decimals, whose rounding the division magnifies
-                assert abs(float(table["D²"][i]) - squared) <= 2e-5 * max(map(abs, z)) / (1 - c * c) + 2e-5
+                assert follows(table["D²"][i], squared)
                 squared = float(table["D²"][i])
-            rounding = 2e-5 * max(1.0, max(map(abs, z)))  # exp(-z²/2) of a z with five decimals
-            assert float(table["density"][i]) == pytest.approx(exp(-squared / 2) / spread, rel=1e-4 + rounding)
+            if squared < 1380:  # beyond which it is no number of double precision
+                assert follows(table["density"][i], exp(-squared / 2) / spread)
 
 
 @pytest.mark.parametrize("name", ["gmm in one dimension", "gmm full", "gmm tied", "gmm in three dimensions"])
@@ -224,7 +239,7 @@ def test_narrow_tables_are_cut_and_wide_ones_are_whole(name: str) -> None:
 def test_the_articles_numbers_stand_beside_each_other() -> None:
     text = run("steps", ARTICLE, "--rows", 5, "--iterations", 0).stdout
     assert "Row 5: 8 heads, 2 tails; C(10, 8) = 45\n" in text
-    assert re.search(r"^ +2 +0\.301990 +0\.15099 +0\.5640 +4\.512 +1\.128$", text, re.M)
+    assert re.search(r"^ +2 +0\.30199 +0\.15099 +0\.5640 +4\.512 +1\.128$", text, re.M)
     assert "Numbers are those at the end: coin 1 was given as number 2, coin 2 was given as number 1." in text
     assert "the weights stay at 1/2: equal mixing" in text
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,17 +12,16 @@ from emcli.data.rows import Rows
 from emcli.inference.diagnostics import best_run
 from emcli.inference.fit_result import FitResult
 from emcli.inference.starts import EXACT, Run, information_is_affordable
+from emcli.inference.steps.precision import ROUNDING, SHARE_DECIMALS, finest_joint, same, share_decimals, with_digits
 from emcli.models import worked_steps
 from emcli.models.base import AnyModel, Degenerate, Measures
 from emcli.models.complete_data import CompleteDataModel
 from emcli.models.em import pooled_e_step
 from emcli.models.parameters import ParameterFault
-from emcli.models.worked import Sheet, Worked, WorkedSteps
+from emcli.models.worked import Sheet, Worked, WorkedSteps, round_to
 from emcli.types import JSON, Array
 
-LEAST_DIGITS, MOST_DIGITS = 6, 15  # of parameters
-DENSITY_DIGITS = 5  # that can be computed again from the parameters as they are shown
-SMALLEST_SHARE = 1e-5  # of a row, below which what a component has of it does not show
+LEAST_DIGITS, MOST_DIGITS = 6, 17  # of parameters
 
 
 @dataclass(frozen=True)
@@ -61,12 +60,18 @@ class Steps:
     iterations: Sequence[ShownIteration]
     exact: float | None  # the inertia of the fit itself, where that was computed directly
     models: Sequence[AnyModel]  # of these iterations, components in the order of the run
-    rows: Sequence[int]  # numbers of the rows that are shown
     polished: bool = False  # does the fit itself go on from its end by Newton's method?
 
-    def digits(self) -> dict[str, int]:
-        """The significant digits of each kind of parameter from which the densities of the rows follow."""
-        return _digits(self.result, self.models, self.rows)
+    def with_digits(self) -> Precise:
+        """With the digits from which people can compute the numbers of the rows again: fewer where data are too far."""
+        most = share_decimals([row.worked for each in self.iterations for row in each.rows if row.worked])
+        for decimals in range(most, SHARE_DECIMALS[0] - 1, -1):
+            shown = [replace(each, rows=[_with_digits(row, decimals) for row in each.rows]) for each in self.iterations]
+            found = Precise(replace(self, iterations=shown), decimals, {})
+            digits = _digits(found)
+            if None not in digits.values():
+                break
+        return replace(found, digits={key: n or MOST_DIGITS for key, n in digits.items()})
 
     @property
     def run(self) -> Run:
@@ -77,6 +82,15 @@ class Steps:
     def noun(self) -> str:
         """What a component is called."""
         return worked_steps(self.result.kind.name).noun
+
+
+@dataclass(frozen=True)
+class Precise:
+    """Iterations whose densities and distances have their digits, and the digits of what they follow from."""
+
+    steps: Steps
+    share_decimals: int  # of responsibilities
+    digits: Mapping[str, int]  # significant ones of each kind of parameter
 
 
 def shown_run(result: FitResult) -> FitResult:
@@ -109,7 +123,7 @@ def steps(
     exact = result.inertia if result.best.kind == EXACT else None
     models = [path[i] for i in numbers]
     polished = not solver_asked and run.status == "converged" and len(order) > 1 and _can_be_polished(run.model, rows)
-    return Steps(found, order, iterations, exact, models, chosen, polished)
+    return Steps(found, order, iterations, exact, models, polished)
 
 
 def _can_be_polished(model: AnyModel, rows: Rows) -> bool:
@@ -179,42 +193,46 @@ def _place(data: Dataset, number: int) -> int | None:
     return place if place < len(data.kept) and data.kept[place] == number - 1 else None
 
 
-def _digits(result: FitResult, models: Sequence[AnyModel], chosen: Sequence[int]) -> dict[str, int]:
-    """The fewest digits of each kind of parameter from which the densities of the rows can be computed again."""
-    found = [x for number in chosen if (x := values_of(result.data, number)) is not None]
-    if result.kind.hard or not found:
+def _with_digits(row: ShownRow, decimals: int) -> ShownRow:
+    return row if row.worked is None else replace(row, worked=with_digits(row.worked, decimals))
+
+
+def _digits(shown: Precise) -> dict[str, int | None]:
+    """The fewest digits of each kind of parameter from which the densities of the rows follow; None: no digits do."""
+    steps, enough = shown.steps, dict[str, int | None]()
+    rows = [
+        (model, row)
+        for model, shown in zip(steps.models, steps.iterations, strict=True)
+        for row in shown.rows
+        if row.worked is not None
+    ]
+    if steps.result.kind.hard or not rows:
         return {}
-    x, enough = np.concatenate(found, axis=1), {}
-    for key in models[0].to_parameters().keys() - {"weights"}:
-        tries = range(LEAST_DIGITS, MOST_DIGITS)
-        good = (n for n in tries if all(_reproduced(result, model, x, key, n) for model in models))
-        enough[key] = next(good, MOST_DIGITS)
-    return enough
+    tries = range(LEAST_DIGITS, MOST_DIGITS + 1)
+    for key in steps.models[0].to_parameters().keys() - {"weights"}:
+        good = (n for n in tries if _reproduced(steps, key, n, shown.share_decimals))
+        enough[key] = next(good, None)
+    unit = ROUNDING * min(finest_joint(row.worked) for _, row in rows if row.worked is not None)
+    weights = np.concatenate([model.weights for model in steps.models])
+    weights = weights[weights > 0]
+    close = (n for n in tries if np.abs(np.asarray(round_to(weights.tolist(), n)) / weights - 1).max() <= unit)
+    return {**enough, "weights": next(close, None)}
 
 
-def _reproduced(result: FitResult, model: AnyModel, x: Array, key: str, digits: int) -> bool:
-    """Has the model with one kind of parameter rounded the same densities, of components with any share of a row?"""
-    rows, worked = result.data.rows, worked_steps(result.kind.name)
-    given = model.to_original(rows.scaling).to_parameters()
-    given[key] = _rounded(given[key], digits)
-    try:
-        rounded = result.kind.from_parameters(given, result.settings.model, rows).to_scaled(rows.scaling)
-    except (Degenerate, ParameterFault):
-        return False
-    for column in _columns(x):
-        shown = model.posterior(column)[0][:, 0] >= SMALLEST_SHARE
-        away = worked.log_densities(rounded, column)[shown] - worked.log_densities(model, column)[shown]
-        if not np.abs(away).max(initial=0.0) < 0.25 * 10.0**-DENSITY_DIGITS:
+def _reproduced(steps: Steps, key: str, digits: int, decimals: int) -> bool:
+    """Have the models with one kind of parameter rounded the same distances and densities of the rows?"""
+    result, rows = steps.result, steps.result.data.rows
+    worked = worked_steps(result.kind.name)
+    for model, shown in zip(steps.models, steps.iterations, strict=True):
+        given = worked.rounded(model.to_original(rows.scaling).to_parameters(), key, digits)
+        try:
+            rounded = result.kind.from_parameters(given, result.settings.model, rows).to_scaled(rows.scaling)
+        except (Degenerate, ParameterFault):
             return False
+        for row in shown.rows:
+            x = values_of(result.data, row.number)
+            if row.worked is None or x is None:
+                continue
+            if not same(row.worked, worked.row(rounded, x, rows).ordered(steps.order), decimals):
+                return False
     return True
-
-
-def _columns(x: Array) -> Iterator[Array]:
-    return (x[:, i : i + 1] for i in range(x.shape[1]))
-
-
-def _rounded(value: JSON, digits: int) -> JSON:
-    """A number, or each of a nested list, with so many significant digits."""
-    if isinstance(value, list):
-        return [_rounded(each, digits) for each in value]
-    return float(f"{value:.{digits}g}") if isinstance(value, float) else value

@@ -24,7 +24,7 @@ class WorkedCoins(WorkedSteps[BinomialMixture]):
 
     def parameters(self, model: BinomialMixture, rows: Rows) -> Sheet:
         """Mixing weight and P(heads)."""
-        weights = Column("weight", model.weights.tolist(), "parameter")
+        weights = Column("weight", model.weights.tolist(), "parameter", of="weights")
         return Sheet([[weights, Column("P(heads)", model.heads.tolist(), "parameter", of="heads")]])
 
     def e_step(self, model: BinomialMixture, rows: Rows) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations
 from math import log, pi
 
@@ -12,8 +13,8 @@ from emcli.errors import escaped
 from emcli.models.base import Stats
 from emcli.models.gmm.covariance import Diagonal, Spherical
 from emcli.models.gmm.mixture import GaussianMixture, GaussianStats
-from emcli.models.worked import MAX_SHOWN_COLUMNS, Column, Group, Sheet, Worked, WorkedSteps, plain
-from emcli.types import Array
+from emcli.models.worked import MAX_SHOWN_COLUMNS, Column, Group, Sheet, Worked, WorkedSteps, plain, round_to
+from emcli.types import JSON, Array
 
 MAX_NAME = 12  # characters of a column's name in formulas and titles
 ROOT = "2.506628"  # √(2π)
@@ -26,7 +27,7 @@ class WorkedGaussians(WorkedSteps[GaussianMixture]):
         """Mixing weights, means, sds, and correlations where they are few; in more columns the determinant."""
         found, names = model.to_original(rows.scaling), _names(rows)
         sds = np.sqrt(found.covariances.diagonals())
-        columns = [Column("weight", found.weights.tolist(), "parameter")]
+        columns = [Column("weight", found.weights.tolist(), "parameter", of="weights")]
         columns += [
             Column(f"mean {name}", found.means[:, j].tolist(), "parameter", of="means") for j, name in enumerate(names)
         ]
@@ -82,17 +83,29 @@ class WorkedGaussians(WorkedSteps[GaussianMixture]):
         squared = (y * y).sum(axis=1)
         before: list[Column] = []
         if len(z[0]) == 1:
-            before = [Column("z", z[:, 0].tolist(), "difference")]
+            before = [Column("z", z[:, 0].tolist(), "difference", slope=np.abs(z[:, 0]).tolist())]
         else:
             if few and (not _correlates(model) or len(z[0]) == 2):
                 named = [f"z{j}\n{name}" for j, name in enumerate(_names(rows), 1)]
-                before = [Column(name, z[:, j].tolist(), "difference") for j, name in enumerate(named)]
-            before.append(Column("D²", squared.tolist(), "difference"))
+                slope = _slope(model, z)
+                before = [Column(name, z[:, j].tolist(), "difference", slope=slope) for j, name in enumerate(named)]
+            before.append(Column("D²", squared.tolist(), "difference", slope=[0.5] * len(squared)))
         parts = {f"× {plain(value)}\n{name}": value for name, value in zip(_names(rows), values.values(), strict=True)}
         numbers, sheet = self.shared(model, x, rows, before, parts if few else None)
         numbers |= {"z": z, "squared_distance": squared}
         numbers["expected_values"] = np.outer(numbers["responsibility"], list(values.values()))
         return Worked(numbers, [sheet], self.about(values), values)
+
+    def rounded(self, parameters: Mapping[str, JSON], key: str, digits: int) -> dict[str, JSON]:
+        """Parameters, one kind of which has so many digits; sds and correlations instead of covariances."""
+        if key != "covariances":
+            return super().rounded(parameters, key, digits)
+        matrices = np.asarray(parameters[key], dtype=np.float64)
+        sds = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
+        correlations = matrices / sds[:, :, None] / sds[:, None, :]
+        sds, correlations = (np.asarray(round_to(each.tolist(), digits)) for each in (sds, correlations))
+        found = correlations * sds[:, :, None] * sds[:, None, :]
+        return {**parameters, key: found.tolist()}
 
     def sums(self, model: GaussianMixture, stats: Stats, improved: GaussianMixture, rows: Rows) -> Worked:
         """Weighted sums of the values and of their squared deviations, and what follows from them."""
@@ -124,6 +137,15 @@ def _names(rows: Rows) -> list[str]:
 def _correlations(matrices: Array, i: int, j: int) -> Array:
     """Correlations (k,) of two columns, from covariance matrices (k, d, d)."""
     return np.asarray(matrices[:, i, j] / np.sqrt(matrices[:, i, i]) / np.sqrt(matrices[:, j, j]))
+
+
+def _slope(model: GaussianMixture, z: Array) -> list[float]:
+    """How fast D² changes by all z (k, d) together."""
+    if not _correlates(model):
+        return list(map(float, 2 * np.abs(z).sum(axis=1)))
+    c = _correlations(model.covariances.full(), 0, 1)
+    away = np.abs(z[:, 0] - c * z[:, 1]) + np.abs(z[:, 1] - c * z[:, 0])
+    return list(map(float, 2 * away / (1 - c * c)))
 
 
 def _titled(title: str, name: str, rows: Rows) -> str:

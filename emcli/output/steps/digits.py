@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil, exp, floor, isfinite, log, log10
 
-from emcli.inference.steps.worked import DENSITY_DIGITS, LEAST_DIGITS, Steps
-from emcli.models.worked import Column, Worked
+from emcli.inference.steps.worked import LEAST_DIGITS, Precise
+from emcli.models.worked import Column
 from emcli.output.numbers import number, unsigned_zero
 
-SHARE_DECIMALS = 4, 6  # of responsibilities: the fewest, and the most
-PART_DIGITS = 3  # decimals of what they share out
+DIGITS = 6  # significant ones of a difference that nothing is computed from
 SUM_DIGITS = 1  # more than a parameter has that follows from the sums
 MORE_DECIMALS = 2  # of a column than its largest number needs
 MAX_PLAIN = 1e6  # of a difference, up to which it has decimals
@@ -20,18 +19,9 @@ Shown = tuple[str, list[str], str]  # a column: its title, its cells, and what s
 class Digits:
     """How many digits numbers have, so that each can be computed again from those it follows from."""
 
-    def __init__(self, steps: Steps):
-        factors = [
-            abs(column.factor)
-            for iteration in steps.iterations
-            for row in iteration.rows
-            for column in (_columns(row.worked) if row.worked else ())
-            if column.role == "part"
-        ]
-        fewest, most = SHARE_DECIMALS
-        largest = max(factors, default=1.0)
-        self.shares = min(max(PART_DIGITS + ceil(log10(max(largest, 1.0))), fewest), most)
-        self._parameters = steps.digits()
+    def __init__(self, precise: Precise):
+        self.shares = precise.share_decimals
+        self._parameters = precise.digits
 
     def of(self, columns: Sequence[Column]) -> int:
         """Significant digits of the parameters of some columns."""
@@ -45,17 +35,20 @@ class Digits:
         return column.title, cells, "" if column.total is None else next(texts)
 
     def _texts(self, values: Sequence[float], column: Column, sums: int) -> list[str]:
-        if column.role in ("density", "joint"):  # a product has a digit less than what it is of, and so has a quotient
-            more = 2 if column.role == "density" else 1
-            return [from_log(value, self.shares + more) for value in values]
+        if column.role in ("density", "joint"):
+            return [from_log(value, digits) for value, digits in zip(values, column.digits, strict=True)]
         if column.role == "share":
             return [f"{value:.{self.shares}f}" for value in values]
         if column.role == "part":
-            return [_rounded(value, self.shares - ceil(log10(abs(column.factor) or 1.0))) for value in values]
+            decimals = self.shares - ceil(log10(abs(column.factor) or 1.0))
+            cells = [_rounded(value, decimals) for value in column.cells if value is not None]
+            whole = [] if column.total is None else [_rounded(column.total, max(decimals, 0))]
+            return [*cells, *whole]
         if column.role == "mark":
             return ["nearest" if value else "" for value in values]
         if column.role == "difference" and max(map(abs, values)) < MAX_PLAIN:
-            decimals = self.of([column]) - 1 - floor(log10(column.scale)) if column.scale > 0 else DENSITY_DIGITS
+            decimals = self.of([column]) - 1 - floor(log10(column.scale)) if column.scale > 0 else DIGITS - 1
+            decimals = column.digits[0] if column.digits else decimals
             return _without_common_zeros([_rounded(value, decimals) for value in values])
         return _aligned(values, self.of([column]) if column.role == "parameter" else sums)
 
@@ -72,10 +65,6 @@ def _aligned(values: Sequence[float], digits: int) -> list[str]:
         _without_common_zeros([_rounded(v, decimals) for v, fits in zip(values, own, strict=True) if fits])
     )
     return [next(plain_ones) if fits else number(v, digits) for v, fits in zip(values, own, strict=True)]
-
-
-def _columns(worked: Worked) -> list[Column]:
-    return [column for sheet in worked.sheets for group in (sheet.lead, *sheet.groups) for column in group]
 
 
 def _rounded(value: float, decimals: int) -> str:

@@ -27,7 +27,9 @@ RULE = 78  # characters of the line that an iteration begins with
 
 def print_steps(steps: Steps, missing: Sequence[int], page: Page) -> None:
     """Print the iterations; `missing` are those asked for that the run does not have."""
-    result, digits = steps.result, Digits(steps)
+    precise = steps.with_digits()
+    steps, digits = precise.steps, Digits(precise)
+    result = steps.result
     blocks: list[Block] = [[title(result), *_begun(steps)]]
     for iteration in steps.iterations:
         blocks += _iteration(steps, iteration, digits, page)
