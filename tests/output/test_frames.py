@@ -27,10 +27,10 @@ from emcli.inference.fit_result import FitResult
 from emcli.inference.result import read_start
 from emcli.inference.truth import with_truth
 from emcli.models import model_class
-from emcli.output.plots.figure import Series
+from emcli.output.plots.figure import GREY, Series
 from emcli.output.plots.frames import Film, film
 from emcli.output.plots.history import History
-from emcli.output.plots.matplotlib_axes import DASHES, MARKERS, PALETTE, fitted
+from emcli.output.plots.matplotlib_axes import DASHES, MARKERS, PALETTE, fitted, ink_of
 
 CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "kmeans-1": ("kmeans", "galaxies.csv", {"k": 3}),
@@ -254,6 +254,25 @@ def test_true_groups_have_the_colours_of_the_components_that_found_them() -> Non
     two = true_film("gmm", "iris_species.csv", k=2, truth="species")  # one group more than components
     found = {one.label: one.colour for one in two.frames[0].panel.series}
     assert found["setosa"] == 0 and sorted(found.values()) == [0, 1, 2]
+
+
+def test_rows_without_a_label_are_grey_and_said_to_be() -> None:
+    labels = np.repeat([0, -1, 1, -1, 2], [40, 10, 50, 3, 47])
+    made = true_film("gmm", "iris.csv", ["a", "b", "c"], labels, k=3)
+    assert [(one.label, one.colour, len(one.x)) for one in made.frames[0].panel.series] == [
+        ("true 1", 0, 40), ("true 2", 1, 50), ("true 3", 2, 47), ("no label", GREY, 13)
+    ]  # fmt: skip
+    assert ink_of(GREY) not in PALETTE and ink_of(GREY) != ink_of(None)
+
+
+def test_true_groups_of_another_number_have_their_names_and_too_many_are_left_out() -> None:
+    two = true_film("gmm", "iris_species.csv", k=2, truth="species", columns="Petal.Length,Petal.Width")
+    panel = two.frames[-1].panel
+    assert {"setosa", "versicolor", "virginica"} <= {one.mark for one in panel.series} and len(dashed(two)) == 3
+    line = true_film("gmm", "iris_species.csv", k=2, truth="species", columns="Petal.Length").frames[-1].panel
+    assert {"setosa", "versicolor", "virginica"} <= {one.mark for one in line.series}
+    many = true_film("gmm", "iris.csv", list("abcdefghijklmno"), np.arange(150) % 15, k=3)
+    assert not dashed(many) and "the 15 true groups are too many to be drawn" in many.frames[-1].panel.note
 
 
 def test_the_truth_is_drawn_beside_the_fit() -> None:

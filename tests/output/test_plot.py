@@ -22,6 +22,8 @@ from rules import Done, hold
 
 from emcli.config.experiment import read_experiment
 from emcli.config.resolve import resolve
+from emcli.data.rows import Rows
+from emcli.data.scaling import Scaling
 from emcli.inference.fit import fit as start_all
 from emcli.inference.fit import observe
 from emcli.inference.fit_result import FitResult
@@ -34,7 +36,7 @@ from emcli.output.plots.fit_figure import of_fit
 from emcli.output.plots.form import Form
 from emcli.output.plots.history import EARLY_ITERATIONS, History, KeptModels
 from emcli.output.plots.matplotlib_renderer import rendered
-from emcli.output.plots.projection import bin_counts, bin_edges
+from emcli.output.plots.projection import Projection, bin_counts, bin_edges
 from emcli.output.plots.scenes.line import Line, top_mark
 from emcli.output.plots.scenes.plane import Plane
 from emcli.output.plots.scenes.scene import Snapshot
@@ -135,6 +137,14 @@ def test_more_columns_are_shown_on_their_principal_axes() -> None:
     assert panel.x_label == f"PC 1 ({100 * variances[0] / variances.sum():.0f} % of variance)"
     assert "Petal.Length" in panel.note
     assert np.allclose(discs(panel)[0][0], x[: result.parameters["sizes"][0]].mean())
+
+
+def test_a_line_break_in_the_name_of_a_column_is_escaped_in_the_words_for_an_axis() -> None:
+    values = np.random.default_rng(0).standard_normal((3, 40))
+    note = Projection.of(
+        Rows(values, None, 40.0, ("a", "line\nbreak", "b"), Scaling(np.zeros(3), np.zeros(3, np.int64))), True
+    ).note
+    assert len(note.splitlines()) == 2 and "line\\nbreak" in note
 
 
 def test_the_likelihood_of_every_start_is_that_of_the_document() -> None:

@@ -18,7 +18,7 @@ from emcli.models.coins.mixture import BinomialMixture
 from emcli.models.gmm.mixture import GaussianMixture
 from emcli.models.kmeans.model import KMeans
 from emcli.output.numbers import scores
-from emcli.output.plots.figure import Panel, Series, base_name, climb_range, middled, thinned
+from emcli.output.plots.figure import GREY, Panel, Series, base_name, climb_range, middled, thinned
 from emcli.output.plots.history import History
 from emcli.output.plots.scenes.coins import Coins
 from emcli.output.plots.scenes.gmm import Curves, Ellipses
@@ -27,6 +27,7 @@ from emcli.output.plots.scenes.line import Line
 from emcli.output.plots.scenes.plane import Plane
 from emcli.output.plots.scenes.scene import DIRECT, Groups, Scene, Snapshot
 
+NO_LABEL = "no label"
 LONGEST_NAME = 50  # characters of a source in a heading
 START_SHARE = 3.0  # of the height of the later climb that the start may be below its top, to be shown
 # Of each model its scenes where the rows have one column and where they have more.
@@ -89,7 +90,8 @@ def scene_of(result: FitResult, history: History) -> Scene:
     assignments = result.assignments()
     truth = result.truth["parameters"] if result.truth else None
     groups, weights = true_groups(result, assignments), result.data.row_weights
-    return scene_class(result.kind, rows)(rows, path, assignments, truth, groups, weights, beginning(best))
+    scene = scene_class(result.kind, rows)
+    return scene(rows, path, assignments, truth, groups, weights, beginning(best), true_names(result))
 
 
 def beginning(run: Run) -> str:
@@ -102,7 +104,7 @@ def beginning(run: Run) -> str:
 
 
 def true_groups(result: FitResult, assignments: Labels) -> Groups | None:
-    """The true labels of the rows, each in the colour of the component that has most of its rows."""
+    """The true labels of the rows, each in the colour of the component that has most of its rows; grey without one."""
     if result.labels is None:
         return None
     from scipy.optimize import linear_sum_assignment
@@ -119,8 +121,18 @@ def true_groups(result: FitResult, assignments: Labels) -> Groups | None:
         said = [f"true {j + 1}" for j in np.sort(every)]
     else:
         said = [names[i] for i in order]
-    places = np.where(numbers < 0, -1, np.argsort(order)[numbers])
-    return Groups(places, said, np.sort(every).tolist())
+    inks = np.sort(every).tolist()
+    if (numbers < 0).any():
+        said, inks = [*said, NO_LABEL], [*inks, GREY]
+    return Groups(np.append(np.argsort(order), len(names))[numbers], said, inks)
+
+
+def true_names(result: FitResult) -> Sequence[str]:
+    """What the groups are called whose parameters are the true ones, where these stand in their order."""
+    if result.labels is None or result.data.labels is None:
+        return ()
+    names, numbers = result.labels
+    return [names[i] for i in np.unique(numbers[numbers >= 0]).tolist()]
 
 
 def heading(result: FitResult) -> str:

@@ -155,12 +155,9 @@ def _marks(axes: Axes, series: Sequence[Series]) -> None:
         x = min(float(one.x[-1]), right)
         at = x, min(float(np.interp(x, one.x, one.y)), top if one.kind == "points" else np.inf)
         place = axes.transLimits.transform(at)
+        room = ROOM[one.kind] * (max(len(one.mark) / 3, 1.0), 1.0)
         aside = NEAR if one.kind == "points" else NEAR[:1]
-        free = [
-            shift
-            for shift in aside
-            if not any((np.abs(place + shift - other) <= ROOM[one.kind]).all() for other in taken)
-        ]
+        free = [shift for shift in aside if not any((np.abs(place + shift - other) <= room).all() for other in taken)]
         if not 0 <= place[1] <= 1 or not free:
             continue
         taken.append(place + free[0])
@@ -175,7 +172,7 @@ def _marks(axes: Axes, series: Sequence[Series]) -> None:
         note = axes.annotate(said, at, away[0], textcoords="offset points", ha=away[1], va=away[2], fontsize=7.5)
         note.set(color=ink_of(one.colour), annotation_clip=False, zorder=ABOVE + 3)
         if one.kind == "points":
-            note.set(weight="bold", fontsize=8.5)
+            note.set(weight="bold", fontsize=8.5 if len(one.mark) < 3 else 7.5)
             note.set_bbox({"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.3})
 
 

@@ -126,7 +126,15 @@ class Coins(Scene):
     def panel(self, title: str, series: list[Series], y_range: tuple[float, float] | None = None) -> Panel:
         """Axes of heads and rows."""
         y_range = y_range or self.y_range
-        return Panel(title, self.axis.x_label, self.axis.y_label, series, whole=self.axis.whole, y_range=y_range)
+        return Panel(
+            title,
+            self.axis.x_label,
+            self.axis.y_label,
+            series,
+            whole=self.axis.whole,
+            y_range=y_range,
+            note=self.unseen,
+        )
 
     def overview(self) -> list[list[Panel]]:
         """Each coin's P(heads) against the iteration, and the rows beside what the fitted mixture expects."""

@@ -72,6 +72,8 @@ class Ellipses(Gaussians, Plane):
         for j, (mean, matrix) in enumerate(zip(self.true("means")[0], matrices, strict=True)):
             two = self.plane.ellipse(mean, matrix, 2.0)
             series.append(Series("line", two[0], two[1], None if j else "true, 2 sd", None, "dashed"))
+            if name := self.true_name(j, len(matrices)):
+                series.append(top_mark(two[0], two[1], None, name))
         return self.panel(self.when(snapshot), [*series, *self.discs(self.plane.place(means), "mean")])
 
     def alone(self, column: int, edges: Array, shown: tuple[float, float]) -> list[Series]:
@@ -163,10 +165,12 @@ class Curves(Gaussians, Line):
         weights, matrices = self.true("weights")[0], self.true("covariances")[0]
         known = np.flatnonzero(matrices[:, 0, 0] > 0)
         x, each = self.curves(weights[known], means[known, 0], np.sqrt(matrices[known, 0, 0]))
-        return [
+        curves = [
             Series("line", x, y, None if i else "true", components[j], "dashed")
             for i, (j, y) in enumerate(zip(known.tolist(), each, strict=True))
         ]
+        names = [self.true_name(j, len(means)) for j in known.tolist()]
+        return curves + [top_mark(x, y, None, name) for y, name in zip(each, names, strict=True) if name]
 
     def uncertainty(self) -> list[Panel]:
         """The responsibilities at each value, and what they leave uncertain."""

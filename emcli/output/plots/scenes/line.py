@@ -59,13 +59,17 @@ class Line(Scene):
     def panel(self, title: str, series: Sequence[Series]) -> Panel:
         """Axes of the column and of the rows in a bin."""
         y_label = f"rows in a bin of {self.edges[1] - self.edges[0]:.3g}"
-        return Panel(title, self.rows.names[0], y_label, series, x_range=self.x_range, y_range=self.y_range)
+        return Panel(
+            title, self.rows.names[0], y_label, series, x_range=self.x_range, y_range=self.y_range, note=self.unseen
+        )
 
 
-def top_mark(x: Array, y: Array, j: int) -> Series:
-    """The number of a component at the top of its curve."""
+def top_mark(x: Array, y: Array, j: int | None, said: str | None = None) -> Series:
+    """The number of a component at the top of its curve, or something else."""
     top = int(np.argmax(y))
-    return Series("points", x[top : top + 1], y[top : top + 1], None, j, "none", mark=str(j + 1))
+    return Series(
+        "points", x[top : top + 1], y[top : top + 1], None, j, "none", mark=str((j or 0) + 1) if said is None else said
+    )
 
 
 def stacked(values: Array, edges: Array, parts: Parts) -> list[Series]:

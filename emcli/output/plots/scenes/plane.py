@@ -79,7 +79,8 @@ class Plane(Scene):
     def panel(self, title: str, series: Sequence[Series]) -> Panel:
         """Axes of the plane."""
         x_range, y_range = self.ranges
-        return Panel(title, *self.plane.labels, series, x_range=x_range, y_range=y_range, note=self.plane.note)
+        note = "\n".join(filter(None, (self.plane.note, self.unseen)))
+        return Panel(title, *self.plane.labels, series, x_range=x_range, y_range=y_range, note=note)
 
 
 def dots(at: Array, parts: Parts, cells: int = DENSITY_CELLS) -> list[Series]:

@@ -15,10 +15,13 @@ from emcli.errors import counted
 from emcli.inference.agreement import Numbered
 from emcli.inference.assignments import Labels
 from emcli.models.plain_values import Parameters
-from emcli.output.plots.figure import Panel, Series
+from emcli.output.plots.figure import Panel, Series, middled
 from emcli.types import JSON, Array
 
 MIDDLE_ITERATION = 5  # of which the middle panel is, in a long fit
+MOST_TRUE, FEW_TRUE = 2, 8  # true components for each fitted one, and in all, up to which they are drawn
+LONGEST_NAME = 16  # characters
+PLACES = "means", "centroids", "heads"  # where components are
 THE_DATA, DIRECT = "The data", "Found directly"
 
 
@@ -64,6 +67,7 @@ class Scene(ABC):
     groups: Groups | None = None
     weights: Array | None = None  # (n,) of the rows of data
     begin: str = "Start"  # where the iterations begin
+    true_names: Sequence[str] = ()  # of the true components, where there are not as many as fitted ones
 
     @classmethod
     def heading(cls, name: str, k: int, settings: Mapping[str, JSON]) -> str:
@@ -137,9 +141,28 @@ class Scene(ABC):
         return Parts(names, range(self.k), self.labels(snapshot), slice(None), self.rows.weights)
 
     def true(self, key: str) -> tuple[Array, Sequence[int | None]]:
-        """True parameters of this name, and the component of each; none of these where there are not as many."""
+        """True parameters of this name, and the component of each; none of these where there are not as many.
+
+        So many that they would hide the fit are left out.
+        """
         found = np.asarray((self.truth or {}).get(key, ()), dtype=np.float64)
+        if self.unseen:
+            found = found[:0]
         return found, range(self.k) if self.snapshots and len(found) == self.k else [None] * len(found)
+
+    @property
+    def unseen(self) -> str:
+        """What to say of true components that are too many to be drawn beside the fitted ones; else nothing."""
+        true = self.truth or {}
+        count = max((len(np.asarray(true[key])) for key in PLACES if key in true), default=0)
+        if not self.snapshots or count <= max(MOST_TRUE * self.k, FEW_TRUE):
+            return ""
+        return f"the {count} true groups are too many to be drawn beside {counted(self.k, self.noun)}"
+
+    def true_name(self, number: int, count: int) -> str:
+        """What to write beside one of so many true components; nothing where they are as many as fitted ones."""
+        named = count != self.k and len(self.true_names) == count
+        return middled(self.true_names[number], LONGEST_NAME) if named else ""
 
     def when(self, snapshot: Snapshot) -> str:
         """Which iteration a panel shows."""
