@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from emcli.cli import options
-from emcli.errors import EmcliError, Exit, Problem, counted
+from emcli.errors import EmcliError, Exit, Problem, counted, listed
 
 if TYPE_CHECKING:
     from emcli.inference.fit import Observer
@@ -61,9 +61,9 @@ def steps(
     """Show EM at work: densities, responsibilities, sums and new parameters.
 
     Examples:
-      emcli steps configs/do_batzoglou.yaml --rows 1-5
-      emcli steps configs/two_coins.yaml --rows 1,2,8 --iterations 0,1,2,last
-      emcli steps gmm sample_data/faithful.csv -k 2 --columns waiting
+      emcli steps do_batzoglou --rows 1-5
+      emcli steps two_coins --rows 1,2,8 --iterations 0,1,2,last
+      emcli steps gmm faithful -k 2 --columns waiting
       emcli steps kmeans points.csv -k 3 --start centroids.yaml --json
 
     The run shown is that of the best start of `emcli fit` with the same options,
@@ -142,6 +142,10 @@ def steps(
             note(line)
     for warning in () if quiet else result.warnings:
         warn(warning.slug, warning.message)
+    if none and iterations and not quiet:
+        ended = f"the fit ended after {counted(len(run.scores) - 1, 'iteration')}"
+        instead = "; its last is shown" if set(numbers).isdisjoint(asked.numbers) else ""
+        warn("iterations", f"{ended}: there is no iteration {listed([*map(str, none)])}{instead}")
     if json:
         from emcli.inference.result import dumps
         from emcli.inference.steps.document import document
@@ -151,6 +155,6 @@ def steps(
         from emcli.output.page import Page
         from emcli.output.steps.tables import print_steps
 
-        print_steps(shown, none if iterations else [], Page.of(sys.stdout, width, format == "markdown"))
+        print_steps(shown, Page.of(sys.stdout, width, format == "markdown"))
     sys.stdout.flush()
     return Exit.DONE

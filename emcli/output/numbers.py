@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from math import floor, isfinite, log10
+from math import floor, inf, isfinite, log10
 
 from emcli.models.plain_values import Count, Share
 
@@ -34,9 +34,18 @@ def number(value: Value, digits: int = DIGITS) -> str:
     return unsigned_zero(f"{value:.0f}")
 
 
-def numbers(values: Sequence[Value], apart: Sequence[Value] | None = None) -> list[str]:
-    """Numbers as one column shows them: of those to be told `apart`, by default all, each has a text of its own."""
-    digits = _digits(values if apart is None else apart, number, DIGITS, MAX_DIGITS, NOISE)
+def numbers(values: Sequence[Value], apart: Sequence[Value] | None = None, spread: float = 0.0) -> list[str]:
+    """Numbers as one column shows them: of those to be told `apart`, by default all, each has a text of its own.
+
+    The `spread` around each of them shows too; and so does what they differ by, of numbers too large for decimals.
+    """
+    different = values if apart is None else apart
+    plain = [value for value in different if type(value) is float and isfinite(value)]
+    largest = max(map(abs, plain), default=0.0)
+    digits = max(DIGITS, _spread_digits(largest, spread))
+    if largest >= 10.0 ** (DIGITS - 1):
+        digits = max(digits, _spread_digits(largest, max(plain) - min(plain)))
+    digits = _digits(different, number, digits, MAX_DIGITS, NOISE)
     return [number(value, digits) for value in values]
 
 
@@ -65,6 +74,13 @@ def _digits(values: Sequence[Value], text: Callable[[float, int], str], digits: 
     return digits
 
 
+def _spread_digits(largest: float, spread: float) -> int:
+    """Digits of a number of this size that show what it differs by; none where that is rounding."""
+    if not NOISE * largest < spread < inf:
+        return 0
+    return min(floor(log10(largest or spread)) - floor(log10(spread)) + MIN_SPREAD_DIGITS, MAX_DIGITS)
+
+
 def in_one_form(values: Sequence[float], digits: int = DIGITS) -> list[str]:
     """Numbers of one column with the same decimals: so many significant digits of the largest, more where they differ
     by less; with an exponent where they are very large or very small.
@@ -73,8 +89,7 @@ def in_one_form(values: Sequence[float], digits: int = DIGITS) -> list[str]:
     if not largest:
         return ["0"] * len(values)
     order = floor(log10(largest))
-    if spread > NOISE * largest:
-        digits = min(max(digits, order - floor(log10(spread)) + MIN_SPREAD_DIGITS), MAX_DIGITS)
+    digits = max(digits, _spread_digits(largest, spread))
     if FIXED[0] <= largest < FIXED[1] or (order < digits <= MAX_DIGITS and order > 0):
         return [_with_decimals(value, max(digits - 1 - max(order, 0), 0)) for value in values]
     return [f"{value:.{digits - 1}e}" for value in values]

@@ -80,8 +80,9 @@ def parameters(result: FitResult, width: int) -> Iterator[Block]:
                 kind = type(cell) if isinstance(cell, float) else float
                 values += [kind(each[j][i]) if bounds.known[j] else "" for each in bounds.shown]
         values += [] if of_truth == k else known
-        for row, text in zip(rows, numbers(values, cells), strict=True):
-            row.append(text)
+        texts = numbers(values, cells, _spread(title, columns))
+        for row, label, text, value in zip(rows, labels, texts, values, strict=True):
+            row.append(number(value) if label == ERRORS[0] else text)
     titles = ["component", *(title for title, _ in columns)]
     if result.bootstrap is not None and result.bootstrap.jaccard is not None:
         titles.append("Jaccard")
@@ -93,9 +94,16 @@ def parameters(result: FitResult, width: int) -> Iterator[Block]:
 
 def components(columns: Sequence[Titled]) -> Grid:
     """Components with these parameters, one a row."""
-    cells = [numbers(list(values)) for _, values in columns]
+    cells = [numbers(list(values), spread=_spread(title, columns)) for title, values in columns]
     rows = [[str(j + 1), *row] for j, row in enumerate(zip(*cells, strict=True))]
     return Grid(["component", *(title for title, _ in columns)], rows)
+
+
+def _spread(title: str, columns: Sequence[Titled]) -> float:
+    """The least sd around the means of a column of the data, 0 of other columns of the table."""
+    of = title.removeprefix("mean")
+    sds = dict(columns).get(f"sd{of}", dict(columns).get("sd", ())) if of != title else ()
+    return min((float(sd) for sd in sds), default=0.0)
 
 
 def within(grid: Grid, width: int, together: int = 1) -> Iterator[Grid | str]:

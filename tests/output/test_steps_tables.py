@@ -266,12 +266,16 @@ def test_a_run_that_a_move_led_to_says_so() -> None:
 
 
 def test_chosen_rows_and_iterations_are_shown_in_order_and_what_is_not_there_is_said() -> None:
-    text = run("steps", DO_BATZOGLOU, "--rows", "4,1-2", "--iterations", "last,2,0,100").stdout
+    done = run("steps", DO_BATZOGLOU, "--rows", "4,1-2", "--iterations", "last,2,0,100")
+    text = done.stdout
     assert re.findall(r"^Row (\d)", text, re.M) == ["4", "1", "2"] * 3
     assert re.findall(r"^── Iteration (\d+)", text, re.M) == ["0", "2", "10"]
-    assert "Not shown: iteration 100; there is none after 10." in text
+    assert done.stderr == "emcli: warning: the fit ended after 10 iterations: there is no iteration 100 [iterations]\n"
+    beyond = run("steps", DO_BATZOGLOU, "--iterations", "11,99", "--json")
+    assert "10 iterations: there is no iteration 11, 99; its last is shown [iterations]" in beyond.stderr
+    assert [each["iteration"] for each in json.loads(beyond.stdout)["iterations"]] == [10]
     short = run("steps", DO_BATZOGLOU, "--max-iter", 0).stdout
-    assert "Not shown" not in short and "The start values themselves" in short
+    assert "The start values themselves" in short
 
 
 def test_rows_that_count_for_nothing_are_said_to_do_so(write: Write) -> None:

@@ -255,3 +255,14 @@ def test_standardized_columns_show_in_the_heading_and_beside_distances(write: Wr
     assert "(standardized)" in run("compare", experiment).stdout
     plain = run("fit", experiment, "--no-standardize").stdout
     assert "(standardized)" not in plain and "columns standardized" not in plain
+
+
+def test_means_and_centroids_show_what_they_differ_by_and_their_sds(write: Write) -> None:
+    data = write("far.csv", "v\n" + "".join(f"{1_000_000_000 + i * i % 5 + i % 3 // 2 * 7}\n" for i in range(60)))
+    for model, k in (("gmm", 1), ("gmm", 2), ("kmeans", 2)):
+        words = ["fit", model, data, "-k", k, *QUICK]
+        text, document = run(*words).stdout, json.loads(run(*words, "--json").stdout)
+        exact = [row[0] for row in document["parameters"]["means" if model == "gmm" else "centroids"]]
+        shown = [float(line.split()[-3 if model == "gmm" else -1]) for line in tables(text)[2 : 2 + k]]
+        assert shown == pytest.approx(exact, abs=0.006, rel=0), text
+    assert numbers([54.61491, 54.61497]) == ["54.6149", "54.615"] and numbers([1234567.2, 3.0]) == ["1234567", "3"]

@@ -25,8 +25,8 @@ KINDS = {  # of steps that are no M-steps
 RULE = 78  # characters of the line that an iteration begins with
 
 
-def print_steps(steps: Steps, missing: Sequence[int], page: Page) -> None:
-    """Print the iterations; `missing` are those asked for that the run does not have."""
+def print_steps(steps: Steps, page: Page) -> None:
+    """Print the iterations."""
     precise = steps.with_digits()
     steps, digits = precise.steps, Digits(precise)
     result = steps.result
@@ -38,9 +38,6 @@ def print_steps(steps: Steps, missing: Sequence[int], page: Page) -> None:
         lines.append(
             f"The fit itself takes the smallest inertia of all, {number(steps.exact)}, which is computed directly."
         )
-    if missing:
-        named = ", ".join(map(str, missing))
-        lines.append(f"Not shown: iteration {named}; there is none after {len(steps.run.scores) - 1}.")
     page.write([_for_markdown(block) for block in blocks] if page.is_markdown else blocks, lines)
 
 
