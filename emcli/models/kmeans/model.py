@@ -290,7 +290,7 @@ class KMeans(Model[KMeansStats]):
             what += "took the row farthest from its centroid each time"
             found.append(FitWarning("empty-cluster", what))
         if stats.score == 0:
-            what = "every row lies exactly on its centroid: as many clusters as different "
+            what = "every row lies exactly on its centroid: at least as many clusters as different "
             what += "rows, so there is nothing left to explain; use a smaller k"
             found.append(FitWarning("zero-inertia", what))
         return found
