@@ -221,6 +221,20 @@ def test_a_picture_has_the_size_that_was_asked_for(tmp_path: Path) -> None:
         assert struct.unpack(">II", header) == size
 
 
+@pytest.mark.parametrize(("size", "dpi"), [("4x3", 120), ("12x3", 80), ("3x3", 100)])
+def test_words_do_not_lie_on_each_other_in_a_small_picture(size: str, dpi: int, tmp_path: Path) -> None:
+    """All is drawn smaller where the panels have no room, in a picture of the size that was asked for."""
+    words = ("fit", "gmm", SAMPLES / "faithful.csv", "-k", 2, "--restarts", 2, "-q", "--size", size, "--dpi", dpi)
+    for name in ("p.png", "p.svg"):
+        assert run(*words, "--plot", tmp_path / name).returncode == 0
+    width, height = map(int, size.split("x"))
+    assert struct.unpack(">II", (tmp_path / "p.png").read_bytes()[16:24]) == (width * dpi, height * dpi)
+    found = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt" viewBox="0 0 ([\d.]+)', (tmp_path / "p.svg").read_text())
+    assert found is not None
+    assert [float(found[1]), float(found[2])] == pytest.approx([width * 72, height * 72], abs=0.5)
+    assert float(found[3]) > 1.05 * float(found[1])  # drawn smaller
+
+
 def true_film(model: str, data: str, names: Any = (), labels: Any = None, parameters: Any = None, **flags: Any) -> Film:
     """The data and the end of a fit whose truth is known; by a column of labels, or as given."""
     kind = model_class(model)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 WIDTH, NARROW = 9.0, 6.0  # inches, of a picture of several panels in a row, and of one
 CELL_WIDTH = 1.9  # inches, of a panel in a triangle of many
 NAME_HEIGHT, NAMES_MARGIN = 0.19, 1.1  # inches, of a name on the vertical axis, and of what is above and below names
+LEAST_PANEL, LEAST_CELL = (1.9, 2.2), 1.4  # inches, with its legend; of one in a triangle how high
 TITLE_SIZE = 11  # points
 MOST_POINTS = {"points": 2000, "line": 25_000}  # of all panels, beyond which they are drawn as images
 FORMATS = ("png", "svg", "pdf")
@@ -76,6 +78,11 @@ def rendered(picture: Picture, kind: str, form: Form = AS_USUAL) -> bytes:
         warnings.simplefilter("ignore")  # a glyph that no font has is drawn as a box
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)
+        smaller = _smaller(picture, form) if kind != "pdf" else 1.0
+        fine = form.dpi(kind, len(picture.every))
+        if form.inches and smaller > 1:  # drawn larger, and shown as large as asked; what is left of a pixel is cut
+            width, height = ((round(side * fine) + 0.1) / fine * smaller for side in form.inches)
+            form = Form((width, height), form.given)
         figure = _figure(picture, form)
         said = described(picture)
         metadata = {
@@ -83,8 +90,27 @@ def rendered(picture: Picture, kind: str, form: Form = AS_USUAL) -> bytes:
             "svg": {"Date": None, "Description": said},
             "pdf": {"CreationDate": None, "Subject": said},
         }[kind]
-        figure.savefig(out, format=kind, dpi=form.dpi(kind, len(picture.every)), metadata=metadata)
-    return out.getvalue()
+        figure.savefig(out, format=kind, dpi=fine / smaller, metadata=metadata)
+    made = out.getvalue()
+    if kind == "svg" and smaller > 1:
+        sides = rb'width="([\d.]+)pt" height="([\d.]+)pt"'
+        shown = b'width="%gpt" height="%gpt"'
+        made = re.sub(
+            sides, lambda found: shown % (float(found[1]) / smaller, float(found[2]) / smaller), made, count=1
+        )
+    return made
+
+
+def _smaller(picture: Picture, form: Form) -> float:
+    """How many times smaller than usual all is drawn so that the panels have room in the size that was asked for."""
+    if form.inches is None:
+        return 1.0
+    across = max([len(picture.triangle), picture.columns or 1, *map(len, picture.panels)])
+    named = [max(len(panel.names) for panel in row) for row in picture.panels]
+    rows = [NAMES_MARGIN + NAME_HEIGHT * names if names else LEAST_PANEL[1] for names in named]
+    notes = sum(len(note.splitlines()) for note in {panel.note for panel in picture.every})
+    least = LEAST_PANEL[0] * across, sum(rows) + LEAST_CELL * len(picture.triangle) + 0.3 + 0.2 * notes
+    return max(1.0, *(needed / given for needed, given in zip(least, form.inches, strict=True)))
 
 
 def _figure(picture: Picture, form: Form) -> Figure:
