@@ -36,6 +36,7 @@ RUNS: dict[str, list[Any]] = {
     "gmm of nine components": [*FAITHFUL[:2], "-k", 9, "--restarts", 1, "--covariance", "diag", *MANY],
     "coins of unequal tosses": ["coins", "unequal.csv", "-k", 2, "--mixing", "free", "--restarts", 1, *MANY],
     "kmeans": ["kmeans", SAMPLES / "faithful.csv", "-k", 2, "--restarts", 2],
+    "kmeans of far rows": ["kmeans", "far.csv", "-k", 2, "--restarts", 1, *MANY],
     "kmeans in one dimension": ["kmeans", SAMPLES / "galaxies.csv", "-k", 3, "--restarts", 2],
 }
 
@@ -193,7 +194,7 @@ def quotients(table: Table) -> Iterator[tuple[str, str]]:
             yield title, titles[place + 1]
 
 
-@pytest.mark.parametrize("name", ["kmeans", "kmeans in one dimension"])
+@pytest.mark.parametrize("name", ["kmeans", "kmeans in one dimension", "kmeans of far rows"])
 def test_distances_and_centroids_can_be_computed_again(name: str) -> None:
     places: Table = {}
     for before, table in tables(printed(name, *MARKDOWN)):
@@ -204,6 +205,7 @@ def test_distances_and_centroids_can_be_computed_again(name: str) -> None:
             for i, shown in enumerate(table["squared distance"]):
                 for value, centroid, away in zip(values, centroids, aways, strict=True):
                     assert follows(away[i], value - float(centroid[i]))
+                    assert float(away[i]) != 0 or value == float(centroid[i])
                 assert follows(shown, sum(float(away[i]) ** 2 for away in aways))
             nearest = min(
                 range(len(shown_squares := numbers(table["squared distance"]))), key=shown_squares.__getitem__

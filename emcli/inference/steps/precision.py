@@ -76,6 +76,16 @@ def same(shown: Worked, other: Worked, decimals: int) -> bool:
     return True
 
 
+def far_digits(worked: Worked) -> int:
+    """Digits of values from which their differences follow, where these are far smaller."""
+    needed = [0]
+    for column in (c for c in _columns(worked) if c.role == "difference" and c.scale > 0):
+        largest = max(abs(cell) for cell in column.cells if cell is not None)
+        if largest > 0:
+            needed.append(floor(log10(column.scale)) - floor(log10(largest)) + FEWEST + 1)
+    return max(needed)
+
+
 def finest_joint(worked: Worked) -> float:
     """The finest relative unit of a density times a weight."""
     columns = [c for c in _columns(worked) if c.role == "joint"]

@@ -12,7 +12,15 @@ from emcli.data.rows import Rows
 from emcli.inference.diagnostics import best_run
 from emcli.inference.fit_result import FitResult
 from emcli.inference.starts import EXACT, Run, information_is_affordable
-from emcli.inference.steps.precision import ROUNDING, SHARE_DECIMALS, finest_joint, same, share_decimals, with_digits
+from emcli.inference.steps.precision import (
+    ROUNDING,
+    SHARE_DECIMALS,
+    far_digits,
+    finest_joint,
+    same,
+    share_decimals,
+    with_digits,
+)
 from emcli.models import worked_steps
 from emcli.models.base import AnyModel, Degenerate, Measures
 from emcli.models.complete_data import CompleteDataModel
@@ -207,7 +215,8 @@ def _digits(shown: Precise) -> dict[str, int | None]:
         if row.worked is not None
     ]
     if steps.result.kind.hard or not rows:
-        return {}
+        far = max((far_digits(row.worked) for _, row in rows if row.worked is not None), default=0)
+        return {"": min(max(LEAST_DIGITS, far), MOST_DIGITS)}
     tries = range(LEAST_DIGITS, MOST_DIGITS + 1)
     for key in steps.models[0].to_parameters().keys() - {"weights"}:
         good = (n for n in tries if _reproduced(steps, key, n, shown.share_decimals))
