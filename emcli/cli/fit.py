@@ -248,13 +248,12 @@ def _with_truth(result: FitResult, experiment: Experiment | None, settings: Sett
     """The result with the truth, where an experiment or a column of labels tells it."""
     if result.data.labels is None and (experiment is None or experiment.generate is None):
         return result
-    from emcli.data.table.cells import missing_marks
     from emcli.inference.truth import matched, with_truth
 
     if result.data.labels is not None:
-        names, labels = result.data.labels.ranked(missing_marks(settings.data.na)[0])
+        names, labels = result.data.labels.ranked()
         if not names:
-            what = f"column {quoted(settings.data.truth or '')} has no true label, only missing cells"
+            what = f"column {quoted(settings.data.truth or '')} has no true label, only empty cells"
             raise EmcliError(Exit.DATA, Problem(what, result.data.path))
         return with_truth(result, None, names, labels)
     from emcli.cli.inputs import as_dataset, simulated

@@ -201,7 +201,7 @@ def test_a_document_with_another_table_is_refused(odd: object, what: str, write:
 
 @pytest.mark.parametrize("words", [("kmeans",), ("gmm", "--row-weights", "n")], ids=str)
 def test_rows_without_a_label_are_left_out_of_what_is_said_of_labels(words: tuple[str, ...], write: Write) -> None:
-    labels = ["ab"[i % 2] if i % 7 else ["", "NA", "?"][i // 7 % 3] for i in range(60)]
+    labels = ["ab"[i % 2] if i % 7 else ["", " "][i // 7 % 2] for i in range(60)]
     rows = [f"{i % 5 + i % 2 * 4},{i % 3}" for i in range(60)]
     data = write("x.csv", "x,y,n,t\n" + "".join(f"{row},{i % 3 + 1},{labels[i]}\n" for i, row in enumerate(rows)))
     words = (words[0], data, "-k", 2, "--columns", "x,y", *words[1:], "--restarts", 2, "--truth", "t", "--seed", 1)  # type: ignore[assignment]
@@ -216,8 +216,8 @@ def test_rows_without_a_label_are_left_out_of_what_is_said_of_labels(words: tupl
     assert f"against the true labels of {len(known)} rows; {60 - len(known)} rows have none" in said
 
 
-def test_a_column_of_missing_labels_is_refused(write: Write) -> None:
-    data = write("x.csv", "x,t\n" + "".join(f"{i},NA\n" for i in range(9)))
+def test_a_column_of_empty_labels_is_refused(write: Write) -> None:
+    data = write("x.csv", "x,t\n" + "".join(f"{i},\n" for i in range(9)))
     done = run("fit", "kmeans", data, "-k", 2, "--truth", "t")
     assert (done.returncode, done.stdout) == (3, "")
-    assert "column 't' has no true label, only missing cells" in done.stderr
+    assert "column 't' has no true label, only empty cells" in done.stderr

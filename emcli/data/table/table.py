@@ -6,7 +6,7 @@ import re
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from sys import getsizeof
@@ -154,12 +154,12 @@ class StringColumn(Sequence[str]):
         some._column.frombytes(np.frombuffer(self._column, np.intc)[rows].tobytes())
         return some
 
-    def ranked(self, missing: Collection[str] = ()) -> tuple[list[str], npt.NDArray[np.intc]]:
+    def ranked(self) -> tuple[list[str], npt.NDArray[np.intc]]:
         """The different ones in ascending order, numbers by value; and each string's place among them, (n,).
 
-        missing: marks in small letters that are no string; their place is -1.
+        An empty one is none, and its place is -1; marks such as NA or - may be names.
         """
-        there = [code for code, text in enumerate(self._different) if text.strip().lower() not in missing]
+        there = [code for code, text in enumerate(self._different) if text.strip()]
         order = sorted(there, key=lambda code: _in_reading_order(self._different[code]))
         values = {code: value for code in there if (value := _as_number(self._different[code])) is not None}
         if len(values) == len(order):
