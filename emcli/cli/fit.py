@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from emcli.cli import options
-from emcli.errors import EmcliError, Exit, Problem, counted, listed, quoted
+from emcli.errors import EmcliError, Exit, Problem, counted
 
 if TYPE_CHECKING:
     from emcli.config.experiment import Experiment
@@ -97,6 +97,7 @@ def fit(
         source_of,
     )
     from emcli.cli.repetition import command_line
+    from emcli.config.iterations import not_reached
     from emcli.config.resolve import resolve
     from emcli.files.inputs import check_standard_output
     from emcli.files.outputs import Output, open_log
@@ -154,8 +155,7 @@ def fit(
     for warning in () if quiet else result.warnings:
         warn(warning.slug, warning.message)
     if (beyond := picture.unreached(result)) and not quiet:
-        ended = f"the fit ended after {counted(result.best.iterations, 'iteration')}"
-        warn("iterations", f"{ended}, which is drawn in place of {listed([*map(str, beyond)])}")
+        warn("iterations", not_reached(result.best.iterations, beyond))
     as_json = bool(json) or output == "-"
     text = ""
     if file or as_json:
@@ -251,11 +251,7 @@ def _with_truth(result: FitResult, experiment: Experiment | None, settings: Sett
     from emcli.inference.truth import matched, with_truth
 
     if result.data.labels is not None:
-        names, labels = result.data.labels.ranked()
-        if not names:
-            what = f"column {quoted(settings.data.truth or '')} has no true label, only empty cells"
-            raise EmcliError(Exit.DATA, Problem(what, result.data.path))
-        return with_truth(result, None, names, labels)
+        return with_truth(result, None, *result.data.labels.ranked())
     from emcli.cli.inputs import as_dataset, simulated
 
     assert experiment is not None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from emcli.cli import options
-from emcli.errors import EmcliError, Exit, Problem, counted, listed
+from emcli.errors import EmcliError, Exit, Problem, counted
 
 if TYPE_CHECKING:
     from emcli.inference.fit import Observer
@@ -81,7 +81,7 @@ def steps(
         settings_in,
         source_of,
     )
-    from emcli.config.iterations import chosen_iterations, chosen_rows
+    from emcli.config.iterations import chosen_iterations, chosen_rows, not_reached
     from emcli.config.resolve import resolve
     from emcli.files.inputs import check_standard_output
     from emcli.inference.fit import fit, observe
@@ -143,9 +143,7 @@ def steps(
     for warning in () if quiet else result.warnings:
         warn(warning.slug, warning.message)
     if none and iterations and not quiet:
-        ended = f"the fit ended after {counted(len(run.scores) - 1, 'iteration')}"
-        instead = "; its last is shown" if set(numbers).isdisjoint(asked.numbers) else ""
-        warn("iterations", f"{ended}: there is no iteration {listed([*map(str, none)])}{instead}")
+        warn("iterations", not_reached(len(run.scores) - 1, none, set(numbers).isdisjoint(asked.numbers)))
     if json:
         from emcli.inference.result import dumps
         from emcli.inference.steps.document import document

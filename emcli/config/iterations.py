@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from emcli.errors import EmcliError, Exit, quoted
+from emcli.errors import EmcliError, Exit, counted, listed, quoted
 
 DATA, LAST = "data", "last"
 MOST_MOMENTS = 100  # in one list
@@ -43,6 +43,12 @@ def reached(wanted: Iterable[Moment], last: int) -> list[Moment]:
     found = {last if moment == LAST else moment for moment in wanted}
     iterations = sorted({min(moment, last) for moment in found if isinstance(moment, int)})
     return [*([DATA] if DATA in found else []), *iterations]
+
+
+def not_reached(last: int, beyond: Sequence[int], instead: bool = True) -> str:
+    """That a fit has none of the iterations beyond its last, and whether that is shown instead."""
+    ended = f"the fit ended after {counted(last, 'iteration')}: there is no iteration {listed([*map(str, beyond)])}"
+    return f"{ended}; its last is shown" if instead else ended
 
 
 @dataclass(frozen=True)

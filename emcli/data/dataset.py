@@ -147,6 +147,9 @@ def read(source: str, observations: Observations, settings: DataSettings, jobs: 
     )
     table = read_table(source, dialect, choose)
     numbers, weights, texts, labels, kept = _by_role(table, roles)
+    if labels is not None and labels.is_blank:
+        what = f"column {quoted(table.header[roles['truth']])} has no true label, only empty cells"
+        raise EmcliError(Exit.DATA, Problem(what, table.source))
     if picked.constant is not None:
         numbers = arrays.beside(numbers, picked.constant)
     return RawTable(table, picked, numbers, weights, texts, labels, kept)

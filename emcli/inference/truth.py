@@ -9,6 +9,7 @@ import numpy as np
 
 from emcli.compute import arrays
 from emcli.compute.arrays import row_chunks
+from emcli.errors import EmcliError, Exit, Problem
 from emcli.inference.agreement import (
     Numbered,
     adjusted_rand_index,
@@ -31,8 +32,11 @@ def with_truth(
 
     A label is the place of its name in `names`, -1 where it is unknown; such rows are left out. True parameters that
     are not given are estimated from the labels. If there are as many true components as fitted ones, the true ones are
-    put in the order of the fitted ones they match.
+    put in the order of the fitted ones they match. Raises EmcliError (exit 3) where no row that counts has a label.
     """
+    if labels is not None and not ((result.assignments() >= 0) & (labels >= 0)).any():
+        what = "no row has both a true label and something to say of its component"
+        raise EmcliError(Exit.DATA, Problem(what, result.data.path))
     if parameters is None and labels is not None:
         parameters = result.kind.estimate(result.data.rows, _memberships(result, labels))
     truth: Truth = {

@@ -221,3 +221,12 @@ def test_a_column_of_empty_labels_is_refused(write: Write) -> None:
     done = run("fit", "kmeans", data, "-k", 2, "--truth", "t")
     assert (done.returncode, done.stdout) == (3, "")
     assert "column 't' has no true label, only empty cells" in done.stderr
+
+
+def test_labels_of_rows_that_do_not_count_alone_are_refused(write: Write) -> None:
+    coins = write("c.csv", "heads,tosses,t\n5,10,\n9,10,\n0,0,a\n0,0,b\n2,10,\n")
+    done = run("fit", "coins", coins, "--truth", "t", "-q")
+    assert done.returncode == 3 and "no row has both a true label and something to say of its component" in done.stderr
+    points = write("p.csv", "x,w,t\n1,1,\n2,1,\n8,1,\n9,0,a\n")
+    done = run("fit", "kmeans", points, "-k", 2, "--row-weights", "w", "--truth", "t")
+    assert done.returncode == 3 and "column 't' has no true label, only empty cells" in done.stderr

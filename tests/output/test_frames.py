@@ -140,7 +140,8 @@ def test_iterations_stand_side_by_side_with_the_inertia_beside(tmp_path: Path) -
     inertias = [document["trace"][i]["inertia"] for i in (0, last)]
     assert dots["y"] == pytest.approx([inertias[1], inertias[0], inertias[1]], rel=1e-5)
     done = run(*words, "--iterations", "data,1,2,500")
-    assert done.returncode == 0 and f"after {last} iterations, which is drawn in place of 500 [" in done.stderr
+    said = f"the fit ended after {last} iterations: there is no iteration 500; its last is shown [iterations]"
+    assert done.returncode == 0 and said in done.stderr
     titles = [panel["title"] for panel in described_in(path)["panels"]]
     assert titles == ["The data", "After 1 iteration", "After 2 iterations", f"End, after {last} iterations", "Inertia"]
     assert run(*words, "--iterations", "data", "-q").returncode == 0

@@ -138,6 +138,12 @@ class StringColumn(Sequence[str]):
         return len(self._different)
 
     @property
+    def is_blank(self) -> bool:
+        """Are all of them empty?"""
+        codes = np.unique(np.frombuffer(self._column, np.intc)).tolist()
+        return not any(self._different[code].strip() for code in codes)
+
+    @property
     def nbytes(self) -> int:
         """Bytes of memory that they take."""
         return self._text_bytes + self._column.itemsize * len(self._column)
