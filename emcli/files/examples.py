@@ -93,7 +93,7 @@ def copy_into(folder: str) -> list[str]:
             os.rename(os.path.join(made, "all"), target)  # over an empty folder too, and over nothing else
     except OSError as wrong:
         hint = "name a new folder" if os.path.exists(target) else None
-        raise EmcliError(Exit.OUTPUT, Problem(reason(wrong), folder), hint=hint) from None
+        raise EmcliError(Exit.OUTPUT, Problem(reason(wrong), folder or "''"), hint=hint) from None
     return [os.path.join(folder, part) for part in (EXPERIMENTS, DATA_SETS)]
 
 
