@@ -60,7 +60,9 @@ def test_the_commands_of_a_page_run_and_print_what_it_shows(page: Path, tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in PAGES if any(block.slow for block in blocks(TEXTS[page]))])
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(block.slow for block in blocks(TEXTS[page]))], ids=lambda page: page.stem
+)
 def test_the_slow_commands_of_a_page_run_too(page: Path, tmp_path: Path) -> None:
     run_page(page, tmp_path / "here", slow=True)
 
