@@ -101,7 +101,6 @@ class Search:
             yield from self._start()
         yield from self._chain(self._best())
         yield from self._confirm()
-        self._search_fewer()
 
     def run(self, run: Run, begin: AnyModel | None = None) -> Searching:
         """Run one entry to its end, from a model or, where none is given, from its own start values."""
@@ -144,10 +143,10 @@ class Search:
             return -np.inf
         return max((run.scores[-1] for run in self._smaller()), default=-np.inf)
 
-    def _search_fewer(self) -> None:
+    def search_fewer(self) -> None:
         """A search with k - 1, where the highest was set aside: what is left may be lower than that search's best."""
         fewer = replace(self.settings, k=self.settings.k - 1)
-        if fewer.k == 1 or not self.kind.contains(fewer, self.settings):
+        if fewer.k <= 1 or not self._ended() or not self.kind.contains(fewer, self.settings):
             return
         best = self._best()
         if any(run.finished and set_aside(run) and run.scores[-1] > best.scores[-1] for run in self.ledger):
