@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from itertools import zip_longest
+from typing import IO
 
 from emcli.errors import MAX_LINE, escaped
-from emcli.output.terminal import columns, console, is_terminal, sayable, wrapped
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
+from emcli.output.terminal import cells, columns, is_terminal, sayable, takes_colour, wrapped
 
 ENDLESS = 1 << 30  # characters, of a page that has no width
 GAP = 3  # characters between two columns
 MAX_CELL, MAX_HEADING = 80, 40  # characters
 GOOD, BAD = "green", "red"
+COLOURS = {GOOD: "32", BAD: "31", "bold": "1"}  # as a terminal is told
 
 
 class Line(str):
@@ -47,10 +45,8 @@ class Grid:
     @property
     def widths(self) -> list[int]:
         """How wide each column is, in characters."""
-        from rich.cells import cell_len
-
         return [
-            max(cell_len(part) for cell in column for part in cell.split("\n"))
+            max(cells(part) for cell in column for part in cell.split("\n"))
             for column in zip(self.titles, *self.rows, strict=True)
         ]
 
@@ -77,18 +73,15 @@ class Grid:
             yield Grid([*self.titles[:kept], *self.titles[start:stop]], rows, self.best)
             start = stop
 
-    def rich(self) -> Table:
-        """As rich draws it, of the look that all tables have."""
-        from rich import box
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-        for title in self.titles:
-            table.add_column(Text(title), justify="right", no_wrap=True)
+    def lines(self) -> Iterator[Line]:
+        """As lines: titles, a rule, and the rows, each cell at the right of its column."""
+        widths = self.widths
+        titles = [title.split("\n") for title in self.titles]
+        lowest = max(map(len, titles))
+        yield from _printed([[""] * (lowest - len(title)) + title for title in titles], widths, "bold")
+        yield Line("─" * self.width, "")
         for i, row in enumerate(self.rows):
-            table.add_row(*map(Text, row), style=GOOD if i == self.best else None)
-        return table
+            yield from _printed([cell.split("\n") for cell in row], widths, GOOD if i == self.best else "")
 
     def markdown(self) -> str:
         """As a Markdown table; a bar in a cell is escaped."""
@@ -131,31 +124,35 @@ class Page:
         return text + "".join(f"- {_plain(line)}\n" for line in lines)
 
     def _text(self, blocks: Blocks, lines: Sequence[str]) -> str:
-
-        screen = console(self.stream)
-        screen.width = ENDLESS  # nothing is cut or folded but here
-        with screen.capture() as captured:
-            for block in blocks:
-                if block is None:
-                    continue
+        printed: list[str] = []
+        for block in blocks:
+            if block is not None:
                 for part in [block] if isinstance(block, Grid | str) else block:
-                    if isinstance(part, Grid):
-                        screen.print(part.rich())
-                    else:
-                        self._print(screen, part)
-                screen.print()
-            for line in lines:
-                self._print(screen, line)
-        return captured.get()
+                    printed += map(self._coloured, part.lines()) if isinstance(part, Grid) else self._wrapped(part)
+                printed.append("")
+        for line in lines:
+            printed += self._wrapped(line)
+        return "".join(f"{line}\n" for line in printed)
 
-    def _print(self, screen: Console, line: str) -> None:
-        from rich.text import Text
-
+    def _wrapped(self, line: str) -> Iterator[str]:
+        """A line as it is shown: on a terminal in lines of its width."""
         text, colour = _plain(line), line.colour if isinstance(line, Line) else ""
         width = min(self.width, columns(self.stream))
         whole = not is_terminal(self.stream) or len(text) <= width
         for part in [text] if whole else wrapped(text, width):
-            screen.print(Text(part, style=colour))
+            yield self._coloured(Line(part, colour))
+
+    def _coloured(self, line: Line) -> str:
+        if not line or line.colour not in COLOURS or not takes_colour(self.stream):
+            return line
+        return f"\x1b[{COLOURS[line.colour]}m{line.rstrip()}\x1b[0m"
+
+
+def _printed(row: Sequence[Sequence[str]], widths: Sequence[int], colour: str) -> Iterator[Line]:
+    """The lines of a row, whose cells may have several."""
+    for parts in zip_longest(*row, fillvalue=""):
+        shown = (" " * (width - cells(part)) + part for part, width in zip(parts, widths, strict=True))
+        yield Line((" " * GAP).join(shown), colour)
 
 
 def _cell(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Self
 
 from emcli.errors import MAX_LINE, counted, escaped
 from emcli.files import signals
-from emcli.output.terminal import columns, is_dumb, is_terminal, sayable
+from emcli.output.terminal import cells, columns, is_dumb, is_terminal, sayable
 
 if TYPE_CHECKING:
     from emcli.config.settings import Settings
@@ -121,11 +121,13 @@ class Progress:
 
 def _cut(text: str, width: int) -> str:
     """The text, or as much of it as a width has room for."""
+    if cells(text) <= width:
+        return text
     if text.isascii():
-        return text if len(text) <= width else text[: width - 1] + "…"
-    from rich.cells import cell_len, set_cell_size
+        return text[: width - 1] + "…"
+    from rich.cells import set_cell_size
 
-    return text if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
+    return set_cell_size(text, width - 1) + "…"
 
 
 def time_left(done: int, total: int, elapsed: float) -> str:

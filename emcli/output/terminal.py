@@ -6,10 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from typing import IO
 
 MIN_COLUMNS, DEFAULT_COLUMNS, MAX_COLUMNS = 20, 80, 10_000  # columns
 BLOCKS, ASCII_BLOCKS = "▁▂▃▄▅▆▇█", "_.-=+*#%"
@@ -25,12 +22,13 @@ def is_terminal(stream: IO[str] | None) -> bool:
         return False
 
 
-def console(stream: IO[str]) -> Console:
-    """The stream as rich sees it; a text is never markup."""
-    from rich.console import Console
+def cells(text: str) -> int:
+    """Columns of a terminal that a text takes."""
+    if text.translate(STAND_INS).isascii():  # drawing characters take one each
+        return len(text)
+    from rich.cells import cell_len
 
-    colours: Literal["auto"] | None = "auto" if takes_colour(stream) else None
-    return Console(file=stream, width=columns(stream), color_system=colours, highlight=False, markup=False, emoji=False)
+    return cell_len(text)
 
 
 def columns(stream: IO[str], asked: int | None = None) -> int:
@@ -64,8 +62,7 @@ def wrapped(text: str, width: int) -> list[str]:
 
 def takes_unicode(stream: IO[str]) -> bool:
     """Can the stream's encoding say more than ASCII, and can the terminal that it may be?"""
-    seen = console(stream)
-    return not (seen.options.ascii_only or seen.is_dumb_terminal)
+    return _encoding(stream).lower().startswith("utf") and not (is_dumb() and is_terminal(stream))
 
 
 def sayable(text: str, stream: IO[str]) -> str:

@@ -167,9 +167,10 @@ def test_help_in_a_pipe_has_no_colours() -> None:
     assert "\x1b" not in run_here(["fit", "--help"], env={"NO_COLOR": ""}).stdout
 
 
-def test_a_small_fit_imports_only_what_it_needs() -> None:
+@pytest.mark.parametrize("shown", ["'--json'", "'--width', '80'"])
+def test_a_small_fit_imports_only_what_it_needs(shown: str) -> None:
     script = "import sys; from emcli.cli.app import main; "
-    script += "main(['fit', 'gmm', 'sample_data/faithful.csv', '-k2', '--json'])"
+    script += f"main(['fit', 'gmm', 'sample_data/faithful.csv', '-k2', '--restarts', '1', {shown}])"
     script += "; print(*sys.modules, file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True)
     heavy = {"scipy", "pyarrow", "matplotlib", "pydantic", "rich", "yaml", "numpy.ma", "concurrent.futures"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 from typing import IO
 
@@ -11,7 +12,7 @@ from emcli.errors import MAX_LINE, EmcliError, Exit, escaped, to_install
 from emcli.output.plots.axis import Axis
 from emcli.output.plots.comparison.terminal import named_lines
 from emcli.output.plots.figure import GREY, Panel, Picture, Series, middled
-from emcli.output.terminal import STAND_INS, columns, console, sayable, takes_colour, takes_unicode
+from emcli.output.terminal import STAND_INS, columns, sayable, takes_colour, takes_unicode
 from emcli.types import Array
 
 COLOURS, NEUTRAL = ("blue", "yellow", "green", "red", "cyan", "magenta"), "#888888"
@@ -44,7 +45,7 @@ def drawn(picture: Picture, stream: IO[str]) -> str:
     """A picture as text for a stream, as wide as it is: its panels below each other, each with its legend."""
     width = columns(stream)
     braille = takes_colour(stream) and takes_unicode(stream)
-    height = int(np.clip(console(stream).height - 10, *PANEL_HEIGHTS))
+    height = int(np.clip(shutil.get_terminal_size().lines - 10, *PANEL_HEIGHTS))
     text = [
         f"\x1b[1m{line}\x1b[0m" if braille else line for line in textwrap.wrap(escaped(picture.title, MAX_LINE), width)
     ]
