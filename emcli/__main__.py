@@ -6,8 +6,11 @@ import _signal  # type: ignore[import-not-found]  # what `signal` is made of, an
 if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
+import gc
 import sys
 import warnings
+
+gc.disable()  # what is imported is no garbage: to look through it for some would take a third of a small fit's time
 
 if not sys.warnoptions:
     warnings.simplefilter("ignore")
@@ -17,7 +20,12 @@ def main() -> int:
     """Run the program on the arguments of the process and return its exit code."""
     from emcli.cli.app import main
 
-    return main()
+    gc.freeze()
+    gc.enable()
+    try:
+        return main()
+    finally:
+        gc.freeze()  # the end looks through everything again
 
 
 if __name__ == "__main__":

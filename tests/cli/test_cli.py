@@ -178,6 +178,20 @@ def test_a_small_fit_imports_only_what_it_needs(shown: str) -> None:
     assert heavy.isdisjoint(done.stderr.split())
 
 
+def test_garbage_is_collected_while_the_program_works_but_not_while_it_starts() -> None:
+    script = """
+import gc, sys
+collected = []
+gc.callbacks.append(lambda phase, info: collected.append(gc.get_freeze_count()))
+from emcli import __main__
+import emcli.cli.app
+assert not collected and not gc.isenabled()
+emcli.cli.app.main = lambda: gc.collect() * 0 + 7 if gc.isenabled() else 1
+assert __main__.main() == 7 and min(collected) > 1000, collected
+"""
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+
+
 def test_help_names_no_type_and_says_in_ascii_what_a_stream_of_ascii_can_hold() -> None:
     said = run("compare", "--help", env={"COLUMNS": "80", "PYTHONIOENCODING": "ascii"}).stdout
     assert said.isascii() and "+- Options ---" in said
