@@ -36,7 +36,7 @@ from emcli.output.progress import Progress, fit_progress, time_left
 from emcli.output.trace import tracing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Grid:
     """The fits that a model or an experiment is asked for: their settings, and where the data of all come from."""
 
@@ -101,7 +101,7 @@ def names(named: Sequence[Grid | Candidate]) -> list[str]:
     return found
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidates:
     """Makes the candidates of a comparison, with a trace and a line of progress."""
 

@@ -13,7 +13,7 @@ from emcli.models import model_class
 from emcli.types import JSON
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AlignedFit:
     """One fit beside the reference, its components in the reference's order."""
 
@@ -23,7 +23,7 @@ class AlignedFit:
     adjusted_rand_index: float | None = None  # of the two fits' assignments; None where the data are not at hand
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Alignment:
     """Fits of one model and k, all matched to the components of the first."""
 

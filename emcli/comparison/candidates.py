@@ -20,7 +20,7 @@ from emcli.models.base import AnyModel
 Finish = Callable[[Events, Dataset], FitResult]  # runs a fit's events to their end, seen by whom they concern
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CandidateFit:
     """A fit to be made: of a model with its settings, to a dataset."""
 

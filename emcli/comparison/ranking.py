@@ -67,7 +67,7 @@ def _nothing() -> None:
     return None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidate:
     """A fit that was asked for: its document, or why there is none."""
 
@@ -192,7 +192,7 @@ def scale(candidate: Candidate) -> tuple[str, bool, bool]:
     return fit["data"]["sha256"], "inertia" in fit, bool(fit.get("settings", {}).get("standardize"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RankedGroup:
     """Candidates that can be ranked against each other, best first, and why the others cannot join them."""
 

@@ -63,7 +63,7 @@ class Simulation:
     tosses: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Experiment:
     """An experiment file, checked as far as that goes without its model."""
 

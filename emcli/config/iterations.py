@@ -51,7 +51,7 @@ def not_reached(last: int, beyond: Sequence[int], instead: bool = True) -> str:
     return f"{ended}; its last is shown" if instead else ended
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ChosenIterations:
     """The iterations to show."""
 

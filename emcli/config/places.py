@@ -27,7 +27,7 @@ class Place(NamedTuple):
     typed: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Document:
     """A mapping read from a file: its plain values, and where each of them stands."""
 

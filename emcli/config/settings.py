@@ -25,7 +25,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ModelSettings:
     """What is fitted. None: the model has no such option."""
 
@@ -35,7 +35,7 @@ class ModelSettings:
     standardize: Annotated[bool | None, checks.boolean] = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DataSettings:
     """Which columns are read, and how the file is written. None: it is left to the data or the machine."""
 
@@ -59,7 +59,7 @@ class DataSettings:
     scheduler: Annotated[str | None, checks.scheduler] = None  # address of a Dask cluster, or local:N
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SearchSettings:
     """How the best fit is searched for."""
 
@@ -89,7 +89,7 @@ def flag(key: str) -> str:
     return "-k" if key == "k" else "--" + key.replace("_", "-")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Provenance:
     """Where settings come from."""
 
@@ -130,7 +130,7 @@ DOCUMENT_KEYS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Settings:
     """All settings of one fit, in three groups: each part of the program gets its own."""
 

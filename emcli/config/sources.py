@@ -36,7 +36,7 @@ def is_list(key: str, text: str) -> bool:
     return key in GRID and ("," in text or (key == "k" and RANGE.fullmatch(text) is not None))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
     """Settings as they are given, by flags or, where there is a document, by the `fit:` of an experiment."""
 

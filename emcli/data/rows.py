@@ -240,7 +240,7 @@ def _as_they_are(rows: Rows) -> Rows:
     return rows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Requirements:
     """What a fit asks of its rows."""
 

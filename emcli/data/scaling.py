@@ -64,7 +64,7 @@ class ColumnRange:
         return ColumnRange(self.count + other.count, self.weight + other.weight, low, high, self.first)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scaling:
     """Working coordinates z = (x - centre) · 2^-exponent / unit, column by column."""
 

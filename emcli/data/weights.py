@@ -15,7 +15,7 @@ FRACTIONAL = "row weights are not whole numbers: the criteria take their sum as 
 FREQUENCY_SHARE = 0.99  # of the number of rows, from which weights that sum to it are rounded and not shares
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WeightSums:
     """Sums of the weights above 0 of some rows; `+` pools. (Σw)²/Σw² is the effective number of rows (Kish 1965)."""
 

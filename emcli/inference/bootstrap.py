@@ -30,7 +30,7 @@ PILOT_REPLICATES = 20  # after which random starts end, if they found nothing be
 DISSOLVED, STABLE = 0.5, 0.75  # mean Jaccard coefficients below and above which a component is called so (Hennig 2007)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Refit:
     """The best fit of one replicate."""
 
@@ -39,7 +39,7 @@ class Refit:
     jaccard: Array | None  # (k,) best Jaccard coefficient of each component of the fit; None for rows elsewhere
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bootstrap:
     """Refits of data drawn from a fit."""
 

@@ -28,7 +28,7 @@ MAX_SCORED_PARAMETERS = 500  # beyond which the score decrement is not computed
 MAX_SCORED_PRODUCTS = 1e10  # likewise: rows times squared parameters
 
 
-@dataclass
+@dataclass(eq=False)
 class Run:
     """One run from one start: an entry of the ledger."""
 
@@ -67,7 +67,7 @@ class Run:
         return self.last
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class IterationEvent:
     """One step of one start, reported while a fit runs. `gain` is None at iteration 0."""
 

@@ -28,7 +28,7 @@ class Degenerate(Exception):
     """The likelihood has no maximum here: a component collapsed onto too few rows, or lost all of them."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stats:
     """Sufficient statistics that the E-step collects from some rows; `+` pools those of several batches."""
 

@@ -27,7 +27,7 @@ Role = Literal[
 M = TypeVar("M", bound=AnyModel)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Column:
     """A column of a table with a row for each component."""
 
@@ -56,7 +56,7 @@ class Column:
 Group = Sequence[Column]  # that follow from each other, and stay together where a table is cut
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sheet:
     """A table with a row for each component, and the formulas that it follows."""
 
@@ -70,7 +70,7 @@ class Sheet:
         return replace(self, groups=groups, lead=[column.ordered(order) for column in self.lead])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Worked:
     """What one row, or all of them, say: numbers in full for a document, and tables for people."""
 

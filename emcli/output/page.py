@@ -29,7 +29,7 @@ class Line(str):
         return line
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Grid:
     """A table: titles and rows of cells, all aligned right; what is quoted of files is escaped."""
 
@@ -94,7 +94,7 @@ Block = Grid | str | Sequence[str | Grid] | None  # a table, or a line, or sever
 Blocks = Sequence[Block]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Page:
     """Where tables are written, and how."""
 

@@ -22,7 +22,7 @@ def missing_marks(more: Sequence[str] | None) -> tuple[frozenset[str], tuple[flo
     return MISSING.union(given), tuple(float(mark) for mark in given if is_number(mark))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NumberFormat:
     """How the numbers of a file are written, where that is not 1234.5."""
 

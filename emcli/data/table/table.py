@@ -43,7 +43,7 @@ class RowChunk(NamedTuple):
     tally: Callable[[int], None]  # is told of each byte of text that is made of them
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ReadSizes:
     """How much of a CSV file is read or looked at; tests take smaller ones."""
 
@@ -54,7 +54,7 @@ class ReadSizes:
     arrow: int = 4 << 20  # bytes of a table from which Arrow repays its import
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CsvDialect:
     """How a CSV file is to be read; None: detect it."""
 
@@ -80,7 +80,7 @@ class Choice(NamedTuple):
     by_name: bool  # were those that are used named?
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ColumnSelection:
     """The columns to read, counted from 0."""
 
@@ -96,7 +96,7 @@ class ColumnSelection:
         return tuple(sorted({*self.numeric, *self.text}))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FilePreamble:
     """A file opened as far as its header, and the rows that follow as chunks still to be read."""
 

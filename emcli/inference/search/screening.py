@@ -23,7 +23,7 @@ MIN_PROCESS_COORDINATES = 16  # coordinates of all components from which two thr
 MAX_SAMPLE_ITERATIONS = 1000  # of a start on the sample
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Screened:
     """A search on a sample: its ledger, and the models with which some of its entries go on."""
 

@@ -57,7 +57,7 @@ def margin(kind: type[AnyModel], score: float) -> float:
     return SAME_OPTIMUM_INERTIA_SHARE * abs(score) if kind.hard else SAME_OPTIMUM_NATS
 
 
-@dataclass
+@dataclass(eq=False)
 class Search:
     """A search on some rows; its ledger grows by an entry for each run."""
 

@@ -17,7 +17,7 @@ def _every(iteration: int) -> bool:
     return True
 
 
-@dataclass
+@dataclass(eq=False)
 class Path(Generic[T]):
     """Recorder of a fit: something of the model at each iteration of every start that may be the best."""
 

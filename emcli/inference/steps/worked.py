@@ -32,7 +32,7 @@ from emcli.types import JSON, Array
 LEAST_DIGITS, MOST_DIGITS = 6, 17  # of parameters
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ShownRow:
     """What an iteration makes of one row of the data."""
 
@@ -41,7 +41,7 @@ class ShownRow:
     worked: Worked | None  # None: it says nothing, as a row without tosses or of weight 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ShownIteration:
     """An iteration, the row by row E-step from its parameters, and the step to the next one."""
 
@@ -59,7 +59,7 @@ class ShownIteration:
     collapse: str | None = None  # why there are none
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Steps:
     """The iterations to show of the best start of a fit; components in their order at its end."""
 
@@ -92,7 +92,7 @@ class Steps:
         return worked_steps(self.result.kind.name).noun
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Precise:
     """Iterations whose densities and distances have their digits, and the digits of what they follow from."""
 

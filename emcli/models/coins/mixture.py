@@ -31,7 +31,7 @@ MAX_BOUND_ROWS = 10_000  # distinct rows up to which the bound on the likelihood
 IDENTICAL_WITHIN_SDS = 1e-4  # sds of one toss: coins closer than this are identical
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BinomialStats(Stats):
     """Expected rows, heads and tails of each coin."""
 

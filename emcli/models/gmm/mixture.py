@@ -27,7 +27,7 @@ from emcli.models.posterior import normalise, tilted
 from emcli.types import JSON, Array, IndexArray, Mapper
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GaussianStats(Stats):
     """Responsibility-weighted sums over rows, in each component's whitened coordinates y."""
 

@@ -25,7 +25,7 @@ MIN_SCREENED_COORDINATES = 64  # coordinates of all centroids from which screeni
 Float32Array = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KMeansStats(Stats):
     """Sums over the rows of each cluster, and the row that lies farthest from its centroid."""
 

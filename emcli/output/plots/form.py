@@ -15,7 +15,7 @@ MOST_PIXELS = 50_000_000
 SIZE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)x([0-9]{1,6}(?:\.[0-9]{1,6})?)(in|px)?")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Form:
     """How large a picture is, and how fine."""
 
