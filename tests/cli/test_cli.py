@@ -180,11 +180,10 @@ def test_a_small_fit_imports_only_what_it_needs(shown: str) -> None:
 
 def test_garbage_is_collected_while_the_program_works_but_not_while_it_starts() -> None:
     script = """
-import gc, sys
-gc.collect()  # so that none is due
+import gc
+from emcli import __main__
 collected = []
 gc.callbacks.append(lambda phase, info: collected.append(gc.get_freeze_count()))
-from emcli import __main__
 import emcli.cli.app
 assert not collected and not gc.isenabled()
 emcli.cli.app.main = lambda: gc.collect() * 0 + 7 if gc.isenabled() else 1
