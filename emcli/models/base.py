@@ -80,6 +80,7 @@ class Model(PlainValues, ABC, Generic[S]):
     options: ClassVar[Mapping[str, JSON]] = {}  # options beside the common ones, with their defaults
     hard: ClassVar[bool] = False  # is each row assigned to one component only, so that EM ends at a fixed point?
     grows: ClassVar[bool] = False  # does it implement `split`?
+    stacks: ClassVar[bool] = False  # does it implement `stacked`?
     measure: ClassVar[str] = "log_density"  # the column that `predict` adds beside the component
 
     # EM
@@ -210,6 +211,18 @@ class Model(PlainValues, ABC, Generic[S]):
     def exchanged(self, rows: Rows) -> Self | None:
         """A better model close to this fixed point that EM cannot step to; None where there is none."""
         return None
+
+    @classmethod
+    def stacked(cls, models: Sequence[Self]) -> Self:
+        """Several models along a new first axis of their arrays, of which E- and M-steps are made at once.
+
+        Their statistics have a score each (t,); `ordered` chooses some; the M-step raises Degenerate where one does.
+        """
+        raise NotImplementedError
+
+    def member(self, i: int) -> Self:
+        """One of several models that are stacked."""
+        raise NotImplementedError
 
     # diagnostics of a fit
 

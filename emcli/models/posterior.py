@@ -8,15 +8,15 @@ from emcli.types import Array
 
 
 def normalise(log_joint: Array) -> Array:
-    """Turn ln w_k f_k(x), shape (k, n), into responsibilities in place; return the log-densities ln f(x), (n,).
+    """Turn ln w_k f_k(x), shape (..., k, n), into responsibilities in place; return log-densities ln f(x), (..., n).
 
     Log-sum-exp: the largest term of each row is subtracted first, so that each column sums to 1 however far the row is.
     """
-    top = log_joint.max(axis=0)
-    np.subtract(log_joint, top, out=log_joint)
+    top = log_joint.max(axis=-2)
+    np.subtract(log_joint, top[..., None, :], out=log_joint)
     np.exp(log_joint, out=log_joint)
-    total: Array = log_joint.sum(axis=0)
-    np.divide(log_joint, total, out=log_joint)
+    total: Array = log_joint.sum(axis=-2)
+    np.divide(log_joint, total[..., None, :], out=log_joint)
     np.log(total, out=total)
     np.add(total, top, out=total)
     return total

@@ -9,18 +9,17 @@ import numpy as np
 
 from emcli.config.settings import ModelSettings
 from emcli.data.rows import Rows
+from emcli.inference.search.trials import Trial, tried_together
 from emcli.inference.starts import SPLIT_SDS
 from emcli.models.base import AnyModel, Degenerate
-from emcli.models.em import Step, em
 from emcli.models.nesting import split_in_two
 from emcli.types import Mapper
 
-TRIAL_STEPS = 10  # of EM, after which a move is given up or goes on
-MAX_TRIAL_STEPS = 60  # after which one that still may lead higher is run to its end
-HARD_PROMISE = 0.05  # of the inertia, by which a move of hard EM may be short of the best on its way
 DRAWN_EVERY = 4  # moves, a new random start whose components they take
 SMALL_SHARE = 0.05  # of an equal mixing weight, with which every second component at a row begins
 FAR_ROWS = 10  # rows of the lowest density, at which every second new component of a move begins
+MIN_TOGETHER, MAX_TOGETHER = 4, 8  # moves that are tried together: about as many as have failed one after another
+TOGETHER_NUMBERS = 1 << 17  # at most, of their rows x columns x components
 
 
 class Proposal(NamedTuple):
@@ -42,6 +41,36 @@ class Proposals:
         self._kinds = [kind for kind in kinds if kind != "split"] or ["k-means++"]
         self._turn = 0
         self._other: AnyModel | None = None  # a random start, whose components serve for some moves
+
+    def tried(
+        self, model: AnyModel, best: float, margin: float, rows: Rows, mapper: Mapper, count: int, failed: int
+    ) -> list[tuple[str, Trial]]:
+        """Kinds and trials of the next moves, up to `count`, until one may lead above `best`; `failed` did not before.
+
+        Of a small table some are tried together; the moves themselves are the same however many these are.
+        """
+        drawn: list[Proposal | None] = []
+        states = []
+        for _ in range(self._together(model, rows, count, failed)):
+            try:
+                drawn.append(self.propose(model))
+            except Degenerate:
+                drawn.append(None)
+            states.append((self._rng.bit_generator.state, self._turn, self._other))
+        ends = iter(tried_together([each.model for each in drawn if each], best, margin, rows, mapper))
+        trials = []
+        for each in drawn:
+            trials.append((each.kind, next(ends)) if each else ("", Trial(None, 0)))
+            if trials[-1][1].found is not None:
+                break
+        self._rng.bit_generator.state, self._turn, self._other = states[len(trials) - 1]
+        return trials
+
+    def _together(self, model: AnyModel, rows: Rows, count: int, failed: int) -> int:
+        """How many moves are tried together."""
+        products = max(1, rows.count * len(rows.values) * self._settings.k)
+        most = min(max(MIN_TOGETHER, failed), MAX_TOGETHER, TOGETHER_NUMBERS // products)
+        return max(1, min(count, most)) if model.stacks else 1
 
     def propose(self, model: AnyModel) -> Proposal:
         """A move away from a model. Raises Degenerate where what is drawn cannot be a model."""
@@ -68,41 +97,3 @@ def _at_a_row(model: AnyModel, other: AnyModel, sample: Rows, rng: np.random.Gen
     far = np.argsort(score, kind="stable")[: max(1, min(FAR_ROWS, len(score) // 10))]
     row = int(far[rng.integers(len(far))]) if rng.integers(2) else int(rng.integers(len(score)))
     return int(other.posterior(sample.values[:, row : row + 1])[0][:, 0].argmax())
-
-
-def tried(model: AnyModel, best: float, margin: float, rows: Rows, mapper: Mapper) -> tuple[AnyModel | None, int]:
-    """The model after some steps of EM where it may end above `best`, else None; and how many steps were taken.
-
-    Hard EM, which ends after a few steps, is run to its end, and on where single rows can be exchanged.
-    """
-    steps: list[Step] = []
-    try:
-        for step in em(model, rows.batches(), mapper):
-            steps.append(step)
-            if step.score > best + margin:
-                return step.model, len(steps)
-            if len(steps) % TRIAL_STEPS == 1 and len(steps) > 1 and not _promising(steps, best, margin):
-                return None, len(steps)
-            if len(steps) > MAX_TRIAL_STEPS and not model.hard:
-                return step.model, len(steps)
-    except Degenerate:
-        return None, len(steps)
-    if not model.hard or steps[-1].score < best - HARD_PROMISE * abs(best):
-        return None, len(steps)
-    better = steps[-1].model.exchanged(rows)
-    if better is None:
-        return None, len(steps) + 1
-    found, more = tried(better, best, margin, rows, mapper)
-    return found, len(steps) + 1 + more
-
-
-def _promising(steps: Sequence[Step], best: float, margin: float) -> bool:
-    """May these steps lead above `best`? Judged by Aitken's projection of their last gains."""
-    last = steps[-1]
-    if last.model.hard:
-        return last.score > best - HARD_PROMISE * abs(best)
-    before, gain = steps[-2].score - steps[-3].score, last.score - steps[-2].score
-    if not gain > 0:
-        return False
-    ahead = MAX_TRIAL_STEPS * gain if before <= gain else gain * gain / (before - gain)
-    return last.score + ahead > best + margin

@@ -11,7 +11,7 @@ import numpy as np
 
 from emcli.config.settings import ModelSettings, SearchSettings
 from emcli.data.rows import Rows
-from emcli.inference.search.moves import Proposals, tried
+from emcli.inference.search.moves import Proposals
 from emcli.inference.starts import (
     EXACT,
     START_SAMPLE_ROWS,
@@ -23,7 +23,7 @@ from emcli.inference.starts import (
     run_start,
     start_model,
 )
-from emcli.models.base import AnyModel, Degenerate
+from emcli.models.base import AnyModel
 from emcli.types import Mapper
 
 FIRST_STARTS = 10  # that end with a model, in every search
@@ -202,15 +202,13 @@ class Search:
                 if found is None:
                     continue
             else:
-                self.moves += 1
-                try:
-                    name, drawn = proposals.propose(run.model)
-                    limit = margin(self.kind, run.scores[-1])
-                    found, steps = tried(drawn, run.scores[-1], limit, self.rows, self.mapper)
-                    self._spend(steps)
-                    if found is not None and _by_chance(found, self.rows, self.mapper):
-                        found = None
-                except Degenerate:
+                limit, count = margin(self.kind, run.scores[-1]), self._tries() - failed
+                trials = proposals.tried(run.model, run.scores[-1], limit, self.rows, self.mapper, count, failed)
+                self.moves += len(trials)
+                self._spend(sum(trial.steps for _, trial in trials))
+                failed += len(trials) - 1
+                name, (found, _) = trials[-1]
+                if found is not None and _by_chance(found, self.rows, self.mapper):
                     found = None
             better = None
             if found is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -22,7 +23,7 @@ class Diagonal:
     _scale: Array = field(init=False, repr=False)  # (k, d) standard deviations
 
     def __post_init__(self) -> None:
-        sunk = ~(self.variances >= MIN_VARIANCE * (0.0 if self.total is None else self.total)).all(axis=1)
+        sunk = ~(self.variances >= MIN_VARIANCE * (0.0 if self.total is None else self.total)).all(axis=-1)
         if sunk.any():
             raise Degenerate(f"component {int(np.argmax(sunk)) + 1} {SPIKE_REASON}")
         object.__setattr__(self, "_scale", np.sqrt(self.variances))
@@ -56,7 +57,7 @@ class Diagonal:
         return 0.0
 
     def log_det(self) -> Array:
-        return 2.0 * np.log(self._scale).sum(axis=1)  # type: ignore[no-any-return]
+        return 2.0 * np.log(self._scale).sum(axis=-1)  # type: ignore[no-any-return]
 
     def whiten(self, rows: Array, means: Array) -> Array:
         y = rows - means[:, :, None]
@@ -69,18 +70,18 @@ class Diagonal:
 
     def project(self, rows: Array, means: Array, y: Array, squares: Array) -> None:
         """Write differences from the means, not divided by the sds yet: `moments` divides its sums instead."""
-        np.subtract(rows, means[:, :, None], out=y)
+        np.subtract(rows, means[..., None], out=y)
         np.square(y, out=squares)
 
     def moments(self, y: Array, squares: Array, r: Array) -> tuple[Array, Array]:
-        first, second = np.matmul(y, r[:, :, None]), np.matmul(squares, r[:, :, None])
-        return first[:, :, 0] / self._scale, second[:, :, 0] / self.variances
+        first, second = np.matmul(y, r[..., None]), np.matmul(squares, r[..., None])
+        return first[..., 0] / self._scale, second[..., 0] / self.variances
 
     def unwhiten(self, shift: Array) -> Array:
         return shift * self._scale
 
     def updated(self, rows: Array, shift: Array, second: Array) -> Self:
-        return type(self)(self.variances * (second / rows[:, None] - shift * shift), self.total)
+        return type(self)(self.variances * (second / rows[..., None] - shift * shift), self.total)
 
     def scatter(self, rows: Array, shift: Array, second: Array) -> Array:
         matrices = np.zeros((*shift.shape, shift.shape[1]))
@@ -103,6 +104,13 @@ class Diagonal:
     def ordered(self, order: IndexArray) -> Self:
         return type(self)(self.variances[order], self.total)
 
+    @classmethod
+    def stacked(cls, several: Sequence[Self]) -> Self:
+        return cls(np.stack([one.variances for one in several]), several[0].total)
+
+    def member(self, i: int) -> Self:
+        return type(self)(self.variances[i], self.total)
+
     def grafted(self, i: int, other: Self, j: int) -> Self:
         kept = self.variances[:i], other.variances[j : j + 1], self.variances[i + 1 :]
         return type(self)(np.concatenate(kept), self.total)
@@ -122,7 +130,7 @@ class Spherical(Diagonal):
         return k
 
     def updated(self, rows: Array, shift: Array, second: Array) -> Self:
-        factor = (second / rows[:, None] - shift * shift).mean(axis=1, keepdims=True)
+        factor = (second / rows[..., None] - shift * shift).mean(axis=-1, keepdims=True)
         return type(self)(self.variances * factor, self.total)
 
     def scores(self, y: Array) -> tuple[Array, Array]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -33,26 +34,26 @@ class Workspace:
 
 def moments(
     covariances: Covariances, means: Array, log_scale: Array, rows: Array, weights: Array | None
-) -> tuple[float, Array, Array, Array]:
+) -> tuple[Array, Array, Array, Array]:
     """Log-likelihood, Σ r (k,), Σ r y (k, d) and Σ r y yᵀ of rows (d, n), y their whitened coordinates (k, d, n).
 
     `log_scale` (k, 1) is ln of mixing weight and normalising constant. The score is not finite where a row has no
-    density in double precision.
+    density in double precision. Of several mixtures at once all arrays but the rows have a first axis more.
     """
-    top = float(log_scale.max())
-    scale = np.exp(log_scale - top)[:, 0]  # (k,)
+    top = log_scale.max(axis=-2)
+    scale = np.exp(log_scale[..., 0] - top)  # (k,)
     slopes = covariances.slopes
-    score, sums = 0.0, None
-    for chunk, work in _chunks(rows, *means.shape):
+    score, sums = np.zeros(()), None
+    for chunk, work in _chunks(rows, means.shape):
         counts = None if weights is None else weights[chunk]
         covariances.project(rows[:, chunk], means, work.y, work.squares)
         _exponents(slopes, work)
         np.exp(work.r, out=work.r)
-        np.matmul(scale, work.r, out=work.total)
+        np.matmul(scale[..., None, :], work.r, out=work.total[..., None, :])
         if work.total.min() > MIN_DENSITY:
             np.divide(1.0 if counts is None else counts, work.total, out=work.inverse)
-            np.multiply(work.r, work.inverse, out=work.r)
-            log_density, shift, factor = np.log(work.total, out=work.total), top, scale
+            np.multiply(work.r, work.inverse[..., None, :], out=work.r)
+            log_density, shift, factor = np.log(work.total, out=work.total), top[..., 0], scale
         else:
             _exponents(slopes, work)
             np.add(work.r, log_scale, out=work.r)
@@ -60,11 +61,11 @@ def moments(
             if counts is not None:
                 np.multiply(work.r, counts, out=work.r)
         if counts is None:
-            score += float(log_density.sum()) + shift * len(log_density)
+            score = score + (log_density.sum(axis=-1) + shift * log_density.shape[-1])
         else:
-            score += float(counts @ log_density) + shift * float(counts.sum())
+            score = score + (np.vecdot(log_density, counts) + shift * float(counts.sum()))
         first, second = covariances.moments(work.y, work.squares, work.r)
-        found = (factor * work.r.sum(axis=1), (factor * first.T).T, (factor * second.T).T)
+        found = (factor * work.r.sum(axis=-1), (factor.T * first.T).T, (factor.T * second.T).T)
         sums = found if sums is None else tuple(a + b for a, b in zip(sums, found, strict=True))
     assert sums is not None
     return score, *sums
@@ -72,26 +73,28 @@ def moments(
 
 def _exponents(slopes: Array, work: Workspace) -> None:
     """Write -½ |y|² into r."""
-    if slopes.shape[1] == 1:  # three times faster than the product of matrices
-        np.multiply(work.squares[:, 0], slopes, out=work.r)
+    if slopes.shape[-1] == 1:  # three times faster than the product of matrices
+        np.multiply(work.squares[..., 0, :], slopes, out=work.r)
     else:
-        np.matmul(slopes[:, None, :], work.squares, out=work.r[:, None, :])
+        np.matmul(slopes[..., None, :], work.squares, out=work.r[..., None, :])
 
 
-def _chunks(rows: Array, k: int, d: int) -> Iterator[tuple[slice, Workspace]]:
-    """Slices of the rows, each with its temporaries."""
-    n = rows.shape[1]
-    count = n * k * d // CHUNK_NUMBERS
-    if k * d * MIN_CHUNK_ROWS < MAX_CHUNK_NUMBERS:
+def _chunks(rows: Array, shape: tuple[int, ...]) -> Iterator[tuple[slice, Workspace]]:
+    """Slices of the rows, each with its temporaries; `shape` is that of the means, (..., k, d)."""
+    n, wide = rows.shape[1], prod(shape)
+    count = n * wide // CHUNK_NUMBERS
+    if wide * MIN_CHUNK_ROWS < MAX_CHUNK_NUMBERS:
         count = min(count, n // MIN_CHUNK_ROWS)
     size = -(-n // max(1, count))
-    cells = k * d * size
+    shapes = shape, shape, shape[:-1], shape[:-2], shape[:-2]
     numbers = getattr(_buffers, "numbers", None)
-    needed = 2 * cells + (k + 2) * size
+    needed = size * sum(map(prod, shapes))
     if numbers is None or len(numbers) < needed:
         numbers = _buffers.numbers = np.empty(needed)
     for start in range(0, n, size):
-        m = min(size, n - start)
-        y, squares = (numbers[i * cells : i * cells + k * d * m].reshape(k, d, m) for i in (0, 1))
-        rest = numbers[2 * cells : 2 * cells + (k + 2) * m].reshape(k + 2, m)
-        yield slice(start, start + m), Workspace(y, squares, rest[:k], rest[k], rest[k + 1])
+        m, taken, parts = min(size, n - start), 0, []
+        for each in shapes:
+            end = taken + m * prod(each)
+            parts.append(numbers[taken:end].reshape(*each, m))
+            taken = end
+        yield slice(start, start + m), Workspace(*parts)

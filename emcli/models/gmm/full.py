@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -38,16 +39,20 @@ class Full:
     def _refuse_narrow(self, whitener: npt.NDArray[np.floating]) -> None:
         # 1 / ‖L⁻¹ R‖² with R Rᵀ the total: d times the largest squared row norm is a cheap bound of ‖·‖²
         total = self.total
+        size, inverse = np.vdot(self.root, self.root), np.vdot(whitener, whitener)  # of all: bounds of what follows
+        spread = 1.0 if total is None else np.vdot(total, total) ** 0.5
+        if inverse * max(size, len(whitener[0]) * spread) * MIN_VARIANCE < 1.0:
+            return
         if total is not None and not len(total) * np.vecdot(whitener @ total, whitener).max() * MIN_VARIANCE < 1.0:
-            norms = np.linalg.norm(whitener @ np.linalg.cholesky(total), 2, axis=(1, 2))
+            norms = np.linalg.norm(whitener @ np.linalg.cholesky(total), 2, axis=(-2, -1))
             sunk = ~(norms**2 * MIN_VARIANCE < 1.0)
             if sunk.any():
                 raise Degenerate(f"component {int(np.argmax(sunk)) + 1} {SPIKE_REASON}")
         # Variance inflation: the part of a column's variance not explained by the others must exceed rounding.
-        columns = whitener.transpose(0, 2, 1)
+        columns = whitener.swapaxes(-2, -1)
         inflated = np.vecdot(self.root, self.root) * np.vecdot(columns, columns)
         if not inflated.max() * MIN_VARIANCE < 1.0:
-            flat = ~(inflated * MIN_VARIANCE < 1.0).all(axis=1)
+            flat = ~(inflated * MIN_VARIANCE < 1.0).all(axis=-1)
             raise Degenerate(f"component {int(np.argmax(flat)) + 1} {FLAT_REASON}")
 
     @classmethod
@@ -81,11 +86,11 @@ class Full:
             return 0.0
         weighted = rows if weights is None else rows * weights
         squares = np.vecdot(weighted, rows)
-        return float(len(squares) * np.square(self._whitener).max(axis=(0, 1)) @ squares)
+        return len(squares) * np.square(self._whitener).max(axis=(-3, -2)) @ squares  # type: ignore[no-any-return]
 
     def log_det(self) -> Array:
         """ln |Σ|, (k,)."""
-        return 2.0 * np.log(np.diagonal(self.root, axis1=1, axis2=2)).sum(axis=1)  # type: ignore[no-any-return]
+        return 2.0 * np.log(np.diagonal(self.root, axis1=-2, axis2=-1)).sum(axis=-1)  # type: ignore[no-any-return]
 
     def whiten(self, rows: Array, means: Array) -> Array:
         """L⁻¹ (x - mean) of rows (d, n) for each component: (k, d, n)."""
@@ -94,11 +99,11 @@ class Full:
     @property
     def slopes(self) -> Array:
         """Coefficients (k, d) of the squares from `project` in the log-density."""
-        return np.full(self.root.shape[:2], -0.5)
+        return np.full(self.root.shape[:-1], -0.5)
 
     def project(self, rows: Array, means: Array, y: Array, squares: Array) -> None:
         """Write coordinates y (k, d, n) of rows (d, n) for `moments`, and their squares."""
-        np.subtract(rows, means[:, :, None], out=squares)  # before whitening: L⁻¹ x - L⁻¹ mean would lose digits
+        np.subtract(rows, means[..., None], out=squares)  # before whitening: L⁻¹ x - L⁻¹ mean would lose digits
         if len(rows) == 1:
             np.multiply(self._whitener, squares, out=y)
         else:
@@ -107,19 +112,19 @@ class Full:
 
     def moments(self, y: Array, squares: Array, r: Array) -> tuple[Array, Array]:
         """Σ r y (k, d) and Σ r y yᵀ (k, d, d) of whitened rows, from the arrays of `project`; overwrites `squares`."""
-        first = np.matmul(y, r[:, :, None])
-        if y.shape[1] == 1:
-            return first[:, :, 0], np.matmul(squares, r[:, :, None])
-        np.multiply(y, r[:, None, :], out=squares)
-        return first[:, :, 0], np.matmul(squares, y.transpose(0, 2, 1))
+        first = np.matmul(y, r[..., None])[..., 0]
+        if y.shape[-2] == 1:
+            return first, np.matmul(squares, r[..., None])
+        np.multiply(y, r[..., None, :], out=squares)
+        return first, np.matmul(squares, y.swapaxes(-2, -1))
 
     def unwhiten(self, shift: Array) -> Array:
         """L y of one whitened vector per component, (k, d)."""
-        return np.matmul(self.root, shift[:, :, None])[:, :, 0]  # type: ignore[no-any-return]
+        return np.matmul(self.root, shift[..., None])[..., 0]  # type: ignore[no-any-return]
 
     def updated(self, rows: Array, shift: Array, second: Array) -> Self:
         """The M-step: from effective rows (k,), whitened mean shifts (k, d) and second moments around the old means."""
-        inner = second / rows[:, None, None] - shift[:, :, None] * shift[:, None, :]
+        inner = second / rows[..., None, None] - shift[..., None] * shift[..., None, :]
         return type(self)(self.root @ _factor(inner), self.total)
 
     def scatter(self, rows: Array, shift: Array, second: Array) -> Array:
@@ -162,6 +167,15 @@ class Full:
         """The components in another order."""
         return type(self)(self.root[order], self.total)
 
+    @classmethod
+    def stacked(cls, several: Sequence[Self]) -> Self:
+        """Those of several mixtures along a new first axis."""
+        return cls(np.stack([one.root for one in several]), several[0].total)
+
+    def member(self, i: int) -> Self:
+        """Those of one of several mixtures that are stacked."""
+        return type(self)(self.root[i], self.total)
+
     def grafted(self, i: int, other: Self, j: int) -> Self:
         """Covariances of which one is replaced by one of others; one that is shared stays."""
         return type(self)(np.concatenate([self.root[:i], other.root[j : j + 1], self.root[i + 1 :]]), self.total)
@@ -181,8 +195,9 @@ class Tied(Full):
         return d * (d + 1) // 2
 
     def updated(self, rows: Array, shift: Array, second: Array) -> Self:
-        pooled = (second.sum(axis=0) - (rows[:, None] * shift).T @ shift) / rows.sum()
-        return type(self)(self.root @ _factor(_symmetric(pooled)), self.total)
+        pooled = second.sum(axis=-3) - (rows[..., None] * shift).swapaxes(-2, -1) @ shift
+        pooled /= rows.sum(axis=-1)[..., None, None]
+        return type(self)(self.root @ _factor(_symmetric(pooled))[..., None, :, :], self.total)
 
     def grafted(self, i: int, other: Self, j: int) -> Self:
         return self

@@ -15,14 +15,14 @@ from emcli.data.rows import DataFault, Requirements, Rows
 from emcli.data.scaling import Scaling, ScalingRule, weighed
 from emcli.models.base import MIN_EFFECTIVE_ROWS, Artefact, Degenerate, Stats
 from emcli.models.complete_data import CompleteData, CompleteDataModel
-from emcli.models.gmm import initialization, spurious
+from emcli.models.gmm import described, initialization, spurious
 from emcli.models.gmm.checks import given_matrices, refuse_flat, refuse_singular, too_large
 from emcli.models.gmm.collapse import cause_of_collapse, shrinks_in_few_values
 from emcli.models.gmm.covariance import SHAPES, Covariances
 from emcli.models.gmm.e_step import moments
 from emcli.models.nesting import Parts, contains, grafted_weights
 from emcli.models.parameters import ParameterFault, ParameterReader, refuse_other_columns
-from emcli.models.plain_values import Count, Parameters, Share, Titled
+from emcli.models.plain_values import Parameters, Titled
 from emcli.models.posterior import normalise, tilted
 from emcli.types import JSON, Array, IndexArray, Mapper
 
@@ -50,6 +50,7 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
         "solver": None,
     }
     grows = True
+    stacks = True
 
     weights: Array  # (k,) mixing weights
     means: Array  # (k, d)
@@ -58,10 +59,10 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
     _log_scale: Array = field(init=False, repr=False)  # (k, 1) ln of weight and normalising constant
 
     def __post_init__(self) -> None:
-        d = self.means.shape[1]
+        d = self.means.shape[-1]
         with np.errstate(divide="ignore"):  # a component with weight 0 has density 0
             log_scale = np.log(self.weights) - 0.5 * (d * log(2 * pi) + self.covariances.log_det())
-        object.__setattr__(self, "_log_scale", log_scale[:, None])
+        object.__setattr__(self, "_log_scale", log_scale[..., None])
 
     @property
     def parameters_count(self) -> int:
@@ -73,25 +74,26 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
 
     def e_step(self, rows: Array, weights: Array | None) -> GaussianStats:
         """Moments around the current means, and the log-likelihood."""
-        score, *sums = moments(self.covariances, self.means, self._log_scale, rows, weights)
-        if not np.isfinite(score):
+        scores, *sums = moments(self.covariances, self.means, self._log_scale, rows, weights)
+        one = self.weights.ndim == 1
+        if one and not np.isfinite(scores):
             raise Degenerate("a row is so far from every component that it has no density")
         total = float(rows.shape[1]) if weights is None else float(weights.sum())
         # In each row d squares cancel with the constants of d columns; the rounding of slopes is common to all rows.
         cancelled = self.covariances.cancelled(rows, weights) + total * (2.0 * len(rows)) ** 2
-        return GaussianStats(total, score, cancelled, *sums)
+        return GaussianStats(total, float(scores) if one else scores, cancelled, *sums)  # type: ignore[arg-type]  # (t,)
 
     def m_step(self, stats: GaussianStats) -> Self:
         """The maximum likelihood model of the completed rows. Raises Degenerate where a component has collapsed."""
         kept = stats.rows > MIN_EFFECTIVE_ROWS
         if not kept.all():
             raise Degenerate(f"component {int(np.argmin(kept)) + 1} lost all its rows")
-        shift = stats.first / stats.rows[:, None]
-        return replace(
-            self,
-            weights=stats.rows / stats.weight if self.free else self.weights,
-            means=self.means + self.covariances.unwhiten(shift),
-            covariances=self.covariances.updated(stats.rows, shift, stats.second),
+        shift = stats.first / stats.rows[..., None]
+        return type(self)(
+            stats.rows / stats.weight if self.free else self.weights,
+            self.means + self.covariances.unwhiten(shift),
+            self.covariances.updated(stats.rows, shift, stats.second),
+            self.free,
         )
 
     def posterior(self, rows: Array) -> tuple[Array, Array]:
@@ -231,26 +233,12 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
     @classmethod
     def distances(cls, one: Parameters, other: Parameters) -> Array:
         """Wasserstein distances of the columns' marginals (Givens & Shortt 1984), in units of the mean variance."""
-        means, others = (np.asarray(each["means"], dtype=np.float64) for each in (one, other))
-        matrices = (np.asarray(each["covariances"], dtype=np.float64) for each in (one, other))
-        sds, other_sds = (np.sqrt(np.diagonal(each, axis1=1, axis2=2)) for each in matrices)
-        unit = np.concatenate([sds, other_sds]) ** 2
-        away = (means[:, None] - others) ** 2 + (sds[:, None] - other_sds) ** 2
-        return np.asarray(np.sqrt((away / unit.mean(axis=0)).sum(axis=2)))
+        return described.distances(one, other)
 
     @classmethod
     def table(cls, parameters: Parameters, names: Sequence[str], total: float) -> list[Titled]:
         """Rows and mixing weight of each component, means and sds; in one dimension the variance too."""
-        weights, means, matrices = (
-            np.asarray(parameters[key], dtype=np.float64) for key in ("weights", "means", "covariances")
-        )
-        columns: list[Titled] = [("rows", [Count(total * w) for w in weights]), ("weight", [Share(w) for w in weights])]
-        sds = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
-        if len(names) == 1:
-            columns += [(f"mean {names[0]}", means[:, 0].tolist()), ("sd", sds[:, 0].tolist())]
-            return [*columns, ("variance", matrices[:, 0, 0].tolist())]
-        columns += [(f"mean {name}", means[:, j].tolist()) for j, name in enumerate(names)]
-        return columns + [(f"sd {name}", sds[:, j].tolist()) for j, name in enumerate(names)]
+        return described.table(parameters, names, total)
 
     @classmethod
     def contains(cls, small: ModelSettings, large: ModelSettings) -> bool:
@@ -275,6 +263,17 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
         means[i] = other.means[j]
         covariances = self.covariances.grafted(i, other.covariances, j)  # type: ignore[arg-type]  # of the same shape
         return replace(self, weights=weights, means=means, covariances=covariances)
+
+    @classmethod
+    def stacked(cls, models: Sequence[Self]) -> Self:
+        """Several mixtures along a new first axis of all their arrays."""
+        weights, means = np.stack([each.weights for each in models]), np.stack([each.means for each in models])
+        covariances = type(models[0].covariances).stacked([each.covariances for each in models])  # type: ignore[misc]
+        return cls(weights, means, covariances, models[0].free)
+
+    def member(self, i: int) -> Self:
+        """One of several mixtures that are stacked."""
+        return type(self)(self.weights[i], self.means[i], self.covariances.member(i), self.free)
 
     def artefact(self, rows: Rows, mapper: Mapper) -> Artefact | None:
         """A component of a likelihood without bound that chance explains, or that rests on too few rows."""

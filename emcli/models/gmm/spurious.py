@@ -11,7 +11,7 @@ import numpy as np
 
 from emcli.data.rows import Rows, batch_chunks
 from emcli.errors import quoted
-from emcli.models.base import Artefact, first_pair
+from emcli.models.base import Artefact
 from emcli.models.em import pooled_e_step
 from emcli.models.gmm.covariance import Covariances
 from emcli.types import Array, Mapper
@@ -177,7 +177,10 @@ def _own_rows(model: GaussianMixture, j: int, least: float, x: Array, weights: A
 
 def identical(means: Array, covariances: Covariances) -> tuple[int, int] | None:
     """Two components whose means and covariances differ by less than a thousandth of their sds."""
-    sds, parts = np.sqrt(covariances.diagonals()), covariances.parts()
+    sds = np.sqrt(covariances.diagonals())
+    first, sd = means[:, 0], sds[:, 0]
+    near = np.argwhere(np.triu(np.abs(first[:, None] - first) < 1e-3 * np.maximum(sd[:, None], sd), 1)).tolist()
+    parts = covariances.parts() if near else sds
 
     def alike(i: int, j: int) -> bool:
         scale = np.maximum(sds[i], sds[j])
@@ -185,4 +188,4 @@ def identical(means: Array, covariances: Covariances) -> tuple[int, int] | None:
         unit = scale * scale if parts.ndim == 2 else np.outer(scale, scale)
         return bool(apart.max() < 1e-3 and np.all(np.abs(parts[i] - parts[j]) < 1e-3 * unit))
 
-    return first_pair(alike, len(sds))
+    return next(((i, j) for i, j in near if alike(i, j)), None)
