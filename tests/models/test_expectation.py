@@ -12,7 +12,7 @@ import pytest
 from emcli.data.rows import batch_chunks
 from emcli.models.base import Degenerate
 from emcli.models.gmm.covariance import SHAPES
-from emcli.models.gmm.e_step import CHUNK_NUMBERS, MIN_CHUNK_ROWS, MIN_DENSITY
+from emcli.models.gmm.e_step import CHUNK_NUMBERS, MIN_CHUNK_ROWS, MIN_DENSITY, MIN_RELATIVE_ROWS
 from emcli.models.gmm.mixture import GaussianMixture
 
 Wide = np.longdouble
@@ -85,7 +85,19 @@ def one_step(model: GaussianMixture, shape: str, rows: Any, weights: Any) -> tup
 @pytest.mark.parametrize("kind", SDS)
 @pytest.mark.parametrize("counted", [False, True])
 def test_a_step_keeps_its_digits(kind: str, shape: str, d: int, counted: bool) -> None:
-    rows, weights, means, matrices = drawn(kind, d)
+    check_digits(kind, shape, d, counted, 3000)
+
+
+@pytest.mark.parametrize("kind", SDS)
+@pytest.mark.parametrize("counted", [False, True])
+def test_a_step_of_many_rows_keeps_its_digits(kind: str, counted: bool) -> None:
+    """Of many rows, densities are relative to those of one component where it reaches all."""
+    check_digits(kind, "full", 1, counted, MIN_RELATIVE_ROWS + 7)
+
+
+def check_digits(kind: str, shape: str, d: int, counted: bool, n: int) -> None:
+    """A step is that of extended precision."""
+    rows, weights, means, matrices = drawn(kind, d, n)
     model = GaussianMixture(WEIGHTS, means, SHAPES[shape].of(matrices, None))
     score, shares, centres, spreads = one_step(model, shape, rows, weights if counted else np.ones(rows.shape[1]))
     stats = model.e_step(rows, weights if counted else None)

@@ -13,9 +13,14 @@ from emcli.models.gmm.covariance import Covariances
 from emcli.models.posterior import normalise
 from emcli.types import Array
 
-CHUNK_NUMBERS = 262_144  # numbers in one buffer that fit in the cache of a core
+CHUNK_NUMBERS = 98_304  # numbers in one buffer that fit in the cache of a core
 MIN_CHUNK_ROWS = 5_000  # NumPy broadcasts over fewer than 4,100 rows twice as slowly
 MAX_CHUNK_NUMBERS = 1_048_576  # numbers in one buffer of MIN_CHUNK_ROWS; with more, chunks have fewer rows
+MIN_RELATIVE_ROWS = 4096  # from which it pays to make densities relative to one component's, and to multiply them
+MAX_RELATIVE_EXPONENT = 64.0  # of that component: MIN_RELATIVE_ROWS ** 0.5, so that the score's tolerance covers it
+LOG_GROUP = (
+    15  # densities between 1e-19 and 1e19 multiplied before the logarithm, and one more: within a double's range
+)
 MIN_DENSITY = 1e-150  # of a row, relative to the highest peak; below it the log-sum-exp of `normalise` is used
 
 _buffers = threading.local()  # each thread reuses its buffers: fresh pages cost as much as the arithmetic
@@ -48,22 +53,20 @@ def moments(
         counts = None if weights is None else weights[chunk]
         covariances.project(rows[:, chunk], means, work.y, work.squares)
         _exponents(slopes, work)
-        np.exp(work.r, out=work.r)
+        offset = _exponentiate(work.r, counts)
         np.matmul(scale[..., None, :], work.r, out=work.total[..., None, :])
-        if work.total.min() > MIN_DENSITY:
+        least = work.total.min()
+        if least > MIN_DENSITY:
             np.divide(1.0 if counts is None else counts, work.total, out=work.inverse)
             np.multiply(work.r, work.inverse[..., None, :], out=work.r)
-            log_density, shift, factor = np.log(work.total, out=work.total), top[..., 0], scale
+            logs, shift, factor = _sum_of_logs(work.total, least, counts) + offset, top[..., 0], scale
         else:
             _exponents(slopes, work)
             np.add(work.r, log_scale, out=work.r)
-            log_density, shift, factor = normalise(work.r), 0.0, np.ones_like(scale)
+            logs, shift, factor = _weighted_sum(normalise(work.r), counts), 0.0, np.ones_like(scale)
             if counts is not None:
                 np.multiply(work.r, counts, out=work.r)
-        if counts is None:
-            score = score + (log_density.sum(axis=-1) + shift * log_density.shape[-1])
-        else:
-            score = score + (np.vecdot(log_density, counts) + shift * float(counts.sum()))
+        score = score + (logs + shift * (work.r.shape[-1] if counts is None else float(counts.sum())))
         first, second = covariances.moments(work.y, work.squares, work.r)
         found = (factor * work.r.sum(axis=-1), (factor.T * first.T).T, (factor.T * second.T).T)
         sums = found if sums is None else tuple(a + b for a, b in zip(sums, found, strict=True))
@@ -77,6 +80,39 @@ def _exponents(slopes: Array, work: Workspace) -> None:
         np.multiply(work.squares[..., 0, :], slopes, out=work.r)
     else:
         np.matmul(slopes[..., None, :], work.squares, out=work.r[..., None, :])
+
+
+def _exponentiate(r: Array, counts: Array | None) -> float:
+    """Turn exponents (..., k, n) into densities, in place; return what is to be added to the sum of their logarithms.
+
+    Of many rows they become relative to one component's, which takes an exponential less, where none can be large.
+    """
+    if r.ndim == 2 and r.shape[1] >= MIN_RELATIVE_ROWS:
+        lowest = r.min(axis=1)
+        one = int(lowest.argmax())
+        if lowest[one] > -MAX_RELATIVE_EXPONENT:
+            offset = float(_weighted_sum(r[one], counts))
+            for others in (r[:one], r[one + 1 :]):
+                np.exp(np.subtract(others, r[one], out=others), out=others)
+            r[one] = 1.0
+            return offset
+    np.exp(r, out=r)
+    return 0.0
+
+
+def _sum_of_logs(total: Array, least: float, counts: Array | None) -> Array:
+    """Weighted sums of the logarithms of densities (..., n); overwrites these."""
+    n = total.shape[-1] // LOG_GROUP
+    if counts is None and total.ndim == 1 and total.size >= MIN_RELATIVE_ROWS and least > 1e-19 and total.max() < 1e19:
+        products = np.multiply.reduce(total[: n * LOG_GROUP].reshape(LOG_GROUP, n), axis=0)
+        products[: total.size - n * LOG_GROUP] *= total[n * LOG_GROUP :]
+        total = products
+    return _weighted_sum(np.log(total, out=total), counts)
+
+
+def _weighted_sum(values: Array, counts: Array | None) -> Array:
+    """Sums over rows of values (..., n)."""
+    return values.sum(axis=-1) if counts is None else np.vecdot(values, counts)  # type: ignore[no-any-return]
 
 
 def _chunks(rows: Array, shape: tuple[int, ...]) -> Iterator[tuple[slice, Workspace]]:
