@@ -58,8 +58,8 @@ class Information:
         k, n = r.shape
         own = int(places.max()) + 1
         scores = np.zeros((own + (0 if mixing is None else k - 1), n))
-        for j, place in enumerate(places):
-            scores[place] += r[j] * complete.scores[j]
+        for place, share, each in zip(places, r, complete.scores, strict=True):
+            scores[place] += share * each
         if mixing is not None:
             np.subtract(r[:-1], mixing[:-1, None], out=scores[own:])
         counted = scores if weights is None else scores * weights
@@ -118,8 +118,7 @@ def _complete(complete: CompleteData, total: float, own: int) -> Array:
     places, mixing = complete.places, complete.mixing
     p = own + (0 if mixing is None else len(places) - 1)
     found = np.zeros((p, p))
-    for j, place in enumerate(places):
-        found[np.ix_(place, place)] += complete.information[j]
+    np.add.at(found, (places[:, :, None], places[:, None, :]), complete.information)
     if mixing is not None:
         w = mixing[:-1]
         found[own:, own:] = total * (np.diag(w) - np.outer(w, w))
@@ -129,21 +128,19 @@ def _complete(complete: CompleteData, total: float, own: int) -> Array:
 def _second_moments(complete: CompleteData, weights: Array | None, own: int) -> Array:
     """The conditional second moments of the complete-data scores (p, p) (Louis 1982, equation 3.2)."""
     places, mixing = complete.places, complete.mixing
-    k = len(places)
+    k, m = places.shape
     weighted = complete.responsibilities if weights is None else complete.responsibilities * weights
     p = own + (0 if mixing is None else k - 1)
-    found, sums = np.zeros((p, p)), np.empty(places.shape)
-    for j, place in enumerate(places):
-        known = weighted[j] * complete.scores[j]
+    found, blocks, sums = np.zeros((p, p)), np.empty((k, m, m)), np.empty((k, m))
+    for j, scores in enumerate(complete.scores):
+        known = weighted[j] * scores
         sums[j] = known.sum(axis=1)
-        found[np.ix_(place, place)] += known @ complete.scores[j].T
+        blocks[j] = known @ scores.T
+    np.add.at(found, (places[:, :, None], places[:, None, :]), blocks)
     if mixing is None:
         return found
     w, sizes = mixing[:-1], weighted.sum(axis=1)
-    for j, place in enumerate(places):
-        found[place, own:] -= np.outer(sums[j], w)
-        if j < k - 1:
-            found[place, own + j] += sums[j]
+    np.add.at(found[:, own:], places, sums[:, :, None] * (np.eye(k, k - 1)[:, None, :] - w))
     found[own:, :own] = found[:own, own:].T
     rest = sizes[:-1]
     found[own:, own:] = np.diag(rest) - np.outer(rest, w) - np.outer(w, rest) + sizes.sum() * np.outer(w, w)
