@@ -88,6 +88,7 @@ def _searched(search: Search, exact: AnyModel | None) -> Searching:
     elif automatic:
         yield from search.automatic()
         search.search_fewer()
+        search.remember()
     else:
         yield from search.fixed(FIRST_STARTS if asked.restarts == "auto" else asked.restarts)
     if exact is not None and asked.start is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from scipy.stats import norm
 from emcli.config.resolve import resolve
 from emcli.data.rows import Rows
 from emcli.data.scaling import Scaling
+from emcli.inference.search import remembered
 from emcli.inference.search.search import Search
 from emcli.inference.starts import Run
 from emcli.models.gmm.covariance import Tied
@@ -217,14 +219,45 @@ def slivers() -> str:
     return "x\n" + "\n".join(map(repr, values[:, 0].tolist())) + "\n"
 
 
-def test_an_optimum_set_aside_leads_to_a_search_with_one_component_less_and_no_further(
+def test_an_optimum_set_aside_leads_to_one_search_with_one_component_less_if_that_was_not_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     searched: list[int] = []
     automatic = Search.automatic
     monkeypatch.setattr(Search, "automatic", lambda self: searched.append(self.settings.k) or automatic(self))
-    assert run("fit", "gmm", "-", "-k", 5, "--covariance", "diag", "--seed", 1, stdin=slivers()).returncode == 0
+    monkeypatch.setattr("emcli.inference.search.remembered._kept", {})
+    asked, csv = ("gmm", "-", "--covariance", "diag", "--seed", 1), slivers()
+    alone = fit(*asked, "-k", 5, stdin=csv)
     assert searched == [5, 4]
+    fit(*asked, "-k", 4, stdin=csv)
+    searched.clear()
+    assert fit(*asked, "-k", 5, stdin=csv) == alone
+    assert searched == [5]
+
+
+def test_what_a_search_found_is_known_to_the_same_search_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emcli.inference.search.remembered._kept", {})
+    scaling, values = Scaling(np.zeros(1), np.zeros(1, dtype=np.int64)), np.arange(5.0)[None]
+    rows = Rows(values, None, 5.0, ("x",), scaling)
+    settings = resolve("gmm", GaussianMixture.options, {"k": 3, "jobs": 1}, None, read_start=dict)
+    run = Run(1, status="converged", scores=[1.0])
+    remembered.keep(GaussianMixture, rows, settings.model, settings.search, [run])
+    run.scores.append(2.0)  # a polish afterwards
+    more = replace(settings.search, jobs=2)
+    found = remembered.found_before(GaussianMixture, rows, settings.model, more)
+    assert found is not None and [each.scores for each in found] == [[1.0]]
+    for other in (
+        replace(rows, values=values + 1.0),
+        replace(rows, weights=np.ones(5)),
+        replace(rows, scaling=Scaling(np.ones(1), scaling.exponent)),
+    ):
+        assert remembered.found_before(GaussianMixture, other, settings.model, settings.search) is None
+    for model, search in (
+        (replace(settings.model, k=4), settings.search),
+        (replace(settings.model, covariance="diag"), settings.search),
+        (settings.model, replace(settings.search, seed=1)),
+    ):
+        assert remembered.found_before(GaussianMixture, rows, model, search) is None
 
 
 @pytest.mark.slow

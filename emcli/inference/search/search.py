@@ -11,6 +11,7 @@ import numpy as np
 
 from emcli.config.settings import ModelSettings, SearchSettings
 from emcli.data.rows import Rows
+from emcli.inference.search import remembered
 from emcli.inference.search.moves import Proposals
 from emcli.inference.starts import (
     EXACT,
@@ -42,6 +43,7 @@ NESTED = "nested"  # the kind of an entry that a fit of fewer components, a spec
 NOT_DRAWN = (EXACT, NESTED)  # kinds of entries that are no random starts
 SAME_OPTIMUM_NATS = 1e-4  # difference of two scores up to which they belong to one optimum
 SAME_OPTIMUM_INERTIA_SHARE = 1e-9  # the same for hard assignments, relative to the inertia
+
 
 Event = IterationEvent | Run
 Searching = Generator[Event, None, None]
@@ -144,16 +146,29 @@ class Search:
         return max((run.scores[-1] for run in self._smaller()), default=-np.inf)
 
     def search_fewer(self) -> None:
-        """A search with k - 1, where the highest was set aside: what is left may be lower than that search's best."""
+        """A search with k - 1, where the highest was set aside: what is left may be lower than that search's best.
+
+        Where the same was made before, as in a comparison, what it found is known.
+        """
         fewer = replace(self.settings, k=self.settings.k - 1)
         if fewer.k <= 1 or not self._ended() or not self.kind.contains(fewer, self.settings):
             return
         best = self._best()
         if any(run.finished and set_aside(run) and run.scores[-1] > best.scores[-1] for run in self.ledger):
             search = Search(self.kind, self.rows, fewer, self.search, self.mapper)
-            for _ in search.automatic():
-                pass
-            self.smaller += [run for run in search.ledger if run.finished and not set_aside(run)]
+            found = remembered.found_before(self.kind, self.rows, fewer, self.search)
+            if found is None:
+                for _ in search.automatic():
+                    pass
+                found = search._kept()
+            self.smaller += found
+
+    def remember(self) -> None:
+        """Keep what was found so far, for a fit of the same rows with one component more."""
+        remembered.keep(self.kind, self.rows, self.settings, self.search, self._kept())
+
+    def _kept(self) -> list[Run]:
+        return [run for run in self.ledger if run.finished and not set_aside(run)]
 
     def _smaller(self) -> list[Run]:
         one = one_component(self.kind, self.rows, self.settings, self.mapper)

@@ -29,20 +29,23 @@ class Full:
 
     def __post_init__(self) -> None:
         try:
-            with np.errstate(over="ignore", invalid="ignore"):  # an overflow here is found as too narrow
-                whitener = np.linalg.inv(self.root)
-                self._refuse_narrow(whitener)
+            whitener = np.linalg.inv(self.root)
+            if not self._is_clearly_wide(whitener):
+                with np.errstate(over="ignore", invalid="ignore"):  # an overflow here is found as too narrow
+                    self._refuse_narrow(whitener)
         except np.linalg.LinAlgError:
             raise Degenerate(f"a component {SPIKE_REASON}") from None
         object.__setattr__(self, "_whitener", whitener)
 
+    def _is_clearly_wide(self, whitener: npt.NDArray[np.floating]) -> bool:
+        """Do sums over all components, which bound each of its own below, show that none is narrow or flat?"""
+        size, inverse = float(np.vdot(self.root, self.root)), float(np.vdot(whitener, whitener))
+        spread = 0.0 if self.total is None else float(np.vdot(self.total, self.total)) ** 0.5
+        return bool(inverse * max(size, self.root.shape[-1] * spread) * MIN_VARIANCE < 1.0)
+
     def _refuse_narrow(self, whitener: npt.NDArray[np.floating]) -> None:
         # 1 / ‖L⁻¹ R‖² with R Rᵀ the total: d times the largest squared row norm is a cheap bound of ‖·‖²
         total = self.total
-        size, inverse = np.vdot(self.root, self.root), np.vdot(whitener, whitener)  # of all: bounds of what follows
-        spread = 1.0 if total is None else np.vdot(total, total) ** 0.5
-        if inverse * max(size, len(whitener[0]) * spread) * MIN_VARIANCE < 1.0:
-            return
         if total is not None and not len(total) * np.vecdot(whitener @ total, whitener).max() * MIN_VARIANCE < 1.0:
             norms = np.linalg.norm(whitener @ np.linalg.cholesky(total), 2, axis=(-2, -1))
             sunk = ~(norms**2 * MIN_VARIANCE < 1.0)

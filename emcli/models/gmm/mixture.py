@@ -85,9 +85,8 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
 
     def m_step(self, stats: GaussianStats) -> Self:
         """The maximum likelihood model of the completed rows. Raises Degenerate where a component has collapsed."""
-        kept = stats.rows > MIN_EFFECTIVE_ROWS
-        if not kept.all():
-            raise Degenerate(f"component {int(np.argmin(kept)) + 1} lost all its rows")
+        if not stats.rows.min() > MIN_EFFECTIVE_ROWS:
+            raise Degenerate(f"component {int(np.argmin(stats.rows > MIN_EFFECTIVE_ROWS)) + 1} lost all its rows")
         shift = stats.first / stats.rows[..., None]
         return type(self)(
             stats.rows / stats.weight if self.free else self.weights,
