@@ -15,6 +15,7 @@ from emcli.data.scaling import Scaling
 from emcli.data.trials import TRIALS
 from emcli.models.base import UNIT_ROUNDOFF, Degenerate, Stats, first_pair
 from emcli.models.coins import boundary
+from emcli.models.coins.e_step import expected_counts
 from emcli.models.coins.identifiability import too_few_tosses
 from emcli.models.coins.initialization import draw_heads
 from emcli.models.complete_data import CompleteData, CompleteDataModel
@@ -25,7 +26,7 @@ from emcli.models.posterior import normalise, tilted
 from emcli.types import JSON, Array, IndexArray
 
 MIN_ROUNDED_TOSSES = 2.0**40  # tosses of a coin from which the rounding error of its P(heads) shows in the score
-MAX_PLAIN_LOG = 500.0  # ln of a binomial coefficient, up to which the sum of a row's terms keeps 13 digits
+MAX_PLAIN_LOG = 2.0**14  # ln of a binomial coefficient, up to which the sum of a row's terms keeps 11 digits
 LOG_ZERO = -1e200  # in place of ln 0: times a count of 0 it is 0, times any other count the likelihood is 0
 MAX_BOUND_ROWS = 10_000  # distinct rows up to which the bound on the likelihood is computed
 IDENTICAL_WITHIN_SDS = 1e-4  # sds of one toss: coins closer than this are identical
@@ -75,18 +76,22 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
 
     def e_step(self, rows: Array, weights: Array | None) -> BinomialStats:
         """Heads and tails attributed to each coin, and the log-likelihood with its binomial coefficients."""
-        r, log_density = self.posterior(rows)
         terms = np.minimum(rows[2], MAX_PLAIN_LOG)
         if weights is None:
-            total, score, squares = float(rows.shape[1]), float(log_density.sum()), float(terms @ terms)
+            total, squares = float(rows.shape[1]), float(terms @ terms)
         else:
-            total, score, squares = float(weights.sum()), float(weights @ log_density), float(weights @ terms**2)
-            r *= weights
+            total, squares = float(weights.sum()), float(weights @ terms**2)
+        if terms.max(initial=0.0) < MAX_PLAIN_LOG:
+            score, counts = expected_counts(self._log_odds, self.weights, self._log_weights, rows[:3], weights)
+        else:
+            r, log_density = self.posterior(rows)
+            score = float(log_density.sum() if weights is None else weights @ log_density)
+            r = r if weights is None else r * weights
+            counts = np.stack([r.sum(axis=1), *(r @ rows[:2].T).T])
         if not score > 0.1 * LOG_ZERO:
             raise Degenerate("a row is impossible for every coin: P(heads) of exactly 0 or 1 contradicts it")
-        heads, tails = (r @ rows[:2].T).T
-        squares += _rounding_squares(heads + tails, self.heads)
-        return BinomialStats(total, score, squares, r.sum(axis=1), heads, tails)
+        squares += _rounding_squares(counts[1] + counts[2], self.heads)
+        return BinomialStats(total, score, squares, *counts)
 
     def m_step(self, stats: BinomialStats) -> Self:
         """P(heads) is heads over tosses; a coin that has lost all its rows stays as it is.
@@ -128,7 +133,8 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
         p, tosses = self.heads[:, None], rows[0] + rows[1]
         informed = (r * tosses) @ (np.ones(len(tosses)) if weights is None else weights) * self.heads * (1 - self.heads)
         places = np.arange(len(p))[:, None]
-        scores = excess(rows[0], tosses, p)[:, None, :]
+        plain = rows[2].max(initial=0.0) <= MAX_PLAIN_LOG
+        scores = (rows[0] - tosses * p if plain else excess(rows[0], tosses, p))[:, None, :]
         return CompleteData(r, scores, informed[:, None, None], places, self.weights if self.free else None)
 
     def moved(self, step: Array) -> Self:

@@ -1,0 +1,58 @@
+"""The E-step of a mixture of coins, in chunks of rows whose temporaries fit in a core's cache."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+
+from emcli.models.posterior import exp, normalise
+from emcli.types import Array
+
+CHUNK_NUMBERS = 65_536  # numbers in one buffer that fit in the cache of a core
+MIN_CHUNK_ROWS = 2_048
+MIN_DENSITY = 1e-150  # of a row; below it the log-sum-exp of `normalise` is used
+
+_buffers = threading.local()  # each thread reuses its buffers: fresh pages cost as much as the arithmetic
+
+
+def expected_counts(
+    log_odds: Array, weights: Array, log_weights: Array, rows: Array, often: Array | None
+) -> tuple[float, Array]:
+    """Log-likelihood, and expected rows, heads and tails (3, k), of rows (3, n): heads, tails, ln of the coefficient.
+
+    `log_odds` (k, 3) are ln p, ln (1 - p) and 1, `log_weights` (k, 1) the logarithms of the mixing weights, `often`
+    (n,) the weights of the rows.
+    """
+    score, sums = 0.0, np.zeros((3, len(weights)))
+    for chunk, r, total, counts in _chunks(rows.shape[1], len(weights)):
+        x, times = rows[:, chunk], None if often is None else often[chunk]
+        np.matmul(log_odds, x, out=r)
+        exp(r)
+        np.matmul(weights, r, out=total)
+        factor: Array | float = weights
+        if total.min() > MIN_DENSITY:
+            np.divide(1.0 if times is None else times, total, out=counts[0])
+            log_density = np.log(total, out=total)
+        else:
+            np.matmul(log_odds, x, out=r)
+            np.add(r, log_weights, out=r)
+            log_density, factor = normalise(r), 1.0
+            counts[0] = 1.0 if times is None else times
+        score += float(log_density.sum() if times is None else log_density @ times)
+        np.multiply(x[:2], counts[0], out=counts[1:])
+        sums += factor * (counts @ r.T)
+    return score, sums
+
+
+def _chunks(n: int, k: int) -> Iterator[tuple[slice, Array, Array, Array]]:
+    """Slices of n rows, each with temporaries (k, m), (m,) and (3, m) for its m rows."""
+    size = min(n, max(MIN_CHUNK_ROWS, CHUNK_NUMBERS // k))
+    numbers = getattr(_buffers, "numbers", None)
+    if numbers is None or len(numbers) < (k + 4) * size:
+        numbers = _buffers.numbers = np.empty((k + 4) * size)
+    for start in range(0, n, size):
+        m = min(size, n - start)
+        r, total, counts = numbers[: k * m], numbers[k * m : (k + 1) * m], numbers[(k + 1) * m : (k + 4) * m]
+        yield slice(start, start + m), r.reshape(k, m), total, counts.reshape(3, m)

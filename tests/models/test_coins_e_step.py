@@ -1,0 +1,57 @@
+"""The E-step of coins in chunks: the sums of exact binomial densities, whichever way each chunk goes."""
+
+import numpy as np
+import pytest
+
+from emcli.data.binomial import log_densities
+from emcli.data.trials import with_densities
+from emcli.models.coins import mixture
+from emcli.models.coins.mixture import BinomialMixture
+
+ROWS = 20_000  # several chunks
+COINS = {
+    "together": [0.47, 0.48, 0.5],
+    "apart": [0.02, 0.5, 0.97],  # most coins are impossible for a row in double precision
+    "far": [0.1, 0.11, 0.12],  # so are all of them: none explains the rows
+    "impossible": [0.0, 0.5, 1.0],
+}
+
+
+def drawn(tosses: int) -> np.ndarray:
+    rng = np.random.default_rng(1)
+    thrown = rng.integers(1, tosses, ROWS)
+    heads = rng.binomial(thrown, rng.choice([0.47, 0.5, 0.6], ROWS))
+    return with_densities(np.stack([heads, thrown - heads]).astype(float))
+
+
+@pytest.mark.parametrize("tosses", [12, 20_000])
+@pytest.mark.parametrize("coins", COINS)
+@pytest.mark.parametrize("weights", [[0.2, 0.5, 0.3], [0.0, 0.4, 0.6]])
+def test_counts_are_those_of_exact_densities(coins: str, tosses: int, weights: list[float]) -> None:
+    rows, often = drawn(tosses), np.random.default_rng(2).integers(1, 4, ROWS).astype(float)
+    assert rows[2].max() < mixture.MAX_PLAIN_LOG
+    model = BinomialMixture(np.array(weights), np.array(COINS[coins]), free=True)
+    p, (heads, tails, coefficient, greatest) = model.heads[:, None], rows
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ends = np.where(heads > 0, heads * np.log(p), 0.0) + np.where(tails > 0, tails * np.log1p(-p), 0.0)
+        inner = (heads > 0) & (tails > 0) & (p > 0) & (p < 1)
+        joint = np.where(inner, log_densities(heads, tails, greatest, p), ends + coefficient)
+        joint += np.log(model.weights)[:, None]
+    top = joint.max(axis=0)
+    shares = np.exp(joint - top)
+    total = shares.sum(axis=0)
+    shares *= often / total
+    found = model.e_step(rows, often)
+    assert found.score == pytest.approx(float(often @ (top + np.log(total))), rel=1e-12)
+    assert found.rows == pytest.approx(shares.sum(axis=1), rel=1e-9, abs=1e-9)
+    assert found.heads == pytest.approx(shares @ rows[0], rel=1e-9, abs=1e-9)
+    assert found.tails == pytest.approx(shares @ rows[1], rel=1e-9, abs=1e-9)
+    once, ones = model.e_step(rows, None), model.e_step(rows, np.ones(ROWS))
+    assert once.heads == pytest.approx(ones.heads, rel=1e-12)
+    assert once.score == pytest.approx(ones.score, rel=1e-14)
+
+
+def test_what_is_impossible_for_a_coin_counts_nothing_for_it() -> None:
+    model = BinomialMixture(np.array([0.5, 0.5]), np.array([0.0, 0.5]))
+    stats = model.e_step(drawn(4000), None)
+    assert stats.heads[0] == 0.0
