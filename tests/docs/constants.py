@@ -8,7 +8,7 @@ from emcli.data import dataset, identifiers, points, scaling
 from emcli.data.table import row_problems
 from emcli.data.table.table import ReadSizes
 from emcli.inference import convergence, diagnostics, information, newton, starts
-from emcli.inference.search import moves, screening, search
+from emcli.inference.search import screening, search, trials
 from emcli.models.coins import mixture as coins
 from emcli.models.gmm import checks as gmm
 from emcli.models.gmm import full, spurious
@@ -66,7 +66,7 @@ def constants() -> list[Row]:
         (search.MAX_TRIES, "but never more than this"),
         (search.SAME_OPTIMUM_NATS, "difference of two log-likelihoods up to which they are one optimum's"),
         (search.SAME_OPTIMUM_INERTIA_SHARE, "the same for K-means, as a share of the inertia"),
-        (moves.TRIAL_STEPS, "EM steps after which a move is given up or goes on"),
+        (trials.TRIAL_STEPS, "EM steps after which a move is given up or goes on"),
         (screening.MIN_SCREENED_ROWS, "rows from which starts climb on a sample first"),
         (screening.SAMPLE_ROWS, "rows of that sample, or more where there are many parameters"),
         (screening.MAX_FINISHED, "optima of the sample that go on with all rows"),
