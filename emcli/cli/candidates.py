@@ -12,7 +12,7 @@ from typing import IO
 from emcli.cli.fit import check_bootstrap, finish
 from emcli.cli.guard import note
 from emcli.cli.inputs import check_cluster, check_twice, experiment_in, open_data, read_start, source_of
-from emcli.comparison.candidates import CandidateFit
+from emcli.comparison.candidates import CandidateFit, fit_one_by_one, fit_side_by_side, processes
 from emcli.comparison.criteria import check_criterion
 from emcli.comparison.ranking import Candidate, Kind, Labels
 from emcli.config.documents import FitDocument
@@ -116,33 +116,42 @@ class Candidates:
             if isinstance(each, Candidate):
                 yield each
             else:
-                yield from self._fitted(self._cells(each))
+                yield from self._fitted(each)
 
-    def _fitted(self, fits: Sequence[CandidateFit]) -> Iterator[Candidate]:
+    def _fitted(self, grid: Grid) -> Iterator[Candidate]:
+        """One candidate for each cell of a grid. With a trace one after another: it tells of each while it is made."""
+        fits, size = self._cells(grid)
+        count = processes(fits, size, grid.settings[0].search.jobs) if self.log is None else 1
         before = self.bar.elapsed
-        for done, each in enumerate(fits):
-            left = time_left(done, len(fits), self.bar.elapsed - before)
-            self.bar.prefix = f"{done + 1} of {len(fits)}{left}: {each.name}, "
-            yield each.run()
 
-    def _cells(self, grid: Grid) -> list[CandidateFit]:
-        """One fit for each cell of a grid."""
+        def begun(each: CandidateFit, number: int, done: int) -> None:
+            left = time_left(done, len(fits), self.bar.elapsed - before)
+            self.bar.prefix = f"{number + 1} of {len(fits)}{left}: {each.name}, "
+
+        return fit_one_by_one(fits, begun) if count == 1 else fit_side_by_side(fits, count, begun)
+
+    def _cells(self, grid: Grid) -> tuple[list[CandidateFit], int | None]:
+        """One fit for each cell of a grid, and the size of their table."""
         kind = grid.kind
         self.bar.prefix = ""
         self.bar.doing(f"reading {grid.source or 'the rows of ' + (grid.experiment.file if grid.experiment else '')}")
-        dataset, columns = open_data(grid.source, grid.experiment, kind, grid.settings[0], self.held, self.verbose)
+        opened = open_data(grid.source, grid.experiment, kind, grid.settings[0], self.held, self.verbose)
 
         def checked(settings: Settings) -> Dataset:
-            made = dataset(settings)
+            made = opened.dataset(settings)
             check_bootstrap(made, settings)
             return made
 
+        def told(name: str, line: str) -> None:
+            self.bar.clear()
+            note(f"{name}: {line}")
+
         fits = []
-        for settings in _different(grid.settings, columns):
+        for settings in _different(grid.settings, opened.columns):
             name = grid.name(settings)
             observed = partial(self._finish, name, kind, settings, grid.experiment)
-            fits.append(CandidateFit(name, kind, settings, partial(checked, settings), observed))
-        return fits
+            fits.append(CandidateFit(name, kind, settings, partial(checked, settings), observed, partial(told, name)))
+        return fits, opened.size
 
     def _finish(
         self,
@@ -152,19 +161,16 @@ class Candidates:
         experiment: Experiment | None,
         events: Events,
         data: Dataset,
-    ) -> FitResult:
-        """Run a fit to its end; trace and progress see each iteration as it happens."""
+    ) -> tuple[FitResult, list[str]]:
+        """Run a fit to its end; trace and progress see each iteration as it happens. With what it decided, if asked."""
         k = settings.model.k
         observers = [fit_progress(self.bar, kind, data.rows, settings)]
         with ExitStack() as traced:
             if self.log is not None:
                 observers.append(traced.enter_context(tracing(self.log, kind, data.rows, k, name)))
             result = finish(events, observers, experiment, settings, self.bar)
-        if self.verbose:
-            self.bar.clear()
-            for line in decisions(result):
-                note(f"{name}: {line}")
-        return result
+        self.bar.doing("done, others go on")
+        return result, decisions(result) if self.verbose else []
 
 
 def _is_yaml(word: str) -> bool:
@@ -218,8 +224,7 @@ def _data(document: FitDocument) -> Dataset | None:
         settings = resolve(kind.name, kind.options, {}, said, read_start=read_start)
         experiment = experiment_in(source) if _is_yaml(source) else None
         with ExitStack() as held:
-            read = open_data(None if experiment else source, experiment, kind, settings, held)[0]
-            data = read(settings)
+            data = open_data(None if experiment else source, experiment, kind, settings, held).dataset(settings)
     except (EmcliError, KeyError, TypeError, ValueError):
         return None
     return data if data.digest() == document["data"].get("sha256") else None

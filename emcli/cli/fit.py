@@ -131,7 +131,7 @@ def fit(
     with ExitStack() as held:
         bar = held.enter_context(progress(trace, quiet, source))
         bar.doing(f"reading {source or target}")
-        dataset = open_data(source, experiment, kind, settings, held, bool(verbose))[0](settings)
+        dataset = open_data(source, experiment, kind, settings, held, bool(verbose)).dataset(settings)
         check_bootstrap(dataset, settings)
         rows, components = dataset.rows, settings.model.k
         path = None

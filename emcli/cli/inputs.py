@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from emcli.cli.guard import note
 from emcli.config.experiment import Experiment, read_experiment
@@ -135,6 +135,14 @@ def check_cluster(settings: Settings, source: str | None, plot: bool = False, re
             raise EmcliError(Exit.USAGE, f"'{name}' and '--scheduler' exclude each other")
 
 
+class OpenedData(NamedTuple):
+    """A table that was read, drawn, or is on a cluster."""
+
+    dataset: Callable[[Settings], Dataset]  # prepared for settings; raises EmcliError
+    columns: int | None  # that the model reads as numbers; None: drawn
+    size: int | None  # bytes of its numbers; None: on a cluster
+
+
 def open_data(
     source: str | None,
     experiment: Experiment | None,
@@ -142,8 +150,8 @@ def open_data(
     settings: Settings,
     held: ExitStack,
     verbose: bool = False,
-) -> tuple[Callable[[Settings], Dataset], int | None]:
-    """Read data once, here or on a cluster that is let go when `held` ends: the dataset for any settings, columns.
+) -> OpenedData:
+    """Read data once, here or on a cluster that is let go when `held` ends.
 
     `verbose`: say how the file was read.
     """
@@ -151,7 +159,8 @@ def open_data(
         assert experiment is not None
         if verbose:
             note(f"drawing the rows of {experiment.file}")
-        return lambda settings: as_dataset(simulated(experiment), experiment, kind, settings), None
+        drawn = simulated(experiment)
+        return OpenedData(lambda settings: as_dataset(drawn, experiment, kind, settings), None, drawn.values.nbytes)
     named = experiment if experiment is not None and source == experiment.data else None
 
     def placed() -> AbstractContextManager[None]:
@@ -165,19 +174,21 @@ def open_data(
         if verbose:
             note(here.description(settings.data))
         raw: RawTable | RemoteTable = here
+        size: int | None = here.numbers.nbytes
     else:
         from emcli.data.distributed import cluster, connection
 
         workers = held.enter_context(connection.connect(settings.data.scheduler))
         with placed():
             raw = cluster.RemoteTable(workers, source, kind.observations, settings.data)
+        size = None
 
     def dataset(settings: Settings) -> Dataset:
         with placed():
             made: Dataset = raw.dataset(kind.requirements(settings.model), settings.data, settings.search.jobs)
         return replace(made, source=named.data_source) if named and named.data_source else made
 
-    return dataset, raw.columns
+    return OpenedData(dataset, raw.columns, size)
 
 
 def as_dataset(drawn: SimulatedData, experiment: Experiment, kind: type[AnyModel], settings: Settings) -> Dataset:

@@ -121,7 +121,7 @@ def steps(
     with ExitStack() as held:
         bar = held.enter_context(progress(None, quiet, source))
         bar.doing(f"reading {source or target}")
-        dataset = open_data(source, experiment, kind, settings, held, bool(verbose))[0](settings)
+        dataset = open_data(source, experiment, kind, settings, held, bool(verbose)).dataset(settings)
         count = dataset.count + dataset.weightless
         chosen = asked_rows or range(1, min(DEFAULT_ROWS, count) + 1)
         if max(chosen) > count:

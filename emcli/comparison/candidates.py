@@ -1,12 +1,15 @@
-"""A candidate of a comparison while it is fitted."""
+"""Candidates of a comparison while they are fitted: one after another, or several at a time in processes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from emcli.comparison.ranking import Begin, Candidate, Kind, Labels
+from emcli.compute.processes import call, can_fork, process_map
+from emcli.compute.threads import usable_cores
+from emcli.config.documents import FitDocument
 from emcli.config.settings import Settings
 from emcli.data.dataset import Dataset
 from emcli.errors import EmcliError, Exit
@@ -17,7 +20,23 @@ from emcli.inference.result import document
 from emcli.inference.starts import Run
 from emcli.models.base import AnyModel
 
-Finish = Callable[[Events, Dataset], FitResult]  # runs a fit's events to their end, seen by whom they concern
+MAX_COPIED_BYTES = 1 << 26  # of a table's numbers, which each process that fits a candidate has a copy of
+MIN_SPLIT_BYTES = 1 << 21  # of a table from which the processes of one fit serve as well as those of several
+
+# Runs a fit's events to their end, seen by whom they concern: its result, and what is to be said of it.
+Finish = Callable[[Events, Dataset], tuple[FitResult, Sequence[str]]]
+Begun = Callable[["CandidateFit", int, int], object]  # hears which fit begins, as which of all, and how many are done
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What is left of a fit: its document or why there is none, and what goes on from it; a process can send it."""
+
+    document: FitDocument | None = None
+    reason: str | None = None
+    model: AnyModel | None = None  # in working coordinates
+    ledger: Sequence[Run] = ()
+    said: Sequence[str] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,33 +48,44 @@ class CandidateFit:
     settings: Settings
     dataset: Callable[[], Dataset]  # raises EmcliError where the data are not such as the settings need
     finish: Finish
+    tell: Callable[[str], object]  # says something of the fit
 
-    def run(self) -> Candidate:
-        """Its fit; where there is none, the reason. Raises EmcliError for what is wrong with the command."""
+    def run(self, jobs: int | None) -> Fitted:
+        """Its fit by so many processes; where there is none, the reason. Raises EmcliError for a wrong command."""
+        settings = replace(self.settings, search=replace(self.settings.search, jobs=jobs))
         try:
             data = self.dataset()
-            return self._finished(fit(self.kind, data, self.settings), data)
+            return self._finished(fit(self.kind, data, settings), data)
         except EmcliError as error:
             if error.exit_code not in (Exit.DATA, Exit.NO_FIT):
                 raise
-            return Candidate(self.name, self._kind(), reason=error.problems[0].what)
+            return Fitted(reason=error.problems[0].what)
+
+    def candidate(self, fitted: Fitted) -> Candidate:
+        """The candidate that the fit makes, after what is to be said of it."""
+        for line in fitted.said:
+            self.tell(line)
+        if fitted.model is None:
+            return Candidate(self.name, self._kind(), reason=fitted.reason)
+        return Candidate(
+            self.name,
+            self._kind(),
+            fitted.document,
+            fit_settings=self.settings,
+            labels=partial(self._labels, fitted.model),
+            again=partial(self._again, fitted.ledger),
+            data=self.dataset,
+        )
 
     def _again(self, before: Sequence[Run], origin: str, begin: Begin) -> Candidate:
         """Go on with one more start, from the model that `begin` gives."""
         data = self.dataset()
-        return self._finished(continued(self.kind, data, self.settings, before, origin, begin), data)
+        return self.candidate(self._finished(continued(self.kind, data, self.settings, before, origin, begin), data))
 
-    def _finished(self, events: Events, data: Dataset) -> Candidate:
-        result = self.finish(events, data)
-        return Candidate(
-            self.name,
-            self._kind(),
-            document(result),
-            fit_settings=self.settings,
-            labels=partial(self._labels, result.model),
-            again=partial(self._again, result.ledger),
-            data=self.dataset,
-        )
+    def _finished(self, events: Events, data: Dataset) -> Fitted:
+        result, said = self.finish(events, data)
+        ledger = [replace(run, known=None) for run in result.ledger]  # what is known of a run holds the rows
+        return Fitted(document(result), None, result.model, ledger, said)
 
     def _kind(self) -> Kind:
         settings = self.settings.model
@@ -72,3 +102,45 @@ class CandidateFit:
             return None
         data = self.dataset()
         return Labels(assignments(model, data.rows, self.settings.search.jobs), data.row_weights)
+
+
+def processes(fits: Sequence[CandidateFit], size: int | None, jobs: int | None) -> int:
+    """How many fits are made side by side, each in a process, of a table of so many bytes; None: it is elsewhere.
+
+    One where copies of the table would take much memory, and where a large table's few fits would leave cores idle.
+    """
+    cores = usable_cores(jobs)
+    count = min(cores, len(fits))
+    if size is None or size * count > MAX_COPIED_BYTES or not can_fork():
+        return 1
+    return count if count == cores or size < MIN_SPLIT_BYTES else 1
+
+
+def fit_one_by_one(fits: Sequence[CandidateFit], begun: Begun) -> Iterator[Candidate]:
+    """Each candidate when its fit ends, which has all processes."""
+    for i, each in enumerate(fits):
+        begun(each, i, i)
+        yield each.candidate(each.run(each.settings.search.jobs))
+
+
+def fit_side_by_side(fits: Sequence[CandidateFit], count: int, begun: Begun) -> Iterator[Candidate]:
+    """The same candidates in the same order, fitted by `count` processes; the largest first, so that none comes late.
+
+    `begun` hears of the fits of this process.
+    """
+    order = sorted(range(len(fits)), key=lambda i: -fits[i].settings.model.k)
+
+    def run(turn: int) -> Fitted | EmcliError:
+        begun(fits[order[turn]], turn, max(0, turn + 1 - count))
+        try:
+            return fits[order[turn]].run(1)
+        except EmcliError as error:  # of several the first in the order asked for is raised
+            return error
+
+    with process_map(count) as mapper:
+        made = dict(zip(order, mapper(call, [run] * len(fits), range(len(fits))), strict=True))
+    for i, each in enumerate(fits):
+        found = made[i]
+        if isinstance(found, EmcliError):
+            raise found
+        yield each.candidate(found)

@@ -20,6 +20,7 @@ from emcli.types import Mapper
 
 Item = tuple[object, ...]  # arguments of one call
 Result = TypeVar("Result")
+PR_SET_PDEATHSIG = 1  # prctl(2)
 MAX_TURNS = 1 << 11  # numbers of two bytes that a pipe holds, be it of one page
 
 
@@ -50,6 +51,7 @@ class WorkerPool:
         self.items, self.count = items, min(count, len(items))
         self.turns: tuple[int, int] | None = None  # a pipe: unlike a lock, it goes on when a reader is killed
         self.workers: list[Worker] = []
+        self._parent = os.getpid()
         self._take_back = signals.on_signal(self._kill)
         try:
             if not sticky and len(items) <= MAX_TURNS:
@@ -123,8 +125,9 @@ class WorkerPool:
             given.close()
 
     def _serve(self, number: int, requests: IO[bytes], answers: IO[bytes], inherited: Sequence[IO[bytes]]) -> NoReturn:
-        """Answer requests until the parent's end of the pipe closes, at the latest with the parent's end."""
+        """Answer requests until the parent's end of the pipe closes, or the parent ends, be it in the middle of one."""
         try:
+            self._end_with_parent()
             for other in inherited:
                 other.close()  # else the parent's ends would stay open here
             while True:
@@ -139,6 +142,15 @@ class WorkerPool:
                 answers.flush()
         finally:
             os._exit(0)  # nothing of the parent's is to be cleaned up, or said, here
+
+    def _end_with_parent(self) -> None:
+        """Have the system kill this worker as soon as its parent ends, where it can."""
+        from ctypes import CDLL
+
+        with suppress(OSError, AttributeError):
+            CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != self._parent:  # it has ended before
+            os._exit(0)
 
     def _work(self, function: Callable[..., Result], number: int) -> tuple[dict[int, Result], dict[int, Exception]]:
         """Call the function for this process's share of the items; results and failures by item."""

@@ -35,6 +35,7 @@ class Progress:
     def __init__(self, stream: IO[str], quiet: bool = False):
         self._stream = stream
         self._wanted = not quiet and is_terminal(stream) and not is_dumb()
+        self._process = os.getpid()  # one forked from it, which works on a part, has no line to draw
         self._begun = self._said = time.monotonic()
         self._next = self._begun + FIRST_AFTER_SECONDS
         self._lock, self._stop, self._is_drawn = RLock(), Flag(), False
@@ -58,7 +59,7 @@ class Progress:
     @property
     def due(self) -> bool:
         """Is it time to draw again? Ask before making a costly text."""
-        return self._wanted and time.monotonic() >= self._next
+        return self._wanted and os.getpid() == self._process and time.monotonic() >= self._next
 
     @property
     def elapsed(self) -> float:

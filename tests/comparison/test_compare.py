@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from conftest import REFERENCE, ROOT, SAMPLES, fit, reference, run
+
+from emcli.comparison import candidates
 
 WAITING = REFERENCE / "data" / "faithful_waiting.csv"
 
@@ -46,6 +50,45 @@ def test_waiting_has_two_components_of_one_variance_and_no_twin_rows() -> None:
     found = document["groups"][0]["candidates"]
     assert (found[0]["k"], found[0]["covariance"]) == (2, "tied")
     assert {row["covariance"] for row in found} == {"full", "tied"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("gmm", SAMPLES / "faithful.csv", "-k", "1-3,300", "--covariance", "full,diag", "--restarts", 2),
+        ("blobs", "-k", "2-3", "--restarts", 2),
+        ("coins", SAMPLES / "thumbtacks.csv", "--tosses", "n", "--row-weights", "freq", "-k", "1-3", "--restarts", 3),
+    ],
+    ids=lambda words: str(words[0]),
+)
+def test_fits_side_by_side_are_the_same_as_one_after_another(words: tuple[Any, ...]) -> None:
+    one, *others = (run("compare", *words, "--json", "-v", "--jobs", jobs, process=False) for jobs in (1, 2, 5))
+    assert one.returncode == 0
+    for other in others:
+        assert (other.stdout, other.stderr) == (one.stdout, one.stderr)
+
+
+def test_of_wrong_candidates_the_first_asked_for_is_named_however_many_are_fitted_at_a_time(tmp_path: Path) -> None:
+    start = tmp_path / "start.yaml"
+    start.write_text("centroids: [[1, 60], [2, 70], [4, 80]]\n")
+    words = ("compare", "kmeans", SAMPLES / "faithful.csv", "-k", "3,2,4", "--start", start)
+    one, two = (run(*words, "--jobs", jobs, process=False) for jobs in (1, 2))
+    assert one.returncode == two.returncode == 2 and "2" in one.stderr
+    assert one.stderr == two.stderr
+
+
+def test_a_worker_that_is_killed_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    parent, settled = os.getpid(), candidates.CandidateFit.run
+
+    def killed(self: candidates.CandidateFit, jobs: int | None) -> candidates.Fitted:
+        if os.getpid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return settled(self, jobs)
+
+    monkeypatch.setattr(candidates.CandidateFit, "run", killed)
+    done = run("compare", "gmm", SAMPLES / "faithful.csv", "-k", "1-9", "--restarts", 1, "--jobs", 2, process=False)
+    assert done.returncode == 3 and done.stdout == ""
+    assert "ended from outside" in done.stderr and "--jobs 1" in done.stderr
 
 
 def test_thumbtacks_have_two_coins() -> None:

@@ -142,19 +142,24 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("number", "everyone"),
+    ("command", "number", "everyone"),
     [
-        (signal.SIGINT, True),
-        (signal.SIGTERM, False),
-        (signal.SIGKILL, False),
-        pytest.param(signal.SIGINT, False, marks=pytest.mark.slow),
-        pytest.param(signal.SIGTERM, True, marks=pytest.mark.slow),
-        pytest.param(signal.SIGKILL, True, marks=pytest.mark.slow),
+        ("fit gmm x.csv -k 9", signal.SIGINT, True),
+        ("fit gmm x.csv -k 9", signal.SIGTERM, False),
+        ("fit gmm x.csv -k 9", signal.SIGKILL, False),
+        ("compare gmm x.csv -k 8-9", signal.SIGINT, True),
+        ("compare gmm x.csv -k 8-9", signal.SIGKILL, False),
+        pytest.param("fit gmm x.csv -k 9", signal.SIGINT, False, marks=pytest.mark.slow),
+        pytest.param("fit gmm x.csv -k 9", signal.SIGTERM, True, marks=pytest.mark.slow),
+        pytest.param("fit gmm x.csv -k 9", signal.SIGKILL, True, marks=pytest.mark.slow),
+        pytest.param("compare gmm x.csv -k 8-9", signal.SIGTERM, False, marks=pytest.mark.slow),
     ],
 )
-def test_whatever_ends_the_program_no_process_is_left(number: signal.Signals, everyone: bool, large: Path) -> None:
-    """Sent to the program, or to its whole group as a terminal does."""
-    line = "fit gmm x.csv -k 9 --solver em --jobs 2 --max-iter 100000 --tol 1e-9 --restarts 1"
+def test_whatever_ends_the_program_no_process_is_left(
+    command: str, number: signal.Signals, everyone: bool, large: Path
+) -> None:
+    """Sent to the program, or to its whole group as a terminal does; a fit of a comparison takes long."""
+    line = f"{command} --solver em --jobs 2 --max-iter 100000 --tol 1e-9 --restarts 1"
     with subprocess.Popen(
         [sys.executable, "-m", "emcli", *line.split()],
         cwd=large,
