@@ -20,7 +20,7 @@ from emcli.inference.result import document
 from emcli.inference.starts import Run
 from emcli.models.base import AnyModel
 
-MAX_COPIED_BYTES = 1 << 26  # of a table's numbers, which each process that fits a candidate has a copy of
+MAX_COPIED_BYTES = 1 << 23  # of a table's numbers, of which each process that fits a candidate makes a copy
 MIN_SPLIT_BYTES = 1 << 21  # of a table from which the processes of one fit serve as well as those of several
 
 # Runs a fit's events to their end, seen by whom they concern: its result, and what is to be said of it.
@@ -111,7 +111,7 @@ def processes(fits: Sequence[CandidateFit], size: int | None, jobs: int | None) 
     """
     cores = usable_cores(jobs)
     count = min(cores, len(fits))
-    if size is None or size * count > MAX_COPIED_BYTES or not can_fork():
+    if size is None or size > MAX_COPIED_BYTES or not can_fork():
         return 1
     return count if count == cores or size < MIN_SPLIT_BYTES else 1
 

@@ -68,6 +68,23 @@ def test_fits_side_by_side_are_the_same_as_one_after_another(words: tuple[Any, .
         assert (other.stdout, other.stderr) == (one.stdout, one.stderr)
 
 
+@pytest.mark.parametrize(
+    ("fits", "size", "jobs", "expected"),
+    [
+        (5, 1 << 20, 4, 4),
+        (5, 1 << 22, 4, 4),
+        (2, 1 << 20, 4, 2),
+        (2, 1 << 22, 4, 1),  # each of the two by four processes
+        (5, 1 << 24, 4, 1),  # four copies would take much memory
+        (5, None, 4, 1),  # on a cluster
+        (5, 1 << 20, 1, 1),
+    ],
+)
+def test_several_are_fitted_at_a_time_where_that_pays(fits: int, size: int | None, jobs: int, expected: int) -> None:
+    each = candidates.CandidateFit("", None, None, None, None, None)  # type: ignore[arg-type]
+    assert candidates.processes([each] * fits, size, jobs) == expected
+
+
 def test_of_wrong_candidates_the_first_asked_for_is_named_however_many_are_fitted_at_a_time(tmp_path: Path) -> None:
     start = tmp_path / "start.yaml"
     start.write_text("centroids: [[1, 60], [2, 70], [4, 80]]\n")
