@@ -12,7 +12,7 @@ DATA, LAST = "data", "last"
 MOST_MOMENTS = 100  # in one list
 MAX_ROWS = 1000  # likewise
 Moment = int | str  # an iteration, DATA or LAST
-PART = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
+PART = r"([0-9]{1,9})(?:-([0-9]{1,9}))?"
 
 
 def moments(text: str, data: bool = True) -> tuple[Moment, ...]:
@@ -20,7 +20,7 @@ def moments(text: str, data: bool = True) -> tuple[Moment, ...]:
     words = (DATA, LAST) if data else (LAST,)
     found: dict[Moment, None] = {}
     for part in (part.strip() for part in text.split(",")):
-        ends = PART.fullmatch(part)
+        ends = re.fullmatch(PART, part)
         if part in words:
             found[part] = None
         elif ends is None:
@@ -72,7 +72,7 @@ def chosen_rows(text: str) -> list[int]:
     """Row numbers from 1, in the order typed, each once. Raises EmcliError (exit 2)."""
     found: dict[int, None] = {}
     for part in text.split(","):
-        ends = PART.fullmatch(part.strip())
+        ends = re.fullmatch(PART, part.strip())
         low, high = (int(ends[1]), int(ends[2] or ends[1])) if ends else (0, 0)
         if not 0 < low <= high:
             what = f"'--rows' must list numbers of rows from 1, such as 1,2,8 or 1-5, got {quoted(text)}"

@@ -13,12 +13,12 @@ from emcli.errors import Problem, quoted, suggestion
 
 Values = dict[str, list[object]]  # key -> the values of a setting; several in a grid
 
-RANGE = re.compile("([0-9]{1,9})-([0-9]{1,9})")
+RANGE = "([0-9]{1,9})-([0-9]{1,9})"
 
 
 def components(value: object) -> list[object]:
     """The numbers of components that one entry of a grid stands for: 3, or 1-6."""
-    ends = RANGE.fullmatch(value) if isinstance(value, str) else None
+    ends = re.fullmatch(RANGE, value) if isinstance(value, str) else None
     if ends is None:
         return [CHECKS["k"](value)]
     low, high = int(ends[1]), int(ends[2])
@@ -33,7 +33,7 @@ GRID: dict[str, Parser[object]] = {"k": components, **{key: CHECKS[key] for key 
 
 def is_list(key: str, text: str) -> bool:
     """Does a text stand for several values of a setting: 1,3 or 1-6?"""
-    return key in GRID and ("," in text or (key == "k" and RANGE.fullmatch(text) is not None))
+    return key in GRID and ("," in text or (key == "k" and re.fullmatch(RANGE, text) is not None))
 
 
 @dataclass(frozen=True, eq=False)

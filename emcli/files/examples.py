@@ -13,7 +13,7 @@ from emcli.files.inputs import reason
 
 EXPERIMENTS, DATA_SETS = "configs", "sample_data"  # folders of the repository, packaged as emcli/examples
 ABOUT = os.path.join(DATA_SETS, "README.md")
-ROW = re.compile(r"\| `(\w+)\.csv` \| (.*?) \| (.*?) \|")
+ROW = r"\| `(\w+)\.csv` \| (.*?) \| (.*?) \|"
 
 
 class Example(NamedTuple):
@@ -72,7 +72,7 @@ def experiments() -> dict[str, Example]:
 def data_sets() -> dict[str, Example]:
     """The data sets by name, described by the table beside them; those that an experiment draws are its own."""
     with open(os.path.join(home(), ABOUT), encoding="utf-8") as file:
-        about = {name: f"{_sentence(text)} ({rows} rows)" for name, rows, text in ROW.findall(file.read())}
+        about = {name: f"{_sentence(text)} ({rows} rows)" for name, rows, text in re.findall(ROW, file.read())}
     drawn = {name: f"the rows of the experiment {name}" for name in names()}
     return {
         name: Example(os.path.join(home(), DATA_SETS, f"{name}.csv"), (about | drawn)[name])

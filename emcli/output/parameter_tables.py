@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from emcli.errors import escaped
-from emcli.inference.bootstrap import LEVELS
 from emcli.inference.fit_result import FitResult
 from emcli.models.plain_values import Count, Titled
 from emcli.output.numbers import NOISE, Value, number, numbers
@@ -54,6 +53,8 @@ def errors(result: FitResult) -> Errors | None:
     made = result.bootstrap
     if made is None or made.refused:
         return None
+    from emcli.inference.bootstrap import LEVELS
+
     tables = [result.kind.table(each, result.data.columns, result.data.rows.total) for each in made.parameters]
     cells = np.array([[column for _, column in each] for each in tables], dtype=np.float64)  # (replicates, columns, k)
     ends = np.quantile(cells, LEVELS, axis=0)

@@ -12,7 +12,7 @@ ANIMATIONS = ("gif", "html")
 MANY_PANELS = 12
 INCHES, DPIS = (1.5, 60.0), (20, 1200)  # the least and the most
 MOST_PIXELS = 50_000_000
-SIZE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)x([0-9]{1,6}(?:\.[0-9]{1,6})?)(in|px)?")
+SIZE = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)x([0-9]{1,6}(?:\.[0-9]{1,6})?)(in|px)?"
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Form:
             raise EmcliError(Exit.USAGE, f"'--dpi' must be an integer from {DPIS[0]} to {DPIS[1]}, got '{fine}'")
         if size is None:
             return cls(None, dpi)
-        found = SIZE.fullmatch(size)
+        found = re.fullmatch(SIZE, size)
         if found is None:
             what = f"'--size' must be WIDTHxHEIGHT in inches, such as 9x6, or 1200x800px, got {quoted(size)}"
             raise EmcliError(Exit.USAGE, what)
