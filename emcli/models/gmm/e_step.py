@@ -18,9 +18,7 @@ MIN_CHUNK_ROWS = 5_000  # NumPy broadcasts over fewer than 4,100 rows twice as s
 MAX_CHUNK_NUMBERS = 1_048_576  # numbers in one buffer of MIN_CHUNK_ROWS; with more, chunks have fewer rows
 MIN_RELATIVE_ROWS = 4096  # from which it pays to make densities relative to one component's, and to multiply them
 MAX_RELATIVE_EXPONENT = 64.0  # of that component: MIN_RELATIVE_ROWS ** 0.5, so that the score's tolerance covers it
-LOG_GROUP = (
-    15  # densities between 1e-19 and 1e19 multiplied before the logarithm, and one more: within a double's range
-)
+LOG_GROUP = 15  # densities between 1e-19 and 1e19 in a product, at most 16 of them, within a double's range
 MIN_DENSITY = 1e-150  # of a row, relative to the highest peak; below it the log-sum-exp of `normalise` is used
 
 _buffers = threading.local()  # each thread reuses its buffers: fresh pages cost as much as the arithmetic

@@ -27,6 +27,7 @@ MIN_DUE_SHARE = 0.7  # share of rows due from which all rows are assigned anew
 MIN_COPY_DIMENSIONS = 8  # dimensions from which a float32 copy of the rows is kept
 MAX_ROWS_AT_ONCE = 1000  # rows up to which all their columns are summed in one call
 SAMPLE_STRIDE = 16  # every 16th row is in the sample that decides whether some centroids are called fast
+BELOW_ONE = np.float32(1 - 2.0**-22)  # by which a float32 sum of terms from 0 on is at most the exact one
 FLOAT32_SUM_ERROR = np.float32(2.0**-21)  # relative rounding error of a few float32 sums
 
 
@@ -187,7 +188,7 @@ def assign_due(
         new[close], gaps[close], distances[close] = nearest_exact(arrays.take_columns(part.rows, at), screen.centroids)
     gaps += np.take(np.nextafter(drift.shrunk.astype(np.float32), np.float32(-np.inf)), new)
     where: slice | IndexArray = slice(None) if everything else due
-    np.nextafter(gaps, np.float32(-np.inf), out=gaps)
+    gaps *= BELOW_ONE
     part.valid_until[where] = gaps
     if part.distances is not None:
         distances -= np.take(drift.moved.astype(np.float32), new)
