@@ -17,7 +17,7 @@ from emcli.inference.assignments import assignments
 from emcli.inference.fit import Events, continued, fit
 from emcli.inference.fit_result import FitResult
 from emcli.inference.result import document
-from emcli.inference.starts import Run
+from emcli.inference.runs import Run
 from emcli.models.base import AnyModel
 
 MAX_COPIED_BYTES = 1 << 23  # of a table's numbers, of which each process that fits a candidate makes a copy

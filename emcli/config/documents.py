@@ -144,7 +144,7 @@ RunDocument = TypedDict(
         "start": Count,
         "kind": NotRequired[Text],
         "from": NotRequired[Count],
-        "status": Annotated[str, one_of(("converged", "max_iter", "degenerate", "screened"))],
+        "status": Annotated[str, one_of(("converged", "max_iter", "degenerate", "screened", "behind"))],
         "iterations": Count,
         "origin": NotRequired[Text],
         "sample": NotRequired[SampleDocument],

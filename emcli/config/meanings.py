@@ -71,7 +71,7 @@ MEANINGS: dict[type, dict[str, str]] = {
         "start": "number of the entry, from 1",
         "kind": "how its start values were drawn, or which move it is",
         "from": "a move: number of the entry whose optimum it left",
-        "status": "how it ended; screened: judged on a sample and not taken further",
+        "status": "how it ended; screened: not taken beyond a sample; behind: given up, it could not become the best",
         "iterations": "how many it took",
         "origin": "name of the fit of fewer components that it began at",
         "sample": "what it was judged by, where it was screened",

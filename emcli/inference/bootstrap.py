@@ -15,8 +15,8 @@ from emcli.errors import EmcliError, Exit, FitWarning, Problem
 from emcli.inference.agreement import match_components, reorder
 from emcli.inference.diagnostics import best_run
 from emcli.inference.fit_result import FitResult
+from emcli.inference.runs import Run
 from emcli.inference.search.search import Search
-from emcli.inference.starts import Run
 from emcli.models.base import AnyModel
 from emcli.types import JSON, Array, IndexArray
 

@@ -15,6 +15,8 @@ from emcli.types import Array
 MAX_WEIGHT_CHANGE = 0.01  # a mixing weight that changes by more than this a step has not converged
 MIN_ROWS_ALIVE = 1e-6  # rows, below which a component that loses rows has died
 TEST_EVERY = 50  # iterations between tests of the score decrement
+MOST_AHEAD = 20.0  # times what a Newton step is expected to gain, that a fit may still gain
+PATIENCE = 500  # iterations of EM before it is judged by what it may still gain
 CONFIRMATIONS = 5  # successive gains below rounding, or projections below tol, that end a fit
 
 
@@ -25,8 +27,8 @@ class LikelihoodDecreased(Exception):
 class Termination(NamedTuple):
     """How a fit ended."""
 
-    status: str  # converged | max_iter
-    stop: str  # projected | rounding | assignments | max_iter
+    status: str  # converged | max_iter | behind
+    stop: str  # projected | rounding | assignments | max_iter | behind
     decrement: float | None  # nats left to gain, by the score decrement; None where it is not computed
 
 
@@ -48,13 +50,18 @@ def check_monotone(steps: Iterable[Step]) -> Iterator[Step]:
 
 
 def converge(
-    steps: Iterable[Step], tol: float, max_iter: int, remaining: Callable[[AnyModel], float] | None
+    steps: Iterable[Step],
+    tol: float,
+    max_iter: int,
+    remaining: Callable[[AnyModel], float] | None,
+    beat: float = -np.inf,
 ) -> Generator[Step, None, Termination]:
     """Pass the steps through until no more than `tol` nats are left to gain; return how the fit ended.
 
     `remaining` gives the score decrement of a model. It is asked when Aitken's projection g₁² / (g₀ - g₁ - η) of the
-    last two gains first falls below `tol`, and every 50 iterations; without it (where it would cost too much) the
-    projection must hold five times in a row. A stream that ends by itself has no gain but rounding left.
+    last two gains first falls below `tol`, and every 50 iterations, or as soon as the solver expects no more than `tol`
+    of its next step. Without it (where it would cost too much) the projection must hold five times in a row. A stream
+    that ends by itself has no gain but rounding left. `beat`: a score; a fit that can no longer reach it ends.
     """
     before: Step | None = None
     last_gain = np.inf
@@ -65,10 +72,14 @@ def converge(
             gain, noise = step.score - before.score, rounding_error(step)
             hidden = hidden + 1 if gain <= noise else 0
             curb = last_gain - gain - noise
-            small = small + 1 if hidden or (curb > 0 and gain * gain < tol * curb) else 0
+            projected = curb > 0 and gain * gain < tol * curb if step.ahead is None else step.ahead < tol
+            small = small + 1 if hidden or projected else 0
+            if _is_behind(step, gain, iteration, max_iter, beat):
+                return Termination("behind", "behind", None)
             calm = _drift(before.model.weights, step.model.weights, step.weight) <= MAX_WEIGHT_CHANGE
             last_gain = gain
-            if calm and remaining and (1 in (small, hidden) or hidden >= CONFIRMATIONS or iteration % TEST_EVERY == 0):
+            asked = iteration % TEST_EVERY == 0 if step.ahead is None else small
+            if calm and remaining and (1 in (small, hidden) or hidden >= CONFIRMATIONS or asked):
                 decrement = remaining(step.model)
                 if decrement < tol:
                     return Termination("converged", "projected", decrement)
@@ -95,6 +106,17 @@ def until_fixed_point(steps: Iterable[Step], max_iter: int) -> Generator[Step, N
         if iteration >= max_iter:
             return Termination("max_iter", "max_iter", None)
     return Termination("converged", "assignments", None)
+
+
+def _is_behind(step: Step, gain: float, iteration: int, max_iter: int, beat: float) -> bool:
+    """Is a score to beat out of reach?
+
+    It is where MOST_AHEAD times what the solver expects of its next step falls short of it; and for EM, which expects
+    nothing and may stand on a plateau at first, where the last gain in each iteration that is left would.
+    """
+    if step.ahead is not None:
+        return step.score + MOST_AHEAD * step.ahead < beat
+    return iteration >= PATIENCE and step.score + (max_iter - iteration) * gain < beat
 
 
 def _drift(before: Array, after: Array, total: float) -> float:

@@ -12,7 +12,8 @@ from emcli.data.rows import Rows
 from emcli.errors import FitWarning
 from emcli.inference.information import FLAT, Information, InformationCache, information
 from emcli.inference.newton import higher_beside
-from emcli.inference.search.search import (
+from emcli.inference.runs import Run
+from emcli.inference.search.optima import (
     SAME_OPTIMUM_INERTIA_SHARE,
     drawn_starts,
     margin,
@@ -21,7 +22,7 @@ from emcli.inference.search.search import (
     same_optimum,
     set_aside,
 )
-from emcli.inference.starts import EXACT, Run
+from emcli.inference.starts import EXACT
 from emcli.models.base import AnyModel, Degenerate
 from emcli.models.complete_data import AnyCompleteDataModel
 from emcli.models.em import pooled_e_step

@@ -30,9 +30,11 @@ from emcli.inference.diagnostics import (
 from emcli.inference.fit_result import FitResult
 from emcli.inference.information import InformationCache
 from emcli.inference.newton import polish
-from emcli.inference.search.screening import is_screened, screen
-from emcli.inference.search.search import FIRST_STARTS, NESTED, Event, Search, Searching, roots_of_best, same_optimum
-from emcli.inference.starts import EXACT, IterationEvent, Run, information_is_affordable, one_component
+from emcli.inference.runs import IterationEvent, Run, information_is_affordable
+from emcli.inference.search.optima import NESTED, roots_of_best, same_optimum
+from emcli.inference.search.screening import finish, is_screened, screen
+from emcli.inference.search.search import FIRST_STARTS, Event, Search, Searching
+from emcli.inference.starts import EXACT, one_component
 from emcli.models.base import AnyModel, Stats
 from emcli.models.complete_data import CompleteDataModel
 from emcli.models.em import pooled_e_step
@@ -78,13 +80,7 @@ def _searched(search: Search, exact: AnyModel | None) -> Searching:
         return
     if is_screened(search.kind, rows, search.settings, asked):
         found = screen(search.kind, rows, search.settings, asked, fixed=not automatic)
-        search.moves = found.moves
-        for run in found.ledger:
-            if run.status == "running":
-                yield from search.run(run, found.resumed.get(run.start))
-            else:
-                search.ledger.append(run)
-                yield run
+        yield from finish(search, found)
     elif automatic:
         yield from search.automatic()
         search.search_fewer()

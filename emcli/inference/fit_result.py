@@ -13,7 +13,7 @@ from emcli.data.dataset import Dataset
 from emcli.errors import FitWarning
 from emcli.inference.assignments import Labels, assignments
 from emcli.inference.diagnostics import reached
-from emcli.inference.starts import Run
+from emcli.inference.runs import Run
 from emcli.models.base import AnyModel, Measures
 from emcli.models.plain_values import Parameters
 from emcli.types import JSON, Array

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial, reduce
 from operator import add
 from typing import NamedTuple, Self
 
 import numpy as np
 
-from emcli.data.rows import batch_chunks
+from emcli.data.rows import Rows, batch_chunks
 from emcli.models.base import AnyModel
 from emcli.models.complete_data import AnyCompleteDataModel, CompleteData, CompleteDataModel
+from emcli.models.em import pooled_e_step
 from emcli.types import Array, Batch, Mapper
 
-CHUNK_SCORES = 1 << 19  # scores of a chunk of rows that fit in the cache of a core
+CHUNK_SCORES = 1 << 18  # scores of a chunk of rows that fit in the cache of a core
 MIN_CHUNK_ROWS = 4096  # from which the calls of NumPy cost little
-MAX_STEP = 0.5  # of a natural parameter in one Newton step
+MAX_STEP = 0.5  # of a natural parameter in one Newton step: about half an sd of a component
+RISE = 3.0  # of the least curvature, where a step would be longer
 FLAT = 1e-7  # share of the complete-data information; a curvature below it may be rounding error
 MIN_COMPLETE_EIGENVALUE = 1e-12  # of the complete-data information in units of each parameter's own
 MIN_EMPIRICAL_SHARE = 1e-6  # of a parameter's complete-data information, below which the empirical one says nothing
@@ -71,6 +73,10 @@ class Information:
     def __add__(self, other: Information) -> Information:
         return Information(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
+    def times(self, factor: float) -> Information:
+        """Of so many times as many rows alike."""
+        return Information(*(getattr(self, f.name) * factor for f in fields(self)))
+
     def decrement(self) -> float:
         """The gain of log-likelihood to expect from one more Newton step: ½ sᵀ I⁻¹ s, free of units.
 
@@ -88,15 +94,19 @@ class Information:
         kept = values > 1e-13 * len(values)
         return float(0.5 * np.sum(along[kept] ** 2 / values[kept]))
 
-    def ascent(self) -> tuple[Array, float]:
-        """A Newton step (p,) with all curvatures made positive, and the rise that the slope predicts for it.
+    def inverse(self, gradient: Array, floor: float) -> Array:
+        """The inverse of the observed information (p, p) with its curvatures made positive, and no less than a floor.
 
-        No parameter moves by more than MAX_STEP, which is about half an sd of a component.
+        The floor, a share of the complete-data information, rises until no parameter would move by more than MAX_STEP.
         """
-        values, directions, slopes = self.curvatures
-        step = directions @ (slopes / np.maximum(np.abs(values), FLAT))
-        step *= min(1.0, MAX_STEP / max(float(np.abs(step).max(initial=0.0)), 1e-300))
-        return step, float(step @ self.score)
+        values, directions, _ = self.curvatures
+        slopes = gradient @ directions
+        while True:
+            curbed = np.maximum(np.abs(values), floor)
+            step = directions @ (slopes / curbed)
+            if floor >= 1.0 or np.abs(step).max(initial=0.0) <= MAX_STEP:
+                return (directions / curbed) @ directions.T
+            floor *= RISE
 
     @cached_property
     def curvatures(self) -> Curvatures:
@@ -180,3 +190,25 @@ class InformationCache:
     def decrement(self, model: AnyModel) -> float:
         """The gain of log-likelihood to expect from one more Newton step."""
         return self.at(model).decrement()
+
+
+class SampledInformation(InformationCache):
+    """What a sample of the rows says of the information of them all; the slopes are those of all rows."""
+
+    def __init__(self, sample: Rows, rows: Rows, map: Mapper = map) -> None:
+        super().__init__(rows.batches(), map)
+        self._sample, self._factor = sample.batches(), rows.total / sample.total
+
+    def at(self, model: AnyModel) -> Information:
+        """The information at a model, and the slopes where its E-step says them."""
+        found = self.kept(model)
+        if found is None:
+            assert isinstance(model, CompleteDataModel)
+            slopes = model.gradient(pooled_e_step(model, self._batches, self._map))
+            found = replace(self.matrices(model), **({} if slopes is None else {"score": slopes}))
+            self._last = model, found
+        return found
+
+    def matrices(self, model: AnyCompleteDataModel) -> Information:
+        """The information at a model; its slopes are the sample's."""
+        return information(model, self._sample).times(self._factor)

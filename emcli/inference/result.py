@@ -25,7 +25,7 @@ from emcli.types import JSON
 
 if TYPE_CHECKING:
     from emcli.inference.fit_result import FitResult
-    from emcli.inference.starts import Run
+    from emcli.inference.runs import Run
 
 
 def document(result: FitResult) -> FitDocument:
@@ -114,7 +114,7 @@ def _run(result: FitResult, run: Run) -> RunDocument:
         found["log_likelihood"], inertia = measures
         if inertia is not None:
             found["inertia"] = inertia
-    elif run.status != "screened" and run.reason is not None:
+    elif run.reason is not None:
         found["reason"] = run.reason
     return in_order(RunDocument, found)
 

@@ -37,6 +37,13 @@ class CompleteDataModel(Model[S]):
     def moved(self, step: Array) -> Self:
         """The model after a step (p,) in the parameters of `complete`. Raises Degenerate for an impossible one."""
 
+    def gradient(self, stats: S) -> Array | None:
+        """The slopes (p,) of the log-likelihood in the parameters of `complete`, from an E-step at this model.
+
+        None where its statistics do not say them.
+        """
+        return None
+
     def inward(self, e_step: Callable[[Self], S]) -> Sequence[Iterator[Self]]:
         """Ways off the boundary of the parameters along which the likelihood rises, each from near to far.
 

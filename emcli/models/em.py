@@ -21,6 +21,7 @@ class Step(NamedTuple):
     weight: float
     squares: float = 0.0  # as in `Stats`
     kind: str = "em"  # em | newton | escape | boundary | polish
+    ahead: float | None = None  # nats that the next step may bring, where its solver knows them
 
 
 def em(model: AnyModel, batches: Sequence[Batch], map: Mapper = map) -> Iterator[Step]:

@@ -1,4 +1,4 @@
-"""Responsibilities from joint log-densities, without underflow; and mixing weights after a Newton step."""
+"""Responsibilities from joint log-densities, without underflow; mixing weights in a Newton step."""
 
 from __future__ import annotations
 
@@ -39,3 +39,9 @@ def tilted(weights: Array, step: Array) -> Array:
     lifted: Array = weights * np.exp(np.append(step, 0.0) - max(0.0, step.max(initial=0.0)))
     lifted /= lifted.sum()
     return lifted
+
+
+def weight_slopes(weights: Array, sizes: Array) -> Array:
+    """Slopes (k - 1,) of the log-likelihood in the log-ratios of mixing weights to the last one, from sizes (k,)."""
+    slopes: Array = (sizes - weights * sizes.sum())[:-1]
+    return slopes

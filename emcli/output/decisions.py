@@ -6,8 +6,8 @@ from collections import Counter
 
 from emcli.errors import counted
 from emcli.inference.fit_result import FitResult
-from emcli.inference.search.search import drawn_starts
-from emcli.inference.starts import MAX_NEWTON_PARAMETERS
+from emcli.inference.runs import MAX_NEWTON_PARAMETERS
+from emcli.inference.search.optima import drawn_starts
 from emcli.models.complete_data import CompleteDataModel
 
 

@@ -8,7 +8,7 @@ from emcli.errors import counted, escaped, listed
 from emcli.files.examples import shown
 from emcli.inference.diagnostics import optima_found_once
 from emcli.inference.fit_result import FitResult
-from emcli.inference.search.search import reached_same, same_optimum
+from emcli.inference.search.optima import reached_same, same_optimum
 from emcli.output.numbers import gain, number, scores
 from emcli.output.page import BAD, GOOD, Blocks, Grid, Line, Page
 from emcli.output.parameter_tables import covariances, parameters, true_labels

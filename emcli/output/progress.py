@@ -143,8 +143,8 @@ def time_left(done: int, total: int, elapsed: float) -> str:
 
 def fit_progress(bar: Progress, kind: type[AnyModel], rows: Rows, settings: Settings) -> Observer:
     """An observer of a fit that shows the start, its iteration and its score, and between starts the best so far."""
+    from emcli.inference.runs import IterationEvent
     from emcli.inference.search.screening import is_screened, sample_rows
-    from emcli.inference.starts import IterationEvent
 
     k, restarts = settings.model.k, settings.search.restarts
     total = restarts if isinstance(restarts, int) else 0

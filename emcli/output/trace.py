@@ -10,8 +10,8 @@ from typing import IO
 from emcli.data.rows import Rows
 from emcli.errors import EmcliError
 from emcli.inference.fit import Observer
+from emcli.inference.runs import IterationEvent, Run
 from emcli.inference.search.search import Event
-from emcli.inference.starts import IterationEvent, Run
 from emcli.models.base import AnyModel
 from emcli.output.terminal import json_for
 from emcli.types import JSON
@@ -60,7 +60,7 @@ def _end(start: Run, kind: type[AnyModel], rows: Rows, k: int) -> Line:
     line: Line = {"type": "end", "start": start.start, "status": start.status, "iterations": start.iterations}
     if not start.finished:
         line["log_likelihood"] = None
-        return line if start.status == "screened" else line | {"reason": start.reason}
+        return line if start.reason is None else line | {"reason": start.reason}
     return line | kind.measures(start.scores[-1], rows, k).document()
 
 

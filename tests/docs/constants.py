@@ -7,8 +7,8 @@ from emcli.config import experiment, saved_fit, settings
 from emcli.data import dataset, identifiers, points, scaling
 from emcli.data.table import row_problems
 from emcli.data.table.table import ReadSizes
-from emcli.inference import convergence, diagnostics, information, newton, starts
-from emcli.inference.search import screening, search, trials
+from emcli.inference import convergence, diagnostics, information, newton, runs
+from emcli.inference.search import optima, screening, search, trials
 from emcli.models.coins import mixture as coins
 from emcli.models.gmm import checks as gmm
 from emcli.models.gmm import full, spurious
@@ -53,10 +53,12 @@ def constants() -> list[Row]:
             convergence.CONFIRMATIONS,
             "steps in a row with a gain below rounding, or projected below tol, that end a fit",
         ),
-        (starts.MAX_SCORED_PARAMETERS, "parameters up to which the information is computed,"),
-        (starts.MAX_SCORED_PRODUCTS, "and rows times squared parameters up to which it is"),
+        (runs.MAX_SCORED_PARAMETERS, "parameters up to which the information is computed,"),
+        (runs.MAX_SCORED_PRODUCTS, "and rows times squared parameters up to which it is"),
+        (convergence.PATIENCE, "iterations of plain EM, from which one that cannot become the best is given up"),
         (newton.WARM_UP_STEPS, "EM steps before the first Newton step"),
-        (starts.MAX_NEWTON_PARAMETERS, "parameters up to which Newton's steps are the default"),
+        (newton.RENEWED_EVERY, "Newton steps, after which the information is computed anew"),
+        (runs.MAX_NEWTON_PARAMETERS, "parameters up to which Newton's steps are the default"),
         (information.MAX_STEP, "most that a natural parameter moves in one Newton step: about half an sd"),
         (newton.MAX_POLISH_STEPS, "Newton steps at most from the end of the best fit"),
         (search.FIRST_STARTS, "independent starts that must end with a model, with k above 1"),
@@ -64,8 +66,8 @@ def constants() -> list[Row]:
         (search.TRIES, "moves without success that end the search, and"),
         (search.TRIES_PER_PAIR, "times k² more,"),
         (search.MAX_TRIES, "but never more than this"),
-        (search.SAME_OPTIMUM_NATS, "difference of two log-likelihoods up to which they are one optimum's"),
-        (search.SAME_OPTIMUM_INERTIA_SHARE, "the same for K-means, as a share of the inertia"),
+        (optima.SAME_OPTIMUM_NATS, "difference of two log-likelihoods up to which they are one optimum's"),
+        (optima.SAME_OPTIMUM_INERTIA_SHARE, "the same for K-means, as a share of the inertia"),
         (trials.TRIAL_STEPS, "EM steps after which a move is given up or goes on"),
         (screening.MIN_SCREENED_ROWS, "rows from which starts climb on a sample first"),
         (screening.SAMPLE_ROWS, "rows of that sample, or more where there are many parameters"),

@@ -20,7 +20,7 @@ from emcli.config.resolve import available
 from emcli.data.table.cells import MISSING as MARKS
 from emcli.data.trial_columns import HEADS, TAILS, TOSSES
 from emcli.errors import Exit
-from emcli.inference import starts
+from emcli.inference import runs
 from emcli.models import MODELS, model_class
 
 from . import constants
@@ -37,7 +37,7 @@ WITHOUT_DEFAULT = {  # what it means that a setting is not given, in words
     "tosses": "named " + ", ".join(f"`{name}`" for name in TOSSES),
     "tails": "named " + " or ".join(f"`{name}`" for name in TAILS),
     "flips": "named `flips`, or the only column",
-    "solver": f"`newton`; `em` with k = 1 or more than {starts.MAX_NEWTON_PARAMETERS} parameters",
+    "solver": f"`newton`; `em` with k = 1 or more than {runs.MAX_NEWTON_PARAMETERS} parameters",
     "start": "drawn",
     "na": "the usual marks",
     "header": "detected",

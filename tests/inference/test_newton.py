@@ -17,7 +17,8 @@ from emcli.config.resolve import resolve
 from emcli.inference.convergence import LikelihoodDecreased, check_monotone, converge
 from emcli.inference.newton import newton
 from emcli.inference.result import read_start
-from emcli.inference.starts import information_if_affordable, new_run, start_model
+from emcli.inference.runs import information_if_affordable
+from emcli.inference.starts import new_run, start_model
 from emcli.models import model_class
 from emcli.models.base import Degenerate
 from emcli.models.em import pooled_e_step

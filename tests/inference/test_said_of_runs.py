@@ -9,7 +9,7 @@ import pytest
 from conftest import REFERENCE, SAMPLES, fit
 
 from emcli.inference.diagnostics import BestRun, best_run, optima_found_once, reached, run_warnings
-from emcli.inference.starts import Run
+from emcli.inference.runs import Run
 from emcli.models.base import Artefact
 from emcli.models.gmm.covariance import Full
 from emcli.models.gmm.mixture import GaussianMixture

@@ -17,9 +17,9 @@ from scipy.stats import norm
 from emcli.config.resolve import resolve
 from emcli.data.rows import Rows
 from emcli.data.scaling import Scaling
+from emcli.inference.runs import Run
 from emcli.inference.search import remembered
 from emcli.inference.search.search import Search
-from emcli.inference.starts import Run
 from emcli.models.gmm.covariance import Tied
 from emcli.models.gmm.mixture import GaussianMixture
 from emcli.models.kmeans.exchange import exchanged

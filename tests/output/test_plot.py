@@ -28,7 +28,7 @@ from emcli.inference.fit import fit as start_all
 from emcli.inference.fit import observe
 from emcli.inference.fit_result import FitResult
 from emcli.inference.result import read_start
-from emcli.inference.search.search import set_aside
+from emcli.inference.search.optima import set_aside
 from emcli.inference.truth import with_truth
 from emcli.models import MODELS, model_class
 from emcli.output.plots.figure import Panel, Picture, Series, described

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from emcli.config.settings import ModelSettings, SearchSettings
 from emcli.data.rows import Rows
-from emcli.inference.starts import Run
+from emcli.inference.runs import Run
 from emcli.models.base import AnyModel
 
 MAX_KEPT = 64  # searches

@@ -11,14 +11,17 @@ from emcli.compute.processes import call, can_fork, process_map
 from emcli.compute.threads import usable_cores
 from emcli.config.settings import ModelSettings, SearchSettings
 from emcli.data.rows import Rows
-from emcli.inference.search.search import FIRST_STARTS, Search, same_optimum, set_aside
-from emcli.inference.starts import Run, new_run
+from emcli.inference.runs import Run
+from emcli.inference.search.optima import same_optimum, set_aside
+from emcli.inference.search.search import FIRST_STARTS, Search, Searching
+from emcli.inference.starts import new_run
 from emcli.models.base import AnyModel
 
 MIN_SCREENED_ROWS = 20_000  # from which starts are screened
 SAMPLE_ROWS = 8192  # of the sample, or more where there are many parameters:
 ROWS_PER_PARAMETER = 10
-MAX_FINISHED = 3  # optima of the sample that are finished on all rows
+MAX_FINISHED = 3  # optima of the sample that are finished on all rows …
+MAX_RESUMED = 9  # … or up to this many, where all before are set aside
 MIN_PROCESS_COORDINATES = 16  # coordinates of all components from which two threads gain more than they wait
 MAX_SAMPLE_ITERATIONS = 1000  # of a start on the sample
 
@@ -27,8 +30,9 @@ MAX_SAMPLE_ITERATIONS = 1000  # of a start on the sample
 class Screened:
     """A search on a sample: its ledger, and the models with which some of its entries go on."""
 
-    ledger: list[Run]  # entries that were ruled out are marked `screened` or `degenerate`, the others `running`
-    resumed: Mapping[int, AnyModel]  # by the number of the entry
+    ledger: list[Run]  # entries are marked `screened` or `degenerate`, a given start `running`
+    resumed: Mapping[int, AnyModel]  # by the number of the entry, the most promising first
+    sample: Rows
     moves: int  # that were tried
 
 
@@ -74,23 +78,39 @@ def screen(kind: type[AnyModel], rows: Rows, settings: ModelSettings, search: Se
     return _entries(kind, there, sample, search)
 
 
+def finish(search: Search, found: Screened) -> Searching:
+    """The rest of a search with all rows: a given start, and the most promising optima of the sample.
+
+    A run that can no longer become the best ends before its optimum.
+    """
+    search.moves = found.moves
+    search.ledger += found.ledger
+    for run in [run for run in found.ledger if run.status == "running"]:
+        yield from search.finish(run)
+    for done, (number, model) in enumerate(found.resumed.items()):
+        if done >= MAX_FINISHED and any(run.finished and not set_aside(run) for run in found.ledger):
+            break
+        yield from search.finish(found.ledger[number - 1], model, found.sample)
+    yield from (run for run in found.ledger if run.status == "screened")
+
+
 def _entries(kind: type[AnyModel], there: Search, sample: Rows, search: SearchSettings) -> Screened:
     """The entries of a search on a sample, and which of them go on."""
     resumed: dict[int, AnyModel] = {}
     scores: list[float] = []
     ended = [run for run in there.ledger if run.finished and not (search.start is not None and run.start == 1)]
     for run in sorted(ended, key=lambda run: (set_aside(run), -run.scores[-1])):
-        if len(resumed) < MAX_FINISHED and not any(same_optimum(kind, run.scores[-1], score) for score in scores):
+        if len(resumed) < MAX_RESUMED and not any(same_optimum(kind, run.scores[-1], score) for score in scores):
             resumed[run.start] = run.model
             scores.append(run.scores[-1])
     ledger = []
     for run in there.ledger:
         entry = Run(run.start, run.kind, source=run.source, iterations=run.iterations, reason=run.reason)
-        entry.status = "running" if run.start in resumed else "screened" if run.finished else "degenerate"
+        entry.status = "screened" if run.finished else run.status
         if run.finished:
             entry.sampled = run.scores[-1]
             entry.sample = (sample.count, *kind.measures(run.scores[-1], sample, there.settings.k))
         if run.kind == "given":
             entry = Run(1)
         ledger.append(entry)
-    return Screened(ledger, resumed, there.moves)
+    return Screened(ledger, resumed, sample, there.moves)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
@@ -11,19 +11,12 @@ import numpy as np
 
 from emcli.config.settings import ModelSettings, SearchSettings
 from emcli.data.rows import Rows
+from emcli.inference.newton import RENEWED_EVERY
+from emcli.inference.runs import IterationEvent, Run, run_start
 from emcli.inference.search import remembered
 from emcli.inference.search.moves import Proposals
-from emcli.inference.starts import (
-    EXACT,
-    START_SAMPLE_ROWS,
-    IterationEvent,
-    Run,
-    kinds_of_starts,
-    new_run,
-    one_component,
-    run_start,
-    start_model,
-)
+from emcli.inference.search.optima import NESTED, margin, roots_of_best, run_root, same_optimum, set_aside
+from emcli.inference.starts import START_SAMPLE_ROWS, kinds_of_starts, new_run, one_component, start_model
 from emcli.models.base import AnyModel
 from emcli.types import Mapper
 
@@ -39,24 +32,10 @@ INFORMATION_WORK = 0.125  # in these, of rows x squared parameters
 STEP_WORK = 20_000  # what a step costs beside its rows x columns x components, in these
 SMALL_WORK = 120_000_000  # in the same units: what may follow the first starts where they cost little
 FOLLOWING_SHARE = 0.5  # of the first starts' work, what may follow them where they cost much
-NESTED = "nested"  # the kind of an entry that a fit of fewer components, a special case, began
-NOT_DRAWN = (EXACT, NESTED)  # kinds of entries that are no random starts
-SAME_OPTIMUM_NATS = 1e-4  # difference of two scores up to which they belong to one optimum
-SAME_OPTIMUM_INERTIA_SHARE = 1e-9  # the same for hard assignments, relative to the inertia
 
 
 Event = IterationEvent | Run
 Searching = Generator[Event, None, None]
-
-
-def same_optimum(kind: type[AnyModel], one: float, other: float) -> bool:
-    """Do two scores belong to one optimum?"""
-    return abs(one - other) <= margin(kind, max(abs(one), abs(other)))
-
-
-def margin(kind: type[AnyModel], score: float) -> float:
-    """The difference from a score up to which others belong to the same optimum."""
-    return SAME_OPTIMUM_INERTIA_SHARE * abs(score) if kind.hard else SAME_OPTIMUM_NATS
 
 
 @dataclass(eq=False)
@@ -111,16 +90,34 @@ class Search:
             done = self.made[run.start]
             self.ledger[-1] = run = done
         else:
-            make = partial(start_model, run, self.kind, self.rows, self.settings, self.search, self.smaller)
-            made = make if begin is None else lambda: begin
-            yield from run_start(run, self.rows, self.search, made, self.mapper)
+            yield from self._climb(run, begin)
+        self._account(run)
+        yield run
+
+    def finish(self, run: Run, begin: AnyModel | None = None, sample: Rows | None = None) -> Searching:
+        """Run an entry that is in the ledger, from a model at the optimum of a sample, or from its own start values."""
+        run.status = "running"
+        yield from self._climb(run, begin, sample)
+        self._account(run)
+        yield run
+
+    def _climb(self, run: Run, begin: AnyModel | None, sample: Rows | None = None) -> Searching:
+        """Run one entry. Plain EM, and a run from an optimum of a sample, end where they cannot become the best."""
+        own = partial(start_model, run, self.kind, self.rows, self.settings, self.search, self.smaller)
+        made, beat = own if begin is None else lambda: begin, -np.inf
+        if self.search.solver == "em" or sample is not None:
+            honest = (each.scores[-1] for each in self.ledger if each.finished and not set_aside(each))
+            beat = max(honest, default=beat)
+        yield from run_start(run, self.rows, self.search, made, self.mapper, sample, beat)
+
+    def _account(self, run: Run) -> None:
+        """Add up the work of a run that ended, and judge its optimum."""
         self._spend(run.iterations + 1)
         if run.last is not None and run.known is not None:  # Newton's steps and the tests of what is left to gain
-            tests = 1 + run.steps.count("newton")
+            tests = 1 + run.steps.count("newton") / RENEWED_EVERY
             self._work += INFORMATION_WORK * tests * self.rows.count * run.last.parameters_count**2
         if run.finished and not run.is_start:
             run.artefact = run.model.artefact(self.rows, self.mapper)
-        yield run
 
     def nested(self) -> Searching:
         """A start from the best smaller mixture, where that is higher than the best that was found.
@@ -264,37 +261,6 @@ class Search:
         return any(same_optimum(self.kind, run.scores[-1], other.scores[-1]) for other in done)
 
 
-def set_aside(run: Run) -> bool:
-    """Does its optimum rest on a component that chance explains?"""
-    return run.artefact is not None and run.artefact.by_chance
-
-
 def _by_chance(model: AnyModel, rows: Rows, mapper: Mapper) -> bool:
     found = model.artefact(rows, mapper)
     return found is not None and found.by_chance
-
-
-def run_root(ledger: Sequence[Run], run: Run) -> int:
-    """The number of the independent start from which moves led to a run."""
-    while run.source is not None:
-        run = ledger[run.source - 1]
-    return run.start
-
-
-def roots_of_best(kind: type[AnyModel], ledger: Sequence[Run], best: Run) -> set[int]:
-    """The independent starts from which this optimum was reached, directly or by moves."""
-    return {run_root(ledger, run) for run in ledger if run.kind not in NOT_DRAWN and reached_same(kind, run, best)}
-
-
-def drawn_starts(ledger: Sequence[Run]) -> list[Run]:
-    """The independent starts: neither moves nor a global optimum, nor what a smaller fit began."""
-    return [run for run in ledger if run.source is None and run.kind not in NOT_DRAWN]
-
-
-def reached_same(kind: type[AnyModel], run: Run, best: Run) -> bool:
-    """Did a run end at the optimum of the best one?"""
-    if run is best:
-        return True
-    if run.sampled is not None and best.sampled is not None:
-        return same_optimum(kind, run.sampled, best.sampled)
-    return run.finished and same_optimum(kind, run.scores[-1], best.scores[-1])

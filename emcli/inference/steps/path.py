@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from emcli.inference.search.search import SAME_OPTIMUM_INERTIA_SHARE, Event, set_aside
-from emcli.inference.starts import EXACT, IterationEvent, Run
+from emcli.inference.runs import IterationEvent, Run
+from emcli.inference.search.optima import SAME_OPTIMUM_INERTIA_SHARE, set_aside
+from emcli.inference.search.search import Event
+from emcli.inference.starts import EXACT
 from emcli.models.base import AnyModel
 
 T = TypeVar("T")

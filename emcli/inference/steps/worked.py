@@ -11,7 +11,8 @@ from emcli.data.dataset import Dataset
 from emcli.data.rows import Rows
 from emcli.inference.diagnostics import best_run
 from emcli.inference.fit_result import FitResult
-from emcli.inference.starts import EXACT, Run, information_is_affordable
+from emcli.inference.runs import Run, information_is_affordable
+from emcli.inference.starts import EXACT
 from emcli.inference.steps.precision import (
     ROUNDING,
     SHARE_DECIMALS,

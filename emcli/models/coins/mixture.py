@@ -22,7 +22,7 @@ from emcli.models.complete_data import CompleteData, CompleteDataModel
 from emcli.models.nesting import Parts, contains
 from emcli.models.parameters import ParameterFault, ParameterReader
 from emcli.models.plain_values import Count, Parameters, Share, Titled
-from emcli.models.posterior import normalise, tilted
+from emcli.models.posterior import normalise, tilted, weight_slopes
 from emcli.types import JSON, Array, IndexArray
 
 MIN_ROUNDED_TOSSES = 2.0**40  # tosses of a coin from which the rounding error of its P(heads) shows in the score
@@ -136,6 +136,11 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
         plain = rows[2].max(initial=0.0) <= MAX_PLAIN_LOG
         scores = (rows[0] - tosses * p if plain else excess(rows[0], tosses, p))[:, None, :]
         return CompleteData(r, scores, informed[:, None, None], places, self.weights if self.free else None)
+
+    def gradient(self, stats: BinomialStats) -> Array:
+        """The slopes (p,) of the log-likelihood in the parameters of `complete`."""
+        mixing = weight_slopes(self.weights, stats.rows) if self.free else ()
+        return np.concatenate([stats.heads * (1 - self.heads) - stats.tails * self.heads, mixing])
 
     def moved(self, step: Array) -> Self:
         """The mixture after a step (p,) in the parameters of `complete`."""

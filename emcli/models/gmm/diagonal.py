@@ -92,6 +92,9 @@ class Diagonal:
     def scores(self, y: Array) -> tuple[Array, Array]:
         return y * y - 1.0, np.full(y.shape[1], 2.0)
 
+    def gradient(self, rows: Array, second: Array) -> Array:
+        return second - rows[:, None]
+
     def moved(self, first: Array, second: Array) -> tuple[Array, Self]:
         precision = 1.0 - 2.0 * second
         if not precision.min() > 0:
@@ -135,3 +138,6 @@ class Spherical(Diagonal):
 
     def scores(self, y: Array) -> tuple[Array, Array]:
         return (y * y).sum(axis=1, keepdims=True) - y.shape[1], np.array([2.0 * y.shape[1]])
+
+    def gradient(self, rows: Array, second: Array) -> Array:
+        return super().gradient(rows, second).sum(axis=1, keepdims=True)  # type: ignore[no-any-return]

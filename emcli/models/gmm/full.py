@@ -146,6 +146,11 @@ class Full:
         found[:, i == j] -= 1.0
         return found, 1.0 + (i == j)
 
+    def gradient(self, rows: Array, second: Array) -> Array:
+        """Sums of `scores` over rows, from effective rows (k,) and second moments around the means: (k, m)."""
+        i, j = np.triu_indices(second.shape[1])
+        return second[:, i, j] - np.where(i == j, rows[:, None], 0.0)
+
     def moved(self, first: Array, second: Array) -> tuple[Array, Self]:
         """Shifts of the means (k, d) and covariances after a step in the natural parameters (k, d) and (k, m).
 
@@ -196,6 +201,9 @@ class Tied(Full):
     @staticmethod
     def parameters_count(k: int, d: int) -> int:
         return d * (d + 1) // 2
+
+    def gradient(self, rows: Array, second: Array) -> Array:
+        return super().gradient(rows, second).sum(axis=0)  # type: ignore[no-any-return]
 
     def updated(self, rows: Array, shift: Array, second: Array) -> Self:
         pooled = second.sum(axis=-3) - (rows[..., None] * shift).swapaxes(-2, -1) @ shift

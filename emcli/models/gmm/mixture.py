@@ -23,7 +23,7 @@ from emcli.models.gmm.e_step import moments
 from emcli.models.nesting import Parts, contains, grafted_weights
 from emcli.models.parameters import ParameterFault, ParameterReader, refuse_other_columns
 from emcli.models.plain_values import Parameters, Titled
-from emcli.models.posterior import normalise, tilted
+from emcli.models.posterior import normalise, tilted, weight_slopes
 from emcli.types import JSON, Array, IndexArray, Mapper
 
 
@@ -116,11 +116,14 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
         places = np.arange(k * d).reshape(k, d)
         more = k * d + np.arange(m if self.covariances.shared else k * m)
         places = np.concatenate([places, np.broadcast_to(more.reshape(-1, m), (k, m))], axis=1)
-        sizes = r.sum(axis=1) if weights is None else r @ weights
+        sizes, mixing = r.sum(axis=1) if weights is None else r @ weights, self.weights if self.free else None
         information = sizes[:, None, None] * np.diag(np.concatenate([np.ones(d), informed]))
-        return CompleteData(
-            r, np.concatenate([y, scores], axis=1), information, places, self.weights if self.free else None
-        )
+        return CompleteData(r, np.concatenate([y, scores], axis=1), information, places, mixing)
+
+    def gradient(self, stats: GaussianStats) -> Array:
+        second = self.covariances.gradient(stats.rows, stats.second)
+        mixing = weight_slopes(self.weights, stats.rows) if self.free else ()
+        return np.concatenate([stats.first.ravel(), second.ravel(), mixing])
 
     def moved(self, step: Array) -> Self:
         """The mixture after a step (p,) in the parameters of `complete`. Raises Degenerate for an impossible one."""

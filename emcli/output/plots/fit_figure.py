@@ -9,7 +9,7 @@ import numpy as np
 
 from emcli.errors import counted
 from emcli.inference.fit_result import FitResult
-from emcli.inference.search.search import set_aside
+from emcli.inference.search.optima import set_aside
 from emcli.output.plots.figure import GREY, Panel, Picture, Series, climb_range, thinned
 from emcli.output.plots.frames import Film, heading, scene_of
 from emcli.output.plots.history import History

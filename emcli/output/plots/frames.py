@@ -12,7 +12,8 @@ from emcli.data.rows import Rows
 from emcli.inference.agreement import cross_table
 from emcli.inference.assignments import Labels
 from emcli.inference.fit_result import FitResult
-from emcli.inference.starts import EXACT, Run
+from emcli.inference.runs import Run
+from emcli.inference.starts import EXACT
 from emcli.models.base import AnyModel
 from emcli.models.coins.mixture import BinomialMixture
 from emcli.models.gmm.mixture import GaussianMixture

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
-from emcli.inference.search.search import Event, margin
-from emcli.inference.starts import IterationEvent, Run
+from emcli.inference.runs import IterationEvent, Run
+from emcli.inference.search.optima import margin
+from emcli.inference.search.search import Event
 from emcli.models.base import AnyModel
 
 EARLY_ITERATIONS = 5  # that are kept of every start, beside its last
