@@ -9,7 +9,7 @@ import numpy as np
 
 from emcli.inference.convergence import rounding_error
 from emcli.inference.information import FLAT, MAX_STEP, InformationCache, SampledInformation
-from emcli.models.base import UNIT_ROUNDOFF, Degenerate, Stats
+from emcli.models.base import Degenerate, Stats
 from emcli.models.complete_data import AnyCompleteDataModel
 from emcli.models.em import Step, pooled_e_step, same_parameters
 from emcli.types import Array, Batch, Mapper
@@ -22,6 +22,7 @@ MIN_SHORTENING, MAX_SHORTENING = 0.1, 0.5  # from one to the next
 LENGTHS = 2.0 ** np.arange(-6.0, 7.0)  # of a natural parameter, which are tried along a direction of upward curvature
 MIN_RISE_SHARE = 1e-4  # of the rise that the slope predicts, which a step must bring
 MAX_POLISH_STEPS = 5
+POLISHED = 1e-13  # of a component's sd: a distance from the maximum that is left
 MAX_LEFT_SHARE = 0.25  # of the expected gain, which a polish step may leave
 
 
@@ -215,7 +216,7 @@ def polish(
             return
         step = inverse @ gradient
         left = float(0.5 * step @ gradient)
-        if left <= UNIT_ROUNDOFF**2 * stats.weight:
+        if left <= POLISHED**2 * stats.weight:
             return
         slack = rounding_error(Step(model, stats.score, stats.weight, stats.squares))
         try:

@@ -64,3 +64,23 @@ def test_a_mixing_weight_on_the_move_has_not_converged() -> None:
 @pytest.mark.parametrize("most", [1, 7])
 def test_a_fit_makes_no_more_iterations_than_asked_for(most: int) -> None:
     assert ending(islice(climbing(), 100), [1.0], most) == (Termination("max_iter", "max_iter", 1.0), most)
+
+
+def test_a_run_that_cannot_become_the_best_ends() -> None:
+    """A solver's projection twenty times over, or for EM the last gain in each iteration left, falls short of it."""
+
+    def ended(kind: str, gain: float, ahead: float | None, beat: float) -> tuple[int, str]:
+        model: Any = SimpleNamespace(weights=np.array([0.5, 0.5]))
+        steps = (Step(model, i * gain, 1.0, kind=kind, ahead=ahead) for i in count())
+        run, taken = converge(steps, TOL, 2000, None, beat), -1
+        while True:
+            try:
+                next(run)
+                taken += 1
+            except StopIteration as end:
+                return taken, end.value.status
+
+    assert ended("newton", 0.5, 1.0, 30.0) == (1, "behind")
+    assert ended("newton", 0.5, 1.0, 20.0) == (2000, "max_iter")
+    assert ended("em", 0.01, None, 30.0) == (500, "behind")
+    assert ended("em", 0.01, None, 19.0) == (2000, "max_iter")

@@ -49,6 +49,7 @@ def test_score_and_observed_information_are_the_derivatives_of_the_log_likelihoo
     seen = information(model, [(rows[:, :17], weights[:17]), (rows[:, 17:], weights[17:])])
     p, h = model.parameters_count, 1e-3
     assert seen.score.shape == (p,)
+    np.testing.assert_allclose(model.gradient(model.e_step(rows, weights)), seen.score, rtol=1e-9, atol=1e-9)
 
     def at(*steps: tuple[int, float]) -> float:
         step = np.zeros(p)

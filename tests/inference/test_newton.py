@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,11 @@ from conftest import REFERENCE, SAMPLES, fit, reference, run, table
 from inprocess import prepared
 
 from emcli.config.resolve import resolve
+from emcli.config.settings import ModelSettings
+from emcli.data.rows import Rows
+from emcli.data.scaling import Scaling
 from emcli.inference.convergence import LikelihoodDecreased, check_monotone, converge
+from emcli.inference.information import InformationCache, SampledInformation
 from emcli.inference.newton import newton
 from emcli.inference.result import read_start
 from emcli.inference.runs import information_if_affordable
@@ -22,6 +26,7 @@ from emcli.inference.starts import new_run, start_model
 from emcli.models import model_class
 from emcli.models.base import Degenerate
 from emcli.models.em import pooled_e_step
+from emcli.models.gmm.mixture import GaussianMixture
 
 SAXONY = ["coins", REFERENCE / "data" / "coins_saxony8.csv", "--tosses", "n", "--row-weights", "freq"]
 WAITING = REFERENCE / "data" / "faithful_waiting.csv"
@@ -134,3 +139,21 @@ def test_a_step_that_would_fall_is_not_taken() -> None:
             pytest.fail("it fell")
         assert all(after >= before - 1e-9 for before, after in pairwise(scores))
         assert scores[0] == pooled_e_step(model, data.rows.batches()).score
+
+
+def test_from_a_sample_s_optimum_it_ends_where_it_does_with_all_rows(tmp_path: Path) -> None:
+    """One superfluous component: where the slopes of all rows vanish, whatever the sample's information says."""
+    rng = np.random.default_rng(3)
+    values = rng.normal(size=(2, 24_000)) + 4.0 * rng.integers(2, size=24_000)
+    rows = Rows(values, None, 24_000.0, ("a", "b"), Scaling(np.zeros(2), np.zeros(2, dtype=np.int64)), np.cov(values))
+    sample = rows.sample(8192, rng)
+    settings = ModelSettings(k=2, covariance="full", mixing="free")
+    begin = GaussianMixture.initialize(sample, settings, "k-means++", np.random.default_rng(1))
+    *_, there = islice(newton(begin, sample.batches()), 60)
+    *_, direct = islice(newton(begin, rows.batches()), 60)
+    known = InformationCache(rows.batches())
+    climbed = list(islice(newton(there.model, rows.batches(), map, known, SampledInformation(sample, rows)), 20))
+    scores = [step.score for step in climbed]
+    assert all(after >= before - 1e-7 for before, after in pairwise(scores))
+    assert max(scores[:8]) > direct.score - 1e-3 and abs(scores[-1] - direct.score) < 1e-6
+    np.testing.assert_allclose(climbed[-1].model.components()[0], direct.model.components()[0], atol=1e-5)
