@@ -215,7 +215,7 @@ LINES = {
     "fit gmm x.csv -k 2 --restarts 2 --json -o o.json --trace t": 0,
     "fit coins c.csv": 0,
     "fit kmeans http://localhost:1/x.csv -k 1": 3,
-    "compare gmm x.csv -k 1-2 --restarts 1": 0,
+    "compare gmm x.csv -k 1-2 --restarts 1 --jobs 1": 0,
     "predict f.json x.csv": 0,
     "generate g.yaml": 0,
     "fit e.yaml x.csv": 2,
