@@ -75,7 +75,7 @@ $(PEERS): $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,bench]' && touch $@ || \
 	  echo "not all peers could be installed; those that are missing are left out" >&2
 
-bench: $(PEERS)  ## time emcli beside its peers (CASES="kmeans read": these alone); writes bench.json
+bench: $(PEERS)  ## time emcli and its peers (CASES="kmeans read": these; BASE=DIR: an earlier emcli too)
 	@$(BIN)/python -m tests.bench $(CASES)
 
 bench-quick: $(PEERS)  ## the same with fewer rows, under a minute

@@ -12,7 +12,7 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from tests.bench import clusters, counts, mixtures, scale, table
+from tests.bench import clusters, counts, mixtures, scale, table, whole
 from tests.bench.racing import ROOT, Bench, Row, has, mclust
 
 CASES = {
@@ -30,6 +30,10 @@ CASES = {
     "read": scale.reading,
     "memory": scale.memory,
     "growth": scale.growth,
+    "fit-wrong-k": whole.fit_wrong_k,
+    "fit-large": whole.fit_large,
+    "fit-pairs": whole.fit_pairs,
+    "compare": whole.compare,
 }
 LONG = {  # --quick leaves them out unless asked for
     "kmeans-3d",
@@ -38,6 +42,9 @@ LONG = {  # --quick leaves them out unless asked for
     "kmeans-apart",
     "kmeans-best",
     "slow-em",
+    "fit-large",
+    "fit-pairs",
+    "compare",
 }
 GROUPS = {"kmeans": [*clusters.KMEANS, "kmeans-apart"]}
 PEERS = {"sklearn": "scikit-learn", "mlpack": "mlpack", "faiss": "faiss-cpu", "polars": "polars", "numpy": "numpy"}

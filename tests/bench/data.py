@@ -53,6 +53,14 @@ def tosses(n: int) -> tuple[Any, Any]:
     return np.column_stack([rng.binomial(10, p), np.full(n, 10)]), {}
 
 
+def pairs(n: int) -> tuple[Any, Any]:
+    """Tosses of five coins, from 100 to 100,000 a row: hardly two rows are the same."""
+    rng = np.random.default_rng(7)
+    thrown = rng.integers(100, 100_000, size=n)
+    p = np.array([0.2, 0.35, 0.5, 0.55, 0.8])[rng.choice(5, size=n, p=[0.3, 0.1, 0.3, 0.1, 0.2])]
+    return np.column_stack([rng.binomial(thrown, p), thrown]), {}
+
+
 def three_normals(n: int) -> tuple[Any, Any]:
     """Unit normals at 0, 2 and 4: so close that EM crawls."""
     rng = np.random.default_rng(5)
@@ -72,7 +80,7 @@ def write_csv(path: Path, x: Any) -> None:
 
 def main() -> None:
     path, kind, csv, *args = sys.argv[1:]
-    make = {f.__name__: f for f in (mixture_1d, gaussians, blobs, apart, tosses, three_normals)}[kind]
+    make = {f.__name__: f for f in (mixture_1d, gaussians, blobs, apart, tosses, pairs, three_normals)}[kind]
     x, start = make(*map(int, args))
     x = x if x.dtype.kind == "i" else np.round(x, 6)
     Path(path).with_suffix(".json").write_text(json.dumps(start))
