@@ -124,21 +124,40 @@ def fit_one_by_one(fits: Sequence[CandidateFit], begun: Begun) -> Iterator[Candi
 
 
 def fit_side_by_side(fits: Sequence[CandidateFit], count: int, begun: Begun) -> Iterator[Candidate]:
-    """The same candidates in the same order, fitted by `count` processes; the largest first, so that none comes late.
+    """The same candidates in the same order, fitted by `count` processes.
 
-    `begun` hears of the fits of this process.
+    Candidates that differ in k alone share searches, so one process fits them, from the fewest components on, where
+    that leaves none idle; else the largest candidates begin, so that none comes late. `begun` hears of the fits of this
+    process.
     """
-    order = sorted(range(len(fits)), key=lambda i: -fits[i].settings.model.k)
+    shapes: dict[object, list[int]] = {}
+    for i, each in enumerate(fits):
+        shapes.setdefault((each.kind, replace(each.settings.model, k=1)), []).append(i)
 
-    def run(turn: int) -> Fitted | EmcliError:
-        begun(fits[order[turn]], turn, max(0, turn + 1 - count))
-        try:
-            return fits[order[turn]].run(1)
-        except EmcliError as error:  # of several the first in the order asked for is raised
-            return error
+    def components(i: int) -> int:
+        return fits[i].settings.model.k
+
+    shares = [sorted(share, key=components) for share in shapes.values()]
+    if len(shares) < count:
+        shares = [[i] for i in sorted(range(len(fits)), key=components, reverse=True)]
+
+    def run(turn: int) -> list[Fitted | EmcliError]:
+        before = sum(len(share) for share in shares[:turn])
+        made: list[Fitted | EmcliError] = []
+        for i in shares[turn]:
+            number = before + len(made)
+            begun(fits[i], number, max(0, number + 1 - count))
+            try:
+                made.append(fits[i].run(1))
+            except EmcliError as error:  # of several the first in the order asked for is raised
+                made.append(error)
+        return made
 
     with process_map(count) as mapper:
-        made = dict(zip(order, mapper(call, [run] * len(fits), range(len(fits))), strict=True))
+        ended = list(mapper(call, [run] * len(shares), range(len(shares))))
+    made = {
+        i: found for share, several in zip(shares, ended, strict=True) for i, found in zip(share, several, strict=True)
+    }
     for i, each in enumerate(fits):
         found = made[i]
         if isinstance(found, EmcliError):
