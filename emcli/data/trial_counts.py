@@ -13,6 +13,7 @@ from emcli.types import Array, IndexArray
 
 BYTE_PAIRS = 1 << 16  # different pairs of two bytes
 MAX_EXACT_COUNT = 2.0**53  # beyond which a double cannot tell neighbours apart
+MAX_SORTED_ROWS = 1 << 21  # that are sorted at once; of more, a sorted table of the different pairs is kept in memory
 # Different pairs (2, m) in ascending order, how often each came (m,), and each row's place among them or -1 (n,).
 Merged = tuple[Array, Array, IndexArray]
 
@@ -85,6 +86,13 @@ def distinct(heads: Array, tails: Array) -> tuple[Array, IndexArray]:
             keys, number = np.flatnonzero(there).astype(np.float64), np.cumsum(there) - 1
             for some in row_chunks(len(heads)):
                 place[some] = number[(heads[some] * width + tails[some]).astype(np.intp)]
+        elif len(heads) <= MAX_SORTED_ROWS:
+            keys = heads * width + tails
+            order = np.argsort(keys)
+            keys = keys[order]
+            fresh = np.diff(keys, prepend=-1.0) > 0
+            place[order] = np.cumsum(fresh) - 1
+            keys = keys[fresh]
         else:
             keys = np.empty(0)
             for some in row_chunks(len(heads)):
