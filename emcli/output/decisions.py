@@ -9,6 +9,7 @@ from emcli.inference.fit_result import FitResult
 from emcli.inference.runs import MAX_NEWTON_PARAMETERS
 from emcli.inference.search.optima import drawn_starts
 from emcli.models.complete_data import CompleteDataModel
+from emcli.output.fit_tables import given_up
 
 
 def decisions(result: FitResult) -> list[str]:
@@ -20,10 +21,10 @@ def decisions(result: FitResult) -> list[str]:
     said += f"; {counted(result.moves, 'move')} from the best" if result.moves else ""
     lines = [f"{said}; the best is entry {best.start} ({best.kind})"]
     samples = {run.sample[0] for run in ledger if run.sample is not None}
-    finished = sum(run.finished for run in ledger)
+    went_on = sum(run.finished or run.status == "behind" for run in ledger)
     if samples:
         size = f"{max(samples)} of {result.data.rows.count} rows"
-        lines.append(f"sample: starts were tried on {size}, and {finished} of them went on with all")
+        lines.append(f"sample: starts were tried on {size}, and {went_on} of them went on with all{given_up(ledger)}")
     else:
         lines.append("sample: none, every start climbed on all rows")
     steps = Counter(step for step in best.steps[1:] if step)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING
 
 from emcli.errors import counted, escaped, listed
 from emcli.files.examples import shown
 from emcli.inference.diagnostics import optima_found_once
 from emcli.inference.fit_result import FitResult
+from emcli.inference.runs import Run
 from emcli.inference.search.optima import reached_same, same_optimum
 from emcli.output.numbers import gain, number, scores
 from emcli.output.page import BAD, GOOD, Blocks, Grid, Line, Page
@@ -93,6 +95,12 @@ def climb(result: FitResult, stream: IO[str]) -> str:
     return f"{objective(result)} {curve(values, CURVE_WIDTH, takes_unicode(stream))} {ends}"
 
 
+def given_up(ledger: Sequence[Run]) -> str:
+    """How many runs ended before their optimum."""
+    count = sum(run.status == "behind" for run in ledger)
+    return f", {count} given up on the way" if count else ""
+
+
 def ledger(result: FitResult) -> str:
     """How many starts reached the best, how bad the worst was, and what moves from the best found."""
     drawn = [run for run in result.ledger if run.source is None]
@@ -115,7 +123,8 @@ def ledger(result: FitResult) -> str:
     elif result.moves:
         line += f"; {_moves_in_vain(result)}"
     if result.best.sample is not None:
-        line += f"; all were tried on a sample of {result.best.sample[0]} rows, and {len(finished)} finished on all"
+        tried = f"all were tried on a sample of {result.best.sample[0]} rows"
+        line += f"; {tried}, and {len(finished)} finished on all{given_up(result.ledger)}"
     if result.certificate is not None:
         return f"{line}\n{certified(result)}"
     if result.best.status == "max_iter" or len(drawn) < 2 or result.settings.model.k == 1:
