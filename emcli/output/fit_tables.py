@@ -118,6 +118,8 @@ def ledger(result: FitResult) -> str:
         line += f"; worst {ends[1]}"
     collapsed = sum(run.status == "degenerate" for run in drawn)
     line += f"; {collapsed} collapsed" if collapsed else ""
+    if result.best.sample is None:
+        line += given_up(result.ledger)
     if result.best.source is not None:
         line += f"; {counted(result.moves, 'move')} from earlier optima led to it"
     elif result.moves:
