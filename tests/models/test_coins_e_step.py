@@ -1,13 +1,18 @@
 """The E-step of coins in chunks: the sums of exact binomial densities, whichever way each chunk goes."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
+from conftest import fit
 
 from emcli.data.binomial import log_densities
 from emcli.data.trials import with_densities
 from emcli.models.coins import mixture
 from emcli.models.coins.mixture import BinomialMixture
 
+Write = Callable[[str, str], Path]
 ROWS = 20_000  # several chunks
 COINS = {
     "together": [0.47, 0.48, 0.5],
@@ -24,7 +29,7 @@ def drawn(tosses: int) -> np.ndarray:
     return with_densities(np.stack([heads, thrown - heads]).astype(float))
 
 
-@pytest.mark.parametrize("tosses", [12, 20_000])
+@pytest.mark.parametrize("tosses", [12, 500])
 @pytest.mark.parametrize("coins", COINS)
 @pytest.mark.parametrize("weights", [[0.2, 0.5, 0.3], [0.0, 0.4, 0.6]])
 def test_counts_are_those_of_exact_densities(coins: str, tosses: int, weights: list[float]) -> None:
@@ -55,3 +60,14 @@ def test_what_is_impossible_for_a_coin_counts_nothing_for_it() -> None:
     model = BinomialMixture(np.array([0.5, 0.5]), np.array([0.0, 0.5]))
     stats = model.e_step(drawn(4000), None)
     assert stats.heads[0] == 0.0
+
+
+@pytest.mark.parametrize("tosses", [23_000])
+@pytest.mark.parametrize("mixing", ["free"])
+def test_rounding_is_not_taken_for_a_fall_of_the_log_likelihood(tosses: int, mixing: str, write: Write) -> None:
+    rng = np.random.default_rng([1500, 23_000, 0])
+    thrown = rng.integers(tosses, tosses + 500, 1500)
+    p = np.sort(rng.uniform(0.44, 0.56, 5))
+    heads = rng.binomial(thrown, p[rng.integers(0, 5, 1500)])
+    text = "heads,tosses\n" + "".join(f"{h},{n}\n" for h, n in zip(heads, thrown, strict=True))
+    assert fit("coins", write("c.csv", text), "-k", 5, "--mixing", mixing)["status"] == "converged"

@@ -26,7 +26,7 @@ from emcli.models.posterior import normalise, tilted, weight_slopes
 from emcli.types import JSON, Array, IndexArray
 
 MIN_ROUNDED_TOSSES = 2.0**40  # tosses of a coin from which the rounding error of its P(heads) shows in the score
-MAX_PLAIN_LOG = 2.0**14  # ln of a binomial coefficient, up to which the sum of a row's terms keeps 11 digits
+MAX_PLAIN_LOG = 500.0  # ln of a binomial coefficient, up to which rounding of the sum of its terms is far below a fall
 LOG_ZERO = -1e200  # in place of ln 0: times a count of 0 it is 0, times any other count the likelihood is 0
 MAX_BOUND_ROWS = 10_000  # distinct rows up to which the bound on the likelihood is computed
 IDENTICAL_WITHIN_SDS = 1e-4  # sds of one toss: coins closer than this are identical
