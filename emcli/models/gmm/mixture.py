@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from math import log, pi
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
@@ -12,32 +11,21 @@ import numpy as np
 from emcli.config.settings import ModelSettings
 from emcli.data.points import POINTS, covariance
 from emcli.data.rows import DataFault, Requirements, Rows
-from emcli.data.scaling import Scaling, ScalingRule, weighed
-from emcli.models.base import MIN_EFFECTIVE_ROWS, Artefact, Degenerate, Stats
-from emcli.models.complete_data import CompleteData, CompleteDataModel
-from emcli.models.gmm import described, initialization, spurious
-from emcli.models.gmm.checks import given_matrices, refuse_flat, refuse_singular, too_large
+from emcli.data.scaling import ScalingRule
+from emcli.models.base import MIN_EFFECTIVE_ROWS, Artefact, Degenerate
+from emcli.models.complete_data import CompleteData
+from emcli.models.gmm import initialization, spurious
+from emcli.models.gmm.checks import refuse_flat, refuse_singular, too_large
 from emcli.models.gmm.collapse import cause_of_collapse, shrinks_in_few_values
-from emcli.models.gmm.covariance import SHAPES, Covariances
 from emcli.models.gmm.e_step import moments
+from emcli.models.gmm.values import Gaussians, GaussianStats, shape_of
 from emcli.models.nesting import Parts, contains, grafted_weights
-from emcli.models.parameters import ParameterFault, ParameterReader, refuse_other_columns
-from emcli.models.plain_values import Parameters, Titled
 from emcli.models.posterior import normalise, tilted, weight_slopes
 from emcli.types import JSON, Array, IndexArray, Mapper
 
 
 @dataclass(frozen=True, eq=False)
-class GaussianStats(Stats):
-    """Responsibility-weighted sums over rows, in each component's whitened coordinates y."""
-
-    rows: Array  # (k,) effective rows
-    first: Array  # (k, d) Σ r y
-    second: Array  # (k, d, d) Σ r y yᵀ, or its diagonals (k, d)
-
-
-@dataclass(frozen=True, eq=False)
-class GaussianMixture(CompleteDataModel[GaussianStats]):
+class GaussianMixture(Gaussians):
     """A mixture of k Gaussians in d dimensions; rows are (d, n)."""
 
     name = "gmm"
@@ -51,26 +39,6 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
     }
     grows = True
     stacks = True
-
-    weights: Array  # (k,) mixing weights
-    means: Array  # (k, d)
-    covariances: Covariances
-    free: bool = True  # are the mixing weights estimated?
-    _log_scale: Array = field(init=False, repr=False)  # (k, 1) ln of weight and normalising constant
-
-    def __post_init__(self) -> None:
-        d = self.means.shape[-1]
-        with np.errstate(divide="ignore"):  # a component with weight 0 has density 0
-            log_scale = np.log(self.weights) - 0.5 * (d * log(2 * pi) + self.covariances.log_det())
-        object.__setattr__(self, "_log_scale", log_scale[..., None])
-
-    @property
-    def parameters_count(self) -> int:
-        k, d = self.means.shape
-        return (k - 1 if self.free else 0) + int(k * d) + self.covariances.parameters_count(k, d)
-
-    def components(self) -> tuple[Array, ...]:
-        return self.means, self.covariances.parts()
 
     def e_step(self, rows: Array, weights: Array | None) -> GaussianStats:
         """Moments around the current means, and the log-likelihood."""
@@ -145,16 +113,6 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
                     out[:, column] += roots[labels, column, j] * noise[:, j]
         return out
 
-    def ordered(self, order: IndexArray) -> Self:
-        """The components in another order."""
-        return replace(
-            self, weights=self.weights[order], means=self.means[order], covariances=self.covariances.ordered(order)
-        )
-
-    def canonical_order(self) -> IndexArray:
-        """By the first mean, then the next, then variances and weights."""
-        return np.lexsort(np.column_stack([self.means, self.covariances.diagonals(), self.weights]).T[::-1])
-
     @classmethod
     def requirements(cls, settings: ModelSettings) -> Requirements:
         """Rows with their covariance, in which no column is constant or a linear function of the others."""
@@ -180,67 +138,7 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
     def initialize(cls, rows: Rows, settings: ModelSettings, kind: str, rng: np.random.Generator) -> Self:
         """Start values as in `initialization`."""
         weights, means, matrices = initialization.draw_start(rows, settings, kind, rng)
-        return cls(weights, means, _shape(settings).of(matrices, rows.covariance), settings.mixing == "free")
-
-    def to_parameters(self) -> dict[str, JSON]:
-        """Mixing weights, means and full covariance matrices."""
-        matrices: list[JSON] = self.covariances.full().tolist()
-        return {"weights": self.weights.tolist(), "means": self.means.tolist(), "covariances": matrices}
-
-    @classmethod
-    def from_parameters(
-        cls, parameters: Parameters, settings: ModelSettings | None = None, rows: Rows | None = None
-    ) -> Self:
-        """The model of given means and covariances or sds; by default all have the covariance of the rows.
-
-        Raises ParameterFault.
-        """
-        given = ParameterReader(parameters, ("weights", "means", "covariances", "sds"))
-        means = given.matrix("means", settings.k if settings else None, len(rows.names) if rows else None)
-        weights = given.weights(len(means))
-        matrices = given_matrices(given, means, rows)
-        free = settings is None or settings.mixing != "equal"
-        if not free and rows is not None and np.ptp(weights) > 1e-9:
-            raise ParameterFault(("weights",), "must be equal with mixing: equal")
-        covariances = _shape(settings).of(matrices, None)
-        sds = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
-        apart = np.abs(covariances.full() - matrices) > 1e-9 * sds[:, :, None] * sds[:, None, :]
-        if ("covariances" in given or "sds" in given) and apart.any():
-            name = settings.covariance if settings else None
-            raise ParameterFault(("covariances" if "covariances" in given else "sds",), f"are not {name or 'full'}")
-        return cls(weights, means, covariances, free)
-
-    @classmethod
-    def estimate(cls, rows: Rows, members: Array) -> dict[str, JSON]:
-        """Weights, means and covariances in the user's units from known memberships (k, n)."""
-        sizes, means, scatter = initialization.cluster_moments(rows.values, weighed(members, rows.weights))
-        matrices = np.ldexp(scatter / sizes[:, None, None], rows.scaling.exponent[:, None] + rows.scaling.exponent)
-        original = rows.scaling.to_original(means)
-        return {"weights": (sizes / sizes.sum()).tolist(), "means": original.tolist(), "covariances": matrices.tolist()}
-
-    def to_scaled(self, scaling: Scaling, covariance: Array | None = None) -> Self:
-        covariances = self.covariances.rescaled(-scaling.exponent, covariance)
-        return replace(self, means=scaling.to_scaled(self.means), covariances=covariances)
-
-    def to_original(self, scaling: Scaling) -> Self:
-        covariances = self.covariances.rescaled(scaling.exponent, None)
-        return replace(self, means=scaling.to_original(self.means), covariances=covariances)
-
-    def scaling(self, settings: ModelSettings, names: Sequence[str]) -> Scaling:
-        """Coordinates around the first mean, in powers of two near the largest sds."""
-        refuse_other_columns(self.means, names)
-        sds = np.sqrt(self.covariances.diagonals())
-        return Scaling.around(self.means, sds, settings.covariance == "spherical")
-
-    @classmethod
-    def distances(cls, one: Parameters, other: Parameters) -> Array:
-        """Wasserstein distances of the columns' marginals (Givens & Shortt 1984), in units of the mean variance."""
-        return described.distances(one, other)
-
-    @classmethod
-    def table(cls, parameters: Parameters, names: Sequence[str], total: float) -> list[Titled]:
-        """Rows and mixing weight of each component, means and sds; in one dimension the variance too."""
-        return described.table(parameters, names, total)
+        return cls(weights, means, shape_of(settings).of(matrices, rows.covariance), settings.mixing == "free")
 
     @classmethod
     def contains(cls, small: ModelSettings, large: ModelSettings) -> bool:
@@ -256,7 +154,7 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
         matrices = self.covariances.parts()
         axes = initialization.split_axes(matrices, rows, rng)[parts.parents]
         means = self.means[parts.parents] + step * parts.offsets[:, None] * axes
-        covariances = _shape(settings).of(matrices[parts.parents], rows.covariance)
+        covariances = shape_of(settings).of(matrices[parts.parents], rows.covariance)
         return type(self)(parts.weights, means, covariances, settings.mixing == "free")
 
     def grafted(self, i: int, other: Self, j: int, share: float) -> Self:
@@ -292,7 +190,3 @@ class GaussianMixture(CompleteDataModel[GaussianStats]):
     def identical_components(self) -> tuple[int, int] | None:
         """Two components with nearly equal means and covariances, if there are any."""
         return spurious.identical(self.means, self.covariances)
-
-
-def _shape(settings: ModelSettings | None) -> type[Covariances]:
-    return SHAPES[(settings and settings.covariance) or "full"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import reduce
-from math import ldexp, log, pi, sqrt
+from math import ldexp, log, pi
 from operator import add
 from typing import ClassVar, Self
 
@@ -14,25 +14,24 @@ import numpy as np
 from emcli.config.settings import ModelSettings
 from emcli.data.points import POINTS, lopsided, rounded, uniform
 from emcli.data.rows import Requirements, Rows, batch_chunks
-from emcli.data.scaling import Scaling, ScalingRule, weighed
+from emcli.data.scaling import ScalingRule
 from emcli.errors import FitWarning, counted
-from emcli.models.base import Measures, Model, first_pair
+from emcli.models.base import Measures, first_pair
 from emcli.models.em import Step, pooled_e_step
 from emcli.models.kmeans.assignment import KMeansStats, cluster_sums, memberships, nearest
+from emcli.models.kmeans.centroids import Centroids
 from emcli.models.nesting import Parts
-from emcli.models.parameters import ParameterFault, ParameterReader, refuse_other_columns
-from emcli.models.plain_values import Parameters, Share, Titled
+from emcli.models.parameters import ParameterFault
 from emcli.models.seeding import kmeans_plusplus
 from emcli.types import JSON, Array, IndexArray, Mapper
 
-PARAMETER_KEYS = ("centroids", "sizes", "sd", "scales", "weights")
 MIN_SOLVER_ROWS = 4096  # up to which no solver is faster than plain EM
 MAX_DISTINCT_FOR_OPTIMUM = 100_000  # distinct values of one column up to which the global optimum is computed
 
 
 @dataclass(frozen=True, eq=False)
-class KMeans(Model[KMeansStats]):
-    """K-means with k centroids; rows are (d, n). `sizes`, `sd` and `scales` are for drawing rows and for new rows."""
+class KMeans(Centroids):
+    """K-means with k centroids; rows are (d, n)."""
 
     name = "kmeans"
     observations = POINTS
@@ -40,23 +39,6 @@ class KMeans(Model[KMeansStats]):
     hard = True
     grows = True
     measure = "distance"
-
-    centroids: Array  # (k, d)
-    refilled: int = 0  # how often an emptied cluster took the farthest row
-    sizes: Array | None = None  # (k,) weight of the rows of each cluster
-    sd: float | None = None  # of rows around their centroid, in units of `scales`
-    scales: Array | None = None  # (d,) by which the columns were divided; None: by nothing
-    weights: Array = field(init=False, repr=False)  # (k,) all 1: K-means has no mixing weights
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "weights", np.ones(len(self.centroids)))
-
-    @property
-    def parameters_count(self) -> int:
-        return self.centroids.size + 1
-
-    def components(self) -> tuple[Array, ...]:
-        return (self.centroids,)
 
     def e_step(self, rows: Array, weights: Array | None) -> KMeansStats:
         """Assign each row to its nearest centroid, ties to the lowest index; the score is -inertia / 2."""
@@ -120,13 +102,6 @@ class KMeans(Model[KMeansStats]):
         chosen = kmeans_plusplus(rows.values, rows.weights, settings.k, rng)
         return cls(rows.values[:, chosen].T.copy())
 
-    @property
-    def shares(self) -> Array:
-        """(k,) share of the rows in each cluster; equal shares where the sizes are not known."""
-        sizes = self.weights if self.sizes is None else self.sizes
-        shares: Array = sizes / sizes.sum()
-        return shares
-
     def sample(self, labels: IndexArray, rng: np.random.Generator, trials: IndexArray | None = None) -> Array:
         """Rows (n, d) of round clusters. Raises ParameterFault where no sd above 0 is known."""
         if self.sd is None:
@@ -137,87 +112,6 @@ class KMeans(Model[KMeansStats]):
         sds = self.sd * (np.ones(d) if self.scales is None else self.scales)
         drawn: Array = self.centroids[labels] + sds * rng.standard_normal((len(labels), d))
         return drawn
-
-    def to_parameters(self) -> dict[str, JSON]:
-        """The centroids."""
-        return {"centroids": self.centroids.tolist()}
-
-    def described(self, stats: KMeansStats, rows: Rows) -> dict[str, JSON]:
-        """Centroids, sizes, the sd of rows around their centroid, and the scales of standardized columns."""
-        inertia = self.measures(stats.score, rows, len(self.centroids)).inertia or 0.0
-        found = self.to_parameters()
-        found["sizes"] = [int(size) if size == int(size) else size for size in stats.sizes.tolist()]
-        found["sd"] = sqrt(inertia / (stats.weight * self.centroids.shape[1]))
-        if rows.scaling.unit is not None:
-            found["scales"] = np.ldexp(rows.scaling.unit, rows.scaling.exponent).tolist()
-        return found
-
-    @classmethod
-    def from_parameters(
-        cls, parameters: Parameters, settings: ModelSettings | None = None, rows: Rows | None = None
-    ) -> Self:
-        """The model of given centroids, with sizes or weights, sd and scales if given. Raises ParameterFault."""
-        given = ParameterReader(parameters, PARAMETER_KEYS)
-        centroids = given.matrix("centroids", settings.k if settings else None, len(rows.names) if rows else None)
-        k, d = centroids.shape
-        sizes = given.array("sizes", (k,)) if "sizes" in given else None
-        if sizes is None and "weights" in given:
-            sizes = given.weights(k)
-        if sizes is not None and ((sizes < 0).any() or not sizes.any()):
-            raise ParameterFault(("sizes",), "must not be negative, nor all 0")
-        sd = float(given.array("sd", ())) if "sd" in given else None
-        scales = given.positive_array("scales", (d,)) if "scales" in given else None
-        return cls(centroids, sizes=sizes, sd=sd, scales=scales)
-
-    @classmethod
-    def estimate(cls, rows: Rows, members: Array) -> dict[str, JSON]:
-        """Centroids in the user's units and sizes, from known memberships (k, n)."""
-        weighted = weighed(members, rows.weights)
-        centroids = rows.scaling.to_original(weighted @ rows.values.T / weighted.sum(axis=1)[:, None])
-        return {"centroids": centroids.tolist(), "sizes": weighted.sum(axis=1).tolist()}
-
-    def ordered(self, order: IndexArray) -> Self:
-        sizes = None if self.sizes is None else self.sizes[order]
-        return replace(self, centroids=self.centroids[order], sizes=sizes)
-
-    def canonical_order(self) -> IndexArray:
-        """By the first coordinate, then the next."""
-        return np.lexsort(self.centroids.T[::-1])
-
-    @classmethod
-    def distances(cls, one: Parameters, other: Parameters) -> Array:
-        """Euclidean, in units of each column's range."""
-        centroids, others = (np.asarray(each["centroids"], dtype=np.float64) for each in (one, other))
-        unit = np.maximum(np.ptp(np.concatenate([centroids, others]), axis=0), 1e-300)
-        return np.asarray(np.sqrt((((centroids[:, None] - others) / unit) ** 2).sum(axis=2)))
-
-    @classmethod
-    def table(cls, parameters: Parameters, names: Sequence[str], total: float) -> list[Titled]:
-        """Sizes and shares, where they are known, and centroids."""
-        columns: list[Titled] = []
-        if parameters.get("sizes"):
-            sizes: list[float] = np.asarray(parameters["sizes"]).tolist()
-            columns = [("rows", sizes), ("share", [Share(size / sum(sizes)) for size in sizes])]
-        centroids = np.asarray(parameters["centroids"])
-        return columns + [(name, centroids[:, j].tolist()) for j, name in enumerate(names)]
-
-    def to_scaled(self, scaling: Scaling, covariance: Array | None = None) -> Self:
-        return replace(self, centroids=scaling.to_scaled(self.centroids))
-
-    def to_original(self, scaling: Scaling) -> Self:
-        return replace(self, centroids=scaling.to_original(self.centroids))
-
-    def scaling(self, settings: ModelSettings, names: Sequence[str]) -> Scaling:
-        """Coordinates around the first centroid, in the scales that the columns were divided by."""
-        refuse_other_columns(self.centroids, names)
-        if self.scales is not None:
-            exponent = np.frexp(self.scales)[1].astype(np.int64)
-            return Scaling(self.centroids[0].copy(), exponent, np.ldexp(self.scales, -exponent))
-        return Scaling.around(self.centroids, np.ptp(self.centroids, axis=0, keepdims=True), common=True)
-
-    def measured(self, found: Array, scaling: Scaling) -> Array:
-        """Distances (n,) to the nearest centroid, in the user's units, or in standardized ones."""
-        return np.ldexp(np.sqrt(found), 0 if scaling.unit is not None else scaling.exponent[0])
 
     @classmethod
     def contains(cls, small: ModelSettings, large: ModelSettings) -> bool:

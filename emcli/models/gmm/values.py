@@ -1,0 +1,131 @@
+"""The plain values of Gaussian mixtures: weights, means and covariances read, written, ordered and tabulated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import log, pi
+from typing import Self
+
+import numpy as np
+
+from emcli.config.settings import ModelSettings
+from emcli.data.rows import Rows
+from emcli.data.scaling import Scaling, weighed
+from emcli.models.base import Stats
+from emcli.models.complete_data import CompleteDataModel
+from emcli.models.gmm import described, initialization
+from emcli.models.gmm.checks import given_matrices
+from emcli.models.gmm.covariance import SHAPES, Covariances
+from emcli.models.parameters import ParameterFault, ParameterReader, refuse_other_columns
+from emcli.models.plain_values import Parameters, Titled
+from emcli.types import JSON, Array, IndexArray
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianStats(Stats):
+    """Responsibility-weighted sums over rows, in each component's whitened coordinates y."""
+
+    rows: Array  # (k,) effective rows
+    first: Array  # (k, d) Σ r y
+    second: Array  # (k, d, d) Σ r y yᵀ, or its diagonals (k, d)
+
+
+@dataclass(frozen=True, eq=False)
+class Gaussians(CompleteDataModel[GaussianStats]):
+    """k Gaussians in d dimensions with mixing weights, as plain values."""
+
+    weights: Array  # (k,) mixing weights
+    means: Array  # (k, d)
+    covariances: Covariances
+    free: bool = True  # are the mixing weights estimated?
+    _log_scale: Array = field(init=False, repr=False)  # (k, 1) ln of weight and normalising constant
+
+    def __post_init__(self) -> None:
+        d = self.means.shape[-1]
+        with np.errstate(divide="ignore"):  # a component with weight 0 has density 0
+            log_scale = np.log(self.weights) - 0.5 * (d * log(2 * pi) + self.covariances.log_det())
+        object.__setattr__(self, "_log_scale", log_scale[..., None])
+
+    @property
+    def parameters_count(self) -> int:
+        k, d = self.means.shape
+        return (k - 1 if self.free else 0) + int(k * d) + self.covariances.parameters_count(k, d)
+
+    def components(self) -> tuple[Array, ...]:
+        return self.means, self.covariances.parts()
+
+    def ordered(self, order: IndexArray) -> Self:
+        """The components in another order."""
+        return replace(
+            self, weights=self.weights[order], means=self.means[order], covariances=self.covariances.ordered(order)
+        )
+
+    def canonical_order(self) -> IndexArray:
+        """By the first mean, then the next, then variances and weights."""
+        return np.lexsort(np.column_stack([self.means, self.covariances.diagonals(), self.weights]).T[::-1])
+
+    def to_parameters(self) -> dict[str, JSON]:
+        """Mixing weights, means and full covariance matrices."""
+        matrices: list[JSON] = self.covariances.full().tolist()
+        return {"weights": self.weights.tolist(), "means": self.means.tolist(), "covariances": matrices}
+
+    @classmethod
+    def from_parameters(
+        cls, parameters: Parameters, settings: ModelSettings | None = None, rows: Rows | None = None
+    ) -> Self:
+        """The model of given means and covariances or sds; by default all have the covariance of the rows.
+
+        Raises ParameterFault.
+        """
+        given = ParameterReader(parameters, ("weights", "means", "covariances", "sds"))
+        means = given.matrix("means", settings.k if settings else None, len(rows.names) if rows else None)
+        weights = given.weights(len(means))
+        matrices = given_matrices(given, means, rows)
+        free = settings is None or settings.mixing != "equal"
+        if not free and rows is not None and np.ptp(weights) > 1e-9:
+            raise ParameterFault(("weights",), "must be equal with mixing: equal")
+        covariances = shape_of(settings).of(matrices, None)
+        sds = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
+        apart = np.abs(covariances.full() - matrices) > 1e-9 * sds[:, :, None] * sds[:, None, :]
+        if ("covariances" in given or "sds" in given) and apart.any():
+            name = settings.covariance if settings else None
+            raise ParameterFault(("covariances" if "covariances" in given else "sds",), f"are not {name or 'full'}")
+        return cls(weights, means, covariances, free)
+
+    @classmethod
+    def estimate(cls, rows: Rows, members: Array) -> dict[str, JSON]:
+        """Weights, means and covariances in the user's units from known memberships (k, n)."""
+        sizes, means, scatter = initialization.cluster_moments(rows.values, weighed(members, rows.weights))
+        matrices = np.ldexp(scatter / sizes[:, None, None], rows.scaling.exponent[:, None] + rows.scaling.exponent)
+        original = rows.scaling.to_original(means)
+        return {"weights": (sizes / sizes.sum()).tolist(), "means": original.tolist(), "covariances": matrices.tolist()}
+
+    def to_scaled(self, scaling: Scaling, covariance: Array | None = None) -> Self:
+        covariances = self.covariances.rescaled(-scaling.exponent, covariance)
+        return replace(self, means=scaling.to_scaled(self.means), covariances=covariances)
+
+    def to_original(self, scaling: Scaling) -> Self:
+        covariances = self.covariances.rescaled(scaling.exponent, None)
+        return replace(self, means=scaling.to_original(self.means), covariances=covariances)
+
+    def scaling(self, settings: ModelSettings, names: Sequence[str]) -> Scaling:
+        """Coordinates around the first mean, in powers of two near the largest sds."""
+        refuse_other_columns(self.means, names)
+        sds = np.sqrt(self.covariances.diagonals())
+        return Scaling.around(self.means, sds, settings.covariance == "spherical")
+
+    @classmethod
+    def distances(cls, one: Parameters, other: Parameters) -> Array:
+        """Wasserstein distances of the columns' marginals (Givens & Shortt 1984), in units of the mean variance."""
+        return described.distances(one, other)
+
+    @classmethod
+    def table(cls, parameters: Parameters, names: Sequence[str], total: float) -> list[Titled]:
+        """Rows and mixing weight of each component, means and sds; in one dimension the variance too."""
+        return described.table(parameters, names, total)
+
+
+def shape_of(settings: ModelSettings | None) -> type[Covariances]:
+    """The class of the covariances of these settings; full where they say nothing."""
+    return SHAPES[(settings and settings.covariance) or "full"]
