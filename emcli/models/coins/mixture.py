@@ -11,17 +11,16 @@ import numpy as np
 from emcli.config.settings import ModelSettings
 from emcli.data.binomial import excess, log_densities
 from emcli.data.rows import Rows
-from emcli.data.scaling import Scaling
 from emcli.data.trials import TRIALS
 from emcli.models.base import UNIT_ROUNDOFF, Degenerate, Stats, first_pair
 from emcli.models.coins import boundary
 from emcli.models.coins.e_step import expected_counts
 from emcli.models.coins.identifiability import too_few_tosses
 from emcli.models.coins.initialization import draw_heads
-from emcli.models.complete_data import CompleteData, CompleteDataModel
+from emcli.models.coins.values import CoinValues
+from emcli.models.complete_data import CompleteData
 from emcli.models.nesting import Parts, contains
-from emcli.models.parameters import ParameterFault, ParameterReader
-from emcli.models.plain_values import Count, Parameters, Share, Titled
+from emcli.models.parameters import ParameterFault
 from emcli.models.posterior import normalise, tilted, weight_slopes
 from emcli.types import JSON, Array, IndexArray
 
@@ -42,7 +41,7 @@ class BinomialStats(Stats):
 
 
 @dataclass(frozen=True, eq=False)
-class BinomialMixture(CompleteDataModel[BinomialStats]):
+class BinomialMixture(CoinValues[BinomialStats]):
     """k coins; rows are (4, n): heads, tails, ln of the binomial coefficient, ln of the greatest binomial density."""
 
     name = "coins"
@@ -179,44 +178,6 @@ class BinomialMixture(CompleteDataModel[BinomialStats]):
         """Start values as in `initialization`."""
         heads = draw_heads(rows, settings.k, kind, rng)
         return cls(np.full(settings.k, 1.0 / settings.k), heads, settings.mixing == "free")
-
-    @classmethod
-    def check(cls, given: ParameterReader, k: int | None, d: int | None) -> dict[str, Array]:
-        """P(heads) of each coin."""
-        heads = given.array("heads", (k,))
-        for i in np.flatnonzero(~((heads >= 0) & (heads <= 1))):
-            raise ParameterFault(("heads", int(i)), f"must be a probability from 0 to 1, got {heads[i]:g}")
-        return {"heads": heads}
-
-    @classmethod
-    def estimate(cls, rows: Rows, members: Array) -> dict[str, JSON]:
-        """Shares of the rows and of heads in them, from known memberships (k, n)."""
-        weighted = members if rows.weights is None else members * rows.weights
-        heads, tails = (weighted @ rows.values[:2].T).T
-        sizes = weighted.sum(axis=1)
-        return {"weights": (sizes / sizes.sum()).tolist(), "heads": (heads / (heads + tails)).tolist()}
-
-    def scaling(self, settings: ModelSettings, names: Sequence[str]) -> Scaling:
-        """Counts are not scaled."""
-        if len(names) > 2:
-            raise ParameterFault((), f"coins have one or two columns, but data.columns names {len(names)}")
-        return super().scaling(settings, names)
-
-    @classmethod
-    def distances(cls, one: Parameters, other: Parameters) -> Array:
-        """Differences on the arcsine scale, on which a share of heads has constant variance (Freeman & Tukey 1950)."""
-        angles, others = (np.arcsin(np.sqrt(np.asarray(each["heads"], dtype=np.float64))) for each in (one, other))
-        return np.asarray(np.abs(angles[:, None] - others))
-
-    @classmethod
-    def table(cls, parameters: Parameters, names: Sequence[str], total: float) -> list[Titled]:
-        """Rows, mixing weight and P(heads) of each coin."""
-        weights, heads = (np.asarray(parameters[key], dtype=np.float64).tolist() for key in ("weights", "heads"))
-        return [
-            ("rows", [Count(total * w) for w in weights]),
-            ("weight", [Share(w) for w in weights]),
-            ("P(heads)", heads),
-        ]
 
     @classmethod
     def contains(cls, small: ModelSettings, large: ModelSettings) -> bool:
