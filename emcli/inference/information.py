@@ -67,7 +67,9 @@ class Information:
         counted = scores if weights is None else scores * weights
         matrix = counted @ scores.T
         whole = _complete(complete, float(n if weights is None else weights.sum()), own)
-        observed = whole if k == 1 else matrix + whole - _second_moments(complete, weights, own)
+        observed = (
+            whole if k == 1 and complete.hidden is None else matrix + whole - _second_moments(complete, weights, own)
+        )
         return cls(counted.sum(axis=1), matrix, whole, observed)
 
     def __add__(self, other: Information) -> Information:
@@ -146,6 +148,8 @@ def _second_moments(complete: CompleteData, weights: Array | None, own: int) -> 
         known = weighted[j] * scores
         sums[j] = known.sum(axis=1)
         blocks[j] = known @ scores.T
+    if complete.hidden is not None:
+        blocks += complete.hidden
     np.add.at(found, (places[:, :, None], places[:, None, :]), blocks)
     if mixing is None:
         return found

@@ -24,6 +24,9 @@ class CompleteData:
     information: Array  # (k, m, m) of the complete data, summed over the rows with their weights and responsibilities
     places: IndexArray  # (k, m) indices of the m parameters among the p; mixing weights come after them
     mixing: Array | None  # (k,) mixing weights, None where they are not estimated
+    # (k, m, m) covariances of the scores given the row and its component, summed likewise; None: rows are complete,
+    # and these say all. Of incomplete ones `scores` are the expected ones.
+    hidden: Array | None = None
 
 
 class CompleteDataModel(Model[S]):

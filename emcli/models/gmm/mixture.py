@@ -78,6 +78,10 @@ class GaussianMixture(Gaussians):
         """Complete-data scores in the natural parameters of each component, in its own whitened coordinates."""
         y = self.covariances.whiten(rows, self.means)
         r, _ = self._posterior(y)
+        return self._complete_data(y, r, weights)
+
+    def _complete_data(self, y: Array, r: Array, weights: Array | None) -> CompleteData:
+        """The same from whitened rows (k, d, n) and responsibilities (k, n)."""
         k, d = self.means.shape
         scores, informed = self.covariances.scores(y)
         m = scores.shape[1]
