@@ -98,9 +98,11 @@ Tosses = Annotated[
 Tails = Annotated[str | None, option(DATA, "--tails", metavar="NAME", help="column of tails counts, instead of tosses")]
 Flips = Annotated[str | None, option(DATA, "--flips", metavar="NAME", help="column of strings such as HTTH or 0110")]
 Truth = Annotated[str | None, option(DATA, "--truth", metavar="NAME", help="column of true labels, to compare with")]
-MissingCells = Annotated[Missing | None, choice(DATA, "missing", "rows with missing cells (error)")]
+MissingCells = Annotated[
+    Missing | None, choice(DATA, "missing", "rows with missing cells; use: what is observed (error)")
+]
 MissingNewCells = Annotated[
-    Literal["error", "drop", "keep"] | None,
+    Literal["error", "drop", "use", "keep"] | None,
     option(DATA, "--missing", help="rows with missing cells; keep: as they are, without a component (error)"),
 ]
 MissingMarks = Annotated[

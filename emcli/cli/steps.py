@@ -122,6 +122,9 @@ def steps(
         bar = held.enter_context(progress(None, quiet, source))
         bar.doing(f"reading {source or target}")
         dataset = open_data(source, experiment, kind, settings, held, bool(verbose)).dataset(settings)
+        if dataset.missing[0]:
+            what = f"steps shows complete rows, and {counted(dataset.missing[1], 'row')} miss cells"
+            raise EmcliError(Exit.USAGE, Problem(what, dataset.path), hint="--missing drop leaves them out")
         count = dataset.count + dataset.weightless
         chosen = asked_rows or range(1, min(DEFAULT_ROWS, count) + 1)
         if max(chosen) > count:

@@ -94,6 +94,8 @@ class DataDocument(TypedDict):
     columns: Names
     column_numbers: NotRequired[list[PlaceOrNull]]  # of columns whose name is not unique in the file, from 1
     dropped: NotRequired[Count]  # rows with missing values, left out
+    missing: NotRequired[Count]  # cells that are missing, of rows that are used nevertheless
+    incomplete: NotRequired[Count]  # rows that miss some cells and are used
     sha256: Hash  # of the values, not of the file
     tosses: NotRequired[Tosses]  # coins: weight of the rows of each number of tosses
 

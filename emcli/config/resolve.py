@@ -23,7 +23,7 @@ WHY_NOT = {"bootstrap": ": it draws from a fitted likelihood, which hard assignm
 
 def available(options: Mapping[str, object]) -> set[str]:
     """Keys of the settings that a model with these options has; one that names its columns leaves none to choose."""
-    named = any(each.name in options for each in fields(DataSettings))
+    named = any(each.name in options for each in fields(DataSettings) if each.name in OPTIONAL)
     return {key for key in CHECKS if key not in OPTIONAL or key in options} - (
         {"columns", "exclude"} if named else set()
     )
@@ -75,6 +75,9 @@ def resolve_grid(
         values |= found
         origins |= dict.fromkeys(found, source)
     problems += _conflicts(values, origins, is_grid)
+    if "use" in values.get("missing", ()) and "missing" not in options:
+        what = f"{model} cannot use rows with missing cells; --missing drop leaves them out"
+        problems.append(origins["missing"].problem("missing", what))
     if problems:
         refuse(problems)
     start_source, start = _start(origins.get("start"), read_start)

@@ -15,7 +15,7 @@ Mixing = Literal["free", "equal"]
 Init = Literal["auto", "k-means++", "random"]
 Auto = Literal["auto"]
 Solver = Literal["newton", "em"]
-Missing = Literal["error", "drop"]
+Missing = Literal["error", "drop", "use"]
 CHOICES: dict[str, tuple[str, ...]] = {
     "covariance": get_args(Covariance),
     "mixing": get_args(Mixing),

@@ -17,6 +17,7 @@ from emcli.compute.memory import require
 from emcli.compute.threads import in_background, usable_cores
 from emcli.config.settings import DataSettings
 from emcli.data.identifiers import Tally, with_identifiers
+from emcli.data.incomplete import missing_cells
 from emcli.data.rows import BATCH_ROWS, Columns, DataFault, Observations, Requirements, RowFault, Rows
 from emcli.data.table.partitions import is_parquet
 from emcli.data.table.read import column_finder, read_table
@@ -46,6 +47,7 @@ class Dataset:
     column_numbers: ColumnNumbers = ()
     kept: IndexArray | None = None  # which rows of the table these are, without those of weight 0; None: all
     weightless: int = 0  # rows of weight 0
+    missing: tuple[int, int] = (0, 0)  # cells that are missing, and the rows that miss some
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +100,7 @@ class RawTable:
             dropped=table.dropped,
             warnings=self._warnings(needs.observations, settings) + made.warnings,
             kept=self.kept,
+            missing=missing_cells(self.numbers) if settings.missing == "use" else (0, 0),
             weightless=len(table.numbers) - len(self.numbers),
             column_numbers=numbers_of(picked.numeric + picked.text, table.header),
         )
@@ -131,7 +134,7 @@ def read(source: str, observations: Observations, settings: DataSettings, jobs: 
         picked = pick(observations, header, shown, settings, set(roles.values()))
         numeric = picked.numeric + ((roles["row_weights"],) if "row_weights" in roles else ())
         truth = (roles["truth"],) if "truth" in roles else ()
-        return replace(picked, numeric=numeric, text=picked.text + truth)
+        return replace(picked, numeric=numeric, text=picked.text + truth, required=numeric[len(picked.numeric) :])
 
     arrays.keep_within(settings.memory)
     dialect = CsvDialect(

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from emcli.compute import arrays
 from emcli.compute.arrays import row_chunks
+from emcli.data.incomplete import pattern_keys
 from emcli.types import Array, IndexArray
 
 MIN_ROWS = 16_384  # rows below which merging saves nothing worth having
@@ -58,15 +59,27 @@ def merged(values: Array, weights: Array | None) -> Merged | None:
         one[place[some]] = np.arange(some.start, min(some.stop, n))
     own = arrays.take_columns(values, one)
     for some in row_chunks(n):
-        if not np.array_equal(own[:, place[some]], values[:, some]):
+        if not _equal(own[:, place[some]], values[:, some]):
             return None  # two rows with the same key
-    order = np.lexsort(own[::-1])
+    order = in_order(own)
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     for some in row_chunks(n):
         place[some] = rank[place[some]]
     often = np.bincount(place, weights, len(order)).astype(np.float64)
     return Merged(np.ascontiguousarray(own[:, order]), often, place)
+
+
+def _equal(one: Array, other: Array) -> bool:
+    """Are two arrays equal? A missing cell is equal to another."""
+    return bool(np.array_equal(one, other) or np.array_equal(one, other, equal_nan=True))
+
+
+def in_order(values: Array) -> IndexArray:
+    """The ascending order of rows of values (d, n); those with the same missing cells lie together, complete first."""
+    if not np.isnan(values).any():
+        return np.lexsort(values[::-1])
+    return np.lexsort([*values[::-1], *pattern_keys(values)[::-1]])
 
 
 def distinct(values: Array, most: int) -> npt.NDArray[np.uint64] | None:

@@ -11,15 +11,17 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from emcli.compute import arrays
 from emcli.compute.arrays import cache_chunks
 from emcli.config.settings import DataSettings
 from emcli.data.duplicates import merged
+from emcli.data.incomplete import by_pattern, observed_weights, places, reordered, without_missing
 from emcli.data.rows import Columns, DataFault, Observations, PartitionSum, Rows, Sampler
-from emcli.data.scaling import OutOfRange, Scaling, ScalingRule, mean_of, summed
+from emcli.data.scaling import NeverObserved, OutOfRange, Scaling, ScalingRule, column_range, mean_of, summed
 from emcli.data.table.columns import columns_named
 from emcli.data.table.table import Choice, ColumnSelection
 from emcli.errors import FitWarning, quoted
-from emcli.types import Array
+from emcli.types import Array, IndexArray
 
 T = TypeVar("T")
 MAX_EXACT_INTEGER = 2.0**53  # beyond which a double cannot tell neighbours apart
@@ -58,9 +60,14 @@ class Points(Observations):
         try:
             common = rule is ScalingRule.ALL_COLUMNS
             scaling, extent = Scaling.across(lambda function: function(numbers, weights), common)
-        except OutOfRange as wrong:
-            raise DataFault(f"column {names[wrong.column]!r}: {wrong}", "rescale the column") from None
+        except (OutOfRange, NeverObserved) as wrong:
+            raise _unusable(wrong, names) from None
         values = scaling.scaled_columns(numbers)
+        place: IndexArray | None = None
+        if extent.observed is not None:
+            order = by_pattern(values)
+            values, place = reordered(values, order), places(order)
+            weights = None if weights is None else arrays.take_rows(weights, order)
         if rule is ScalingRule.STANDARDIZED:
             scaling = scaling.standardized(values, weights)
             assert scaling.unit is not None
@@ -68,10 +75,12 @@ class Points(Observations):
         total = float(n) if weights is None else float(weights.sum())
         warnings = rounding(names, extent.low, extent.high)
         fewer = merged(values, weights)
-        if fewer is None:
-            return Rows(values, weights, total, tuple(names), scaling, warnings=warnings)
-        place = fewer.place
-        return Rows(fewer.values, fewer.weights, total, tuple(names), scaling, duplicate_of=place, warnings=warnings)
+        if fewer is not None:
+            values, weights = fewer.values, fewer.weights
+            place = fewer.place if place is None else arrays.take_rows(fewer.place, place)
+        observed = extent.observed
+        named = tuple(names)
+        return Rows(values, weights, total, named, scaling, duplicate_of=place, warnings=warnings, observed=observed)
 
     def summarize(
         self, total: PartitionSum, names: Sequence[str], k: int, rule: ScalingRule, settings: DataSettings
@@ -85,36 +94,58 @@ class Points(Observations):
             raise DataFault("no columns are left to fit")
         try:
             scaling, extent = Scaling.across(over, common=rule is ScalingRule.ALL_COLUMNS)
-        except OutOfRange as wrong:
-            raise DataFault(f"column {names[wrong.column]!r}: {wrong}", "rescale the column") from None
+        except (OutOfRange, NeverObserved) as wrong:
+            raise _unusable(wrong, names) from None
         if k > extent.count:
             raise DataFault(f"k={k} needs at least {k} rows, got {extent.count}")
-        mean = over(partial(_sum, scaling=scaling)) / extent.weight
-        spread = over(partial(_products, scaling=scaling, mean=mean)) / extent.weight
+        mean = over(partial(_sum, scaling=scaling)) / (extent.weight if extent.observed is None else extent.observed)
+        products, pairs = over(partial(_products, scaling=scaling, mean=mean))
+        spread = products / (extent.weight if extent.observed is None else np.maximum(pairs, 1e-300))
         if rule is ScalingRule.STANDARDIZED:
             unit = np.where(extent.low < extent.high, np.sqrt(np.diag(spread)), 1.0)
             scaling, spread = replace(scaling, unit=unit), spread / np.outer(unit, unit)
         values = np.empty((len(names), 0))
         constant = extent.low == extent.high
         warnings = rounding(names, extent.low, extent.high)
-        return Rows(values, None, extent.weight, tuple(names), scaling, spread, warnings=warnings, constant=constant)
+        named, observed = tuple(names), extent.observed
+        rows = Rows(values, None, extent.weight, named, scaling, spread, warnings=warnings, constant=constant)
+        return replace(rows, observed=observed)
 
     def place(self, columns: Columns, like: Rows) -> Rows:
         """One partition in the working coordinates of them all."""
         weights = columns.weights
         total = float(columns.row_count) if weights is None else float(weights.sum())
         values = like.scaling.scaled_columns(columns.numbers)
+        if like.observed is not None:
+            order = by_pattern(values)
+            values = reordered(values, order)
+            weights = None if weights is None else arrays.take_rows(weights, order)
         return replace(like, values=values, weights=weights, total=total, warnings=())
 
-    def encode(self, columns: Columns, scaling: Scaling, settings: DataSettings) -> tuple[Array, None]:
-        """New rows in given working coordinates (d, n)."""
-        return np.ascontiguousarray(scaling.to_scaled(columns.numbers).T), None
+    def encode(self, columns: Columns, scaling: Scaling, settings: DataSettings) -> tuple[Array, IndexArray | None]:
+        """New rows in given working coordinates (d, n), those with the same missing cells together."""
+        values = np.ascontiguousarray(scaling.to_scaled(columns.numbers).T)
+        if not np.isnan(values).any():
+            return values, None
+        order = by_pattern(values)
+        return reordered(values, order), places(order)
 
     def redraw(self, rows: Rows, model: Sampler, rng: np.random.Generator) -> Rows:
         """As many rows as the weights of these sum to, drawn from a model in working coordinates."""
         labels = rng.choice(len(model.shares), int(rows.total), p=model.shares)
         values = np.ascontiguousarray(model.sample(labels, rng).T)
-        return replace(rows, values=values, weights=None, duplicate_of=None)
+        if rows.observed is None:
+            return replace(rows, values=values, weights=None, duplicate_of=None)
+        drawn = rows.weights is not None and (rows.weights != np.floor(rows.weights)).any()
+        often = None if rows.weights is None else rows.weights / rows.weights.sum()
+        if drawn:  # no row can be there a fraction of times
+            like = np.sort(rng.choice(rows.count, len(labels), p=often))
+        else:
+            like = np.repeat(np.arange(rows.count), 1 if rows.weights is None else rows.weights.astype(np.intp))
+        for line, own in zip(values, rows.values, strict=True):
+            line[np.isnan(arrays.take_rows(own, like))] = np.nan
+        observed = observed_weights(values, None)
+        return replace(rows, values=values, weights=None, duplicate_of=None, observed=observed)
 
 
 POINTS = Points()
@@ -125,12 +156,34 @@ def _sum(values: Array, weights: Array | None, scaling: Scaling) -> Array:
 
 
 def _products(values: Array, weights: Array | None, scaling: Scaling, mean: Array) -> Array:
-    """Sums of products (d, d) around a mean in working coordinates."""
-    products = np.zeros((len(mean), len(mean)))
+    """Sums of products around a mean in working coordinates, and the weight of the rows in them, (2, d, d)."""
+    found = np.zeros((2, len(mean), len(mean)))
     for some in cache_chunks(*values.shape):
         away = scaling.scaled_columns(values[some]) - mean[:, None]
-        products += (away if weights is None else away * weights[some]) @ away.T
-    return products
+        found[0] += (away if weights is None else away * weights[some]) @ away.T
+        found[1] += float(away.shape[1]) if weights is None else weights[some].sum()
+    return found if not np.isnan(found).any() else _products_of_observed(values, weights, scaling, mean)
+
+
+def _products_of_observed(values: Array, weights: Array | None, scaling: Scaling, mean: Array) -> Array:
+    """The same where cells are missing: of the rows that observe both columns."""
+    found = np.zeros((2, len(mean), len(mean)))
+    for some in cache_chunks(*values.shape):
+        found += _both(scaling.scaled_columns(values[some]) - mean[:, None], None if weights is None else weights[some])
+    return found
+
+
+def _both(away: Array, weights: Array | None) -> Array:
+    """Sums of products of values (d, n), and the weight of the rows that observe both columns, (2, d, d)."""
+    seen, known = (~np.isnan(away)).astype(np.float64), without_missing(away)
+    counted, counts = (known, seen) if weights is None else (known * weights, seen * weights)
+    return np.stack([counted @ known.T, counts @ seen.T])
+
+
+def _unusable(fault: OutOfRange | NeverObserved, names: Sequence[str]) -> DataFault:
+    """The fault of a column that no fit can use."""
+    hint = "rescale the column" if isinstance(fault, OutOfRange) else "leave it out with --exclude"
+    return DataFault(f"column {names[fault.column]!r}: {fault}", hint)
 
 
 def rounded(low: Array, high: Array) -> npt.NDArray[np.bool_]:
@@ -175,8 +228,13 @@ def lopsided(rows: Rows) -> tuple[FitWarning, ...]:
 
 
 def covariance(rows: Rows) -> Array:
-    """Covariance (d, d) of all rows in working coordinates."""
+    """Covariance (d, d) of all rows in working coordinates; of two columns by the rows that observe both, else 0."""
     mean = mean_of(rows.values, rows.weights)
+    if rows.observed is not None:
+        found = np.zeros((2, len(mean), len(mean)))
+        for some in cache_chunks(rows.count, len(mean)):
+            found += _both(rows.values[:, some] - mean[:, None], None if rows.weights is None else rows.weights[some])
+        return np.asarray(found[0] / np.maximum(found[1], 1e-300))
     products = np.zeros((len(mean), len(mean)))
     for some in cache_chunks(rows.count, len(mean)):
         away = rows.values[:, some] - mean[:, None]
@@ -187,5 +245,5 @@ def covariance(rows: Rows) -> Array:
 
 def uniform(rows: Rows, k: int, rng: np.random.Generator) -> Array:
     """k points (k, d) drawn uniformly within the range of each column."""
-    low, high = rows.values.min(axis=1), rows.values.max(axis=1)
+    low, high = column_range(rows.values)
     return rng.uniform(low, high, size=(k, len(low)))

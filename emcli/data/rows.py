@@ -13,7 +13,8 @@ import numpy.typing as npt
 from emcli.compute import arrays
 from emcli.config.settings import DataSettings
 from emcli.data.duplicates import distinct, keys
-from emcli.data.scaling import Scaling, ScalingRule
+from emcli.data.incomplete import observed_weights
+from emcli.data.scaling import Scaling, ScalingRule, column_range
 from emcli.data.table.table import ColumnSelection
 from emcli.errors import FitWarning
 from emcli.types import JSON, Array, Batch, IndexArray, Mapper
@@ -93,6 +94,9 @@ class Rows:
     constant: npt.NDArray[np.bool_] | None = None  # (d,) which columns are, where it was counted elsewhere
     uninformative: int = 0  # rows of data that say nothing and are not among these
     size: float | None = None  # number of rows where weights are shares of a whole; None: they are frequencies
+    # (d,) weight of the rows that observe each column, whose missing cells are NaN in `values`; rows with the same
+    # ones lie together there, complete ones first. None: no cell is missing.
+    observed: Array | None = None
 
     @property
     def count(self) -> int:
@@ -103,6 +107,11 @@ class Rows:
     def sample_size(self) -> float:
         """N in BIC and ICL: the sum of the weights, or the number of rows where these are shares."""
         return self.total if self.size is None else self.size
+
+    @property
+    def cells(self) -> float:
+        """The weighted number of observed cells: N d where none is missing."""
+        return self.total * len(self.values) if self.observed is None else float(self.observed.sum())
 
     @property
     def is_local(self) -> bool:
@@ -127,10 +136,15 @@ class Rows:
 
     def constant_columns(self) -> npt.NDArray[np.bool_]:
         """Which columns (d,) have one value alone."""
-        return self.constant if self.constant is not None else np.asarray(np.ptp(self.values, axis=1) == 0)
+        if self.constant is not None:
+            return self.constant
+        low, high = column_range(self.values)
+        return np.asarray(high - low == 0)
 
     def log_likelihood(self, score: float) -> float:
         """The log-likelihood in the user's units of a score in working coordinates, nats."""
+        if self.observed is not None:
+            return score + self.scaling.log_density_shift(self.observed)
         return score + self.total * self.scaling.log_density_shift()
 
     def batches(self) -> list[Batch]:
@@ -163,7 +177,8 @@ class Rows:
         weights = None if self.weights is None else arrays.take_columns(self.weights[None], drawn)[0]
         total = float(size) if weights is None else float(weights.sum())
         values = np.ascontiguousarray(arrays.take_columns(self.values, drawn))
-        return replace(self, values=values, weights=weights, total=total)
+        observed = None if self.observed is None else observed_weights(values, weights)
+        return replace(self, values=values, weights=weights, total=total, observed=observed)
 
 
 def _more_different(values: Array, limit: int) -> bool:

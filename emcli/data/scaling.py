@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from emcli.compute import arrays
 from emcli.compute.arrays import cache_chunks
+from emcli.data.incomplete import first_values, observed_weights, without_missing
 from emcli.types import Array
 
 T = TypeVar("T")
@@ -35,6 +36,14 @@ class ScalingRule(Enum):
     STANDARDIZED = "each column divided by its standard deviation"
 
 
+class NeverObserved(ValueError):
+    """A column in which all cells are missing; `column` is its 0-based number."""
+
+    def __init__(self, column: int):
+        self.column = column
+        super().__init__("no row has a value in it")
+
+
 class OutOfRange(ValueError):
     """A column's spread, or its values, cannot be squared in float64; `column` is its 0-based number."""
 
@@ -51,17 +60,33 @@ class ColumnRange:
     weight: float
     low: Array  # (d,)
     high: Array  # (d,)
-    first: Array  # (d,) the first row, which tells 0 from -0
+    first: Array  # (d,) the first value, which tells 0 from -0
+    observed: Array | None = None  # (d,) weight of the rows that observe each column; None: no cell is missing
 
     @classmethod
     def of(cls, values: Array, weights: Array | None) -> Self:
         """The range of each column of values (n, d)."""
         weight = float(len(values)) if weights is None else float(weights.sum())
-        return cls(len(values), weight, np.min(values, axis=0), np.max(values, axis=0), values[0].copy())
+        low, high, first, observed = np.min(values, axis=0), np.max(values, axis=0), values[0].copy(), None
+        if np.isnan(low).any():
+            low, high = column_range(values.T)
+            first = first_values(values)
+            observed = observed_weights(values.T, weights)
+        return cls(len(values), weight, low, high, first, observed)
+
+    @property
+    def totals(self) -> Array:
+        """(d,) weight of the rows that observe each column."""
+        return np.full(len(self.low), self.weight) if self.observed is None else self.observed
 
     def __add__(self, other: ColumnRange) -> ColumnRange:
+        count, weight, first = self.count + other.count, self.weight + other.weight, self.first
         low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
-        return ColumnRange(self.count + other.count, self.weight + other.weight, low, high, self.first)
+        if self.observed is None and other.observed is None:
+            return ColumnRange(count, weight, low, high, first)
+        low, high = np.fmin(self.low, other.low), np.fmax(self.high, other.high)
+        first = np.where(np.isnan(first), other.first, first)
+        return ColumnRange(count, weight, low, high, first, self.totals + other.totals)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,11 +107,14 @@ class Scaling:
         """
         extent = total(ColumnRange.of)
         low, high = extent.low, extent.high
+        if not extent.totals.all():
+            raise NeverObserved(int(np.argmin(extent.totals)))
+        weight = extent.weight if extent.observed is None else extent.observed
         with np.errstate(over="ignore", under="ignore"):
             largest = np.maximum(-low, high)
             lift = np.frexp(np.where(largest > 0, largest, 1.0))[1].astype(np.int64)
-            mean = total(partial(_lifted, lift=lift)) / extent.weight
-            sd = np.sqrt(total(partial(_squares, lift=lift, mean=mean)) / extent.weight)
+            mean = total(partial(_lifted, lift=lift)) / weight
+            sd = np.sqrt(total(partial(_squares, lift=lift, mean=mean)) / weight)
         varies = low < high
         for column in np.flatnonzero(varies):
             decimal = np.log10(max(sd[column], 1e-300)) + float(lift[column]) * np.log10(2.0)
@@ -129,7 +157,8 @@ class Scaling:
 
     def standardized(self, values: Array, weights: Array | None) -> Self:
         """These coordinates with units in which working coordinates (d, n) have sd 1; constant columns keep theirs."""
-        return replace(self, unit=np.where(np.ptp(values, axis=1) > 0, _sds(values, weights), 1.0))
+        low, high = column_range(values)
+        return replace(self, unit=np.where(high - low > 0, _sds(values, weights), 1.0))
 
     def sds(self, values: Array, weights: Array | None) -> Array:
         """Standard deviations (d,) in the user's units, of working coordinates (d, n)."""
@@ -139,8 +168,13 @@ class Scaling:
         """Standard deviations (d,) in working coordinates converted to the user's units."""
         return np.ldexp(sds if self.unit is None else sds * self.unit, self.exponent)
 
-    def log_density_shift(self) -> float:
-        """ln of the Jacobian: what to add to a log-density in working coordinates for one in the user's units."""
+    def log_density_shift(self, observed: Array | None = None) -> float:
+        """ln of the Jacobian: what to add to a log-density in working coordinates for one in the user's units.
+
+        Of one row; or of all rows, from the weight (d,) of those that observe each column.
+        """
+        if observed is not None:
+            return float(-(observed @ self.exponent) * np.log(2.0))
         return float(-np.sum(self.exponent) * np.log(2.0))
 
 
@@ -154,23 +188,37 @@ def weighed(members: Array, weights: Array | None) -> Array:
 
 
 def summed(of: Callable[[slice], Array], shape: tuple[int, ...], weights: Array | None) -> Array:
-    """Weighted sums (d,) over all n rows; `of` gives the values (d, rows) of a slice of them."""
+    """Weighted sums (d,) over all n rows; `of` gives the values (d, rows) of a slice of them, NaN for missing ones."""
+    found = _sums(of, shape, weights)
+    return _sums(lambda rows: without_missing(of(rows)), shape, weights) if np.isnan(found).any() else found
+
+
+def _sums(of: Callable[[slice], Array], shape: tuple[int, ...], weights: Array | None) -> Array:
     if weights is None:
         return np.asarray(sum(of(rows).sum(axis=1) for rows in cache_chunks(*shape)))
     return np.asarray(sum((of(rows) * weights[rows]).sum(axis=1) for rows in cache_chunks(*shape)))
 
 
+def column_range(values: Array) -> tuple[Array, Array]:
+    """The lowest and the highest number (d,) of values (d, n), missing ones apart."""
+    low, high = values.min(axis=1), values.max(axis=1)
+    return (np.fmin.reduce(values, axis=1), np.fmax.reduce(values, axis=1)) if np.isnan(low).any() else (low, high)
+
+
 def mean_of(values: Array, weights: Array | None) -> Array:
-    """Weighted mean (d,) of values (d, n)."""
-    if weights is None:
-        return np.asarray(values.mean(axis=1))
+    """Weighted mean (d,) of values (d, n), of those that are not missing."""
+    if weights is None and not np.isnan(mean := np.asarray(values.mean(axis=1))).any():
+        return mean
     return _average(lambda rows: values[:, rows], values, weights)
 
 
 def _average(of: Callable[[slice], Array], values: Array, weights: Array | None) -> Array:
     """Weighted mean (d,) over all rows of values (d, n); `of` gives the values (d, rows) of a slice of them."""
     d, n = values.shape
-    return summed(of, (n, d), weights) / (np.float64(n) if weights is None else weights.sum())
+    sums = _sums(of, (n, d), weights)
+    if np.isnan(sums).any():
+        return _sums(lambda rows: without_missing(of(rows)), (n, d), weights) / observed_weights(values, weights)
+    return sums / (np.float64(n) if weights is None else weights.sum())
 
 
 def _sds(values: Array, weights: Array | None) -> Array:

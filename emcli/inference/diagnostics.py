@@ -23,7 +23,7 @@ from emcli.inference.search.optima import (
     set_aside,
 )
 from emcli.inference.starts import EXACT
-from emcli.models.base import AnyModel, Degenerate
+from emcli.models.base import AnyModel, Degenerate, Stats
 from emcli.models.complete_data import AnyCompleteDataModel
 from emcli.models.em import pooled_e_step
 from emcli.types import Batch, Mapper
@@ -205,7 +205,7 @@ def _relaxed(
 
 
 def optimum_warnings(
-    model: AnyModel, rows: Rows, settings: ModelSettings, seen: Judgement | None, solver: Solver | None
+    model: AnyModel, stats: Stats, rows: Rows, settings: ModelSettings, seen: Judgement | None, solver: Solver | None
 ) -> list[FitWarning]:
     """Warnings about the fitted model; `seen` is what its curvatures say, None where they are not computed."""
     found = []
@@ -213,7 +213,7 @@ def optimum_warnings(
     if not saddle and (twins := model.identical_components()):
         message = f"components {twins[0] + 1} and {twins[1] + 1} are the same: the data do not need them both"
         found.append(FitWarning("identical-components", f"{message}; use a smaller -k"))
-    if reason := model.unidentifiable(rows, settings):
+    if reason := model.unidentifiable(rows, settings) or model.unobserved(stats, rows):
         found.append(FitWarning("not-identifiable", reason))
     elif seen is not None and not seen.identifiable:
         message = "some change of the parameters leaves the likelihood as it is, so these values are one choice of many"

@@ -64,6 +64,7 @@ def fit(kind: type[AnyModel], data: Dataset, settings: Settings) -> Events:
 
     Raises EmcliError: exit 2 for a start that cannot be used, 4 where every start degenerates.
     """
+    kind = kind.for_rows(data.rows)
     with _mapper(data, settings) as mapper:
         exact = kind.global_optimum(data.rows, settings.model)
         search = Search(kind, data.rows, settings.model, settings.search, mapper)
@@ -102,6 +103,7 @@ def continued(
     begin: Callable[[Rows, Mapper], AnyModel],
 ) -> Events:
     """Go on with a finished fit of the same data: one more start, from the model that `begin` gives."""
+    kind = kind.for_rows(data.rows)
     with _mapper(data, settings) as mapper:
         search = Search(kind, data.rows, settings.model, settings.search, mapper, list(ledger))
         yield from search.run(Run(len(ledger) + 1, NESTED, origin), begin(data.rows, mapper))
@@ -234,7 +236,7 @@ class _Fit:
         about_runs = run_warnings(self.kind, ledger, chosen, settings.search.max_iter)
         if best.status == "max_iter":
             return [*self.data.warnings, *about_runs]
-        about_optimum = optimum_warnings(model, rows, settings.model, seen, settings.search.solver)
+        about_optimum = optimum_warnings(model, stats, rows, settings.model, seen, settings.search.solver)
         return [*self.data.warnings, *best.model.warnings(stats), *about_runs, *about_optimum]
 
     def _certificate(self, log_likelihood: float | None, best: Run) -> Mapping[str, float | None] | None:

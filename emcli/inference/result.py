@@ -39,6 +39,7 @@ def document(result: FitResult) -> FitDocument:
         "columns": list(data.columns),
         **({"column_numbers": list(data.column_numbers)} if data.column_numbers else {}),
         "dropped": data.dropped,
+        **({"missing": data.missing[0], "incomplete": data.missing[1]} if data.missing[0] else {}),
         "sha256": data.digest(),
         **result.kind.observations.document(data.rows),
     }

@@ -19,6 +19,9 @@ WORKED = {  # what shows a model's steps in numbers; of a model that is not amon
     "coins": "emcli.models.coins.worked:WorkedCoins",
     "gmm": "emcli.models.gmm.worked:WorkedGaussians",
 }
+INCOMPLETE = {  # the subclass of a model that works on the observed cells of rows of which some are missing
+    "kmeans": "emcli.models.kmeans.incomplete:IncompleteKMeans",
+}
 _loaded: dict[str, type[AnyModel]] = {}
 
 
@@ -33,6 +36,11 @@ def model_class(name: str) -> type[AnyModel]:
     if name not in _loaded:
         _loaded[name] = cast("type[AnyModel]", _imported(MODELS[name]))
     return _loaded[name]
+
+
+def incomplete_class(name: str) -> type[AnyModel] | None:
+    """The class of the model with this name for rows with missing cells; None where it has none."""
+    return cast("type[AnyModel]", _imported(INCOMPLETE[name])) if name in INCOMPLETE else None
 
 
 def worked_steps(name: str) -> WorkedSteps[AnyModel]:

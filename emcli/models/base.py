@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Self, TypeVar, cast
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from emcli.config.settings import ModelSettings
 from emcli.data.rows import Observations, Requirements, Rows
 from emcli.data.scaling import Scaling, ScalingRule
 from emcli.errors import FitWarning
+from emcli.models import incomplete_class
 from emcli.models.nesting import Parts, grafted_weights, split_weights
 from emcli.models.plain_values import PlainValues
 from emcli.types import JSON, Array, IndexArray, Mapper
@@ -83,6 +84,11 @@ class Model(PlainValues, ABC, Generic[S]):
     stacks: ClassVar[bool] = False  # does it implement `stacked`?
     measure: ClassVar[str] = "log_density"  # the column that `predict` adds beside the component
 
+    @classmethod
+    def for_rows(cls, rows: Rows) -> type[Self]:
+        """The class that fits these rows: where cells are missing, one that works on what is observed."""
+        return cls if rows.observed is None else cast("type[Self]", incomplete_class(cls.name) or cls)
+
     # EM
 
     @abstractmethod
@@ -146,6 +152,10 @@ class Model(PlainValues, ABC, Generic[S]):
         """
 
     # units, and new rows
+
+    def expected(self, x: Array) -> Array:
+        """Rows (d, n) with the expected values of their missing cells in place."""
+        raise NotImplementedError
 
     def described(self, stats: S, rows: Rows) -> dict[str, JSON]:
         """Parameters in the user's units for a document, with what follows from the statistics of the rows."""
@@ -242,6 +252,10 @@ class Model(PlainValues, ABC, Generic[S]):
     @classmethod
     def unidentifiable(cls, rows: Rows, settings: ModelSettings) -> str | None:
         """Why rows of this kind cannot identify k components; None where they can."""
+        return None
+
+    def unobserved(self, stats: S, rows: Rows) -> str | None:
+        """Which parameters no observed cell tells of, for all the missing ones; None where cells tell of all."""
         return None
 
     @classmethod

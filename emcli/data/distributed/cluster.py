@@ -153,7 +153,7 @@ class RemoteTable:
             placed = self._cluster.submit(worker.place_rows, self._raw, [needs.observations] * n, [rows] * n)
             rows = DistributedRows.of(rows, self._cluster, placed).or_merged()
         dropped = sum(summary.dropped for summary in self._summaries)
-        warnings = tuple(_reading_warnings(self._summaries))
+        warnings = tuple(_reading_warnings(self._summaries, settings.missing))
         if needs.observations.are_measured:
             if self._tally is None:
                 self._tally = total(lambda numbers, texts, weights: Tally.of(numbers))
@@ -174,10 +174,11 @@ class RemoteTable:
             row_weights=None,
             warnings=(*warnings, *rows.warnings),
             column_numbers=numbers_of(first.columns, first.header),
+            missing=(sum(one.missing[0] for one in self._summaries), sum(one.missing[1] for one in self._summaries)),
         )
 
 
-def _reading_warnings(summaries: Sequence[worker.PartitionSummary]) -> list[FitWarning]:
+def _reading_warnings(summaries: Sequence[worker.PartitionSummary], missing: str) -> list[FitWarning]:
     """The partitions' warnings, each kind once, in the words of the first partition that has it."""
     first: dict[str, str] = {}
     for summary in summaries:
@@ -185,5 +186,5 @@ def _reading_warnings(summaries: Sequence[worker.PartitionSummary]) -> list[FitW
             first.setdefault(warning.slug, warning.message)
     dropped = sum(summary.dropped for summary in summaries)
     if dropped:
-        first["dropped-rows"] = dropped_rows(dropped).message
+        first["dropped-rows"] = dropped_rows(dropped, missing).message
     return [FitWarning(slug, message) for slug, message in first.items()]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from emcli.data.duplicates import MAX_DISTINCT_SHARE, MAX_SHARE_LEFT, MIN_ROWS, SAMPLE_ROWS, keys
+from emcli.data.duplicates import MAX_DISTINCT_SHARE, MAX_SHARE_LEFT, MIN_ROWS, SAMPLE_ROWS, in_order, keys
+from emcli.data.incomplete import by_pattern, observed_weights
 from emcli.data.rows import Observations, Rows, Sampler
 from emcli.data.scaling import Scaling
 from emcli.types import Array, Batch, IndexArray, Mapper
@@ -95,6 +96,9 @@ class DistributedRows(Rows):
         some_weights = [weights for _, weights in found if weights is not None]
         weights = np.concatenate(some_weights) if some_weights else None
         total = float(values.shape[1]) if weights is None else float(weights.sum())
+        if self.observed is not None:
+            order = by_pattern(values)
+            values, weights = values[:, order], None if weights is None else weights[order]
         return self._in_this_process(np.ascontiguousarray(values), weights, total)
 
     def brought_here(self) -> Rows | None:
@@ -103,7 +107,8 @@ class DistributedRows(Rows):
         return None if found.too_many else self._in_this_process(found.values, found.weights, self.total)
 
     def _in_this_process(self, values: Array, weights: Array | None, total: float) -> Rows:
-        return replace(Rows(**_fields(self)), values=values, weights=weights, total=total)
+        observed = None if self.observed is None else observed_weights(values, weights)
+        return replace(Rows(**_fields(self)), values=values, weights=weights, total=total, observed=observed)
 
     def redrawn(self, observations: Observations, model: Sampler, rng: np.random.Generator) -> Rows:
         seeds = rng.integers(2**63, size=len(self.sizes)).tolist()
@@ -141,10 +146,11 @@ class DistinctRows:
         found, one, place = np.unique(every, return_index=True, return_inverse=True)
         distinct = rows.values[:, one]
         if len(found) > MAX_DISTINCT or any(
-            not np.array_equal(own[place], column) for own, column in zip(distinct, rows.values, strict=True)
+            not np.array_equal(own[place], column, equal_nan=True)
+            for own, column in zip(distinct, rows.values, strict=True)
         ):  # the second: two rows with the same key
             return cls(distinct[:, :0], np.empty(0), True)
-        order = np.lexsort(distinct[::-1])
+        order = in_order(distinct)
         frequency = np.bincount(place, rows.weights, len(found)).astype(np.float64)
         return cls(np.ascontiguousarray(distinct[:, order]), frequency[order])
 

@@ -10,6 +10,7 @@ from emcli import __version__
 from emcli.compute.memory import keep_freed
 from emcli.config.settings import DataSettings
 from emcli.data.dataset import RawTable, digest_of, located, read, unfit
+from emcli.data.incomplete import missing_cells
 from emcli.data.rows import Columns, DataFault, Observations, RowFault, Rows
 from emcli.data.weights import WeightSums
 from emcli.errors import EmcliError, FitWarning
@@ -36,6 +37,7 @@ class PartitionSummary:
     digest: str
     warnings: tuple[FitWarning, ...]
     weights: WeightSums | None
+    missing: tuple[int, int]  # cells that are missing, and the rows that miss some
 
 
 def version() -> str:
@@ -72,7 +74,9 @@ def summarize(raw: RawTable) -> PartitionSummary:
     count = len(raw.texts[0]) if raw.texts else len(raw.numbers)
     digest = digest_of(raw.numbers, raw.texts, weights)
     sums = None if weights is None else WeightSums.of(weights)
-    return PartitionSummary(count, table.dropped, table.header, table.has_header, used, digest, table.warnings, sums)
+    missing = missing_cells(raw.numbers)
+    header, has_header, dropped = table.header, table.has_header, table.dropped
+    return PartitionSummary(count, dropped, header, has_header, used, digest, table.warnings, sums, missing)
 
 
 def evaluate(raw: RawTable, function: Callable[..., T]) -> T:

@@ -21,9 +21,10 @@ _HARDLY = 0.1  # share of values, below which it is
 _is_excel_error = re.compile("#[A-Z0/]+[!?]?").fullmatch
 
 
-def dropped_rows(count: int) -> FitWarning:
-    """The warning that rows were left out."""
-    return FitWarning("dropped-rows", f"{counted(count, 'row')} with missing values left out")
+def dropped_rows(count: int, missing: str = "drop") -> FitWarning:
+    """The warning that rows were left out; where those with missing cells are used, they have no others."""
+    which = "without any value" if missing == "use" else "with missing values"
+    return FitWarning("dropped-rows", f"{counted(count, 'row')} {which} left out")
 
 
 class RowProblems:
@@ -33,6 +34,8 @@ class RowProblems:
         self._file, self._header, self._dialect = file, file.header, file.dialect
         self._selection, self._complete = selection, selection.complete
         self._used = (*selection.numeric, *selection.complete)
+        self._keeps = file.dialect.missing in ("use", "fill", "keep")
+        self._measured = set(selection.numeric).difference(selection.required)
         self._missing, self._missing_numbers = missing_marks(file.dialect.na)
         self._format = NumberFormat.of(file.dialect.decimal, file.dialect.thousands)
         self._columns: dict[int, ColumnFaults] = {}
@@ -40,6 +43,7 @@ class RowProblems:
         self._order = 0  # of the next problem
         self._rows = 0  # that cannot be read
         self._incomplete = Incomplete()
+        self._empty = 0  # rows without any number, where those with some are used
         self._comments = 0  # rows that begin with #
         self._ragged: list[tuple[int, Problem]] = []  # the first rows of another number of fields
         self._ragged_count, self._ragged_comments = 0, 0
@@ -53,7 +57,7 @@ class RowProblems:
     @property
     def dropped(self) -> int:
         """Rows left out because of missing cells."""
-        return self._incomplete.rows if self._dialect.missing == "drop" else 0
+        return self._incomplete.rows if self._dialect.missing == "drop" else self._empty
 
     def add_cells(self, name: str, line: int, fields: Sequence[str], is_first: bool = False) -> bool:
         """A row of which some cell that is to be a number is none, or is missing; is it to be kept nevertheless?
@@ -94,9 +98,16 @@ class RowProblems:
             self._incomplete.add(missing)
         if is_first and text and not (has_number or is_comment) and self._dialect.header:
             self._units = (name, line, text, missing)
-        keeps = bool(missing) and self._dialect.missing == "keep" and self._order == before
+        keeps = bool(missing) and self._keeps and self._order == before
+        if keeps and self._dialect.missing == "use" and self._measured.issubset(missing):
+            self._empty += 1
+            return False
         self._rows -= keeps
         return keeps
+
+    def _refuses_missing(self, column: int) -> bool:
+        """Is a missing cell of this column an error?"""
+        return self._dialect.missing == "error" or (self._keeps and column in self._selection.required)
 
     def _is_missing_number(self, plain: str) -> bool:
         return is_number(plain) is not None and float(plain) in self._missing_numbers
@@ -113,7 +124,7 @@ class RowProblems:
         cells = faults.cells.setdefault(kind, [])
         if len(cells) < (MAX_SHOWN + 1 if len(self._columns) <= 1000 else 1):
             cells.append(Cell(self._order, name, line, cell))
-        if kind != "missing" or self._dialect.missing == "error":
+        if kind != "missing" or self._refuses_missing(column):
             self._order += 1
         return faults
 
@@ -224,7 +235,7 @@ class RowProblems:
         if not self._has_unit(faults, filled):
             words.append("unit")
         braces = name.replace("{", "{{").replace("}", "}}")
-        if self._dialect.missing == "error" and faults.of("missing"):
+        if self._refuses_missing(column) and faults.of("missing"):
             missing = faults.first("missing")[0]
             if (not filled and total > 1) or (total >= _MANY_ROWS and filled < _HARDLY * total):
                 remedies.leave_out.append(column)

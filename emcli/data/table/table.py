@@ -61,7 +61,9 @@ class CsvDialect:
     delimiter: str | None = None  # one character; a space stands for any run of spaces and tabs
     header: bool | None = None  # detected: there is one if some field of the first row is not numeric
     comment: str | None = None  # lines that begin with it are skipped
-    missing: str = "error"  # or "drop": leave out rows with missing cells, or "keep" them without numbers
+    # error | drop: leave out rows with missing cells | use: NaN in those cells, rows without any number left out |
+    # fill: likewise, with these rows | keep: NaN in all cells of such rows
+    missing: str = "error"
     na: tuple[str, ...] | None = None  # more marks of a missing cell than MISSING
     decimal: str | None = None  # a comma or a point; None: a point, or a comma where points group digits
     thousands: str | None = None  # mark between groups of three digits
@@ -87,6 +89,7 @@ class ColumnSelection:
     numeric: tuple[int, ...]  # read as float64
     text: tuple[int, ...] = ()  # kept as stripped strings
     complete: tuple[int, ...] = ()  # those of `text` in which a cell can be missing, as in a numeric one
+    required: tuple[int, ...] = ()  # those of `numeric` in which no cell may be missing, though other rows are used
     constant: float | None = None  # stands beside the numeric ones in each row
     choice: Choice | None = None  # None: they all have roles of their own
 
@@ -223,7 +226,7 @@ class Table:
     # Lines of most files are consecutive, so only the breaks are kept: from the row on, lines count up from the line.
     break_rows: array[int] = field(default_factory=lambda: array("q", [0]), repr=False)
     break_lines: array[int] = field(default_factory=lambda: array("q", [1]), repr=False)
-    incomplete: Sequence[int] = ()  # rows that are kept in spite of missing cells; none of their numbers is one
+    incomplete: Sequence[int] = ()  # rows without a number that are kept in spite of missing cells
     partitions: tuple[tuple[int, str], ...] = ()  # the first row of each file, and the file's name
 
     def line(self, row: int) -> int:

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from math import isfinite, nan
+from math import isfinite, isnan, nan
 
 import numpy as np
 
@@ -172,8 +172,9 @@ class TableBuilder:
                 if not self._problems.add_cells(self._name, line, fields, is_first=not self.saw_rows):
                     skipped += 1
                     continue
-                self._incomplete.append(self.count)
-                row = [nan] * len(cells)
+                row = self._known_numbers(plain, fields)
+                if all(map(isnan, row)):
+                    self._incomplete.append(self.count)
             elif not all(row):
                 self._underflows += sum(not v and bool(_is_not_zero(c)) for v, c in zip(row, plain, strict=True))
             self._note_line(line)
@@ -188,6 +189,22 @@ class TableBuilder:
                 values, waiting = array("d"), 0
         self._keep(np.frombuffer(values).reshape(waiting, len(self._numeric)))
         return self.count - before + skipped
+
+    def _known_numbers(self, plain: Sequence[str], fields: Sequence[str]) -> list[float]:
+        """The numbers of a row with missing cells, NaN in these; where such rows are not used NaN in all."""
+        if self._dialect.missing == "keep":
+            return [nan] * len(plain)
+        known = [
+            nan if self._is_missing(fields[c], text) else float(text)
+            for c, text in zip(self._numeric, plain, strict=True)
+        ]
+        self._underflows += sum(not v and bool(_is_not_zero(c)) for v, c in zip(known, plain, strict=True))
+        return known
+
+    def _is_missing(self, cell: str, plain: str) -> bool:
+        """Is a cell, or the number it is, a mark of a missing one?"""
+        marks = self._missing_numbers
+        return cell.lower() in self._missing or bool(marks and is_number(plain) and float(plain) in marks)
 
     def _lacks_a_cell(self, row: Sequence[float], fields: Sequence[str]) -> bool:
         """Is a cell of a row of numbers missing: a number that marks one, or text?"""
@@ -230,7 +247,7 @@ class TableBuilder:
         warnings = list(self._first.warnings)
         warnings += detection.unnamed_columns([column for column in self._first.unnamed if column in self._numeric])
         if dropped:
-            warnings.append(dropped_rows(dropped))
+            warnings.append(dropped_rows(dropped, self._dialect.missing))
         if self._underflows:
             what = f"numbers too small for a double, read as 0: {self._underflows}"
             warnings.append(FitWarning("underflow", what))

@@ -31,6 +31,7 @@ class GaussianMixture(Gaussians):
     name = "gmm"
     observations = POINTS
     options: ClassVar[Mapping[str, JSON]] = {
+        "missing": "error",
         "covariance": "full",
         "mixing": "free",
         "init": "auto",

@@ -58,7 +58,7 @@ class Centroids(Model[KMeansStats]):
         inertia = self.measures(stats.score, rows, len(self.centroids)).inertia or 0.0
         found = self.to_parameters()
         found["sizes"] = [int(size) if size == int(size) else size for size in stats.sizes.tolist()]
-        found["sd"] = sqrt(inertia / (stats.weight * self.centroids.shape[1]))
+        found["sd"] = sqrt(inertia / rows.cells)
         if rows.scaling.unit is not None:
             found["scales"] = np.ldexp(rows.scaling.unit, rows.scaling.exponent).tolist()
         return found

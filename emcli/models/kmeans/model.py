@@ -35,7 +35,7 @@ class KMeans(Centroids):
 
     name = "kmeans"
     observations = POINTS
-    options: ClassVar[Mapping[str, JSON]] = {"init": "auto", "standardize": False}
+    options: ClassVar[Mapping[str, JSON]] = {"init": "auto", "standardize": False, "missing": "error"}
     hard = True
     grows = True
     measure = "distance"
@@ -84,7 +84,7 @@ class KMeans(Centroids):
         inertia = ldexp(-2.0 * score, 0 if rows.scaling.unit is not None else 2 * int(rows.scaling.exponent[0]))
         if not inertia > 0:
             return Measures(None, 0.0)
-        cells = rows.total * len(rows.values)
+        cells = rows.cells
         return Measures(-rows.total * log(k) - 0.5 * cells * (1 + log(2 * pi) + log(inertia / cells)), inertia)
 
     @classmethod

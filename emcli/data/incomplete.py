@@ -1,0 +1,111 @@
+"""Rows with missing cells, NaN in working coordinates: what is observed of them, and their order by pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from emcli.compute import arrays
+from emcli.compute.arrays import cache_chunks, row_chunks
+from emcli.types import Array, BoolArray, IndexArray
+
+
+def observed_weights(values: Array, weights: Array | None) -> Array:
+    """The weight (d,) of the rows that observe each column of values (d, n)."""
+    found = np.zeros(len(values))
+    for some in row_chunks(values.shape[1]):
+        seen = ~np.isnan(values[:, some])
+        found += seen.sum(axis=1) if weights is None else seen @ weights[some]
+    return found
+
+
+def without_missing(values: Array) -> Array:
+    """Values with 0 in place of missing ones, which adds nothing to a sum."""
+    known: Array = np.where(np.isnan(values), 0.0, values)
+    return known
+
+
+def first_values(values: Array) -> Array:
+    """The first number (d,) of each column of values (n, d); NaN for a column without any."""
+    found: Array = values[0].copy()
+    for some in row_chunks(len(values)):
+        seen = ~np.isnan(values[some])
+        here: Array = values[some][seen.argmax(axis=0), np.arange(len(found))]
+        found = np.where(np.isnan(found), here, found)
+        if not np.isnan(found).any():
+            break
+    return found
+
+
+def missing_cells(values: Array) -> tuple[int, int]:
+    """How many cells of values (n, d) are missing, and in how many rows."""
+    cells = rows = 0
+    for some in row_chunks(len(values)):
+        missing = np.isnan(values[some])
+        cells += int(np.count_nonzero(missing))
+        rows += int(np.count_nonzero(missing.any(axis=1)))
+    return cells, rows
+
+
+def pattern_keys(values: Array) -> npt.NDArray[np.uint8]:
+    """The pattern of missing cells of each row of values (d, n), as bits: (bytes, n)."""
+    keys: npt.NDArray[np.uint8] = arrays.empty((-(-len(values) // 8), values.shape[1]), np.uint8)
+    for some in row_chunks(values.shape[1]):
+        keys[:, some] = np.packbits(np.isnan(values[:, some]), axis=0)
+    return keys
+
+
+def by_pattern(values: Array) -> IndexArray:
+    """The order (n,) of rows of values (d, n) in which those with the same missing cells lie together, complete first.
+
+    Rows with the same pattern keep their order.
+    """
+    return np.lexsort(pattern_keys(values)[::-1])
+
+
+def reordered(values: Array, order: IndexArray) -> Array:
+    """Rows of values (d, n) in another order, as an array of their own."""
+    made: Array = arrays.empty(values.shape)
+    for line, row in zip(made, values, strict=True):
+        for some in row_chunks(len(order)):
+            line[some] = arrays.take_rows(row, order[some])
+    return made
+
+
+def places(order: IndexArray) -> IndexArray:
+    """The place (n,) of each row after it was put into this order."""
+    found = arrays.empty(order.shape, np.intp)
+    for some in row_chunks(len(order)):
+        found[order[some]] = np.arange(some.start, min(some.stop, len(order)))
+    return found
+
+
+def patterns(values: Array) -> Iterator[tuple[slice, BoolArray]]:
+    """Each run of rows of values (d, n) with the same missing cells, and which columns (d,) these rows observe."""
+    n = values.shape[1]
+    keys = pattern_keys(values)
+    ends = np.append(np.flatnonzero((keys[:, 1:] != keys[:, :-1]).any(axis=0)) + 1, n) if n else np.empty(0, np.intp)
+    start = 0
+    for end in ends.tolist():
+        yield slice(start, end), ~np.isnan(values[:, start])
+        start = end
+
+
+def column_means(values: Array, weights: Array | None) -> Array:
+    """The mean (d,) of the observed cells of each column of values (d, n); 0 for a column without any."""
+    sums = np.zeros(len(values))
+    for some in cache_chunks(values.shape[1], len(values)):
+        cells = without_missing(values[:, some])
+        sums += cells.sum(axis=1) if weights is None else cells @ weights[some]
+    return sums / np.maximum(observed_weights(values, weights), 1e-300)
+
+
+def mean_filled(values: Array, weights: Array | None) -> Array:
+    """Values (d, n) with the mean of a column's observed cells in place of its missing ones, as a new array."""
+    means = column_means(values, weights)[:, None]
+    made: Array = arrays.empty(values.shape)
+    for some in row_chunks(values.shape[1]):
+        made[:, some] = np.where(np.isnan(values[:, some]), means, values[:, some])
+    return made
