@@ -163,11 +163,10 @@ class Candidates:
         data: Dataset,
     ) -> tuple[FitResult, list[str]]:
         """Run a fit to its end; trace and progress see each iteration as it happens. With what it decided, if asked."""
-        k = settings.model.k
         observers = [fit_progress(self.bar, kind, data.rows, settings)]
         with ExitStack() as traced:
             if self.log is not None:
-                observers.append(traced.enter_context(tracing(self.log, kind, data.rows, k, name)))
+                observers.append(traced.enter_context(tracing(self.log, kind, data.rows, settings.model, name)))
             result = finish(events, observers, experiment, settings, self.bar)
         self.bar.doing("done, others go on")
         return result, decisions(result) if self.verbose else []
@@ -183,7 +182,9 @@ def _stem(path: str) -> str:
 
 def _name(settings: Settings, model: str) -> str:
     init = settings.search.init
-    parts = (model, f"k{settings.model.k}", settings.model.covariance, settings.model.mixing, init)
+    prior = settings.model.prior
+    known = None if prior is None else f"prior-{prior}"
+    parts = (model, f"k{settings.model.k}", settings.model.covariance, settings.model.mixing, known, init)
     return "-".join(part for part in parts if part and part != "auto")
 
 
@@ -194,7 +195,8 @@ def _different(grid: Sequence[Settings], columns: int | None) -> list[Settings]:
         shape = settings.model.covariance
         if columns == 1 and shape in ("diag", "spherical"):
             shape = "full"
-        kept.setdefault((settings.model.k, shape, settings.model.mixing, settings.search.init), settings)
+        own = settings.model
+        kept.setdefault((own.k, shape, own.mixing, own.prior, settings.search.init), settings)
     return list(kept.values())
 
 

@@ -31,6 +31,7 @@ def fit(
     covariance: options.CovarianceShape = None,
     mixing: options.MixingWeights = None,
     standardize: options.Standardize = None,
+    prior: options.Prior = None,
     columns: options.Columns = None,
     exclude: options.Exclude = None,
     row_weights: options.RowWeights = None,
@@ -133,12 +134,12 @@ def fit(
         bar.doing(f"reading {source or target}")
         dataset = open_data(source, experiment, kind, settings, held, bool(verbose)).dataset(settings)
         check_bootstrap(dataset, settings)
-        rows, components = dataset.rows, settings.model.k
+        rows = dataset.rows
         path = None
         observers = [*picture.observers(), *page.observers(), fit_progress(bar, kind, rows, settings)]
         if trace is not None:
             log = sys.stdout if trace == "-" else held.enter_context(open_log(trace))
-            observers.append(held.enter_context(tracing(log, kind, rows, components)))
+            observers.append(held.enter_context(tracing(log, kind, rows, settings.model)))
         if verbose and verbose > 1:
             from emcli.output.steps.path_tables import parameter_path
 

@@ -77,6 +77,13 @@ CovarianceShape = Annotated[Covariance | None, choice(MODEL, "covariance", "shap
 CovarianceGrid = Annotated[str | None, choices(MODEL, "covariance", "shapes of the covariances")]
 MixingWeights = Annotated[Mixing | None, choice(MODEL, "mixing", "mixing weights estimated, or fixed at 1/k")]
 MixingGrid = Annotated[str | None, choices(MODEL, "mixing", "mixing weights estimated, or fixed at 1/k")]
+Prior = Annotated[
+    str | None, option(MODEL, "--prior", metavar="default|A", help="gmm: mclust's prior; coins: Beta(A, A) (none)")
+]
+PriorGrid = Annotated[
+    str | None,
+    option(MODEL, "--prior", metavar="default|A,B", help="gmm: mclust's prior; coins: Beta(A, A) (none)"),
+]
 Standardize = Annotated[
     bool | None,
     option(MODEL, "--standardize/--no-standardize", help="scale each column to unit standard deviation"),

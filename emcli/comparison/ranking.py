@@ -136,6 +136,8 @@ class Candidate:
         fit = self.fitted
         bic, truth = fit["bic"], fit.get("truth")
         row["parameters_count"], row["log_likelihood"] = fit["parameters_count"], fit["log_likelihood"]
+        if "log_posterior" in fit:
+            row["log_posterior"] = fit["log_posterior"]
         row["aic"], row["bic"], row["icl"] = fit["aic"], bic, fit["icl"]
         row["delta_bic"] = None if bic is None or best is None else bic - best
         if "inertia" in fit:

@@ -267,6 +267,21 @@ def size(value: object) -> int:
     return count
 
 
+MAX_PRIOR = 1e6  # pseudo counts beyond which no table of counts would be seen
+
+
+@takes(anyOf=[{"enum": ["default", "none"]}, {"type": "number", "minimum": 1, "maximum": MAX_PRIOR}])
+def prior(value: object) -> str | float | None:
+    """The name of a prior, or the number of a Beta prior, perhaps as text; none stands for no prior."""
+    if value in ("default", "none"):
+        return None if value == "none" else str(value)
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,9}([.][0-9]{1,15})?", value):
+        value = float(value) if "." in value else int(value)
+    if not is_number(value) or not 1 <= cast(float, value) <= MAX_PRIOR:
+        raise ValueError(f"must be default, none or a number from 1 to {MAX_PRIOR:,.0f}")
+    return cast(float, value)
+
+
 parameters: Check[str | dict[str, JSON]] = Check(
     "a mapping of parameters, or the name of a file",
     lambda value: isinstance(value, dict | str) and bool(value),

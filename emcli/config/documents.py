@@ -127,6 +127,7 @@ class StepDocument(TypedDict):
 
     iteration: Count
     log_likelihood: NumberOrNull
+    log_posterior: NotRequired[Number]
     inertia: NotRequired[Number]
     step: NotRequired[Text]
 
@@ -151,6 +152,7 @@ RunDocument = TypedDict(
         "origin": NotRequired[Text],
         "sample": NotRequired[SampleDocument],
         "log_likelihood": NumberOrNull,
+        "log_posterior": NotRequired[Number],
         "inertia": NotRequired[Number],
         "reason": NotRequired[Text],
     },
@@ -173,6 +175,7 @@ class FitDocument(TypedDict):
     decrement: NotRequired[NumberOrNull]
     warnings: NotRequired[list[WarningDocument]]
     log_likelihood: NumberOrNull
+    log_posterior: NotRequired[Number]
     parameters_count: Count
     aic: NumberOrNull
     bic: NumberOrNull
@@ -200,6 +203,7 @@ class CandidateDocument(TypedDict):
     mixing: Annotated[str | None, or_null(one_of(CHOICES["mixing"]))]
     parameters_count: NotRequired[Count]
     log_likelihood: NotRequired[NumberOrNull]
+    log_posterior: NotRequired[Number]
     aic: NotRequired[NumberOrNull]
     bic: NotRequired[NumberOrNull]
     delta_bic: NotRequired[NumberOrNull]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from itertools import product
 from typing import TYPE_CHECKING
 
+from emcli.config.checks import Check
 from emcli.config.places import Document, beside, named_in, refuse
-from emcli.config.settings import CHECKS, OPTIONAL, DataSettings, Provenance, Settings
+from emcli.config.settings import CHECKS, OPTIONAL, DataSettings, Narrowed, Provenance, Settings
 from emcli.config.sources import Source, Values, check, source_in
 from emcli.errors import Problem, quoted
 
@@ -59,7 +60,8 @@ def resolve_grid(
     """
     sources = [Source(flags), *([source_in(document)] if document else [])]
     has, problems, overridden = available(options), [], []
-    values: Values = {key: [value] for key, value in options.items()}
+    narrowed = {key: value.check for key, value in options.items() if isinstance(value, Narrowed)}
+    values: Values = {key: [None if key in narrowed else value] for key, value in options.items()}
     origins: dict[str, Source] = {}
     for source in reversed(sources):  # what comes later wins
         found, wrong = check(source)
@@ -72,6 +74,8 @@ def resolve_grid(
                 before = origins[key]
                 says = f"{source.origin(key)} ({before.origin(key)} says {before.shown(key)})"
                 overridden.append(f"{key}={source.shown(key)} from {says}")
+            if key in narrowed:
+                problems += _not_of(model, narrowed[key], source, key, found[key])
         values |= found
         origins |= dict.fromkeys(found, source)
     problems += _conflicts(values, origins, is_grid)
@@ -88,6 +92,15 @@ def resolve_grid(
     return [
         Settings.of(dict(zip(keys, each, strict=True)), provenance) for each in product(*(values[key] for key in keys))
     ]
+
+
+def _not_of(
+    model: str, check: Check[str] | Check[float], source: Source, key: str, values: Sequence[object]
+) -> list[Problem]:
+    """Values of an option that this model does not take; None, which turns it off, is taken by all."""
+    wrong = [value for value in values if value is not None and not check.holds(value)]
+    got = f"{quoted(source.name(key))} of {model} must be {check.be}, got "
+    return [source.problem(key, got + quoted(str(value))) for value in wrong]
 
 
 def _conflicts(values: Values, origins: Mapping[str, Source], is_grid: bool) -> list[Problem]:

@@ -16,6 +16,7 @@ Init = Literal["auto", "k-means++", "random"]
 Auto = Literal["auto"]
 Solver = Literal["newton", "em"]
 Missing = Literal["error", "drop", "use"]
+PRIORS = ("default", "none")  # that have a name
 CHOICES: dict[str, tuple[str, ...]] = {
     "covariance": get_args(Covariance),
     "mixing": get_args(Mixing),
@@ -26,6 +27,13 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, eq=False)
+class Narrowed:
+    """An option that takes fewer values in a model than the setting has; by default it is not set."""
+
+    check: checks.Check[str] | checks.Check[float]
+
+
+@dataclass(frozen=True, eq=False)
 class ModelSettings:
     """What is fitted. None: the model has no such option."""
 
@@ -33,6 +41,7 @@ class ModelSettings:
     covariance: Annotated[Covariance | None, checks.one_of(CHOICES["covariance"])] = None
     mixing: Annotated[Mixing | None, checks.one_of(CHOICES["mixing"])] = None
     standardize: Annotated[bool | None, checks.boolean] = None
+    prior: Annotated[str | float | None, checks.prior] = None  # a name, or the number of a Beta prior
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +89,7 @@ CHECKS: dict[str, checks.Parser[object]] = {
 }
 # Settings that a model has only if it says so.
 OPTIONAL = frozenset(
-    {"covariance", "mixing", "standardize", "heads", "tosses", "tails", "flips", "solver", "bootstrap"}
+    {"covariance", "mixing", "standardize", "heads", "tosses", "tails", "flips", "solver", "bootstrap", "prior"}
 )
 
 
@@ -110,6 +119,7 @@ DOCUMENT_KEYS = (
     "covariance",
     "mixing",
     "standardize",
+    "prior",
     "init",
     "restarts",
     "seed",

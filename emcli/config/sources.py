@@ -28,7 +28,10 @@ def components(value: object) -> list[object]:
     return list(range(low, high + 1))
 
 
-GRID: dict[str, Parser[object]] = {"k": components, **{key: CHECKS[key] for key in ("covariance", "mixing", "init")}}
+GRID: dict[str, Parser[object]] = {
+    "k": components,
+    **{key: CHECKS[key] for key in ("covariance", "mixing", "prior", "init")},
+}
 
 
 def is_list(key: str, text: str) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from typing import TypeVar
 
 import numpy as np
@@ -21,7 +22,7 @@ from emcli.data.scaling import NeverObserved, OutOfRange, Scaling, ScalingRule, 
 from emcli.data.table.columns import columns_named
 from emcli.data.table.table import Choice, ColumnSelection
 from emcli.errors import FitWarning, quoted
-from emcli.types import Array, IndexArray
+from emcli.types import Array, IndexArray, Mapper
 
 T = TypeVar("T")
 MAX_EXACT_INTEGER = 2.0**53  # beyond which a double cannot tell neighbours apart
@@ -109,7 +110,7 @@ class Points(Observations):
         warnings = rounding(names, extent.low, extent.high)
         named, observed = tuple(names), extent.observed
         rows = Rows(values, None, extent.weight, named, scaling, spread, warnings=warnings, constant=constant)
-        return replace(rows, observed=observed)
+        return replace(rows, observed=observed, mean=None if rule is ScalingRule.STANDARDIZED else mean)
 
     def place(self, columns: Columns, like: Rows) -> Rows:
         """One partition in the working coordinates of them all."""
@@ -241,6 +242,24 @@ def covariance(rows: Rows) -> Array:
         weighted = away if rows.weights is None else away * rows.weights[some]
         products += weighted @ away.T
     return products / rows.total
+
+
+def with_moments(rows: Rows, map: Mapper) -> Rows:
+    """Rows with their own mean and covariance of what is observed, wherever they are."""
+    batches, over = list(zip(*rows.batches(), strict=True)), rows.mapping(map)
+    sums, counts = reduce(add, over(_observed_sums, *batches))
+    products, pairs = reduce(add, over(partial(_around, mean=sums / counts), *batches))
+    return replace(rows, mean=sums / counts, covariance=products / np.maximum(pairs, 1e-300))
+
+
+def _observed_sums(values: Array, weights: Array | None) -> Array:
+    """Sums of values (d, n), and the weight of the rows in them, (2, d)."""
+    each = np.ones(values.shape[1]) if weights is None else weights
+    return np.stack([without_missing(values) @ each, (~np.isnan(values)) @ each])
+
+
+def _around(values: Array, weights: Array | None, mean: Array) -> Array:
+    return _both(values - mean[:, None], weights)
 
 
 def uniform(rows: Rows, k: int, rng: np.random.Generator) -> Array:

@@ -94,6 +94,8 @@ class Rows:
     constant: npt.NDArray[np.bool_] | None = None  # (d,) which columns are, where it was counted elsewhere
     uninformative: int = 0  # rows of data that say nothing and are not among these
     size: float | None = None  # number of rows where weights are shares of a whole; None: they are frequencies
+    mean: Array | None = None  # (d,) mean of all rows, likewise where the model needs it
+    whole: float | None = None  # sample size of all rows, where these are a sample of them
     # (d,) weight of the rows that observe each column, whose missing cells are NaN in `values`; rows with the same
     # ones lie together there, complete ones first. None: no cell is missing.
     observed: Array | None = None
@@ -112,6 +114,11 @@ class Rows:
     def cells(self) -> float:
         """The weighted number of observed cells: N d where none is missing."""
         return self.total * len(self.values) if self.observed is None else float(self.observed.sum())
+
+    @property
+    def size_of_all(self) -> float:
+        """The sample size of all rows, of which these may be a sample."""
+        return self.sample_size if self.whole is None else self.whole
 
     @property
     def is_local(self) -> bool:
@@ -178,7 +185,8 @@ class Rows:
         total = float(size) if weights is None else float(weights.sum())
         values = np.ascontiguousarray(arrays.take_columns(self.values, drawn))
         observed = None if self.observed is None else observed_weights(values, weights)
-        return replace(self, values=values, weights=weights, total=total, observed=observed)
+        found = replace(self, values=values, weights=weights, total=total, observed=observed)
+        return replace(found, whole=self.size_of_all)
 
 
 def _more_different(values: Array, limit: int) -> bool:

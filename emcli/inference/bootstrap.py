@@ -11,6 +11,8 @@ import numpy as np
 from emcli.compute.processes import call, process_map
 from emcli.compute.threads import usable_cores
 from emcli.data.dataset import Dataset
+from emcli.data.points import with_moments
+from emcli.data.rows import DataFault, Rows
 from emcli.errors import EmcliError, Exit, FitWarning, Problem
 from emcli.inference.agreement import match_components, reorder
 from emcli.inference.diagnostics import best_run
@@ -139,19 +141,32 @@ def _refitted(result: FitResult, random_starts: int, number: int) -> tuple[Refit
     """The best fit of a replicate, None where all its starts degenerate; and whether a random start brought it."""
     kind, rows, settings = result.kind, result.data.rows, result.settings
     rng = np.random.default_rng([settings.search.seed, SEED_STREAM, number])
-    drawn = rows.redrawn(kind.observations, result.model, rng)
+    try:
+        drawn, model = replicate(result, rng)
+    except DataFault:
+        return None, False
     asked = replace(settings.search, start=None, seed=int(rng.integers(2**31)))
     search = Search(kind, drawn, settings.model, asked, drawn.mapping(map))
-    for _ in search.run(Run(1), result.model):
+    for _ in search.run(Run(1), model):
         pass
     for _ in search.fixed(random_starts):
         pass
     chosen = best_run(kind, search.ledger, asked.tol, -np.inf, searched=True)
     if chosen is None:
         return None, False
-    model, from_fit = chosen.best.model, chosen.best.start == 1
-    jaccard = best_jaccard(result, model) if rows.is_local else None
-    return Refit(model.to_original(drawn.scaling).to_parameters(), from_fit, jaccard), not from_fit
+    found, from_fit = chosen.best.model, chosen.best.start == 1
+    jaccard = best_jaccard(result, found) if rows.is_local else None
+    return Refit(found.to_original(drawn.scaling).to_parameters(), from_fit, jaccard), not from_fit
+
+
+def replicate(result: FitResult, rng: np.random.Generator) -> tuple[Rows, AnyModel]:
+    """Rows drawn from a fit, and its model with the prior that these rows give. Raises DataFault."""
+    rows, settings = result.data.rows, result.settings.model
+    drawn = rows.redrawn(result.kind.observations, result.model, rng)
+    if settings.prior is None or rows.covariance is None:
+        return drawn, result.model
+    drawn = result.kind.requirements(settings).check(with_moments(drawn, map))
+    return drawn, result.model.adapted(drawn, settings)
 
 
 def best_jaccard(result: FitResult, refit: AnyModel) -> Array:

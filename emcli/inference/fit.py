@@ -30,7 +30,7 @@ from emcli.inference.diagnostics import (
 from emcli.inference.fit_result import FitResult
 from emcli.inference.information import InformationCache
 from emcli.inference.newton import polish
-from emcli.inference.runs import IterationEvent, Run, information_is_affordable
+from emcli.inference.runs import IterationEvent, Run, information_is_affordable, record
 from emcli.inference.search.optima import NESTED, roots_of_best, same_optimum
 from emcli.inference.search.screening import finish, is_screened, screen
 from emcli.inference.search.search import FIRST_STARTS, Event, Search, Searching
@@ -168,11 +168,7 @@ class _Fit:
             return
         best.known = best.known or InformationCache(rows.batches(), self.mapper)
         for step in polish(best.model, best.known, rows.batches(), self.mapper):
-            gain = step.score - best.scores[-1]
-            best.scores.append(step.score)
-            best.steps.append(step.kind)
-            best.last = step.model
-            yield IterationEvent(best.start, len(best.scores) - 1, step, gain)
+            yield record(best, step)
 
     def _no_fit(self, ledger: Sequence[Run]) -> EmcliError:
         collapsed = [run for run in ledger if run.status == "degenerate"]
@@ -203,7 +199,11 @@ class _Fit:
         # The numbers in a document are computed from the parameters in it, as they are read back.
         model = kind.from_parameters(found.to_parameters(), settings, rows).to_scaled(rows.scaling, rows.covariance)
         stats = pooled_e_step(model, rows.batches(), self.mapper)
-        measures = kind.measures(stats.score, rows, settings.k)
+        log_prior = model.log_prior()
+        measures = kind.measures(stats.score - log_prior, rows, settings.k)
+        told = found.log_prior()
+        if settings.prior is not None and measures.log_likelihood is not None:
+            measures = measures._replace(log_posterior=measures.log_likelihood + told)
         result = FitResult(
             self.data,
             self.settings,
@@ -216,6 +216,7 @@ class _Fit:
             self._warnings(ledger, chosen, model, stats, seen),
             self._certificate(measures.log_likelihood, chosen.best),
             moves=moves,
+            prior_shift=told - log_prior,
         )
         if result.bound is not None and chosen.best.decrement is not None:
             chosen.best.decrement = min(chosen.best.decrement, result.bound)
@@ -254,5 +255,5 @@ class _Fit:
         one = one_component(kind, rows, self.settings.model, self.mapper)
         if one is None:
             return None
-        log_likelihood = kind.measures(one.scores[-1], rows, 1).log_likelihood or 0.0
+        log_likelihood = kind.measures(one.likelihood_score, rows, 1).log_likelihood or 0.0
         return float(-2 * log_likelihood + one.model.parameters_count * np.log(rows.sample_size))

@@ -57,6 +57,7 @@ class FitResult:
     parameters: dict[str, JSON]
     log_likelihood: float | None
     inertia: float | None
+    log_posterior: float | None  # where there is a prior
     uncertainty: float  # -Σ w ln(max responsibility), nats
     sizes: Array  # (k,) sums of the responsibilities; (0,) for a hard model
     warnings: list[FitWarning]
@@ -65,6 +66,7 @@ class FitResult:
     labels: TrueLabels | None = None
     bootstrap: Bootstrap | None = None
     moves: int = 0  # from one optimum to another that the search tried
+    prior_shift: float = 0.0  # what to add to ln of a prior density in working coordinates for one in the user's units
 
     @property
     def kind(self) -> type[AnyModel]:
@@ -88,7 +90,9 @@ class FitResult:
     @property
     def objective_name(self) -> str:
         """What `Measures.objective` is of this model."""
-        return "log-likelihood" if self.inertia is None else "inertia"
+        if self.inertia is not None:
+            return "inertia"
+        return "log-likelihood" if self.log_posterior is None else "log posterior"
 
     def criteria(self) -> dict[str, float | None]:
         """AIC, BIC and ICL, smaller is better; None where the log-likelihood is."""
@@ -106,8 +110,14 @@ class FitResult:
         return assignments(self.model, self.data.rows, self.settings.search.jobs)
 
     def measures(self, run: Run) -> list[Measures]:
-        """Log-likelihood and inertia of each iteration of a start."""
-        return [self.kind.measures(score, self.data.rows, self.settings.model.k) for score in run.scores]
+        """Log-likelihood, inertia and log posterior of each iteration of a start."""
+        return [self._measured(score, prior) for score, prior in zip(run.scores, run.priors, strict=True)]
+
+    def _measured(self, score: float, prior: float) -> Measures:
+        found = self.kind.measures(score - prior, self.data.rows, self.settings.model.k)
+        if self.log_posterior is None or found.log_likelihood is None:
+            return found
+        return found._replace(log_posterior=found.log_likelihood + prior + self.prior_shift)
 
     def reached(self) -> int:
         """The number of starts that reached the best optimum; screened starts count by their score on the sample."""

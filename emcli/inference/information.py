@@ -161,9 +161,17 @@ def _second_moments(complete: CompleteData, weights: Array | None, own: int) -> 
     return found
 
 
-def information(model: AnyCompleteDataModel, batches: Sequence[Batch], map: Mapper = map) -> Information:
-    """Score and information of all rows at the model."""
-    return reduce(add, map(partial(_of_batch, model), *zip(*batches, strict=True)))  # type: ignore[no-any-return]
+def information(
+    model: AnyCompleteDataModel, batches: Sequence[Batch], map: Mapper = map, factor: float = 1.0
+) -> Information:
+    """Score and information at the model of so many times the rows, and of a prior where there is one."""
+    found: Information = reduce(add, map(partial(_of_batch, model), *zip(*batches, strict=True)))
+    found = found if factor == 1.0 else found.times(factor)
+    prior = model.prior_information()
+    if prior is None:
+        return found
+    slopes, known = prior[0], np.diag(prior[1])
+    return found + Information(slopes, known, known, known)
 
 
 def _of_batch(model: AnyCompleteDataModel, rows: Array, weights: Array | None) -> Information:
@@ -215,4 +223,4 @@ class SampledInformation(InformationCache):
 
     def matrices(self, model: AnyCompleteDataModel) -> Information:
         """The information at a model; its slopes are the sample's."""
-        return information(model, self._sample).times(self._factor)
+        return information(model, self._sample, factor=self._factor)

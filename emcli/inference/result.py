@@ -18,7 +18,7 @@ from emcli.config.settings import Settings
 from emcli.errors import EmcliError, Exit, Problem, counted, escaped, quoted
 from emcli.files.inputs import shown_name
 from emcli.models import MODELS, model_class
-from emcli.models.base import Degenerate
+from emcli.models.base import Degenerate, Measures
 from emcli.models.parameters import ParameterFault
 from emcli.models.plain_values import whole
 from emcli.types import JSON
@@ -64,13 +64,15 @@ def document(result: FitResult) -> FitDocument:
         "reached": result.reached(),
         "moves": result.moves,
         "iterations": best.iterations,
-        "trace": [_step(result, best, i, *pair) for i, pair in enumerate(result.measures(best))],
+        "trace": [_step(result, best, i, each) for i, each in enumerate(result.measures(best))],
         "restarts": [_run(result, run) for run in result.ledger],
     }
     if result.settings.model.covariance is not None:
         fit["covariance"] = result.settings.model.covariance
     if result.settings.model.mixing is not None:
         fit["mixing"] = result.settings.model.mixing
+    if result.log_posterior is not None:
+        fit["log_posterior"] = result.log_posterior
     if result.inertia is not None:
         fit["inertia"] = result.inertia
     if result.certificate is not None:
@@ -82,11 +84,13 @@ def document(result: FitResult) -> FitDocument:
     return in_order(FitDocument, fit)
 
 
-def _step(result: FitResult, run: Run, i: int, log_likelihood: float | None, inertia: float | None) -> StepDocument:
+def _step(result: FitResult, run: Run, i: int, measures: Measures) -> StepDocument:
     """Iteration i of a run."""
-    step: StepDocument = {"iteration": i, "log_likelihood": log_likelihood}
-    if inertia is not None:
-        step["inertia"] = inertia
+    step: StepDocument = {"iteration": i, "log_likelihood": measures.log_likelihood}
+    if measures.log_posterior is not None:
+        step["log_posterior"] = measures.log_posterior
+    if measures.inertia is not None:
+        step["inertia"] = measures.inertia
     if i and not result.kind.hard:
         step["step"] = run.steps[i]
     return step
@@ -111,10 +115,12 @@ def _run(result: FitResult, run: Run) -> RunDocument:
         if inertia is not None:
             found["sample"]["inertia"] = inertia
     if run.finished:
-        measures = result.kind.measures(run.scores[-1], result.data.rows, result.settings.model.k)
-        found["log_likelihood"], inertia = measures
-        if inertia is not None:
-            found["inertia"] = inertia
+        measures = result.measures(run)[-1]
+        found["log_likelihood"] = measures.log_likelihood
+        if measures.log_posterior is not None:
+            found["log_posterior"] = measures.log_posterior
+        if measures.inertia is not None:
+            found["inertia"] = measures.inertia
     elif run.reason is not None:
         found["reason"] = run.reason
     return in_order(RunDocument, found)

@@ -37,6 +37,7 @@ class Run:
     reason: str | None = None  # why it degenerated
     decrement: float | None = None
     scores: list[float] = field(default_factory=list)  # one for each iteration, 0 = the start, and each polish step
+    priors: list[float] = field(default_factory=list)  # how much of each score is that of a prior, likewise
     steps: list[str] = field(default_factory=list)  # em | newton | escape | boundary | polish, likewise
     last: AnyModel | None = None  # the last model, in working coordinates
     known: InformationCache | None = field(default=None, repr=False)  # its information, where that is computed
@@ -49,6 +50,11 @@ class Run:
     def finished(self) -> bool:
         """Did it end with an optimum, or at --max-iter, on all rows?"""
         return self.status in ("converged", "max_iter")
+
+    @property
+    def likelihood_score(self) -> float:
+        """The last score without that of a prior."""
+        return self.scores[-1] - self.priors[-1]
 
     @property
     def is_start(self) -> bool:
@@ -98,7 +104,7 @@ def run_start(
     run.iterations = max(0, len(run.scores) - 1)
     if run.status == "converged" and search.solver != "em" and isinstance(run.model, CompleteDataModel):
         for step in to_boundary(run.model, rows.batches(), mapper):
-            yield _record(run, step)
+            yield record(run, step)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +158,7 @@ class _Climbing:
             yield from self._converged(higher, None, "escape", count)
         except Degenerate:
             run.status, run.stop, run.decrement, run.last = ended.status, ended.stop, ended.decrement, ended.last
-            del run.scores[count:], run.steps[count:]
+            del run.scores[count:], run.priors[count:], run.steps[count:]
             return False
         run.symmetric = False
         return True
@@ -166,12 +172,14 @@ def _recorded(run: Run, steps: Generator[Step, None, Termination]) -> Generator[
         except StopIteration as end:
             termination: Termination = end.value
             return termination
-        yield _record(run, step)
+        yield record(run, step)
 
 
-def _record(run: Run, step: Step) -> IterationEvent:
+def record(run: Run, step: Step) -> IterationEvent:
+    """Add a step to a run."""
     gain = step.score - run.scores[-1] if run.scores else None
     run.scores.append(step.score)
+    run.priors.append(step.model.log_prior())
     run.steps.append(step.kind)
     run.last = step.model
     return IterationEvent(run.start, len(run.scores) - 1, step, gain)

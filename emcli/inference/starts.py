@@ -81,6 +81,7 @@ def one_component(kind: type[AnyModel], rows: Rows, settings: ModelSettings, map
         for step in islice(em(drawn, rows.batches(), mapper), 3):
             run.last = step.model
             run.scores.append(step.score)
+            run.priors.append(step.model.log_prior())
     except Degenerate:
         return None
     run.status = "converged"

@@ -34,7 +34,7 @@ class Stats:
     """Sufficient statistics that the E-step collects from some rows; `+` pools those of several batches."""
 
     weight: float
-    score: float  # the objective of EM: the log-likelihood, or minus half the inertia
+    score: float  # the objective of EM: the log-likelihood, with a prior log posterior; or minus half the inertia
     squares: float  # Σ w t² over terms t that cancel in each row's score, for its rounding error; 0 where none cancel
 
     def __add__(self, other: Self) -> Self:
@@ -49,16 +49,20 @@ class Measures(NamedTuple):
 
     log_likelihood: float | None  # nats, with all constants; None where it is infinite
     inertia: float | None = None  # sum of squared distances, where the model has one
+    log_posterior: float | None = None  # log-likelihood and ln of the prior density, where there is a prior
 
     @property
     def objective(self) -> float | None:
-        """What people judge the fit by: its inertia where it has one, else its log-likelihood."""
-        return self.log_likelihood if self.inertia is None else self.inertia
+        """What people judge the fit by: its inertia or log posterior where it has one, else its log-likelihood."""
+        if self.inertia is not None:
+            return self.inertia
+        return self.log_likelihood if self.log_posterior is None else self.log_posterior
 
     def document(self) -> dict[str, JSON]:
         """The measures that there are, for JSON."""
         found: dict[str, JSON] = {"log_likelihood": self.log_likelihood}
-        return found if self.inertia is None else found | {"inertia": self.inertia}
+        more = {"log_posterior": self.log_posterior, "inertia": self.inertia}
+        return found | {key: value for key, value in more.items() if value is not None}
 
 
 class Artefact(NamedTuple):
@@ -78,7 +82,7 @@ class Model(PlainValues, ABC, Generic[S]):
 
     name: ClassVar[str]  # its name on the command line
     observations: ClassVar[Observations]  # how its rows are read
-    options: ClassVar[Mapping[str, JSON]] = {}  # options beside the common ones, with their defaults
+    options: ClassVar[Mapping[str, object]] = {}  # options beside the common ones, with their defaults
     hard: ClassVar[bool] = False  # is each row assigned to one component only, so that EM ends at a fixed point?
     grows: ClassVar[bool] = False  # does it implement `split`?
     stacks: ClassVar[bool] = False  # does it implement `stacked`?
@@ -102,6 +106,18 @@ class Model(PlainValues, ABC, Generic[S]):
     @abstractmethod
     def posterior(self, x: Array) -> tuple[Array, Array]:
         """Responsibilities (k, n), and log-densities or squared distances (n,)."""
+
+    def penalised(self, stats: S) -> S:
+        """Statistics of all rows whose score is the log posterior, where the model has a prior. Raises Degenerate."""
+        return stats
+
+    def adapted(self, rows: Rows, settings: ModelSettings) -> Self:
+        """The same parameters with what is taken from other rows: a prior from their moments."""
+        return self
+
+    def log_prior(self) -> float:
+        """ln of the prior density of the parameters; 0 without a prior."""
+        return 0.0
 
     def labels(self, x: Array) -> IndexArray:
         """The likeliest component of each row (n,)."""

@@ -47,6 +47,13 @@ class CompleteDataModel(Model[S]):
         """
         return None
 
+    def prior_information(self) -> tuple[Array, Array] | None:
+        """Slopes (p,) of the log prior in the parameters of `complete`, and its information (p,), which is diagonal.
+
+        None without a prior.
+        """
+        return None
+
     def inward(self, e_step: Callable[[Self], S]) -> Sequence[Iterator[Self]]:
         """Ways off the boundary of the parameters along which the likelihood rises, each from near to far.
 

@@ -23,6 +23,11 @@ class Step(NamedTuple):
     kind: str = "em"  # em | newton | escape | boundary | polish
     ahead: float | None = None  # nats that the next step may bring, where its solver knows them
 
+    @property
+    def likelihood_score(self) -> float:
+        """The score without that of a prior."""
+        return self.score - self.model.log_prior()
+
 
 def em(model: AnyModel, batches: Sequence[Batch], map: Mapper = map) -> Iterator[Step]:
     """Yield the model, then each improvement; end only at a fixed point of the M-step."""
@@ -36,8 +41,8 @@ def em(model: AnyModel, batches: Sequence[Batch], map: Mapper = map) -> Iterator
 
 
 def pooled_e_step(model: Model[S], batches: Sequence[Batch], map: Mapper = map) -> S:
-    """The E-step on all batches, its statistics added up in order."""
-    return reduce(add, map(model.e_step, *zip(*batches, strict=True)))  # type: ignore[no-any-return]
+    """The E-step on all batches, its statistics added up in order; with a prior their score is the log posterior."""
+    return model.penalised(reduce(add, map(model.e_step, *zip(*batches, strict=True))))
 
 
 def same_parameters(one: AnyModel, other: AnyModel) -> bool:

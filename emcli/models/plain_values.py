@@ -37,8 +37,8 @@ class PlainValues:
     @classmethod
     def parameter_names(cls) -> tuple[str, ...]:
         """Names of the fields with the components' parameters."""
-        mixing = ("weights", "free")
-        return tuple(field.name for field in fields(cls) if field.init and field.name not in mixing)  # type: ignore[arg-type]
+        others = ("weights", "free", "prior")
+        return tuple(field.name for field in fields(cls) if field.init and field.name not in others)  # type: ignore[arg-type]
 
     def components(self) -> tuple[Array, ...]:
         """The components' parameters without the weights, each (k, ...)."""

@@ -52,7 +52,7 @@ def print_fit(result: FitResult, page: Page, verbose: bool = False, path: Path[l
 def title(result: FitResult) -> str:
     """What was fitted to which rows, in a line."""
     settings, data = result.settings.document(), result.data
-    kind = "".join(f", {settings[key]} {key}" for key in ("covariance", "mixing") if key in settings)
+    kind = "".join(f", {settings[key]} {key}" for key in ("covariance", "mixing", "prior") if key in settings)
     weight = "" if data.row_weights is None else f" of total weight {data.rows.total:g}"
     columns = listed(data.columns)
     if len(data.columns) > MAX_NAMES:
@@ -181,22 +181,23 @@ def verdict(result: FitResult) -> str:
     if best.is_start:
         return "The start values themselves: no iteration was made (--max-iter 0)."
     return {
-        "projected": f"Converged after {steps}{_still_to_come(best.decrement)}.",
+        "projected": f"Converged after {steps}{_still_to_come(best.decrement, result.objective_name)}.",
         "rounding": f"Converged to machine precision after {steps}.",
         "assignments": f"Converged after {steps}: no assignment changes any more.",
-        "max_iter": f"Not converged: stopped at --max-iter, after {steps}{_still_to_gain(best.decrement)}.",
+        "max_iter": f"Not converged: stopped at --max-iter, after {steps}"
+        f"{_still_to_gain(best.decrement, result.objective_name)}.",
     }[str(best.stop)]
 
 
-def _still_to_come(gain: float | None) -> str:
+def _still_to_come(gain: float | None, what: str) -> str:
     if gain is None:
         return ""
     about = f"about {gain:.1g}" if gain >= CERTAIN_GAIN else f"less than {CERTAIN_GAIN:.0e}"
-    return f"; going on would raise the log-likelihood by {about.replace('e-0', 'e-')}"
+    return f"; going on would raise the {what} by {about.replace('e-0', 'e-')}"
 
 
-def _still_to_gain(gain: float | None) -> str:
-    return "" if gain is None else f"; about {gain:.2g} of log-likelihood still to gain"
+def _still_to_gain(gain: float | None, what: str) -> str:
+    return "" if gain is None else f"; about {gain:.2g} of {what} still to gain"
 
 
 def bootstrapped(result: FitResult) -> list[str]:
@@ -222,7 +223,8 @@ def criteria(result: FitResult) -> str:
     listed = ", ".join(f"{name.upper()} {scores([value or 0.0])[0]}" for name, value in values.items())
     kind = "Classification log-likelihood" if result.inertia is not None else "Log-likelihood"
     count = counted(result.parameters_count, "parameter")
-    return f"{kind} {scores([result.log_likelihood], 6)[0]}, {count}; {listed} (smaller is better)"
+    known = "" if result.log_posterior is None else f"Log posterior {scores([result.log_posterior], 6)[0]}. "
+    return f"{known}{kind} {scores([result.log_likelihood], 6)[0]}, {count}; {listed} (smaller is better)"
 
 
 def agreement(result: FitResult) -> list[str]:

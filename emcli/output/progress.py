@@ -156,7 +156,7 @@ def fit_progress(bar: Progress, kind: type[AnyModel], rows: Rows, settings: Sett
         bar.doing("start 1")
 
     def score(of: float) -> str:
-        log_likelihood, inertia = kind.measures(of, rows, k)
+        log_likelihood, inertia, _ = kind.measures(of, rows, k)
         what = "" if bar.prefix else "log-likelihood "
         return f"inertia {inertia:.6g}" if inertia is not None else f"{what}{log_likelihood or 0.0:.8g}"
 
@@ -166,11 +166,13 @@ def fit_progress(bar: Progress, kind: type[AnyModel], rows: Rows, settings: Sett
             if bar.due:
                 of = f" of {max(event.start, total)}" if total else ""
                 left = "" if bar.prefix else time_left(ended, total, bar.elapsed - before)
-                bar.show(f"start {event.start}{of}, iteration {event.iteration}, {score(event.step.score)}{left}")
+                bar.show(
+                    f"start {event.start}{of}, iteration {event.iteration}, {score(event.step.likelihood_score)}{left}"
+                )
             return
         ended += event.source is None
         if event.finished:
-            best = max(best, event.scores[-1])
+            best = max(best, event.likelihood_score)
             bar.doing(f"{counted(ended, 'start')} tried, best {score(best)}")
 
     return show

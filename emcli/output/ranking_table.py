@@ -17,6 +17,7 @@ TITLES = {
     "mixing": "mixing",
     "parameters_count": "parameters",
     "log_likelihood": "log-likelihood",
+    "log_posterior": "log posterior",
     "inertia": "inertia",
     "silhouette": "silhouette",
     "ch": "CH",
@@ -31,12 +32,22 @@ TITLES = {
     "adjusted_rand_index": "ARI",
     "warnings": "warnings",
 }
-OF_LIKELIHOOD = ("parameters_count", "log_likelihood", "aic", "bic", "delta_bic", "icl")
-SCORES = ("log_likelihood", "inertia", "silhouette", "ch", "gap", "aic", "bic", "icl")
+OF_LIKELIHOOD = ("parameters_count", "log_likelihood", "log_posterior", "aic", "bic", "delta_bic", "icl")
+SCORES = ("log_likelihood", "log_posterior", "inertia", "silhouette", "ch", "gap", "aic", "bic", "icl")
 SAID_ONCE = ("mixing", "model", "status", "covariance")  # where all candidates have the same
 # Columns that a narrow page goes without, the least needed first.
 DROPPED_FIRST = (
-    *("iterations", "parameters_count", "icl", "aic", "warnings", "delta_bic", "bic", "adjusted_rand_index"),
+    *(
+        "iterations",
+        "log_posterior",
+        "parameters_count",
+        "icl",
+        "aic",
+        "warnings",
+        "delta_bic",
+        "bic",
+        "adjusted_rand_index",
+    ),
     *("gap", "silhouette", "ch"),
     *("status", "reached", "log_likelihood", "mixing", "model", "covariance", "k"),
 )

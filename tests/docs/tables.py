@@ -97,7 +97,8 @@ def own_defaults(key: str) -> dict[str, str]:
     for name in OWN:
         options = model_class(name).options
         if key in available(options):
-            found[name] = written(options[key]) if options.get(key) is not None else default_of(key)
+            own = None if isinstance(options.get(key), settings.Narrowed) else options.get(key)
+            found[name] = default_of(key) if own is None else written(own)
     return found
 
 
@@ -119,7 +120,8 @@ def options_of(model: str) -> str:
     rows = []
     for key in ("k", *sorted(settings.OPTIONAL, key=list(settings.CHECKS).index)):
         if key in own_defaults_of(model):
-            value = must_be(settings.CHECKS[key])
+            own = model_class(model).options.get(key)
+            value = must_be(own.check if isinstance(own, settings.Narrowed) else settings.CHECKS[key])
             rows.append([f"`{settings.flag(key)}`", value, own_defaults(key)[model], meanings()[key]])
     return table(["option", "value", "default", "what it does"], rows)
 

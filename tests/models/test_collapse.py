@@ -54,7 +54,7 @@ def test_an_outlier_or_a_repeated_value_that_a_component_collapses_on_is_named()
     for values, where in ((outlier, "x=40 (1 row)"), (repeated, "x=10 (10 rows)")):
         found = said(values, 2)
         assert f"the likelihood has no bound at {where}\n" in found
-        assert "hint: leave such rows out, use a smaller -k, or --covariance tied" in found
+        assert "hint: leave such rows out, use a smaller -k, --covariance tied or --prior default" in found
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,8 @@ class DistributedRows(Rows):
         if self.observed is not None:
             order = by_pattern(values)
             values, weights = values[:, order], None if weights is None else weights[order]
-        return self._in_this_process(np.ascontiguousarray(values), weights, total)
+        sample = self._in_this_process(np.ascontiguousarray(values), weights, total)
+        return replace(sample, whole=self.size_of_all)
 
     def brought_here(self) -> Rows | None:
         """The distinct rows with their frequencies, here; None where there are more than MAX_DISTINCT."""

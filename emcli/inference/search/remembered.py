@@ -24,7 +24,11 @@ def keep(
         return
     if len(_kept) >= MAX_KEPT:
         _kept.clear()
-    _kept[_digest(kind, rows, settings, search)] = [replace(run, scores=list(run.scores), known=None) for run in found]
+    _kept[_digest(kind, rows, settings, search)] = [_copied(run) for run in found]
+
+
+def _copied(run: Run) -> Run:
+    return replace(run, scores=list(run.scores), priors=list(run.priors), known=None)
 
 
 def found_before(kind: type[AnyModel], rows: Rows, settings: ModelSettings, search: SearchSettings) -> list[Run] | None:

@@ -109,7 +109,7 @@ def _entries(kind: type[AnyModel], there: Search, sample: Rows, search: SearchSe
         entry.status = "screened" if run.finished else run.status
         if run.finished:
             entry.sampled = run.scores[-1]
-            entry.sample = (sample.count, *kind.measures(run.scores[-1], sample, there.settings.k))
+            entry.sample = (sample.count, *kind.measures(run.likelihood_score, sample, there.settings.k)[:2])
         if run.kind == "given":
             entry = Run(1)
         ledger.append(entry)

@@ -44,9 +44,10 @@ def _inside(model: M, j: int, end: float) -> Iterator[M]:
 
 def _revived(model: M, j: int, e_step: Callable[[M], BinomialStats]) -> Iterator[M]:
     """The mixture with ever more weight on a coin that has none, at the P(heads) to which the slope is steepest."""
-    slopes = [float(e_step(_with_share(model, j, heads, NEAR)).rows[j]) for heads in REVIVED_HEADS.tolist()]
+    tried = REVIVED_HEADS if model.prior is None else REVIVED_HEADS[1:-1]  # a prior has density 0 at the ends
+    slopes = [float(e_step(_with_share(model, j, heads, NEAR)).rows[j]) for heads in tried.tolist()]
     for share in INWARD:
-        yield _with_share(model, j, float(REVIVED_HEADS[int(np.argmax(slopes))]), share)
+        yield _with_share(model, j, float(tried[int(np.argmax(slopes))]), share)
 
 
 def _with_share(model: M, j: int, heads: float, share: float) -> M:

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from emcli.config.settings import ModelSettings
+from emcli.config.settings import ModelSettings, Narrowed
 from emcli.data.binomial import excess, log_densities
 from emcli.data.rows import Rows
 from emcli.data.trials import TRIALS
@@ -17,12 +17,13 @@ from emcli.models.coins import boundary
 from emcli.models.coins.e_step import expected_counts
 from emcli.models.coins.identifiability import too_few_tosses
 from emcli.models.coins.initialization import draw_heads
+from emcli.models.coins.prior import TAKEN, BetaPrior
 from emcli.models.coins.values import CoinValues
 from emcli.models.complete_data import CompleteData
 from emcli.models.nesting import Parts, contains
 from emcli.models.parameters import ParameterFault
 from emcli.models.posterior import normalise, tilted, weight_slopes
-from emcli.types import JSON, Array, IndexArray
+from emcli.types import Array, IndexArray
 
 MIN_ROUNDED_TOSSES = 2.0**40  # tosses of a coin from which the rounding error of its P(heads) shows in the score
 MAX_PLAIN_LOG = 500.0  # ln of a binomial coefficient, up to which rounding of the sum of its terms is far below a fall
@@ -46,13 +47,14 @@ class BinomialMixture(CoinValues[BinomialStats]):
 
     name = "coins"
     observations = TRIALS
-    options: ClassVar[Mapping[str, JSON]] = {
+    options: ClassVar[Mapping[str, object]] = {
         "k": 2,
         "heads": None,
         "tosses": None,
         "tails": None,
         "flips": None,
         "mixing": "equal",
+        "prior": Narrowed(TAKEN),
         "init": "auto",
         "bootstrap": None,
         "solver": None,
@@ -62,6 +64,7 @@ class BinomialMixture(CoinValues[BinomialStats]):
     weights: Array  # (k,) mixing weights
     heads: Array  # (k,) P(heads)
     free: bool = False  # are the mixing weights estimated?
+    prior: BetaPrior | None = None
     _log_odds: Array = field(init=False, repr=False)  # (k, 3): ln p, ln (1 - p), 1
     _log_weights: Array = field(init=False, repr=False)  # (k, 1)
 
@@ -97,14 +100,35 @@ class BinomialMixture(CoinValues[BinomialStats]):
 
         Raises Degenerate where P(heads) rounds to 1 although the coin has tails.
         """
-        tosses, heads = stats.heads + stats.tails, self.heads.copy()
-        np.divide(stats.heads, tosses, out=heads, where=tosses > 0)
+        pseudo = self.prior.count if self.prior else 0.0
+        shown, tails = stats.heads + pseudo, stats.tails + pseudo
+        tosses, heads = shown + tails, self.heads.copy()
+        np.divide(shown, tosses, out=heads, where=tosses > 0)
         if heads.max() == 1.0:
             near = (heads == 1.0) & (tosses > 0)
-            heads[near] = 1.0 - stats.tails[near] / tosses[near]
-            if ((heads == 1.0) & (stats.tails > 0.5)).any():
+            heads[near] = 1.0 - tails[near] / tosses[near]
+            if ((heads == 1.0) & (tails > 0.5)).any():
                 raise Degenerate("P(heads) of a coin is nearer to 1 than double precision can tell")
         return replace(self, heads=heads, weights=stats.rows / stats.weight if self.free else self.weights)
+
+    def penalised(self, stats: BinomialStats) -> BinomialStats:
+        """The statistics with the log posterior as score, where there is a prior. Raises Degenerate at density 0."""
+        if self.prior is None:
+            return stats
+        known = self.log_prior()
+        if not known > 0.1 * LOG_ZERO * self.prior.count:
+            raise Degenerate("P(heads) of exactly 0 or 1 has density 0 under the prior")
+        return replace(stats, score=stats.score + known, squares=stats.squares + known**2)
+
+    def log_prior(self) -> float:
+        return 0.0 if self.prior is None else self.prior.log_density(self._log_odds[:, :2])
+
+    def prior_information(self) -> tuple[Array, Array] | None:
+        if self.prior is None:
+            return None
+        slopes, known = self.prior.information(self.heads)
+        unknown = np.zeros(len(slopes) - 1 if self.free else 0)
+        return np.concatenate([slopes, unknown]), np.concatenate([known, unknown])
 
     def posterior(self, rows: Array) -> tuple[Array, Array]:
         """Responsibilities (k, n) and log-densities (n,)."""
@@ -139,7 +163,8 @@ class BinomialMixture(CoinValues[BinomialStats]):
     def gradient(self, stats: BinomialStats) -> Array:
         """The slopes (p,) of the log-likelihood in the parameters of `complete`."""
         mixing = weight_slopes(self.weights, stats.rows) if self.free else ()
-        return np.concatenate([stats.heads * (1 - self.heads) - stats.tails * self.heads, mixing])
+        found = np.concatenate([stats.heads * (1 - self.heads) - stats.tails * self.heads, mixing])
+        return found if (prior := self.prior_information()) is None else found + prior[0]
 
     def moved(self, step: Array) -> Self:
         """The mixture after a step (p,) in the parameters of `complete`."""
@@ -176,13 +201,16 @@ class BinomialMixture(CoinValues[BinomialStats]):
     @classmethod
     def initialize(cls, rows: Rows, settings: ModelSettings, kind: str, rng: np.random.Generator) -> Self:
         """Start values as in `initialization`."""
-        heads = draw_heads(rows, settings.k, kind, rng)
-        return cls(np.full(settings.k, 1.0 / settings.k), heads, settings.mixing == "free")
+        heads, prior = draw_heads(rows, settings.k, kind, rng), BetaPrior.of(settings)
+        if prior is not None:
+            heads = prior.inside(heads, float(np.average(rows.values[:2].sum(axis=0), weights=rows.weights)))
+        return cls(np.full(settings.k, 1.0 / settings.k), heads, settings.mixing == "free", prior)
 
     @classmethod
     def contains(cls, small: ModelSettings, large: ModelSettings) -> bool:
         """Is every mixture with the small settings also one with the large ones?"""
-        return contains(small, large)
+        plain = BetaPrior.of(small) is None and BetaPrior.of(large) is None
+        return plain and contains(small, large)  # a prior of k coins is no part of one of more
 
     def split(
         self, parts: Parts, step: float, rows: Rows, settings: ModelSettings, rng: np.random.Generator | None = None
@@ -191,7 +219,9 @@ class BinomialMixture(CoinValues[BinomialStats]):
         tosses = float(np.average(rows.values[:2].sum(axis=0), weights=rows.weights))
         sds = np.sqrt(np.maximum(self.heads * (1 - self.heads), 0.5 / tosses) / tosses)
         heads = np.clip(self.heads[parts.parents] + step * parts.offsets * sds[parts.parents], 0.0, 1.0)
-        return replace(self, weights=parts.weights, heads=heads, free=settings.mixing == "free")
+        prior = BetaPrior.of(settings)
+        heads = heads if prior is None else prior.inside(heads, tosses)
+        return replace(self, weights=parts.weights, heads=heads, free=settings.mixing == "free", prior=prior)
 
     def identical_components(self) -> tuple[int, int] | None:
         """Two coins with nearly equal P(heads), if there are any."""
@@ -211,6 +241,8 @@ class BinomialMixture(CoinValues[BinomialStats]):
     ) -> Mapping[str, float | None] | None:
         """Lindsay (1983): no mixture of any number of coins is more than gap + N ln(1 + D/N) nats better."""
         if settings.mixing != "free" or log_likelihood is None or rows.values.shape[1] > MAX_BOUND_ROWS:
+            return None
+        if BetaPrior.of(settings) is not None:  # the likelihood is not what is maximized
             return None
         from emcli.models.coins.npmle import npmle
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Self
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from emcli.config.settings import ModelSettings
 from emcli.data.rows import Rows
 from emcli.data.scaling import Scaling
 from emcli.models.base import S
+from emcli.models.coins.prior import BetaPrior
 from emcli.models.complete_data import CompleteDataModel
 from emcli.models.parameters import ParameterFault, ParameterReader
 from emcli.models.plain_values import Count, Parameters, Share, Titled
@@ -20,6 +23,18 @@ class CoinValues(CompleteDataModel[S]):
     """The part of a mixture of coins that reads and writes their P(heads)."""
 
     heads: Array  # (k,) P(heads)
+    prior: BetaPrior | None
+
+    @classmethod
+    def from_parameters(
+        cls, parameters: Parameters, settings: ModelSettings | None = None, rows: Rows | None = None
+    ) -> Self:
+        """As of every model; with a prior no P(heads) is 0 or 1. Raises ParameterFault."""
+        found = super().from_parameters(parameters, settings, rows)
+        prior = None if settings is None or rows is None else BetaPrior.of(settings)
+        for i in np.flatnonzero((found.heads == 0) | (found.heads == 1)) if prior else ():
+            raise ParameterFault(("heads", int(i)), f"has density 0 under the prior, got {found.heads[i]:g}")
+        return replace(found, prior=prior)  # type: ignore[type-var]
 
     @classmethod
     def check(cls, given: ParameterReader, k: int | None, d: int | None) -> dict[str, Array]:

@@ -44,7 +44,10 @@ def cause_of_collapse(rows: Rows, k: int, shape: str, ends: Sequence[GaussianMix
         return None
     means = np.array([model.means[int(np.argmin(model.covariances.log_det()))] for model in ends])
     where = place(_blamed(means, rows), rows)
-    return f"the likelihood has no bound at {where}", "leave such rows out, use a smaller -k, or --covariance tied"
+    return (
+        f"the likelihood has no bound at {where}",
+        "leave such rows out, use a smaller -k, --covariance tied or --prior default",
+    )
 
 
 def _blamed(means: Array, rows: Rows) -> Array:

@@ -77,6 +77,10 @@ class Diagonal:
         first, second = np.matmul(y, r[..., None]), np.matmul(squares, r[..., None])
         return first[..., 0] / self._scale, second[..., 0] / self.variances
 
+    def pseudo_moments(self, away: Array, scatter: Array, count: float) -> tuple[Array, Array]:
+        y = away / self._scale
+        return count * y, scatter / self.variances + count * y * y
+
     def unwhiten(self, shift: Array) -> Array:
         return shift * self._scale
 

@@ -121,6 +121,12 @@ class Full:
         np.multiply(y, r[..., None, :], out=squares)
         return first, np.matmul(squares, y.swapaxes(-2, -1))
 
+    def pseudo_moments(self, away: Array, scatter: Array, count: float) -> tuple[Array, Array]:
+        """First and second whitened moments of pseudo rows: so many at `away` (k, d) from the means, and a scatter."""
+        y = np.matmul(self._whitener, away[..., None])[..., 0]
+        second = self._whitener @ scatter @ self._whitener.swapaxes(-2, -1)
+        return count * y, np.asarray(second + count * y[..., :, None] * y[..., None, :])
+
     def unwhiten(self, shift: Array) -> Array:
         """L y of one whitened vector per component, (k, d)."""
         return np.matmul(self.root, shift[..., None])[..., 0]  # type: ignore[no-any-return]

@@ -8,20 +8,22 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from emcli.config.settings import ModelSettings
+from emcli.config.checks import one_of
+from emcli.config.settings import PRIORS, ModelSettings, Narrowed
 from emcli.data.points import POINTS, covariance
 from emcli.data.rows import DataFault, Requirements, Rows
-from emcli.data.scaling import ScalingRule
+from emcli.data.scaling import ScalingRule, mean_of
 from emcli.models.base import MIN_EFFECTIVE_ROWS, Artefact, Degenerate
 from emcli.models.complete_data import CompleteData
 from emcli.models.gmm import initialization, spurious
 from emcli.models.gmm.checks import refuse_flat, refuse_singular, too_large
 from emcli.models.gmm.collapse import cause_of_collapse, shrinks_in_few_values
 from emcli.models.gmm.e_step import moments
+from emcli.models.gmm.prior import GaussianPrior
 from emcli.models.gmm.values import Gaussians, GaussianStats, shape_of
 from emcli.models.nesting import Parts, contains, grafted_weights
 from emcli.models.posterior import normalise, tilted, weight_slopes
-from emcli.types import JSON, Array, IndexArray, Mapper
+from emcli.types import Array, IndexArray, Mapper
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,10 +32,11 @@ class GaussianMixture(Gaussians):
 
     name = "gmm"
     observations = POINTS
-    options: ClassVar[Mapping[str, JSON]] = {
+    options: ClassVar[Mapping[str, object]] = {
         "missing": "error",
         "covariance": "full",
         "mixing": "free",
+        "prior": Narrowed(one_of(PRIORS)),
         "init": "auto",
         "bootstrap": None,
         "solver": None,
@@ -56,13 +59,40 @@ class GaussianMixture(Gaussians):
         """The maximum likelihood model of the completed rows. Raises Degenerate where a component has collapsed."""
         if not stats.rows.min() > MIN_EFFECTIVE_ROWS:
             raise Degenerate(f"component {int(np.argmin(stats.rows > MIN_EFFECTIVE_ROWS)) + 1} lost all its rows")
-        shift = stats.first / stats.rows[..., None]
-        return type(self)(
-            stats.rows / stats.weight if self.free else self.weights,
-            self.means + self.covariances.unwhiten(shift),
-            self.covariances.updated(stats.rows, shift, stats.second),
-            self.free,
+        rows, shift, second = stats.rows, stats.first / stats.rows[..., None], stats.second
+        if self.prior is not None:
+            rows, shift, second = self.prior.completed(stats, self.means, self.covariances)
+        return replace(
+            self,
+            weights=stats.rows / stats.weight if self.free else self.weights,
+            means=self.means + self.covariances.unwhiten(shift),
+            covariances=self.covariances.updated(rows, shift, second),
         )
+
+    def penalised(self, stats: GaussianStats) -> GaussianStats:
+        """The statistics with the log posterior as score, where there is a prior."""
+        if self.prior is None:
+            return stats
+        known = self.prior.log_density(self.means, self.covariances)
+        squares = stats.squares + self.prior.cancelling(self.means, self.covariances)
+        if not known.ndim:
+            return replace(stats, score=stats.score + float(known), squares=squares)
+        return replace(stats, score=stats.score + known, squares=squares)  # type: ignore[arg-type]  # (t,)
+
+    def log_prior(self) -> float:
+        return 0.0 if self.prior is None else float(self.prior.log_density(self.means, self.covariances))
+
+    def prior_information(self) -> tuple[Array, Array] | None:
+        if self.prior is None:
+            return None
+        k, d = self.means.shape
+        first, second = self.prior.moments(self.means, self.covariances)
+        pseudo = np.full(k, self.prior.rows)
+        slopes, unknown = self.covariances.gradient(pseudo, second), np.zeros(k - 1 if self.free else 0)
+        informed = self.prior.rows * self.covariances.scores(np.zeros((k, d, 1)))[1]
+        informed = k * informed if self.covariances.shared else np.tile(informed, k)
+        known = np.concatenate([np.full(k * d, self.prior.shrinkage), informed, unknown])
+        return np.concatenate([first.ravel(), slopes.ravel(), unknown]), known
 
     def posterior(self, rows: Array) -> tuple[Array, Array]:
         """Responsibilities (k, n) and log-densities (n,)."""
@@ -96,7 +126,8 @@ class GaussianMixture(Gaussians):
     def gradient(self, stats: GaussianStats) -> Array:
         second = self.covariances.gradient(stats.rows, stats.second)
         mixing = weight_slopes(self.weights, stats.rows) if self.free else ()
-        return np.concatenate([stats.first.ravel(), second.ravel(), mixing])
+        found = np.concatenate([stats.first.ravel(), second.ravel(), mixing])
+        return found if (prior := self.prior_information()) is None else found + prior[0]
 
     def moved(self, step: Array) -> Self:
         """The mixture after a step (p,) in the parameters of `complete`. Raises Degenerate for an impossible one."""
@@ -125,11 +156,18 @@ class GaussianMixture(Gaussians):
         rule = ScalingRule.ALL_COLUMNS if shape == "spherical" else ScalingRule.EACH_COLUMN
 
         def check(rows: Rows) -> Rows:
-            refuse_flat(rows, shape)
+            few = settings.prior is not None and shape in ("full", "tied") and rows.sample_size <= len(rows.names)
+            refuse_flat(rows, "diag" if few else shape)
             if what := too_large(settings.k, len(rows.names)):
                 raise DataFault(what, "use fewer --columns, or a smaller -k")
             seen = rows if rows.covariance is not None else replace(rows, covariance=covariance(rows))
+            if few:  # the prior is one of variances alone, and so are starts
+                assert seen.covariance is not None
+                assert seen.covariance is not None
+                seen = replace(seen, covariance=np.diag(np.diag(seen.covariance)))
             refuse_singular(seen, shape)
+            if settings.prior is not None and seen.mean is None:
+                seen = replace(seen, mean=mean_of(seen.values, seen.weights))
             return seen
 
         return Requirements(POINTS, settings.k, rule, shape in ("full", "tied"), check, writes_matrices=True)
@@ -143,11 +181,18 @@ class GaussianMixture(Gaussians):
     def initialize(cls, rows: Rows, settings: ModelSettings, kind: str, rng: np.random.Generator) -> Self:
         """Start values as in `initialization`."""
         weights, means, matrices = initialization.draw_start(rows, settings, kind, rng)
-        return cls(weights, means, shape_of(settings).of(matrices, rows.covariance), settings.mixing == "free")
+        covariances, prior = shape_of(settings).of(matrices, rows.covariance), GaussianPrior.of(rows, settings)
+        return cls(weights, means, covariances, settings.mixing == "free", prior)
+
+    def adapted(self, rows: Rows, settings: ModelSettings) -> Self:
+        """With the prior that these rows give."""
+        return replace(self, prior=GaussianPrior.of(rows, settings))
 
     @classmethod
     def contains(cls, small: ModelSettings, large: ModelSettings) -> bool:
         """Is every mixture with the small settings also one with the large ones?"""
+        if small.prior is not None or large.prior is not None:  # of which that of k components is not a part
+            return False
         shapes = (small.covariance, large.covariance)
         shaped = shapes[0] == shapes[1] or shapes[1] == "full" or shapes == ("spherical", "diag")
         return contains(small, large) and (shaped or (small.k == 1 and shapes[1] == "tied"))
@@ -160,7 +205,8 @@ class GaussianMixture(Gaussians):
         axes = initialization.split_axes(matrices, rows, rng)[parts.parents]
         means = self.means[parts.parents] + step * parts.offsets[:, None] * axes
         covariances = shape_of(settings).of(matrices[parts.parents], rows.covariance)
-        return type(self)(parts.weights, means, covariances, settings.mixing == "free")
+        free, prior = settings.mixing == "free", GaussianPrior.of(rows, settings)
+        return replace(self, weights=parts.weights, means=means, covariances=covariances, free=free, prior=prior)
 
     def grafted(self, i: int, other: Self, j: int, share: float) -> Self:
         """The mixture with one component replaced by one of another's; a shared covariance stays."""
@@ -174,14 +220,19 @@ class GaussianMixture(Gaussians):
         """Several mixtures along a new first axis of all their arrays."""
         weights, means = np.stack([each.weights for each in models]), np.stack([each.means for each in models])
         covariances = type(models[0].covariances).stacked([each.covariances for each in models])  # type: ignore[misc]
-        return cls(weights, means, covariances, models[0].free)
+        return replace(models[0], weights=weights, means=means, covariances=covariances)
 
     def member(self, i: int) -> Self:
         """One of several mixtures that are stacked."""
-        return type(self)(self.weights[i], self.means[i], self.covariances.member(i), self.free)
+        return replace(self, weights=self.weights[i], means=self.means[i], covariances=self.covariances.member(i))
 
     def artefact(self, rows: Rows, mapper: Mapper) -> Artefact | None:
-        """A component of a likelihood without bound that chance explains, or that rests on too few rows."""
+        """A component of a likelihood without bound that chance explains, or that rests on too few rows.
+
+        None with a prior, under which the posterior has a bound.
+        """
+        if self.prior is not None:
+            return None
         if not self.covariances.shared:
             return spurious.artefact(self, rows, mapper)
         what = shrinks_in_few_values(rows, len(self.means), shared=True)

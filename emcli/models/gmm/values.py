@@ -17,6 +17,7 @@ from emcli.models.complete_data import CompleteDataModel
 from emcli.models.gmm import described, initialization
 from emcli.models.gmm.checks import given_matrices
 from emcli.models.gmm.covariance import SHAPES, Covariances
+from emcli.models.gmm.prior import GaussianPrior
 from emcli.models.parameters import ParameterFault, ParameterReader, refuse_other_columns
 from emcli.models.plain_values import Parameters, Titled
 from emcli.types import JSON, Array, IndexArray
@@ -39,6 +40,7 @@ class Gaussians(CompleteDataModel[GaussianStats]):
     means: Array  # (k, d)
     covariances: Covariances
     free: bool = True  # are the mixing weights estimated?
+    prior: GaussianPrior | None = None
     _log_scale: Array = field(init=False, repr=False)  # (k, 1) ln of weight and normalising constant
 
     def __post_init__(self) -> None:
@@ -91,7 +93,10 @@ class Gaussians(CompleteDataModel[GaussianStats]):
         if ("covariances" in given or "sds" in given) and apart.any():
             name = settings.covariance if settings else None
             raise ParameterFault(("covariances" if "covariances" in given else "sds",), f"are not {name or 'full'}")
-        return cls(weights, means, covariances, free)
+        found = cls(weights, means, covariances, free)
+        if rows is None or settings is None or (prior := GaussianPrior.of(rows, settings)) is None:
+            return found
+        return replace(found, prior=prior.to_original(rows.scaling))
 
     @classmethod
     def estimate(cls, rows: Rows, members: Array) -> dict[str, JSON]:
@@ -103,11 +108,13 @@ class Gaussians(CompleteDataModel[GaussianStats]):
 
     def to_scaled(self, scaling: Scaling, covariance: Array | None = None) -> Self:
         covariances = self.covariances.rescaled(-scaling.exponent, covariance)
-        return replace(self, means=scaling.to_scaled(self.means), covariances=covariances)
+        prior = self.prior and self.prior.to_scaled(scaling)
+        return replace(self, means=scaling.to_scaled(self.means), covariances=covariances, prior=prior)
 
     def to_original(self, scaling: Scaling) -> Self:
         covariances = self.covariances.rescaled(scaling.exponent, None)
-        return replace(self, means=scaling.to_original(self.means), covariances=covariances)
+        prior = self.prior and self.prior.to_original(scaling)
+        return replace(self, means=scaling.to_original(self.means), covariances=covariances, prior=prior)
 
     def scaling(self, settings: ModelSettings, names: Sequence[str]) -> Scaling:
         """Coordinates around the first mean, in powers of two near the largest sds."""

@@ -72,8 +72,7 @@ def climbs(result: FitResult) -> Panel:
     reach = max([1.0, *x[-1:]])
     longest = max(float(line[0][-1]) for line in lines if len(line[0]))
     x_range = None if longest <= 3 * reach else (-0.12 * reach, 3 * reach)
-    measure, title = ("log-likelihood", "Log-likelihood of each start")
-    if result.inertia is not None:
-        measure, title = "inertia", "Inertia of each start"
+    measure = result.objective_name
+    title = f"{measure.capitalize()} of each start"
     y_range = None if result.inertia is not None else climb_range([line[1] for line in lines])
     return Panel(title, "iteration", measure, series, whole=True, x_range=x_range, y_range=y_range)
