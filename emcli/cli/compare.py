@@ -51,6 +51,7 @@ def compare(
     max_iter: options.Iterations = None,
     solver: options.Steps = None,
     start: options.StartFile = None,
+    fix: options.Fix = None,
     bootstrap: options.Bootstrap = None,
     jobs: options.Jobs = None,
     criterion: options.Ranking = None,

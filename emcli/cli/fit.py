@@ -57,6 +57,7 @@ def fit(
     max_iter: options.Iterations = None,
     solver: options.Steps = None,
     start: options.StartFile = None,
+    fix: options.Fix = None,
     bootstrap: options.Bootstrap = None,
     jobs: options.Jobs = None,
     json: options.Json = None,
@@ -224,9 +225,10 @@ def start_error(fault: ParameterFault, settings: Settings, experiment: Experimen
     """What is wrong with given start values, at its place where they stand in the experiment."""
     from emcli.config.places import dotted
 
-    if experiment is None or settings.provenance.start_source != experiment.file:
-        return EmcliError(Exit.USAGE, Problem(f"start: {fault}", settings.provenance.start_source))
-    path = ("fit", "start", *fault.path)
+    key = fault.setting
+    if experiment is None or (key == "start" and settings.provenance.start_source != experiment.file):
+        return EmcliError(Exit.USAGE, Problem(f"{key}: {fault}", settings.provenance.start_source))
+    path = ("fit", key, *fault.path)
     problem = experiment.document.problem(path, f"{dotted(path)}: {fault.what}")
     return EmcliError(Exit.USAGE, problem, hint=_other_start(settings, experiment))
 

@@ -172,6 +172,10 @@ PlainSteps = Annotated[
 StartFile = Annotated[
     str | None, option(STARTS, "--start", metavar="FILE", help="start values: a fit's JSON, or YAML parameters")
 ]
+Fix = Annotated[
+    str | None,
+    option(STARTS, "--fix", metavar="A,B", help="hold these at their start values: weights, means, heads, …"),
+]
 Bootstrap = Annotated[
     int | None,
     option(STARTS, "--bootstrap", metavar="N", help="standard errors and 95 % intervals from N simulated data sets"),

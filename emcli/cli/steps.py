@@ -107,6 +107,8 @@ def steps(
     settings = resolve(kind.name, plain, settings_in(ctx.params), said, read_start=read_start)
     if settings.data.scheduler is not None:
         raise EmcliError(Exit.USAGE, "steps shows single rows, and those of a cluster ('scheduler') are not here")
+    if settings.model.fix is not None:
+        raise EmcliError(Exit.USAGE, "steps shows the steps of free parameters, and 'fix' holds some: use fit -vv")
     check_cluster(settings, source)
     if verbose:
         for line in settings.provenance.overridden:

@@ -287,6 +287,11 @@ parameters: Check[str | dict[str, JSON]] = Check(
     lambda value: isinstance(value, dict | str) and bool(value),
     {"type": ["object", "string"], "minProperties": 1, "minLength": 1},
 )
+fixed: Check[str | list[JSON] | dict[str, JSON]] = Check(
+    "names of parameters, or a mapping of numbers and nulls",
+    lambda value: isinstance(value, str | list | dict) and bool(value),
+    {"type": ["object", "array", "string"], "items": {"type": "string"}, "minProperties": 1, "minLength": 1},
+)
 scheduler = matching(
     "tcp://HOST:PORT, tls://HOST:PORT or local:N", r"(tcp|tls)://[^\s/]+:[0-9]{1,5}|local:[1-9][0-9]{0,2}"
 )

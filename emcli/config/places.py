@@ -69,9 +69,11 @@ class Document:
         """The problem that the value at a path is not what the message says: `fit.k: must be ..., got 'three'`."""
         return self.problem(path, f"{dotted(path)}: {message}, got {quoted(self.excerpt(path))}")
 
-    def not_numbers(self, path: Path) -> list[Problem]:
-        """A problem for each place at or under a path of lists and mappings that is not a finite number."""
-        return [self.wrong((*path, *inner), "must be a finite number") for inner, _ in non_numbers(self.get(path))]
+    def not_numbers(self, path: Path, or_null: bool = False) -> list[Problem]:
+        """A problem for each place at or under a path of lists and mappings that is not a finite number, or null."""
+        must = f"must be a finite number{' or null' * or_null}"
+        wrong = [inner for inner, value in non_numbers(self.get(path)) if not (or_null and value is None)]
+        return [self.wrong((*path, *inner), must) for inner in wrong]
 
 
 def beside(file: str, name: str) -> str:

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from emcli.config.checks import Check
 from emcli.config.places import Document, beside, named_in, refuse
 from emcli.config.settings import CHECKS, OPTIONAL, DataSettings, Narrowed, Provenance, Settings
 from emcli.config.sources import Source, Values, check, source_in
-from emcli.errors import Problem, quoted
+from emcli.errors import Problem, quoted, suggestion
 
 if TYPE_CHECKING:
     from emcli.types import JSON
 
 ReadStart = Callable[[str], "Mapping[str, JSON]"]  # the parameters in a file
 
-EXCLUDES = (("flips", "heads"), ("flips", "tosses"), ("flips", "tails"), ("tails", "tosses"))
+EXCLUDES = (("flips", "heads"), ("flips", "tosses"), ("flips", "tails"), ("tails", "tosses"), ("fix", "prior"))
 WHY_NOT = {"bootstrap": ": it draws from a fitted likelihood, which hard assignments do not have"}
 
 
@@ -87,6 +87,8 @@ def resolve_grid(
     start_source, start = _start(origins.get("start"), read_start)
     if start is not None:
         values |= {"start": [start], "restarts": values["restarts"] if "restarts" in origins else [1]}
+    if "fix" in origins:
+        values["fix"] = [_fixed(values, origins["fix"], start)]
     provenance = Provenance(start_source, tuple(overridden))
     keys = sorted(values, key=lambda key: (key == "k", list(CHECKS).index(key)))  # the last one varies fastest
     return [
@@ -122,6 +124,24 @@ def _conflicts(values: Values, origins: Mapping[str, Source], is_grid: bool) -> 
         if not is_grid and source.is_grid(key):
             problems.append(source.problem(key, f"fit takes one value of {source.name(key)}; compare takes a grid"))
     return problems
+
+
+def _fixed(values: Values, source: Source, start: Mapping[str, JSON] | None) -> Mapping[str, JSON]:
+    """The values at which parameters are held; named ones at their start values. Raises EmcliError (exit 2)."""
+    given = source.given["fix"]
+    if isinstance(given, dict):
+        return dict(given)
+    names = given.split(",") if isinstance(given, str) else [str(name) for name in cast(list[object], given)]
+    name = quoted(source.name("fix"))
+    if start is None:
+        hint = "--start FILE gives them, or 'start:' in an experiment, where 'fix:' may also give values itself"
+        refuse([source.problem("fix", f"{name} holds parameters at their start values, and none are given")], hint)
+    shares: JSON = [1.0 / cast(int, k) for k in values["k"][:1] for _ in range(cast(int, k))]
+    known = {"weights": shares, **start}
+    held = {each.strip(): known.get(each.strip()) for each in names}
+    for each in (each for each, value in held.items() if value is None):
+        refuse([source.problem("fix", f"{name}: no start values {quoted(each)}{suggestion(each, [*known])}")])
+    return held
 
 
 def _start(source: Source | None, read_start: ReadStart) -> tuple[str | None, Mapping[str, JSON] | None]:

@@ -42,6 +42,7 @@ class ModelSettings:
     mixing: Annotated[Mixing | None, checks.one_of(CHOICES["mixing"])] = None
     standardize: Annotated[bool | None, checks.boolean] = None
     prior: Annotated[str | float | None, checks.prior] = None  # a name, or the number of a Beta prior
+    fix: Annotated["Mapping[str, JSON] | None", checks.fixed] = None  # values held, null where free
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +90,19 @@ CHECKS: dict[str, checks.Parser[object]] = {
 }
 # Settings that a model has only if it says so.
 OPTIONAL = frozenset(
-    {"covariance", "mixing", "standardize", "heads", "tosses", "tails", "flips", "solver", "bootstrap", "prior"}
+    {
+        "covariance",
+        "mixing",
+        "standardize",
+        "heads",
+        "tosses",
+        "tails",
+        "flips",
+        "solver",
+        "bootstrap",
+        "prior",
+        "fix",
+    }
 )
 
 
@@ -127,6 +140,7 @@ DOCUMENT_KEYS = (
     "max_iter",
     "solver",
     "start",
+    "fix",
     "bootstrap",
     "truth",
     "missing",

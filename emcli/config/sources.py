@@ -114,7 +114,7 @@ def check(source: Source) -> tuple[Values, list[Problem]]:
                 source.problem(key, f"{quoted(source.name(key))} must list at least one value, and each once")
             )
         if source.document and isinstance(source.given[key], dict):
-            problems += source.document.not_numbers(("fit", key))
+            problems += source.document.not_numbers(("fit", key), or_null=key == "fix")
     return values, problems
 
 

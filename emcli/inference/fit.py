@@ -65,6 +65,7 @@ def fit(kind: type[AnyModel], data: Dataset, settings: Settings) -> Events:
     Raises EmcliError: exit 2 for a start that cannot be used, 4 where every start degenerates.
     """
     kind = kind.for_rows(data.rows)
+    kind.fixed_in(settings.model, len(data.rows.names))
     with _mapper(data, settings) as mapper:
         exact = kind.global_optimum(data.rows, settings.model)
         search = Search(kind, data.rows, settings.model, settings.search, mapper)
@@ -196,6 +197,8 @@ class _Fit:
         rows, kind, settings = self.data.rows, self.kind, self.settings.model
         found = chosen.best.model.to_original(rows.scaling)
         found = found.ordered(found.canonical_order())
+        if settings.fix is not None:  # rounding between the units moves what is held
+            found = found.from_parameters(found.to_parameters(), settings, rows)
         # The numbers in a document are computed from the parameters in it, as they are read back.
         model = kind.from_parameters(found.to_parameters(), settings, rows).to_scaled(rows.scaling, rows.covariance)
         stats = pooled_e_step(model, rows.batches(), self.mapper)

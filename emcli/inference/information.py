@@ -12,7 +12,7 @@ import numpy as np
 
 from emcli.data.rows import Rows, batch_chunks
 from emcli.models.base import AnyModel
-from emcli.models.complete_data import AnyCompleteDataModel, CompleteData, CompleteDataModel
+from emcli.models.complete_data import AnyCompleteDataModel, Chart, CompleteData, CompleteDataModel
 from emcli.models.em import pooled_e_step
 from emcli.types import Array, Batch, Mapper
 
@@ -70,7 +70,34 @@ class Information:
         observed = (
             whole if k == 1 and complete.hidden is None else matrix + whole - _second_moments(complete, weights, own)
         )
-        return cls(counted.sum(axis=1), matrix, whole, observed)
+        found = cls(counted.sum(axis=1), matrix, whole, observed)
+        total = float(n if weights is None else weights.sum())
+        return found if complete.chart is None else found.within(complete.chart, total)
+
+    def within(self, chart: Chart, total: float) -> Self:
+        """Score and information of rows of this total weight in the coordinates that are free.
+
+        Of mixing weights of which some are held, the complete-data information is that of the free ones among the rows
+        of their components: of the whole observed one that of all weights is taken away, and this is added.
+        """
+        m, free = len(chart.own), chart.own.sum()
+        into = np.zeros((len(self.score), free + chart.directions().shape[1]))
+        into[np.flatnonzero(chart.own), np.arange(free)] = 1.0
+        into[m:, free:] = chart.directions()
+        score, matrix, whole, observed = self.score, self.matrix, self.complete, self.observed
+        if chart.partial:
+            assert chart.weights is not None
+            observed = observed.copy()
+            observed[m:, m:] -= whole[m:, m:]
+        found = [into.T @ score, *(into.T @ each @ into for each in (matrix, whole, observed))]
+        if chart.partial:
+            assert chart.weights is not None
+            w = chart.shares()[chart.free][:-1]
+            sizes = np.append(score[m:], -score[m:].sum()) + total * chart.weights
+            among = float(sizes[chart.free].sum()) * (np.diag(w) - np.outer(w, w))
+            found[2][free:, free:] = among
+            found[3][free:, free:] += among
+        return type(self)(*found)
 
     def __add__(self, other: Information) -> Information:
         return Information(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -175,7 +202,7 @@ def information(
 
 
 def _of_batch(model: AnyCompleteDataModel, rows: Array, weights: Array | None) -> Information:
-    parts = batch_chunks(rows, weights, max(MIN_CHUNK_ROWS, CHUNK_SCORES // model.parameters_count))
+    parts = batch_chunks(rows, weights, max(MIN_CHUNK_ROWS, CHUNK_SCORES // max(1, model.parameters_count)))
     return reduce(add, (Information.of(model.complete(*part), part[1]) for part in parts))
 
 

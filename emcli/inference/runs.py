@@ -96,7 +96,8 @@ def run_start(
         run.symmetric = run.source is None and not model.hard and has_twins(model)
         run.known = information_if_affordable(rows, model, mapper)
         sampled = None
-        if sample is not None and model.parameters_count <= MAX_SCORED_PARAMETERS:
+        charted = isinstance(model, CompleteDataModel) and model.has_information
+        if sample is not None and charted and model.parameters_count <= MAX_SCORED_PARAMETERS:
             sampled = SampledInformation(sample, rows, mapper)
         yield from _Climbing(run, rows, search, mapper, sampled, beat).to_the_end(model)
     except Degenerate as reason:
@@ -202,7 +203,8 @@ def iterate(
         return own
     small = known is not None and len(model.weights) > 1 and model.parameters_count <= MAX_NEWTON_PARAMETERS
     default = "newton" if small or sampled is not None else "em"
-    if isinstance(model, CompleteDataModel) and (search.solver or default) == "newton":
+    charted = isinstance(model, CompleteDataModel) and model.has_information
+    if isinstance(model, CompleteDataModel) and charted and (search.solver or default) == "newton":
         return newton(model, rows.batches(), mapper, known, sampled)
     return em(model, rows.batches(), mapper)
 
@@ -217,5 +219,5 @@ def information_if_affordable(rows: Rows, model: AnyModel, mapper: Mapper) -> In
 def information_is_affordable(rows: Rows, model: AnyModel) -> bool:
     """Is the information of the model defined, and cheap enough?"""
     p = model.parameters_count
-    defined = isinstance(model, CompleteDataModel)
+    defined = isinstance(model, CompleteDataModel) and model.has_information
     return defined and p <= MAX_SCORED_PARAMETERS and rows.count * p * p <= MAX_SCORED_PRODUCTS

@@ -27,7 +27,8 @@ def kinds_of_starts(kind: type[AnyModel], settings: ModelSettings, search: Searc
     if search.init != "auto":
         return ("uniform" if search.init == "random" else search.init,)
     every = kind.start_kinds(settings)
-    return tuple(each for each in every if each != "split" or (settings.k > 1 and kind.grows))
+    splits = settings.k > 1 and kind.grows and settings.fix is None
+    return tuple(each for each in every if each != "split" or splits)
 
 
 def new_run(number: int, turn: int, kind: type[AnyModel], settings: ModelSettings, search: SearchSettings) -> Run:
@@ -77,7 +78,7 @@ def one_component(kind: type[AnyModel], rows: Rows, settings: ModelSettings, map
     """The optimum of a single component, which the first M-step reaches from any start; None where there is none."""
     rng, run = np.random.default_rng(0), Run(0, "smaller")
     try:
-        drawn = kind.initialize(rows.sample(START_SAMPLE_ROWS, rng), replace(settings, k=1), "k-means++", rng)
+        drawn = kind.initialize(rows.sample(START_SAMPLE_ROWS, rng), replace(settings, k=1, fix=None), "k-means++", rng)
         for step in islice(em(drawn, rows.batches(), mapper), 3):
             run.last = step.model
             run.scores.append(step.score)

@@ -7,8 +7,63 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
+
 from emcli.models.base import Model, S
-from emcli.types import Array, IndexArray
+from emcli.models.posterior import tilted
+from emcli.types import Array, BoolArray, IndexArray
+
+
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """Which of the p coordinates of `complete` are free where parameters are held: q of them.
+
+    Of mixing weights of which some are held, the log-ratios of the others to the last of these are the coordinates.
+    """
+
+    own: BoolArray  # (m,) which of the components' coordinates are free
+    weights: Array | None  # (k,) mixing weights; None where none is estimated
+    free: BoolArray  # (k,) which of them are
+
+    @property
+    def partial(self) -> bool:
+        """Are some mixing weights held, and others estimated?"""
+        return self.weights is not None and not self.free.all()
+
+    def directions(self) -> Array:
+        """How the log-ratios (k - 1,) to the last weight change with the coordinates of the weights, (k - 1, f)."""
+        if self.weights is None:
+            return np.zeros((0, 0))
+        k = len(self.weights)
+        if not self.partial:
+            return np.eye(k - 1)
+        among = np.flatnonzero(self.free)[:-1]
+        slopes = np.eye(k)[:, among] - np.where(self.free, 1.0, 0.0)[:, None] * self.shares()[among]
+        return np.asarray(slopes[:-1] - slopes[-1])
+
+    def shares(self) -> Array:
+        """The weights (k,) relative to the sum of those that are free."""
+        assert self.weights is not None
+        return np.asarray(self.weights / self.weights[self.free].sum())
+
+    def gradient(self, slopes: Array) -> Array:
+        """The slopes (q,) in the free coordinates, of those in all of them (p,)."""
+        m = len(self.own)
+        return np.concatenate([slopes[:m][self.own], slopes[m:] @ self.directions()])
+
+    def step(self, step: Array) -> Array:
+        """A step (q,) of the free coordinates as one of the components' coordinates, (m,)."""
+        found = np.zeros(len(self.own))
+        found[self.own] = step[: self.own.sum()]
+        return found
+
+    def tilted(self, step: Array, weights: Array) -> Array:
+        """Mixing weights (k,) after a step (q,) of the free coordinates."""
+        if self.weights is None:
+            return weights
+        moved = weights.copy()
+        moved[self.free] = weights[self.free].sum() * tilted(weights[self.free], step[int(self.own.sum()) :])
+        return moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +82,7 @@ class CompleteData:
     # (k, m, m) covariances of the scores given the row and its component, summed likewise; None: rows are complete,
     # and these say all. Of incomplete ones `scores` are the expected ones.
     hidden: Array | None = None
+    chart: Chart | None = None  # the free ones among the p parameters; None: all
 
 
 class CompleteDataModel(Model[S]):
@@ -39,6 +95,15 @@ class CompleteDataModel(Model[S]):
     @abstractmethod
     def moved(self, step: Array) -> Self:
         """The model after a step (p,) in the parameters of `complete`. Raises Degenerate for an impossible one."""
+
+    def chart(self) -> Chart | None:
+        """The free coordinates among those of `complete`, where parameters are held; None: all are free."""
+        return None
+
+    @property
+    def has_information(self) -> bool:
+        """Are the free parameters some of the coordinates of `complete`, so that their information is known?"""
+        return True
 
     def gradient(self, stats: S) -> Array | None:
         """The slopes (p,) of the log-likelihood in the parameters of `complete`, from an E-step at this model.

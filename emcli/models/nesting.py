@@ -22,8 +22,11 @@ class Parts(NamedTuple):
 def contains(small: ModelSettings, large: ModelSettings) -> bool:
     """Is every mixture with the small k and mixing also one with the large k and mixing?
 
-    Free mixing contains any mixture of fewer components; equal mixing those whose k divides the larger k.
+    Free mixing contains any mixture of fewer components; equal mixing those whose k divides the larger k. What holds
+    parameters at given values contains only what holds the same.
     """
+    if large.fix is not None and (small.fix != large.fix or small.k != large.k):
+        return False
     if large.mixing == "free":
         return small.k <= large.k
     return small.k == 1 or (small.mixing == "equal" and large.k % small.k == 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import isnan
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 
@@ -19,6 +19,8 @@ Nested = float | list["Nested"]
 
 class ParameterFault(ValueError):
     """Given parameters that cannot be used; `path` leads to the one that is wrong, such as ("covariances", 1)."""
+
+    setting: ClassVar[str] = "start"  # that gave them, where it was a setting
 
     def __init__(self, path: tuple[str | int, ...], what: str):
         self.path = path
@@ -112,7 +114,8 @@ def refuse_symmetric(model: AnyModel) -> None:
         if weight == 0:
             raise ParameterFault(("weights", i), "a component that starts with weight 0 keeps it for ever")
         for j in range(i):
-            if all(np.array_equal(part[i], part[j]) for part in model.components()):
+            parted = model.fixed is not None and model.fixed.parts(i, j)
+            if not parted and all(np.array_equal(part[i], part[j]) for part in model.components()):
                 raise ParameterFault((), f"components {j + 1} and {i + 1} start equal, and would stay equal for ever")
 
 

@@ -14,6 +14,7 @@ from emcli.types import JSON, Array, IndexArray
 
 if TYPE_CHECKING:
     from emcli.data.rows import Rows
+    from emcli.models.fixed import Fixed
 
 Parameters = Mapping[str, JSON]  # in the user's units, as a document holds them
 
@@ -33,11 +34,12 @@ class PlainValues:
     """The part of a model that reads and writes parameters: a frozen dataclass of `weights` and arrays (k, ...)."""
 
     weights: Array  # (k,) mixing weights
+    fixed: Fixed | None = None  # what is held at given values; a field of models that can hold something
 
     @classmethod
     def parameter_names(cls) -> tuple[str, ...]:
         """Names of the fields with the components' parameters."""
-        others = ("weights", "free", "prior")
+        others = ("weights", "free", "prior", "fixed")
         return tuple(field.name for field in fields(cls) if field.init and field.name not in others)  # type: ignore[arg-type]
 
     def components(self) -> tuple[Array, ...]:
@@ -48,7 +50,8 @@ class PlainValues:
     def parameters_count(self) -> int:
         """The number of free parameters."""
         mixing = len(self.weights) - 1 if getattr(self, "free", False) else 0
-        return mixing + sum(int(part.size) for part in self.components())
+        held = 0 if self.fixed is None else self.fixed.count_of(getattr(self, "free", False))
+        return mixing + sum(int(part.size) for part in self.components()) - held
 
     def to_parameters(self) -> dict[str, JSON]:
         """Weights and components' parameters as plain lists."""
@@ -75,18 +78,40 @@ class PlainValues:
         free = settings is None or settings.mixing != "equal"
         if not free and rows is not None and np.ptp(weights) > 1e-9:
             raise ParameterFault(("weights",), "must be equal with mixing: equal")
-        return cls(weights=weights, free=free, **own)  # type: ignore[call-arg]
+        found = cls(weights=weights, free=free, **own)  # type: ignore[call-arg]
+        return found if settings is None or rows is None else found.holding(cls.fixed_in(settings, len(rows.names)))
+
+    @classmethod
+    def fixed_in(cls, settings: ModelSettings, columns: int) -> Fixed | None:
+        """The values in the user's units at which these settings hold parameters; None where all are free.
+
+        Raises FixedFault.
+        """
+        return None
+
+    def holding(self, fixed: Fixed | None) -> Self:
+        """The model that holds these parameters at their values."""
+        if fixed is None or not fixed.holds_anything():
+            return self
+        free = {"free": self.free and not fixed.all_weights} if hasattr(self, "free") else {}
+        return replace(self, fixed=fixed, **free).held()  # type: ignore[type-var]
+
+    def held(self) -> Self:
+        """The model with the parameters that are held at their values again."""
+        return self
 
     def ordered(self, order: IndexArray) -> Self:
         """The components in another order."""
         parts = {name: getattr(self, name)[order] for name in ("weights", *self.parameter_names())}
-        return replace(self, **parts)  # type: ignore[type-var]
+        held = {} if self.fixed is None else {"fixed": self.fixed.ordered(order)}
+        return replace(self, **parts, **held)  # type: ignore[type-var]
 
     def canonical_order(self) -> IndexArray:
         """The order of the components in documents: by the first parameter, then the next."""
         k = len(self.weights)
         columns = [part.reshape(k, -1) for part in (*self.components(), self.weights)]
-        return np.lexsort(np.concatenate(columns, axis=1).T[::-1])
+        order = np.lexsort(np.concatenate(columns, axis=1).T[::-1])
+        return order if self.fixed is None else self.fixed.in_places(order)
 
     @classmethod
     def distances(cls, one: Parameters, other: Parameters) -> Array:

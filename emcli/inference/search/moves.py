@@ -70,7 +70,7 @@ class Proposals:
         """How many moves are tried together."""
         products = max(1, rows.count * len(rows.values) * self._settings.k)
         most = min(max(MIN_TOGETHER, failed), MAX_TOGETHER, TOGETHER_NUMBERS // products)
-        return max(1, min(count, most)) if model.stacks else 1
+        return max(1, min(count, most)) if model.stacks and model.fixed is None else 1
 
     def propose(self, model: AnyModel) -> Proposal:
         """A move away from a model. Raises Degenerate where what is drawn cannot be a model."""
@@ -79,7 +79,7 @@ class Proposals:
         i = int(rng.integers(k))
         if twins := model.identical_components():
             i = twins[0]  # which nobody misses
-        if turn % 3 == 0 and model.grows:
+        if turn % 3 == 0 and model.grows and model.fixed is None:
             parts = split_in_two(np.delete(model.weights, i), int(rng.integers(k - 1)), self._settings.mixing == "free")
             split = model.without(i).split(parts, SPLIT_SDS, self._sample, self._settings, rng)
             return Proposal("split-merge", split)
@@ -88,7 +88,7 @@ class Proposals:
             self._other = type(model).initialize(self._sample, self._settings, kind, rng)
         j = int(rng.integers(k)) if turn % 3 == 1 else _at_a_row(model, self._other, self._sample, rng)
         share = SMALL_SHARE / k if turn % 6 == 2 else 1 / k  # a small one climbs wherever the likelihood rises
-        return Proposal("swap", model.grafted(i, self._other, j, share))
+        return Proposal("swap", model.grafted(i, self._other, j, share).held())
 
 
 def _at_a_row(model: AnyModel, other: AnyModel, sample: Rows, rng: np.random.Generator) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from emcli.types import Array
+from emcli.types import Array, BoolArray
 
 if TYPE_CHECKING:
     from emcli.models.coins.mixture import BinomialMixture, BinomialStats
@@ -26,12 +26,14 @@ def inward(model: M, e_step: Callable[[M], BinomialStats]) -> Sequence[Iterator[
 
     A coin that stands for no row goes inward too: all that it can do is to gain some.
     """
-    low, high, dead = model.heads == 0, model.heads == 1, model.weights == 0
+    free = _free(model)
+    low, high, dead = (model.heads == 0) & free, (model.heads == 1) & free, model.weights == 0
     if not (low | high | dead).any():
         return ()
-    near = replace(model, heads=np.clip(model.heads, NEAR, 1 - NEAR), weights=np.maximum(model.weights, NEAR))
+    inside = np.clip(model.heads, NEAR, 1 - NEAR)
+    near = replace(model, heads=np.where(free, inside, model.heads), weights=np.maximum(model.weights, NEAR))
     stats = e_step(near)
-    slopes = np.where(high, -1.0, 1.0) * (stats.heads / near.heads - stats.tails / (1 - near.heads))
+    slopes = np.where(high, -1.0, 1.0) * (stats.heads / inside - stats.tails / (1 - inside))
     idle = np.where(high, stats.heads, stats.tails) == 0
     ways = [_inside(model, int(j), float(high[j])) for j in np.flatnonzero((low | high) & ((slopes > 0) | idle))]
     return [*ways, *(_revived(model, int(j), e_step) for j in np.flatnonzero(dead & model.free))]
@@ -52,15 +54,20 @@ def _revived(model: M, j: int, e_step: Callable[[M], BinomialStats]) -> Iterator
 
 def _with_share(model: M, j: int, heads: float, share: float) -> M:
     weights = _with((1 - share) * model.weights, j, share)
-    return replace(model, heads=_with(model.heads, j, heads), weights=weights)
+    return replace(model, heads=_with(model.heads, j, heads), weights=weights).held()
 
 
 def closed(model: M) -> Iterator[M]:
     """The mixture with a P(heads) of less than 1e-6 set to 0, or one as near to 1 set to 1, for each of these."""
     ends = np.round(model.heads)
     away = np.abs(model.heads - ends)
-    for j in np.flatnonzero((away > 0) & (away < MAX_CLOSED)):
+    for j in np.flatnonzero((away > 0) & (away < MAX_CLOSED) & _free(model)):
         yield replace(model, heads=_with(model.heads, int(j), float(ends[j])))
+
+
+def _free(model: BinomialMixture) -> BoolArray:
+    """Which P(heads) (k,) are not held."""
+    return np.ones(len(model.heads), dtype=bool) if model.fixed is None else np.isnan(model.fixed.values)
 
 
 def _with(values: Array, j: int, value: float) -> Array:

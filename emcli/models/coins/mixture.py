@@ -13,13 +13,14 @@ from emcli.data.binomial import excess, log_densities
 from emcli.data.rows import Rows
 from emcli.data.trials import TRIALS
 from emcli.models.base import UNIT_ROUNDOFF, Degenerate, Stats, first_pair
-from emcli.models.coins import boundary
+from emcli.models.coins import boundary, fixed
 from emcli.models.coins.e_step import expected_counts
 from emcli.models.coins.identifiability import too_few_tosses
 from emcli.models.coins.initialization import draw_heads
 from emcli.models.coins.prior import TAKEN, BetaPrior
 from emcli.models.coins.values import CoinValues
-from emcli.models.complete_data import CompleteData
+from emcli.models.complete_data import Chart, CompleteData
+from emcli.models.fixed import Fixed
 from emcli.models.nesting import Parts, contains
 from emcli.models.parameters import ParameterFault
 from emcli.models.posterior import normalise, tilted, weight_slopes
@@ -57,6 +58,7 @@ class BinomialMixture(CoinValues[BinomialStats]):
         "prior": Narrowed(TAKEN),
         "init": "auto",
         "bootstrap": None,
+        "fix": None,
         "solver": None,
     }
     grows = True
@@ -65,6 +67,7 @@ class BinomialMixture(CoinValues[BinomialStats]):
     heads: Array  # (k,) P(heads)
     free: bool = False  # are the mixing weights estimated?
     prior: BetaPrior | None = None
+    fixed: Fixed | None = None  # what is held
     _log_odds: Array = field(init=False, repr=False)  # (k, 3): ln p, ln (1 - p), 1
     _log_weights: Array = field(init=False, repr=False)  # (k, 1)
 
@@ -109,7 +112,8 @@ class BinomialMixture(CoinValues[BinomialStats]):
             heads[near] = 1.0 - tails[near] / tosses[near]
             if ((heads == 1.0) & (tails > 0.5)).any():
                 raise Degenerate("P(heads) of a coin is nearer to 1 than double precision can tell")
-        return replace(self, heads=heads, weights=stats.rows / stats.weight if self.free else self.weights)
+        found = replace(self, heads=heads, weights=stats.rows / stats.weight if self.free else self.weights)
+        return found if self.fixed is None else found.held()
 
     def penalised(self, stats: BinomialStats) -> BinomialStats:
         """The statistics with the log posterior as score, where there is a prior. Raises Degenerate at density 0."""
@@ -158,25 +162,45 @@ class BinomialMixture(CoinValues[BinomialStats]):
         places = np.arange(len(p))[:, None]
         plain = rows[2].max(initial=0.0) <= MAX_PLAIN_LOG
         scores = (rows[0] - tosses * p if plain else excess(rows[0], tosses, p))[:, None, :]
-        return CompleteData(r, scores, informed[:, None, None], places, self.weights if self.free else None)
+        mixing = self.weights if self.free else None
+        return CompleteData(r, scores, informed[:, None, None], places, mixing, chart=self.chart())
 
     def gradient(self, stats: BinomialStats) -> Array:
         """The slopes (p,) of the log-likelihood in the parameters of `complete`."""
         mixing = weight_slopes(self.weights, stats.rows) if self.free else ()
         found = np.concatenate([stats.heads * (1 - self.heads) - stats.tails * self.heads, mixing])
-        return found if (prior := self.prior_information()) is None else found + prior[0]
+        prior, chart = self.prior_information(), self.chart()
+        found = found if prior is None else found + prior[0]
+        return found if chart is None else chart.gradient(found)
 
     def moved(self, step: Array) -> Self:
-        """The mixture after a step (p,) in the parameters of `complete`."""
-        k = len(self.heads)
-        odds = step[:k]
+        """The mixture after a step (p,) in the free parameters of `complete`."""
+        k, chart = len(self.heads), self.chart()
+        odds = step[:k] if chart is None else chart.step(step)
         tails = 1 - self.heads
         heads = (
             self.heads
             * np.exp(np.minimum(odds, 0))
             / (self.heads * np.exp(np.minimum(odds, 0)) + tails * np.exp(-np.maximum(odds, 0)))
         )
+        if chart is not None:
+            return replace(self, heads=heads, weights=chart.tilted(step, self.weights)).held()
         return replace(self, heads=heads, weights=tilted(self.weights, step[k:]) if self.free else self.weights)
+
+    @classmethod
+    def fixed_in(cls, settings: ModelSettings, columns: int) -> Fixed | None:
+        """P(heads) and mixing weights that are held. Raises FixedFault."""
+        return None if settings.fix is None else fixed.read(settings.fix, settings)
+
+    def held(self) -> Self:
+        """The coins with those P(heads) and weights that are held at their values again."""
+        if self.fixed is None:
+            return self
+        return replace(self, heads=self.fixed.put(self.heads), weights=self.fixed.shares(self.weights))
+
+    def chart(self) -> Chart | None:
+        """The free ones among the log-odds and the mixing weights."""
+        return None if self.fixed is None else self.fixed.chart(self.weights, self.free)
 
     def inward(self, e_step: Callable[[Self], BinomialStats]) -> Sequence[Iterator[Self]]:
         """Ways off P(heads) of 0 and 1, and off mixing weights of 0, to where the likelihood is higher."""
@@ -204,7 +228,8 @@ class BinomialMixture(CoinValues[BinomialStats]):
         heads, prior = draw_heads(rows, settings.k, kind, rng), BetaPrior.of(settings)
         if prior is not None:
             heads = prior.inside(heads, float(np.average(rows.values[:2].sum(axis=0), weights=rows.weights)))
-        return cls(np.full(settings.k, 1.0 / settings.k), heads, settings.mixing == "free", prior)
+        found = cls(np.full(settings.k, 1.0 / settings.k), heads, settings.mixing == "free", prior)
+        return found.holding(cls.fixed_in(settings, 1))
 
     @classmethod
     def contains(cls, small: ModelSettings, large: ModelSettings) -> bool:
@@ -233,7 +258,7 @@ class BinomialMixture(CoinValues[BinomialStats]):
     @classmethod
     def unidentifiable(cls, rows: Rows, settings: ModelSettings) -> str | None:
         """Why the rows have too few tosses to identify the coins; None where they have enough."""
-        return too_few_tosses(rows, settings.k, settings.mixing)
+        return None if settings.fix else too_few_tosses(rows, settings.k, settings.mixing)
 
     @classmethod
     def likelihood_bound(

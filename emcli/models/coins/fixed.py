@@ -1,0 +1,20 @@
+"""P(heads) and mixing weights of coins that are held at given values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from emcli.config.settings import ModelSettings
+from emcli.models.fixed import Fixed, FixedFault, FixedReader
+from emcli.types import JSON
+
+
+def read(given: Mapping[str, JSON], settings: ModelSettings) -> Fixed:
+    """What `fix` holds, such as `{"heads": [0, null]}`. Raises FixedFault."""
+    reader = FixedReader(given, ("weights", "heads"))
+    heads = reader.array("heads", (settings.k,))
+    for i in np.flatnonzero((heads < 0) | (heads > 1)).tolist():
+        raise FixedFault(("heads", i), f"must be a probability from 0 to 1, got {heads[i]:g}")
+    return Fixed(reader.weights(settings), heads)
