@@ -110,7 +110,7 @@ MissingCells = Annotated[
 ]
 MissingNewCells = Annotated[
     Literal["error", "drop", "use", "keep"] | None,
-    option(DATA, "--missing", help="rows with missing cells; keep: as they are, without a component (error)"),
+    option(DATA, "--missing", help="rows with missing cells; use what they have, or keep them as they are (error)"),
 ]
 MissingMarks = Annotated[
     str | None, option(DATA, "--na", metavar="A,B", help="more marks of a missing cell, besides NA, NaN, null")
@@ -195,6 +195,10 @@ Width = Annotated[
 ]
 Document = Annotated[
     str | None, option(OUTPUT, "-o", "--output", metavar="FILE", help="write the result as JSON to FILE")
+]
+Fill = Annotated[
+    bool | None,
+    option(OUTPUT, "--fill", help="write expected values into missing cells, with --missing use"),
 ]
 Prefix = Annotated[
     str | None, option(OUTPUT, "--prefix", metavar="NAME", help="put NAME before the names of the new columns")

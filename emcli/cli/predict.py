@@ -22,6 +22,7 @@ def predict(
     delimiter: options.Delimiter = None,
     comment: options.Comment = None,
     header: options.Header = None,
+    fill: options.Fill = None,
     prefix: options.Prefix = None,
     digits: options.Digits = None,
     skip: options.SkippedLines = None,
@@ -52,13 +53,16 @@ def predict(
     from emcli.files.outputs import Output, OutputFolder
     from emcli.inference.predict import Form, predictions, with_format_of
     from emcli.inference.result import read_fit
+    from emcli.models import incomplete_class
     from emcli.output.terminal import is_terminal
 
     given = {key: value for key, value in settings_in(ctx.params).items() if key != "missing"}
-    csv = CsvDialect(**check_flags(given, CHECKS), missing=missing or "error")  # type: ignore[arg-type]
+    csv = CsvDialect(**check_flags(given, CHECKS), missing=missing or "error", empty_rows=True)  # type: ignore[arg-type]
     check_flags({"digits": digits}, {"digits": integer(1, 17)})
     if csv.decimal is not None and csv.decimal == csv.thousands:
         raise EmcliError(Exit.USAGE, "'--decimal' and '--thousands' must differ")
+    if fill and missing != "use":
+        raise EmcliError(Exit.USAGE, "'--fill' needs '--missing use'")
     source = source_of(data, None) or "-"
     check_twice(fit, source)
     will_read(fit)
@@ -70,6 +74,9 @@ def predict(
     else:
         file = Output(output)
     saved = read_fit(fit)
+    if missing == "use" and incomplete_class(saved["model"]) is None:
+        hint = "--missing keep keeps them, their new cells empty"
+        raise EmcliError(Exit.USAGE, f"{saved['model']} cannot use rows with missing cells", hint=hint)
     if verbose:
         standardized = "; distances are in standardized columns" if saved["settings"].get("standardize") else ""
         columns = ", ".join(saved["data"]["columns"])
@@ -77,7 +84,7 @@ def predict(
     csv = with_format_of(saved.get("settings") or {}, csv)
     if verbose and csv.assumed:
         note(f"numbers are read as for the fit: decimal {csv.decimal or '.'}, thousands {csv.thousands or 'none'}")
-    pieces = predictions(saved, fit, source, csv, Form(prefix or "", digits, folder is not None))
+    pieces = predictions(saved, fit, source, csv, Form(prefix or "", digits, folder is not None, bool(fill)))
     with ExitStack() as opened:
         written = opened.enter_context(folder.opened()) if folder else None
         stream = opened.enter_context(file.opened()) if file else sys.stdout

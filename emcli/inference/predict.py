@@ -12,12 +12,13 @@ from emcli.config.documents import FitDocument
 from emcli.config.settings import DataSettings, Settings
 from emcli.data.rows import Columns, RowFault
 from emcli.data.scaling import Scaling
+from emcli.data.table.cells import NumberFormat
 from emcli.data.table.csv_writer import format_csv
 from emcli.data.table.read import column_finder, read_chunks
 from emcli.data.table.row_problems import dropped_rows
 from emcli.data.table.table import ColumnSelection, CsvDialect, Table
 from emcli.errors import EmcliError, Exit, FitWarning, Problem, quoted
-from emcli.models import model_class
+from emcli.models import incomplete_class, model_class
 from emcli.models.base import AnyModel
 from emcli.models.parameters import ParameterFault
 from emcli.types import JSON, Array, IndexArray
@@ -34,6 +35,7 @@ class Form:
     prefix: str = ""  # before the name of each new column
     digits: int | None = None  # significant ones; None: as many as read back to the same double
     apart: bool = False  # has each file of the table a header of its own?
+    fill: bool = False  # are the expected values written into missing cells?
 
 
 class FileStart(NamedTuple):
@@ -47,6 +49,7 @@ class Predictor:
     """A fit applied to new rows."""
 
     model: AnyModel  # in working coordinates
+    incomplete: AnyModel | None  # the same for rows with missing cells; None: the model has no use for them
     scaling: Scaling
     settings: DataSettings  # those of the fit
     names: Sequence[str]  # of the fit's columns
@@ -57,7 +60,10 @@ class Predictor:
         settings = Settings.of({**(fit.get("settings") or {}), "k": fit["k"]})
         model = model_class(fit["model"]).from_parameters(fit["parameters"], settings.model)
         scaling = model.scaling(settings.model, names)
-        return cls(model.to_scaled(scaling), scaling, settings.data, names)
+        kind, incomplete = incomplete_class(fit["model"]), None
+        if kind is not None:
+            incomplete = kind.from_parameters(fit["parameters"], settings.model).to_scaled(scaling)
+        return cls(model.to_scaled(scaling), incomplete, scaling, settings.data, names)
 
     @property
     def textual(self) -> bool:
@@ -73,15 +79,27 @@ class Predictor:
         """Responsibilities (k, n) and log-densities or distances (n,) of rows. Raises RowFault."""
         columns = Columns(numbers, texts, None, self.names)
         x, place = self.model.observations.encode(columns, self.scaling, self.settings)
+        model, seen = self.model, None
+        if self.incomplete is not None and np.isnan(x).any():
+            model, seen = self.incomplete, ~np.isnan(x)
         with np.errstate(over="ignore", invalid="ignore"):  # squares of what is 1e154 sds away
-            responsibilities, found = self.model.posterior(x)
-            measured = self.model.measured(found, self.scaling)
+            responsibilities, found = model.posterior(x)
+            measured = model.measured(found, self.scaling, seen)
         if place is not None:
             responsibilities, measured = responsibilities[:, place], measured[place]
         if not np.isfinite(measured).all():
             row = int(np.argmin(np.isfinite(measured)))
             raise RowFault(row, None, "too far from every component: the square of its distance is beyond all numbers")
         return responsibilities, measured
+
+    def expected(self, numbers: Array) -> Array:
+        """Rows (n, d) with the expected values of their missing cells in place; each has a cell that is observed."""
+        assert self.incomplete is not None
+        x, place = self.incomplete.observations.encode(
+            Columns(numbers, [], None, self.names), self.scaling, self.settings
+        )
+        filled = self.scaling.to_original(self.incomplete.expected(x).T)
+        return filled if place is None else filled[place]
 
 
 def with_format_of(settings: Mapping[str, JSON], dialect: CsvDialect) -> CsvDialect:
@@ -132,7 +150,10 @@ def predictions(
         if before is None or (form.apart and table.source != before):
             yield from format_csv([*table.header, *titles], [])
         if table.texts[0]:
-            yield from format_csv([], [*table.texts, *_found(table, used, predictor, form.digits)])
+            found = _found(table, used, predictor, form.digits)
+            if form.fill:
+                _fill(table, used, predictor, form.digits, NumberFormat.of(dialect.decimal, dialect.thousands))
+            yield from format_csv([], [*table.texts, *found])
         before = table.source
     if dropped:
         yield dropped_rows(dropped)
@@ -195,6 +216,23 @@ def _found(
         measured = [[f"{value:.{digits}g}" for value in column] for column in measured]
     found = [(responsibilities.argmax(axis=0) + 1).tolist(), *measured]
     return [_spread(column, kept, n) for column in found] if len(kept) < n else found
+
+
+def _fill(
+    table: Table, used: tuple[int, ...], predictor: Predictor, digits: int | None, written: NumberFormat | None
+) -> None:
+    """Write the expected values into the missing cells of rows with some value, as the file writes numbers."""
+    missing = np.isnan(table.numbers)
+    missing[table.incomplete] = False
+    rows = np.flatnonzero(missing.any(axis=1))
+    if not len(rows):
+        return
+    filled = predictor.expected(table.numbers[rows])
+    for row, values, gone in zip(rows.tolist(), filled.tolist(), missing[rows].tolist(), strict=True):
+        for column, value, is_missing in zip(used, values, gone, strict=True):
+            if is_missing:
+                cell = repr(value) if digits is None else f"{value:.{digits}g}"
+                table.texts[column][row] = cell if written is None else cell.replace(".", written.decimal)  # type: ignore[index]
 
 
 def _spread(cells: Sequence[int | float | str], rows: IndexArray, n: int) -> Sequence[int | float | str]:

@@ -16,7 +16,7 @@ from emcli.errors import FitWarning
 from emcli.models import incomplete_class
 from emcli.models.nesting import Parts, grafted_weights, split_weights
 from emcli.models.plain_values import PlainValues
-from emcli.types import JSON, Array, IndexArray, Mapper
+from emcli.types import JSON, Array, BoolArray, IndexArray, Mapper
 
 if TYPE_CHECKING:
     from emcli.models.em import Step
@@ -192,8 +192,13 @@ class Model(PlainValues, ABC, Generic[S]):
         """
         return Scaling(np.zeros(1), np.zeros(1, dtype=np.int64))
 
-    def measured(self, found: Array, scaling: Scaling) -> Array:
-        """Log-densities or distances (n,) in the user's units, from those that `posterior` gives."""
+    def measured(self, found: Array, scaling: Scaling, seen: BoolArray | None = None) -> Array:
+        """Log-densities or distances (n,) in the user's units, from those that `posterior` gives.
+
+        seen: (d, n) which cells of the rows are observed; None: all.
+        """
+        if seen is not None:
+            return np.asarray(found - np.log(2.0) * (scaling.exponent @ seen))
         return found + scaling.log_density_shift()
 
     # models within models

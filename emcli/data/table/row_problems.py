@@ -34,7 +34,7 @@ class RowProblems:
         self._file, self._header, self._dialect = file, file.header, file.dialect
         self._selection, self._complete = selection, selection.complete
         self._used = (*selection.numeric, *selection.complete)
-        self._keeps = file.dialect.missing in ("use", "fill", "keep")
+        self._keeps = file.dialect.missing in ("use", "keep")
         self._measured = set(selection.numeric).difference(selection.required)
         self._missing, self._missing_numbers = missing_marks(file.dialect.na)
         self._format = NumberFormat.of(file.dialect.decimal, file.dialect.thousands)
@@ -99,7 +99,8 @@ class RowProblems:
         if is_first and text and not (has_number or is_comment) and self._dialect.header:
             self._units = (name, line, text, missing)
         keeps = bool(missing) and self._keeps and self._order == before
-        if keeps and self._dialect.missing == "use" and self._measured.issubset(missing):
+        drops_empty = self._dialect.missing == "use" and not self._dialect.empty_rows
+        if keeps and drops_empty and self._measured.issubset(missing):
             self._empty += 1
             return False
         self._rows -= keeps

@@ -61,9 +61,9 @@ class CsvDialect:
     delimiter: str | None = None  # one character; a space stands for any run of spaces and tabs
     header: bool | None = None  # detected: there is one if some field of the first row is not numeric
     comment: str | None = None  # lines that begin with it are skipped
-    # error | drop: leave out rows with missing cells | use: NaN in those cells, rows without any number left out |
-    # fill: likewise, with these rows | keep: NaN in all cells of such rows
+    # error | drop: leave out rows with missing cells | use: NaN in those cells | keep: NaN in all cells of such rows
     missing: str = "error"
+    empty_rows: bool = False  # are rows without any number kept where rows with missing cells are used?
     na: tuple[str, ...] | None = None  # more marks of a missing cell than MISSING
     decimal: str | None = None  # a comma or a point; None: a point, or a comma where points group digits
     thousands: str | None = None  # mark between groups of three digits

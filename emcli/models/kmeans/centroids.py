@@ -16,7 +16,7 @@ from emcli.models.base import Model
 from emcli.models.kmeans.assignment import KMeansStats
 from emcli.models.parameters import ParameterFault, ParameterReader, refuse_other_columns
 from emcli.models.plain_values import Parameters, Share, Titled
-from emcli.types import JSON, Array, IndexArray
+from emcli.types import JSON, Array, BoolArray, IndexArray
 
 PARAMETER_KEYS = ("centroids", "sizes", "sd", "scales", "weights")
 
@@ -126,6 +126,6 @@ class Centroids(Model[KMeansStats]):
             return Scaling(self.centroids[0].copy(), exponent, np.ldexp(self.scales, -exponent))
         return Scaling.around(self.centroids, np.ptp(self.centroids, axis=0, keepdims=True), common=True)
 
-    def measured(self, found: Array, scaling: Scaling) -> Array:
+    def measured(self, found: Array, scaling: Scaling, seen: BoolArray | None = None) -> Array:
         """Distances (n,) to the nearest centroid, in the user's units, or in standardized ones."""
         return np.ldexp(np.sqrt(found), 0 if scaling.unit is not None else scaling.exponent[0])
