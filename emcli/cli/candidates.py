@@ -237,7 +237,8 @@ def _labels(document: FitDocument) -> Labels | None:
     data = _data(document)
     if data is None:
         return None
-    kind, settings = model_class(document["model"]), Settings.of({**document.get("settings", {}), "k": document["k"]})
+    kind = model_class(document["model"]).for_rows(data.rows)
+    settings = Settings.of({**document.get("settings", {}), "k": document["k"]})
     try:
         found = kind.from_parameters(document["parameters"], settings.model, data.rows)
     except ParameterFault:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
-from emcli.comparison.ranking import Candidate, differences
+from emcli.comparison.differences import differences
+from emcli.comparison.ranking import Candidate
 from emcli.config.documents import AlignedFitDocument, AlignmentDocument
 from emcli.inference.agreement import adjusted_rand_index, match_components, reorder
 from emcli.models import model_class

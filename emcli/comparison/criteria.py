@@ -13,11 +13,12 @@ from emcli.comparison.silhouette import MAX_ROWS, SAMPLE_ROWS, silhouettes
 from emcli.compute.threads import thread_map, usable_cores
 from emcli.config.settings import ModelSettings, Settings
 from emcli.data.rows import Rows
-from emcli.errors import EmcliError, Exit, FitWarning, Problem
+from emcli.errors import EmcliError, Exit, FitWarning, Problem, counted
 from emcli.models import model_class
 from emcli.models.base import AnyModel
 
 SEED_STREAM = 3  # in the seed of the sample, to make it differ from those of starts
+NEED_COMPLETE = ("silhouette", "gap")  # distances between rows, or references like them
 Scoring = Callable[[Sequence[Candidate], Rows, int, int | None], list[Score]]
 
 
@@ -43,6 +44,9 @@ def with_scores(
             groups.setdefault(scale(candidate), []).append(i)
     for places in groups.values():
         members = [candidates[i] for i in places]
+        if criterion in NEED_COMPLETE and (missing := members[0].fitted["data"].get("missing")):
+            what = f"'--criterion {criterion}' needs complete rows, and {counted(missing, 'cell')} are missing"
+            raise EmcliError(Exit.USAGE, what, hint="ch, bic, aic and icl are of the observed cells")
         scoring = SCORINGS.get(criterion or default_criterion(members[0]))
         if scoring is None:
             continue

@@ -90,7 +90,7 @@ def _settings(candidate: Candidate) -> ModelSettings:
 
 
 def _grown(small: FitDocument, settings: ModelSettings, closest: bool, rows: Rows, mapper: Mapper) -> AnyModel:
-    kind, own = model_class(small["model"]), replace(settings, k=small["k"])  # of the larger one's shape
+    kind, own = model_class(small["model"]).for_rows(rows), replace(settings, k=small["k"])  # of the larger one's shape
     model = kind.from_parameters(small["parameters"], own, rows).to_scaled(rows.scaling, rows.covariance)
     if closest:
         return next(iter(model.grown(settings, rows, SMALLEST_SPLIT_SDS)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from typing import NamedTuple, TypedDict
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from emcli import __version__
 from emcli.comparison.calinski_harabasz import calinski_harabasz
+from emcli.comparison.differences import differences
 from emcli.comparison.gap import Gap, chosen
 from emcli.config.documents import (
     COMPARISON,
@@ -24,9 +25,9 @@ from emcli.config.documents import (
 from emcli.config.settings import Settings
 from emcli.data.dataset import Dataset
 from emcli.data.rows import Rows
-from emcli.errors import FitWarning
+from emcli.errors import FitWarning, counted
 from emcli.models.base import AnyModel
-from emcli.types import JSON, Array, Mapper
+from emcli.types import Array, Mapper
 
 LIKELIHOOD = ("bic", "aic", "icl")  # smaller is better
 CLUSTERING = ("silhouette", "ch", "gap")  # of hard assignments; larger is better
@@ -160,32 +161,19 @@ class Candidate:
         return in_order(CandidateDocument, row)
 
 
-def differences(parameters: Mapping[str, JSON], others: Mapping[str, JSON]) -> dict[str, JSON] | None:
-    """The first less the second, of each parameter that they share; None where they share none."""
-    both = {key: _difference(value, others[key]) for key, value in parameters.items() if key in others}
-    return {key: value for key, value in both.items() if value is not None} or None
-
-
-def _difference(value: JSON, other: JSON) -> JSON:
-    """The first less the second, number by number in lists of the same form; None where the forms differ."""
-    if isinstance(value, list) and isinstance(other, list):
-        if len(value) != len(other):
-            return None
-        each = [_difference(one, another) for one, another in zip(value, other, strict=True)]
-        return None if None in each else each
-    if isinstance(value, int | float) and isinstance(other, int | float):
-        return float(value - other)
-    return None
-
-
 def same_scale(one: Candidate, other: Candidate) -> bool:
     """Are both fits of the same data, by the same kind of score?"""
     return scale(one) == scale(other)
 
 
 def default_criterion(candidate: Candidate) -> str:
-    """Likelihoods mostly ask for more clusters of whole rows: those are chosen by their silhouette."""
-    return "silhouette" if "inertia" in candidate.fitted else "bic"
+    """Likelihoods mostly ask for more clusters of whole rows: those are chosen by their silhouette.
+
+    Where cells are missing, by CH: a silhouette needs the distances between rows.
+    """
+    if "inertia" not in candidate.fitted:
+        return "bic"
+    return "ch" if candidate.fitted["data"].get("missing") else "silhouette"
 
 
 def scale(candidate: Candidate) -> tuple[str, bool, bool]:
@@ -242,8 +230,7 @@ def grouped(candidates: Sequence[Candidate], criterion: str | None) -> list[Rank
     groups = []
     digests = {digest for digest, _, _ in kinds}
     for (digest, hard, standardized), members in kinds.items():
-        source = members[0].fitted["data"].get("source")
-        reasons = [f"data: {source} (sha256 {digest[:12]}…)"] if len(digests) > 1 else []
+        reasons = [f"data: {_read(members[0].fitted, digest)}"] if len(digests) > 1 else []
         if len({kind for _, kind, _ in kinds}) > 1:
             reasons.append("K-means (classification likelihood)" if hard else "mixture models (likelihood)")
         if hard and len({units for _, kind, units in kinds if kind}) > 1:
@@ -257,6 +244,13 @@ def grouped(candidates: Sequence[Candidate], criterion: str | None) -> list[Rank
     elif failed:
         groups.append(RankedGroup("no fit" if groups else None, failed))
     return groups
+
+
+def _read(fit: FitDocument, digest: str) -> str:
+    """Which data were fitted, and which missing cells there are in them."""
+    data = fit["data"]
+    missing = f"; used with {counted(data['missing'], 'missing cell')}" if data.get("missing") else ""
+    return f"{data.get('source')} (sha256 {digest[:12]}…{missing})"
 
 
 def _ranked(members: Sequence[Candidate], criterion: str) -> list[Candidate]:

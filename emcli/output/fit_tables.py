@@ -17,6 +17,7 @@ from emcli.output.parameter_tables import covariances, parameters, true_labels
 from emcli.output.terminal import curve, takes_unicode
 
 if TYPE_CHECKING:
+    from emcli.data.dataset import Dataset
     from emcli.inference.steps.path import Path
     from emcli.models.plain_values import Titled
 
@@ -59,8 +60,15 @@ def title(result: FitResult) -> str:
         columns += f": {len(data.columns)} columns"
     if settings.get("standardize"):
         columns += "; columns standardized"
-    rows = f"{escaped(shown(data.path), 200)}, {data.count} rows{weight} ({columns})"
+    missing = f"; {missing_cells(data)}" if data.missing[0] else ""
+    rows = f"{escaped(shown(data.path), 200)}, {data.count} rows{weight} ({columns}){missing}"
     return f"{result.kind.name}, k={settings['k']}{kind}: {rows}"
+
+
+def missing_cells(data: Dataset) -> str:
+    """How many cells are missing, and what a fit assumes of them."""
+    cells, rows = data.missing
+    return f"{counted(cells, 'cell')} of {counted(rows, 'row')} missing, assumed at random"
 
 
 def iterations(result: FitResult, width: int, verbose: bool, hint: str = ", see -v") -> Grid:

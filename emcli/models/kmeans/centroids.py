@@ -18,7 +18,7 @@ from emcli.models.parameters import ParameterFault, ParameterReader, refuse_othe
 from emcli.models.plain_values import Parameters, Share, Titled
 from emcli.types import JSON, Array, BoolArray, IndexArray
 
-PARAMETER_KEYS = ("centroids", "sizes", "sd", "scales", "weights")
+PARAMETER_KEYS = ("centroids", "sizes", "sd", "scales", "weights", "observed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +78,8 @@ class Centroids(Model[KMeansStats]):
             raise ParameterFault(("sizes",), "must not be negative, nor all 0")
         sd = float(given.array("sd", ())) if "sd" in given else None
         scales = given.positive_array("scales", (d,)) if "scales" in given else None
+        if "observed" in given:
+            given.array("observed", (k, d))
         return cls(centroids, sizes=sizes, sd=sd, scales=scales)
 
     @classmethod

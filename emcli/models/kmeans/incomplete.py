@@ -20,6 +20,7 @@ from emcli.models.em import Step
 from emcli.models.kmeans.assignment import KMeansStats
 from emcli.models.kmeans.model import KMeans
 from emcli.models.nesting import Parts
+from emcli.models.plain_values import whole
 from emcli.models.seeding import kmeans_plusplus
 from emcli.types import JSON, Array, IndexArray, Mapper
 
@@ -105,6 +106,12 @@ class IncompleteKMeans(KMeans):
 
     def _filled(self, rows: Array, labels: IndexArray) -> Array:
         return np.where(np.isnan(rows), self.centroids[labels].T, rows)
+
+    def described(self, stats: KMeansStats, rows: Rows) -> dict[str, JSON]:
+        """Centroids, sizes and sd, and of how many observed cells each coordinate is the mean."""
+        assert isinstance(stats, IncompleteStats)
+        counts: list[JSON] = [[whole(count) for count in row] for row in stats.counts.tolist()]
+        return super().described(stats, rows) | {"observed": counts}
 
     def steps(self, rows: Rows, mapper: Mapper) -> Iterator[Step] | None:
         """None: plain EM; the solvers' bounds are on distances over all columns."""

@@ -10,7 +10,7 @@ from emcli.errors import listed
 from emcli.files.inputs import shown_name
 from emcli.inference.fit_result import FitResult
 from emcli.output.decisions import decisions
-from emcli.output.fit_tables import agreement, bootstrapped, criteria, ending, iterations, ledger
+from emcli.output.fit_tables import agreement, bootstrapped, criteria, ending, iterations, ledger, missing_cells
 from emcli.output.html.elements import blocks, definitions, paragraph, section, text
 from emcli.output.html.parts import DIGEST, MAX_COLUMNS, WIDTH, explained, page, pictures, repeated, told
 from emcli.output.parameter_tables import covariances, parameters, true_labels
@@ -79,6 +79,7 @@ def _data(result: FitResult) -> str:
             ("source", text(data.source)),
             ("rows", f"{data.count:,}{weight}"),
             ("rows left out", f"{data.dropped:,}"),
+            *([("missing", f"{missing_cells(data)}")] if data.missing[0] else []),
             (f"columns ({len(data.columns)})", text(listed(data.columns, MAX_COLUMNS), 4000)),
             (DIGEST, f"<code>{data.digest()}</code>"),
         ]

@@ -8,7 +8,9 @@ from typing import Self
 
 import numpy as np
 
+from emcli.data.points import covariance
 from emcli.data.rows import Rows
+from emcli.data.scaling import mean_of
 from emcli.errors import escaped
 from emcli.output.plots.figure import middled
 from emcli.types import Array
@@ -37,9 +39,12 @@ class Projection:
         common = common and rows.scaling.unit is None
         if d == 2:
             return cls(np.eye(2), np.zeros(2), (rows.names[0], rows.names[1]))
-        mean = np.average(rows.values, axis=1, weights=rows.weights)
-        away = rows.values - mean[:, None]
-        spread = (away if rows.weights is None else away * rows.weights) @ away.T / rows.total
+        if rows.observed is not None:
+            mean, spread = mean_of(rows.values, rows.weights), covariance(rows)
+        else:
+            mean = np.average(rows.values, axis=1, weights=rows.weights)
+            away = rows.values - mean[:, None]
+            spread = (away if rows.weights is None else away * rows.weights) @ away.T / rows.total
         sd = np.sqrt(np.diag(spread))
         unit = np.full(d, 1.0) if common else np.where(sd > 0, sd, 1.0)
         variances, directions = np.linalg.eigh(spread / np.outer(unit, unit))
@@ -98,7 +103,9 @@ def axis_range(values: Array, others: Array) -> tuple[float, float]:
 
 
 def span(values: Array) -> tuple[float, float]:
-    low, high = float(values.min()), float(values.max())
+    low, high = float(np.fmin.reduce(values)), float(np.fmax.reduce(values))
+    if np.isnan(low):  # no row is to be seen
+        low = high = 0.0
     half = max(abs(low) * 1e-6, 0.5)
     return (low, high) if high > low else (low - half, high + half)
 
@@ -116,6 +123,9 @@ def bin_edges(values: Array, weights: Array | None) -> Array:
 
     Bins of values that are all multiples of a step hold a whole number of them, and are centred on these.
     """
+    if np.isnan(values).any():
+        known = ~np.isnan(values)
+        values, weights = values[known], None if weights is None else weights[known]
     low, high = float(values.min()), float(values.max())
     if not high > low:
         half = max(abs(low), 1.0) / 2

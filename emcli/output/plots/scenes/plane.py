@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from emcli.errors import counted
 from emcli.output.plots.figure import Panel, Series
 from emcli.output.plots.projection import Projection, axis_range, span
 from emcli.output.plots.scenes.line import stacked
@@ -38,6 +39,16 @@ class Plane(Scene):
     def at(self) -> Array:
         """The rows in the plane, (2, n)."""
         return self.plane.rows(self.rows)
+
+    @cached_property
+    def undrawn(self) -> str:
+        """How many rows cannot be drawn for a missing cell."""
+        gone = np.asarray(np.isnan(self.at).any(axis=0))
+        if not gone.any():
+            return ""
+        place = self.rows.duplicate_of
+        count = int(np.count_nonzero(gone if place is None else gone[place]))
+        return f"{counted(count, 'row')} with missing cells not drawn"
 
     @property
     def landmarks(self) -> Array:
@@ -79,12 +90,15 @@ class Plane(Scene):
     def panel(self, title: str, series: Sequence[Series]) -> Panel:
         """Axes of the plane."""
         x_range, y_range = self.ranges
-        note = "\n".join(filter(None, (self.plane.note, self.unseen)))
+        note = "\n".join(filter(None, (self.plane.note, self.unseen, self.undrawn)))
         return Panel(title, *self.plane.labels, series, x_range=x_range, y_range=y_range, note=note)
 
 
 def dots(at: Array, parts: Parts, cells: int = DENSITY_CELLS) -> list[Series]:
     """Rows at (2, n), a series for each group: dots, or where they are too many the counts in cells."""
+    if not (seen := ~np.isnan(at).any(axis=0)).all():
+        weights = None if parts.weights is None else parts.weights[seen]
+        at, parts = at[:, seen], parts._replace(numbers=parts.numbers[seen], weights=weights)
     named = list(enumerate(zip(parts.names, parts.colours, strict=True)))
     if at.shape[1] <= MOST_DOTS:
         places = [at[:, parts.numbers == j] for j, _ in named]

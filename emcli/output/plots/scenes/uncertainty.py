@@ -36,7 +36,7 @@ def in_plane(scene: Plane) -> Panel:
         return replace(scene.panel(TITLE, dots(scene.at, parts._replace(weights=weights))), note=_note(scene, CELLS))
     series = []
     for j, (name, colour) in enumerate(zip(parts.names, parts.colours, strict=True)):
-        mine = np.flatnonzero(parts.numbers == j)
+        mine = np.flatnonzero((parts.numbers == j) & ~np.isnan(scene.at).any(axis=0))
         mine = mine[np.argsort(doubts[mine], kind="stable")]  # the least certain on top of the others
         series.append(Series("points", scene.at[0, mine], scene.at[1, mine], name, colour, sizes=doubts[mine]))
     return replace(scene.panel(TITLE, series), note=_note(scene, DOTS))
