@@ -14,7 +14,8 @@ from emcli.errors import FitWarning
 from emcli.inference.assignments import Labels, assignments
 from emcli.inference.diagnostics import reached
 from emcli.inference.runs import Run
-from emcli.models.base import AnyModel, Measures
+from emcli.models.base import AnyModel
+from emcli.models.measures import Measures
 from emcli.models.plain_values import Parameters
 from emcli.types import JSON, Array
 

@@ -18,7 +18,8 @@ from emcli.config.settings import Settings
 from emcli.errors import EmcliError, Exit, Problem, counted, escaped, quoted
 from emcli.files.inputs import shown_name
 from emcli.models import MODELS, model_class
-from emcli.models.base import Degenerate, Measures
+from emcli.models.base import Degenerate
+from emcli.models.measures import Measures
 from emcli.models.parameters import ParameterFault
 from emcli.models.plain_values import whole
 from emcli.types import JSON

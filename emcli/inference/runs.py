@@ -12,9 +12,10 @@ from emcli.data.rows import Rows
 from emcli.inference.convergence import Termination, check_monotone, converge, until_fixed_point
 from emcli.inference.information import InformationCache, SampledInformation
 from emcli.inference.newton import higher_beside, newton, to_boundary
-from emcli.models.base import AnyModel, Artefact, Degenerate
+from emcli.models.base import AnyModel, Degenerate
 from emcli.models.complete_data import CompleteDataModel
 from emcli.models.em import Step, em
+from emcli.models.measures import Artefact
 from emcli.models.parameters import has_twins
 from emcli.types import Mapper
 

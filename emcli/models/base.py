@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from emcli.data.rows import Observations, Requirements, Rows
 from emcli.data.scaling import Scaling, ScalingRule
 from emcli.errors import FitWarning
 from emcli.models import incomplete_class
+from emcli.models.measures import Artefact, Measures
 from emcli.models.nesting import Parts, grafted_weights, split_weights
 from emcli.models.plain_values import PlainValues
 from emcli.types import JSON, Array, BoolArray, IndexArray, Mapper
@@ -42,34 +43,6 @@ class Stats:
 
 
 S = TypeVar("S", bound=Stats)
-
-
-class Measures(NamedTuple):
-    """How well a model fits, in the user's units."""
-
-    log_likelihood: float | None  # nats, with all constants; None where it is infinite
-    inertia: float | None = None  # sum of squared distances, where the model has one
-    log_posterior: float | None = None  # log-likelihood and ln of the prior density, where there is a prior
-
-    @property
-    def objective(self) -> float | None:
-        """What people judge the fit by: its inertia or log posterior where it has one, else its log-likelihood."""
-        if self.inertia is not None:
-            return self.inertia
-        return self.log_likelihood if self.log_posterior is None else self.log_posterior
-
-    def document(self) -> dict[str, JSON]:
-        """The measures that there are, for JSON."""
-        found: dict[str, JSON] = {"log_likelihood": self.log_likelihood}
-        more = {"log_posterior": self.log_posterior, "inertia": self.inertia}
-        return found | {key: value for key, value in more.items() if value is not None}
-
-
-class Artefact(NamedTuple):
-    """A component for which there is little evidence."""
-
-    by_chance: bool  # does chance explain it, so that the optimum is to be set aside? else it has too few rows to tell
-    why: str  # a sentence without its end: 'component 2 …'
 
 
 class Model(PlainValues, ABC, Generic[S]):

@@ -13,7 +13,8 @@ from emcli.errors import EmcliError
 from emcli.inference.fit import Observer
 from emcli.inference.runs import IterationEvent, Run
 from emcli.inference.search.search import Event
-from emcli.models.base import AnyModel, Measures
+from emcli.models.base import AnyModel
+from emcli.models.measures import Measures
 from emcli.output.terminal import json_for
 from emcli.types import JSON
 

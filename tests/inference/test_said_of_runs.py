@@ -10,9 +10,9 @@ from conftest import REFERENCE, SAMPLES, fit
 
 from emcli.inference.diagnostics import BestRun, best_run, optima_found_once, reached, run_warnings
 from emcli.inference.runs import Run
-from emcli.models.base import Artefact
 from emcli.models.gmm.covariance import Full
 from emcli.models.gmm.mixture import GaussianMixture
+from emcli.models.measures import Artefact
 
 TWO = GaussianMixture(np.array([0.5, 0.5]), np.array([[0.0], [4.0]]), Full.of(np.ones((2, 1, 1)), None))
 SLIVER, THIN = Artefact(True, "component 1 is a sliver"), Artefact(False, "component 2 rests on 2 different rows")

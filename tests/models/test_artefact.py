@@ -11,10 +11,10 @@ from scipy.stats import chi2, multivariate_normal
 
 from emcli.data.rows import Rows
 from emcli.data.scaling import Scaling
-from emcli.models.base import Artefact
 from emcli.models.gmm.covariance import SHAPES
 from emcli.models.gmm.mixture import GaussianMixture
 from emcli.models.gmm.spurious import artefact, unit
+from emcli.models.measures import Artefact
 
 CLOUD = np.random.default_rng(8).normal(size=(150, 2))
 

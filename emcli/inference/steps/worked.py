@@ -23,9 +23,10 @@ from emcli.inference.steps.precision import (
     with_digits,
 )
 from emcli.models import worked_steps
-from emcli.models.base import AnyModel, Degenerate, Measures
+from emcli.models.base import AnyModel, Degenerate
 from emcli.models.complete_data import CompleteDataModel
 from emcli.models.em import pooled_e_step
+from emcli.models.measures import Measures
 from emcli.models.parameters import ParameterFault
 from emcli.models.worked import Sheet, Worked, WorkedSteps, round_to
 from emcli.types import JSON, Array

@@ -13,7 +13,7 @@ from emcli.config.settings import PRIORS, ModelSettings, Narrowed
 from emcli.data.points import POINTS, covariance
 from emcli.data.rows import DataFault, Requirements, Rows
 from emcli.data.scaling import ScalingRule, mean_of
-from emcli.models.base import MIN_EFFECTIVE_ROWS, Artefact, Degenerate
+from emcli.models.base import MIN_EFFECTIVE_ROWS, Degenerate
 from emcli.models.complete_data import CompleteData
 from emcli.models.gmm import initialization, spurious
 from emcli.models.gmm.checks import refuse_flat, refuse_singular, too_large
@@ -21,6 +21,7 @@ from emcli.models.gmm.collapse import cause_of_collapse, shrinks_in_few_values
 from emcli.models.gmm.e_step import moments
 from emcli.models.gmm.prior import GaussianPrior
 from emcli.models.gmm.values import Gaussians, GaussianStats, shape_of
+from emcli.models.measures import Artefact
 from emcli.models.nesting import Parts, contains, grafted_weights
 from emcli.models.posterior import normalise, tilted, weight_slopes
 from emcli.types import Array, IndexArray, Mapper

@@ -11,9 +11,9 @@ import numpy as np
 
 from emcli.data.rows import Rows, batch_chunks
 from emcli.errors import quoted
-from emcli.models.base import Artefact
 from emcli.models.em import pooled_e_step
 from emcli.models.gmm.covariance import Covariances
+from emcli.models.measures import Artefact
 from emcli.types import Array, Mapper
 
 if TYPE_CHECKING:

@@ -16,10 +16,11 @@ from emcli.data.points import POINTS, lopsided, rounded, uniform
 from emcli.data.rows import Requirements, Rows, batch_chunks
 from emcli.data.scaling import ScalingRule
 from emcli.errors import FitWarning, counted
-from emcli.models.base import Measures, first_pair
+from emcli.models.base import first_pair
 from emcli.models.em import Step, pooled_e_step
 from emcli.models.kmeans.assignment import KMeansStats, cluster_sums, memberships, nearest
 from emcli.models.kmeans.centroids import Centroids
+from emcli.models.measures import Measures
 from emcli.models.nesting import Parts
 from emcli.models.parameters import ParameterFault
 from emcli.models.seeding import kmeans_plusplus
