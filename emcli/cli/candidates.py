@@ -87,7 +87,14 @@ def _grid(
     settings = resolve_grid(kind.name, kind.options, flags, said, read_start=read_start)
     source = source_of(data, experiment)
     check_cluster(settings[0], source)
+    _refuse_gap(criterion, settings[0].data.known)
     return Grid(kind, experiment, source, settings, prefix)
+
+
+def _refuse_gap(criterion: str | None, known: object) -> None:
+    """Raise EmcliError (exit 2) for the gap statistic where components are known: data without clusters have none."""
+    if criterion == "gap" and known:
+        raise EmcliError(Exit.USAGE, "'--criterion gap' and '--known' exclude each other")
 
 
 def names(named: Sequence[Grid | Candidate]) -> list[str]:
@@ -205,6 +212,7 @@ def _saved(path: str, criterion: str | None) -> Candidate:
     document = read_fit(path)
     will_read(str(document["data"].get("source")))  # its data, for scores that need them
     check_criterion(criterion, model_class(document["model"]))
+    _refuse_gap(criterion, document.get("components"))
     kind: Kind = {
         "model": document["model"],
         "k": document["k"],

@@ -34,6 +34,7 @@ def compare(
     tails: options.Tails = None,
     flips: options.Flips = None,
     truth: options.Truth = None,
+    known: options.Known = None,
     missing: options.MissingCells = None,
     na: options.MissingMarks = None,
     decimal: options.Decimal = None,

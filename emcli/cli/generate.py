@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from emcli.cli import options
@@ -74,7 +75,9 @@ def generate(
         bar.doing(f"writing {len(drawn.values)} rows")
         names = (*drawn.names, "component") if labels else drawn.names
         with file.opened() if file else nullcontext(sys.stdout) as stream:
-            write_csv(stream, names, drawn.values, (drawn.labels + 1).tolist() if labels else None)
+            numbers = (drawn.labels + 1).tolist()
+            called = [drawn.called[number - 1] for number in numbers] if drawn.called else numbers
+            write_csv(stream, names, drawn.values, called if labels else None)
     sys.stdout.write(sketch)
     if verbose:
         note(f"drew {counted(len(drawn.values), 'row')} of {', '.join(drawn.names)} from {source}")
@@ -92,7 +95,7 @@ def _from_fit(source: str, rows: int | None, seed: int | None) -> tuple[str, Sim
     data = document["data"]
     rows = rows or int(data.get("rows", 0)) or 100
     try:
-        return document["model"], draw(
+        drawn = draw(
             model_class(document["model"]),
             document["parameters"],
             rows,
@@ -100,5 +103,6 @@ def _from_fit(source: str, rows: int | None, seed: int | None) -> tuple[str, Sim
             columns=data.get("columns"),
             tosses=data.get("tosses"),
         )
+        return document["model"], replace(drawn, called=document.get("components", ()))
     except ParameterFault as fault:
         raise EmcliError(Exit.DATA, Problem(str(fault), source)) from None

@@ -130,7 +130,12 @@ def check_cluster(settings: Settings, source: str | None, plot: bool = False, re
         return
     if source is None or source == "-":
         raise EmcliError(Exit.USAGE, "'--scheduler' needs DATA that its workers can read: a file, or a folder of parts")
-    for asked, name in ((plot, "--plot"), (report, "--report"), (settings.data.truth, "--truth")):
+    for asked, name in (
+        (plot, "--plot"),
+        (report, "--report"),
+        (settings.data.truth, "--truth"),
+        (settings.data.known, "--known"),
+    ):
         if asked:
             raise EmcliError(Exit.USAGE, f"'{name}' and '--scheduler' exclude each other")
 
@@ -157,6 +162,9 @@ def open_data(
     """
     if source is None:
         assert experiment is not None
+        if settings.data.known is not None:
+            what = f"known labels are a column of data, and the rows of {experiment.file} are drawn"
+            raise EmcliError(Exit.USAGE, what, hint="write them to a file: emcli generate --labels")
         if verbose:
             note(f"drawing the rows of {experiment.file}")
         drawn = simulated(experiment)

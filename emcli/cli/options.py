@@ -105,6 +105,9 @@ Tosses = Annotated[
 Tails = Annotated[str | None, option(DATA, "--tails", metavar="NAME", help="column of tails counts, instead of tosses")]
 Flips = Annotated[str | None, option(DATA, "--flips", metavar="NAME", help="column of strings such as HTTH or 0110")]
 Truth = Annotated[str | None, option(DATA, "--truth", metavar="NAME", help="column of true labels, to compare with")]
+Known = Annotated[
+    str | None, option(DATA, "--known", metavar="NAME", help="column that names the component of some rows")
+]
 MissingCells = Annotated[
     Missing | None, choice(DATA, "missing", "rows with missing cells; use: what is observed (error)")
 ]

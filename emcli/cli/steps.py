@@ -109,6 +109,8 @@ def steps(
         raise EmcliError(Exit.USAGE, "steps shows single rows, and those of a cluster ('scheduler') are not here")
     if settings.model.fix is not None:
         raise EmcliError(Exit.USAGE, "steps shows the steps of free parameters, and 'fix' holds some: use fit -vv")
+    if settings.data.known is not None:
+        raise EmcliError(Exit.USAGE, "steps shows how the E-step shares rows out, and takes no known labels ('known')")
     check_cluster(settings, source)
     if verbose:
         for line in settings.provenance.overridden:

@@ -14,6 +14,7 @@ from emcli.compute.threads import thread_map, usable_cores
 from emcli.config.settings import ModelSettings, Settings
 from emcli.data.rows import Rows
 from emcli.errors import EmcliError, Exit, FitWarning, Problem, counted
+from emcli.inference.assignments import labels_of
 from emcli.models import model_class
 from emcli.models.base import AnyModel
 
@@ -77,7 +78,7 @@ def _silhouettes(members: Sequence[Candidate], rows: Rows, seed: int, jobs: int 
     weights = some.weights
     if weights is not None and rows.size is not None:  # shares of a whole
         weights = weights * (rows.size / rows.total)
-    labels = [_model(member, rows).labels(some.values) for member in members]
+    labels = [labels_of(_model(member, rows), some) for member in members]
     with thread_map(usable_cores(jobs)) as mapper:
         found = silhouettes(some.values, weights, labels, some.count / rows.count, mapper)
     return [Score("silhouette", *(each or (None, None))) for each in found]

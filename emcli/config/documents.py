@@ -83,6 +83,10 @@ Tosses = Annotated[
     ),
 ]
 
+WeightsByName = Annotated[
+    dict[str, Positive], Check("a mapping of names to weights", lambda value: isinstance(value, dict) and value != {})
+]
+
 
 # NotRequired: only some fits have it, or all do and nothing that reads a fit needs it.
 class DataDocument(TypedDict):
@@ -97,6 +101,7 @@ class DataDocument(TypedDict):
     missing: NotRequired[Count]  # cells that are missing, of rows that are used nevertheless
     incomplete: NotRequired[Count]  # rows that miss some cells and are used
     sha256: Hash  # of the values, not of the file
+    known: NotRequired[WeightsByName]  # weight of the rows that are known to come from each named component
     tosses: NotRequired[Tosses]  # coins: weight of the rows of each number of tosses
 
 
@@ -168,6 +173,7 @@ class FitDocument(TypedDict):
     covariance: NotRequired[Covariance]
     mixing: NotRequired[Mixing]
     k: Components
+    components: NotRequired[Names]  # what each is called, where the components of some rows are known
     data: DataDocument
     settings: NotRequired[Settings]
     status: Ended

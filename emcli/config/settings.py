@@ -57,6 +57,7 @@ class DataSettings:
     tails: Annotated[str | None, checks.column] = None
     flips: Annotated[str | None, checks.column] = None
     truth: Annotated[str | None, checks.column] = None
+    known: Annotated[str | None, checks.column] = None
     missing: Annotated[Missing, checks.one_of(CHOICES["missing"])] = "error"
     na: Annotated[tuple[str, ...] | None, checks.marks] = None  # more marks of a missing cell
     decimal: Annotated[str | None, checks.decimal] = None
@@ -143,6 +144,7 @@ DOCUMENT_KEYS = (
     "fix",
     "bootstrap",
     "truth",
+    "known",
     "missing",
     "na",
     "decimal",

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from typing import cast
 
@@ -18,16 +18,16 @@ from emcli.compute.threads import in_background, usable_cores
 from emcli.config.settings import DataSettings
 from emcli.data.identifiers import Tally, with_identifiers
 from emcli.data.incomplete import missing_cells
+from emcli.data.known import KnownLabels, with_known
 from emcli.data.rows import BATCH_ROWS, Columns, DataFault, Observations, Requirements, RowFault, Rows
 from emcli.data.table.partitions import is_parquet
 from emcli.data.table.read import column_finder, read_table
 from emcli.data.table.table import ColumnNumbers, ColumnSelection, CsvDialect, StringColumn, Table, numbers_of
-from emcli.data.weights import WeightSums
+from emcli.data.weights import WeightSums, above_zero
 from emcli.errors import EmcliError, Exit, FitWarning, Problem, listed, quoted
 from emcli.types import Array, IndexArray
 
 MAX_LABELS = 10_000  # different true labels, as many as a fit may have components
-MAX_TOTAL_WEIGHT = 1e15  # rows that weights may stand for: beyond, a double no longer counts every one
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +61,7 @@ class RawTable:
     texts: list[StringColumn]
     labels: StringColumn | None
     kept: IndexArray | None  # which rows of the table these are
+    known: KnownLabels | None = None  # components of some rows
 
     @property
     def columns(self) -> int:
@@ -70,7 +71,7 @@ class RawTable:
     def description(self, settings: DataSettings) -> str:
         """How the file was read, in words: its delimiter and header, and the columns that are used and are not."""
         table, used, find = self.table, self.picked.columns, column_finder(self.table.header, self.table.source)
-        roles = {"row weights": settings.row_weights, "true labels": settings.truth}
+        roles = {"row weights": settings.row_weights, "true labels": settings.truth, "known labels": settings.known}
         named = {role: find(name) for role, name in roles.items() if name}
         others = [name for i, name in enumerate(table.header) if i not in (*used, *named.values())]
         dropped = f" ({table.dropped} more left out)" if table.dropped else ""
@@ -93,7 +94,7 @@ class RawTable:
         table, picked = self.table, self.picked
         names = [table.header[i] for i in picked.numeric + picked.text]
         columns = Columns(self.numbers, self.texts, self.weights, names)
-        made = prepare(columns, needs, settings, jobs, table=table, picked=picked, kept=self.kept)
+        made = prepare(columns, needs, settings, jobs, table=table, picked=picked, kept=self.kept, known=self.known)
         return replace(
             made,
             labels=self.labels,
@@ -129,12 +130,13 @@ def read(source: str, observations: Observations, settings: DataSettings, jobs: 
     def choose(header: tuple[str, ...], shown: str, has_header: bool) -> ColumnSelection:
         nonlocal picked
         find = column_finder(header, shown)
-        named = {"row_weights": settings.row_weights, "truth": settings.truth}
+        named = {"row_weights": settings.row_weights, "truth": settings.truth, "known": settings.known}
         roles.update({key: find(name) for key, name in named.items() if name})
         picked = pick(observations, header, shown, settings, set(roles.values()))
         numeric = picked.numeric + ((roles["row_weights"],) if "row_weights" in roles else ())
-        truth = (roles["truth"],) if "truth" in roles else ()
-        return replace(picked, numeric=numeric, text=picked.text + truth, required=numeric[len(picked.numeric) :])
+        labels = tuple(roles[role] for role in ("truth", "known") if role in roles)
+        required = numeric[len(picked.numeric) :]
+        return replace(picked, numeric=numeric, text=picked.text + labels, required=required)
 
     arrays.keep_within(settings.memory)
     dialect = CsvDialect(
@@ -149,13 +151,22 @@ def read(source: str, observations: Observations, settings: DataSettings, jobs: 
         jobs=jobs,
     )
     table = read_table(source, dialect, choose)
-    numbers, weights, texts, labels, kept = _by_role(table, roles)
+    texts = cast("list[StringColumn]", list(table.texts))
+    named = texts.pop() if "known" in roles else None
+    numbers, weights, texts, labels, kept = _by_role(table, texts, roles)
     if labels is not None and labels.is_blank:
         what = f"column {quoted(table.header[roles['truth']])} has no true label, only empty cells"
         raise EmcliError(Exit.DATA, Problem(what, table.source))
     if picked.constant is not None:
         numbers = arrays.beside(numbers, picked.constant)
-    return RawTable(table, picked, numbers, weights, texts, labels, kept)
+    known = None
+    if named is not None:
+        try:
+            seen = named if kept is None else named.take(kept)
+            known = KnownLabels.of(seen, table.header[roles["known"]], settings.na)
+        except DataFault as fault:
+            raise unfit(fault, table.source) from None
+    return RawTable(table, picked, numbers, weights, texts, labels, kept, known)
 
 
 def pick(
@@ -173,10 +184,10 @@ def pick(
 
 
 def _by_role(
-    table: Table, roles: dict[str, int]
+    table: Table, texts: list[StringColumn], roles: dict[str, int]
 ) -> tuple[Array, Array | None, list[StringColumn], StringColumn | None, IndexArray | None]:
     """Values (n, d), weights (n,), texts and labels without rows of weight 0, and which rows of the table these are."""
-    numbers, texts = table.numbers, cast("list[StringColumn]", list(table.texts))
+    numbers = table.numbers
     labels = texts.pop() if "truth" in roles else None
     if labels is not None and labels.different > MAX_LABELS:
         what = f"more than {MAX_LABELS} different true labels in column {quoted(table.header[roles['truth']])}"
@@ -184,21 +195,7 @@ def _by_role(
     if "row_weights" not in roles:
         return numbers, None, texts, labels, None
     numbers, weights = numbers[:, :-1], numbers[:, -1]
-    for some in arrays.row_chunks(len(weights)):
-        wrong = weights[some] < 0
-        if not wrong.any():
-            continue
-        row = some.start + int(np.argmax(wrong))
-        problem = table.problem(row, roles["row_weights"], f"weights must be at least 0, got '{weights[row]:g}'")
-        raise EmcliError(Exit.DATA, problem)
-    with np.errstate(over="ignore"):
-        total = weights.sum()
-    if not 0 < total <= MAX_TOTAL_WEIGHT:
-        what = "all weights are zero" if not weights.any() else f"the weights sum to {total:g}, more than 1e15"
-        raise EmcliError(
-            Exit.DATA, Problem(what, table.source, None), hint="weights must be finite, >= 0 and not all zero"
-        )
-    kept = arrays.nonzero(weights)
+    kept = above_zero(weights, table, roles["row_weights"])
     texts = [column.take(kept) for column in texts]
     return (
         arrays.copy_rows(numbers, kept),
@@ -218,6 +215,7 @@ def prepare(
     table: Table | None = None,
     picked: ColumnSelection | None = None,
     kept: IndexArray | None = None,
+    known: KnownLabels | None = None,
     source: str = "",
 ) -> Dataset:
     """A dataset of values at hand; the table, the columns picked from it and the rows kept locate faults."""
@@ -230,7 +228,8 @@ def prepare(
     digest = in_background(digest_of, numbers, texts, weights, threads=threads)
     try:
         read = columns._replace(numbers=numbers)
-        rows = needs.check(needs.observations.prepare(read, needs.k, needs.rule, settings))
+        rows = needs.observations.prepare(read, needs.k, needs.rule, settings)
+        rows = needs.check(rows if known is None else with_known(rows, known, weights, needs.k))
     except RowFault as fault:
         assert table is not None and picked is not None
         raise located(fault, table, picked, kept) from None
@@ -238,7 +237,12 @@ def prepare(
         raise unfit(wrong, source) from None
     rows = with_weight_sums(rows, None if weights is None else WeightSums.of(weights))
     named = shown_source(source)
-    return Dataset(rows, named, source, read.row_count, 0, tuple(names), digest, None, weights, rows.warnings)
+    sha256_of = digest if known is None else partial(_labelled_digest, digest, known)
+    return Dataset(rows, named, source, read.row_count, 0, tuple(names), sha256_of, None, weights, rows.warnings)
+
+
+def _labelled_digest(digest: Callable[[], str], known: KnownLabels) -> str:
+    return known.digest(digest())
 
 
 def with_weight_sums(rows: Rows, sums: WeightSums | None) -> Rows:

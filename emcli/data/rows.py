@@ -78,6 +78,9 @@ class Sampler(Protocol):
     def posterior(self, x: Array) -> tuple[Array, Array]:
         """Responsibilities (k, n) and log-densities (n,) of rows (d, n)."""
 
+    def alone(self, component: int) -> Sampler:
+        """One of the components, from which all rows come."""
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:
@@ -99,6 +102,8 @@ class Rows:
     # (d,) weight of the rows that observe each column, whose missing cells are NaN in `values`; rows with the same
     # ones lie together there, complete ones first. None: no cell is missing.
     observed: Array | None = None
+    known: IndexArray | None = None  # (n,) ascending, the known component of each row, -1 where hidden: `LabelledRows`
+    components: tuple[str, ...] = ()  # names of the first components, which have known rows
 
     @property
     def count(self) -> int:
@@ -124,6 +129,16 @@ class Rows:
     def is_local(self) -> bool:
         """Are the rows in this process, so that `values` holds them all?"""
         return True
+
+    @property
+    def all_known(self) -> bool:
+        """Is the component of every row known, so that the first M-step finds the optimum?"""
+        return self.known is not None and bool(self.known[0] >= 0)
+
+    def named_first(self, order: IndexArray) -> IndexArray:
+        """An order of components (k,) in which those that have names keep their places before all others."""
+        named = len(self.components)
+        return order if not named else np.concatenate([np.arange(named), order[order >= named]])
 
     def mapping(self, map: Mapper) -> Mapper:
         """The map to use over `batches`: the one at hand, unless the rows are elsewhere."""
@@ -156,9 +171,7 @@ class Rows:
 
     def batches(self) -> list[Batch]:
         """The rows in batches whose size depends on the number of rows alone, so that sums are always the same."""
-        n = self.count
-        size = min(BATCH_ROWS, max(1, -(-n // (MAX_SMALL_BATCHES * CHUNK_ROWS))) * CHUNK_ROWS)
-        return list(batch_chunks(self.values, self.weights, size))
+        return list(batch_chunks(self.values, self.weights, batch_size(self.count)))
 
     def has_more_distinct_than(self, limit: int) -> bool:
         """Are there more than `limit` different rows?"""
@@ -200,10 +213,20 @@ def _more_different(values: Array, limit: int) -> bool:
     return int(np.count_nonzero(numbers[1:] != numbers[:-1])) >= limit
 
 
-def batch_chunks(rows: Array, weights: Array | None, size: int = CHUNK_ROWS) -> Iterator[Batch]:
+def batch_size(n: int) -> int:
+    """How many of n rows make a batch."""
+    return min(BATCH_ROWS, max(1, -(-n // (MAX_SMALL_BATCHES * CHUNK_ROWS))) * CHUNK_ROWS)
+
+
+def batch_chunks(rows: Array, weights: Array | None, size: int = CHUNK_ROWS) -> Iterator[tuple[Array, Array | None]]:
     """Chunks of a batch, for work whose temporary arrays are large."""
     for start in range(0, rows.shape[1], size):
         yield rows[:, start : start + size], None if weights is None else weights[start : start + size]
+
+
+def pairs(batches: Sequence[Batch], hidden: bool = False) -> list[tuple[Array, Array | None]]:
+    """The rows and weights of batches without their labels; `hidden`: only those whose component is hidden."""
+    return [batch[:2] for batch in batches if not hidden or batch[2:] in ((), (None,))]
 
 
 class Observations(Protocol):

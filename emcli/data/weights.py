@@ -8,11 +8,30 @@ from typing import Self
 import numpy as np
 
 from emcli.compute import arrays
-from emcli.errors import FitWarning
-from emcli.types import Array
+from emcli.data.table.table import Table
+from emcli.errors import EmcliError, Exit, FitWarning, Problem
+from emcli.types import Array, IndexArray
 
 FRACTIONAL = "row weights are not whole numbers: the criteria take their sum as the number of rows"
+MAX_TOTAL_WEIGHT = 1e15  # rows that weights may stand for: beyond, a double no longer counts every one
 FREQUENCY_SHARE = 0.99  # of the number of rows, from which weights that sum to it are rounded and not shares
+
+
+def above_zero(weights: Array, table: Table, column: int) -> IndexArray:
+    """Which rows of a table have weights (n,) above 0. Raises EmcliError for one below 0, and for their sum."""
+    for some in arrays.row_chunks(len(weights)):
+        wrong = weights[some] < 0
+        if wrong.any():
+            row = some.start + int(np.argmax(wrong))
+            problem = table.problem(row, column, f"weights must be at least 0, got '{weights[row]:g}'")
+            raise EmcliError(Exit.DATA, problem)
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    if not 0 < total <= MAX_TOTAL_WEIGHT:
+        what = "all weights are zero" if not weights.any() else f"the weights sum to {total:g}, more than 1e15"
+        hint = "weights must be finite, >= 0 and not all zero"
+        raise EmcliError(Exit.DATA, Problem(what, table.source, None), hint=hint)
+    return arrays.nonzero(weights)
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,9 @@ def assignments(model: AnyModel, rows: Rows, jobs: int | None) -> Labels:
     -1 for a row without information (no tosses); an empty array for distributed rows.
     """
 
-    def of_batch(x: Array, _: Array | None) -> IndexArray:
+    def of_batch(x: Array, _: Array | None, component: int | None = None) -> IndexArray:
+        if component is not None:
+            return np.full(x.shape[1], component)
         if model.hard:
             return model.labels(x)
         return np.concatenate([model.labels(some) for some, _ in batch_chunks(x, None)])
@@ -42,6 +44,12 @@ def assignments(model: AnyModel, rows: Rows, jobs: int | None) -> Labels:
     return labels
 
 
+def labels_of(model: AnyModel, rows: Rows) -> IndexArray:
+    """The likeliest component of each of the rows in `values` (n,), or the one that is known, in this process."""
+    found = model.labels(rows.values)
+    return found if rows.known is None else np.where(rows.known < 0, found, rows.known)
+
+
 def soft_assignments(model: AnyModel, rows: Rows, mapper: Mapper) -> tuple[float, Array]:
     """The uncertainty -Σ w ln(max responsibility) in nats, and Σ w r of each component (k,).
 
@@ -54,8 +62,11 @@ def soft_assignments(model: AnyModel, rows: Rows, mapper: Mapper) -> tuple[float
     return sum(part[0] for part in parts), sizes
 
 
-def _of_batch(model: AnyModel, x: Array, weights: Array | None) -> tuple[float, Array]:
+def _of_batch(model: AnyModel, x: Array, weights: Array | None, component: int | None = None) -> tuple[float, Array]:
     total, sizes = 0.0, np.zeros(len(model.weights))
+    if component is not None:  # it is certain
+        sizes[component] = x.shape[1] if weights is None else weights.sum()
+        return total, sizes
     for some, counts in batch_chunks(x, weights):
         r, _ = model.posterior(some)
         certainty = np.log(r.max(axis=0))

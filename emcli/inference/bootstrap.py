@@ -15,6 +15,7 @@ from emcli.data.points import with_moments
 from emcli.data.rows import DataFault, Rows
 from emcli.errors import EmcliError, Exit, FitWarning, Problem
 from emcli.inference.agreement import match_components, reorder
+from emcli.inference.assignments import labels_of
 from emcli.inference.diagnostics import best_run
 from emcli.inference.fit_result import FitResult
 from emcli.inference.runs import Run
@@ -29,6 +30,7 @@ MIN_REPLICATES_EACH = 8  # that each process makes between two reports
 SEED_STREAM = 1  # in the seeds of replicates, to make them differ from those of starts
 RANDOM_STARTS = 4  # of a replicate, beside the run from the fit
 PILOT_REPLICATES = 20  # after which random starts end, if they found nothing better in any
+APART = 1e200  # distance of components that are known to be different
 DISSOLVED, STABLE = 0.5, 0.75  # mean Jaccard coefficients below and above which a component is called so (Hennig 2007)
 
 
@@ -113,7 +115,8 @@ def bootstrapped(result: FitResult, replicates: int) -> Generator[int, None, Fit
                 found.append(refit)
                 yield len(found)
     kept = [refit for refit, _ in found if refit is not None]
-    orders = [_order(kind.distances(result.parameters, refit.parameters)) for refit in kept]
+    named = len(rows.components)
+    orders = [_order(kind.distances(result.parameters, refit.parameters), named) for refit in kept]
     aligned = [reorder(refit.parameters, order.tolist()) for refit, (order, _) in zip(kept, orders, strict=True)]
     another = sum(
         (order != np.arange(len(order))).any() if refit.places_kept else not mutual
@@ -174,15 +177,22 @@ def best_jaccard(result: FitResult, refit: AnyModel) -> Array:
 
     Both models assign the rows of the data; a component without rows has 0.
     """
-    x, weights, k = result.data.rows.values, result.data.rows.weights, len(refit.weights)
-    pairs = result.model.labels(x) * k + refit.labels(x)
-    both = np.bincount(pairs, weights, k * k).reshape(k, k)
+    rows, k = result.data.rows, len(refit.weights)
+    pairs = labels_of(result.model, rows) * k + labels_of(refit, rows)
+    both = np.bincount(pairs, rows.weights, k * k).reshape(k, k)
     either = both.sum(axis=1)[:, None] + both.sum(axis=0) - both
     return np.asarray((both / np.maximum(either, 1e-300)).max(axis=1))
 
 
-def _order(distances: Array) -> tuple[IndexArray, bool]:
-    """The component of a refit for each of the fit, and whether each is also the nearest to it."""
+def _order(distances: Array, named: int = 0) -> tuple[IndexArray, bool]:
+    """The component of a refit for each of the fit, and whether each is also the nearest to it.
+
+    So many that have names are the same in both.
+    """
+    if named:
+        own = np.diag_indices(named)
+        distances[:named] = distances[:, :named] = APART
+        distances[own] = 0.0
     order = match_components(distances)
     return order, bool(
         (distances.argmin(axis=1) == order).all() and (distances.argmin(axis=0)[order] == np.arange(len(order))).all()

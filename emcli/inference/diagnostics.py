@@ -23,9 +23,10 @@ from emcli.inference.search.optima import (
     set_aside,
 )
 from emcli.inference.starts import EXACT
-from emcli.models.base import AnyModel, Degenerate, Stats
+from emcli.models.base import AnyModel, Degenerate
 from emcli.models.complete_data import AnyCompleteDataModel
 from emcli.models.em import pooled_e_step
+from emcli.models.statistics import Stats
 from emcli.types import Batch, Mapper
 
 SUSPECT = 1e-4  # curvature, up to which a direction may prove flat when the others have come to their maximum

@@ -35,9 +35,10 @@ from emcli.inference.search.optima import NESTED, roots_of_best, same_optimum
 from emcli.inference.search.screening import finish, is_screened, screen
 from emcli.inference.search.search import FIRST_STARTS, Event, Search, Searching
 from emcli.inference.starts import EXACT, one_component
-from emcli.models.base import AnyModel, Stats
+from emcli.models.base import AnyModel
 from emcli.models.complete_data import CompleteDataModel
 from emcli.models.em import pooled_e_step
+from emcli.models.statistics import Stats
 from emcli.types import Mapper
 
 MIN_PROCESS_PRODUCTS = 1 << 20  # rows times columns times components from which several processes are faster
@@ -196,7 +197,7 @@ class _Fit:
     def _result(self, ledger: list[Run], chosen: BestRun, seen: Judgement | None, moves: int) -> FitResult:
         rows, kind, settings = self.data.rows, self.kind, self.settings.model
         found = chosen.best.model.to_original(rows.scaling)
-        found = found.ordered(found.canonical_order())
+        found = found.ordered(rows.named_first(found.canonical_order()))
         if settings.fix is not None:  # rounding between the units moves what is held
             found = found.from_parameters(found.to_parameters(), settings, rows)
         # The numbers in a document are computed from the parameters in it, as they are read back.

@@ -16,7 +16,7 @@ from emcli.inference.diagnostics import reached
 from emcli.inference.runs import Run
 from emcli.models.base import AnyModel
 from emcli.models.measures import Measures
-from emcli.models.plain_values import Parameters
+from emcli.models.plain_values import Parameters, called
 from emcli.types import JSON, Array
 
 if TYPE_CHECKING:
@@ -73,6 +73,11 @@ class FitResult:
     def kind(self) -> type[AnyModel]:
         """The class of the model."""
         return type(self.model)
+
+    @property
+    def called(self) -> list[str]:
+        """What the components are called: by their names where some rows are known to be theirs, else by number."""
+        return called(len(self.model.weights), self.data.rows.components)
 
     @property
     def parameters_count(self) -> int:

@@ -201,9 +201,29 @@ def information(
     return found + Information(slopes, known, known, known)
 
 
-def _of_batch(model: AnyCompleteDataModel, rows: Array, weights: Array | None) -> Information:
+def _of_batch(
+    model: AnyCompleteDataModel, rows: Array, weights: Array | None, component: int | None = None
+) -> Information:
     parts = batch_chunks(rows, weights, max(MIN_CHUNK_ROWS, CHUNK_SCORES // max(1, model.parameters_count)))
-    return reduce(add, (Information.of(model.complete(*part), part[1]) for part in parts))
+    if component is None:
+        return reduce(add, (Information.of(model.complete(*part), part[1]) for part in parts))
+    return reduce(add, (Information.of(_known(model, component, *part), part[1]) for part in parts))
+
+
+def _known(model: AnyCompleteDataModel, component: int, rows: Array, weights: Array | None) -> CompleteData:
+    """The complete data of rows that come from a known component: nothing of them is hidden."""
+    own, whole = model.ordered(np.array([component])).complete(rows, weights), model.complete(rows[:, :1], None)
+    k, m = whole.places.shape
+    found = replace(
+        whole,
+        responsibilities=np.zeros((k, rows.shape[1])),
+        scores=np.zeros((k, m, rows.shape[1])),
+        information=np.zeros((k, m, m)),
+    )
+    found.responsibilities[component] = 1.0
+    found.scores[component] = own.scores[0]
+    found.information[component] = own.information[0]
+    return found
 
 
 class InformationCache:

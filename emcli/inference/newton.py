@@ -9,9 +9,10 @@ import numpy as np
 
 from emcli.inference.convergence import rounding_error
 from emcli.inference.information import FLAT, MAX_STEP, InformationCache, SampledInformation
-from emcli.models.base import Degenerate, Stats
+from emcli.models.base import Degenerate
 from emcli.models.complete_data import AnyCompleteDataModel
 from emcli.models.em import Step, pooled_e_step, same_parameters
+from emcli.models.statistics import Stats
 from emcli.types import Array, Batch, Mapper
 
 WARM_UP_STEPS = 40  # EM steps first: they come near an optimum, and suffice where EM is fast

@@ -21,6 +21,7 @@ from emcli.errors import EmcliError, Exit, FitWarning, Problem, quoted
 from emcli.models import incomplete_class, model_class
 from emcli.models.base import AnyModel
 from emcli.models.parameters import ParameterFault
+from emcli.models.plain_values import called
 from emcli.types import JSON, Array, IndexArray
 
 CHUNK_ROWS = 16384  # rows read and written at a time, or fewer that take
@@ -53,6 +54,7 @@ class Predictor:
     scaling: Scaling
     settings: DataSettings  # those of the fit
     names: Sequence[str]  # of the fit's columns
+    components: Sequence[str] | None  # what the components are called; None: by number
 
     @classmethod
     def of(cls, fit: FitDocument, names: Sequence[str]) -> Self:
@@ -63,7 +65,7 @@ class Predictor:
         kind, incomplete = incomplete_class(fit["model"]), None
         if kind is not None:
             incomplete = kind.from_parameters(fit["parameters"], settings.model).to_scaled(scaling)
-        return cls(model.to_scaled(scaling), incomplete, scaling, settings.data, names)
+        return cls(model.to_scaled(scaling), incomplete, scaling, settings.data, names, fit.get("components"))
 
     @property
     def textual(self) -> bool:
@@ -124,7 +126,11 @@ def predictions(
         predictor = Predictor.of(fit, names)
     except ParameterFault as fault:
         raise EmcliError(Exit.DATA, Problem(f"parameters: {fault}", name)) from None
-    added = ("component", *(f"p_{j + 1}" for j in range(predictor.probabilities)), predictor.model.measure)
+    added = (
+        "component",
+        *(f"p_{name}" for name in (predictor.components or called(fit["k"]))[: predictor.probabilities]),
+        predictor.model.measure,
+    )
     titles = dict.fromkeys(form.prefix + title for title in added)
     used: tuple[int, ...] = ()
 
@@ -214,7 +220,8 @@ def _found(
     measured: list[Sequence[int | float | str]] = [column.tolist() for column in (*probabilities, measure)]
     if digits is not None:
         measured = [[f"{value:.{digits}g}" for value in column] for column in measured]
-    found = [(responsibilities.argmax(axis=0) + 1).tolist(), *measured]
+    numbers, names = (responsibilities.argmax(axis=0) + 1).tolist(), predictor.components
+    found = [numbers if names is None else [names[number - 1] for number in numbers], *measured]
     return [_spread(column, kept, n) for column in found] if len(kept) < n else found
 
 

@@ -15,6 +15,7 @@ from emcli.config.experiment import start_values
 from emcli.config.places import dotted
 from emcli.config.saved_fit import document_in, read_json, refuse_wrong
 from emcli.config.settings import Settings
+from emcli.data.known import known_weights
 from emcli.errors import EmcliError, Exit, Problem, counted, escaped, quoted
 from emcli.files.inputs import shown_name
 from emcli.models import MODELS, model_class
@@ -42,6 +43,7 @@ def document(result: FitResult) -> FitDocument:
         "dropped": data.dropped,
         **({"missing": data.missing[0], "incomplete": data.missing[1]} if data.missing[0] else {}),
         "sha256": data.digest(),
+        **({} if data.rows.known is None else {"known": known_weights(data.rows)}),
         **result.kind.observations.document(data.rows),
     }
     fit: FitDocument = {
@@ -68,6 +70,8 @@ def document(result: FitResult) -> FitDocument:
         "trace": [_step(result, best, i, each) for i, each in enumerate(result.measures(best))],
         "restarts": [_run(result, run) for run in result.ledger],
     }
+    if data.rows.known is not None:
+        fit["components"] = result.called
     if result.settings.model.covariance is not None:
         fit["covariance"] = result.settings.model.covariance
     if result.settings.model.mixing is not None:
@@ -171,6 +175,9 @@ def checked_fit(value: JSON, file: str) -> FitDocument:
     except Degenerate as reason:
         raise EmcliError(Exit.DATA, Problem(f"parameters: {reason}", file)) from None
     refuse_wrong((Fault(("parameters", key), None) for key in written if key not in fit["parameters"]), file)
+    names = fit.get("components")
+    if names is not None and not (len(names) == len(set(names)) == fit["k"]):
+        raise EmcliError(Exit.DATA, Problem(f"components: not {counted(fit['k'], 'different name')}", file))
     if "truth" in fit:
         _check_truth(fit["truth"], fit, file)
     return fit

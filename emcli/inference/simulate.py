@@ -22,6 +22,7 @@ class SimulatedData:
     values: Array  # (n, d) float64, or int64 for counts
     labels: IndexArray  # (n,) 0-based
     parameters: dict[str, JSON]  # the true ones, with all mixing weights
+    called: Sequence[str] = ()  # what the components are called, where that is not their number
 
 
 def draw(

@@ -19,23 +19,28 @@ from emcli.types import Mapper
 
 START_SAMPLE_ROWS = 4096  # of the sample on which start values are drawn and tried
 EXACT = "exact"  # the kind of a global optimum that was computed directly
+LARGEST = 1e300  # in place of an infinite sum of logarithms
 SPLIT_SDS = 1.0  # by which the parts of a component that a start splits are moved apart either way
 
 
-def kinds_of_starts(kind: type[AnyModel], settings: ModelSettings, search: SearchSettings) -> tuple[str, ...]:
-    """The kinds of starts that are drawn in turn."""
+def kinds_of_starts(
+    kind: type[AnyModel], settings: ModelSettings, search: SearchSettings, named: int = 0
+) -> tuple[str, ...]:
+    """The kinds of starts that are drawn in turn; so many components have a name, and none of these can be left out."""
     if search.init != "auto":
         return ("uniform" if search.init == "random" else search.init,)
     every = kind.start_kinds(settings)
-    splits = settings.k > 1 and kind.grows and settings.fix is None
+    splits = settings.k > max(1, named) and kind.grows and settings.fix is None
     return tuple(each for each in every if each != "split" or splits)
 
 
-def new_run(number: int, turn: int, kind: type[AnyModel], settings: ModelSettings, search: SearchSettings) -> Run:
-    """The entry of one independent start; `turn` counts those before it."""
+def new_run(
+    number: int, turn: int, kind: type[AnyModel], settings: ModelSettings, search: SearchSettings, named: int = 0
+) -> Run:
+    """The entry of one independent start; `turn` counts those before it, `named` the components that have a name."""
     if search.start is not None and number == 1:
         return Run(1)
-    kinds = kinds_of_starts(kind, settings, search)
+    kinds = kinds_of_starts(kind, settings, search, named)
     return Run(number, kinds[turn % len(kinds)])
 
 
@@ -59,10 +64,10 @@ def start_model(
     rng = np.random.default_rng([search.seed, run.start])
     sample = rows.sample(START_SAMPLE_ROWS, rng)
     if run.kind != "split":
-        return kind.initialize(sample, settings, run.kind, rng)
+        return with_names(kind.initialize(sample, settings, run.kind, rng), sample)
     own = replace(settings, k=settings.k - 1)
     kinds = [each for each in kind.start_kinds(own) if each != "split"]
-    drawn = kind.initialize(sample, own, kinds[int(rng.integers(len(kinds)))], rng)
+    drawn = with_names(kind.initialize(sample, own, kinds[int(rng.integers(len(kinds)))], rng), sample)
     small, climbing = Run(run.start, "smaller"), replace(search, max_iter=search.max_iter or SearchSettings.max_iter)
     for _ in run_start(small, rows, climbing, lambda: drawn, rows.mapping(map)):
         pass
@@ -71,12 +76,30 @@ def start_model(
     if smaller is not None:
         smaller.append(small)
     parts = split_in_two(small.model.weights, int(rng.integers(own.k)), settings.mixing == "free")
-    return small.model.split(parts, SPLIT_SDS, sample, settings, rng)
+    return small.model.split_keeping_names(parts, SPLIT_SDS, sample, settings, rng)
+
+
+def with_names(model: AnyModel, rows: Rows) -> AnyModel:
+    """The components in the order in which the known rows of each name lie best: those with names, then the others."""
+    if rows.known is None:
+        return model
+    parts = [model.ordered(np.array([j])) for j in range(len(model.weights))]
+    fits = np.zeros((len(rows.components), len(parts)))
+    for x, weights, label in rows.batches():  # type: ignore[misc]  # with labels
+        if label is not None:
+            scores = [part.posterior(x)[1] * (-1.0 if model.hard else 1.0) for part in parts]
+            fits[label] += [float(each.sum() if weights is None else each @ weights) for each in scores]
+    from scipy.optimize import linear_sum_assignment
+
+    best = linear_sum_assignment(np.maximum(fits, -LARGEST), maximize=True)[1]
+    return model.ordered(np.concatenate([best, np.setdiff1d(np.arange(len(parts)), best)]))
 
 
 def one_component(kind: type[AnyModel], rows: Rows, settings: ModelSettings, mapper: Mapper) -> Run | None:
     """The optimum of a single component, which the first M-step reaches from any start; None where there is none."""
     rng, run = np.random.default_rng(0), Run(0, "smaller")
+    if len(rows.components) > 1:
+        return None
     try:
         drawn = kind.initialize(rows.sample(START_SAMPLE_ROWS, rng), replace(settings, k=1, fix=None), "k-means++", rng)
         for step in islice(em(drawn, rows.batches(), mapper), 3):

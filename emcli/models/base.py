@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, cast
 
 import numpy as np
 
@@ -15,8 +15,9 @@ from emcli.data.scaling import Scaling, ScalingRule
 from emcli.errors import FitWarning
 from emcli.models import incomplete_class
 from emcli.models.measures import Artefact, Measures
-from emcli.models.nesting import Parts, grafted_weights, split_weights
+from emcli.models.nesting import Parts, firsts_first, grafted_weights, split_weights
 from emcli.models.plain_values import PlainValues
+from emcli.models.statistics import S
 from emcli.types import JSON, Array, BoolArray, IndexArray, Mapper
 
 if TYPE_CHECKING:
@@ -28,21 +29,6 @@ MIN_EFFECTIVE_ROWS = 1e-30  # below which a component of a mixture has lost its 
 
 class Degenerate(Exception):
     """The likelihood has no maximum here: a component collapsed onto too few rows, or lost all of them."""
-
-
-@dataclass(frozen=True, eq=False)
-class Stats:
-    """Sufficient statistics that the E-step collects from some rows; `+` pools those of several batches."""
-
-    weight: float
-    score: float  # the objective of EM: the log-likelihood, with a prior log posterior; or minus half the inertia
-    squares: float  # Σ w t² over terms t that cancel in each row's score, for its rounding error; 0 where none cancel
-
-    def __add__(self, other: Self) -> Self:
-        return type(self)(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
-
-
-S = TypeVar("S", bound=Stats)
 
 
 class Model(PlainValues, ABC, Generic[S]):
@@ -187,7 +173,17 @@ class Model(PlainValues, ABC, Generic[S]):
         The smaller the step, the closer their score is to that of this model.
         """
         free = settings.mixing == "free"
-        return (self.split(parts, step, rows, settings) for parts in split_weights(self.weights, settings.k, free))
+        return (
+            self.split_keeping_names(parts, step, rows, settings)
+            for parts in split_weights(self.weights, settings.k, free)
+        )
+
+    def split_keeping_names(
+        self, parts: Parts, step: float, rows: Rows, settings: ModelSettings, rng: np.random.Generator | None = None
+    ) -> Self:
+        """As `split`; where components have names, second parts come last, so that each name keeps its place."""
+        found = self.split(parts, step, rows, settings, rng)
+        return found.ordered(firsts_first(parts.parents)) if rows.components else found
 
     def split(
         self, parts: Parts, step: float, rows: Rows, settings: ModelSettings, rng: np.random.Generator | None = None
@@ -206,6 +202,10 @@ class Model(PlainValues, ABC, Generic[S]):
         for name, part in parts.items():
             part[i] = getattr(other, name)[j]
         return replace(self, weights=grafted_weights(self.weights, i, getattr(self, "free", False), share), **parts)  # type: ignore[type-var]
+
+    def alone(self, i: int) -> Self:
+        """Component i, from which all rows come."""
+        return replace(self.ordered(np.array([i])), weights=np.ones(1))  # type: ignore[type-var]
 
     def without(self, i: int) -> Self:
         """The model without component i."""

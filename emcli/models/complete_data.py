@@ -9,8 +9,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from emcli.models.base import Model, S
+from emcli.models.base import Model
 from emcli.models.posterior import tilted
+from emcli.models.statistics import S
 from emcli.types import Array, BoolArray, IndexArray
 
 

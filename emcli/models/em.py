@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from typing import NamedTuple
 
 import numpy as np
 
-from emcli.models.base import AnyModel, Model, S
-from emcli.types import Batch, Mapper
+from emcli.models.base import AnyModel, Model
+from emcli.models.statistics import S
+from emcli.types import Array, Batch, Mapper
 
 
 class Step(NamedTuple):
@@ -42,7 +43,19 @@ def em(model: AnyModel, batches: Sequence[Batch], map: Mapper = map) -> Iterator
 
 def pooled_e_step(model: Model[S], batches: Sequence[Batch], map: Mapper = map) -> S:
     """The E-step on all batches, its statistics added up in order; with a prior their score is the log posterior."""
-    return model.penalised(reduce(add, map(model.e_step, *zip(*batches, strict=True))))
+    e_step = partial(_e_step, model) if len(batches[0]) == 3 else model.e_step
+    return model.penalised(reduce(add, map(e_step, *zip(*batches, strict=True))))
+
+
+def _e_step(model: Model[S], x: Array, weights: Array | None, component: int | None) -> S:
+    """The E-step on rows that all come from a component, None where it is hidden: their responsibilities are 1 and 0.
+
+    The score of a row is ln of the component's weight times its density there, so that of all rows is the
+    log-likelihood of partly classified data (McLachlan & Peel 2000, section 2.19).
+    """
+    if component is None:
+        return model.e_step(x, weights)
+    return model.ordered(np.array([component])).e_step(x, weights).as_one_of(component, len(model.weights))
 
 
 def same_parameters(one: AnyModel, other: AnyModel) -> bool:

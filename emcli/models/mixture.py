@@ -10,11 +10,12 @@ import numpy as np
 
 from emcli.config.settings import ModelSettings
 from emcli.data.rows import Rows
-from emcli.models.base import MIN_EFFECTIVE_ROWS, Degenerate, Model, Stats, first_pair
+from emcli.models.base import MIN_EFFECTIVE_ROWS, Degenerate, Model, first_pair
 from emcli.models.complete_data import CompleteData, CompleteDataModel
 from emcli.models.nesting import contains
 from emcli.models.posterior import normalise, tilted
-from emcli.models.seeding import kmeans_plusplus, squared_distances
+from emcli.models.seeding import centres, squared_distances
+from emcli.models.statistics import Stats
 from emcli.types import JSON, Array
 
 IDENTICAL_WITHIN = 1e-9  # relative difference up to which parameters are equal
@@ -80,11 +81,11 @@ class Mixture(Model[Sums]):
         """Clusters around rows drawn far apart (k-means++), or around any rows (uniform)."""
         x, k = rows.values, settings.k
         if kind == "uniform":
-            chosen = rng.choice(x.shape[1], k, p=None if rows.weights is None else rows.weights / rows.total)
+            drawn = x[:, rng.choice(x.shape[1], k, p=None if rows.weights is None else rows.weights / rows.total)].T
         else:
-            chosen = kmeans_plusplus(x, rows.weights, k, rng)
+            drawn = centres(x, rows, k, rng)
         members = np.full((k, x.shape[1]), 1 / x.shape[1])  # one row of all in each cluster, so that none is empty
-        members[squared_distances(x, x[:, chosen].T).argmin(axis=0), range(x.shape[1])] += 1.0
+        members[squared_distances(x, drawn).argmin(axis=0), range(x.shape[1])] += 1.0
         return cls.from_members(rows, members, free=settings.mixing != "equal")
 
     @classmethod

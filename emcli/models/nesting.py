@@ -59,6 +59,11 @@ def split_in_two(weights: Array, i: int, free: bool) -> Parts:
     return _parts(weights, counts, free)
 
 
+def firsts_first(parents: IndexArray) -> IndexArray:
+    """An order of parts (k,) in which the first part of each parent comes before all second ones."""
+    return np.argsort(np.diff(parents, prepend=-1) == 0, kind="stable")
+
+
 def grafted_weights(weights: Array, i: int, free: bool, share: float) -> Array:
     """Mixing weights (k,) where component i gets a share and the others keep their proportions; equal ones stay."""
     others = np.delete(weights, i).sum()

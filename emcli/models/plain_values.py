@@ -135,6 +135,12 @@ class PlainValues:
         return columns
 
 
+def called(k: int, names: Sequence[str] = ()) -> list[str]:
+    """What k components are called: the first ones by their names, the others by their number from 1."""
+    numbers = [str(j + 1) for j in range(len(names), k)]
+    return [*names, *(f"component {number}" if number in names else number for number in numbers)]
+
+
 def whole(number: float) -> int | float:
     """A number as an integer where it is one."""
     return int(number) if number == int(number) else number

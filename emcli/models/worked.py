@@ -9,7 +9,8 @@ from typing import Generic, Literal, Self, TypeVar
 import numpy as np
 
 from emcli.data.rows import Rows
-from emcli.models.base import AnyModel, Stats
+from emcli.models.base import AnyModel
+from emcli.models.statistics import Stats
 from emcli.types import JSON, Array
 
 MAX_NAMED = 6  # values of a row that are shown

@@ -20,7 +20,7 @@ def write_fit(result: FitResult, stream: IO[str]) -> None:
     """One line for each component: its parameters, and where they are known the true ones and the errors of each."""
     columns, truth, bounds = fitted(result), true(result), errors(result)
     k, names = len(columns[0][1]), result.data.columns
-    table: dict[str, Sequence[object]] = {"component": range(1, k + 1), **dict(columns)}
+    table: dict[str, Sequence[object]] = {"component": result.called, **dict(columns)}
     matrices = np.asarray(result.parameters.get("covariances", ()), dtype=np.float64)
     if matrices.ndim == 3 and result.settings.model.covariance in ("full", "tied"):
         for i, name in enumerate(names):

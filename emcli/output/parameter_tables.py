@@ -68,8 +68,8 @@ def parameters(result: FitResult, width: int) -> Iterator[Block]:
     columns, truth, bounds = fitted(result), true(result), errors(result)
     k, of_truth = len(columns[0][1]), max(map(len, truth.values()), default=0)
     labels: list[str] = []
-    for i in range(k):
-        labels += [str(i + 1), *(["true"] if of_truth == k else []), *(ERRORS if bounds else ())]
+    for name in shown_names(result):
+        labels += [name, *(["true"] if of_truth == k else []), *(ERRORS if bounds else ())]
     labels += [] if of_truth == k else ["true"] * of_truth
     rows = [[label] for label in labels]
     for j, (title, cells) in enumerate(columns):
@@ -87,10 +87,16 @@ def parameters(result: FitResult, width: int) -> Iterator[Block]:
     titles = ["component", *(title for title, _ in columns)]
     if result.bootstrap is not None and result.bootstrap.jaccard is not None:
         titles.append("Jaccard")
-        for label, row in zip(labels, rows, strict=True):
-            row.append(result.bootstrap.stability(int(label) - 1) if label.isdigit() else "")
+        each = 1 + (of_truth == k) + (len(ERRORS) if bounds else 0)
+        for i, row in enumerate(rows):
+            row.append(result.bootstrap.stability(i // each) if i % each == 0 and i // each < k else "")
     together = len(labels) // k if of_truth in (0, k) else 1
     yield from within(Grid(titles, rows), width, together)
+
+
+def shown_names(result: FitResult) -> list[str]:
+    """What the components are called, for tables."""
+    return [escaped(name, MAX_NAME) for name in result.called]
 
 
 def components(columns: Sequence[Titled]) -> Grid:
@@ -132,21 +138,23 @@ def true_labels(result: FitResult, width: int) -> Iterator[Block]:
         return
     counts, labels = np.array(found["counts"], dtype=np.float64), found["labels"]
     total = "rows" if result.data.row_weights is None else "weight"
+    names = [f"component {name}" if name.isdecimal() else name for name in shown_names(result)]
     if width == ENDLESS:
-        yield _cross_table(counts, labels, len(counts.T), total)
+        yield _cross_table(counts, labels, names, len(counts.T), total)
         return
     counts, labels = _largest(counts, labels, MAX_LABELS)
-    grid = _cross_table(counts, labels, MAX_COMPONENTS, total)
+    grid = _cross_table(counts, labels, names, MAX_COMPONENTS, total)
     for most in range(MAX_COMPONENTS, 3, -1):
         if grid.width > width:
             short = len(counts.T) <= MAX_COMPONENTS
-            grid = _cross_table(counts, labels, MAX_COMPONENTS if short else most, total, "")
+            brief = [name.removeprefix("component ") for name in names]
+            grid = _cross_table(counts, labels, brief, MAX_COMPONENTS if short else most, total)
     yield from grid.within(width)
 
 
-def _cross_table(counts: Array, labels: Sequence[str], most: int, total: str, word: str = "component ") -> Grid:
+def _cross_table(counts: Array, labels: Sequence[str], names: Sequence[str], most: int, total: str) -> Grid:
     """Counts (labels, k) of at most so many components, and their sums."""
-    turned, names = _largest(counts.T, [f"{word}{i + 1}" for i in range(len(counts.T))], most)
+    turned, names = _largest(counts.T, names, most)
     counts = np.vstack([turned, counts.sum(axis=1)]).T
     counts = np.vstack([counts, counts.sum(axis=0)])
     rows = [[label, *numbers(row)] for label, row in zip([*labels, total], counts.tolist(), strict=True)]
@@ -174,7 +182,7 @@ def covariances(result: FitResult, width: int) -> Iterator[Block]:
         return
     names = tuple(escaped(name, MAX_NAME) for name in names)
     matrices = np.asarray(result.parameters["covariances"], dtype=np.float64)
-    shown = [("all", matrices[0])] if shape == "tied" else [(str(i + 1), m) for i, m in enumerate(matrices)]
+    shown = [("all", matrices[0])] if shape == "tied" else list(zip(shown_names(result), matrices, strict=True))
     rows = [
         [label if j == 0 else "", name, *map(number, matrix[j].tolist())]
         for label, matrix in ((label, _without_noise(matrix)) for label, matrix in shown)

@@ -25,6 +25,7 @@ TIED = "x\n" + "5\n" * 30 + "".join(f"{i * i % 47}.{i}\n" for i in range(60))
 LARGE = "x,y\n" + "".join(f"{i % 211 + 400 * (i % 3)},{i % 241}\n" for i in range(21_000))
 COMMANDS = {
     "true parameters": ("fit configs/do_batzoglou.yaml", ""),
+    "known labels": ("fit gmm - -k 2 --known coin --restarts 1", LABELLED),
     "true labels": ("fit gmm - -k 2 --truth coin --covariance diag --restarts 2", LABELLED),
     "bootstrap": ("fit gmm sample_data/galaxies.csv -k 2 --restarts 2 --bootstrap 20", ""),
     "degenerate starts": ("fit gmm - -k 3 --restarts 9 --init random", TIED),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from emcli.comparison import gap, ranking, silhouette
 from emcli.config import experiment, saved_fit, settings
-from emcli.data import dataset, identifiers, points, scaling
+from emcli.data import dataset, identifiers, points, scaling, weights
 from emcli.data.table import row_problems
 from emcli.data.table.table import ReadSizes
 from emcli.inference import convergence, diagnostics, information, newton, runs
@@ -26,7 +26,7 @@ def limits() -> list[Row]:
         ("components of a model", MAX_COMPONENTS),
         ("columns of a file", sizes.columns),
         ("bytes of a line, characters of a quoted cell", sizes.longest),
-        ("sum of the row weights", dataset.MAX_TOTAL_WEIGHT),
+        ("sum of the row weights", weights.MAX_TOTAL_WEIGHT),
         ("different true labels", dataset.MAX_LABELS),
         ("heads, and tosses of a row", points.MAX_EXACT_INTEGER),
         ("smallest standard deviation of a column", 10.0**-scaling.MAX_SD_DECIMALS),

@@ -11,6 +11,7 @@ from inprocess import Options, clusters, result_of, tosses
 from emcli.data.trials import with_densities
 from emcli.inference.information import Curvatures, information
 from emcli.models.coins.mixture import BinomialMixture
+from emcli.models.em import pooled_e_step
 from emcli.models.gmm.covariance import SHAPES
 from emcli.models.gmm.mixture import GaussianMixture
 
@@ -43,19 +44,22 @@ CASES = [
 CASES += [(f"coins {'free' if f else 'equal'}", coins(f)) for f in (True, False)]
 
 
+@pytest.mark.parametrize("labels", [(), (None, 0), (1, 2)], ids=["hidden", "some known", "all known"])
 @pytest.mark.parametrize("case", [case for _, case in CASES], ids=[name for name, _ in CASES])
-def test_score_and_observed_information_are_the_derivatives_of_the_log_likelihood(case: Any) -> None:
+def test_score_and_observed_information_are_the_derivatives_of_the_log_likelihood(case: Any, labels: Any) -> None:
     model, rows, weights = case
-    seen = information(model, [(rows[:, :17], weights[:17]), (rows[:, 17:], weights[17:])])
+    batches: list[Any] = [(rows[:, :17], weights[:17]), (rows[:, 17:], weights[17:])]
+    batches = [(*batch, label) for batch, label in zip(batches, labels, strict=True)] if labels else batches
+    seen = information(model, batches)
     p, h = model.parameters_count, 1e-3
     assert seen.score.shape == (p,)
-    np.testing.assert_allclose(model.gradient(model.e_step(rows, weights)), seen.score, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(model.gradient(pooled_e_step(model, batches)), seen.score, rtol=1e-9, atol=1e-9)
 
     def at(*steps: tuple[int, float]) -> float:
         step = np.zeros(p)
         for i, size in steps:
             step[i] += size
-        return float(model.moved(step).e_step(rows, weights).score)
+        return float(pooled_e_step(model.moved(step), batches).score)
 
     slope = [(8 * (at((i, h)) - at((i, -h))) - at((i, 2 * h)) + at((i, -2 * h))) / (12 * h) for i in range(p)]
     np.testing.assert_allclose(seen.score, slope, rtol=1e-6, atol=1e-6)

@@ -10,7 +10,7 @@ import numpy as np
 from emcli.config.settings import ModelSettings
 from emcli.data.rows import Rows
 from emcli.inference.search.trials import Trial, tried_together
-from emcli.inference.starts import SPLIT_SDS
+from emcli.inference.starts import SPLIT_SDS, with_names
 from emcli.models.base import AnyModel, Degenerate
 from emcli.models.nesting import split_in_two
 from emcli.types import Mapper
@@ -70,22 +70,22 @@ class Proposals:
         """How many moves are tried together."""
         products = max(1, rows.count * len(rows.values) * self._settings.k)
         most = min(max(MIN_TOGETHER, failed), MAX_TOGETHER, TOGETHER_NUMBERS // products)
-        return max(1, min(count, most)) if model.stacks and model.fixed is None else 1
+        return max(1, min(count, most)) if model.stacks and model.fixed is None and rows.known is None else 1
 
     def propose(self, model: AnyModel) -> Proposal:
         """A move away from a model. Raises Degenerate where what is drawn cannot be a model."""
         k, rng, turn = self._settings.k, self._rng, self._turn
         self._turn += 1
-        i = int(rng.integers(k))
+        i, named = int(rng.integers(k)), len(self._sample.components)
         if twins := model.identical_components():
-            i = twins[0]  # which nobody misses
-        if turn % 3 == 0 and model.grows and model.fixed is None:
+            i = twins[int(twins[0] < named)]  # which nobody misses
+        if turn % 3 == 0 and model.grows and model.fixed is None and i >= named:
             parts = split_in_two(np.delete(model.weights, i), int(rng.integers(k - 1)), self._settings.mixing == "free")
-            split = model.without(i).split(parts, SPLIT_SDS, self._sample, self._settings, rng)
+            split = model.without(i).split_keeping_names(parts, SPLIT_SDS, self._sample, self._settings, rng)
             return Proposal("split-merge", split)
         if self._other is None or turn % DRAWN_EVERY == 1:
             kind = self._kinds[int(rng.integers(len(self._kinds)))]
-            self._other = type(model).initialize(self._sample, self._settings, kind, rng)
+            self._other = with_names(type(model).initialize(self._sample, self._settings, kind, rng), self._sample)
         j = int(rng.integers(k)) if turn % 3 == 1 else _at_a_row(model, self._other, self._sample, rng)
         share = SMALL_SHARE / k if turn % 6 == 2 else 1 / k  # a small one climbs wherever the likelihood rises
         return Proposal("swap", model.grafted(i, self._other, j, share).held())

@@ -38,6 +38,6 @@ def found_before(kind: type[AnyModel], rows: Rows, settings: ModelSettings, sear
 
 def _digest(kind: type[AnyModel], rows: Rows, settings: ModelSettings, search: SearchSettings) -> str:
     """Of what a search follows from."""
-    parts = (rows.values, rows.weights, rows.scaling.centre, rows.scaling.exponent)
+    parts = (rows.values, rows.weights, rows.scaling.centre, rows.scaling.exponent, rows.known)
     told = repr((kind, settings, replace(search, jobs=None)))
     return sha256(told.encode() + b"".join(part.tobytes() for part in parts if part is not None)).hexdigest()

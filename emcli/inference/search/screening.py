@@ -38,7 +38,7 @@ class Screened:
 
 def is_screened(kind: type[AnyModel], rows: Rows, settings: ModelSettings, search: SearchSettings) -> bool:
     """Are there so many rows, and so many starts, that a sample shows first which are worth finishing?"""
-    if search.restarts != "auto" and search.restarts <= MAX_FINISHED:
+    if (search.restarts != "auto" and search.restarts <= MAX_FINISHED) or rows.all_known:
         return False
     return rows.count >= max(MIN_SCREENED_ROWS, 2 * sample_rows(kind, rows, settings))
 
@@ -61,7 +61,7 @@ def screen(kind: type[AnyModel], rows: Rows, settings: ModelSettings, search: Se
 
     def on_sample(number: int) -> Run:
         there = Search(kind, sample, settings, short, map)
-        run = new_run(number, number - 1, kind, settings, search)
+        run = new_run(number, number - 1, kind, settings, search, len(rows.components))
         for _ in there.run(run):
             pass
         return replace(run, known=None)  # it holds the sample

@@ -62,16 +62,17 @@ class Search:
     def automatic(self) -> Searching:
         """Starts until more are unlikely to find better, and moves from the best, within a bound of work.
 
-        First ten starts, and more where all degenerated, or where these reached several optima. Then moves from the
-        best optimum, until many in a row fail. An optimum that one start alone led to is confirmed by moves from the
-        optima of others, or by more starts.
+        First ten starts, one where the component of every row is known, and more where all degenerated, or where these
+        reached several optima. Then moves from the best optimum, until many in a row fail. An optimum that one start
+        alone led to is confirmed by moves from the optima of others, or by more starts.
         """
-        wanted = 1 if self.settings.k == 1 else FIRST_STARTS  # all starts of one component lead to the same optimum
+        known = self.settings.k == 1 or self.rows.all_known  # all starts lead to the same optimum
+        wanted = 1 if known else FIRST_STARTS
         while len(self._ended()) < wanted and len(self.ledger) < MAX_DRAWN * FIRST_STARTS:
             yield from self._start()
         while not self._ended() and len(self.ledger) < MAX_COLLAPSED and self._work < SMALL_WORK:
             yield from self._start()
-        if self.settings.k == 1 or not self._ended():
+        if known or not self._ended():
             return
         first = self._work
         self._limit = first + max(SMALL_WORK, FOLLOWING_SHARE * first)
@@ -148,7 +149,7 @@ class Search:
         Where the same was made before, as in a comparison, what it found is known.
         """
         fewer = replace(self.settings, k=self.settings.k - 1)
-        if fewer.k <= 1 or not self._ended() or not self.kind.contains(fewer, self.settings):
+        if fewer.k < max(2, self._named) or not self._ended() or not self.kind.contains(fewer, self.settings):
             return
         best = self._best()
         if any(run.finished and set_aside(run) and run.scores[-1] > best.scores[-1] for run in self.ledger):
@@ -175,7 +176,11 @@ class Search:
 
     def _start(self) -> Searching:
         turn = sum(run.source is None for run in self.ledger)
-        yield from self.run(new_run(len(self.ledger) + 1, turn, self.kind, self.settings, self.search))
+        yield from self.run(new_run(len(self.ledger) + 1, turn, self.kind, self.settings, self.search, self._named))
+
+    @property
+    def _named(self) -> int:
+        return len(self.rows.components)
 
     def _spend(self, steps: int) -> None:
         cells = self.rows.count * len(self.rows.values) * self.settings.k
@@ -204,7 +209,7 @@ class Search:
         """Moves from the optimum of a run, each from the last that led higher, until one leads above `beyond`."""
         rng = np.random.default_rng([self.search.seed, 0, run.start])
         sample = self.rows.sample(START_SAMPLE_ROWS, rng)
-        kinds = kinds_of_starts(self.kind, self.settings, self.search)
+        kinds = kinds_of_starts(self.kind, self.settings, self.search, self._named)
         proposals, failed = Proposals(sample, self.settings, kinds, rng), 0
         exchange = self.kind.hard
         while failed < self._tries() and self._work < self._limit and run.scores[-1] <= beyond:

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from emcli.data.rows import Rows
-from emcli.models.base import AnyModel, Degenerate, Stats
+from emcli.models.base import AnyModel, Degenerate
 from emcli.models.em import em, pooled_e_step
+from emcli.models.statistics import Stats
 from emcli.types import Array, BoolArray, Mapper
 
 TRIAL_STEPS = 10  # of EM, after which a move is given up or goes on

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from emcli.data.rows import Rows
-from emcli.models.seeding import kmeans_plusplus
+from emcli.models.seeding import centres, kmeans_plusplus
 from emcli.types import Array
 
 ALIKE_WITHIN = 0.01  # of the range of the shares of heads, by which coins that begin alike differ at most
@@ -24,6 +24,9 @@ def draw_heads(rows: Rows, k: int, kind: str, rng: np.random.Generator) -> Array
         return near
     if kind == "uniform":
         return heads
+    if rows.known is not None:
+        least = 0.5 / (float(thrown.max()) + 1.0)
+        return np.asarray(np.clip(centres(rates[None, :], rows, k, rng)[:, 0], least, 1.0 - least))
     chosen = kmeans_plusplus(rates[None, :], rows.weights, k, rng)
     drawn = (rows.values[0, chosen] + 0.5) / (thrown[chosen] + 1.0)
     return np.asarray(np.where([rate in rates[chosen[:i]] for i, rate in enumerate(rates[chosen])], heads, drawn))

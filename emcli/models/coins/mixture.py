@@ -12,7 +12,7 @@ from emcli.config.settings import ModelSettings, Narrowed
 from emcli.data.binomial import excess, log_densities
 from emcli.data.rows import Rows
 from emcli.data.trials import TRIALS
-from emcli.models.base import UNIT_ROUNDOFF, Degenerate, Stats, first_pair
+from emcli.models.base import UNIT_ROUNDOFF, Degenerate, first_pair
 from emcli.models.coins import boundary, fixed
 from emcli.models.coins.e_step import expected_counts
 from emcli.models.coins.identifiability import too_few_tosses
@@ -24,6 +24,7 @@ from emcli.models.fixed import Fixed
 from emcli.models.nesting import Parts, contains
 from emcli.models.parameters import ParameterFault
 from emcli.models.posterior import normalise, tilted, weight_slopes
+from emcli.models.statistics import Stats
 from emcli.types import Array, IndexArray
 
 MIN_ROUNDED_TOSSES = 2.0**40  # tosses of a coin from which the rounding error of its P(heads) shows in the score
@@ -257,15 +258,25 @@ class BinomialMixture(CoinValues[BinomialStats]):
 
     @classmethod
     def unidentifiable(cls, rows: Rows, settings: ModelSettings) -> str | None:
-        """Why the rows have too few tosses to identify the coins; None where they have enough."""
-        return None if settings.fix else too_few_tosses(rows, settings.k, settings.mixing)
+        """Why the rows have too few tosses to identify the coins; None where they have, or all have names."""
+        if settings.fix or len(rows.components) == settings.k:
+            return None
+        return too_few_tosses(rows, settings.k, settings.mixing)
 
     @classmethod
     def likelihood_bound(
         cls, log_likelihood: float | None, rows: Rows, settings: ModelSettings
     ) -> Mapping[str, float | None] | None:
-        """Lindsay (1983): no mixture of any number of coins is more than gap + N ln(1 + D/N) nats better."""
-        if settings.mixing != "free" or log_likelihood is None or rows.values.shape[1] > MAX_BOUND_ROWS:
+        """Lindsay (1983): no mixture of any number of coins is more than gap + N ln(1 + D/N) nats better.
+
+        None where the coin of some rows is known: then the likelihood is not that of a mixture alone.
+        """
+        if (
+            rows.known is not None
+            or settings.mixing != "free"
+            or log_likelihood is None
+            or rows.values.shape[1] > MAX_BOUND_ROWS
+        ):
             return None
         if BetaPrior.of(settings) is not None:  # the likelihood is not what is maximized
             return None

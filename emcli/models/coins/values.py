@@ -11,11 +11,11 @@ import numpy as np
 from emcli.config.settings import ModelSettings
 from emcli.data.rows import Rows
 from emcli.data.scaling import Scaling
-from emcli.models.base import S
 from emcli.models.coins.prior import BetaPrior
 from emcli.models.complete_data import CompleteDataModel
 from emcli.models.parameters import ParameterFault, ParameterReader
 from emcli.models.plain_values import Count, Parameters, Share, Titled
+from emcli.models.statistics import S
 from emcli.types import JSON, Array
 
 

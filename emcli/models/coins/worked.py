@@ -7,8 +7,8 @@ from math import comb, exp
 import numpy as np
 
 from emcli.data.rows import Rows
-from emcli.models.base import Stats
 from emcli.models.coins.mixture import BinomialMixture, BinomialStats
+from emcli.models.statistics import Stats
 from emcli.models.worked import Column, Group, Sheet, Worked, WorkedSteps, plain
 from emcli.types import Array
 

@@ -10,7 +10,7 @@ from emcli.compute.arrays import row_chunks
 from emcli.config.settings import ModelSettings
 from emcli.data.points import uniform
 from emcli.data.rows import Rows
-from emcli.models.seeding import kmeans_plusplus, squared_distances
+from emcli.models.seeding import centres, kmeans_plusplus, squared_distances
 from emcli.types import Array
 
 BLOCK = 64  # columns and rows of a product of which the diagonal alone is wanted
@@ -44,10 +44,16 @@ def draw_start(rows: Rows, settings: ModelSettings, kind: str, rng: np.random.Ge
     some = np.arange(n)
     if kind == "subsample" and n >= MIN_SUBSAMPLED * k:  # clusters that hold a few far rows are not in every half
         some = np.sort(rng.choice(n, n // 2, replace=False))
-    weights = None if rows.weights is None else rows.weights[some]
-    chosen = seen[:, some][:, kmeans_plusplus(seen[:, some], weights, k, rng)]
+    if rows.known is None:
+        weights = None if rows.weights is None else rows.weights[some]
+        chosen = seen[:, some][:, kmeans_plusplus(seen[:, some], weights, k, rng)].T
+    else:
+        chosen = centres(seen, rows, k, rng)
+    nearest = squared_distances(seen, chosen).argmin(axis=0)
+    if rows.known is not None:
+        nearest = np.where(rows.known < 0, nearest, rows.known)
     members = np.zeros((k, n))
-    members[squared_distances(seen, chosen.T).argmin(axis=0), range(n)] = 1.0
+    members[nearest, range(n)] = 1.0
     return start_from_clusters(rows, members, settings, int(rng.integers(3)))
 
 

@@ -236,6 +236,8 @@ class GaussianMixture(Gaussians):
             return None
         if not self.covariances.shared:
             return spurious.artefact(self, rows, mapper)
+        if rows.known is not None:  # it cannot shrink where known rows of one component differ
+            return None
         what = shrinks_in_few_values(rows, len(self.means), shared=True)
         return None if what is None else Artefact(True, what)
 

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from emcli.data.rows import Rows, batch_chunks
+from emcli.data.rows import Rows, batch_chunks, pairs
 from emcli.errors import quoted
 from emcli.models.em import pooled_e_step
 from emcli.models.gmm.covariance import Covariances
@@ -35,6 +35,8 @@ _units: WeakKeyDictionary[Rows, dict[int, float | None]] = WeakKeyDictionary()  
 def artefact(model: GaussianMixture, rows: Rows, mapper: Mapper) -> Artefact | None:
     """The first component that rests on chance, else the first that rests on too few different rows.
 
+    A component that has known rows is there, whatever chance would give.
+
     Where each component has a covariance of its own the likelihood is unbounded, and some of its maxima are slivers
     of a few rows that happen to lie close to a line, or on one rounded value (McLachlan & Peel 2000, section 3.10).
     By chance: an sd below a quarter of the column's unit; or an eigenvalue below 0.02 of the pooled within covariance
@@ -49,23 +51,23 @@ def artefact(model: GaussianMixture, rows: Rows, mapper: Mapper) -> Artefact | N
     k, d = model.means.shape
     if k == 1:
         return None
-    order = model.canonical_order()
-    model = model.ordered(order)
+    model, named = model.ordered(rows.named_first(model.canonical_order())), len(rows.components)
     sizes = pooled_e_step(model, rows.batches(), mapper).rows
     matrices, variances = model.covariances.parts(), model.covariances.diagonals()
-    for j in range(k):
+    for j in range(named, k):
         if said := _rounded(np.sqrt(variances[j]), j, rows):
             return Artefact(True, said)
     smallest = _smallest(matrices, sizes / sizes.sum())
     # A full covariance counts as its variances: chance shapes it freely, but a flat cluster of many rows stands out.
     own = d + min(d, type(model.covariances).parameters_count(1, d))
-    for j in np.flatnonzero((smallest < MIN_EIGENVALUE) & (sizes < 0.5 * rows.total)).tolist():
+    free = np.arange(k) >= named
+    for j in np.flatnonzero(free & (smallest < MIN_EIGENVALUE) & (sizes < 0.5 * rows.total)).tolist():
         m, expected = _counted(model, j, rows, mapper)
         if m <= expected or m * log(m / expected) - m + expected < MIN_EVIDENCE * own * log(rows.total):
             what = f"component {j + 1} is a sliver of about {m:.3g} rows, no more than chance puts there"
             return Artefact(True, what)
     fewest = {"Full": d + 2, "Diagonal": 3, "Spherical": 2}[type(model.covariances).__name__]
-    for j in np.flatnonzero(sizes < 4 * fewest).tolist():
+    for j in np.flatnonzero(free & (sizes < 4 * fewest)).tolist():
         different = _different(model, j, rows, mapper)
         if different < fewest:
             what = f"component {j + 1} rests on {different} different row{'s' * (different != 1)}"
@@ -135,7 +137,7 @@ def _counted(model: GaussianMixture, j: int, rows: Rows, mapper: Mapper) -> tupl
     radius = d * (1 - 2 / (9 * d) + 1.6449 * (2 / (9 * d)) ** 0.5) ** 3
     one = model.ordered(np.array([j]))
     counts = partial(_in_ellipsoids, one, (radius, radius * RING_VOLUME ** (2 / d)))
-    inside, both = np.sum(list(mapper(counts, *zip(*rows.batches(), strict=True))), axis=0).tolist()
+    inside, both = np.sum(list(mapper(counts, *zip(*pairs(rows.batches()), strict=True))), axis=0).tolist()
     rng = np.random.default_rng(0)
     toward = rng.standard_normal((d, PROBES))
     toward *= (radius**0.5) * rng.random(PROBES) ** (1 / d) / np.linalg.norm(toward, axis=0)
@@ -160,7 +162,7 @@ def _in_ellipsoids(one: GaussianMixture, radii: tuple[float, ...], x: Array, wei
 
 def _different(model: GaussianMixture, j: int, rows: Rows, mapper: Mapper) -> int:
     """How many different rows carry component j: those with at least half of its largest responsibility."""
-    batches = list(zip(*rows.batches(), strict=True))
+    batches = list(zip(*pairs(rows.batches(), hidden=True), strict=True))
     largest = max(mapper(partial(_largest_share, model, j), *batches))
     parts = list(mapper(partial(_own_rows, model, j, 0.5 * largest), *batches))
     return len(np.unique(np.concatenate(parts, axis=1), axis=1).T)

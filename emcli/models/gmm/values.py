@@ -12,7 +12,6 @@ import numpy as np
 from emcli.config.settings import ModelSettings
 from emcli.data.rows import Rows
 from emcli.data.scaling import Scaling, weighed
-from emcli.models.base import Stats
 from emcli.models.complete_data import CompleteDataModel
 from emcli.models.gmm import described, initialization
 from emcli.models.gmm.checks import given_matrices
@@ -20,6 +19,7 @@ from emcli.models.gmm.covariance import SHAPES, Covariances
 from emcli.models.gmm.prior import GaussianPrior
 from emcli.models.parameters import ParameterFault, ParameterReader, refuse_other_columns
 from emcli.models.plain_values import Parameters, Titled
+from emcli.models.statistics import Stats
 from emcli.types import JSON, Array, IndexArray
 
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from emcli.data.rows import Rows
 from emcli.errors import escaped
-from emcli.models.base import Stats
 from emcli.models.gmm.covariance import Diagonal, Spherical
 from emcli.models.gmm.mixture import GaussianMixture
 from emcli.models.gmm.values import GaussianStats
+from emcli.models.statistics import Stats
 from emcli.models.worked import MAX_SHOWN_COLUMNS, Column, Group, Sheet, Worked, WorkedSteps, plain, round_to
 from emcli.types import JSON, Array
 

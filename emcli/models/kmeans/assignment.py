@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from emcli.models.base import UNIT_ROUNDOFF, Stats
+from emcli.models.base import UNIT_ROUNDOFF
 from emcli.models.seeding import squared_distances
+from emcli.models.statistics import Stats
 from emcli.types import Array, IndexArray
 
 CHUNK_ROWS = 16_400  # least number of rows whose distances are held at once
@@ -43,6 +44,12 @@ class KMeansStats(Stats):
             total, inertia = float(weights.sum()), float(weights @ squares)
         far = int(np.argmax(squares))
         return cls(total, -0.5 * inertia, 0.0, sizes, sums, rows[:, far].copy(), float(squares[far]))
+
+    def as_one_of(self, component: int, k: int) -> Self:
+        """Those of rows that stay with their cluster: none of them is to become the centroid of an empty one."""
+        sizes, sums = np.zeros(k), np.zeros((k, self.sums.shape[1]))
+        sizes[component], sums[component] = self.sizes[0], self.sums[0]
+        return replace(self, sizes=sizes, sums=sums, farthest_distance=0.0)
 
     def __add__(self, other: Self) -> Self:
         far = self if self.farthest_distance >= other.farthest_distance else other

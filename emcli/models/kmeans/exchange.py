@@ -26,6 +26,8 @@ def exchanged(centroids: Array, rows: Rows) -> Array | None:
         return None
     weights = np.ones(n) if rows.weights is None else rows.weights
     labels = nearest(x, centroids)[0]
+    if rows.known is not None:
+        labels = np.where(rows.known < 0, labels, rows.known)
     sizes, distances = np.bincount(labels, weights, k), squared_distances(x, centroids)
     own, size = distances[labels, range(n)], sizes[labels]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -34,6 +36,8 @@ def exchanged(centroids: Array, rows: Rows) -> Array | None:
     cost[labels, range(n)] = np.inf
     target = cost.argmin(axis=0)
     gain = saved - cost[target, range(n)]
+    if rows.known is not None:  # these stay
+        gain[rows.known >= 0] = -np.inf
     least, touched = MIN_GAIN_SHARE * float(own @ weights), np.zeros(k, dtype=bool)
     for row in np.argsort(-gain, kind="stable")[:k]:
         pair = [labels[row], target[row]]

@@ -23,7 +23,7 @@ from emcli.models.kmeans.centroids import Centroids
 from emcli.models.measures import Measures
 from emcli.models.nesting import Parts
 from emcli.models.parameters import ParameterFault
-from emcli.models.seeding import kmeans_plusplus
+from emcli.models.seeding import centres
 from emcli.types import JSON, Array, IndexArray, Mapper
 
 MIN_SOLVER_ROWS = 4096  # up to which no solver is faster than plain EM
@@ -69,7 +69,7 @@ class KMeans(Centroids):
     def steps(self, rows: Rows, mapper: Mapper) -> Iterator[Step] | None:
         """Lloyd's iteration by the fastest solver for rows of this shape; None: plain EM is as fast."""
         d, n = rows.values.shape
-        if n <= MIN_SOLVER_ROWS:
+        if n <= MIN_SOLVER_ROWS or rows.known is not None:
             return None
         if d == 1:
             from emcli.models.kmeans.lloyd_1d import steps_1d
@@ -100,8 +100,7 @@ class KMeans(Centroids):
         """Rows far apart (k-means++), or points anywhere in the range of each column (uniform)."""
         if kind == "uniform":
             return cls(uniform(rows, settings.k, rng))
-        chosen = kmeans_plusplus(rows.values, rows.weights, settings.k, rng)
-        return cls(rows.values[:, chosen].T.copy())
+        return cls(centres(rows.values, rows, settings.k, rng).copy())
 
     def sample(self, labels: IndexArray, rng: np.random.Generator, trials: IndexArray | None = None) -> Array:
         """Rows (n, d) of round clusters. Raises ParameterFault where no sd above 0 is known."""
@@ -166,9 +165,10 @@ class KMeans(Centroids):
     def global_optimum(cls, rows: Rows, settings: ModelSettings) -> Self | None:
         """The global optimum, in one dimension and for up to MAX_DISTINCT_FOR_OPTIMUM distinct values.
 
-        None where the values were rounded when they were read: it would be that of other values.
+        None where the values were rounded when they were read: it would be that of other values; or where some rows
+        are known to belong to a cluster.
         """
-        if len(rows.values) > 1 or rows.has_more_distinct_than(MAX_DISTINCT_FOR_OPTIMUM):
+        if len(rows.values) > 1 or rows.known is not None or rows.has_more_distinct_than(MAX_DISTINCT_FOR_OPTIMUM):
             return None
         from emcli.models.kmeans.exact_1d import optimal_clusters
 

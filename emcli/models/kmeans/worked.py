@@ -6,9 +6,9 @@ import numpy as np
 
 from emcli.data.rows import Rows
 from emcli.errors import escaped
-from emcli.models.base import Stats
 from emcli.models.kmeans.assignment import KMeansStats
 from emcli.models.kmeans.model import KMeans
+from emcli.models.statistics import Stats
 from emcli.models.worked import MAX_SHOWN_COLUMNS, Column, Sheet, Worked, WorkedSteps
 from emcli.types import Array
 

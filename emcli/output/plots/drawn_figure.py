@@ -30,7 +30,11 @@ def of_drawn(kind: type[AnyModel], drawn: SimulatedData, source: str, labels: bo
     except DataFault as wrong:
         raise unfit(wrong, source) from None
     k = int(drawn.labels.max()) + 1
-    groups = Groups(drawn.labels, [f"component {j + 1}" for j in range(k)], range(k)) if labels else None
+    groups = (
+        Groups(drawn.labels, [*(drawn.called or [f"component {j + 1}" for j in range(k)])], range(k))
+        if labels
+        else None
+    )
     scene = scene_class(kind, rows)(rows, groups=groups)
     return Picture(
         f"{middled(base_name(source), LONGEST_NAME)}: {counted(len(numbers), 'row')} drawn", [[scene.data()]]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from emcli.data.dataset import Dataset
+from emcli.errors import escaped
 from emcli.inference.fit_result import FitResult
 from emcli.inference.steps.path import Path
 from emcli.models.base import AnyModel
 from emcli.models.plain_values import Share, Titled
 from emcli.output.numbers import in_one_form, scores
 from emcli.output.page import Block, Grid
+from emcli.output.parameter_tables import MAX_NAME
 
 DERIVED = ("rows", "variance")  # columns that follow from the others
 MAX_COLUMNS = 24  # of parameters that are shown of each component
@@ -33,7 +35,8 @@ def path_tables(result: FitResult, path: Mapping[int, list[Titled]], width: int)
 
     Components have the numbers that they have at the end.
     """
-    order = result.best.model.to_original(result.data.rows.scaling).canonical_order()
+    rows = result.data.rows
+    order, called = rows.named_first(result.best.model.to_original(rows.scaling).canonical_order()), result.called
     iterations = sorted(path)
     titles, columns = ["iteration"], [list(map(str, iterations))]
     fixed = result.settings.model.mixing == "equal"
@@ -41,8 +44,8 @@ def path_tables(result: FitResult, path: Mapping[int, list[Titled]], width: int)
         cells = [path[i][j][1] for i in iterations]
         if fixed and isinstance(cells[0][0], Share):
             continue
-        for place, component in enumerate(order.tolist(), 1):
-            titles.append(f"{title}\nof {place}")
+        for place, component in enumerate(order.tolist()):
+            titles.append(f"{title}\nof {escaped(called[place], MAX_NAME)}")
             columns.append(in_one_form([float(each[component]) for each in cells]))
     scored = [measures.objective or 0.0 for measures in result.measures(result.best)]
     shown = scores([scored[i] for i in iterations], apart=False)

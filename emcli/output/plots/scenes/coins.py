@@ -112,7 +112,7 @@ class Coins(Scene):
         each, edges = self.expected(snapshot.model.heads, snapshot.model.weights), self.axis.edges
         middle: Array = (edges[1:] + edges[:-1]) / 2
         series = [self.observed, Series("line", middle, each.sum(axis=0), "mixture", None, "bold")]
-        series += [Series("line", middle, y, f"coin {j + 1}", j) for j, y in enumerate(each)]
+        series += [Series("line", middle, y, self.called(j), j) for j, y in enumerate(each)]
         heads, coins = self.true("heads")
         if len(heads):
             shares = (self.truth or {}).get("weights", np.full(len(heads), 1 / len(heads)))
@@ -142,7 +142,7 @@ class Coins(Scene):
         heads = np.stack([snapshot.model.heads for snapshot in self.snapshots])  # (t, k)
         shape, stroke = ("line", "normal") if len(iterations) > 1 else ("points", "normal")
         series = [
-            Series(shape, iterations, p, f"coin {j + 1}", j, stroke, mark=f"{j + 1}: {p[-1]:.3g}")
+            Series(shape, iterations, p, self.called(j), j, stroke, mark=f"{j + 1}: {p[-1]:.3g}")
             for j, p in enumerate(heads.T)
         ]
         ends = np.array([0.0, max(iterations[-1], 1.0)])
@@ -163,7 +163,7 @@ class Coins(Scene):
         if not self.axis.whole:
             labels, doubts = self.labels(self.fit), uncertainties(self)
             series = [
-                Series("points", self.axis.values[mine], doubts[mine], f"{self.noun} {j + 1}", j)
+                Series("points", self.axis.values[mine], doubts[mine], self.called(j), j)
                 for j in range(self.k)
                 for mine in (labels == j,)
             ]
@@ -175,5 +175,5 @@ class Coins(Scene):
             terms = [np.nan_to_num(each, nan=0.0, neginf=-1e300) for each in (ones, others)]  # of 0 · ln 0, and of ln 0
             log_joint = np.log(model.weights)[:, None] + sum(terms)
         normalise(log_joint)
-        series = along(heads, log_joint, self.noun)
+        series = along(heads, log_joint, self.called)
         return [[Panel(SHARES, self.axis.x_label, "probability", series, whole=True, y_range=(0.0, 1.04))]]

@@ -152,7 +152,7 @@ class Curves(Gaussians, Line):
         """The rows, the density of the mixture and those of its components, and the true ones."""
         x, each = self.of(snapshot)
         series = [self.observed(), Series("line", x, each.sum(axis=0), "mixture", None, "bold")]
-        series += [Series("line", x, y, f"component {j + 1}", j) for j, y in enumerate(each)]
+        series += [Series("line", x, y, self.called(j), j) for j, y in enumerate(each)]
         return self.panel(
             self.when(snapshot), [*series, *self.true_curves(), *(top_mark(x, y, j) for j, y in enumerate(each))]
         )
@@ -182,5 +182,5 @@ class Curves(Gaussians, Line):
         with np.errstate(divide="ignore"):
             log_joint = np.log(model.weights / sds)[:, None] - 0.5 * ((x - means[:, None]) / sds[:, None]) ** 2
         normalise(log_joint)
-        panel = Panel(SHARES, self.rows.names[0], "probability", along(x, log_joint, self.noun), x_range=self.x_range)
+        panel = Panel(SHARES, self.rows.names[0], "probability", along(x, log_joint, self.called), x_range=self.x_range)
         return [replace(panel, y_range=(0.0, 1.04))]

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from emcli.data.rows import Rows
+from emcli.data.rows import Rows, pairs
 from emcli.errors import counted
 from emcli.inference.agreement import Numbered
 from emcli.inference.assignments import Labels
@@ -112,8 +112,16 @@ class Scene(ABC):
         """The likeliest component of each of the rows that the model works on, (n,)."""
         if snapshot is self.fit and self.assignments is not None:
             return self.rows.of_merged(self.assignments)
-        found = [snapshot.working.labels(values) for values, _ in self.rows.batches()]
-        return np.concatenate(found).astype(np.int32)
+        found = np.concatenate([snapshot.working.labels(values) for values, _ in pairs(self.rows.batches())])
+        known = self.rows.known
+        return (found if known is None else np.where(known < 0, found, known)).astype(np.int32)
+
+    def called(self, component: int) -> str:
+        """What a component is called: its number, with its name where it has one."""
+        names = self.rows.components
+        if component < len(names):
+            return f"{component + 1} {middled(names[component], LONGEST_NAME)}"
+        return f"{self.noun} {component + 1}"
 
     def by_group(self) -> Parts:
         """The rows by their true groups."""
@@ -137,7 +145,7 @@ class Scene(ABC):
 
     def by_component(self, snapshot: Snapshot) -> Parts:
         """The rows by their likeliest component."""
-        names = [f"{self.noun} {j + 1}" for j in range(self.k)]
+        names = [self.called(j) for j in range(self.k)]
         return Parts(names, range(self.k), self.labels(snapshot), slice(None), self.rows.weights)
 
     def true(self, key: str) -> tuple[Array, Sequence[int | None]]:

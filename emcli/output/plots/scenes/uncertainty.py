@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
-from emcli.data.rows import batch_chunks
+from emcli.data.rows import batch_chunks, pairs
 from emcli.output.plots.figure import Panel, Series
 from emcli.output.plots.scenes.plane import MOST_DOTS, Plane, dots
 from emcli.output.plots.scenes.scene import Scene
@@ -22,10 +23,11 @@ def uncertainties(scene: Scene) -> Array:
     """1 less the largest responsibility of each row that the model works on, by the finished fit, (n,)."""
     found = [
         1 - scene.fit.working.posterior(some)[0].max(axis=0)
-        for values, weights in scene.rows.batches()
+        for values, weights in pairs(scene.rows.batches())
         for some, _ in batch_chunks(values, weights)
     ]
-    return np.concatenate(found)
+    known = scene.rows.known
+    return np.concatenate(found) if known is None else np.where(known < 0, np.concatenate(found), 0.0)
 
 
 def in_plane(scene: Plane) -> Panel:
@@ -46,8 +48,8 @@ def _note(scene: Plane, what: str) -> str:
     return "\n".join(filter(None, (scene.plane.note, what)))
 
 
-def along(x: Array, responsibilities: Array, noun: str) -> list[Series]:
+def along(x: Array, responsibilities: Array, called: Callable[[int], str]) -> list[Series]:
     """Responsibilities (k, m) at values (m,), and the uncertainty that they leave."""
-    series = [Series("line", x, r, f"{noun} {j + 1}", j) for j, r in enumerate(responsibilities)]
+    series = [Series("line", x, r, called(j), j) for j, r in enumerate(responsibilities)]
     # Of two components it is the smaller one, which is to be seen between its dashes.
     return [*series, Series("line", x, 1 - responsibilities.max(axis=0), "uncertainty", None, "dashed")]
