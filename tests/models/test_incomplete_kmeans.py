@@ -5,13 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from conftest import SAMPLES, fit, run, table
+
+from emcli.data.rows import Rows
+from emcli.data.scaling import Scaling
+from emcli.models.em import em
+from emcli.models.kmeans.exchange import exchanged
+from emcli.models.kmeans.incomplete_exchange import exchanged_incomplete
+from emcli.models.kmeans.model import KMeans
 
 USE = ("--missing", "use")
 
@@ -197,3 +204,32 @@ def test_pictures_show_the_rows_that_have_both_columns(saved: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "missing, assumed at random" in (saved / "r.html").read_text()
     assert "missing, assumed at random" in done.stdout
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_of_all_partitions_none_has_a_lower_inertia(seed: int) -> None:
+    values = with_holes(np.random.default_rng(seed).normal(size=(9, 3)), 0.3, seed)
+    seen = values[~np.isnan(values).all(axis=1)]
+    inertias = []
+    for labels in product(range(2), repeat=len(seen)):
+        groups = [seen[np.array(labels) == j] for j in range(2)]
+        inertias.append(sum(np.nansum((group - means(group)) ** 2) for group in groups))
+    found = fit("kmeans", "-", "-k", 2, *USE, stdin=text_of(values))
+    assert found["inertia"] == pytest.approx(min(inertias), rel=1e-12)
+
+
+def means(group: np.ndarray) -> np.ndarray:
+    """Means of the observed cells of each column; 0 where there is none."""
+    counts = np.count_nonzero(~np.isnan(group), axis=0)
+    return np.nansum(group, axis=0) / np.maximum(counts, 1)
+
+
+def test_of_complete_rows_the_same_ones_change_their_cluster() -> None:
+    rng = np.random.default_rng(0)
+    values, weights = rng.normal(size=(2, 60)), rng.integers(1, 3, 60).astype(float)
+    rows = Rows(values, weights, float(weights.sum()), ("x", "y"), Scaling(np.zeros(2), np.zeros(2, dtype=np.int64)))
+    step = list(em(KMeans(values[:, :5].T.copy()), rows.batches()))[-1].model
+    one = exchanged(step.centroids, rows)
+    other = exchanged_incomplete(step.centroids, step.labels(values), rows)
+    assert one is not None
+    np.testing.assert_allclose(one, other, rtol=1e-12)

@@ -149,8 +149,11 @@ class IncompleteKMeans(KMeans):
         return type(self)(np.where(np.isnan(centroids), self.centroids[parts.parents], centroids))
 
     def exchanged(self, rows: Rows) -> Self | None:
-        """None: what a single row's change brings is known where its cells are."""
-        return None
+        """The centroids after single rows have changed their cluster; None where none should."""
+        from emcli.models.kmeans.incomplete_exchange import exchanged_incomplete
+
+        found = exchanged_incomplete(self.centroids, self.labels(rows.values), rows) if rows.is_local else None
+        return None if found is None else type(self)(found)
 
     def unobserved(self, stats: KMeansStats, rows: Rows) -> str | None:
         """Which coordinates no row of their cluster observes."""
