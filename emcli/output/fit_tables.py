@@ -68,7 +68,7 @@ def title(result: FitResult) -> str:
 def missing_cells(data: Dataset) -> str:
     """How many cells are missing, and what a fit assumes of them."""
     cells, rows = data.missing
-    return f"{counted(cells, 'cell')} of {counted(rows, 'row')} missing, assumed at random"
+    return f"{counted(cells, 'missing cell')} in {counted(rows, 'row')}, assumed missing at random"
 
 
 def iterations(result: FitResult, width: int, verbose: bool, hint: str = ", see -v") -> Grid:

@@ -202,8 +202,8 @@ def test_pictures_show_the_rows_that_have_both_columns(saved: Path) -> None:
     assert done.returncode == 0, done.stderr
     done = run("fit", "kmeans", "iris.csv", *options, "--report", "r.html", "--columns", "1,2", cwd=saved)
     assert done.returncode == 0, done.stderr
-    assert "missing, assumed at random" in (saved / "r.html").read_text()
-    assert "missing, assumed at random" in done.stdout
+    assert "assumed missing at random" in (saved / "r.html").read_text()
+    assert "assumed missing at random" in done.stdout
 
 
 @pytest.mark.parametrize("seed", range(3))
