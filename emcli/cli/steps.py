@@ -111,6 +111,8 @@ def steps(
         raise EmcliError(Exit.USAGE, "steps shows the steps of free parameters, and 'fix' holds some: use fit -vv")
     if settings.data.known is not None:
         raise EmcliError(Exit.USAGE, "steps shows how the E-step shares rows out, and takes no known labels ('known')")
+    if settings.model.prior is not None:
+        raise EmcliError(Exit.USAGE, "steps shows M-steps of the likelihood alone, without a 'prior'")
     check_cluster(settings, source)
     if verbose:
         for line in settings.provenance.overridden:
