@@ -53,7 +53,9 @@ def print_fit(result: FitResult, page: Page, verbose: bool = False, path: Path[l
 def title(result: FitResult) -> str:
     """What was fitted to which rows, in a line."""
     settings, data = result.settings.document(), result.data
-    kind = "".join(f", {settings[key]} {key}" for key in ("covariance", "mixing", "prior") if key in settings)
+    kind = "".join(f", {settings[key]} {key}" for key in ("covariance", "mixing") if key in settings)
+    if (prior := settings.get("prior")) is not None:
+        kind += ", default prior" if isinstance(prior, str) else f", Beta({prior}, {prior}) prior"
     weight = "" if data.row_weights is None else f" of total weight {data.rows.total:g}"
     columns = listed(data.columns)
     if len(data.columns) > MAX_NAMES:

@@ -237,3 +237,20 @@ def test_a_comparison_with_and_without_a_prior_ranks_by_bic() -> None:
     assert "nesting" not in str(group)
     bics = [one["bic"] for one in group["candidates"]]
     assert bics == sorted(bics)
+
+
+def test_steps_of_a_fit_with_a_prior_are_refused(tmp_path: Path) -> None:
+    recipe = tmp_path / "e.yaml"
+    recipe.write_text("model: coins\nfit: {prior: 2}\n")
+    done = run("steps", recipe, SAMPLES / "two_coins.csv")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+def test_what_a_saved_fit_was_fitted_with_does_not_matter_to_predict(tmp_path: Path) -> None:
+    data = SAMPLES / "galaxies.csv"
+    made = fit("gmm", data, "-k", 3, "--restarts", 2, "--prior", "default", "-o", tmp_path / "f.json")
+    lines = run("predict", tmp_path / "f.json", data).stdout.splitlines()[1:]
+    assert sum(float(line.split(",")[-1]) for line in lines) == pytest.approx(made["log_likelihood"], rel=1e-12)
+    again = fit("gmm", data, "-k", 3, "--prior", "default", "--start", tmp_path / "f.json")
+    assert again["log_posterior"] == pytest.approx(made["log_posterior"], abs=1e-9)
+    assert run("generate", tmp_path / "f.json", "-n", 5).stdout.count("\n") == 6
