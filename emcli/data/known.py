@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from emcli.compute import arrays
 from emcli.compute.arrays import row_chunks
+from emcli.data.incomplete import observed_weights
 from emcli.data.rows import DataFault, Observations, Rows, Sampler, batch_chunks, batch_size
 from emcli.data.table.cells import missing_marks
 from emcli.data.table.table import StringColumn
@@ -94,7 +95,9 @@ class LabelledRows(Rows):
         weights = None if self.weights is None else arrays.take_rows(self.weights, places)
         total = float(len(places)) if weights is None else float(weights.sum())
         values = np.ascontiguousarray(arrays.take_columns(self.values, places))
-        return replace(self, values=values, weights=weights, total=total, known=self.known[places])
+        observed = None if self.observed is None else observed_weights(values, weights)
+        known = self.known[places]
+        return replace(self, values=values, weights=weights, total=total, known=known, observed=observed)
 
     def redrawn(self, observations: Observations, model: Sampler, rng: np.random.Generator) -> Rows:
         """As many rows drawn from a model, as many of each known component from that."""

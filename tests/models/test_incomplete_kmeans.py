@@ -233,3 +233,16 @@ def test_of_complete_rows_the_same_ones_change_their_cluster() -> None:
     other = exchanged_incomplete(step.centroids, step.labels(values), rows)
     assert one is not None
     np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
+def test_known_labels_hold_for_rows_with_missing_cells(iris: np.ndarray) -> None:
+    names = np.where(np.arange(150) % 10, "", np.repeat(["a", "b", "c"], 50))
+    lines = text_of(iris).splitlines()
+    text = "\n".join(f"{line},{name}" for line, name in zip(lines, ["name", *names], strict=True))
+    document = fit("kmeans", "-", "-k", 3, *USE, "--known", "name", stdin=text)
+    centroids, known = np.array(document["parameters"]["centroids"]), np.flatnonzero(names != "")
+    apart = squares(iris, centroids)
+    labels = apart.argmin(axis=1)
+    labels[known] = known // 50
+    assert document["inertia"] == pytest.approx(apart[np.arange(150), labels].sum(), rel=1e-12)
+    np.testing.assert_allclose(centroids, [np.nanmean(iris[labels == j], axis=0) for j in range(3)], rtol=1e-12)

@@ -21,7 +21,7 @@ from emcli.models.kmeans.assignment import KMeansStats
 from emcli.models.kmeans.model import KMeans
 from emcli.models.nesting import Parts
 from emcli.models.plain_values import whole
-from emcli.models.seeding import kmeans_plusplus
+from emcli.models.seeding import centres
 from emcli.types import JSON, Array, IndexArray, Mapper
 
 SAID = 3  # centroids that are named one by one
@@ -32,6 +32,12 @@ class IncompleteStats(KMeansStats):
     """Sums over the observed cells of the rows of each cluster."""
 
     counts: Array  # (k, d) weight of the cluster's rows that observe a column
+
+    def as_one_of(self, component: int, k: int) -> Self:
+        """Those of rows that stay with their cluster."""
+        counts = np.zeros((k, self.counts.shape[1]))
+        counts[component] = self.counts[0]
+        return replace(KMeansStats.as_one_of(self, component, k), counts=counts)
 
     def __add__(self, other: Self) -> Self:
         far = self if self.farthest_distance >= other.farthest_distance else other
@@ -126,9 +132,7 @@ class IncompleteKMeans(KMeans):
         """
         if kind == "uniform":
             return cls(uniform(rows, settings.k, rng))
-        filled = mean_filled(rows.values, rows.weights)
-        chosen = kmeans_plusplus(filled, rows.weights, settings.k, rng)
-        return cls(filled[:, chosen].T.copy())
+        return cls(centres(mean_filled(rows.values, rows.weights), rows, settings.k, rng).copy())
 
     @classmethod
     def estimate(cls, rows: Rows, members: Array) -> dict[str, JSON]:

@@ -18,6 +18,8 @@ def exchanged_incomplete(centroids: Array, labels: IndexArray, rows: Rows) -> Ar
     """
     x, k = rows.values, len(centroids)
     n = x.shape[1]
+    if rows.known is not None:
+        labels = np.where(rows.known < 0, labels, rows.known)
     if k < 2 or n * k > MAX_CELLS:
         return None
     known, seen = without_missing(x), ~np.isnan(x)
@@ -35,6 +37,8 @@ def exchanged_incomplete(centroids: Array, labels: IndexArray, rows: Rows) -> Ar
     cost[labels, range(n)] = np.inf
     target = cost.argmin(axis=0)
     gain = own - cost[target, range(n)]
+    if rows.known is not None:  # these stay
+        gain[rows.known >= 0] = -np.inf
     least, touched = MIN_GAIN_SHARE * float((cells * squares).sum()), np.zeros(k, dtype=bool)
     for row in np.argsort(-gain, kind="stable")[:k]:
         pair = [labels[row], target[row]]
