@@ -36,6 +36,7 @@ class Tally:
     first: Array  # (d,)
     last: Array  # (d,)
     step: Array  # (d,) smallest one from row to row; not above 0 where some row does not rise
+    missing: npt.NDArray[np.intp]  # (d,) cells; all else is of the others
 
     @classmethod
     def of(cls, values: Array) -> Self:
@@ -47,45 +48,54 @@ class Tally:
             if len(left):
                 different[left] = _all_different(values[:rows, left])
         low, high, first, last = np.zeros((4, d))
-        made = cls(n, different, low, high, np.zeros(d, dtype=np.uint64), first, last, np.full(d, np.inf))
+        missing = np.zeros(d, dtype=np.intp)
+        made = cls(n, different, low, high, np.zeros(d, dtype=np.uint64), first, last, np.full(d, np.inf), missing)
         for column in np.flatnonzero(different):
             made._fill(int(column), values[:, column])
         return made
 
     def _fill(self, column: int, values: Array) -> None:
         """All there is to tell of one column (n,)."""
-        low, high, step, last = np.inf, -np.inf, np.inf, -np.inf
+        low, high, step, last, first = np.inf, -np.inf, np.inf, -np.inf, np.nan
         for some in row_chunks(len(values)):
             part = np.ascontiguousarray(values[some])
             if not _are_integers(part):
                 self.different[column] = False
                 return
+            if (there := ~np.isnan(part)).sum() < len(part):
+                self.missing[column] += len(part) - there.sum()
+                part = part[there]
+                if not len(part):
+                    continue
+            first = part[0] if np.isnan(first) else first
             low, high = min(low, part.min()), max(high, part.max())
             step, last = min(step, part[0] - last, np.diff(part).min(initial=np.inf)), part[-1]
             self.keys[column : column + 1] += keys(part[None]).sum()
         self.low[column], self.high[column], self.step[column] = low, high, step
-        self.first[column], self.last[column] = values[0], last
+        self.first[column], self.last[column] = first, last
         if step <= 0 and len(values) > MORE_ROWS:
             self.different[column] = _all_different(values[:MOST_ROWS, None])[0]
 
     def __add__(self, other: Self) -> Self:
         if not (self.count and other.count):
             return self if self.count else other
-        step = np.minimum(np.minimum(self.step, other.step), other.first - self.last)
+        step = np.fmin(np.minimum(self.step, other.step), other.first - self.last)
         return type(self)(
             self.count + other.count,
             self.different & other.different,
             np.minimum(self.low, other.low),
             np.maximum(self.high, other.high),
             self.keys + other.keys,
-            self.first,
-            other.last,
+            np.where(np.isnan(self.first), other.first, self.first),
+            np.where(np.isneginf(other.last), self.last, other.last),
             step,
+            self.missing + other.missing,
         )
 
     def counts_rows(self, column: int, left_out: int) -> bool:
         """Are the values integers in equal steps, in any order; or in ascending order but for rows left out?"""
-        n, span = self.count, self.high[column] - self.low[column]
+        n, left_out = self.count - int(self.missing[column]), left_out + int(self.missing[column])
+        span = self.high[column] - self.low[column]
         if n < MIN_ROWS:
             return False
         if self.step[column] > 0 and span <= (n - 1 + left_out) * self.step[column]:
@@ -110,13 +120,13 @@ class Tally:
 
 
 def _are_integers(values: Array) -> bool:
-    return bool((values == np.floor(values)).all()) and bool((np.abs(values) < MAX_INTEGER).all())
+    return not (values > np.floor(values)).any() and not (np.abs(values) >= MAX_INTEGER).any()
 
 
 def _all_different(values: Array) -> npt.NDArray[np.bool_]:
     """Which columns (d,) of values (n, d) are integers, none of them twice."""
-    whole = (values == np.floor(values)).all(axis=0) & (np.abs(values) < MAX_INTEGER).all(axis=0)
-    whole[whole] = (np.diff(np.sort(values[:, whole], axis=0), axis=0) > 0).all(axis=0)
+    whole = np.asarray(~((values > np.floor(values)).any(axis=0) | (np.abs(values) >= MAX_INTEGER).any(axis=0)))
+    whole[whole] = ~(np.diff(np.sort(values[:, whole], axis=0), axis=0) <= 0).any(axis=0)  # missing ones come last
     return np.asarray(whole)
 
 

@@ -142,3 +142,11 @@ def test_without_a_missing_cell_nothing_changes(model: str) -> None:
     assert used["settings"].pop("missing") == "use"
     plain["settings"].pop("missing")
     assert json.dumps(used) == json.dumps(plain)
+
+
+def test_row_numbers_of_which_some_are_missing_are_still_row_numbers(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    lines = [f"{'' if i in (0, 7, 29) else i + 1},{value:.3f}" for i, value in enumerate(rng.normal(size=30))]
+    (tmp_path / "t.csv").write_text("\n".join(["n,x", *lines]) + "\n")
+    document = fit("kmeans", tmp_path / "t.csv", "-k", 2, "--missing", "use")
+    assert [warning["slug"] for warning in document["warnings"]].count("identifier") == 1
