@@ -117,11 +117,12 @@ class Points(Observations):
         weights = columns.weights
         total = float(columns.row_count) if weights is None else float(weights.sum())
         values = like.scaling.scaled_columns(columns.numbers)
-        if like.observed is not None:
-            order = by_pattern(values)
-            values = reordered(values, order)
-            weights = None if weights is None else arrays.take_rows(weights, order)
-        return replace(like, values=values, weights=weights, total=total, warnings=())
+        if like.observed is None:
+            return replace(like, values=values, weights=weights, total=total, warnings=())
+        order = by_pattern(values)
+        weights = None if weights is None else arrays.take_rows(weights, order)
+        placed = replace(like, values=reordered(values, order), weights=weights, total=total, warnings=())
+        return replace(placed, duplicate_of=places(order))
 
     def encode(self, columns: Columns, scaling: Scaling, settings: DataSettings) -> tuple[Array, IndexArray | None]:
         """New rows in given working coordinates (d, n), those with the same missing cells together."""

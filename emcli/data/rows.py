@@ -194,6 +194,8 @@ class Rows:
         if self.count <= size:
             return self
         drawn = np.sort(rng.choice(self.count, size, replace=False))
+        if self.observed is not None and self.duplicate_of is not None and len(self.duplicate_of) == self.count:
+            drawn = np.sort(arrays.take_rows(self.duplicate_of, drawn))  # those that would be drawn without an order
         weights = None if self.weights is None else arrays.take_columns(self.weights[None], drawn)[0]
         total = float(size) if weights is None else float(weights.sum())
         values = np.ascontiguousarray(arrays.take_columns(self.values, drawn))

@@ -40,6 +40,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     weighted = np.column_stack([rng.normal(size=(2000, 2)), rng.integers(0, 4, 2000)])
     put(folder, "weighted", weighted, "x,y,w", 4)
     put(folder, "numbered", np.column_stack([rng.permutation(900), rng.normal(size=900)]), "nr,x", 3)
+    gaps = np.concatenate([rng.normal(4 * j, 1, (1500, 3)) for j in range(3)])
+    gaps[rng.random(gaps.shape) < 0.2] = np.nan
+    put(folder, "gaps", rng.permutation(gaps), "x,y,z", 4)
     return folder
 
 
@@ -74,6 +77,7 @@ CASES = [
     ("line", "kmeans", "-k", "3"),
     ("tosses", "coins", "--tosses", "30"),
     ("numbered", "kmeans", "-k", "2"),  # with a warning of the identifier
+    ("gaps", "kmeans", "-k", "3", "--missing", "use"),
     ("weighted", "gmm", "-k", "1", "--columns", "x,y", "--row-weights", "w"),
 ]
 

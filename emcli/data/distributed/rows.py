@@ -198,5 +198,7 @@ def row_count(rows: Rows) -> int:
 
 
 def take_rows(rows: Rows, places: IndexArray) -> tuple[Array, Array | None]:
-    """Some rows (d, m) of a partition and their weights."""
+    """Some rows (d, m) of a partition, by their places in the data, and their weights."""
+    if rows.duplicate_of is not None:
+        places = rows.duplicate_of[places]
     return rows.values[:, places], None if rows.weights is None else rows.weights[places]
