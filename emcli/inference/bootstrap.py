@@ -168,7 +168,8 @@ def replicate(result: FitResult, rng: np.random.Generator) -> tuple[Rows, AnyMod
     drawn = rows.redrawn(result.kind.observations, result.model, rng)
     if settings.prior is None or rows.covariance is None:
         return drawn, result.model
-    drawn = result.kind.requirements(settings).check(with_moments(drawn, map))
+    anew = replace(drawn, covariance=None, mean=None) if drawn.is_local else with_moments(drawn, map)
+    drawn = result.kind.requirements(settings).check(anew)
     return drawn, result.model.adapted(drawn, settings)
 
 

@@ -35,6 +35,8 @@ CASES: dict[str, tuple[str, list[Any]]] = {
     "gmm, diag": ("blobs", ["gmm", "-k", 3, "--covariance", "diag"]),
     "gmm, spherical": ("blobs", ["gmm", "-k", 3, "--covariance", "spherical"]),
     "gmm, equal": ("heights", ["gmm", "-k", 2, "--mixing", "equal"]),
+    "gmm, prior": ("blobs", ["gmm", "-k", 3, "--prior", "default"]),
+    "coins, prior": ("two_coins", ["coins", "--prior", 3]),
     "poisson": ("events", ["poisson", "-k", 2]),
 }
 STARTS = {
@@ -83,10 +85,11 @@ def test_the_log_likelihood_of_every_start_never_falls(case: tuple[str, list[Any
         if line["type"] == "end":
             ends, before = ends + 1, None
             continue
-        if before is not None and line["log_likelihood"] is not None:
+        score = line.get("log_posterior", line["log_likelihood"])  # with a prior
+        if before is not None and score is not None:
             rows = len(lines(case[0])) - 1
-            assert line["log_likelihood"] >= before - 8 * 2.0**-53 * rows**0.5 * abs(before)
-        before = line["log_likelihood"]
+            assert score >= before - 8 * 2.0**-53 * rows**0.5 * abs(before)
+        before = score
     assert ends == 5
 
 
@@ -137,7 +140,7 @@ def prepared_case(case: tuple[str, list[Any]]) -> tuple[Any, Any]:
     assert model_class("poisson") is poisson.PoissonMixture  # importing it has registered it
     kind = model_class(case[1][0])
     flags: dict[str, object] = {"k": int(case[1][case[1].index("-k") + 1]) if "-k" in case[1] else 3}
-    for key in ("covariance", "mixing"):
+    for key in ("covariance", "mixing", "prior"):
         if f"--{key}" in case[1]:
             flags[key] = case[1][case[1].index(f"--{key}") + 1]
     settings = resolve(kind.name, kind.options, flags, None, read_start=dict)

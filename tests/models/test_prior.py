@@ -254,3 +254,8 @@ def test_what_a_saved_fit_was_fitted_with_does_not_matter_to_predict(tmp_path: P
     again = fit("gmm", data, "-k", 3, "--prior", "default", "--start", tmp_path / "f.json")
     assert again["log_posterior"] == pytest.approx(made["log_posterior"], abs=1e-9)
     assert run("generate", tmp_path / "f.json", "-n", 5).stdout.count("\n") == 6
+
+
+def test_a_prior_of_a_million_tosses_is_as_exact_as_its_terms_allow() -> None:
+    heads = fitted(tosses(), {"model": "coins", "k": 2, "mixing": "free", "prior": 1e6})["parameters"]["heads"]
+    assert heads == pytest.approx([0.5, 0.5], abs=1e-3)

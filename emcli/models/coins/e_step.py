@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from emcli.models.base import UNIT_ROUNDOFF
 from emcli.models.posterior import exp, normalise
 from emcli.types import Array
 
 CHUNK_NUMBERS = 65_536  # numbers in one buffer that fit in the cache of a core
 MIN_CHUNK_ROWS = 2_048
+MIN_ROUNDED_TOSSES = 2.0**40  # tosses of a coin from which the rounding error of its P(heads) shows in the score
 MIN_DENSITY = 1e-150  # of a row; below it the log-sum-exp of `normalise` is used
 
 _buffers = threading.local()  # each thread reuses its buffers: fresh pages cost as much as the arithmetic
@@ -56,3 +58,14 @@ def _chunks(n: int, k: int) -> Iterator[tuple[slice, Array, Array, Array]]:
         m = min(size, n - start)
         r, total, counts = numbers[: k * m], numbers[k * m : (k + 1) * m], numbers[(k + 1) * m : (k + 4) * m]
         yield slice(start, start + m), r.reshape(k, m), total, counts.reshape(3, m)
+
+
+def rounding_squares(tosses: Array, p: Array) -> float:
+    """Share of `Stats.squares` for the rounding of P(heads) (k,) near 1.
+
+    The loss is half the Fisher information times u², in nats; this makes `rounding_error` four times as large.
+    """
+    if tosses.max() < MIN_ROUNDED_TOSSES:
+        return 0.0
+    inner = p < 1.0
+    return float(np.square(UNIT_ROUNDOFF / 4 * tosses[inner] / (1 - p[inner])).sum())

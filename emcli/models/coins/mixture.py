@@ -12,9 +12,9 @@ from emcli.config.settings import ModelSettings, Narrowed
 from emcli.data.binomial import excess, log_densities
 from emcli.data.rows import Rows
 from emcli.data.trials import TRIALS
-from emcli.models.base import UNIT_ROUNDOFF, Degenerate, first_pair
+from emcli.models.base import Degenerate, first_pair
 from emcli.models.coins import boundary, fixed
-from emcli.models.coins.e_step import expected_counts
+from emcli.models.coins.e_step import expected_counts, rounding_squares
 from emcli.models.coins.identifiability import too_few_tosses
 from emcli.models.coins.initialization import draw_heads
 from emcli.models.coins.prior import TAKEN, BetaPrior
@@ -27,7 +27,6 @@ from emcli.models.posterior import normalise, tilted, weight_slopes
 from emcli.models.statistics import Stats
 from emcli.types import Array, IndexArray
 
-MIN_ROUNDED_TOSSES = 2.0**40  # tosses of a coin from which the rounding error of its P(heads) shows in the score
 MAX_PLAIN_LOG = 500.0  # ln of a binomial coefficient, up to which rounding of the sum of its terms is far below a fall
 LOG_ZERO = -1e200  # in place of ln 0: times a count of 0 it is 0, times any other count the likelihood is 0
 MAX_BOUND_ROWS = 10_000  # distinct rows up to which the bound on the likelihood is computed
@@ -96,7 +95,7 @@ class BinomialMixture(CoinValues[BinomialStats]):
             counts = np.stack([r.sum(axis=1), *(r @ rows[:2].T).T])
         if not score > 0.1 * LOG_ZERO:
             raise Degenerate("a row is impossible for every coin: P(heads) of exactly 0 or 1 contradicts it")
-        squares += _rounding_squares(counts[1] + counts[2], self.heads)
+        squares += rounding_squares(counts[1] + counts[2], self.heads)
         return BinomialStats(total, score, squares, *counts)
 
     def m_step(self, stats: BinomialStats) -> Self:
@@ -123,7 +122,8 @@ class BinomialMixture(CoinValues[BinomialStats]):
         known = self.log_prior()
         if not known > 0.1 * LOG_ZERO * self.prior.count:
             raise Degenerate("P(heads) of exactly 0 or 1 has density 0 under the prior")
-        return replace(stats, score=stats.score + known, squares=stats.squares + known**2)
+        squares = stats.squares + self.prior.cancelling(self._log_odds[:, :2])
+        return replace(stats, score=stats.score + known, squares=squares)
 
     def log_prior(self) -> float:
         return 0.0 if self.prior is None else self.prior.log_density(self._log_odds[:, :2])
@@ -287,14 +287,3 @@ class BinomialMixture(CoinValues[BinomialStats]):
         if not np.isfinite(best.D):
             return None
         return {"npmle_log_likelihood": best.log_likelihood, "gap": best.log_likelihood - log_likelihood, "D": best.D}
-
-
-def _rounding_squares(tosses: Array, p: Array) -> float:
-    """Share of `Stats.squares` for the rounding of P(heads) (k,) near 1.
-
-    The loss is half the Fisher information times u², in nats; this makes `rounding_error` four times as large.
-    """
-    if tosses.max() < MIN_ROUNDED_TOSSES:
-        return 0.0
-    inner = p < 1.0
-    return float(np.square(UNIT_ROUNDOFF / 4 * tosses[inner] / (1 - p[inner])).sum())

@@ -28,9 +28,16 @@ class BetaPrior:
 
     def log_density(self, log_odds: Array) -> float:
         """ln of the density of the P(heads) p of k coins, from ln p and ln (1 - p) (k, 2)."""
+        return sum(self._terms(log_odds))
+
+    def cancelling(self, log_odds: Array) -> float:
+        """Sum of the squares of the terms that cancel in `log_density`."""
+        return sum(term * term for term in self._terms(log_odds))
+
+    def _terms(self, log_odds: Array) -> tuple[float, float]:
         shape = self.count + 1
         constant = lgamma(2 * shape) - 2 * lgamma(shape)
-        return float(self.count * log_odds.sum() + len(log_odds) * constant)
+        return float(self.count * log_odds.sum()), len(log_odds) * constant
 
     def information(self, heads: Array) -> tuple[Array, Array]:
         """Slopes of the log prior in the log-odds of P(heads) (k,), and its information (k,)."""

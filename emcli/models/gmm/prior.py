@@ -17,6 +17,7 @@ from emcli.types import Array
 if TYPE_CHECKING:
     from emcli.models.gmm.values import GaussianStats
 
+MAX_TERM = 1e150  # of those that cancel, whose square is a double
 SHRINKAGE = 0.01  # κ: rows that the prior of a mean counts as
 
 
@@ -78,8 +79,9 @@ class GaussianPrior:
 
     def cancelling(self, means: Array, covariances: Covariances) -> float:
         """Sum of the squares of the terms that cancel in `log_density`."""
-        terms = [self.constant, *(0.5 * np.abs(each).max() for each in self._terms(means, covariances))]
-        return float(np.square(terms).sum())
+        log_det, squares = self._terms(means, covariances)
+        terms = (self.constant, 0.5 * self.rows * float(np.abs(log_det).max()), 0.5 * float(squares.max()))
+        return sum(min(abs(term), MAX_TERM) ** 2 for term in terms)
 
     def _terms(self, means: Array, covariances: Covariances) -> tuple[Array, Array]:
         _, second = self.moments(means, covariances)
