@@ -153,6 +153,17 @@ def known_weights(rows: Rows) -> dict[str, JSON]:
     }
 
 
+def known_count(rows: Rows) -> int:
+    """How many rows of data are known to come from some component."""
+    if rows.known is None or rows.duplicate_of is None:
+        return 0
+    labelled = rows.known >= 0
+    return sum(
+        int(np.count_nonzero(labelled[(at := rows.duplicate_of[some])[at >= 0]]))
+        for some in row_chunks(len(rows.duplicate_of))
+    )
+
+
 def _refuse(column: str, names: int, k: int, unknown: int) -> None:
     if not names:
         raise DataFault(f"column {quoted(column)} names no component of a row that says something")

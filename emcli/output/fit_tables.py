@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING
 
+from emcli.data.known import known_count
 from emcli.errors import counted, escaped, listed
 from emcli.files.examples import shown
 from emcli.inference.diagnostics import optima_found_once
@@ -63,7 +64,8 @@ def title(result: FitResult) -> str:
     if settings.get("standardize"):
         columns += "; columns standardized"
     missing = f"; {missing_cells(data)}" if data.missing[0] else ""
-    rows = f"{escaped(shown(data.path), 200)}, {data.count} rows{weight} ({columns}){missing}"
+    known = f"; {counted(known_count(data.rows), 'row')} of known component" if data.rows.known is not None else ""
+    rows = f"{escaped(shown(data.path), 200)}, {data.count} rows{weight} ({columns}){missing}{known}"
     return f"{result.kind.name}, k={settings['k']}{kind}: {rows}"
 
 

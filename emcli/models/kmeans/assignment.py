@@ -47,9 +47,7 @@ class KMeansStats(Stats):
 
     def as_one_of(self, component: int, k: int) -> Self:
         """Those of rows that stay with their cluster: none of them is to become the centroid of an empty one."""
-        sizes, sums = np.zeros(k), np.zeros((k, self.sums.shape[1]))
-        sizes[component], sums[component] = self.sizes[0], self.sums[0]
-        return replace(self, sizes=sizes, sums=sums, farthest_distance=0.0)
+        return replace(super().as_one_of(component, k), farthest=self.farthest, farthest_distance=0.0)
 
     def __add__(self, other: Self) -> Self:
         far = self if self.farthest_distance >= other.farthest_distance else other
