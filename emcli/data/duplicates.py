@@ -17,6 +17,7 @@ SAMPLE_ROWS = 65_536  # rows that show whether there are equal ones
 MAX_DISTINCT_SHARE = 0.75  # share of different rows in the sample from which it is not tried
 TELLING_COLUMNS = 4  # columns that mostly tell rows apart
 MAX_SHARE_LEFT = 0.5  # share of all rows that may be left
+PLACE_BITS = 20  # of a row's hash, by which many distinct rows are counted at once
 MIX, FOLD = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)  # 2⁶⁴ over the golden ratio: Fibonacci hashing (Knuth 6.4)
 
 
@@ -37,6 +38,17 @@ def keys(values: Array) -> npt.NDArray[np.uint64]:
         found ^= found >> FOLD
         found *= MIX
     return found
+
+
+def more_different(values: Array, limit: int) -> bool:
+    """Are there more than `limit` different rows among (d, n)? np.unique would first import numpy.ma."""
+    numbers = keys(values)
+    taken = np.zeros(1 << PLACE_BITS, dtype=bool)
+    taken[numbers >> np.uint64(64 - PLACE_BITS)] = True
+    if np.count_nonzero(taken) > limit:  # different rows may share a place, equal ones do
+        return True
+    numbers.sort()
+    return int(np.count_nonzero(numbers[1:] != numbers[:-1])) >= limit
 
 
 def merged(values: Array, weights: Array | None) -> Merged | None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from emcli.compute import arrays
 from emcli.config.settings import DataSettings
-from emcli.data.duplicates import distinct, keys
+from emcli.data.duplicates import distinct, more_different
 from emcli.data.incomplete import observed_weights
 from emcli.data.scaling import Scaling, ScalingRule, column_range
 from emcli.data.table.table import ColumnSelection
@@ -20,7 +20,6 @@ from emcli.errors import FitWarning
 from emcli.types import JSON, Array, Batch, IndexArray, Mapper
 
 CHUNK_ROWS = 16384  # of a chunk, for which temporary arrays are made
-PLACE_BITS = 20  # of a row's hash, by which many distinct rows are counted at once
 BATCH_ROWS = 65536  # of a batch, the unit of summation; fewer in a table of less than MAX_SMALL_BATCHES of these
 MAX_SMALL_BATCHES = 16  # batches that a small table is cut into, each a multiple of CHUNK_ROWS
 
@@ -140,6 +139,10 @@ class Rows:
         named = len(self.components)
         return order if not named else np.concatenate([np.arange(named), order[order >= named]])
 
+    def with_known(self, labels: IndexArray) -> IndexArray:
+        """Labels (n,) of the rows in `values`, with those that are known in place of others."""
+        return labels if self.known is None else np.where(self.known < 0, labels, self.known)
+
     def mapping(self, map: Mapper) -> Mapper:
         """The map to use over `batches`: the one at hand, unless the rows are elsewhere."""
         return map
@@ -176,7 +179,7 @@ class Rows:
     def has_more_distinct_than(self, limit: int) -> bool:
         """Are there more than `limit` different rows?"""
         head = self.values[:, : 2 * (limit + 1)]
-        if _more_different(head, limit):
+        if more_different(head, limit):
             return True
         return head.shape != self.values.shape and distinct(self.values, limit) is None
 
@@ -202,17 +205,6 @@ class Rows:
         observed = None if self.observed is None else observed_weights(values, weights)
         found = replace(self, values=values, weights=weights, total=total, observed=observed)
         return replace(found, whole=self.size_of_all)
-
-
-def _more_different(values: Array, limit: int) -> bool:
-    """Are there more than `limit` different rows among (d, n)? np.unique would first import numpy.ma."""
-    numbers = keys(values)
-    taken = np.zeros(1 << PLACE_BITS, dtype=bool)
-    taken[numbers >> np.uint64(64 - PLACE_BITS)] = True
-    if np.count_nonzero(taken) > limit:  # different rows may share a place, equal ones do
-        return True
-    numbers.sort()
-    return int(np.count_nonzero(numbers[1:] != numbers[:-1])) >= limit
 
 
 def batch_size(n: int) -> int:

@@ -46,8 +46,7 @@ def assignments(model: AnyModel, rows: Rows, jobs: int | None) -> Labels:
 
 def labels_of(model: AnyModel, rows: Rows) -> IndexArray:
     """The likeliest component of each of the rows in `values` (n,), or the one that is known, in this process."""
-    found = model.labels(rows.values)
-    return found if rows.known is None else np.where(rows.known < 0, found, rows.known)
+    return rows.with_known(model.labels(rows.values))
 
 
 def soft_assignments(model: AnyModel, rows: Rows, mapper: Mapper) -> tuple[float, Array]:

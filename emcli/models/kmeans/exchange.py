@@ -25,9 +25,7 @@ def exchanged(centroids: Array, rows: Rows) -> Array | None:
     if k < 2 or n * k > MAX_CELLS:
         return None
     weights = np.ones(n) if rows.weights is None else rows.weights
-    labels = nearest(x, centroids)[0]
-    if rows.known is not None:
-        labels = np.where(rows.known < 0, labels, rows.known)
+    labels = rows.with_known(nearest(x, centroids)[0])
     sizes, distances = np.bincount(labels, weights, k), squared_distances(x, centroids)
     own, size = distances[labels, range(n)], sizes[labels]
     with np.errstate(divide="ignore", invalid="ignore"):

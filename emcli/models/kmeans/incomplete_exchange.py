@@ -18,8 +18,7 @@ def exchanged_incomplete(centroids: Array, labels: IndexArray, rows: Rows) -> Ar
     """
     x, k = rows.values, len(centroids)
     n = x.shape[1]
-    if rows.known is not None:
-        labels = np.where(rows.known < 0, labels, rows.known)
+    labels = rows.with_known(labels)
     if k < 2 or n * k > MAX_CELLS:
         return None
     known, seen = without_missing(x), ~np.isnan(x)

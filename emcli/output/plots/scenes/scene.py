@@ -113,8 +113,7 @@ class Scene(ABC):
         if snapshot is self.fit and self.assignments is not None:
             return self.rows.of_merged(self.assignments)
         found = np.concatenate([snapshot.working.labels(values) for values, _ in pairs(self.rows.batches())])
-        known = self.rows.known
-        return (found if known is None else np.where(known < 0, found, known)).astype(np.int32)
+        return self.rows.with_known(found).astype(np.int32)
 
     def called(self, component: int) -> str:
         """What a component is called: its number, with its name where it has one."""
