@@ -66,8 +66,8 @@ def by_pattern(values: Array) -> IndexArray:
 
 
 def reordered(values: Array, order: IndexArray) -> Array:
-    """Rows of values (d, n) in another order, as an array of their own."""
-    made: Array = arrays.empty(values.shape)
+    """Rows of values (d, n) at these places, as an array of their own."""
+    made: Array = arrays.empty((len(values), len(order)))
     for line, row in zip(made, values, strict=True):
         for some in row_chunks(len(order)):
             line[some] = arrays.take_rows(row, order[some])

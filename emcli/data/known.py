@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from emcli.compute import arrays
 from emcli.compute.arrays import row_chunks
-from emcli.data.incomplete import observed_weights
+from emcli.data.incomplete import observed_weights, places, reordered
 from emcli.data.rows import DataFault, Observations, Rows, Sampler, batch_chunks, batch_size
 from emcli.data.table.cells import missing_marks
 from emcli.data.table.table import StringColumn
@@ -121,25 +122,48 @@ def with_known(rows: Rows, labels: KnownLabels, weights: Array | None, k: int) -
     `weights` (n,) are those of the rows of data. Raises DataFault where k components are too few for the names, or
     more than there are unknown rows for the components without a name.
     """
-    place = np.arange(len(labels.numbers)) if rows.duplicate_of is None else rows.duplicate_of.astype(np.intp)
-    m = rows.count
-    codes = labels.numbers.astype(np.intp) * m + place  # those of unknown rows come first
-    there = place >= 0
-    different, merged = np.unique(codes[there], return_inverse=True)
-    known, own = np.divmod(different, m)
-    occurring = np.unique(known[known >= 0])
+    found = _apart(rows, labels) if rows.duplicate_of is None else _merged(rows, rows.duplicate_of, labels, weights)
+    occurring = np.unique(found.known[found.known >= 0])
     names = tuple(labels.names[i] for i in occurring.tolist())
-    _refuse(labels.column, len(names), k, int(np.count_nonzero(labels.numbers[there] < 0)))
-    duplicate_of = np.full(len(place), -1, dtype=np.intp)
-    duplicate_of[there] = merged
-    if rows.duplicate_of is None:
-        often = None if rows.weights is None else arrays.take_rows(rows.weights, own)
-    else:
-        often = np.bincount(merged, None if weights is None else weights[there], len(different)).astype(np.float64)
-    numbered = np.where(known < 0, UNKNOWN, np.searchsorted(occurring, known))
-    values = np.ascontiguousarray(arrays.take_columns(rows.values, own))
-    changed = {"values": values, "weights": often, "duplicate_of": duplicate_of, "known": numbered, "components": names}
+    _refuse(labels.column, len(names), k, found.unknown)
+    changed = {
+        "values": reordered(rows.values, found.order),
+        "weights": found.weights,
+        "duplicate_of": found.place,
+        "known": np.where(found.known < 0, UNKNOWN, np.searchsorted(occurring, found.known)),
+        "components": names,
+    }
     return LabelledRows(**{name: getattr(rows, name) for name in Rows.__dataclass_fields__} | changed)
+
+
+class _Labelled(NamedTuple):
+    """Rows in the order of their labels."""
+
+    order: IndexArray  # (m,) the place of each before
+    known: IndexArray  # (m,)
+    place: IndexArray  # (n,) of each row of data the place now, -1 where it says nothing
+    weights: Array | None  # (m,)
+    unknown: int  # rows of data that say something and have no label
+
+
+def _apart(rows: Rows, labels: KnownLabels) -> _Labelled:
+    """Rows none of which were merged."""
+    order = np.argsort(labels.numbers, kind="stable")
+    weights = None if rows.weights is None else arrays.take_rows(rows.weights, order)
+    known = labels.numbers[order].astype(np.intp)
+    return _Labelled(order, known, places(order), weights, int(np.searchsorted(known, 0)))
+
+
+def _merged(rows: Rows, place: IndexArray, labels: KnownLabels, weights: Array | None) -> _Labelled:
+    """Merged rows, apart where their labels differ."""
+    there = np.asarray(place >= 0)
+    codes = labels.numbers[there].astype(np.intp) * rows.count + place[there]
+    different, now = np.unique(codes, return_inverse=True)
+    known, order = np.divmod(different, rows.count)
+    often = np.bincount(now, None if weights is None else weights[there], len(different)).astype(np.float64)
+    found = np.full(len(place), -1, dtype=np.intp)
+    found[there] = now
+    return _Labelled(order, known, found, often, int(np.count_nonzero(labels.numbers[there] < 0)))
 
 
 def known_weights(rows: Rows) -> dict[str, JSON]:

@@ -13,6 +13,7 @@ from emcli.models.plain_values import Parameters
 from emcli.output.many_fits import MANY, cells, is_repeated, many_fits
 from emcli.output.numbers import difference, number
 from emcli.output.page import Block, Grid, Page
+from emcli.output.parameter_tables import MAX_NAME
 from emcli.output.ranking_table import ranking
 from emcli.output.terminal import curve, takes_unicode
 
@@ -151,7 +152,12 @@ def _beside(reference: Shown, others: Sequence[Shown], width: int, more: int = 0
     known = cells(reference[1], reference[2])
     table = [cells(candidate, parameters) for _, candidate, parameters in others]
     titles = ["component", "parameter", _heading(reference[0])]
-    columns: list[list[str]] = [[str(i + 1) for i, _ in known], [parameter for _, parameter in known], []]
+    called = [escaped(name, MAX_NAME) for name in reference[1].fitted.get("components", ())]
+    columns: list[list[str]] = [
+        [called[i] if i < len(called) else str(i + 1) for i, _ in known],
+        [parameter for _, parameter in known],
+        [],
+    ]
     columns += [[] for _ in range(2 * len(others))]
     for key, value in known.items():
         columns[2].append(number(value))
