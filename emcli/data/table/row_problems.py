@@ -34,7 +34,7 @@ class RowProblems:
         self._file, self._header, self._dialect = file, file.header, file.dialect
         self._selection, self._complete = selection, selection.complete
         self._used = (*selection.numeric, *selection.complete)
-        self._keeps = file.dialect.missing in ("use", "keep")
+        self._keeps = file.dialect.missing == "keep" or (file.dialect.missing == "use" and file.dialect.empty_rows)
         self._measured = set(selection.numeric).difference(selection.required)
         self._missing, self._missing_numbers = missing_marks(file.dialect.na)
         self._format = NumberFormat.of(file.dialect.decimal, file.dialect.thousands)
@@ -96,19 +96,27 @@ class RowProblems:
                     faults.texts.append(cell)
         if missing:
             self._incomplete.add(missing)
+            self._empty += self._dialect.missing == "use" and self._order == before and not self._keeps
         if is_first and text and not (has_number or is_comment) and self._dialect.header:
             self._units = (name, line, text, missing)
         keeps = bool(missing) and self._keeps and self._order == before
-        drops_empty = self._dialect.missing == "use" and not self._dialect.empty_rows
-        if keeps and drops_empty and self._measured.issubset(missing):
-            self._empty += 1
-            return False
         self._rows -= keeps
         return keeps
 
     def _refuses_missing(self, column: int) -> bool:
         """Is a missing cell of this column an error?"""
-        return self._dialect.missing == "error" or (self._keeps and column in self._selection.required)
+        return self._dialect.missing == "error" or (self._dialect.missing == "use" and column not in self._measured)
+
+    def may_miss(self, columns: Sequence[int]) -> bool:
+        """May a row miss these cells and be used?"""
+        return self._measured.issuperset(columns) and not self._measured.issubset(columns)
+
+    def add_gaps(self, columns: Sequence[int]) -> None:
+        """A row that is used, though it misses cells of some columns."""
+        self._incomplete.add(columns)
+        for column in columns:
+            faults = self._columns.get(column) or self._columns.setdefault(column, ColumnFaults())
+            faults.count["missing"] = faults.count.get("missing", 0) + 1
 
     def _is_missing_number(self, plain: str) -> bool:
         return is_number(plain) is not None and float(plain) in self._missing_numbers

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from math import isfinite, isnan, nan
+from math import inf, isfinite, isnan, nan
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class TableBuilder:
         self._dialect, self._delimiter = first.dialect, first.dialect.delimiter or ","
         self._numeric, self._text, self._columns = list(selection.numeric), selection.text, selection.columns
         self._problems = RowProblems(first, selection)
-        self._complete = selection.complete
+        self._complete, self._uses = selection.complete, self._dialect.missing == "use"
         self._format = NumberFormat.of(self._dialect.decimal, self._dialect.thousands)
         self._missing, self._missing_numbers = missing_marks(self._dialect.na)
         self._rows = arrays.GrowingArray()
@@ -169,14 +169,15 @@ class TableBuilder:
             plain = cells if self._format is None else list(map(self._format.plain, cells))
             row = list(map(float, plain)) if all(map(is_number, plain)) else None
             if row is None or not all(map(isfinite, row)) or (may_lack and self._lacks_a_cell(row, fields)):
+                row = self._with_gaps(plain, fields) if self._uses else None
+            elif not all(row):
+                self._underflows += sum(not v and bool(_is_not_zero(c)) for v, c in zip(row, plain, strict=True))
+            if row is None:
                 if not self._problems.add_cells(self._name, line, fields, is_first=not self.saw_rows):
                     skipped += 1
                     continue
-                row = self._known_numbers(plain, fields)
-                if all(map(isnan, row)):
-                    self._incomplete.append(self.count)
-            elif not all(row):
-                self._underflows += sum(not v and bool(_is_not_zero(c)) for v, c in zip(row, plain, strict=True))
+                self._incomplete.append(self.count)
+                row = [nan] * len(cells)
             self._note_line(line)
             values.extend(row)
             for texts, column in zip(self._texts, self._text, strict=True):
@@ -190,16 +191,18 @@ class TableBuilder:
         self._keep(np.frombuffer(values).reshape(waiting, len(self._numeric)))
         return self.count - before + skipped
 
-    def _known_numbers(self, plain: Sequence[str], fields: Sequence[str]) -> list[float]:
-        """The numbers of a row with missing cells, NaN in these; where such rows are not used NaN in all."""
-        if self._dialect.missing == "keep":
-            return [nan] * len(plain)
-        known = [
-            nan if self._is_missing(fields[c], text) else float(text)
-            for c, text in zip(self._numeric, plain, strict=True)
+    def _with_gaps(self, plain: Sequence[str], fields: Sequence[str]) -> list[float] | None:
+        """The numbers of a row with missing cells, NaN in these; None where a cell is wrong or needed, or all miss."""
+        row = [
+            nan if self._is_missing(fields[column], text) else float(text) if is_number(text) else inf
+            for column, text in zip(self._numeric, plain, strict=True)
         ]
-        self._underflows += sum(not v and bool(_is_not_zero(c)) for v, c in zip(known, plain, strict=True))
-        return known
+        gaps = [column for column, value in zip(self._numeric, row, strict=True) if isnan(value)]
+        if inf in row or -inf in row or not self._problems.may_miss(gaps):
+            return None
+        self._problems.add_gaps(gaps)
+        self._underflows += sum(not v and bool(_is_not_zero(c)) for v, c in zip(row, plain, strict=True))
+        return row
 
     def _is_missing(self, cell: str, plain: str) -> bool:
         """Is a cell, or the number it is, a mark of a missing one?"""
