@@ -27,6 +27,7 @@ from emcli.models.em import em
 
 CASES: dict[str, tuple[str, list[Any]]] = {
     "kmeans": ("blobs", ["kmeans", "-k", 3]),
+    "kmeans, missing cells": ("iris_gaps", ["kmeans", "-k", 3, "--missing", "use"]),
     "coins, equal": ("two_coins", ["coins"]),
     "coins, free": ("two_coins", ["coins", "--mixing", "free"]),
     "gmm, full": ("mixture_1d", ["gmm", "-k", 3]),
@@ -41,6 +42,7 @@ CASES: dict[str, tuple[str, list[Any]]] = {
 }
 STARTS = {
     "blobs": {"means": [[-5, -5], [0, 5], [6, 1]]},
+    "iris_gaps": {"means": [[5, 3.4, 1.5, 0.2], [6, 2.7, 4.3, 1.3], [6.7, 3, 5.5, 2]]},
     "two_coins": {"heads": [0.3, 0.5]},
     "mixture_1d": {"means": [[-10], [30], [3]]},
     "heights": {"means": [[160], [180]]},
@@ -140,12 +142,12 @@ def prepared_case(case: tuple[str, list[Any]]) -> tuple[Any, Any]:
     assert model_class("poisson") is poisson.PoissonMixture  # importing it has registered it
     kind = model_class(case[1][0])
     flags: dict[str, object] = {"k": int(case[1][case[1].index("-k") + 1]) if "-k" in case[1] else 3}
-    for key in ("covariance", "mixing", "prior"):
+    for key in ("covariance", "mixing", "prior", "missing"):
         if f"--{key}" in case[1]:
             flags[key] = case[1][case[1].index(f"--{key}") + 1]
     settings = resolve(kind.name, kind.options, flags, None, read_start=dict)
     rows = loaded(kind, source(case[0]), settings).rows
-    return drawn_start(kind, rows, settings, 5), rows
+    return drawn_start(kind.for_rows(rows), rows, settings, 5), rows
 
 
 @every_model
