@@ -114,6 +114,8 @@ def test_a_family_is_named_by_what_tells_it_from_others() -> None:
     assert list(families(several)) == ["full equal mixing", "full free mixing", "tied equal mixing", "tied free mixing"]
     assert list(families(several[:2])) == ["equal mixing", "free mixing"]
     assert list(families(several[::2])) == ["full", "tied"] and list(families(several[:1])) == ["full"]
+    known = candidate("p", {**one, "settings": {**one["settings"], "prior": "default"}})
+    assert list(families([candidate("f", one), known])) == ["default prior", "no prior"]
     other = candidate("k", document("kmeans", "iris.csv", "-k", 2))
     assert list(families([other])) == ["kmeans"]
 
