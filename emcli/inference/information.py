@@ -211,7 +211,7 @@ def _of_batch(
 
 
 def _known(model: AnyCompleteDataModel, component: int, rows: Array, weights: Array | None) -> CompleteData:
-    """The complete data of rows that come from a known component: nothing of them is hidden."""
+    """The complete data of rows that come from a known component: no label of them is hidden."""
     own, whole = model.ordered(np.array([component])).complete(rows, weights), model.complete(rows[:, :1], None)
     k, m = whole.places.shape
     found = replace(
@@ -219,7 +219,10 @@ def _known(model: AnyCompleteDataModel, component: int, rows: Array, weights: Ar
         responsibilities=np.zeros((k, rows.shape[1])),
         scores=np.zeros((k, m, rows.shape[1])),
         information=np.zeros((k, m, m)),
+        hidden=None if own.hidden is None else np.zeros((k, m, m)),
     )
+    if found.hidden is not None and own.hidden is not None:
+        found.hidden[component] = own.hidden[0]
     found.responsibilities[component] = 1.0
     found.scores[component] = own.scores[0]
     found.information[component] = own.information[0]

@@ -13,6 +13,7 @@ from emcli.inference.information import Curvatures, information
 from emcli.models.coins.mixture import BinomialMixture
 from emcli.models.em import pooled_e_step
 from emcli.models.gmm.covariance import SHAPES
+from emcli.models.gmm.incomplete import IncompleteGaussianMixture
 from emcli.models.gmm.mixture import GaussianMixture
 
 
@@ -38,18 +39,30 @@ def coins(free: bool) -> tuple[Any, Any, Any]:
     )
 
 
+def with_holes(shape: str) -> tuple[Any, Any, Any]:
+    model, rows, weights = gaussian(shape, True, 2)
+    rows = rows.copy()
+    rows[np.random.default_rng(6).integers(2, size=60), np.arange(60)] = np.where(np.arange(60) % 3 == 0, np.nan, 1.0)
+    return IncompleteGaussianMixture(model.weights, model.means, model.covariances, True), rows, weights
+
+
 CASES = [
     (f"{s} {'free' if f else 'equal'} {d}", gaussian(s, f, d)) for s in SHAPES for f in (True, False) for d in (1, 2)
 ]
 CASES += [(f"coins {'free' if f else 'equal'}", coins(f)) for f in (True, False)]
+LABELLED = [("full free", gaussian("full", True, 1)), ("tied free, missing cells", with_holes("tied"))]
+LABELLED += [("diag equal", gaussian("diag", False, 2)), ("coins free", coins(True))]
+TRIED = [pytest.param(case, (), id=name) for name, case in CASES]
+TRIED += [pytest.param(case, (None, 0, 2), id=f"{name}, some rows known") for name, case in LABELLED]
 
 
-@pytest.mark.parametrize("labels", [(), (None, 0), (1, 2)], ids=["hidden", "some known", "all known"])
-@pytest.mark.parametrize("case", [case for _, case in CASES], ids=[name for name, _ in CASES])
+@pytest.mark.parametrize(("case", "labels"), TRIED)
 def test_score_and_observed_information_are_the_derivatives_of_the_log_likelihood(case: Any, labels: Any) -> None:
     model, rows, weights = case
-    batches: list[Any] = [(rows[:, :17], weights[:17]), (rows[:, 17:], weights[17:])]
-    batches = [(*batch, label) for batch, label in zip(batches, labels, strict=True)] if labels else batches
+    cuts = [slice(0, 17), slice(17, None)] if not labels else [slice(0, 15), slice(15, 21), slice(21, None)]
+    batches: list[Any] = [(rows[:, cut], weights[cut]) for cut in cuts]
+    if labels:
+        batches = [(*batch, label) for batch, label in zip(batches, labels, strict=True)]
     seen = information(model, batches)
     p, h = model.parameters_count, 1e-3
     assert seen.score.shape == (p,)
