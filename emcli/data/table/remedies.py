@@ -103,7 +103,8 @@ class Remedies:
             return f"try {typed}" + " (or --thousands , where the commas group digits)" * self.unsure
         if self.comments:
             return f"{typed} skips lines that begin with #"
-        return f"{typed} leaves out {counted(self.incomplete.rows, 'row')} of {self.total}, those with missing values"
+        fewer = f"{typed} leaves out {counted(self.incomplete.rows, 'row')} of {self.total}, those with missing values"
+        return fewer + "; --missing use fits what they have" * (self.selection.choice is not None)
 
     def _options(self) -> list[str]:
         options = ["--comment '#'"] * self.comments
