@@ -82,7 +82,8 @@ class LabelledRows(Rows):
         """Some of the rows: of each known component some more where its share of the sample would be few."""
         if self.count <= size:
             return self
-        return self._at(np.concatenate([self._drawn(size, some, rng) for _, some in self.by_label()]))
+        places = np.concatenate([self._drawn(size, some, rng) for _, some in self.by_label()])
+        return replace(self._at(places), whole=self.size_of_all)
 
     def _drawn(self, size: int, some: slice, rng: np.random.Generator) -> IndexArray:
         """Places of rows of one known component, of which a sample of all rows has its share, or a few more."""

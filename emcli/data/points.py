@@ -253,13 +253,13 @@ def with_moments(rows: Rows, map: Mapper) -> Rows:
     return replace(rows, mean=sums / counts, covariance=products / np.maximum(pairs, 1e-300))
 
 
-def _observed_sums(values: Array, weights: Array | None) -> Array:
-    """Sums of values (d, n), and the weight of the rows in them, (2, d)."""
+def _observed_sums(values: Array, weights: Array | None, component: int | None = None) -> Array:
+    """Sums of values (d, n), and the weight of the rows in them, (2, d), whatever component they are known to be of."""
     each = np.ones(values.shape[1]) if weights is None else weights
     return np.stack([without_missing(values) @ each, (~np.isnan(values)) @ each])
 
 
-def _around(values: Array, weights: Array | None, mean: Array) -> Array:
+def _around(values: Array, weights: Array | None, component: int | None = None, *, mean: Array) -> Array:
     return _both(values - mean[:, None], weights)
 
 

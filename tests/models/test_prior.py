@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import REFERENCE, SAMPLES, fit, run
-from inprocess import SHAPES, clusters, drawn, fitted, result_of, scaled, settings_of, statistics, tosses
+from inprocess import SHAPES, clusters, dataset, drawn, fitted, result_of, scaled, settings_of, statistics, tosses
 from scipy import stats
 
+from emcli.data.known import LabelledRows
+from emcli.data.points import with_moments
 from emcli.data.rows import Rows
 from emcli.inference.bootstrap import replicate
 from emcli.inference.information import information
@@ -259,3 +262,15 @@ def test_what_a_saved_fit_was_fitted_with_does_not_matter_to_predict(tmp_path: P
 def test_a_prior_of_a_million_tosses_is_as_exact_as_its_terms_allow() -> None:
     heads = fitted(tosses(), {"model": "coins", "k": 2, "mixing": "free", "prior": 1e6})["parameters"]["heads"]
     assert heads == pytest.approx([0.5, 0.5], abs=1e-3)
+
+
+def test_moments_are_those_of_all_rows_wherever_they_are() -> None:
+    values = clusters(60, 3)
+    _, data, _ = dataset(values, {"model": "gmm", "k": 2, "prior": "default"})
+    plain = {field.name: getattr(data.rows, field.name) for field in fields(Rows)}
+    labelled = LabelledRows(**{**plain, "known": np.repeat([-1, 0, 1], 20), "components": ("a", "b")})
+    for rows in (data.rows, labelled):
+        assert rows.sample(20, np.random.default_rng(0)).size_of_all == 60
+        found = with_moments(replace(rows, mean=None, covariance=None), map)
+        assert found.mean == pytest.approx(data.rows.mean, abs=1e-14)
+        np.testing.assert_allclose(found.covariance, data.rows.covariance, 1e-12)
