@@ -11,6 +11,8 @@ from emcli.compute import arrays
 from emcli.compute.arrays import cache_chunks, row_chunks
 from emcli.types import Array, BoolArray, IndexArray
 
+BYTES = 8  # of a pattern, up to which it is taken for a number
+
 
 def observed_weights(values: Array, weights: Array | None) -> Array:
     """The weight (d,) of the rows that observe each column of values (d, n)."""
@@ -62,7 +64,31 @@ def by_pattern(values: Array) -> IndexArray:
 
     Rows with the same pattern keep their order.
     """
-    return np.lexsort(pattern_keys(values)[::-1])
+    keys = pattern_keys(values)
+    if len(keys) > BYTES:
+        return np.lexsort(keys[::-1])
+    counts: dict[int, int] = {}
+    for some in row_chunks(values.shape[1]):
+        found, often = np.unique(_numbers(keys[:, some]), return_counts=True)
+        for pattern, count in zip(found.tolist(), often.tolist(), strict=True):
+            counts[pattern] = counts.get(pattern, 0) + count
+    patterns = np.array(sorted(counts), dtype=np.uint64)
+    begin = np.cumsum([0] + [counts[pattern] for pattern in patterns.tolist()])[:-1]
+    order: IndexArray = arrays.empty((values.shape[1],), np.intp)
+    for some in row_chunks(values.shape[1]):
+        which = np.searchsorted(patterns, _numbers(keys[:, some]))
+        rows, often = np.argsort(which, kind="stable"), np.bincount(which, minlength=len(patterns))
+        place = np.repeat(begin - (np.cumsum(often) - often), often) + np.arange(len(which))
+        order[place] = rows + some.start
+        begin = begin + often
+    return order
+
+
+def _numbers(keys: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
+    """Keys (bytes, n) of at most BYTES each as numbers (n,) in the same order."""
+    padded = np.zeros((keys.shape[1], BYTES), dtype=np.uint8)
+    padded[:, : len(keys)] = keys.T
+    return padded.view(">u8")[:, 0].astype(np.uint64)
 
 
 def reordered(values: Array, order: IndexArray) -> Array:
@@ -76,7 +102,7 @@ def reordered(values: Array, order: IndexArray) -> Array:
 
 def places(order: IndexArray) -> IndexArray:
     """The place (n,) of each row after it was put into this order."""
-    found = arrays.empty(order.shape, np.intp)
+    found: IndexArray = arrays.empty(order.shape, np.intp)
     for some in row_chunks(len(order)):
         found[order[some]] = np.arange(some.start, min(some.stop, len(order)))
     return found

@@ -68,7 +68,7 @@ class Points(Observations):
         if extent.observed is not None:
             order = by_pattern(values)
             values, place = reordered(values, order), places(order)
-            weights = None if weights is None else arrays.take_rows(weights, order)
+            weights = None if weights is None else reordered(weights[None], order)[0]
         if rule is ScalingRule.STANDARDIZED:
             scaling = scaling.standardized(values, weights)
             assert scaling.unit is not None
@@ -120,7 +120,7 @@ class Points(Observations):
         if like.observed is None:
             return replace(like, values=values, weights=weights, total=total, warnings=())
         order = by_pattern(values)
-        weights = None if weights is None else arrays.take_rows(weights, order)
+        weights = None if weights is None else reordered(weights[None], order)[0]
         placed = replace(like, values=reordered(values, order), weights=weights, total=total, warnings=())
         return replace(placed, duplicate_of=places(order))
 
