@@ -197,7 +197,7 @@ class _Fit:
     def _result(self, ledger: list[Run], chosen: BestRun, seen: Judgement | None, moves: int) -> FitResult:
         rows, kind, settings = self.data.rows, self.kind, self.settings.model
         found = chosen.best.model.to_original(rows.scaling)
-        found = found.ordered(rows.named_first(found.canonical_order()))
+        found = found.ordered(found.order_in(rows))
         if settings.fix is not None:  # rounding between the units moves what is held
             found = found.from_parameters(found.to_parameters(), settings, rows)
         # The numbers in a document are computed from the parameters in it, as they are read back.

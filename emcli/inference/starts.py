@@ -80,8 +80,11 @@ def start_model(
 
 
 def with_names(model: AnyModel, rows: Rows) -> AnyModel:
-    """The components in the order in which the known rows of each name lie best: those with names, then the others."""
-    if rows.known is None:
+    """The components in the order in which the known rows of each name lie best: those with names, then the others.
+
+    Where parameters are held, each at its place, the components stay in theirs.
+    """
+    if rows.known is None or model.fixed is not None:
         return model
     parts = [model.ordered(np.array([j])) for j in range(len(model.weights))]
     fits = np.zeros((len(rows.components), len(parts)))

@@ -113,6 +113,11 @@ class PlainValues:
         order = np.lexsort(np.concatenate(columns, axis=1).T[::-1])
         return order if self.fixed is None else self.fixed.in_places(order)
 
+    def order_in(self, rows: Rows) -> IndexArray:
+        """The order of the components of a fit to some rows: those that have names there first, then the canonical."""
+        order = rows.named_first(self.canonical_order())
+        return order if self.fixed is None else self.fixed.in_places(order)
+
     @classmethod
     def distances(cls, one: Parameters, other: Parameters) -> Array:
         """Distances (k, m) between the components of two sets of parameters, free of units, for matching them."""

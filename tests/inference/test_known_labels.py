@@ -295,3 +295,20 @@ def test_a_prior_counts_beside_the_labels(tmp_path: Path) -> None:
     path = written(tmp_path / "coins.csv", rows)
     found = fit("coins", path, "--known", "coin", "--prior", 3, "--mixing", "free")
     assert found["parameters"]["heads"] == pytest.approx([(23 + 2) / (26 + 4), (8 + 2) / (20 + 4)], abs=1e-12)
+
+
+def test_what_is_held_is_held_of_the_named_component_in_its_place(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    heads = rng.binomial(10, np.repeat([0.3, 0.7, 0.0], 40))
+    label = np.where(rng.random(120) < 0.3, np.repeat(["a", "b", ""], 40), "")
+    written(
+        tmp_path / "coins.csv", [["heads", "tosses", "coin"], *([h, 10, c] for h, c in zip(heads, label, strict=True))]
+    )
+    experiment = tmp_path / "held.yaml"
+    said = "model: coins\ndata: coins.csv\nfit: {k: 3, mixing: free, known: coin, restarts: 2, fix: {heads: %s}}\n"
+    experiment.write_text(said % "[null, 0.7, 0]")
+    found = fit(experiment)
+    assert found["components"] == ["a", "b", "3"] and found["parameters"]["heads"][1:] == [0.7, 0.0]
+    experiment.write_text(said % "[0, null, null]")
+    done = run("fit", experiment)
+    assert done.returncode == 4 and "P(heads) of exactly 0 or 1 contradicts it" in done.stderr.splitlines()[0]

@@ -126,7 +126,7 @@ def steps(
     """
     found = shown_run(result)
     run, rows = found.best, found.data.rows
-    order = run.model.to_original(rows.scaling).canonical_order().tolist()
+    order = run.model.to_original(rows.scaling).order_in(rows).tolist()
     last = len(run.scores) - 1
     path = {**path, last: run.model}
     iterations = [_shown(found, path, i, order, chosen) for i in numbers]

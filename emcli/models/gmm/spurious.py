@@ -51,7 +51,7 @@ def artefact(model: GaussianMixture, rows: Rows, mapper: Mapper) -> Artefact | N
     k, d = model.means.shape
     if k == 1:
         return None
-    model, named = model.ordered(rows.named_first(model.canonical_order())), len(rows.components)
+    model, named = model.ordered(model.order_in(rows)), len(rows.components)
     sizes = pooled_e_step(model, rows.batches(), mapper).rows
     matrices, variances = model.covariances.parts(), model.covariances.diagonals()
     for j in range(named, k):

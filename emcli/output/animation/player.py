@@ -108,7 +108,7 @@ def _curve(film: Film) -> str:
 def _tables(result: FitResult, history: History, frames: Sequence[Frame]) -> list[str]:
     """The parameters at each frame; of the data alone none."""
     rows, best = result.data.rows, result.best
-    order = rows.named_first(best.model.to_original(rows.scaling).canonical_order())
+    order = best.model.to_original(rows.scaling).order_in(rows)
     models = {i: model.to_original(rows.scaling).ordered(order) for i, model in history.models(best)}
     made = []
     for frame in frames:

@@ -81,7 +81,7 @@ def scene_class(kind: type[AnyModel], rows: Rows) -> type[Scene]:
 def scene_of(result: FitResult, history: History) -> Scene:
     """What there is to show of a fit: the models of its best start in the units of the data."""
     rows, best = result.data.rows, result.best
-    order = rows.named_first(best.model.to_original(rows.scaling).canonical_order())
+    order = best.model.to_original(rows.scaling).order_in(rows)
     path = [
         Snapshot(i, model.to_original(rows.scaling).ordered(order), model.ordered(order))
         for i, model in history.models(best)

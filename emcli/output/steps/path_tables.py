@@ -36,7 +36,7 @@ def path_tables(result: FitResult, path: Mapping[int, list[Titled]], width: int)
     Components have the numbers that they have at the end.
     """
     rows = result.data.rows
-    order, called = rows.named_first(result.best.model.to_original(rows.scaling).canonical_order()), result.called
+    order, called = result.best.model.to_original(rows.scaling).order_in(rows), result.called
     iterations = sorted(path)
     titles, columns = ["iteration"], [list(map(str, iterations))]
     fixed = result.settings.model.mixing == "equal"
