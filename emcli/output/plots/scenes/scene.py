@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from emcli.data.rows import Rows, pairs
-from emcli.errors import counted
+from emcli.errors import counted, escaped
 from emcli.inference.agreement import Numbered
 from emcli.inference.assignments import Labels
 from emcli.models.plain_values import Parameters
@@ -119,7 +119,7 @@ class Scene(ABC):
         """What a component is called: its number, with its name where it has one."""
         names = self.rows.components
         if component < len(names):
-            return f"{component + 1} {middled(names[component], LONGEST_NAME)}"
+            return f"{component + 1} {middled(escaped(names[component]), LONGEST_NAME)}"
         return f"{self.noun} {component + 1}"
 
     def by_group(self) -> Parts:
