@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 ReadStart = Callable[[str], "Mapping[str, JSON]"]  # the parameters in a file
 
-EXCLUDES = (("flips", "heads"), ("flips", "tosses"), ("flips", "tails"), ("tails", "tosses"), ("fix", "prior"))
+EXCLUDES = (
+    ("flips", "heads"),
+    ("flips", "tosses"),
+    ("flips", "tails"),
+    ("tails", "tosses"),
+    ("fix", "prior"),
+)
 WHY_NOT = {"bootstrap": ": it draws from a fitted likelihood, which hard assignments do not have"}
 
 

@@ -71,7 +71,7 @@ class IncompleteGaussianMixture(GaussianMixture):
         d = self.means.shape[1]
         given.scores(found.scores[:, d:])
         hidden = given.hidden(r if weights is None else r * weights, found.scores.shape[1] - d)
-        return CompleteData(r, found.scores, found.information, found.places, found.mixing, hidden)
+        return CompleteData(r, found.scores, found.information, found.places, found.mixing, hidden, found.chart)
 
     def expected(self, rows: Array) -> Array:
         """Rows (d, n) with each missing cell as the mixture expects it, given the observed ones."""

@@ -39,6 +39,7 @@ class GaussianMixture(Gaussians):
         "mixing": "free",
         "prior": Narrowed(one_of(PRIORS)),
         "init": "auto",
+        "fix": None,
         "bootstrap": None,
         "solver": None,
     }
@@ -63,12 +64,15 @@ class GaussianMixture(Gaussians):
         rows, shift, second = stats.rows, stats.first / stats.rows[..., None], stats.second
         if self.prior is not None:
             rows, shift, second = self.prior.completed(stats, self.means, self.covariances)
-        return replace(
+        if self.fixed is not None:
+            shift, second = self.fixed.completed(rows, shift, second, self.covariances)
+        found = replace(
             self,
             weights=stats.rows / stats.weight if self.free else self.weights,
             means=self.means + self.covariances.unwhiten(shift),
             covariances=self.covariances.updated(rows, shift, second),
         )
+        return found if self.fixed is None else found.held()
 
     def penalised(self, stats: GaussianStats) -> GaussianStats:
         """The statistics with the log posterior as score, where there is a prior."""
@@ -122,22 +126,29 @@ class GaussianMixture(Gaussians):
         places = np.concatenate([places, np.broadcast_to(more.reshape(-1, m), (k, m))], axis=1)
         sizes, mixing = r.sum(axis=1) if weights is None else r @ weights, self.weights if self.free else None
         information = sizes[:, None, None] * np.diag(np.concatenate([np.ones(d), informed]))
-        return CompleteData(r, np.concatenate([y, scores], axis=1), information, places, mixing)
+        scores = np.concatenate([y, scores], axis=1)
+        return CompleteData(r, scores, information, places, mixing, chart=self.chart())
 
     def gradient(self, stats: GaussianStats) -> Array:
         second = self.covariances.gradient(stats.rows, stats.second)
         mixing = weight_slopes(self.weights, stats.rows) if self.free else ()
         found = np.concatenate([stats.first.ravel(), second.ravel(), mixing])
-        return found if (prior := self.prior_information()) is None else found + prior[0]
+        prior, chart = self.prior_information(), self.chart()
+        found = found if prior is None else found + prior[0]
+        return found if chart is None else chart.gradient(found)
 
     def moved(self, step: Array) -> Self:
-        """The mixture after a step (p,) in the parameters of `complete`. Raises Degenerate for an impossible one."""
-        k, d = self.means.shape
-        first, rest = step[: k * d].reshape(k, d), step[k * d : len(step) - (k - 1 if self.free else 0)]
+        """The mixture after a step (p,) in the free parameters of `complete`. Raises Degenerate if it is impossible."""
+        (k, d), chart = self.means.shape, self.chart()
+        own = step[: len(step) - (k - 1 if self.free else 0)] if chart is None else chart.step(step)
+        first, rest = own[: k * d].reshape(k, d), own[k * d :]
         second = np.broadcast_to(rest, (k, len(rest))) if self.covariances.shared else rest.reshape(k, -1)
         shift, covariances = self.covariances.moved(first, second)
-        weights = tilted(self.weights, step[len(step) - k + 1 :]) if self.free else self.weights
-        return replace(self, weights=weights, means=self.means + shift, covariances=covariances)
+        weights = tilted(self.weights, step[len(own) :]) if self.free and chart is None else self.weights
+        if chart is not None:
+            weights = chart.tilted(step, weights)
+        found = replace(self, weights=weights, means=self.means + shift, covariances=covariances)
+        return found if chart is None else found.held()
 
     def sample(self, labels: IndexArray, rng: np.random.Generator, trials: IndexArray | None = None) -> Array:
         """Rows (n, d) for n component labels; plain sums and products, so that the bits do not depend on a BLAS."""
@@ -183,7 +194,10 @@ class GaussianMixture(Gaussians):
         """Start values as in `initialization`."""
         weights, means, matrices = initialization.draw_start(rows, settings, kind, rng)
         covariances, prior = shape_of(settings).of(matrices, rows.covariance), GaussianPrior.of(rows, settings)
-        return cls(weights, means, covariances, settings.mixing == "free", prior)
+        found, fixed = cls(weights, means, covariances, settings.mixing == "free", prior), None
+        if settings.fix is not None and (fixed := cls.fixed_in(settings, len(rows.names))) is not None:
+            fixed = fixed.to_scaled(rows.scaling)
+        return found.holding(fixed)
 
     def adapted(self, rows: Rows, settings: ModelSettings) -> Self:
         """With the prior that these rows give."""
@@ -237,6 +251,8 @@ class GaussianMixture(Gaussians):
         if not self.covariances.shared:
             return spurious.artefact(self, rows, mapper)
         if rows.known is not None:  # it cannot shrink where known rows of one component differ
+            return None
+        if self.fixed is not None and self.fixed.whole().all():
             return None
         what = shrinks_in_few_values(rows, len(self.means), shared=True)
         return None if what is None else Artefact(True, what)

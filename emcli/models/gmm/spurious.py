@@ -54,13 +54,15 @@ def artefact(model: GaussianMixture, rows: Rows, mapper: Mapper) -> Artefact | N
     model, named = model.ordered(model.order_in(rows)), len(rows.components)
     sizes = pooled_e_step(model, rows.batches(), mapper).rows
     matrices, variances = model.covariances.parts(), model.covariances.diagonals()
-    for j in range(named, k):
+    free = np.arange(k) >= named
+    if model.fixed is not None:  # a covariance that is held is no work of chance
+        free &= ~model.fixed.whole()
+    for j in np.flatnonzero(free).tolist():
         if said := _rounded(np.sqrt(variances[j]), j, rows):
             return Artefact(True, said)
     smallest = _smallest(matrices, sizes / sizes.sum())
     # A full covariance counts as its variances: chance shapes it freely, but a flat cluster of many rows stands out.
     own = d + min(d, type(model.covariances).parameters_count(1, d))
-    free = np.arange(k) >= named
     for j in np.flatnonzero(free & (smallest < MIN_EIGENVALUE) & (sizes < 0.5 * rows.total)).tolist():
         m, expected = _counted(model, j, rows, mapper)
         if m <= expected or m * log(m / expected) - m + expected < MIN_EVIDENCE * own * log(rows.total):

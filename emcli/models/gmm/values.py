@@ -12,13 +12,14 @@ import numpy as np
 from emcli.config.settings import ModelSettings
 from emcli.data.rows import Rows
 from emcli.data.scaling import Scaling, weighed
-from emcli.models.complete_data import CompleteDataModel
-from emcli.models.gmm import described, initialization
+from emcli.models.complete_data import Chart, CompleteDataModel
+from emcli.models.gmm import initialization
 from emcli.models.gmm.checks import given_matrices
 from emcli.models.gmm.covariance import SHAPES, Covariances
+from emcli.models.gmm.fixed import FixedGaussians
 from emcli.models.gmm.prior import GaussianPrior
 from emcli.models.parameters import ParameterFault, ParameterReader, refuse_other_columns
-from emcli.models.plain_values import Parameters, Titled
+from emcli.models.plain_values import Count, Parameters, Share, Titled
 from emcli.models.statistics import Stats
 from emcli.types import JSON, Array, IndexArray
 
@@ -41,6 +42,7 @@ class Gaussians(CompleteDataModel[GaussianStats]):
     covariances: Covariances
     free: bool = True  # are the mixing weights estimated?
     prior: GaussianPrior | None = None
+    fixed: FixedGaussians | None = None  # what is held
     _log_scale: Array = field(init=False, repr=False)  # (k, 1) ln of weight and normalising constant
 
     def __post_init__(self) -> None:
@@ -52,20 +54,42 @@ class Gaussians(CompleteDataModel[GaussianStats]):
     @property
     def parameters_count(self) -> int:
         k, d = self.means.shape
-        return (k - 1 if self.free else 0) + int(k * d) + self.covariances.parameters_count(k, d)
+        held = 0 if self.fixed is None else self.fixed.count_of(self.free)
+        return (k - 1 if self.free else 0) + int(k * d) + self.covariances.parameters_count(k, d) - held
 
     def components(self) -> tuple[Array, ...]:
         return self.means, self.covariances.parts()
 
     def ordered(self, order: IndexArray) -> Self:
         """The components in another order."""
-        return replace(
-            self, weights=self.weights[order], means=self.means[order], covariances=self.covariances.ordered(order)
-        )
+        fixed = self.fixed and self.fixed.ordered(order)
+        covariances = self.covariances.ordered(order)
+        return replace(self, weights=self.weights[order], means=self.means[order], covariances=covariances, fixed=fixed)
 
     def canonical_order(self) -> IndexArray:
-        """By the first mean, then the next, then variances and weights."""
-        return np.lexsort(np.column_stack([self.means, self.covariances.diagonals(), self.weights]).T[::-1])
+        """By the first mean, then the next, then variances and weights; what is held keeps its place."""
+        order = np.lexsort(np.column_stack([self.means, self.covariances.diagonals(), self.weights]).T[::-1])
+        return order if self.fixed is None else self.fixed.in_places(order)
+
+    @classmethod
+    def fixed_in(cls, settings: ModelSettings, columns: int) -> FixedGaussians | None:
+        """Weights, means and covariances that are held. Raises FixedFault."""
+        return FixedGaussians.of(settings, columns)
+
+    def held(self) -> Self:
+        """The mixture with what is held at its values again."""
+        if self.fixed is None:
+            return self
+        weights, means = self.fixed.shares(self.weights), self.fixed.put(self.means)
+        return replace(self, weights=weights, means=means, covariances=self.fixed.put_covariances(self.covariances))
+
+    def chart(self) -> Chart | None:
+        """The free ones among the natural parameters and the mixing weights."""
+        return None if self.fixed is None else self.fixed.chart(self.weights, self.free)
+
+    @property
+    def has_information(self) -> bool:
+        return self.fixed is None or not self.fixed.oblique
 
     def to_parameters(self) -> dict[str, JSON]:
         """Mixing weights, means and full covariance matrices."""
@@ -94,6 +118,8 @@ class Gaussians(CompleteDataModel[GaussianStats]):
             name = settings.covariance if settings else None
             raise ParameterFault(("covariances" if "covariances" in given else "sds",), f"are not {name or 'full'}")
         found = cls(weights, means, covariances, free)
+        if rows is not None and settings is not None:
+            found = found.holding(cls.fixed_in(settings, len(rows.names)))
         if rows is None or settings is None or (prior := GaussianPrior.of(rows, settings)) is None:
             return found
         return replace(found, prior=prior.to_original(rows.scaling))
@@ -108,13 +134,13 @@ class Gaussians(CompleteDataModel[GaussianStats]):
 
     def to_scaled(self, scaling: Scaling, covariance: Array | None = None) -> Self:
         covariances = self.covariances.rescaled(-scaling.exponent, covariance)
-        prior = self.prior and self.prior.to_scaled(scaling)
-        return replace(self, means=scaling.to_scaled(self.means), covariances=covariances, prior=prior)
+        prior, fixed = self.prior and self.prior.to_scaled(scaling), self.fixed and self.fixed.to_scaled(scaling)
+        return replace(self, means=scaling.to_scaled(self.means), covariances=covariances, prior=prior, fixed=fixed)
 
     def to_original(self, scaling: Scaling) -> Self:
         covariances = self.covariances.rescaled(scaling.exponent, None)
-        prior = self.prior and self.prior.to_original(scaling)
-        return replace(self, means=scaling.to_original(self.means), covariances=covariances, prior=prior)
+        prior, fixed = self.prior and self.prior.to_original(scaling), self.fixed and self.fixed.to_original(scaling)
+        return replace(self, means=scaling.to_original(self.means), covariances=covariances, prior=prior, fixed=fixed)
 
     def scaling(self, settings: ModelSettings, names: Sequence[str]) -> Scaling:
         """Coordinates around the first mean, in powers of two near the largest sds."""
@@ -125,12 +151,26 @@ class Gaussians(CompleteDataModel[GaussianStats]):
     @classmethod
     def distances(cls, one: Parameters, other: Parameters) -> Array:
         """Wasserstein distances of the columns' marginals (Givens & Shortt 1984), in units of the mean variance."""
-        return described.distances(one, other)
+        means, others = (np.asarray(each["means"], dtype=np.float64) for each in (one, other))
+        matrices = (np.asarray(each["covariances"], dtype=np.float64) for each in (one, other))
+        sds, other_sds = (np.sqrt(np.diagonal(each, axis1=1, axis2=2)) for each in matrices)
+        unit = np.concatenate([sds, other_sds]) ** 2
+        away = (means[:, None] - others) ** 2 + (sds[:, None] - other_sds) ** 2
+        return np.asarray(np.sqrt((away / unit.mean(axis=0)).sum(axis=2)))
 
     @classmethod
     def table(cls, parameters: Parameters, names: Sequence[str], total: float) -> list[Titled]:
         """Rows and mixing weight of each component, means and sds; in one dimension the variance too."""
-        return described.table(parameters, names, total)
+        weights, means, matrices = (
+            np.asarray(parameters[key], dtype=np.float64) for key in ("weights", "means", "covariances")
+        )
+        columns: list[Titled] = [("rows", [Count(total * w) for w in weights]), ("weight", [Share(w) for w in weights])]
+        sds = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
+        if len(names) == 1:
+            columns += [(f"mean {names[0]}", means[:, 0].tolist()), ("sd", sds[:, 0].tolist())]
+            return [*columns, ("variance", matrices[:, 0, 0].tolist())]
+        columns += [(f"mean {name}", means[:, j].tolist()) for j, name in enumerate(names)]
+        return columns + [(f"sd {name}", sds[:, j].tolist()) for j, name in enumerate(names)]
 
 
 def shape_of(settings: ModelSettings | None) -> type[Covariances]:
