@@ -94,7 +94,7 @@ def run_start(
     """
     try:
         model = begin()
-        run.symmetric = run.source is None and not model.hard and has_twins(model)
+        run.symmetric = run.source is None and not model.hard and has_twins(model, len(rows.components))
         run.known = information_if_affordable(rows, model, mapper)
         sampled = None
         charted = isinstance(model, CompleteDataModel) and model.has_information

@@ -59,7 +59,7 @@ def start_model(
     if run.kind == "given":
         assert search.start is not None
         given = kind.from_parameters(search.start, settings, rows)
-        refuse_symmetric(given)
+        refuse_symmetric(given, len(rows.components))
         return given.to_scaled(rows.scaling, rows.covariance)
     rng = np.random.default_rng([search.seed, run.start])
     sample = rows.sample(START_SAMPLE_ROWS, rng)

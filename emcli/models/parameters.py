@@ -101,19 +101,22 @@ class ParameterReader:
         return weights if abs(total - 1.0) <= 1e-14 else weights / total
 
 
-def has_twins(model: AnyModel) -> bool:
-    """Are two components of a model exactly equal, whatever their weights?"""
+def has_twins(model: AnyModel, named: int = 0) -> bool:
+    """Are two components of a model exactly equal, whatever their weights? The first ones have rows of their own."""
     k = len(model.weights)
     parts = model.components()
-    return any(all(np.array_equal(part[i], part[j]) for part in parts) for i in range(k) for j in range(i))
+    return any(all(np.array_equal(part[i], part[j]) for part in parts) for i in range(k) for j in range(named, i))
 
 
-def refuse_symmetric(model: AnyModel) -> None:
-    """Raise ParameterFault for a start with a zero weight or two equal components: EM never changes these."""
+def refuse_symmetric(model: AnyModel, named: int = 0) -> None:
+    """Raise ParameterFault for a start with a zero weight or two equal components: EM never changes these.
+
+    The first components, so many that have known rows, do not stay equal to others.
+    """
     for i, weight in enumerate(model.weights):
         if weight == 0:
             raise ParameterFault(("weights", i), "a component that starts with weight 0 keeps it for ever")
-        for j in range(i):
+        for j in range(named, i):
             parted = model.fixed is not None and model.fixed.parts(i, j)
             if not parted and all(np.array_equal(part[i], part[j]) for part in model.components()):
                 raise ParameterFault((), f"components {j + 1} and {i + 1} start equal, and would stay equal for ever")

@@ -312,3 +312,11 @@ def test_what_is_held_is_held_of_the_named_component_in_its_place(tmp_path: Path
     experiment.write_text(said % "[0, null, null]")
     done = run("fit", experiment)
     assert done.returncode == 4 and "P(heads) of exactly 0 or 1 contradicts it" in done.stderr.splitlines()[0]
+
+
+def test_components_that_start_equal_are_told_apart_by_known_rows(iris: Path, tmp_path: Path) -> None:
+    start = tmp_path / "start.yaml"
+    start.write_text("means: [[6, 3, 4, 1], [6, 3, 4, 1], [6, 3, 4, 1]]\n")
+    found = fit(*GMM, iris, "--known", "some", "--start", start)
+    assert found["log_likelihood"] == pytest.approx(reference("known")["some_known"]["full"], abs=1e-5)
+    assert not found["warnings"]
