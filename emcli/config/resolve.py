@@ -23,7 +23,6 @@ EXCLUDES = (
     ("flips", "tosses"),
     ("flips", "tails"),
     ("tails", "tosses"),
-    ("fix", "prior"),
 )
 WHY_NOT = {"bootstrap": ": it draws from a fitted likelihood, which hard assignments do not have"}
 

@@ -194,10 +194,11 @@ def information(
     """Score and information at the model of so many times the rows, and of a prior where there is one."""
     found: Information = reduce(add, map(partial(_of_batch, model), *zip(*batches, strict=True)))
     found = found if factor == 1.0 else found.times(factor)
-    prior = model.prior_information()
+    prior, chart = model.prior_information(), model.chart()
     if prior is None:
         return found
-    slopes, known = prior[0], np.diag(prior[1])
+    slopes, informed = prior if chart is None else (chart.gradient(each) for each in prior)
+    known = np.diag(informed)
     return found + Information(slopes, known, known, known)
 
 

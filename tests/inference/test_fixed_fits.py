@@ -217,13 +217,6 @@ def test_a_saved_fit_with_held_parameters_predicts_and_draws(tmp_path: Path) -> 
     assert run("generate", saved, "-n", 5).stdout.count("\n") == 6
 
 
-def test_held_parameters_do_not_go_with_a_prior(tmp_path: Path) -> None:
-    path = experiment(tmp_path, "gmm", k=2, fix={"means": [[2, 55], None]})
-    done = run("fit", path, FAITHFUL, "--prior", "default")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"emcli: error: {path}:4:3: 'fix' and '--prior' exclude each other\n"
-
-
 def test_a_named_component_holds_what_its_place_holds(tmp_path: Path) -> None:
     rows = FAITHFUL.read_text().split()[1:]
     labels = ["b" if i in (0, 2) else "a" if i in (1, 3, 5) else "" for i in range(len(rows))]

@@ -274,3 +274,54 @@ def test_moments_are_those_of_all_rows_wherever_they_are() -> None:
         found = with_moments(replace(rows, mean=None, covariance=None), map)
         assert found.mean == pytest.approx(data.rows.mean, abs=1e-14)
         np.testing.assert_allclose(found.covariance, data.rows.covariance, 1e-12)
+
+
+HELD: list[tuple[dict[str, Any], Any]] = [
+    ({"model": "gmm", "k": 2, "covariance": "full", "fix": {"means": [[1, -1], None]}}, clusters(60, 2)),
+    ({"model": "gmm", "k": 2, "covariance": "tied", "fix": {"weights": [0.3, 0.7]}}, clusters(60, 2)),
+    ({"model": "gmm", "k": 2, "covariance": "diag", "fix": {"means": [[1, None], None]}}, clusters(60, 2)),
+    ({"model": "gmm", "k": 2, "covariance": "spherical", "fix": {"sds": [[1, 1], None]}}, clusters(60, 2)),
+]
+
+
+@pytest.mark.parametrize(("options", "values"), HELD, ids=lambda case: str(case)[:60])
+def test_the_slopes_of_what_is_free_beside_held_values_are_those_of_the_posterior(options: Any, values: Any) -> None:
+    asked = {**options, "prior": "default"}
+    model, rows = drawn(values, asked)
+    found, h, rng = information(model, rows.batches()), 1e-4, np.random.default_rng(0)
+    for _ in range(3):
+        way = rng.standard_normal(len(found.score))
+        ahead, behind = (pooled_e_step(model.moved(by * way), rows.batches()).score for by in (h, -h))
+        assert (ahead - behind) / (2 * h) == pytest.approx(found.score @ way, rel=1e-4, abs=1e-4)
+    start = {**asked, "start": model.to_original(rows.scaling).to_parameters(), "tol": 1e-9}
+    plain, quick = (fitted(values, {**start, "solver": solver})["log_posterior"] for solver in ("em", "newton"))
+    assert quick == pytest.approx(plain, abs=1e-7)
+
+
+@pytest.mark.parametrize("shape", ["full", "tied"])
+def test_a_mean_with_a_held_coordinate_is_where_the_posterior_is_highest(shape: str) -> None:
+    values = clusters(60, 2)
+    options = {"model": "gmm", "k": 2, "covariance": shape, "prior": "default"}
+    asked = {**options, "fix": {"means": [[1, None], None]}, "tol": 1e-11, "restarts": 1}
+    result, rng = result_of(values, asked), np.random.default_rng(0)
+    rows, best, settings = result.data.rows, result.parameters, settings_of(options)
+    means, covariances = np.array(best["means"]), np.array(best["covariances"])
+    top = statistics(scaled(result.kind, best, settings, rows), rows).score
+    for _ in range(60):
+        moves, bends = 1e-2 * rng.standard_normal((2, 2)), 1e-2 * rng.standard_normal((2, 2, 2))
+        moves[means[:, 0] == 1, 0] = 0.0
+        bends = bends + bends.transpose(0, 2, 1)
+        bends = bends[:1] if shape == "tied" else bends
+        near = {**best, "means": (means + moves).tolist(), "covariances": (covariances + bends).tolist()}
+        assert statistics(scaled(result.kind, near, settings, rows), rows).score < top
+
+
+def test_a_coin_that_is_held_at_zero_has_no_prior(tmp_path: Path) -> None:
+    table, recipe = tmp_path / "t.csv", tmp_path / "e.yaml"
+    table.write_text("heads,tosses\n" + "0,8\n" * 20 + "3,8\n5,8\n4,8\n2,8\n6,8\n" * 4)
+    recipe.write_text("model: coins\ndata: t.csv\nfit: {mixing: free, prior: 3, fix: {heads: [0, null]}}\n")
+    made = fit(recipe)
+    low, high = made["parameters"]["heads"]
+    assert low == 0
+    assert 0.4 < high < 0.6
+    assert made["log_posterior"] == pytest.approx(made["log_likelihood"] + stats.beta(3, 3).logpdf(high), abs=1e-9)

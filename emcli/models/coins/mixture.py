@@ -122,11 +122,16 @@ class BinomialMixture(CoinValues[BinomialStats]):
         known = self.log_prior()
         if not known > 0.1 * LOG_ZERO * self.prior.count:
             raise Degenerate("P(heads) of exactly 0 or 1 has density 0 under the prior")
-        squares = stats.squares + self.prior.cancelling(self._log_odds[:, :2])
+        squares = stats.squares + self.prior.cancelling(self._estimated())
         return replace(stats, score=stats.score + known, squares=squares)
 
     def log_prior(self) -> float:
-        return 0.0 if self.prior is None else self.prior.log_density(self._log_odds[:, :2])
+        return 0.0 if self.prior is None else self.prior.log_density(self._estimated())
+
+    def _estimated(self) -> Array:
+        """ln p and ln (1 - p) of the coins that have a prior: a P(heads) that is held has none."""
+        free = slice(None) if self.fixed is None else np.isnan(self.fixed.values)
+        return self._log_odds[free, :2]
 
     def prior_information(self) -> tuple[Array, Array] | None:
         if self.prior is None:

@@ -29,10 +29,11 @@ class CoinValues(CompleteDataModel[S]):
     def from_parameters(
         cls, parameters: Parameters, settings: ModelSettings | None = None, rows: Rows | None = None
     ) -> Self:
-        """As of every model; with a prior no P(heads) is 0 or 1. Raises ParameterFault."""
+        """As of every model; with a prior no P(heads) that is estimated is 0 or 1. Raises ParameterFault."""
         found = super().from_parameters(parameters, settings, rows)
         prior = None if settings is None or rows is None else BetaPrior.of(settings)
-        for i in np.flatnonzero((found.heads == 0) | (found.heads == 1)) if prior else ():
+        free = True if found.fixed is None else np.isnan(found.fixed.values)
+        for i in np.flatnonzero(((found.heads == 0) | (found.heads == 1)) & free) if prior else ():
             raise ParameterFault(("heads", int(i)), f"has density 0 under the prior, got {found.heads[i]:g}")
         return replace(found, prior=prior)  # type: ignore[type-var]
 

@@ -105,7 +105,9 @@ class FixedGaussians(Fixed):
         covariances = self.covariances.rescaled(scaling.exponent, None)
         return replace(self, values=scaling.to_original(self.values), covariances=covariances)
 
-    def completed(self, rows: Array, shift: Array, second: Array, now: Covariances) -> tuple[Array, Array]:
+    def completed(
+        self, rows: Array, shift: Array, second: Array, now: Covariances, spare: float = 0.0
+    ) -> tuple[Array, Array]:
         """Shifts (k, d) of the means and second moments of an M-step that moves only what is free; all are whitened.
 
         From effective rows (k,), shifts to the weighted means and second moments around the means, where held
@@ -114,13 +116,13 @@ class FixedGaussians(Fixed):
         weighted mean, the free ones F move to x̄_F + S_FA S_AA⁻¹ δ_A: S is the component's scatter, of which this is the
         maximum over mean and covariance (a regression of F on A: Anderson 2003, section 4.3); or its covariance where
         that is held, or shared: then means are moved given the covariance, and it given the means (ECM, Meng & Rubin
-        1993).
+        1993). Of the rows of a covariance `spare` are pseudo rows of a prior that say nothing of the mean.
         """
         moved, some = shift.copy(), ~np.isnan(self.values)
         moved[some.all(axis=1)] = 0.0
         if isinstance(now, Diagonal):
             moved[some] = 0.0
-            second = second - rows[:, None] * 2.0 * moved * (shift - moved)
+            second = second - rows[:, None] * 2.0 * moved * (shift - moved) - spare * (shift - moved) ** 2
             return moved, np.where(self.held, rows[:, None] * (1.0 + moved * moved), second)
         for j in np.flatnonzero(some.any(axis=1) & ~some.all(axis=1)).tolist():
             root, fixed, offset = now.root[j], some[j], now.root[j] @ shift[j]
@@ -136,7 +138,8 @@ class FixedGaussians(Fixed):
         cross = shift[:, :, None] * moved[:, None, :]
         outer = moved[:, :, None] * moved[:, None, :]
         weighted = rows[:, None, None]
-        second = second - weighted * (cross + cross.transpose(0, 2, 1) - 2.0 * outer)
+        apart = (shift - moved)[:, :, None] * (shift - moved)[:, None, :]
+        second = second - weighted * (cross + cross.transpose(0, 2, 1) - 2.0 * outer) - spare * apart
         return moved, np.where(self.held[:, None, None], weighted * (np.eye(shift.shape[1]) + outer), second)
 
 

@@ -65,7 +65,8 @@ class GaussianMixture(Gaussians):
         if self.prior is not None:
             rows, shift, second = self.prior.completed(stats, self.means, self.covariances)
         if self.fixed is not None:
-            shift, second = self.fixed.completed(rows, shift, second, self.covariances)
+            spare = 0.0 if self.prior is None else self.prior.rows - self.prior.shrinkage
+            shift, second = self.fixed.completed(rows, shift, second, self.covariances, spare)
         found = replace(
             self,
             weights=stats.rows / stats.weight if self.free else self.weights,
