@@ -88,7 +88,7 @@ def converge(
             elif (
                 calm
                 and not remaining
-                and (hidden >= CONFIRMATIONS or small >= (CONFIRMATIONS if len(step.model.weights) > 1 else 1))
+                and (hidden >= CONFIRMATIONS or small >= (1 if step.model.is_explicit else CONFIRMATIONS))
             ):
                 return Termination("converged", "rounding" if hidden >= CONFIRMATIONS else "projected", None)
         if iteration >= max_iter:

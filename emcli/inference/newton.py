@@ -205,7 +205,7 @@ def polish(
     information J of the first model is singular or indefinite, none that lowers the log-likelihood by more than
     rounding.
     """
-    if len(model.weights) == 1:  # the M-step is exact
+    if model.is_explicit:
         return
     stats = pooled_e_step(model, batches, map)
     inverse = _whole_inverse(known, model)

@@ -202,7 +202,7 @@ def iterate(
     own = model.steps(rows, mapper)
     if own is not None:
         return own
-    small = known is not None and len(model.weights) > 1 and model.parameters_count <= MAX_NEWTON_PARAMETERS
+    small = known is not None and not model.is_explicit and model.parameters_count <= MAX_NEWTON_PARAMETERS
     default = "newton" if small or sampled is not None else "em"
     charted = isinstance(model, CompleteDataModel) and model.has_information
     if isinstance(model, CompleteDataModel) and charted and (search.solver or default) == "newton":

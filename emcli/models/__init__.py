@@ -20,6 +20,7 @@ WORKED = {  # what shows a model's steps in numbers; of a model that is not amon
     "gmm": "emcli.models.gmm.worked:WorkedGaussians",
 }
 INCOMPLETE = {  # the subclass of a model that works on the observed cells of rows of which some are missing
+    "gmm": "emcli.models.gmm.incomplete:IncompleteGaussianMixture",
     "kmeans": "emcli.models.kmeans.incomplete:IncompleteKMeans",
 }
 _loaded: dict[str, type[AnyModel]] = {}

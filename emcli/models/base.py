@@ -92,6 +92,11 @@ class Model(PlainValues, ABC, Generic[S]):
         """Log-likelihood and inertia of a model of k components with this score."""
         return Measures(rows.log_likelihood(score))
 
+    @property
+    def is_explicit(self) -> bool:
+        """Does one M-step lead to the optimum from anywhere? As with one component, whose rows are known to be its."""
+        return len(self.weights) == 1
+
     # start values and simulation
 
     @classmethod

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import fit, reference, run
 from scipy.stats import multivariate_normal
 
 from emcli.inference.information import information
@@ -137,3 +140,112 @@ def test_expected_cells_are_conditional_expectations_of_the_mixture(shape: str) 
             value += share * (mean[m] + slope @ (row[o] - mean[o]))
         np.testing.assert_allclose(found[m, i], value, rtol=1e-9, atol=1e-9)
         np.testing.assert_array_equal(found[o, i], row[o])
+
+
+def table_of(rows: Any) -> str:
+    """Rows as a CSV, NA for what is missing."""
+    names = "abcdef"[: len(rows[0])]
+    lines = [",".join("NA" if v is None or v != v else repr(float(v)) for v in row) for row in rows]
+    return "\n".join([",".join(names), *lines]) + "\n"
+
+
+def test_one_component_is_the_multivariate_normal_of_40_digits() -> None:
+    known = reference("missing")["one_normal"]
+    found = fit("gmm", "-", "-k", 1, "--missing", "use", stdin=table_of(known["rows"]))
+    assert found["log_likelihood"] == pytest.approx(known["log_likelihood"], rel=1e-13)
+    np.testing.assert_allclose(found["parameters"]["means"][0], known["mean"], rtol=1e-10)
+    np.testing.assert_allclose(found["parameters"]["covariances"][0], known["covariance"], rtol=1e-10)
+
+
+def holes(n: int = 60, d: int = 3, seed: int = 3) -> np.ndarray:
+    """Rows (n, d) of two clusters, correlated, a fifth of the cells missing."""
+    rng = np.random.default_rng(seed)
+    mixed = rng.normal(size=(n, d)) @ rng.normal(size=(d, d))
+    mixed[: n // 3] += 6
+    mixed[rng.random((n, d)) < 0.2] = np.nan
+    return mixed[~np.isnan(mixed).all(axis=1)].round(3)
+
+
+@every_shape
+def test_the_log_likelihood_never_falls_and_is_that_of_scipy(shape: str, tmp_path: Path) -> None:
+    values, log = holes(), tmp_path / "trace.jsonl"
+    args = ("gmm", "-", "-k", 2, "--missing", "use", "--covariance", shape, "--restarts", 4, "--trace", log)
+    found = fit(*args, stdin=table_of(values))
+    last: dict[int, float] = {}
+    for line in map(json.loads, log.read_text().splitlines()):
+        if "log_likelihood" in line and "iteration" in line:
+            before = last.get(line["start"], -np.inf)
+            assert line["log_likelihood"] >= before - 1e-9
+            last[line["start"]] = line["log_likelihood"]
+    assert len(last) >= 4
+    given = {key: np.array(value) for key, value in found["parameters"].items()}
+    model = GaussianMixture(given["weights"], given["means"], SHAPES["full"].of(given["covariances"], None))
+    logs = sum(np.log(observed_density(model, row)) for row in values)
+    assert found["log_likelihood"] == pytest.approx(logs, rel=1e-11)
+
+
+def best(values: Any, *more: object) -> dict[str, Any]:
+    return fit("gmm", "-", "-k", 2, "--missing", "use", "--restarts", 3, *more, stdin=table_of(values))
+
+
+def same(one: dict[str, Any], other: dict[str, Any], rtol: float = 1e-9) -> None:
+    assert one["log_likelihood"] == pytest.approx(other["log_likelihood"], rel=1e-11)
+    for key in ("weights", "means", "covariances"):
+        np.testing.assert_allclose(one["parameters"][key], other["parameters"][key], rtol=rtol, atol=1e-9)
+
+
+def test_neither_the_order_of_rows_and_columns_nor_units_change_the_fit() -> None:
+    values = holes()
+    found = best(values)
+    same(best(values[::-1]), found)
+    order, turned = [2, 0, 1], best(values[:, [2, 0, 1]])
+    means = np.array(found["parameters"]["means"])[:, order]
+    place = np.lexsort(means.T[::-1])
+    np.testing.assert_allclose(turned["parameters"]["means"], means[place], rtol=1e-8)
+    units = np.array([2.0**40, 1e-7, 12.0])
+    scaled = best(values * units)
+    np.testing.assert_allclose(scaled["parameters"]["means"], found["parameters"]["means"] * units, rtol=1e-8)
+    jacobian = (~np.isnan(values)).sum(axis=0) @ np.log(units)
+    assert scaled["log_likelihood"] == pytest.approx(found["log_likelihood"] - jacobian, rel=1e-11)
+
+
+def test_a_weight_is_a_row_so_many_times_and_jobs_change_no_byte() -> None:
+    values = holes()
+    often = np.random.default_rng(0).integers(1, 4, len(values))
+    weighted = fit(
+        *("gmm", "-", "-k", 2, "--missing", "use", "--restarts", 3, "--row-weights", "d"),
+        stdin=table_of(np.column_stack([values, often])),
+    )
+    same(weighted, best(np.repeat(values, often, axis=0)), 1e-7)
+    one, other = best(values, "--jobs", 1), best(values, "--jobs", 2)
+
+    assert json.dumps(one["parameters"]) == json.dumps(other["parameters"])
+    assert one["log_likelihood"] == other["log_likelihood"]
+
+
+def test_rows_that_are_missing_as_a_whole_are_left_out_as_by_drop() -> None:
+    values = np.nan_to_num(holes(), nan=0.5)
+    values[::7] = np.nan
+    dropped = fit("gmm", "-", "-k", 2, "--missing", "drop", "--restarts", 3, stdin=table_of(values))
+    used = best(values)
+    assert used["parameters"] == dropped["parameters"]
+    assert used["log_likelihood"] == dropped["log_likelihood"]
+
+
+def test_a_column_that_a_component_never_has_is_said() -> None:
+    values = np.random.default_rng(1).normal(size=(90, 3))
+    values[:30] += 30
+    values[:30, 1] = np.nan
+    said = run("fit", "gmm", "-", "-k", 2, "--missing", "use", "--covariance", "diag", stdin=table_of(values)).stderr
+    assert "no row tells the mean and variance of 'b' in component 2" in said
+    assert "[not-identifiable]" in said
+
+
+@pytest.mark.parametrize(("shape", "k", "told"), [("full", 1, True), ("tied", 2, True), ("diag", 2, False)])
+def test_columns_that_no_row_has_both_of_are_said(shape: str, k: int, told: bool) -> None:
+    values = holes()
+    values[::2, 0], values[1::2, 1] = np.nan, np.nan
+    values = values[~np.isnan(values).all(axis=1)]
+    args = ("fit", "gmm", "-", "-k", k, "--missing", "use", "--covariance", shape)
+    said = run(*args, stdin=table_of(values)).stderr
+    assert ("no row has values of both 'a' and 'b', so their covariance is not known" in said) is told

@@ -49,9 +49,13 @@ def refuse_singular(rows: Rows, shape: Covariance | None) -> None:
     if np.linalg.eigvalsh(rows.covariance / np.outer(sds, sds))[0] < MIN_EIGENVALUE:
         if far := far_row(rows):
             raise DataFault(far, "leave it out, or correct it", unusable=False)
-        what = "one column follows from the others (the covariance of all rows is singular)"
-        hint = "leave a column out with --exclude NAME, or use --covariance diag"
-        raise DataFault(what, hint, unusable=False)
+        raise singular()
+
+
+def singular() -> DataFault:
+    """The fault of rows in which a column follows from the others."""
+    what = "one column follows from the others (the covariance of all rows is singular)"
+    return DataFault(what, "leave a column out with --exclude NAME, or use --covariance diag", unusable=False)
 
 
 def too_large(k: int, d: int) -> str | None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emcli.data.rows import Rows
+from emcli.data.scaling import column_range
 from emcli.errors import quoted
-from emcli.types import Array
+from emcli.types import Array, BoolArray
 
 if TYPE_CHECKING:
     from emcli.models.gmm.mixture import GaussianMixture
@@ -59,10 +60,10 @@ def _blamed(means: Array, rows: Rows) -> Array:
     places = places[np.argsort(-counts, kind="stable")[:10]]
     if not rows.is_local:
         return np.asarray(places[0])
-    middle, units = np.median(rows.values, axis=1), np.maximum(np.ptp(rows.values, axis=1), 1e-300)
+    middle, units = np.array([np.median(observed(values)) for values in rows.values]), _ranges(rows)
     away = np.square((places - middle) / units).sum(axis=1)
-    nearest = [rows.values[:, np.square((rows.values.T - one) / units).sum(axis=1).argmin()] for one in places]
-    same = [(row == rows.values.T).all(axis=1) for row in nearest]
+    nearest = [_nearest(one, rows) for one in places]
+    same = [_equal(rows.values[:, row : row + 1], rows.values) for row in nearest]
     equal = [float(rows.weights[here].sum()) if rows.weights is not None else float(here.sum()) for here in same]
     return np.asarray(places[max(range(len(places)), key=lambda i: (equal[i], away[i]))])
 
@@ -72,7 +73,7 @@ def far_row(rows: Rows) -> str | None:
     if not rows.is_local:
         return None
     for column, values in enumerate(rows.values):
-        order = np.unique(values)
+        order = np.unique(observed(values))
         if len(order) < 3:
             continue
         above, below = (
@@ -80,7 +81,7 @@ def far_row(rows: Rows) -> str | None:
             order[1] - order[0] > FAR * np.ptp(order[1:]),
         )
         if above or below:
-            row = int(np.argmax(values) if above else np.argmin(values))
+            row = int(np.flatnonzero(values == (order[-1] if above else order[0]))[0])
             here = _told(rows, row, slice(column, column + 1))
             return f"{here} is so far from all others that these look like one point"
     return None
@@ -92,7 +93,7 @@ def shrinks_in_few_values(rows: Rows, k: int, shared: bool) -> str | None:
         return None
     so = f"one covariance for {k} components can shrink" if shared else "the variance of one component can shrink"
     for name, values in zip(rows.names, rows.values, strict=True):
-        if len(np.unique(values[: HEAD * k])) <= k and (count := len(np.unique(values))) <= k:
+        if len(np.unique(observed(values[: HEAD * k]))) <= k and (count := len(np.unique(observed(values)))) <= k:
             return f"column {quoted(name)} has only {count} different values, so {so} to nothing in it"
     return None
 
@@ -101,16 +102,42 @@ def place(mean: Array, rows: Rows) -> str:
     """Where a component (d,) collapsed, in the user's units: the nearest row, and how many rows equal it."""
     if not rows.is_local:
         return _named(rows.names, rows.scaling.to_original(mean[None])[0])
-    units = np.maximum(np.ptp(rows.values, axis=1), 1e-300)
-    return _told(rows, int(np.square((rows.values - mean[:, None]) / units[:, None]).sum(axis=0).argmin()))
+    return _told(rows, _nearest(mean, rows))
+
+
+def observed(values: Array) -> Array:
+    """Values (n,) without missing ones."""
+    missing = np.isnan(values)
+    return values[~missing] if missing.any() else values
+
+
+def _ranges(rows: Rows) -> Array:
+    """The range (d,) of each column."""
+    low, high = column_range(rows.values)
+    return np.maximum(high - low, 1e-300)
+
+
+def _nearest(mean: Array, rows: Rows) -> int:
+    """The row whose observed cells are nearest to a place (d,), in units of each column's range."""
+    return int(np.nansum(np.square((rows.values - mean[:, None]) / _ranges(rows)[:, None]), axis=0).argmin())
+
+
+def _equal(row: Array, values: Array) -> BoolArray:
+    """Which rows of values (d, n) equal one (d, 1)? A missing cell is equal to another."""
+    same = row == values
+    if np.isnan(row).any():
+        same |= np.isnan(row) & np.isnan(values)
+    return np.asarray(same.all(axis=0))
 
 
 def _told(rows: Rows, row: int, columns: slice = slice(None)) -> str:
     """Values of one row in the user's units, and how many rows equal it in these columns."""
     here = rows.values[:, row : row + 1]
-    same = (rows.values[columns] == here[columns]).all(axis=0)
+    same = _equal(here[columns], rows.values[columns])
     count = float(same.sum() if rows.weights is None else rows.weights[same].sum())
-    told = _named(rows.names[columns], rows.scaling.to_original(here.T)[0][columns])
+    original = rows.scaling.to_original(here.T)[0]
+    seen = np.flatnonzero(~np.isnan(original[columns])) + (columns.start or 0)
+    told = _named([rows.names[j] for j in seen.tolist()], original[seen])
     return f"{told} ({count:g} row{'s' * (count != 1)})"
 
 

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial, reduce
+from operator import add
+from typing import Self
 
 import numpy as np
 
-from emcli.data.rows import batch_chunks
+from emcli.config.settings import ModelSettings
+from emcli.data.rows import Rows, batch_chunks
+from emcli.data.scaling import weighed
+from emcli.errors import counted, quoted
 from emcli.models.base import Degenerate
 from emcli.models.complete_data import CompleteData
-from emcli.models.gmm.conditional import ConditionalRows, conditional
+from emcli.models.gmm.full import Full
+from emcli.models.gmm.missing import regression
+from emcli.models.gmm.missing.conditional import ConditionalRows, chunk_rows, conditional
 from emcli.models.gmm.mixture import GaussianMixture
 from emcli.models.gmm.values import GaussianStats
+from emcli.models.nesting import Parts
 from emcli.models.posterior import normalise
-from emcli.types import Array
+from emcli.types import JSON, Array
 
-CHUNK_NUMBERS = 98_304  # coordinates in all components that fit in the cache of a core
+MIN_SEEN = 1e-6  # rows of a component, below which it has none that observes a column
+SAID = 3  # parameters that are named one by one
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +40,7 @@ class IncompleteGaussianMixture(GaussianMixture):
     def e_step(self, rows: Array, weights: Array | None) -> GaussianStats:
         """Expected moments around the current means, and the log-likelihood of the observed cells."""
         with np.errstate(over="ignore", invalid="ignore"):  # what is so large is found below
-            parts = [self._moments(*part) for part in batch_chunks(rows, weights, self._chunk())]
+            parts = [self._moments(*part) for part in batch_chunks(rows, weights, chunk_rows(self.means))]
         score, sizes, first, second = (sum(part[1:], part[0]) for part in zip(*parts, strict=True))
         one = self.weights.ndim == 1
         if one and not np.isfinite(score):
@@ -50,9 +60,6 @@ class IncompleteGaussianMixture(GaussianMixture):
         first = np.matmul(given.y, r[..., None])[..., 0]
         return score, r.sum(axis=-1), first, given.second(r)
 
-    def _chunk(self) -> int:
-        return max(1, CHUNK_NUMBERS // self.means.size)
-
     def _responsibilities(self, given: ConditionalRows) -> tuple[Array, Array]:
         with np.errstate(divide="ignore"):  # a component with weight 0 has density 0
             log_joint = given.log_density + np.log(self.weights)[..., None]
@@ -61,7 +68,11 @@ class IncompleteGaussianMixture(GaussianMixture):
 
     def posterior(self, rows: Array) -> tuple[Array, Array]:
         """Responsibilities (k, n) and log-densities (n,) of the observed cells, by which these change units."""
-        return self._responsibilities(conditional(self.covariances, self.means, rows))
+        parts = [
+            self._responsibilities(conditional(self.covariances, self.means, some))
+            for some, _ in batch_chunks(rows, None, chunk_rows(self.means))
+        ]
+        return np.concatenate([r for r, _ in parts], axis=1), np.concatenate([found for _, found in parts])
 
     def complete(self, rows: Array, weights: Array | None) -> CompleteData:
         """Expected complete-data scores, and their covariance given what is observed (Louis 1982)."""
@@ -69,14 +80,95 @@ class IncompleteGaussianMixture(GaussianMixture):
         r, _ = self._responsibilities(given)
         found = self._complete_data(given.y, r, weights)
         d = self.means.shape[1]
-        given.scores(found.scores[:, d:])
+        given.complete_scores(found.scores[:, d:])
         hidden = given.hidden(r if weights is None else r * weights, found.scores.shape[1] - d)
         return CompleteData(r, found.scores, found.information, found.places, found.mixing, hidden, found.chart)
 
     def expected(self, rows: Array) -> Array:
         """Rows (d, n) with each missing cell as the mixture expects it, given the observed ones."""
-        given = conditional(self.covariances, self.means, rows)
-        r, _ = self._responsibilities(given)
-        roots = self.covariances.roots()
-        each = self.means[:, :, None] + np.matmul(roots, given.y)
-        return np.where(np.isnan(rows), np.einsum("kn,kdn->dn", r, each), rows)
+        roots, found = self.covariances.roots(), np.empty(rows.shape)
+        for start in range(0, rows.shape[1], size := chunk_rows(self.means)):
+            some = slice(start, start + size)
+            given = conditional(self.covariances, self.means, rows[:, some])
+            r, _ = self._responsibilities(given)
+            each = self.means[:, :, None] + np.matmul(roots, given.y)
+            found[:, some] = np.where(np.isnan(rows[:, some]), np.einsum("kn,kdn->dn", r, each), rows[:, some])
+        return found
+
+    @property
+    def is_explicit(self) -> bool:
+        """Never: of one component too it is unknown what the missing cells hold."""
+        return False
+
+    @classmethod
+    def with_covariance(cls, rows: Rows, settings: ModelSettings) -> Rows:
+        """The rows with the covariance of one Gaussian of what is observed. Raises DataFault."""
+        return regression.with_covariance(rows, settings)
+
+    @classmethod
+    def initialize(cls, rows: Rows, settings: ModelSettings, kind: str, rng: np.random.Generator) -> Self:
+        """Start values of complete rows, from rows completed by regression on one Gaussian."""
+        return super().initialize(regression.completed(rows, settings), settings, kind, rng)
+
+    def split(
+        self, parts: Parts, step: float, rows: Rows, settings: ModelSettings, rng: np.random.Generator | None = None
+    ) -> Self:
+        """The same of rows completed by regression, where an axis goes through two of them."""
+        some = rows if rng is None else regression.completed(rows, settings)
+        return super().split(parts, step, some, settings, rng)
+
+    @classmethod
+    def estimate(cls, rows: Rows, members: Array) -> dict[str, JSON]:
+        """Weights, means and covariances in the user's units from known memberships (k, n), by EM for each component.
+
+        Where its covariance is singular, it is that of the rows completed by regression.
+        """
+        weighted = weighed(members, rows.weights)
+        found = super().estimate(regression.completed(rows, ModelSettings(k=1, covariance="full")), members)
+        unit = rows.scaling.exponent[:, None] + rows.scaling.exponent
+        for j, own in enumerate(weighted):
+            some = own > 0
+            try:
+                means, covariances = regression.one_gaussian(rows.values[:, some], own[some])
+            except Degenerate:
+                continue
+            found["means"][j] = rows.scaling.to_original(means)[0].tolist()  # type: ignore[index]
+            found["covariances"][j] = np.ldexp(covariances.full()[0], unit).tolist()  # type: ignore[index]
+        return found
+
+    def unobserved(self, stats: GaussianStats, rows: Rows) -> str | None:
+        """Which means and covariances no observed cell tells of: fewer than a millionth of a row observes them."""
+        batches = list(zip(*rows.batches(), strict=True))
+        seen: Array = reduce(add, rows.mapping(map)(partial(_observing, self), *batches))
+        names, k = [quoted(name) for name in rows.names], len(seen)
+        own = np.diagonal(seen, axis1=1, axis2=2)
+        if places := np.argwhere(own < MIN_SEEN).tolist():
+            what = [f"of {names[column]} in component {j + 1}" for j, column in places]
+            return f"no row tells the mean and variance {_listed(what)}, which stay as they were; use a smaller -k"
+        if not isinstance(self.covariances, Full):
+            return None
+        pairs = seen.sum(axis=0, keepdims=True) if self.covariances.shared or k == 1 else seen
+        if places := np.argwhere(np.triu(pairs < MIN_SEEN)).tolist():
+            within = " in component {}" if len(pairs) > 1 else ""
+            what = [f"{names[a]} and {names[b]}{within.format(j + 1)}" for j, a, b in places]
+            return f"no row has values of both {_listed(what)}, so their covariance is not known; use --covariance diag"
+        return None
+
+
+def _listed(parts: list[str]) -> str:
+    more = f" and {counted(len(parts) - SAID, 'other')}" if len(parts) > SAID else ""
+    return ", ".join(parts[:SAID]) + more
+
+
+def _observing(
+    model: IncompleteGaussianMixture, x: Array, weights: Array | None, component: int | None = None
+) -> Array:
+    """Rows of each component that observe two columns, (k, d, d); `component` is that of all, where it is known."""
+    k, d = model.means.shape
+    found = np.zeros((k, d, d))
+    for some, counts in batch_chunks(x, weights, chunk_rows(model.means)):
+        seen = (~np.isnan(some)).astype(np.float64)
+        r = model.posterior(some)[0] if component is None else np.eye(k)[:, [component] * some.shape[1]]
+        for j, own in enumerate(weighed(r, counts)):
+            found[j] += (own * seen) @ seen.T
+    return found

@@ -173,9 +173,8 @@ class GaussianMixture(Gaussians):
             refuse_flat(rows, "diag" if few else shape)
             if what := too_large(settings.k, len(rows.names)):
                 raise DataFault(what, "use fewer --columns, or a smaller -k")
-            seen = rows if rows.covariance is not None else replace(rows, covariance=covariance(rows))
+            seen = cls.for_rows(rows).with_covariance(rows, settings)
             if few:  # the prior is one of variances alone, and so are starts
-                assert seen.covariance is not None
                 assert seen.covariance is not None
                 seen = replace(seen, covariance=np.diag(np.diag(seen.covariance)))
             refuse_singular(seen, shape)
@@ -184,6 +183,11 @@ class GaussianMixture(Gaussians):
             return seen
 
         return Requirements(POINTS, settings.k, rule, shape in ("full", "tied"), check, writes_matrices=True)
+
+    @classmethod
+    def with_covariance(cls, rows: Rows, settings: ModelSettings) -> Rows:
+        """The rows with their covariance. Raises DataFault."""
+        return rows if rows.covariance is not None else replace(rows, covariance=covariance(rows))
 
     @classmethod
     def start_kinds(cls, settings: ModelSettings) -> tuple[str, ...]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections import Counter
+from collections.abc import Callable
+from functools import partial, reduce
 from math import lgamma, log, pi
+from operator import add
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -12,9 +15,11 @@ import numpy as np
 from emcli.data.rows import Rows, batch_chunks, pairs
 from emcli.errors import quoted
 from emcli.models.em import pooled_e_step
+from emcli.models.gmm.collapse import observed
 from emcli.models.gmm.covariance import Covariances
+from emcli.models.gmm.missing.conditional import patterns
 from emcli.models.measures import Artefact
-from emcli.types import Array, Mapper
+from emcli.types import Array, BoolArray, IndexArray, Mapper
 
 if TYPE_CHECKING:
     from emcli.models.gmm.mixture import GaussianMixture
@@ -29,6 +34,9 @@ ON_GRID, DISTINCT_ON_GRID = 0.95, 0.5  # shares of values, and of different valu
 GRID_STEPS = (5.0, 2.5, 2.0, 1.0)  # times powers of ten: steps of grids that people round to
 FINEST_GRID = 1e-6  # of the range of the values
 
+MAX_PATTERNS = 32  # of missing cells, in whose rows those of a narrow component are counted
+
+_patterns: WeakKeyDictionary[Rows, list[tuple[BoolArray, float]]] = WeakKeyDictionary()  # the most frequent ones
 _units: WeakKeyDictionary[Rows, dict[int, float | None]] = WeakKeyDictionary()  # that were found, by column
 
 
@@ -88,7 +96,7 @@ def _smallest(matrices: Array, shares: Array) -> Array:
 def _rounded(sds: Array, j: int, rows: Rows) -> str | None:
     """What is said of a component whose sd in some column (d,) is less than a quarter of the column's unit."""
     for column, sd in enumerate(sds.tolist()):
-        if sd > MIN_UNIT_SHARE * np.ptp(rows.head(FIRST_ROWS)[column]):
+        if sd > MIN_UNIT_SHARE * np.ptp(observed(rows.head(FIRST_ROWS)[column])):
             continue
         step, told = _column_unit(rows, column), np.ldexp(sd, int(rows.scaling.exponent[column]))
         if step is not None and told < MIN_UNIT_SHARE * step:
@@ -102,8 +110,11 @@ def _column_unit(rows: Rows, column: int) -> float | None:
     known = _units.setdefault(rows, {})
     if column not in known:
         values, weights = rows.head(FIRST_ROWS)[column], rows.weights
+        weights = None if weights is None else weights[: len(values)]
+        if (missing := np.isnan(values)).any():
+            values, weights = values[~missing], None if weights is None else weights[~missing]
         original = rows.scaling.centre[column] + np.ldexp(values, int(rows.scaling.exponent[column]))
-        known[column] = unit(original, None if weights is None else weights[: len(values)])
+        known[column] = unit(original, weights)
     return known[column]
 
 
@@ -131,14 +142,34 @@ def unit(values: Array, weights: Array | None) -> float | None:
 def _counted(model: GaussianMixture, j: int, rows: Rows, mapper: Mapper) -> tuple[float, float]:
     """Rows in the 95 % ellipsoid of component j, and how many are expected there without it.
 
-    Expected is the larger of what the other components expect, and of half the rows in the ring around it, of twice
-    its volume.
+    Of rows with missing cells, those of each pattern in the ellipsoid of what they observe; of many patterns, the most
+    frequent ones.
+    """
+    if rows.observed is None:
+        return _counted_in(model, j, rows.total, partial(_in_ellipsoids, columns=None), rows, mapper)
+    inside = expected = 0.0
+    frequent = _frequent_patterns(rows, mapper)
+    if sum(weight for _, weight in frequent) < 0.5 * rows.total:
+        return rows.total, 1.0  # too many patterns to tell
+    for seen, weight in frequent:
+        columns = np.flatnonzero(seen)
+        some = partial(_in_ellipsoids, columns=columns)
+        found = _counted_in(_marginal(model, columns), j, weight, some, rows, mapper)
+        inside, expected = inside + found[0], expected + found[1]
+    return inside, expected
+
+
+def _counted_in(
+    model: GaussianMixture, j: int, total: float, count: Callable[..., Array], rows: Rows, mapper: Mapper
+) -> tuple[float, float]:
+    """The same of rows of weight `total` that `count` finds. Expected is the larger of what the other components
+    expect, and of half the rows in the ring around the ellipsoid, of twice its volume.
     """
     d = model.means.shape[1]
     # Wilson & Hilferty (1931): the 95 % point of chi-square with d degrees of freedom, to 3 %
     radius = d * (1 - 2 / (9 * d) + 1.6449 * (2 / (9 * d)) ** 0.5) ** 3
     one = model.ordered(np.array([j]))
-    counts = partial(_in_ellipsoids, one, (radius, radius * RING_VOLUME ** (2 / d)))
+    counts = partial(count, one, (radius, radius * RING_VOLUME ** (2 / d)))
     inside, both = np.sum(list(mapper(counts, *zip(*pairs(rows.batches()), strict=True))), axis=0).tolist()
     rng = np.random.default_rng(0)
     toward = rng.standard_normal((d, PROBES))
@@ -149,16 +180,55 @@ def _counted(model: GaussianMixture, j: int, rows: Rows, mapper: Mapper) -> tupl
     log_density = others.posterior(points)[1]
     peak = float(log_density.max())
     share = np.exp(min(0.0, log_volume + peak + float(np.log(np.mean(np.exp(log_density - peak))))))
-    return inside, max(float(rows.total * share), (both - inside) / (RING_VOLUME - 1), 1e-300)
+    return inside, max(float(total * share), (both - inside) / (RING_VOLUME - 1), 1e-300)
 
 
-def _in_ellipsoids(one: GaussianMixture, radii: tuple[float, ...], x: Array, weights: Array | None) -> Array:
-    """Weights of the rows (d, n) within these squared radii of a single component."""
+def _in_ellipsoids(
+    one: GaussianMixture, radii: tuple[float, ...], x: Array, weights: Array | None, columns: IndexArray | None
+) -> Array:
+    """Weights of the rows (d, n) within these squared radii of a single component; of those that observe `columns`
+    and no others, where these are given.
+    """
     found = np.zeros(len(radii))
     for some, counts in batch_chunks(x, weights):
+        if columns is not None:
+            seen = ~np.isnan(some)
+            own = np.flatnonzero((seen.sum(axis=0) == len(columns)) & seen[columns].all(axis=0))
+            some, counts = some[np.ix_(columns, own)], None if counts is None else counts[own]
         far = np.square(one.covariances.whiten(some, one.means)[0]).sum(axis=0)
         each = np.ones(len(far)) if counts is None else counts
         found += [float(each[far <= radius].sum()) for radius in radii]
+    return found
+
+
+def _marginal(model: GaussianMixture, columns: IndexArray) -> GaussianMixture:
+    """The mixture of some of the columns."""
+    parts = model.covariances.parts()
+    own = parts[:, columns] if parts.ndim == 2 else parts[np.ix_(np.arange(len(parts)), columns, columns)]
+    covariances = type(model.covariances).of(own, None)
+    return type(model)(model.weights, model.means[:, columns], covariances, model.free)
+
+
+def _frequent_patterns(rows: Rows, mapper: Mapper) -> list[tuple[BoolArray, float]]:
+    """Which columns (d,) the rows of the most frequent patterns observe, and how many rows each has."""
+    if rows not in _patterns:
+        found = reduce(add, mapper(_tally, *zip(*pairs(rows.batches()), strict=True)))
+        d = len(rows.names)
+        frequent = sorted(found.items(), key=lambda each: (-each[1], each[0]))[:MAX_PATTERNS]
+        _patterns[rows] = [
+            (np.unpackbits(np.frombuffer(key, np.uint8), count=d).astype(bool), weight) for key, weight in frequent
+        ]
+    return _patterns[rows]
+
+
+def _tally(x: Array, weights: Array | None) -> Counter[bytes]:
+    """The weight of the rows (d, n) with each pattern of observed cells, as bits."""
+    found: Counter[bytes] = Counter()
+    for some, counts in batch_chunks(x, weights):
+        own = patterns(np.isnan(some))
+        sums = own.summed(np.ones(some.shape[1]) if counts is None else counts)
+        for missing, weight in zip(own.missing, sums.tolist(), strict=True):
+            found[np.packbits(~missing).tobytes()] += weight
     return found
 
 
@@ -167,7 +237,8 @@ def _different(model: GaussianMixture, j: int, rows: Rows, mapper: Mapper) -> in
     batches = list(zip(*pairs(rows.batches(), hidden=True), strict=True))
     largest = max(mapper(partial(_largest_share, model, j), *batches))
     parts = list(mapper(partial(_own_rows, model, j, 0.5 * largest), *batches))
-    return len(np.unique(np.concatenate(parts, axis=1), axis=1).T)
+    own = np.concatenate(parts, axis=1)
+    return len(np.unique(np.where(np.isnan(own), np.inf, own), axis=1).T)  # a missing cell is equal to another
 
 
 def _largest_share(model: GaussianMixture, j: int, x: Array, weights: Array | None) -> float:
