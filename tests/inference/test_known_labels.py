@@ -320,3 +320,23 @@ def test_components_that_start_equal_are_told_apart_by_known_rows(iris: Path, tm
     found = fit(*GMM, iris, "--known", "some", "--start", start)
     assert found["log_likelihood"] == pytest.approx(reference("known")["some_known"]["full"], abs=1e-5)
     assert not found["warnings"]
+
+
+@pytest.mark.parametrize("missing", ["error", "use"])
+def test_with_all_labels_a_fit_is_those_of_its_components_alone(missing: str, iris: Path, tmp_path: Path) -> None:
+    header, *rows = list(csv.reader(iris.read_text().splitlines()))
+    if missing == "use":
+        holes = np.random.default_rng(8).choice(
+            [0, 1, 2, 3, 99], len(rows)
+        )  # the place of one missing cell, or of none
+        rows = [
+            ["" if j == hole else cell for j, cell in enumerate(row)] for row, hole in zip(rows, holes, strict=True)
+        ]
+    words = ("--columns", "1-4", "--missing", missing)
+    found = fit("gmm", written(tmp_path / "all.csv", [header, *rows]), "-k", 3, "--known", "all", *words)
+    sizes = np.array([50.0, 50.0, 50.0])
+    expected = float(sizes @ np.log(sizes / 150))
+    for name in found["components"]:
+        own = [row for row in rows if row[7] == name]
+        expected += fit("gmm", written(tmp_path / "own.csv", [header, *own]), "-k", 1, *words)["log_likelihood"]
+    assert found["log_likelihood"] == pytest.approx(expected, abs=1e-6)
