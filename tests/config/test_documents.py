@@ -40,6 +40,7 @@ COMMANDS = {
     "moves": ("fit kmeans sample_data/iris.csv -k 9", ""),
     "certificate": ("fit coins - --tosses n --missing drop --mixing free -k 2 --restarts 2", HEADS),
     "comparison": ("compare gmm sample_data/galaxies.csv -k 2,3 --covariance full,tied --restarts 2 --max-iter 5", ""),
+    "missing cells": ("fit kmeans - -k 2 --missing use --restarts 1", "x,y\n1,2\n3,\n2,7\n,5\n6,1\n"),
     "prior": ("fit coins sample_data/two_coins.csv --prior 2 --restarts 1", ""),
     "comparison with a prior": ("compare coins sample_data/two_coins.csv -k 1 --prior 2", ""),
     "comparison of experiments": ("compare configs/do_batzoglou.yaml configs/two_coins.yaml", ""),
