@@ -19,6 +19,7 @@ from emcli.data.points import with_moments
 from emcli.data.rows import Rows
 from emcli.inference.bootstrap import replicate
 from emcli.inference.information import information
+from emcli.models.complete_data import CompleteDataModel
 from emcli.models.em import pooled_e_step
 
 MCLUST = json.loads((REFERENCE / "mclust_prior.json").read_text())["fits"]
@@ -325,3 +326,20 @@ def test_a_coin_that_is_held_at_zero_has_no_prior(tmp_path: Path) -> None:
     assert low == 0
     assert 0.4 < high < 0.6
     assert made["log_posterior"] == pytest.approx(made["log_likelihood"] + stats.beta(3, 3).logpdf(high), abs=1e-9)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_rows_with_missing_cells_have_the_same_prior(shape: str) -> None:
+    values, rng = clusters(60, 3), np.random.default_rng(3)
+    values[rng.random(values.shape) < 0.2] = np.nan
+    options = {"model": "gmm", "k": 2, "covariance": shape, "prior": "default", "missing": "use", "restarts": 1}
+    values = values[~np.isnan(values).all(axis=1)]
+    begun = result_of(values, {**options, "max_iter": 3, "solver": "em"})
+    model, rows, h = begun.model, begun.data.rows, 1e-4
+    assert isinstance(model, CompleteDataModel)
+    found = information(model, rows.batches())
+    way = rng.standard_normal(len(found.score))
+    ahead, behind = (pooled_e_step(model.moved(by * way), rows.batches()).score for by in (h, -h))
+    assert (ahead - behind) / (2 * h) == pytest.approx(found.score @ way, rel=1e-4, abs=1e-3)
+    climb = [step["log_posterior"] for step in fitted(values, {**options, "solver": "em"})["trace"]]
+    assert all(after >= before - 1e-9 for before, after in pairwise(climb))
