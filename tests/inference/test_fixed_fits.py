@@ -225,3 +225,33 @@ def test_a_named_component_holds_what_its_place_holds(tmp_path: Path) -> None:
     fix = {"means": [None, [4.3, None]]}
     found = fit(experiment(tmp_path, "gmm", k=2, fix=fix, known="kind"), some)
     assert found["parameters"]["means"][1][0] == 4.3 and found["parameters"]["means"][0][0] < 3
+
+
+def test_a_held_centroid_stays_and_the_others_are_the_means_of_their_rows(tmp_path: Path) -> None:
+    fix = {"centroids": [[3, 70], None, [None, 80]]}
+    found = fit(experiment(tmp_path, "kmeans", k=3, fix=fix), FAITHFUL)
+    centroids, x = np.array(found["parameters"]["centroids"]), table(FAITHFUL)
+    assert centroids[0].tolist() == [3, 70] and centroids[2, 1] == 80
+    squares = ((x[:, None] - centroids) ** 2).sum(axis=2)
+    means = np.array([x[squares.argmin(axis=1) == j].mean(axis=0) for j in range(3)])
+    assert centroids[1] == pytest.approx(means[1], rel=1e-12) and centroids[2, 0] == pytest.approx(means[2, 0])
+    assert found["inertia"] == pytest.approx(squares.min(axis=1).sum(), rel=1e-12)
+    assert (found["parameters_count"], found["settings"]["fix"]) == (4, fix)
+
+
+def test_centroids_in_one_column_of_many_rows_and_standardized_ones_are_held_too(tmp_path: Path) -> None:
+    many = tmp_path / "many.csv"
+    many.write_text("x\n" + "".join(f"{value}\n" for value in np.random.default_rng(1).normal(size=5000)))
+    found = fit(experiment(tmp_path, "kmeans", k=2, fix={"centroids": [0.5, None]}, restarts=2), many)
+    assert found["parameters"]["centroids"][0] == [0.5] and "certificate" not in found
+    fix = {"centroids": [[3, 70], None]}
+    found = fit(experiment(tmp_path, "kmeans", k=2, fix=fix, standardize=True, restarts=2), FAITHFUL)
+    assert found["parameters"]["centroids"][0] == [3, 70]
+
+
+def test_centroids_of_rows_with_missing_cells_are_not_held(tmp_path: Path) -> None:
+    some = tmp_path / "some.csv"
+    some.write_text("x,y\n1,2\n3,\n4,5\n,7\n6,8\n")
+    done = run("fit", experiment(tmp_path, "kmeans", k=2, fix={"centroids": [[1, 2], None]}, missing="use"), some)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "fit.fix: centroids of rows with missing cells cannot be held; use missing: drop" in done.stderr

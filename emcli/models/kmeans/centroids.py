@@ -13,12 +13,23 @@ from emcli.config.settings import ModelSettings
 from emcli.data.rows import Rows
 from emcli.data.scaling import Scaling, weighed
 from emcli.models.base import Model
+from emcli.models.fixed import Fixed, FixedReader
 from emcli.models.kmeans.assignment import KMeansStats
 from emcli.models.parameters import ParameterFault, ParameterReader, refuse_other_columns
 from emcli.models.plain_values import Parameters, Share, Titled
 from emcli.types import JSON, Array, BoolArray, IndexArray
 
 PARAMETER_KEYS = ("centroids", "sizes", "sd", "scales", "weights", "observed")
+
+
+class FixedCentroids(Fixed):
+    """Coordinates of centroids (k, d) that are held; their mixing weights are none."""
+
+    def to_scaled(self, scaling: Scaling) -> Self:
+        return replace(self, values=scaling.to_scaled(self.values))
+
+    def to_original(self, scaling: Scaling) -> Self:
+        return replace(self, values=scaling.to_original(self.values))
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +41,7 @@ class Centroids(Model[KMeansStats]):
     sizes: Array | None = None  # (k,) weight of the rows of each cluster
     sd: float | None = None  # of rows around their centroid, in units of `scales`
     scales: Array | None = None  # (d,) by which the columns were divided; None: by nothing
+    fixed: FixedCentroids | None = None  # what is held
     weights: Array = field(init=False, repr=False)  # (k,) all 1: K-means has no mixing weights
 
     def __post_init__(self) -> None:
@@ -37,7 +49,7 @@ class Centroids(Model[KMeansStats]):
 
     @property
     def parameters_count(self) -> int:
-        return self.centroids.size + 1
+        return self.centroids.size + 1 - (0 if self.fixed is None else self.fixed.count_of(False))
 
     def components(self) -> tuple[Array, ...]:
         return (self.centroids,)
@@ -80,7 +92,20 @@ class Centroids(Model[KMeansStats]):
         scales = given.positive_array("scales", (d,)) if "scales" in given else None
         if "observed" in given:
             given.array("observed", (k, d))
-        return cls(centroids, sizes=sizes, sd=sd, scales=scales)
+        found = cls(centroids, sizes=sizes, sd=sd, scales=scales)
+        return found if settings is None or rows is None else found.holding(cls.fixed_in(settings, d))
+
+    @classmethod
+    def fixed_in(cls, settings: ModelSettings, columns: int) -> FixedCentroids | None:
+        """Coordinates of centroids that are held. Raises FixedFault."""
+        if settings.fix is None:
+            return None
+        centroids = FixedReader(settings.fix, ("centroids",)).matrix("centroids", settings.k, columns)
+        return FixedCentroids(np.full(settings.k, np.nan), centroids)
+
+    def held(self) -> Self:
+        """The model with the coordinates that are held at their values again."""
+        return self if self.fixed is None else replace(self, centroids=self.fixed.put(self.centroids))
 
     @classmethod
     def estimate(cls, rows: Rows, members: Array) -> dict[str, JSON]:
@@ -91,11 +116,14 @@ class Centroids(Model[KMeansStats]):
 
     def ordered(self, order: IndexArray) -> Self:
         sizes = None if self.sizes is None else self.sizes[order]
-        return replace(self, centroids=self.centroids[order], sizes=sizes)
+        return replace(
+            self, centroids=self.centroids[order], sizes=sizes, fixed=self.fixed and self.fixed.ordered(order)
+        )
 
     def canonical_order(self) -> IndexArray:
-        """By the first coordinate, then the next."""
-        return np.lexsort(self.centroids.T[::-1])
+        """By the first coordinate, then the next; what is held keeps its place."""
+        order = np.lexsort(self.centroids.T[::-1])
+        return order if self.fixed is None else self.fixed.in_places(order)
 
     @classmethod
     def distances(cls, one: Parameters, other: Parameters) -> Array:
@@ -115,10 +143,12 @@ class Centroids(Model[KMeansStats]):
         return columns + [(name, centroids[:, j].tolist()) for j, name in enumerate(names)]
 
     def to_scaled(self, scaling: Scaling, covariance: Array | None = None) -> Self:
-        return replace(self, centroids=scaling.to_scaled(self.centroids))
+        fixed = self.fixed and self.fixed.to_scaled(scaling)
+        return replace(self, centroids=scaling.to_scaled(self.centroids), fixed=fixed)
 
     def to_original(self, scaling: Scaling) -> Self:
-        return replace(self, centroids=scaling.to_original(self.centroids))
+        fixed = self.fixed and self.fixed.to_original(scaling)
+        return replace(self, centroids=scaling.to_original(self.centroids), fixed=fixed)
 
     def scaling(self, settings: ModelSettings, names: Sequence[str]) -> Scaling:
         """Coordinates around the first centroid, in the scales that the columns were divided by."""

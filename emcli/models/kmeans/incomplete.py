@@ -17,6 +17,7 @@ from emcli.data.rows import Rows, batch_chunks
 from emcli.data.scaling import weighed
 from emcli.errors import counted, quoted
 from emcli.models.em import Step
+from emcli.models.fixed import FixedFault
 from emcli.models.kmeans.assignment import KMeansStats
 from emcli.models.kmeans.model import KMeans
 from emcli.models.nesting import Parts
@@ -122,6 +123,12 @@ class IncompleteKMeans(KMeans):
     def steps(self, rows: Rows, mapper: Mapper) -> Iterator[Step] | None:
         """None: plain EM; the solvers' bounds are on distances over all columns."""
         return None
+
+    @classmethod
+    def fixed_in(cls, settings: ModelSettings, columns: int) -> None:
+        """Nothing. Raises FixedFault where something is to be held."""
+        if settings.fix is not None:
+            raise FixedFault((), "centroids of rows with missing cells cannot be held; use missing: drop")
 
     @classmethod
     def initialize(cls, rows: Rows, settings: ModelSettings, kind: str, rng: np.random.Generator) -> Self:

@@ -36,7 +36,7 @@ class KMeans(Centroids):
 
     name = "kmeans"
     observations = POINTS
-    options: ClassVar[Mapping[str, JSON]] = {"init": "auto", "standardize": False, "missing": "error"}
+    options: ClassVar[Mapping[str, JSON]] = {"init": "auto", "standardize": False, "missing": "error", "fix": None}
     hard = True
     grows = True
     measure = "distance"
@@ -53,10 +53,12 @@ class KMeans(Centroids):
         """Centroids are the means of their rows; an emptied cluster takes the row farthest from its centroid."""
         empty = stats.sizes == 0
         centroids = np.where(empty[:, None], self.centroids, stats.sums / np.where(empty, 1.0, stats.sizes)[:, None])
+        if self.fixed is not None:
+            empty &= np.isnan(self.fixed.values).any(axis=1)
         if not empty.any() or stats.farthest_distance == 0:
-            return replace(self, centroids=centroids)
+            return replace(self, centroids=centroids).held()
         centroids[int(np.argmax(empty))] = stats.farthest
-        return replace(self, centroids=centroids, refilled=self.refilled + 1)
+        return replace(self, centroids=centroids, refilled=self.refilled + 1).held()
 
     def posterior(self, rows: Array) -> tuple[Array, Array]:
         """Memberships (k, n), one 1 in each column, and squared distances to the nearest centroid (n,)."""
@@ -69,7 +71,7 @@ class KMeans(Centroids):
     def steps(self, rows: Rows, mapper: Mapper) -> Iterator[Step] | None:
         """Lloyd's iteration by the fastest solver for rows of this shape; None: plain EM is as fast."""
         d, n = rows.values.shape
-        if n <= MIN_SOLVER_ROWS or rows.known is not None:
+        if n <= MIN_SOLVER_ROWS or rows.known is not None or self.fixed is not None:
             return None
         if d == 1:
             from emcli.models.kmeans.lloyd_1d import steps_1d
@@ -99,8 +101,11 @@ class KMeans(Centroids):
     def initialize(cls, rows: Rows, settings: ModelSettings, kind: str, rng: np.random.Generator) -> Self:
         """Rows far apart (k-means++), or points anywhere in the range of each column (uniform)."""
         if kind == "uniform":
-            return cls(uniform(rows, settings.k, rng))
-        return cls(centres(rows.values, rows, settings.k, rng).copy())
+            centroids = uniform(rows, settings.k, rng)
+        else:
+            centroids = centres(rows.values, rows, settings.k, rng).copy()
+        fixed = cls.fixed_in(settings, len(rows.names))
+        return cls(centroids).holding(fixed and fixed.to_scaled(rows.scaling))
 
     def sample(self, labels: IndexArray, rng: np.random.Generator, trials: IndexArray | None = None) -> Array:
         """Rows (n, d) of round clusters. Raises ParameterFault where no sd above 0 is known."""
@@ -115,8 +120,10 @@ class KMeans(Centroids):
 
     @classmethod
     def contains(cls, small: ModelSettings, large: ModelSettings) -> bool:
-        """Is k smaller? More clusters never have a higher inertia."""
-        return small.k < large.k
+        """Is k smaller? More clusters never have a higher inertia; nor has one that holds nothing."""
+        if large.fix is not None:
+            return small.k == large.k and small.fix == large.fix
+        return small.k < large.k or (small.k == large.k and small.fix is not None)
 
     def grown(self, settings: ModelSettings, rows: Rows, step: float) -> Iterator[Self]:
         """The model with the row farthest from its centroid as a new centroid, again and again until there are k."""
@@ -144,7 +151,7 @@ class KMeans(Centroids):
         """The centroids with one replaced by one of another model's."""
         centroids = self.centroids.copy()
         centroids[i] = other.centroids[j]
-        return type(self)(centroids)
+        return type(self)(centroids, fixed=self.fixed)
 
     def without(self, i: int) -> Self:
         """The centroids without one."""
@@ -154,7 +161,7 @@ class KMeans(Centroids):
         """The centroids after single rows have changed their cluster (Hartigan & Wong 1979); None where none should."""
         from emcli.models.kmeans.exchange import exchanged
 
-        found = exchanged(self.centroids, rows) if rows.is_local else None
+        found = exchanged(self.centroids, rows) if rows.is_local and self.fixed is None else None
         return None if found is None else type(self)(found)
 
     def identical_components(self) -> tuple[int, int] | None:
@@ -166,8 +173,10 @@ class KMeans(Centroids):
         """The global optimum, in one dimension and for up to MAX_DISTINCT_FOR_OPTIMUM distinct values.
 
         None where the values were rounded when they were read: it would be that of other values; or where some rows
-        are known to belong to a cluster.
+        are known to belong to a cluster, or centroids are held.
         """
+        if settings.fix is not None:
+            return None
         if len(rows.values) > 1 or rows.known is not None or rows.has_more_distinct_than(MAX_DISTINCT_FOR_OPTIMUM):
             return None
         from emcli.models.kmeans.exact_1d import optimal_clusters
