@@ -159,7 +159,10 @@ def _refitted(result: FitResult, random_starts: int, number: int) -> tuple[Refit
         return None, False
     found, from_fit = chosen.best.model, chosen.best.start == 1
     jaccard = best_jaccard(result, found) if rows.is_local else None
-    return Refit(found.to_original(drawn.scaling).to_parameters(), from_fit, jaccard), not from_fit
+    parameters = found.to_original(drawn.scaling).to_parameters()
+    if settings.model.fix is not None:  # rounding between the units moves what is held
+        parameters = kind.from_parameters(parameters, settings.model, drawn).to_parameters()
+    return Refit(parameters, from_fit, jaccard), not from_fit
 
 
 def replicate(result: FitResult, rng: np.random.Generator) -> tuple[Rows, AnyModel]:

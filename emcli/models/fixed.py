@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -84,8 +84,13 @@ def _partly(path: tuple[str | int, ...], value: JSON, shape: tuple[int, ...]) ->
 class Fixed:
     """Values at which parameters of a mixture are held, NaN where they are free."""
 
+    name: ClassVar[str]  # of the parameters in `values`
     weights: Array  # (k,) mixing weights
     values: Array  # (k, ...) means, centroids or P(heads)
+
+    def to_parameters(self) -> dict[str, JSON]:
+        """The values in the form of a model's parameters, NaN where they are free."""
+        return {"weights": self.weights.tolist(), self.name: self.values.tolist()}
 
     def count_of(self, estimated: bool) -> int:
         """How many free parameters fewer there are, where those mixing weights that are not held are estimated.

@@ -14,7 +14,7 @@ from emcli.inference.runs import Run
 from emcli.inference.search.optima import reached_same, same_optimum
 from emcli.output.numbers import gain, number, scores
 from emcli.output.page import BAD, GOOD, Blocks, Grid, Line, Page
-from emcli.output.parameter_tables import covariances, parameters, true_labels
+from emcli.output.parameter_tables import HELD, covariances, held, parameters, true_labels
 from emcli.output.terminal import curve, takes_unicode
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ def print_fit(result: FitResult, page: Page, verbose: bool = False, path: Path[l
         from emcli.output.steps.path_tables import path_tables
 
         blocks = (*blocks, *path_tables(result, path.iterations(result.best), page.width))
-    page.write((*blocks, *labels), [*agreement(result), *lines])
+    marked = [f"{HELD} held at this value (fix)"] if held(result) else []
+    page.write((*blocks, *labels), [*marked, *agreement(result), *lines])
 
 
 def title(result: FitResult) -> str:

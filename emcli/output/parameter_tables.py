@@ -19,6 +19,7 @@ MAX_NAME = 24  # characters of a column's name in these
 MAX_LINES = 100  # of parameters, or of components, in one table
 MAX_TABLES = 6  # that show one table too wide for a page
 MAX_LABELS, MAX_COMPONENTS = 30, 12  # of a cross-table, beyond which the rarest are shown as one
+HELD = "*"  # before a value at which a parameter was held
 ERRORS = ("std. error", "2.5 %", "97.5 %")
 
 
@@ -63,15 +64,25 @@ def errors(result: FitResult) -> Errors | None:
     return Errors([each.tolist() for each in (cells.std(axis=0, ddof=1), *ends)], known)
 
 
+def held(result: FitResult) -> set[tuple[str, int]]:
+    """Cells of the table, by title and component from 0, that hold a value at which a parameter was held."""
+    fixed = result.model.fixed
+    if fixed is None:
+        return set()
+    table = result.kind.table(fixed.to_parameters(), result.data.columns, result.data.rows.total)
+    return {(title, i) for title, cells in table for i in np.flatnonzero(~np.isnan(cells)).tolist() if title != "rows"}
+
+
 def parameters(result: FitResult, width: int) -> Iterator[Block]:
     """Fitted components, each followed by the true one it matches and by its errors; turned where that is too wide."""
-    columns, truth, bounds = fitted(result), true(result), errors(result)
+    columns, truth, bounds, fixed = fitted(result), true(result), errors(result), held(result)
     k, of_truth = len(columns[0][1]), max(map(len, truth.values()), default=0)
     labels: list[str] = []
     for name in shown_names(result):
         labels += [name, *(["true"] if of_truth == k else []), *(ERRORS if bounds else ())]
     labels += [] if of_truth == k else ["true"] * of_truth
     rows = [[label] for label in labels]
+    each_of = 1 + (of_truth == k) + (len(ERRORS) if bounds else 0)  # lines of a component
     for j, (title, cells) in enumerate(columns):
         known: list[Value] = [*truth.get(title, [""] * of_truth)]
         values: list[Value] = []
@@ -79,17 +90,19 @@ def parameters(result: FitResult, width: int) -> Iterator[Block]:
             values += [cell, *known[i : i + 1]] if of_truth == k else [cell]
             if bounds:
                 kind = type(cell) if isinstance(cell, float) else float
-                values += [kind(each[j][i]) if bounds.known[j] else "" for each in bounds.shown]
+                shown = bounds.known[j] and (title, i) not in fixed
+                values += [kind(each[j][i]) if shown else "" for each in bounds.shown]
         values += [] if of_truth == k else known
         texts = numbers(values, cells, _spread(title, columns))
+        for i in range(k):
+            texts[i * each_of] = HELD * ((title, i) in fixed) + texts[i * each_of]
         for row, label, text, value in zip(rows, labels, texts, values, strict=True):
             row.append(number(value) if label == ERRORS[0] else text)
     titles = ["component", *(title for title, _ in columns)]
     if result.bootstrap is not None and result.bootstrap.jaccard is not None:
         titles.append("Jaccard")
-        each = 1 + (of_truth == k) + (len(ERRORS) if bounds else 0)
         for i, row in enumerate(rows):
-            row.append(result.bootstrap.stability(i // each) if i % each == 0 and i // each < k else "")
+            row.append(result.bootstrap.stability(i // each_of) if i % each_of == 0 and i // each_of < k else "")
     together = len(labels) // k if of_truth in (0, k) else 1
     yield from within(Grid(titles, rows), width, together)
 

@@ -255,3 +255,16 @@ def test_centroids_of_rows_with_missing_cells_are_not_held(tmp_path: Path) -> No
     done = run("fit", experiment(tmp_path, "kmeans", k=2, fix={"centroids": [[1, 2], None]}, missing="use"), some)
     assert (done.returncode, done.stdout) == (2, "")
     assert "fit.fix: centroids of rows with missing cells cannot be held; use missing: drop" in done.stderr
+
+
+def test_what_is_held_is_marked_and_has_no_error(tmp_path: Path) -> None:
+    path = experiment(tmp_path, "gmm", k=2, columns=["waiting"], fix={"means": [55, None]}, start=START, bootstrap=20)
+    found = fit(path, FAITHFUL)["bootstrap"]
+    assert found["standard_errors"]["means"][0] == [0] and found["low"]["means"][0] == [55]
+    assert found["standard_errors"]["means"][1][0] > 0
+    shown = run("fit", path, FAITHFUL, "--width", 160).stdout.splitlines()
+    titles = next(line for line in shown if "mean waiting" in line)
+    first, error = (next(line for line in shown if line.strip().startswith(word)) for word in ("1 ", "std. error"))
+    at = slice(titles.index("mean waiting"), titles.index("mean waiting") + len("mean waiting"))
+    assert (first[at].strip(), error[at].strip()) == ("*55", "")
+    assert "* held at this value (fix)" in shown

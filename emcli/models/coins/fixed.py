@@ -11,10 +11,16 @@ from emcli.models.fixed import Fixed, FixedFault, FixedReader
 from emcli.types import JSON
 
 
-def read(given: Mapping[str, JSON], settings: ModelSettings) -> Fixed:
+class FixedHeads(Fixed):
+    """Values at which mixing weights and P(heads) are held."""
+
+    name = "heads"
+
+
+def read(given: Mapping[str, JSON], settings: ModelSettings) -> FixedHeads:
     """What `fix` holds, such as `{"heads": [0, null]}`. Raises FixedFault."""
     reader = FixedReader(given, ("weights", "heads"))
     heads = reader.array("heads", (settings.k,))
     for i in np.flatnonzero((heads < 0) | (heads > 1)).tolist():
         raise FixedFault(("heads", i), f"must be a probability from 0 to 1, got {heads[i]:g}")
-    return Fixed(reader.weights(settings), heads)
+    return FixedHeads(reader.weights(settings), heads)

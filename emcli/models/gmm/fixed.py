@@ -14,7 +14,7 @@ from emcli.models.fixed import Fixed, FixedFault, FixedReader
 from emcli.models.gmm.checks import is_covariance
 from emcli.models.gmm.covariance import SHAPES, Covariances, Diagonal, Full, Spherical
 from emcli.models.gmm.full import SPIKE_REASON
-from emcli.types import Array, BoolArray, IndexArray
+from emcli.types import JSON, Array, BoolArray, IndexArray
 
 ENTRIES = "single entries cannot be held, only a whole matrix; null leaves it free"
 
@@ -23,6 +23,7 @@ ENTRIES = "single entries cannot be held, only a whole matrix; null leaves it fr
 class FixedGaussians(Fixed):
     """Values at which parameters are held; those of `values` are means (k, d)."""
 
+    name = "means"
     covariances: Covariances  # anything where they are free
     held: BoolArray  # which of them are not: (k,), or each variance (k, d) where the shape has no others
 
@@ -38,6 +39,12 @@ class FixedGaussians(Fixed):
         held = ~np.isnan(diagonals if shape in ("diag", "spherical") else diagonals[:, 0])
         whole = np.where(np.isnan(matrices), np.eye(d), matrices)
         return cls(reader.weights(settings), reader.matrix("means", k, d), SHAPES[shape].of(whole, None), held)
+
+    def to_parameters(self) -> dict[str, JSON]:
+        """The values in the form of a mixture's parameters, NaN where they are free."""
+        matrices = self.covariances.full()
+        free = ~(self.held[:, None, None] if self.held.ndim == 1 else self.held[:, None] & self.held[:, :, None])
+        return {**super().to_parameters(), "covariances": np.where(free, np.nan, matrices).tolist()}
 
     def count_of(self, estimated: bool) -> int:
         """How many free parameters fewer there are."""

@@ -25,6 +25,8 @@ PARAMETER_KEYS = ("centroids", "sizes", "sd", "scales", "weights", "observed")
 class FixedCentroids(Fixed):
     """Coordinates of centroids (k, d) that are held; their mixing weights are none."""
 
+    name = "centroids"
+
     def to_scaled(self, scaling: Scaling) -> Self:
         return replace(self, values=scaling.to_scaled(self.values))
 
