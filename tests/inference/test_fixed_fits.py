@@ -268,3 +268,25 @@ def test_what_is_held_is_marked_and_has_no_error(tmp_path: Path) -> None:
     at = slice(titles.index("mean waiting"), titles.index("mean waiting") + len("mean waiting"))
     assert (first[at].strip(), error[at].strip()) == ("*55", "")
     assert "* held at this value (fix)" in shown
+
+
+def test_rows_with_missing_cells_have_the_maximum_of_the_likelihood_of_what_is_observed(tmp_path: Path) -> None:
+    """One Gaussian whose first mean is held: the other coordinate's mean follows by regression."""
+    lines = FAITHFUL.read_text().split()[1:]
+    gaps = [row.split(",")[0] + "," if i % 5 == 0 else row for i, row in enumerate(lines)]
+    some = tmp_path / "some.csv"
+    some.write_text("x,y\n" + "\n".join(gaps) + "\n")
+    settings = {"k": 1, "start": {"means": [[3.5, 71]]}, "fix": {"means": [[3.4, None]]}, "tol": 1e-9}
+    found = fit(experiment(tmp_path, "gmm", **settings, missing="use"), some)
+    x = table(FAITHFUL)
+    whole = np.arange(len(x)) % 5 != 0
+
+    def negative(z: np.ndarray) -> float:
+        mean, spread = np.array([3.4, z[0]]), matrix(*z[1:])
+        observed = multivariate_normal(mean, spread).logpdf(x[whole]).sum()
+        alone = multivariate_normal(mean[0], spread[0, 0]).logpdf(x[~whole, 0]).sum()
+        return -float(observed + alone)
+
+    best = minimize(negative, [71.0, 0.1, 10.0, 1.8], method="BFGS", options={"gtol": 1e-5})
+    assert found["log_likelihood"] == pytest.approx(-best.fun, abs=1e-6)
+    assert found["parameters"]["means"][0] == [3.4, pytest.approx(best.x[0], abs=1e-3)]
