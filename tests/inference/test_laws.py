@@ -38,6 +38,7 @@ CASES: dict[str, tuple[str, list[Any]]] = {
     "gmm, equal": ("heights", ["gmm", "-k", 2, "--mixing", "equal"]),
     "gmm, prior": ("blobs", ["gmm", "-k", 3, "--prior", "default"]),
     "coins, prior": ("two_coins", ["coins", "--prior", 3]),
+    "gmm, missing cells": ("iris_gaps", ["gmm", "-k", 3, "--covariance", "tied", "--missing", "use"]),
     "poisson": ("events", ["poisson", "-k", 2]),
 }
 STARTS = {
