@@ -17,6 +17,7 @@ from emcli.data.trials import with_densities
 from emcli.inference.information import information
 from emcli.models.coins.mixture import BinomialMixture
 from emcli.models.gmm.covariance import SHAPES
+from emcli.models.gmm.incomplete import IncompleteGaussianMixture
 from emcli.models.gmm.mixture import GaussianMixture
 
 ZEROS = np.repeat([0, 1, 2, 3, 4, 5, 6, 7], [30, 2, 8, 12, 11, 6, 3, 1])  # heads of 12 tosses, many of none
@@ -33,18 +34,24 @@ def coins(fix: dict[str, Any]) -> tuple[Any, Any, Any]:
     return held, with_densities(pairs), rng.integers(1, 4, 40).astype(float)
 
 
-def gaussians(shape: str, d: int, fix: dict[str, Any]) -> tuple[Any, Any, Any]:
+def gaussians(shape: str, d: int, fix: dict[str, Any], gaps: bool = False) -> tuple[Any, Any, Any]:
     rng = np.random.default_rng(4)
     roots = rng.normal(size=(3, d, d)) + 4 * np.eye(d)
     covariances = SHAPES[shape].of(roots @ roots.transpose(0, 2, 1), None)
-    model = GaussianMixture(np.array([0.2, 0.5, 0.3]), rng.normal(size=(3, d)) * 3, covariances, True)
+    kind = IncompleteGaussianMixture if gaps else GaussianMixture
+    model = kind(np.array([0.2, 0.5, 0.3]), rng.normal(size=(3, d)) * 3, covariances, True)
     settings = ModelSettings(3, shape, "free", fix=fix)  # type: ignore[arg-type]
     held = model.holding(GaussianMixture.fixed_in(settings, d))
-    return held, rng.normal(size=(d, 200)) * 3, rng.integers(1, 4, 200).astype(float)
+    rows, weights = rng.normal(size=(d, 200)) * 3, rng.integers(1, 4, 200).astype(float)
+    if gaps:
+        rows[rng.integers(d, size=40), rng.permutation(200)[:40]] = np.nan
+    return held, rows, weights
 
 
 TWO = [[4.0, 1.0], [1.0, 2.0]]
 OBLIQUE = {  # single coordinates of means where columns go together
+    "gmm, full, a coordinate, missing cells": gaussians("full", 2, {"means": [[1, None], None, None]}, gaps=True),
+    "gmm, tied, a coordinate, missing cells": gaussians("tied", 2, {"means": [[1, None], None, None]}, gaps=True),
     "gmm, full, a coordinate": gaussians("full", 2, {"means": [[1, None], None, None]}),
     "gmm, full, two of three coordinates": gaussians("full", 3, {"means": [[1, None, 2], None, [None, -1, None]]}),
     "gmm, tied, coordinates": gaussians("tied", 3, {"means": [[1, None, 2], [None, 0, None], None]}),
@@ -66,6 +73,8 @@ CASES = {
         2,
         {"means": [[1, None], None, [None, 0]], "sds": [[None, 2], None, [1, None]], "weights": [0.1, None, None]},
     ),
+    "gmm, full, means, missing cells": gaussians("full", 2, {"means": [[1, 2], None, [0, 0]]}, gaps=True),
+    "gmm, diag, an sd, missing cells": gaussians("diag", 2, {"sds": [[None, 2], None, None]}, gaps=True),
     "gmm, spherical": gaussians("spherical", 2, {"means": [[1, None], None, None], "sds": [None, [2, 2], None]}),
     "coins, heads": coins({"heads": [0.1, None, None, 0.9]}),
     "coins, a P(heads) of 0": coins({"heads": [0, None, None, None]}),
