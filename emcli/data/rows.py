@@ -289,4 +289,5 @@ class Requirements:
     rule: ScalingRule
     matrices: bool = False  # does it estimate (k, d, d) matrices?
     check: Callable[[Rows], Rows] = _as_they_are  # refuses rows that cannot be fitted, adds what the model needs
+    placed: Callable[[Rows], Rows] = _as_they_are  # likewise what takes rows themselves, of those that are elsewhere
     writes_matrices: bool = False  # does it hold and write them, whatever it estimates?

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import fit, reference, run
+from conftest import SAMPLES, fit, reference, run, table
 from scipy.stats import multivariate_normal
 
 from emcli.inference.information import information
@@ -249,3 +249,29 @@ def test_columns_that_no_row_has_both_of_are_said(shape: str, k: int, told: bool
     args = ("fit", "gmm", "-", "-k", k, "--missing", "use", "--covariance", shape)
     said = run(*args, stdin=table_of(values)).stderr
     assert ("no row has values of both 'a' and 'b', so their covariance is not known" in said) is told
+
+
+@pytest.mark.parametrize(
+    "known", reference("missing")["fifteen_percent"]["fits"], ids=lambda fit: f"{fit['name']} {fit['k']}"
+)
+def test_without_fifteen_percent_of_the_cells_a_fit_is_within_two_standard_errors(known: dict[str, Any]) -> None:
+    values = table(SAMPLES / f"{known['name']}.csv")
+    gone = np.random.default_rng(0).random(values.shape) < 0.15
+    gone[gone.all(axis=1), 0] = False
+    args = ("-k", known["k"], "--covariance", known["covariance"], "--missing", "use", "--restarts", 3, "--jobs", 1)
+    found = fit("gmm", "-", *args, stdin=table_of(np.where(gone, np.nan, values)))
+    for key, sds in known["standard_errors"].items():
+        away = np.abs(np.array(found["parameters"][key]) - known["parameters"][key])
+        assert (away <= 2 * np.array(sds)).all(), key
+
+
+def test_bytes_are_the_same_from_disk(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    values = rng.normal(size=(3000, 3)) @ rng.normal(size=(3, 3))
+    values[:1000] += 7
+    values[rng.random(values.shape) < 0.15] = np.nan
+    (tmp_path / "t.csv").write_text(table_of(values))
+    args = ("gmm", tmp_path / "t.csv", "-k", 2, "--missing", "use", "--restarts", 1)
+    one, other = fit(*args), fit(*args, "--memory", "1M")
+    assert one["parameters"] == other["parameters"]
+    assert one["log_likelihood"] == other["log_likelihood"]

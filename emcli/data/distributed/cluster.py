@@ -152,6 +152,10 @@ class RemoteTable:
             n = len(self._raw)
             placed = self._cluster.submit(worker.place_rows, self._raw, [needs.observations] * n, [rows] * n)
             rows = DistributedRows.of(rows, self._cluster, placed).or_merged()
+            try:
+                rows = needs.placed(rows)
+            except DataFault as fault:
+                raise unfit(fault, self._source) from None
         dropped = sum(summary.dropped for summary in self._summaries)
         warnings = tuple(_reading_warnings(self._summaries, settings.missing))
         if needs.observations.are_measured:

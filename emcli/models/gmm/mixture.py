@@ -173,6 +173,8 @@ class GaussianMixture(Gaussians):
             refuse_flat(rows, "diag" if few else shape)
             if what := too_large(settings.k, len(rows.names)):
                 raise DataFault(what, "use fewer --columns, or a smaller -k")
+            if rows.observed is not None and not rows.count:
+                return rows  # elsewhere, and not placed there yet: one Gaussian takes the rows themselves
             seen = cls.for_rows(rows).with_covariance(rows, settings)
             if few:  # the prior is one of variances alone, and so are starts
                 assert seen.covariance is not None
@@ -182,7 +184,10 @@ class GaussianMixture(Gaussians):
                 seen = replace(seen, mean=mean_of(seen.values, seen.weights))
             return seen
 
-        return Requirements(POINTS, settings.k, rule, shape in ("full", "tied"), check, writes_matrices=True)
+        def placed(rows: Rows) -> Rows:
+            return rows if rows.observed is None else check(rows)
+
+        return Requirements(POINTS, settings.k, rule, shape in ("full", "tied"), check, placed, writes_matrices=True)
 
     @classmethod
     def with_covariance(cls, rows: Rows, settings: ModelSettings) -> Rows:
