@@ -78,7 +78,7 @@ def test_a_model_that_holds_another_begins_where_that_one_ends(model: str) -> No
         rows = prepared(kind, numbers, ["heads", "tosses"], wanted).rows
         begun = scaled(kind, result.parameters, settings_of(kind, **{**large, "k": small["k"]}), rows)
         score = pooled_e_step(next(begun.grown(wanted.model, rows, 0.0)), rows.batches()).score
-        log_likelihood, _ = kind.measures(score, rows, large["k"])
+        log_likelihood, *_ = kind.measures(score, rows, large["k"])
         assert log_likelihood == pytest.approx(result.log_likelihood, rel=1e-11), (small, large)
         wide = max(
             list(zip(range(20), em(grown, rows.batches()), strict=False))[-1][1].score

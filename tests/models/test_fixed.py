@@ -73,7 +73,9 @@ CASES = {
         2,
         {"means": [[1, None], None, [None, 0]], "sds": [[None, 2], None, [1, None]], "weights": [0.1, None, None]},
     ),
-    "gmm, full, means, missing cells": gaussians("full", 2, {"means": [[1, 2], None, [0, 0]]}, gaps=True),
+    "gmm, full, means, missing cells": gaussians(
+        "full", 2, {"means": [[1, 2], None, [0, 0]], "covariances": [None, TWO, TWO]}, gaps=True
+    ),
     "gmm, diag, an sd, missing cells": gaussians("diag", 2, {"sds": [[None, 2], None, None]}, gaps=True),
     "gmm, spherical": gaussians("spherical", 2, {"means": [[1, None], None, None], "sds": [None, [2, 2], None]}),
     "coins, heads": coins({"heads": [0.1, None, None, 0.9]}),
