@@ -15,10 +15,12 @@ from emcli.data import trial_columns, trial_counts
 from emcli.data.binomial import log_coefficients, log_greatest
 from emcli.data.rows import Columns, DataFault, Observations, PartitionSum, RowFault, Rows, Sampler
 from emcli.data.scaling import Scaling, ScalingRule
+from emcli.data.split_logs import MAX_TOSSES, split_coefficients
 from emcli.data.table.table import ColumnSelection
 from emcli.errors import FitWarning, quoted
 from emcli.types import JSON, Array, IndexArray
 
+MAX_PLAIN_LOG = 500.0  # ln of a binomial coefficient, up to which rounding of the sum of its terms is far below a fall
 MOST_PAIRS = 10**7  # different pairs that are brought together from parts elsewhere
 
 
@@ -34,7 +36,7 @@ class Trials(Observations):
         return trial_columns.select(header, find, taken, settings)
 
     def prepare(self, columns: Columns, k: int, rule: ScalingRule, settings: DataSettings) -> Rows:
-        """Different pairs of heads and tails with logarithms for their densities, (4, n), and how often each came."""
+        """Different pairs of heads and tails with logarithms for their densities, (5, n), and how often each came."""
         counted, place = Counted.with_places(columns, settings)
         return _prepared(counted, k, columns.names, place)
 
@@ -52,7 +54,7 @@ class Trials(Observations):
         raise AssertionError("trials are never left elsewhere")
 
     def encode(self, columns: Columns, scaling: Scaling, settings: DataSettings) -> tuple[Array, IndexArray]:
-        """The different pairs (4, m) among new rows, and each row's place among them (n,)."""
+        """The different pairs (5, m) among new rows, and each row's place among them (n,)."""
         numbers, by_tails = _numbers(columns, settings)
         pairs, place = trial_counts.distinct(*trial_counts.checked(numbers, columns.names, by_tails))
         return with_densities(pairs), place
@@ -150,10 +152,20 @@ def _prepared(found: Counted, k: int, names: Sequence[str], place: IndexArray | 
 
 
 def with_densities(pairs: Array) -> Array:
-    """Pairs of heads and tails (2, n) with ln of their coefficient and of their greatest binomial density, (4, n)."""
+    """Pairs of heads and tails (2, n) with ln of their coefficient and of their greatest binomial density, (5, n).
+
+    Where the first is large it is in two parts, which add up to more digits than a double has, in two rows.
+    """
     heads, tails = pairs
     greatest = log_greatest(heads, tails)
-    return np.vstack([pairs, log_coefficients(heads, tails, greatest), greatest])
+    found = np.vstack([pairs, log_coefficients(heads, tails, greatest), np.zeros_like(greatest), greatest])
+    if found[2].max(initial=0.0) > MAX_PLAIN_LOG:
+        large = (found[2] > MAX_PLAIN_LOG) & (heads + tails <= MAX_TOSSES)
+        for some in row_chunks(len(heads)):
+            x, which = found[:, some], large[some]
+            if which.any():
+                x[2:4, which] = split_coefficients(*x[[0, 1, 4]][:, which])
+    return found
 
 
 def _counted(texts: Sequence[str]) -> Array:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from conftest import fit
 
+from emcli.data import trials
 from emcli.data.binomial import log_densities
 from emcli.data.trials import with_densities
-from emcli.models.coins import mixture
 from emcli.models.coins.mixture import BinomialMixture
 
 Write = Callable[[str, str], Path]
@@ -29,18 +29,18 @@ def drawn(tosses: int) -> np.ndarray:
     return with_densities(np.stack([heads, thrown - heads]).astype(float))
 
 
-@pytest.mark.parametrize("tosses", [12, 500])
+@pytest.mark.parametrize("tosses", [12, 500, 50_000])
 @pytest.mark.parametrize("coins", COINS)
 @pytest.mark.parametrize("weights", [[0.2, 0.5, 0.3], [0.0, 0.4, 0.6]])
 def test_counts_are_those_of_exact_densities(coins: str, tosses: int, weights: list[float]) -> None:
     rows, often = drawn(tosses), np.random.default_rng(2).integers(1, 4, ROWS).astype(float)
-    assert rows[2].max() < mixture.MAX_PLAIN_LOG
+    assert (rows[2].max() < trials.MAX_PLAIN_LOG) == (tosses <= 500)
     model = BinomialMixture(np.array(weights), np.array(COINS[coins]), free=True)
-    p, (heads, tails, coefficient, greatest) = model.heads[:, None], rows
+    p, (heads, tails, coefficient, rest, greatest) = model.heads[:, None], rows
     with np.errstate(divide="ignore", invalid="ignore"):
         ends = np.where(heads > 0, heads * np.log(p), 0.0) + np.where(tails > 0, tails * np.log1p(-p), 0.0)
         inner = (heads > 0) & (tails > 0) & (p > 0) & (p < 1)
-        joint = np.where(inner, log_densities(heads, tails, greatest, p), ends + coefficient)
+        joint = np.where(inner, log_densities(heads, tails, greatest, p), ends + coefficient + rest)
         joint += np.log(model.weights)[:, None]
     top = joint.max(axis=0)
     shares = np.exp(joint - top)
@@ -71,3 +71,20 @@ def test_rounding_is_not_taken_for_a_fall_of_the_log_likelihood(tosses: int, mix
     heads = rng.binomial(thrown, p[rng.integers(0, 5, 1500)])
     text = "heads,tosses\n" + "".join(f"{h},{n}\n" for h, n in zip(heads, thrown, strict=True))
     assert fit("coins", write("c.csv", text), "-k", 5, "--mixing", mixing)["status"] == "converged"
+
+
+@pytest.mark.parametrize(
+    ("n", "least", "most"), [(1_500, 200, 24_000), (8_192, 1_000_000, 16_000_000), (500, 10**8, 10**9)]
+)
+def test_em_never_lowers_the_log_likelihood_of_many_tosses(n: int, least: int, most: int) -> None:
+    rng = np.random.default_rng([n, least])
+    thrown = rng.integers(least, most, n)
+    heads = rng.binomial(thrown, rng.choice([0.44, 0.4401, 0.5, 0.56], n))
+    rows = with_densities(np.stack([heads, thrown - heads]).astype(float))
+    model = BinomialMixture(np.full(4, 0.25), np.array([0.43, 0.441, 0.5, 0.57]), free=True)
+    scores = []
+    for _ in range(60):
+        stats = model.e_step(rows, None)
+        scores.append(stats.score)
+        model = model.m_step(stats)
+    assert np.diff(scores).min() >= -1e-14 * abs(scores[-1])

@@ -20,17 +20,17 @@ _buffers = threading.local()  # each thread reuses its buffers: fresh pages cost
 
 
 def expected_counts(
-    log_odds: Array, weights: Array, log_weights: Array, rows: Array, often: Array | None
+    log_odds: tuple[Array, ...], weights: Array, log_weights: Array, rows: Array, often: Array | None
 ) -> tuple[float, Array]:
-    """Log-likelihood, and expected rows, heads and tails (3, k), of rows (3, n): heads, tails, ln of the coefficient.
+    """Log-likelihood, and expected rows, heads and tails (3, k), of rows (4, n): heads, tails, ln of the coefficient.
 
-    `log_odds` (k, 3) are ln p, ln (1 - p) and 1, `log_weights` (k, 1) the logarithms of the mixing weights, `often`
-    (n,) the weights of the rows.
+    `log_odds` are ln p, ln (1 - p) and 1 (k, 3), and perhaps their second parts (k, 4): see `emcli.data.split_logs`;
+    `log_weights` (k, 1) the logarithms of the mixing weights, `often` (n,) the weights of the rows.
     """
     score, sums = 0.0, np.zeros((3, len(weights)))
-    for chunk, r, total, counts in _chunks(rows.shape[1], len(weights)):
+    for chunk, r, total, counts, spare in _chunks(rows.shape[1], len(weights), len(log_odds) > 1):
         x, times = rows[:, chunk], None if often is None else often[chunk]
-        np.matmul(log_odds, x, out=r)
+        _log_densities(log_odds, x, r, spare)
         exp(r)
         np.matmul(weights, r, out=total)
         factor: Array | float = weights
@@ -38,7 +38,7 @@ def expected_counts(
             np.divide(1.0 if times is None else times, total, out=counts[0])
             log_density = np.log(total, out=total)
         else:
-            np.matmul(log_odds, x, out=r)
+            _log_densities(log_odds, x, r, spare)
             np.add(r, log_weights, out=r)
             log_density, factor = normalise(r), 1.0
             counts[0] = 1.0 if times is None else times
@@ -48,16 +48,25 @@ def expected_counts(
     return score, sums
 
 
-def _chunks(n: int, k: int) -> Iterator[tuple[slice, Array, Array, Array]]:
-    """Slices of n rows, each with temporaries (k, m), (m,) and (3, m) for its m rows."""
+def _log_densities(log_odds: tuple[Array, ...], x: Array, r: Array, spare: Array) -> None:
+    """ln of the density of each coin into r (k, m)."""
+    np.matmul(log_odds[0], x[:3], out=r)
+    for second in log_odds[1:]:
+        np.add(r, np.matmul(second, x, out=spare), out=r)
+
+
+def _chunks(n: int, k: int, split: bool) -> Iterator[tuple[slice, Array, Array, Array, Array]]:
+    """Slices of n rows, each with temporaries (k, m), (m,), (3, m) and, if `split`, one more (k, m) for its m rows."""
     size = min(n, max(MIN_CHUNK_ROWS, CHUNK_NUMBERS // k))
+    needed = ((2 * k if split else k) + 4) * size
     numbers = getattr(_buffers, "numbers", None)
-    if numbers is None or len(numbers) < (k + 4) * size:
-        numbers = _buffers.numbers = np.empty((k + 4) * size)
+    if numbers is None or len(numbers) < needed:
+        numbers = _buffers.numbers = np.empty(needed)
     for start in range(0, n, size):
         m = min(size, n - start)
-        r, total, counts = numbers[: k * m], numbers[k * m : (k + 1) * m], numbers[(k + 1) * m : (k + 4) * m]
-        yield slice(start, start + m), r.reshape(k, m), total, counts.reshape(3, m)
+        ends = np.cumsum([k * m, m, 3 * m, k * m if split else 0])
+        r, total, counts, spare = np.split(numbers[: ends[-1]], ends[:-1])
+        yield slice(start, start + m), r.reshape(k, m), total, counts.reshape(3, m), spare.reshape(-1, m)
 
 
 def rounding_squares(tosses: Array, p: Array) -> float:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
 
 from emcli.config.settings import ModelSettings, Narrowed
-from emcli.data.binomial import excess, log_densities
 from emcli.data.rows import Rows
-from emcli.data.trials import TRIALS
+from emcli.data.trials import MAX_PLAIN_LOG, TRIALS
 from emcli.models.base import Degenerate, first_pair
 from emcli.models.coins import boundary, fixed
+from emcli.models.coins.densities import (
+    LOG_ZERO,
+    are_plain,
+    beyond_split,
+    excess,
+    split_log_densities,
+    split_log_odds,
+)
 from emcli.models.coins.e_step import expected_counts, rounding_squares
 from emcli.models.coins.identifiability import too_few_tosses
 from emcli.models.coins.initialization import draw_heads
@@ -27,8 +35,6 @@ from emcli.models.posterior import normalise, tilted, weight_slopes
 from emcli.models.statistics import Stats
 from emcli.types import Array, IndexArray
 
-MAX_PLAIN_LOG = 500.0  # ln of a binomial coefficient, up to which rounding of the sum of its terms is far below a fall
-LOG_ZERO = -1e200  # in place of ln 0: times a count of 0 it is 0, times any other count the likelihood is 0
 MAX_BOUND_ROWS = 10_000  # distinct rows up to which the bound on the likelihood is computed
 IDENTICAL_WITHIN_SDS = 1e-4  # sds of one toss: coins closer than this are identical
 
@@ -44,7 +50,7 @@ class BinomialStats(Stats):
 
 @dataclass(frozen=True, eq=False)
 class BinomialMixture(CoinValues[BinomialStats]):
-    """k coins; rows are (4, n): heads, tails, ln of the binomial coefficient, ln of the greatest binomial density."""
+    """k coins; rows (5, n) as in `densities`."""
 
     name = "coins"
     observations = TRIALS
@@ -86,8 +92,10 @@ class BinomialMixture(CoinValues[BinomialStats]):
             total, squares = float(rows.shape[1]), float(terms @ terms)
         else:
             total, squares = float(weights.sum()), float(weights @ terms**2)
-        if terms.max(initial=0.0) < MAX_PLAIN_LOG:
-            score, counts = expected_counts(self._log_odds, self.weights, self._log_weights, rows[:3], weights)
+        plain = are_plain(rows)
+        if plain or not beyond_split(rows).any():
+            log_odds = (self._log_odds,) if plain else self._split
+            score, counts = expected_counts(log_odds, self.weights, self._log_weights, rows[:4], weights)
         else:
             r, log_density = self.posterior(rows)
             score = float(log_density.sum() if weights is None else weights @ log_density)
@@ -152,13 +160,13 @@ class BinomialMixture(CoinValues[BinomialStats]):
 
         Where the terms of a row are large, their sum would lose the digits in which coins differ.
         """
-        found: Array = self._log_odds @ rows[:3]
-        if rows[2].max(initial=0.0) > MAX_PLAIN_LOG:
-            large = slice(None) if rows[2].min() > MAX_PLAIN_LOG else np.flatnonzero(rows[2] > MAX_PLAIN_LOG)
-            heads, tails, _, greatest = rows[:, large]
-            exact = log_densities(heads, tails, greatest, self.heads[:, None])
-            found[:, large] = np.maximum(exact, LOG_ZERO)
-        return found
+        if are_plain(rows):
+            return np.asarray(self._log_odds @ rows[:3])
+        return split_log_densities(self._split, rows, self.heads)
+
+    @cached_property
+    def _split(self) -> tuple[Array, Array]:
+        return split_log_odds(self.heads)
 
     def complete(self, rows: Array, weights: Array | None) -> CompleteData:
         """Complete-data scores and information in the log-odds of each coin."""
@@ -166,10 +174,8 @@ class BinomialMixture(CoinValues[BinomialStats]):
         p, tosses = self.heads[:, None], rows[0] + rows[1]
         informed = (r * tosses) @ (np.ones(len(tosses)) if weights is None else weights) * self.heads * (1 - self.heads)
         places = np.arange(len(p))[:, None]
-        plain = rows[2].max(initial=0.0) <= MAX_PLAIN_LOG
-        scores = (rows[0] - tosses * p if plain else excess(rows[0], tosses, p))[:, None, :]
         mixing = self.weights if self.free else None
-        return CompleteData(r, scores, informed[:, None, None], places, mixing, chart=self.chart())
+        return CompleteData(r, excess(rows, p)[:, None, :], informed[:, None, None], places, mixing, chart=self.chart())
 
     def gradient(self, stats: BinomialStats) -> Array:
         """The slopes (p,) of the log-likelihood in the parameters of `complete`."""

@@ -48,8 +48,9 @@ class WorkedCoins(WorkedSteps[BinomialMixture]):
         """The row's heads and tails, shared out."""
         heads, tails = self.values(x, rows).values()
         h, t = plain(heads), plain(tails)
-        ways = float(comb(int(heads + tails), int(heads))) if x[2, 0] < np.log(MAX_WHOLE) else None
-        shown = plain(ways) if ways is not None else f"{exp(x[2, 0]):.6g}" if x[2, 0] < 700 else ""
+        log_ways = x[2, 0] + x[3, 0]
+        ways = float(comb(int(heads + tails), int(heads))) if log_ways < np.log(MAX_WHOLE) else None
+        shown = plain(ways) if ways is not None else f"{exp(log_ways):.6g}" if log_ways < 700 else ""
         head, tail = "head" if heads == 1 else "heads", "tail" if tails == 1 else "tails"
         about = f"{h} {head}, {t} {tail}" + (f"; C({plain(heads + tails)}, {h}) = {shown}" if shown else "")
         numbers, sheet = self.shared(model, x, rows, parts={f"× {h}\n{head}": heads, f"× {t}\n{tail}": tails})
