@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import struct
+import zlib
 from copy import deepcopy
 from typing import Any
 
@@ -25,6 +27,19 @@ def cell(text: str, what: str, *parts: str) -> Bad:
 
 def unreadable(text: str) -> Bad:
     return cell(text, "cannot read ")
+
+
+def repeated(byte: bytes, times: int, first: bytes = b"") -> bytes:
+    """A gzip of `first` and of one byte very often, made of the deflated form of a mebibyte of it."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    begin = packer.compress(first) + packer.flush(zlib.Z_FULL_FLUSH)
+    block = byte * (1 << 20)
+    packed = packer.compress(block) + packer.flush(zlib.Z_FULL_FLUSH)
+    checksum = zlib.crc32(first)
+    for _ in range(times >> 20):
+        checksum = zlib.crc32(block, checksum)
+    ends = packer.flush() + struct.pack("<II", checksum, len(first) + times)
+    return b"\x1f\x8b\x08" + bytes(6) + b"\xff" + begin + packed * (times >> 20) + ends
 
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
@@ -256,9 +271,9 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         bad(FIT, 3, "looks like gzip in gzip", x__csv=gzip.compress(gzip.compress(POINTS.encode()))),
     ],
     "a decompression bomb": [
-        bad(FIT, 3, "line is longer than", x__csv=gzip.compress(bytes(1 << 26), 1)),
-        bad(FIT, 3, "line is longer than", x__csv=gzip.compress(b"x\n" + b"1" * (1 << 25), 1)),
-        bad(FIT, 3, "decompression bomb", x__csv=gzip.compress(b"x\n1\n" + b"\n" * (1 << 27), 6)),
+        bad(FIT, 3, "line is longer than", x__csv=repeated(b"\0", 1 << 26)),
+        bad(FIT, 3, "line is longer than", x__csv=repeated(b"1", 1 << 25, b"x\n")),
+        bad(FIT, 3, "decompression bomb", x__csv=repeated(b"\n", 1 << 27, b"x\n1\n")),
     ],
     "a path that cannot be": [
         bad("fit gmm x.csv/y.csv -k 1", 3, "x.csv/y.csv: not a directory"),

@@ -24,6 +24,10 @@ import numpy as np
 import pytest
 import typer.main
 
+# Without bytecode every process that a test starts compiles the program, and every worker all tests anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # A shell starts what it runs in the background with these signals ignored, which programs inherit; tests send them.
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:

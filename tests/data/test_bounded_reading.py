@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -140,13 +140,19 @@ def bomb(name: str, path: Path) -> None:
     """A small file of Parquet that is large once it is decoded."""
     pyarrow, parquet = (pytest.importorskip(each) for each in ("pyarrow", "pyarrow.parquet"))
     n = 5_000_000
-    columns: dict[str, Any] = {
-        "a cell": {"a": ["x" * 70_000_000, "y"], "b": [1.0, 2.0]},
-        "one text many times": {"a": pyarrow.array(["x" * 10_000] * 100_000).dictionary_encode(), "b": np.arange(1e5)},
-        "one number many times": {"a": np.zeros(n), "b": np.ones(n)},
-        "a list": {"a": [[1] * (2 * n), [1]], "b": [1.0, 2.0]},
-    }[name]
-    parquet.write_table(pyarrow.table(columns), path, compression="zstd")
+    columns: dict[str, Callable[[], dict[str, Any]]] = {
+        "a cell": lambda: {"a": ["x" * 70_000_000, "y"], "b": [1.0, 2.0]},
+        "one text many times": lambda: {
+            "a": pyarrow.DictionaryArray.from_arrays(np.zeros(100_000, np.int32), ["x" * 10_000]),
+            "b": np.arange(1e5),
+        },
+        "one number many times": lambda: {"a": np.zeros(n), "b": np.ones(n)},
+        "a list": lambda: {
+            "a": pyarrow.ListArray.from_arrays([0, 2 * n, 2 * n + 1], np.ones(2 * n + 1, int)),
+            "b": [1.0, 2.0],
+        },
+    }
+    parquet.write_table(pyarrow.table(columns[name]()), path, compression="zstd")
 
 
 @pytest.mark.parametrize(
