@@ -15,6 +15,7 @@ from emcli.cli.inputs import check_cluster, check_twice, experiment_in, open_dat
 from emcli.comparison.candidates import CandidateFit, fit_one_by_one, fit_side_by_side, processes
 from emcli.comparison.criteria import check_criterion
 from emcli.comparison.ranking import Candidate, Kind, Labels
+from emcli.config.covariances import letters, of_one_column
 from emcli.config.documents import FitDocument
 from emcli.config.experiment import Experiment
 from emcli.config.places import Document
@@ -196,13 +197,11 @@ def _name(settings: Settings, model: str) -> str:
 
 
 def _different(grid: Sequence[Settings], columns: int | None) -> list[Settings]:
-    """The settings without duplicates: in one dimension diag and spherical are the same as full."""
+    """The settings without duplicates: shapes have two names, and in one dimension a volume is all there is."""
     kept: dict[tuple[object, ...], Settings] = {}
     for settings in grid:
-        shape = settings.model.covariance
-        if columns == 1 and shape in ("diag", "spherical"):
-            shape = "full"
         own = settings.model
+        shape = own.covariance and (of_one_column(own.covariance) if columns == 1 else letters(own.covariance))
         kept.setdefault((own.k, shape, own.mixing, own.prior, settings.search.init), settings)
     return list(kept.values())
 

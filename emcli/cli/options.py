@@ -18,6 +18,7 @@ from emcli.cli.declare import (
     first_word,
     model_or_experiment,
     option,
+    several,
 )
 from emcli.config.settings import Covariance, Init, Missing, Mixing, Solver
 from emcli.models import MODELS
@@ -73,8 +74,15 @@ ComponentsGrid = Annotated[
     str | None,
     option(MODEL, "-k", "--components", metavar="N|A-B|A,B", help="numbers of clusters, coins or Gaussians"),
 ]
-CovarianceShape = Annotated[Covariance | None, choice(MODEL, "covariance", "shape of the covariances")]
-CovarianceGrid = Annotated[str | None, choices(MODEL, "covariance", "shapes of the covariances")]
+SHAPES = "full, tied, diag, spherical, or mclust's EII to VVV (full)"
+CovarianceShape = Annotated[
+    Covariance | None,
+    option(MODEL, "--covariance", metavar="SHAPE", help=f"shape: {SHAPES}"),
+]
+CovarianceGrid = Annotated[
+    str | None,
+    option(MODEL, "--covariance", metavar="A,B|all", help=f"shapes: {SHAPES}", complete=several("covariance")),
+]
 MixingWeights = Annotated[Mixing | None, choice(MODEL, "mixing", "mixing weights estimated, or fixed at 1/k")]
 MixingGrid = Annotated[str | None, choices(MODEL, "mixing", "mixing weights estimated, or fixed at 1/k")]
 Prior = Annotated[

@@ -81,6 +81,7 @@ def steps(
         settings_in,
         source_of,
     )
+    from emcli.config.covariances import CLASSIC, LETTERS, letters
     from emcli.config.iterations import chosen_iterations, chosen_rows, not_reached
     from emcli.config.resolve import resolve
     from emcli.files.inputs import check_standard_output
@@ -111,6 +112,8 @@ def steps(
         raise EmcliError(Exit.USAGE, "steps shows the steps of free parameters, and 'fix' holds some: use fit -vv")
     if settings.data.known is not None:
         raise EmcliError(Exit.USAGE, "steps shows how the E-step shares rows out, and takes no known labels ('known')")
+    if letters(shape := settings.model.covariance) not in CLASSIC:
+        raise EmcliError(Exit.USAGE, f"steps shows no M-steps of covariance {shape}; {', '.join(LETTERS)} it does")
     if settings.model.prior is not None:
         raise EmcliError(Exit.USAGE, "steps shows M-steps of the likelihood alone, without a 'prior'")
     check_cluster(settings, source)

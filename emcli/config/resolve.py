@@ -8,6 +8,7 @@ from itertools import product
 from typing import TYPE_CHECKING, cast
 
 from emcli.config.checks import Check
+from emcli.config.covariances import CLASSIC, LETTERS, letters
 from emcli.config.places import Document, beside, named_in, refuse
 from emcli.config.settings import CHECKS, OPTIONAL, DataSettings, Narrowed, Provenance, Settings
 from emcli.config.sources import Source, Values, check, source_in
@@ -117,6 +118,12 @@ def _conflicts(values: Values, origins: Mapping[str, Source], is_grid: bool) -> 
         if one in origins and other in origins:
             names = f"{quoted(origins[one].name(one))} and {quoted(origins[other].name(other))}"
             problems.append(origins[one].problem(one, f"{names} exclude each other"))
+    unusual = next((shape for shape in map(str, values.get("covariance", ())) if letters(shape) not in CLASSIC), None)
+    for key, value in (("prior", "default"), ("solver", "newton"), ("fix", "")) if unusual else ():
+        if key in origins and (not value or value in values[key]):
+            name = quoted(f"{origins[key].name(key)} {value}".strip())
+            what = f"{name} is for covariance {', '.join(LETTERS)}, not {unusual}"
+            problems.append(origins[key].problem(key, what))
     if len(values.get("thousands", ())) == 1 and values["thousands"] == values.get("decimal"):
         source = origins["thousands"]
         names = f"{quoted(origins['decimal'].name('decimal'))} and {quoted(source.name('thousands'))}"

@@ -10,7 +10,26 @@ from emcli.config import checks
 if TYPE_CHECKING:
     from emcli.types import JSON
 
-Covariance = Literal["full", "tied", "diag", "spherical"]
+Covariance = Literal[
+    "full",
+    "tied",
+    "diag",
+    "spherical",
+    "EII",
+    "VII",
+    "EEI",
+    "VEI",
+    "EVI",
+    "VVI",
+    "EEE",
+    "VEE",
+    "EVE",
+    "VVE",
+    "EEV",
+    "VEV",
+    "EVV",
+    "VVV",
+]
 Mixing = Literal["free", "equal"]
 Init = Literal["auto", "k-means++", "random"]
 Auto = Literal["auto"]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from emcli.config.checks import Parser, check_values
+from emcli.config.covariances import ALL
 from emcli.config.places import Document, Path, dotted, refuse
 from emcli.config.settings import CHECKS, CHOICES, DOCUMENT_KEYS, flag
 from emcli.errors import Problem, quoted, suggestion
@@ -28,15 +29,22 @@ def components(value: object) -> list[object]:
     return list(range(low, high + 1))
 
 
+def shapes(value: object) -> list[object]:
+    """The shapes of covariances that one entry of a grid stands for: one, or all that mclust knows."""
+    return list(ALL) if value == "all" else [CHECKS["covariance"](value)]
+
+
 GRID: dict[str, Parser[object]] = {
     "k": components,
-    **{key: CHECKS[key] for key in ("covariance", "mixing", "prior", "init")},
+    "covariance": shapes,
+    **{key: CHECKS[key] for key in ("mixing", "prior", "init")},
 }
 
 
 def is_list(key: str, text: str) -> bool:
-    """Does a text stand for several values of a setting: 1,3 or 1-6?"""
-    return key in GRID and ("," in text or (key == "k" and re.fullmatch(RANGE, text) is not None))
+    """Does a text stand for several values of a setting: 1,3 or 1-6 or all?"""
+    many = (key == "k" and re.fullmatch(RANGE, text) is not None) or (key == "covariance" and text == "all")
+    return key in GRID and ("," in text or many)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import yaml
 
 from emcli.config.places import MAX_DEPTH, Document, Path, Place, decoded, line_and_column, refuse
-from emcli.config.scalars import scalar
 from emcli.errors import EmcliError, Exit, Problem, escaped, quoted
 from emcli.types import JSON
 
@@ -16,6 +16,20 @@ MAX_BYTES, MAX_NODES = 1 << 20, 100_000
 TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 # Line separators that editors do not count are refused too: lines are physical.
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
+# Numbers and words of YAML 1.2's core schema (section 10.3.2), with ASCII digits only.
+WORDS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+NUMBERS: tuple[tuple[re.Pattern[str], Callable[[str], int | float]], ...] = (
+    (re.compile(r"[-+]?[0-9]{1,400}"), int),  # more are a float: Python refuses to read very long integers
+    (re.compile(r"0o[0-7]+"), lambda text: int(text[2:], 8)),
+    (re.compile(r"0x[0-9a-fA-F]+"), lambda text: int(text[2:], 16)),
+    (re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"), float),
+    (re.compile(r"[-+]?\.(inf|Inf|INF)"), lambda text: float(text.replace(".", ""))),
+    (re.compile(r"\.(nan|NaN|NAN)"), lambda text: float("nan")),
+)
 
 
 def load(content: bytes, file: str, max_nodes: int = MAX_NODES) -> Document:
@@ -140,3 +154,9 @@ class _Loader(yaml.BaseLoader):
     def typed(self, node: yaml.Node) -> str:
         """The text of a node, as it was typed."""
         return self.text[node.start_mark.index : node.end_mark.index].strip()
+
+
+def scalar(text: str) -> str | int | float | bool | None:
+    """The value of an unquoted scalar: `1e-6` is a number, `yes` is text."""
+    numbers = (convert(text) for pattern, convert in NUMBERS if pattern.fullmatch(text))
+    return next(numbers, WORDS.get(text, text))

@@ -9,6 +9,7 @@ from typing import IO
 import numpy as np
 
 from emcli.comparison.ranking import RankedGroup
+from emcli.config.covariances import has_correlations
 from emcli.inference.fit_result import FitResult
 from emcli.output.parameter_tables import ERRORS, errors, fitted, true
 from emcli.output.terminal import sayable
@@ -22,7 +23,7 @@ def write_fit(result: FitResult, stream: IO[str]) -> None:
     k, names = len(columns[0][1]), result.data.columns
     table: dict[str, Sequence[object]] = {"component": result.called, **dict(columns)}
     matrices = np.asarray(result.parameters.get("covariances", ()), dtype=np.float64)
-    if matrices.ndim == 3 and result.settings.model.covariance in ("full", "tied"):
+    if matrices.ndim == 3 and has_correlations(result.settings.model.covariance):
         for i, name in enumerate(names):
             for j in range(i):
                 table[f"covariance {names[j]} {name}"] = matrices[:, i, j].tolist()

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from emcli.config.covariances import has_correlations, letters
 from emcli.errors import escaped
 from emcli.inference.fit_result import FitResult
 from emcli.models.plain_values import Count, Titled
@@ -189,13 +190,14 @@ def covariances(result: FitResult, width: int) -> Iterator[Block]:
     names, shape = result.data.columns, result.settings.document().get("covariance")
     if (
         "covariances" not in result.parameters
-        or shape not in ("full", "tied")
+        or not has_correlations(str(shape))
         or not 1 < len(names) <= MAX_MATRIX_COLUMNS
     ):
         return
     names = tuple(escaped(name, MAX_NAME) for name in names)
     matrices = np.asarray(result.parameters["covariances"], dtype=np.float64)
-    shown = [("all", matrices[0])] if shape == "tied" else list(zip(shown_names(result), matrices, strict=True))
+    one = letters(str(shape)) == "EEE"
+    shown = [("all", matrices[0])] if one else list(zip(shown_names(result), matrices, strict=True))
     rows = [
         [label if j == 0 else "", name, *map(number, matrix[j].tolist())]
         for label, matrix in ((label, _without_noise(matrix)) for label, matrix in shown)

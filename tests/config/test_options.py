@@ -169,7 +169,7 @@ def test_a_number_of_components_in_a_grid_is_a_number(text: str) -> None:
         ),
         pytest.param(
             "covariance: ful",
-            "fit.covariance: must be one of full, tied, diag, spherical; got 'ful' (did you mean 'full'?)",
+            f"fit.covariance: must be one of {', '.join(CHOICES['covariance'])}; got 'ful' (did you mean 'full'?)",
             id="covariance",
         ),
         pytest.param("start: {means: [x]}", "fit.start.means[0]: must be a finite number, got 'x'", id="start"),
@@ -191,7 +191,7 @@ def test_tol_is_a_number_in_experiments(text: str, value: float) -> None:
 
 def test_a_mistyped_word_is_refused_with_the_choices() -> None:
     assert said(grid=True, k=2, covariance="ful") == [
-        "'--covariance' must be one of full, tied, diag, spherical; got 'ful' (did you mean 'full'?)"
+        f"'--covariance' must be one of {', '.join(CHOICES['covariance'])}; got 'ful' (did you mean 'full'?)"
     ]
 
 

@@ -6,6 +6,7 @@ from shlex import quote
 
 import numpy as np
 
+from emcli.config.covariances import has_correlations, letters
 from emcli.config.settings import Covariance
 from emcli.data.rows import DataFault, Rows
 from emcli.models.gmm.collapse import far_row
@@ -24,11 +25,11 @@ def refuse_flat(rows: Rows, shape: Covariance | None) -> None:
     what, hint = "", None
     if flat.all():
         what = f"all {n} rows are identical; no variance to fit"
-    elif flat.any() and shape != "spherical":
+    elif flat.any() and letters(shape)[1] != "I":
         j = int(np.argmax(flat))
         what = f"column {rows.names[j]!r} is constant ({float(rows.scaling.centre[j])!r})"
         hint = f"leave it out with --exclude {_typed(rows.names[j])}"
-    elif shape in ("full", "tied") and 1 < n <= d:
+    elif has_correlations(shape) and 1 < n <= d:
         what = f"a covariance of {d} columns needs more than {d} rows, got {n}"
         hint = "use --covariance diag, or fewer --columns"
     if what:
@@ -43,7 +44,7 @@ def _typed(name: str) -> str:
 def refuse_singular(rows: Rows, shape: Covariance | None) -> None:
     """Raise DataFault where a column follows from the others, which this shape cannot fit."""
     assert rows.covariance is not None
-    if shape not in ("full", "tied") or len(rows.covariance) == 1:
+    if not has_correlations(shape) or len(rows.covariance) == 1:
         return
     sds = np.sqrt(np.diag(rows.covariance))
     if np.linalg.eigvalsh(rows.covariance / np.outer(sds, sds))[0] < MIN_EIGENVALUE:

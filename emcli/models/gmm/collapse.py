@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emcli.config.covariances import letters
 from emcli.data.rows import Rows
 from emcli.data.scaling import column_range
 from emcli.errors import quoted
@@ -27,8 +28,8 @@ def cause_of_collapse(rows: Rows, k: int, shape: str, ends: Sequence[GaussianMix
     """
     if far := far_row(rows):
         return far, "leave it out, or correct it"
-    tied = shape == "tied"
-    if found := shrinks_in_few_values(rows, k, tied) if shape != "spherical" or len(rows.values) == 1 else None:
+    tied, spheres = letters(shape) in ("EEE", "EEI"), letters(shape)[1] == "I"
+    if found := shrinks_in_few_values(rows, k, tied) if not spheres or len(rows.values) == 1 else None:
         return found, "use a smaller -k" + (", or leave the column out with --columns" if len(rows.values) > 1 else "")
     if tied:
         needed = k + len(rows.values)
@@ -38,7 +39,7 @@ def cause_of_collapse(rows: Rows, k: int, shape: str, ends: Sequence[GaussianMix
         what = f"there are only {different} different rows, and one covariance for {k} components needs {needed}"
         return what, "use a smaller -k"
     d = len(rows.values)
-    if shape == "full" and rows.count < k * (d + 1):
+    if letters(shape) == "VVV" and rows.count < k * (d + 1):
         what = f"{rows.count} rows are too few for {k} covariances of {d} columns, each of which needs more than {d}"
         return what, "use --covariance tied or diag, or a smaller -k"
     if not ends:

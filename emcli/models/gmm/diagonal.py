@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -18,6 +18,9 @@ class Diagonal:
     """Each component has its own variance in each column, and no correlation."""
 
     shared = False
+    spheres = False  # is a component as wide in all directions?
+    has_scores = True
+    fewest_rows: ClassVar[int] = 3
     variances: Array  # (k, d)
     total: Array | None  # (d,) variances of all rows, for the least variance allowed; None: no check
     _scale: Array = field(init=False, repr=False)  # (k, d) standard deviations
@@ -125,6 +128,9 @@ class Diagonal:
 
 class Spherical(Diagonal):
     """Each component has one variance, the same in every column."""
+
+    spheres = True
+    fewest_rows = 2
 
     @classmethod
     def of(cls, matrices: Array, total: Array | None) -> Self:

@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 
+from emcli.config.covariances import has_correlations
 from emcli.config.settings import ModelSettings
 from emcli.data.scaling import Scaling
 from emcli.models.base import Degenerate
@@ -36,7 +37,7 @@ class FixedGaussians(Fixed):
         shape = settings.covariance or "full"
         matrices = _matrices(reader, k, d, shape)
         diagonals = np.diagonal(matrices, axis1=1, axis2=2)
-        held = ~np.isnan(diagonals if shape in ("diag", "spherical") else diagonals[:, 0])
+        held = ~np.isnan(diagonals[:, 0] if has_correlations(shape) else diagonals)
         whole = np.where(np.isnan(matrices), np.eye(d), matrices)
         return cls(reader.weights(settings), reader.matrix("means", k, d), SHAPES[shape].of(whole, None), held)
 

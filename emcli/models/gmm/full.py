@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -142,6 +142,9 @@ class Full:
         return _symmetric(self.root @ inner @ self.root.transpose(0, 2, 1))
 
     shared = False  # do all components have the same parameters?
+    spheres = False
+    has_scores = True  # are there `scores`, of free natural parameters?
+    fewest_rows: ClassVar[int | None] = None  # different ones that a component needs; None: columns + 2
 
     def scores(self, y: Array) -> tuple[Array, Array]:
         """Scores (k, m, n) of whitened rows in the m natural parameters of a covariance, and their variances (m,)."""

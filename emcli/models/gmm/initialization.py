@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from emcli.compute.arrays import row_chunks
+from emcli.config.covariances import has_correlations, letters
 from emcli.config.settings import ModelSettings
 from emcli.data.points import uniform
 from emcli.data.rows import Rows
@@ -28,7 +29,7 @@ class Start(NamedTuple):
 
 def start_kinds(settings: ModelSettings) -> tuple[str, ...]:
     """The kinds of starts; components of all sizes are none of one covariance."""
-    sizes = () if settings.covariance == "tied" else ("sizes",)
+    sizes = () if letters(settings.covariance)[0] == "E" else ("sizes",)
     return ("k-means++", *sizes, "split", "subsample", "uniform")
 
 
@@ -67,9 +68,9 @@ def _scaled(rows: Rows, settings: ModelSettings, rng: np.random.Generator) -> Ar
     unit = np.sqrt(np.diag(rows.covariance))[:, None]
     unit[unit == 0] = 1.0  # a constant column, which spherical components can have
     other = rng.integers(2) == 1
-    if other and settings.covariance == "spherical":
+    if other and letters(settings.covariance)[1] == "I":
         return np.asarray(rows.values / unit.max())
-    if other and settings.covariance in ("full", "tied") and len(unit) > 1:
+    if other and has_correlations(settings.covariance) and len(unit) > 1:
         root = np.linalg.cholesky(rows.covariance)
         return np.asarray(np.linalg.solve(root, rows.values))
     return np.asarray(rows.values / unit)
@@ -82,7 +83,7 @@ def _spread(rows: Rows, settings: ModelSettings) -> Array:
 
 
 def _is_diagonal(settings: ModelSettings) -> bool:
-    return settings.covariance in ("diag", "spherical")
+    return not has_correlations(settings.covariance)
 
 
 def random_start(rows: Rows, settings: ModelSettings, rng: np.random.Generator) -> Start:
@@ -94,7 +95,7 @@ def random_start(rows: Rows, settings: ModelSettings, rng: np.random.Generator) 
         return Start(np.full(k, 1.0 / k), means, variances)
     matrices = np.zeros((k, d, d))
     matrices[:, range(d), range(d)] = variances
-    if settings.covariance == "tied":
+    if letters(settings.covariance) == "EEE":
         matrices[:] = matrices.mean(axis=0)
     return Start(np.full(k, 1.0 / k), means, matrices)
 
@@ -140,7 +141,7 @@ def start_from_clusters(rows: Rows, members: Array, settings: ModelSettings, kin
         matrices = (scatter + strength * pooled) / (weight + strength)
     else:
         matrices = np.broadcast_to(pooled, scatter.shape).copy()
-    if settings.covariance == "tied":
+    if letters(settings.covariance) == "EEE":
         matrices[:] = pooled
     weights = sizes / sizes.sum() if settings.mixing == "free" and kind < 2 else np.full(k, 1.0 / k)
     return Start(weights, means, matrices)

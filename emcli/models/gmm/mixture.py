@@ -1,4 +1,4 @@
-"""Mixtures of Gaussians of full, tied, diagonal or spherical covariance."""
+"""Mixtures of Gaussians, whose covariances have one of several shapes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from emcli.config.checks import one_of
+from emcli.config.covariances import has_correlations, is_within, keeps_under_scaling
 from emcli.config.settings import PRIORS, ModelSettings, Narrowed
 from emcli.data.points import POINTS, covariance
 from emcli.data.rows import DataFault, Requirements, Rows
@@ -166,10 +167,10 @@ class GaussianMixture(Gaussians):
     def requirements(cls, settings: ModelSettings) -> Requirements:
         """Rows with their covariance, in which no column is constant or a linear function of the others."""
         shape = settings.covariance
-        rule = ScalingRule.ALL_COLUMNS if shape == "spherical" else ScalingRule.EACH_COLUMN
+        rule = ScalingRule.EACH_COLUMN if keeps_under_scaling(shape) else ScalingRule.ALL_COLUMNS
 
         def check(rows: Rows) -> Rows:
-            few = settings.prior is not None and shape in ("full", "tied") and rows.sample_size <= len(rows.names)
+            few = settings.prior is not None and has_correlations(shape) and rows.sample_size <= len(rows.names)
             refuse_flat(rows, "diag" if few else shape)
             if what := too_large(settings.k, len(rows.names)):
                 raise DataFault(what, "use fewer --columns, or a smaller -k")
@@ -187,7 +188,7 @@ class GaussianMixture(Gaussians):
         def placed(rows: Rows) -> Rows:
             return rows if rows.observed is None else check(rows)
 
-        return Requirements(POINTS, settings.k, rule, shape in ("full", "tied"), check, placed, writes_matrices=True)
+        return Requirements(POINTS, settings.k, rule, has_correlations(shape), check, placed, writes_matrices=True)
 
     @classmethod
     def with_covariance(cls, rows: Rows, settings: ModelSettings) -> Rows:
@@ -218,9 +219,7 @@ class GaussianMixture(Gaussians):
         """Is every mixture with the small settings also one with the large ones?"""
         if small.prior is not None or large.prior is not None:  # of which that of k components is not a part
             return False
-        shapes = (small.covariance, large.covariance)
-        shaped = shapes[0] == shapes[1] or shapes[1] == "full" or shapes == ("spherical", "diag")
-        return contains(small, large) and (shaped or (small.k == 1 and shapes[1] == "tied"))
+        return contains(small, large) and is_within(small.covariance, large.covariance, small.k)
 
     def split(
         self, parts: Parts, step: float, rows: Rows, settings: ModelSettings, rng: np.random.Generator | None = None
@@ -264,7 +263,8 @@ class GaussianMixture(Gaussians):
             return None
         if self.fixed is not None and self.fixed.whole().all():
             return None
-        what = shrinks_in_few_values(rows, len(self.means), shared=True)
+        round_in_several = self.covariances.spheres and len(rows.names) > 1
+        what = None if round_in_several else shrinks_in_few_values(rows, len(self.means), shared=True)
         return None if what is None else Artefact(True, what)
 
     @classmethod

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from emcli.config.covariances import has_correlations, letters
 from emcli.config.settings import ModelSettings
 from emcli.data.rows import Rows
 from emcli.data.scaling import Scaling, mean_of
@@ -48,8 +49,8 @@ class GaussianPrior:
         dof, share = d + 2.0, k ** (-2.0 / d)
         unbiased = rows.covariance * (n / (n - 1.0)) if n > 1 else rows.covariance
         normal = 0.5 * d * k * log(SHRINKAGE / (2 * pi))
-        if settings.covariance in ("full", "tied"):
-            scale, times = share * unbiased, k if settings.covariance == "full" else 1
+        if has_correlations(settings.covariance):
+            scale, times = share * unbiased, k if letters(settings.covariance) == "VVV" else 1
             wishart = 0.5 * dof * (float(np.linalg.slogdet(scale)[1]) - d * log(2)) - _log_gamma(0.5 * dof, d)
             scatter = scale * (times / k)
             pseudo = dof + d + 2 if times == k else 1 + (dof + d + 1) / k
@@ -59,7 +60,7 @@ class GaussianPrior:
             lift = rows.scaling.exponent - rows.scaling.exponent.max(initial=0)
             common = share * float(np.ldexp(np.diag(unbiased), 2 * lift).mean())
             columns = np.ldexp(common, -2 * lift)
-            diagonal = settings.covariance == "diag"
+            diagonal = letters(settings.covariance) == "VVI"
             logs = float(np.log(columns).sum()) if diagonal else log(common)
             gamma = 0.5 * dof * (logs - (d if diagonal else 1) * log(2)) - (d if diagonal else 1) * lgamma(0.5 * dof)
             scatter = columns if diagonal else columns / d

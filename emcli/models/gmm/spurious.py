@@ -70,13 +70,14 @@ def artefact(model: GaussianMixture, rows: Rows, mapper: Mapper) -> Artefact | N
             return Artefact(True, said)
     smallest = _smallest(matrices, sizes / sizes.sum())
     # A full covariance counts as its variances: chance shapes it freely, but a flat cluster of many rows stands out.
-    own = d + min(d, type(model.covariances).parameters_count(1, d))
+    count = type(model.covariances).parameters_count
+    own = d + min(d, count(2, d) - count(1, d))
     for j in np.flatnonzero(free & (smallest < MIN_EIGENVALUE) & (sizes < 0.5 * rows.total)).tolist():
         m, expected = _counted(model, j, rows, mapper)
         if m <= expected or m * log(m / expected) - m + expected < MIN_EVIDENCE * own * log(rows.total):
             what = f"component {j + 1} is a sliver of about {m:.3g} rows, no more than chance puts there"
             return Artefact(True, what)
-    fewest = {"Full": d + 2, "Diagonal": 3, "Spherical": 2}[type(model.covariances).__name__]
+    fewest = type(model.covariances).fewest_rows or d + 2
     for j in np.flatnonzero(free & (sizes < 4 * fewest)).tolist():
         different = _different(model, j, rows, mapper)
         if different < fewest:

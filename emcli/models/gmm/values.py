@@ -9,13 +9,14 @@ from typing import Self
 
 import numpy as np
 
+from emcli.config.covariances import keeps_under_scaling
 from emcli.config.settings import ModelSettings
 from emcli.data.rows import Rows
 from emcli.data.scaling import Scaling, weighed
 from emcli.models.complete_data import Chart, CompleteDataModel
 from emcli.models.gmm import initialization
 from emcli.models.gmm.checks import given_matrices
-from emcli.models.gmm.covariance import SHAPES, Covariances
+from emcli.models.gmm.covariance import Covariances, covariances_of
 from emcli.models.gmm.fixed import FixedGaussians
 from emcli.models.gmm.prior import GaussianPrior
 from emcli.models.parameters import ParameterFault, ParameterReader, refuse_other_columns
@@ -89,7 +90,7 @@ class Gaussians(CompleteDataModel[GaussianStats]):
 
     @property
     def has_information(self) -> bool:
-        return self.fixed is None or not self.fixed.oblique
+        return self.covariances.has_scores and (self.fixed is None or not self.fixed.oblique)
 
     def to_parameters(self) -> dict[str, JSON]:
         """Mixing weights, means and full covariance matrices."""
@@ -146,7 +147,7 @@ class Gaussians(CompleteDataModel[GaussianStats]):
         """Coordinates around the first mean, in powers of two near the largest sds."""
         refuse_other_columns(self.means, names)
         sds = np.sqrt(self.covariances.diagonals())
-        return Scaling.around(self.means, sds, settings.covariance == "spherical")
+        return Scaling.around(self.means, sds, not keeps_under_scaling(settings.covariance))
 
     @classmethod
     def distances(cls, one: Parameters, other: Parameters) -> Array:
@@ -175,4 +176,4 @@ class Gaussians(CompleteDataModel[GaussianStats]):
 
 def shape_of(settings: ModelSettings | None) -> type[Covariances]:
     """The class of the covariances of these settings; full where they say nothing."""
-    return SHAPES[(settings and settings.covariance) or "full"]
+    return covariances_of((settings and settings.covariance) or "full")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from emcli.config.covariances import has_correlations
 from emcli.data.dataset import Dataset
 from emcli.errors import escaped
 from emcli.inference.fit_result import FitResult
@@ -55,7 +56,11 @@ def path_tables(result: FitResult, path: Mapping[int, list[Titled]], width: int)
     else:
         apart = _grid(titles, columns)  # the log-likelihood stands in the table before
         yield from apart.within(width, len(order) if max(apart.widths) * len(order) < width else 1)
-    about = result.settings.document().get("covariance") in ("full", "tied") and len(result.data.columns) > 1
+    about = (
+        "covariances" in result.parameters
+        and has_correlations(result.settings.model.covariance)
+        and len(result.data.columns) > 1
+    )
     if about or len(path[iterations[0]]) == MAX_COLUMNS:
         what = "covariances between columns" if about else "the other columns"
         yield f"Not shown: {what}; --trace FILE writes all parameters of each iteration."

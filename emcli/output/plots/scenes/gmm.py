@@ -9,8 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
+from emcli.config.covariances import letters
 from emcli.errors import counted
-from emcli.models.gmm.covariance import Spherical
 from emcli.models.posterior import normalise
 from emcli.output.plots.figure import Panel, Series
 from emcli.output.plots.projection import bin_counts
@@ -47,9 +47,9 @@ class Ellipses(Gaussians, Plane):
 
     @property
     def common(self) -> bool:
-        """Only spherical components know no unit but that of all columns."""
+        """Only spheres know no unit but that of all columns."""
         one_unit = bool(np.ptp(self.rows.scaling.exponent) == 0)
-        return one_unit and bool(self.snapshots) and isinstance(self.fit.model.covariances, Spherical)
+        return one_unit and bool(self.snapshots) and self.fit.model.covariances.spheres
 
     @property
     def landmarks(self) -> Array:
@@ -116,7 +116,7 @@ class Curves(Gaussians, Line):
     @classmethod
     def heading(cls, name: str, k: int, settings: Mapping[str, JSON]) -> str:
         """In one column only whether the variances are the same makes a difference."""
-        tied = ", one variance" if k > 1 and settings.get("covariance") == "tied" else ""
+        tied = ", one variance" if k > 1 and letters(str(settings.get("covariance", "full")))[0] == "E" else ""
         return f"{counted(k, 'Gaussian')}{tied}{mixing(k, settings)}"
 
     def curves(self, weights: Array, means: Array, sds: Array) -> tuple[Array, Array]:

@@ -1,0 +1,231 @@
+"""Covariances λ_j D_j A_j D_jᵀ of which volume λ, shape A or orientation D is equal (Celeux & Govaert 1995)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from emcli.models.base import Degenerate
+from emcli.models.gmm.decomposed.m_step import (
+    MAX_ROUNDS,
+    axes_of_one_shape,
+    common_axes,
+    geometric_mean,
+    near_axes,
+    own_axes,
+    variances_along,
+)
+from emcli.models.gmm.diagonal import Diagonal
+from emcli.models.gmm.full import SPIKE_REASON, Exponents, Full
+from emcli.types import Array, IndexArray
+
+ROUNDS = 3  # of an M-step without a closed form: EM goes on from there
+
+
+def _count(letters: str, k: int, d: int) -> int:
+    """Parameters of k covariances: of the volume 1, of the shape d - 1, of the orientation d (d - 1) / 2."""
+    own = (1, 0 if letters[1] == "I" else d - 1, 0 if letters[2] == "I" else d * (d - 1) // 2)
+    return sum(count * (k if letter == "V" else 1) for count, letter in zip(own, letters, strict=True))
+
+
+class AlongColumns(Diagonal):
+    """Covariances without correlations of which the volume or the shape is equal."""
+
+    letters: ClassVar[str]
+    has_scores = False
+
+    @classmethod
+    def of(cls, matrices: Array, total: Array | None) -> Self:
+        """The covariances of this shape next to (k, d, d) matrices or (k, d) variances."""
+        given = Diagonal.of(matrices, total)
+        floor = given.total
+        if floor is not None and cls.letters[1] == "I":
+            floor = np.full(len(floor), floor.mean())
+        rows = np.ones(given.variances.shape[:-1])
+        found = variances_along(cls.letters, given.variances, rows, geometric_mean(given.variances))
+        return cls(found, floor)
+
+    @classmethod
+    def parameters_count(cls, k: int, d: int) -> int:
+        return _count(cls.letters, k, d)
+
+    def updated(self, rows: Array, shift: Array, second: Array) -> Self:
+        with np.errstate(all="ignore"):  # what is no number has collapsed
+            spectra = self.variances * (second - rows[..., None] * shift * shift)
+            found = variances_along(self.letters, spectra, rows, geometric_mean(self.variances))
+        return type(self)(found, self.total)
+
+    def grafted(self, i: int, other: Self, j: int) -> Self:
+        if self.shared:
+            return self
+        kept = self.variances[:i], other.variances[j : j + 1], self.variances[i + 1 :]
+        joined = np.concatenate(kept)
+        rows = np.ones(len(joined))
+        return type(self)(variances_along(self.letters, joined, rows, geometric_mean(joined)), self.total)
+
+
+class AlongAxes(Full):
+    """Covariances with correlations, each with its own axes, of which the volume or the shape is equal."""
+
+    letters: ClassVar[str]
+    has_scores = False
+
+    @classmethod
+    def of(cls, matrices: Array, total: Array | None) -> Self:
+        """The covariances of this shape next to (k, d, d) matrices."""
+        return cls._next_to(Full.of(matrices, None).root, total)
+
+    @classmethod
+    def _next_to(cls, roots: Array, total: Array | None) -> Self:
+        axes, variances = own_axes(cls.letters, roots, np.ones(roots.shape[:-2]), _volumes(roots))
+        return cls(_root(axes, variances), total)
+
+    @classmethod
+    def parameters_count(cls, k: int, d: int) -> int:
+        return _count(cls.letters, k, d)
+
+    def updated(self, rows: Array, shift: Array, second: Array) -> Self:
+        with _degenerate():
+            halves = self._halves(rows, shift, second)
+            axes, variances = own_axes(self.letters, halves, rows, _volumes(self.root))
+            return type(self)(_root(axes, variances), self.total)
+
+    def _halves(self, rows: Array, shift: Array, second: Array) -> Array:
+        """H (…, k, d, d) of the scatters H Hᵀ within components; of few rows they may be singular."""
+        inner = second - rows[..., None, None] * shift[..., :, None] * shift[..., None, :]
+        squares, axes = np.linalg.eigh(0.5 * (inner + inner.swapaxes(-2, -1)))
+        return np.asarray(self.root @ (axes * np.sqrt(np.maximum(squares, 0.0))[..., None, :]))
+
+    def grafted(self, i: int, other: Self, j: int) -> Self:
+        return self._next_to(np.concatenate([self.root[:i], other.root[j : j + 1], self.root[i + 1 :]]), self.total)
+
+
+@dataclass(frozen=True, eq=False)
+class AlongCommonAxes(AlongAxes):
+    """Covariances with the same axes."""
+
+    axes: Array  # (d, d)
+
+    @classmethod
+    def _next_to(cls, roots: Array, total: Array | None) -> Self:
+        return cls._iterated(roots, np.ones(roots.shape[:-2]), roots, near_axes(roots), total, MAX_ROUNDS)
+
+    @classmethod
+    def _iterated(cls, halves: Array, rows: Array, roots: Array, axes: Array, total: Array | None, rounds: int) -> Self:
+        if cls.letters[1] == "E":
+            axes, variances = axes_of_one_shape(halves, rows, _volumes(roots), rounds)
+        else:
+            along = np.square(axes.swapaxes(-2, -1)[..., None, :, :] @ roots).sum(axis=-1)
+            axes, variances = common_axes(cls.letters, halves, rows, (axes, along), rounds)
+        return cls(_root(axes[..., None, :, :], variances), total, axes)
+
+    def updated(self, rows: Array, shift: Array, second: Array) -> Self:
+        with _degenerate():
+            halves = self._halves(rows, shift, second)
+            return self._iterated(halves, rows, self.root, self.axes, self.total, ROUNDS)
+
+    def rescaled(self, exponent: Exponents, total: Array | None) -> Self:
+        root = np.ldexp(self.root, exponent[:, None])
+        return self._next_to(root, total) if np.ptp(exponent) else type(self)(root, total, self.axes)
+
+    def ordered(self, order: IndexArray) -> Self:
+        return type(self)(self.root[order], self.total, self.axes[order] if self.axes.ndim == 3 else self.axes)
+
+    @classmethod
+    def stacked(cls, several: Sequence[Self]) -> Self:
+        roots, axes = np.stack([one.root for one in several]), np.stack([one.axes for one in several])
+        return cls(roots, several[0].total, axes)
+
+    def member(self, i: int) -> Self:
+        return type(self)(self.root[i], self.total, self.axes[i])
+
+
+@contextmanager
+def _degenerate() -> Iterator[None]:
+    """What is no number has collapsed."""
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    except np.linalg.LinAlgError:
+        raise Degenerate(f"a component {SPIKE_REASON}") from None
+
+
+def _root(axes: Array, variances: Array) -> Array:
+    """Cholesky factors (…, k, d, d) of covariances of these axes and variances."""
+    root = np.asarray(np.linalg.qr((axes * np.sqrt(variances)[..., None, :]).swapaxes(-2, -1), "r"))
+    signs = np.where(np.diagonal(root, axis1=-2, axis2=-1) < 0, -1.0, 1.0)
+    return np.asarray((root * signs[..., :, None]).swapaxes(-2, -1))
+
+
+def _volumes(roots: Array) -> Array:
+    """λ (…, k) of Cholesky factors."""
+    return geometric_mean(np.diagonal(roots, axis1=-2, axis2=-1)) ** 2
+
+
+class EII(AlongColumns):
+    """λ I: spheres of one size."""
+
+    letters, shared, spheres, fewest_rows = "EII", True, True, 2
+
+
+class EEI(AlongColumns):
+    """λ A: the same variances in all components."""
+
+    letters, shared, fewest_rows = "EEI", True, 2
+
+
+class VEI(AlongColumns):
+    """λ_j A: variances in the same proportions."""
+
+    letters, fewest_rows = "VEI", 2
+
+
+class EVI(AlongColumns):
+    """λ A_j: variances whose product is the same."""
+
+    letters = "EVI"
+
+
+class VEE(AlongCommonAxes):
+    """λ_j D A Dᵀ: the same covariance but for its size."""
+
+    letters, fewest_rows = "VEE", 2
+
+
+class EVE(AlongCommonAxes):
+    """λ D A_j Dᵀ: common axes, and variances along them whose product is the same."""
+
+    letters, fewest_rows = "EVE", 3
+
+
+class VVE(AlongCommonAxes):
+    """λ_j D A_j Dᵀ: common axes (Flury 1984)."""
+
+    letters, fewest_rows = "VVE", 3
+
+
+class EEV(AlongAxes):
+    """λ D_j A D_jᵀ: one ellipsoid, which each component turns its own way."""
+
+    letters = "EEV"
+
+
+class VEV(AlongAxes):
+    """λ_j D_j A D_jᵀ: ellipsoids of the same proportions."""
+
+    letters = "VEV"
+
+
+class EVV(AlongAxes):
+    """λ D_j A_j D_jᵀ: ellipsoids of one volume."""
+
+    letters = "EVV"
+
+
+SHAPES: dict[str, type[Full] | type[Diagonal]] = {
+    each.letters: each for each in (EII, EEI, VEI, EVI, VEE, EVE, VVE, EEV, VEV, EVV)
+}

@@ -1,0 +1,151 @@
+"""The shapes of covariances of mclust: M-steps and likelihoods against mclust, and the laws of each shape."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise, product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import REFERENCE, SAMPLES, fit, run
+from inprocess import clusters, fitted, statistics, stepped
+
+from emcli.config.covariances import ALL, is_within, letters
+from emcli.models.gmm.covariance import Full, covariances_of
+from emcli.models.gmm.diagonal import Diagonal
+from emcli.models.gmm.initialization import cluster_moments
+
+MSTEP = json.loads((REFERENCE / "mclust_mstep.json").read_text())
+NEW = [shape for shape in ALL if shape not in ("VVV", "EEE", "VVI", "VII")]
+COUNTS = dict(zip(ALL, [15, 17, 18, 20, 24, 26, 24, 26, 30, 32, 36, 38, 42, 44], strict=True))  # k = 3, d = 4
+
+
+def iris() -> np.ndarray:
+    return np.loadtxt(SAMPLES / "iris.csv", delimiter=",", skiprows=1, usecols=range(4))
+
+
+def m_step(shape: str, x: np.ndarray, z: np.ndarray, rounds: int = 1) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Covariances after so many updates with fixed memberships (k, n) of rows (d, n), with sizes and means."""
+    sizes, means, _ = cluster_moments(x, z)
+    made: Any = covariances_of(shape).of(np.broadcast_to(np.cov(x), (len(z), len(x), len(x))).copy(), None)
+    for _ in range(rounds):
+        y, squares = np.empty((2, len(z), *x.shape))
+        made.project(x, means, y, squares)
+        first, second = made.moments(y, squares, z)
+        made = made.updated(sizes, first / sizes[:, None], second)
+    return made, sizes, means
+
+
+def likelihood(made: Any, sizes: np.ndarray, means: np.ndarray, x: np.ndarray, z: np.ndarray) -> float:
+    """The expected complete-data log-likelihood of covariances, up to a constant."""
+    return float(-0.5 * (sizes @ made.log_det() + (z * np.square(made.whiten(x, means)).sum(axis=1)).sum()))
+
+
+@pytest.mark.parametrize("shape", ALL)
+def test_an_m_step_is_that_of_mclust(shape: str) -> None:
+    x, z = iris().T, np.array(MSTEP["z"]).T
+    made, sizes, means = m_step(shape, x, z, rounds=1 if letters(shape)[2] != "E" else 300)
+    known = np.array(MSTEP["fits"][shape])
+    of_mclust = Full.of(known, None)
+    ours, theirs = (likelihood(each, sizes, means, x, z) for each in (made, of_mclust))
+    assert ours > theirs - 1e-6
+    if shape not in ("EVE", "VVE"):  # common axes have several optima; mclust ends 0.1 below this one for VVE
+        np.testing.assert_allclose(made.full(), known, 1e-8, 1e-9)
+
+
+@pytest.mark.parametrize("shape", ALL)
+def test_covariances_have_their_shape_and_count(shape: str) -> None:
+    x, z = iris().T, np.array(MSTEP["z"]).T
+    made = m_step(shape, x, z)[0]
+    assert type(made).parameters_count(3, 4) + 2 + 12 == COUNTS[shape]
+    values, axes = np.linalg.eigh(made.full())
+    volume, form, turn = letters(shape)
+    sizes = values.prod(axis=1)
+    assert (np.ptp(sizes) < 1e-9 * sizes.max()) == (volume == "E")
+    proportions = np.sort(values / sizes[:, None] ** 0.25, axis=1)
+    assert (np.abs(proportions - proportions[0]).max() < 1e-8) == (form != "V")
+    if turn == "I":
+        assert np.count_nonzero(made.full()) == 12
+    common = np.abs(made.full()[0] @ made.full()[1] - made.full()[1] @ made.full()[0]).max()
+    assert (common < 1e-12) == (turn != "V")
+    np.testing.assert_allclose(type(made).of(made.full(), None).full(), made.full(), 1e-10, 1e-12)
+    assert axes.shape == (3, 4, 4)
+
+
+@pytest.mark.parametrize("shape", NEW)
+def test_the_log_likelihood_never_falls(shape: str) -> None:
+    values = clusters(90, 3)
+    options = {"model": "gmm", "k": 3, "covariance": shape}
+    scores = [statistics(model, rows).score for model, rows in stepped(values, options, 40)]
+    assert all(after >= before - 1e-9 * abs(before) for before, after in pairwise(scores))
+
+
+def test_a_shape_within_another_ends_no_higher() -> None:
+    x, z = iris().T, np.array(MSTEP["z"]).T
+    ends = {}
+    for shape in ALL:
+        made, sizes, means = m_step(shape, x, z, rounds=200 if letters(shape)[2] == "E" else 1)
+        ends[shape] = likelihood(made, sizes, means, x, z)
+    for small, large in product(ALL, ALL):
+        if is_within(small, large, 3):
+            assert ends[small] <= ends[large] + 1e-6, (small, large)
+    assert is_within("EVV", "EEV", 1)
+    assert not is_within("EVV", "EEV", 2)
+    assert not is_within("VEE", "VVI", 1)
+
+
+@pytest.mark.parametrize("shape", NEW)
+def test_several_mixtures_at_once_are_those_one_by_one(shape: str) -> None:
+    x, z = iris().T, np.array(MSTEP["z"]).T
+    other = z[[1, 2, 0]] * 0.7 + 0.1
+    made = [m_step(shape, x, each)[0] for each in (z, other)]
+    both = type(made[0]).stacked(made)
+    rows = np.array([z.sum(axis=1), other.sum(axis=1)])
+    second = np.array([np.eye(4), np.diag([1.0, 2, 3, 4]), np.ones((4, 4)) + np.eye(4)]) * rows[..., None, None]
+    if isinstance(both, Diagonal):
+        second = np.diagonal(second, axis1=-2, axis2=-1)
+    shift = np.full((2, 3, 4), 0.1)
+    after = both.updated(rows, shift, second)
+    for i, one in enumerate(made):
+        np.testing.assert_allclose(
+            after.member(i).full(), one.updated(rows[i], shift[i], second[i]).full(), 1e-11, 1e-13
+        )
+
+
+@pytest.mark.parametrize(("shape", "known"), [("VEV", -215.725971), ("EII", -536.651825)])
+def test_two_components_of_iris_end_where_mclust_does(shape: str, known: float) -> None:
+    made = fitted(iris(), {"model": "gmm", "k": 2, "covariance": shape, "restarts": 5})
+    assert made["log_likelihood"] > known - 1e-3
+    assert made["parameters_count"] == {"VEV": 26, "EII": 10}[shape]
+
+
+def test_missing_cells_and_known_labels_go_with_every_kind_of_shape(tmp_path: Path) -> None:
+    labelled = SAMPLES / "iris_labelled.csv"
+    gaps = tmp_path / "gaps.csv"
+    lines = (SAMPLES / "iris.csv").read_text().splitlines()
+    some = [line if i % 9 != 4 else "," + line.split(",", 1)[1] for i, line in enumerate(lines)]
+    gaps.write_text("\n".join(some) + "\n")
+    for shape in ("EEI", "VVE", "VEV"):
+        options = ["gmm", "-k", 3, "--covariance", shape, "--restarts", 1]
+        assert fit(*options, gaps, "--missing", "use")["status"] == "converged"
+        known = fit(*options, labelled, "--known", "species")
+        assert known["status"] == "converged"
+        assert known["data"]["known"] == {"versicolor": 10, "virginica": 10}
+
+
+def test_all_stands_for_fourteen_and_what_goes_not_with_them_is_refused_in_a_line() -> None:
+    done = run("compare", "gmm", "faithful", "-k", 1, "--covariance", "all", "--json")
+    found = [each["covariance"] for each in json.loads(done.stdout)["groups"][0]["candidates"]]
+    assert sorted(found) == sorted(ALL)
+    for words in (
+        ["fit", "gmm", "iris", "-k", 2, "--covariance", "VEV", "--prior", "default"],
+        ["fit", "gmm", "iris", "-k", 2, "--covariance", "VEV", "--solver", "newton"],
+        ["fit", "gmm", "iris", "-k", 2, "--covariance", "all"],
+        ["steps", "gmm", "iris", "-k", 2, "--covariance", "VEV"],
+    ):
+        refused = run(*words)
+        assert refused.returncode == 2
+        assert refused.stderr.startswith("emcli: error: ")
+        assert "Traceback" not in refused.stderr
