@@ -27,13 +27,20 @@ def parsed(path: Path) -> ast.Module:
 
 
 @cache
+def nodes(path: Path) -> list[ast.AST]:
+    """All that the text of a file is made of."""
+    return list(ast.walk(parsed(path)))
+
+
+@cache
 def imported(path: Path) -> set[str]:
     """Modules of emcli that a file imports, anywhere in it but for type checking."""
-    tree = parsed(path)
-    typing = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)]
+    typing = [
+        node for node in nodes(path) if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+    ]
     skipped = {id(inner) for node in typing for inner in ast.walk(node)}
     found = set()
-    for node in ast.walk(tree):
+    for node in nodes(path):
         if isinstance(node, ast.ImportFrom) and id(node) not in skipped and (node.module or "").startswith("emcli"):
             named = {f"{node.module}.{alias.name}" for alias in node.names} & MODULES
             found |= named or {str(node.module)}
@@ -64,7 +71,7 @@ def test_no_module_leads_back_to_itself() -> None:
 def test_no_signature_of_the_core_says_any() -> None:
     for path in FILES:
         if package(path) in ("config", "models", "inference"):
-            for node in ast.walk(parsed(path)):
+            for node in nodes(path):
                 if isinstance(node, ast.FunctionDef):
                     hints = [
                         ast.dump(each.annotation) for each in ast.walk(node.args) if getattr(each, "annotation", None)

@@ -126,6 +126,7 @@ def described_in(svg: Path) -> Any:
     return json.loads(html.unescape(found.group(1)))
 
 
+@pytest.mark.usefixtures("described")
 def test_iterations_stand_side_by_side_with_the_inertia_beside(tmp_path: Path) -> None:
     path = tmp_path / "p.svg"
     words = ("fit", "kmeans", SAMPLES / "blobs.csv", "-k", 3, "--init", "random", "--seed", 4, "--restarts", 1)
@@ -179,6 +180,7 @@ def test_what_lies_below_the_frame_is_written_at_its_edge_and_no_dot(tmp_path: P
     assert f"v {said}" in run("fit", *words, "--plot", "-").stdout
 
 
+@pytest.mark.usefixtures("described")
 def test_what_is_found_directly_is_one_frame_whatever_the_iterations(tmp_path: Path) -> None:
     path = tmp_path / "p.svg"
     words = ("fit", "kmeans", SAMPLES / "galaxies.csv", "-k", 3, "-q", "--iterations", "0,1,last", "--plot", path)
@@ -222,7 +224,9 @@ def test_a_picture_has_the_size_that_was_asked_for(tmp_path: Path) -> None:
         assert struct.unpack(">II", header) == size
 
 
-@pytest.mark.parametrize(("size", "dpi"), [("4x3", 120), ("12x3", 80), ("3x3", 100)])
+@pytest.mark.parametrize(
+    ("size", "dpi"), [pytest.param("4x3", 120, marks=pytest.mark.slow), ("12x3", 80), ("3x3", 100)]
+)
 def test_words_do_not_lie_on_each_other_in_a_small_picture(size: str, dpi: int, tmp_path: Path) -> None:
     """All is drawn smaller where the panels have no room, in a picture of the size that was asked for."""
     words = ("fit", "gmm", SAMPLES / "faithful.csv", "-k", 2, "--restarts", 2, "-q", "--size", size, "--dpi", dpi)
@@ -346,6 +350,7 @@ def test_every_component_of_many_has_its_number_and_a_look_of_its_own() -> None:
     assert len(looks) == 28
 
 
+@pytest.mark.usefixtures("described")
 def test_drawn_rows_are_drawn_beside_their_file(tmp_path: Path) -> None:
     blobs, mixture = (ROOT / "configs" / f"{name}.yaml" for name in ("blobs", "mixture_1d"))
     plain = run("generate", blobs, "--labels").stdout
@@ -367,6 +372,7 @@ def test_drawn_rows_are_drawn_beside_their_file(tmp_path: Path) -> None:
         hold(Done(refused.returncode, refused.stdout, refused.stderr), 2, what)
 
 
+@pytest.mark.usefixtures("described")
 def test_a_saved_fit_can_be_drawn_from_too(tmp_path: Path) -> None:
     fitted = ("fit", "gmm", SAMPLES / "iris.csv", "-k", 2, "--restarts", 1, "-q", "-o", tmp_path / "fit.json")
     assert run(*fitted).returncode == 0

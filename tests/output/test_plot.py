@@ -167,7 +167,7 @@ def test_an_optimum_that_was_set_aside_is_told_from_other_starts() -> None:
     """Of sixty rows in three columns the highest optima of four Gaussians rest on a component of a few rows."""
     rng = np.random.default_rng(3)
     rows = rng.standard_normal((60, 3)) + 4.0 * np.arange(60)[:, None] % 3
-    result, picture = fitted("gmm", rows, k=4)
+    result, picture = fitted("gmm", rows, k=4, restarts=10)
     aside = [run for run in result.ledger if run.finished and set_aside(run)]
     assert aside
     climb = panels(picture)[-1]
@@ -393,6 +393,7 @@ def test_a_picture_changes_nothing_else(tmp_path: Path) -> None:
     assert run(*words, "--json").stdout == said[0][2]
 
 
+@pytest.mark.usefixtures("described")
 def test_a_comparison_is_drawn_a_line_for_each_family(tmp_path: Path) -> None:
     path = tmp_path / "c.svg"
     command = ("compare", "gmm", FAITHFUL, "-k", "1-3", "--covariance", "full,tied", "--restarts", 1, "--json", "-q")
@@ -538,6 +539,7 @@ def test_every_figure_of_the_documentation_is_made() -> None:
     assert {*of_the_article, "do_batzoglou", "compare"} <= set(_commands())
 
 
+@pytest.mark.usefixtures("described")
 @pytest.mark.parametrize("name", often_and_seldom(_commands()))
 def test_a_figure_of_the_documentation_shows_what_the_program_draws(name: str, tmp_path: Path) -> None:
     path = tmp_path / "again.svg"

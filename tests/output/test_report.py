@@ -65,11 +65,13 @@ def test_a_report_tells_what_the_document_does(tmp_path: Path) -> None:
     )
     assert {"script", "link", "iframe", "object"}.isdisjoint(tag for tag, _ in page.elements)
     assert "http" not in re.sub(r'src="data:[^"]*"|http-equiv', "", text)
+    assert not any(re.search(b"20[0-9]{2}-[0-9]{2}", picture) for picture in page.pictures())  # no date
     assert len(page.pictures()) == 4 and all(attributes["alt"] for tag, attributes in page.elements if tag == "img")
     for picture in page.pictures():
         assert ElementTree.fromstring(picture).tag.endswith("svg")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_report_is_the_same_bytes_and_has_no_time_and_no_folder_in_it(tmp_path: Path) -> None:
     texts = []
     for name in ("one", "two"):
@@ -161,6 +163,7 @@ def test_the_start_alone_can_be_reported(tmp_path: Path) -> None:
     assert len(page.pictures()) >= 1 and page.texts["h2"][:2] == ["Pictures", "Parameters"] and page.tables
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_report_of_a_comparison_ranks_and_repeats_it(tmp_path: Path) -> None:
     words = ("compare", "kmeans", SAMPLES / "blobs.csv", "-k", "1-3", "--restarts", 1, "--criterion", "ch")
     done = run(*words, "--json", "--report", tmp_path / "r.html", "-q")
