@@ -52,7 +52,7 @@ class Prepared:
                 counted.stop()  # the start has ended; what follows is the verdict
         done = time.perf_counter()
         k = len(model.weights)
-        log_likelihood, inertia = self.kind.measures(scores[-1], self.data.rows, k)
+        log_likelihood, inertia, _ = self.kind.measures(scores[-1], self.data.rows, k)
         assert counted is not None
         return {
             "seconds": last - began,

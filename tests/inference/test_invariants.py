@@ -145,7 +145,7 @@ def test_the_stored_log_likelihood_is_that_of_the_stored_parameters(name: str, t
     kind, data, settings = dataset(values, options)
     assert dumps(said) == dumps(json.loads(dumps(said)))
     score = statistics(scaled(kind, said["parameters"], settings, data.rows), data.rows).score
-    log_likelihood, inertia = kind.measures(score, data.rows, settings.model.k)
+    log_likelihood, inertia, _ = kind.measures(score, data.rows, settings.model.k)
     assert (log_likelihood, inertia) == (said["log_likelihood"], said.get("inertia"))
 
 
