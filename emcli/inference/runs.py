@@ -90,7 +90,8 @@ def run_start(
 ) -> Iterator[IterationEvent]:
     """Run one start from the model that `begin` gives, record it in `run`, and yield its iterations.
 
-    sample: rows at whose optimum it begins. beat: a score; a run that can no longer reach it ends.
+    sample: rows at whose optimum it begins. beat: a score; a run of plain EM, or of such a sample, that can no longer
+    reach it ends.
     """
     try:
         model = begin()
@@ -98,6 +99,8 @@ def run_start(
         run.known = information_if_affordable(rows, model, mapper)
         sampled = None
         charted = isinstance(model, CompleteDataModel) and model.has_information
+        if search.solver != "em" and sample is None and (charted or not isinstance(model, CompleteDataModel)):
+            beat = -np.inf
         if sample is not None and charted and model.parameters_count <= MAX_SCORED_PARAMETERS:
             sampled = SampledInformation(sample, rows, mapper)
         yield from _Climbing(run, rows, search, mapper, sampled, beat).to_the_end(model)

@@ -105,10 +105,9 @@ class Search:
     def _climb(self, run: Run, begin: AnyModel | None, sample: Rows | None = None) -> Searching:
         """Run one entry. Plain EM, and a run from an optimum of a sample, end where they cannot become the best."""
         own = partial(start_model, run, self.kind, self.rows, self.settings, self.search, self.smaller)
-        made, beat = own if begin is None else lambda: begin, -np.inf
-        if self.search.solver == "em" or sample is not None:
-            honest = (each.scores[-1] for each in self.ledger if each.finished and not set_aside(each))
-            beat = max(honest, default=beat)
+        made = own if begin is None else lambda: begin
+        honest = (each.scores[-1] for each in self.ledger if each.finished and not set_aside(each))
+        beat = max(honest, default=-np.inf)
         yield from run_start(run, self.rows, self.search, made, self.mapper, sample, beat)
 
     def _account(self, run: Run) -> None:
