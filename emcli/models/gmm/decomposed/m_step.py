@@ -95,8 +95,8 @@ def rotated(axes: Array, halves: Array, variances: Array) -> Array:
     seen = axes.swapaxes(-2, -1)[..., None, :, :] @ halves
     for i, j in _pairs(d):
         weight, one, other = precisions[..., i] - precisions[..., j], seen[..., i, :], seen[..., j, :]
-        even = (weight * ((one - other) * (one + other)).sum(axis=-1)).sum(axis=-2)
-        odd = 2.0 * (weight * (one * other).sum(axis=-1)).sum(axis=-2)
+        even = (weight * np.vecdot(one - other, one + other)).sum(axis=-2)
+        odd = 2.0 * (weight * np.vecdot(one, other)).sum(axis=-2)
         angle = 0.5 * np.where((even == 0) & (odd == 0), 0.0, np.arctan2(-odd, -even))
         turn = np.zeros(axes.shape)
         turn[..., range(d), range(d)] = 1.0

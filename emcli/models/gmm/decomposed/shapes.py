@@ -11,7 +11,6 @@ import numpy as np
 
 from emcli.models.base import Degenerate
 from emcli.models.gmm.decomposed.m_step import (
-    MAX_ROUNDS,
     axes_of_one_shape,
     common_axes,
     geometric_mean,
@@ -23,7 +22,8 @@ from emcli.models.gmm.diagonal import Diagonal
 from emcli.models.gmm.full import SPIKE_REASON, Exponents, Full
 from emcli.types import Array, IndexArray
 
-ROUNDS = 3  # of an M-step without a closed form: EM goes on from there
+ROUNDS = 1  # of an M-step without a closed form: EM goes on from there
+NEAR_ROUNDS = 25  # to covariances of a shape next to others
 
 
 def _count(letters: str, k: int, d: int) -> int:
@@ -112,7 +112,7 @@ class AlongCommonAxes(AlongAxes):
 
     @classmethod
     def _next_to(cls, roots: Array, total: Array | None) -> Self:
-        return cls._iterated(roots, np.ones(roots.shape[:-2]), roots, near_axes(roots), total, MAX_ROUNDS)
+        return cls._iterated(roots, np.ones(roots.shape[:-2]), roots, near_axes(roots), total, NEAR_ROUNDS)
 
     @classmethod
     def _iterated(cls, halves: Array, rows: Array, roots: Array, axes: Array, total: Array | None, rounds: int) -> Self:
