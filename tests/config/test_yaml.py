@@ -7,7 +7,7 @@ import math
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from emcli.config import yaml
@@ -78,12 +78,33 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=50)
-@given(VALUES, st.sampled_from([None, 1, "\t"]))
-def test_json_is_yaml(value: object, indent: int | str | None) -> None:
+def json_and_yaml(value: object, indent: int | str | None) -> None:
     for ascii_only in (True, False):
         text = json.dumps({"a": value}, indent=indent, ensure_ascii=ascii_only)
         assert yaml.load(text.encode(), "f").value == {"a": value}
+
+
+EVERY = {
+    "first": -1.5e-7,
+    "": [None, True, [], {"~": "<1\U0001f600 \u00e9"}],
+    "abc": {"a": {"b": ['"', "\\", "'", "- x: #"]}},
+}
+
+
+@settings(max_examples=15)
+@example(EVERY, None)
+@example(EVERY, 1)
+@example(EVERY, "\t")
+@given(VALUES, st.sampled_from([None, 1, "\t"]))
+def test_json_is_yaml(value: object, indent: int | str | None) -> None:
+    json_and_yaml(value, indent)
+
+
+@pytest.mark.slow
+@settings(max_examples=500)
+@given(VALUES, st.sampled_from([None, 1, "\t"]))
+def test_json_of_many_kinds_is_yaml(value: object, indent: int | str | None) -> None:
+    json_and_yaml(value, indent)
 
 
 @given(st.binary(max_size=60) | st.text("a:-[]{}&*!|>'\"%#\\U019<~?, \t\n\r", max_size=60).map(str.encode))
