@@ -73,6 +73,13 @@ class Stream(io.TextIOWrapper):
         return self._memory.getvalue().decode()
 
 
+def idle(*_: object) -> None:
+    """In place of what a program changes for all of its process; a mock would take as long as the program."""
+
+
+PROCESS_WIDE = "signal.signal", "sys.unraisablehook"
+
+
 def run_here(
     words: Sequence[str],
     cwd: Path = ROOT,
@@ -89,7 +96,7 @@ def run_here(
 
     before, out = Path.cwd(), Stream(terminal=terminal)
     err = out if terminal else Stream(errors="backslashreplace")
-    changes: list[Any] = [patch(name) for name in ("signal.signal", "sys.unraisablehook", "emcli.cli.guard._silence")]
+    changes: list[Any] = [patch(name, idle) for name in (*PROCESS_WIDE, "emcli.cli.guard._silence")]
     changes += [
         patch.multiple(sys, stdin=Stream(stdin), stdout=out, stderr=err),
         patch.dict(os.environ, {**PLAIN, "COLUMNS": "80", **(env or {})}),
