@@ -110,7 +110,7 @@ def singular(parameters: dict[str, Any], values: np.ndarray, options: Options) -
 
 
 @pytest.mark.parametrize("name", POINTS)
-@settings(max_examples=15, **LIMITS)
+@settings(max_examples=10, **LIMITS)
 @given(values=points(), k=st.integers(1, 4), init=st.sampled_from(["k-means++", "random"]))
 def test_a_fit_of_points_is_right_or_refused(name: str, values: np.ndarray, k: int, init: str) -> None:
     options, _ = case(name, "plain", k=k, init=init, max_iter=100)
@@ -137,7 +137,7 @@ def test_many_fits_of_points_are_right_or_refused(name: str, values: np.ndarray,
 
 
 @pytest.mark.parametrize("name", COINS)
-@settings(max_examples=15, **LIMITS)
+@settings(max_examples=10, **LIMITS)
 @given(values=counts(), k=st.integers(1, 4), init=st.sampled_from(["k-means++", "random"]))
 def test_a_fit_of_coins_is_right_or_refused(name: str, values: np.ndarray, k: int, init: str) -> None:
     options, _ = case(name, "tosses", k=k, init=init, max_iter=100)

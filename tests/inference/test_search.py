@@ -145,7 +145,7 @@ def test_where_thirty_starts_collapse_more_are_drawn_until_one_ends() -> None:
     assert {"found-once", "collapsed-starts"} <= {warning["slug"] for warning in found["warnings"]}
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_coins_that_begin_alike_find_what_k_means_starts_do_not(seed: int) -> None:
     """The best known: tests/reference/README.md."""
     best = -65.11385404092667
