@@ -71,6 +71,7 @@ def test_with_all_labels_parameters_and_predictions_are_those_of_discriminant_an
     assert [told[row - 1]["component"] for row in (71, 78)] == ["virginica", "versicolor"]
 
 
+@pytest.mark.usefixtures("described")
 def test_components_without_a_name_come_after_the_others(iris: Path, tmp_path: Path) -> None:
     words = (*GMM, iris, "--known", "two", "--restarts", 2)
     found = fit(*words, "-o", tmp_path / "fit.json")
