@@ -39,6 +39,8 @@ def _solver(result: FitResult) -> str:
         return f"{asked}, as asked"
     if not isinstance(result.model, CompleteDataModel):
         return "the model's own"
+    if not result.model.has_information:
+        return "em (newton needs free natural parameters, which this model has not)"
     if count > MAX_NEWTON_PARAMETERS:
         return f"em ({count} parameters are more than {MAX_NEWTON_PARAMETERS}, up to which it is newton)"
     return "newton, where em grows slow"

@@ -163,3 +163,8 @@ def test_all_stands_for_fourteen_and_what_goes_not_with_them_is_refused_in_a_lin
         assert refused.returncode == 2
         assert refused.stderr.startswith("emcli: error: ")
         assert "Traceback" not in refused.stderr
+
+
+def test_it_is_said_that_em_climbs() -> None:
+    said = run("fit", "gmm", "faithful", "-k", 2, "--covariance", "VEV", "-vv", "--restarts", 1).stderr
+    assert "solver: em (newton needs free natural parameters" in said
