@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, run, run_here
 
+from emcli.config.settings import CHOICES
 from emcli.files.examples import names
 from emcli.models import MODELS
 from emcli.output.plots.figure import Panel, Picture, Series
@@ -367,7 +368,7 @@ def test_a_shell_completes_commands_options_models_and_values(shell: str) -> Non
         ("emcli steps ", {*MODELS, *names()}),
         ("emcli steps gmm --it", {"--iterations"}),
         ("emcli fit gmm --co", {"--covariance", "--columns", "--comment", "--components"}),
-        ("emcli fit gmm --covariance ", {"full", "tied", "diag", "spherical"}),
+        ("emcli fit gmm --covariance ", {*CHOICES["covariance"]}),
         ("emcli compare gmm --mixing free,e", {"free,equal"}),
     ):
         said = complete(shell, typed).stdout
