@@ -70,7 +70,7 @@ def test_a_run_that_cannot_become_the_best_ends() -> None:
     """A solver's projection twenty times over, or for EM the last gain in each iteration left, falls short of it."""
 
     def ended(kind: str, gain: float, ahead: float | None, beat: float) -> tuple[int, str]:
-        model: Any = SimpleNamespace(weights=np.array([0.5, 0.5]))
+        model: Any = SimpleNamespace(weights=np.array([0.5, 0.5]), is_explicit=False)
         steps = (Step(model, i * gain, 1.0, kind=kind, ahead=ahead) for i in count())
         run, taken = converge(steps, TOL, 2000, None, beat), -1
         while True:

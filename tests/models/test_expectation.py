@@ -81,7 +81,7 @@ def one_step(model: GaussianMixture, shape: str, rows: Any, weights: Any) -> tup
 
 
 @pytest.mark.parametrize("d", [1, 2, 5])
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", ("full", "tied", "diag", "spherical"))
 @pytest.mark.parametrize("kind", SDS)
 @pytest.mark.parametrize("counted", [False, True])
 def test_a_step_keeps_its_digits(kind: str, shape: str, d: int, counted: bool) -> None:
@@ -111,7 +111,7 @@ def check_digits(kind: str, shape: str, d: int, counted: bool, n: int) -> None:
     assert (np.abs(after.covariances.full() - spreads) <= rounding * sds[:, :, None] * sds[:, None, :]).all()
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", ("full", "tied", "diag", "spherical"))
 def test_a_row_in_which_every_density_underflows_counts_like_the_others(shape: str) -> None:
     rows, _, means, matrices = drawn("close", 2)
     rows[:, :7] = 80.0
