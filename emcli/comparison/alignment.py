@@ -8,10 +8,12 @@ from functools import cache
 
 from emcli.comparison.differences import differences
 from emcli.comparison.ranking import Candidate
-from emcli.config.documents import AlignedFitDocument, AlignmentDocument
+from emcli.config.documents import AlignedFitDocument, AlignmentDocument, FitDocument
 from emcli.inference.agreement import adjusted_rand_index, match_components, reorder
 from emcli.models import model_class
-from emcli.types import JSON
+from emcli.types import JSON, Array
+
+DIFFERENT = 1e200  # distance of components that are known to be different
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,10 +68,22 @@ def alignments(candidates: Iterable[Candidate]) -> list[Alignment]:
 def _beside(reference: Candidate, other: Candidate) -> AlignedFit:
     parameters = other.fitted["parameters"]
     kind = model_class(reference.fitted["model"])
-    order = match_components(kind.distances(reference.fitted["parameters"], parameters)).tolist()
+    distances = kind.distances(reference.fitted["parameters"], parameters)
+    order = match_components(_by_name(distances, reference.fitted, other.fitted)).tolist()
     index = None
     if reference.fitted["data"].get("sha256") == other.fitted["data"].get("sha256"):
         one, two = reference.labels(), other.labels()
         if one is not None and two is not None:
             index = adjusted_rand_index(one.labels, two.labels, one.weights)
     return AlignedFit(other, order, reorder(parameters, order), index)
+
+
+def _by_name(distances: Array, one: FitDocument, other: FitDocument) -> Array:
+    """Distances (k, k) of the components of two fits, where those with one name are the same in both, and no others."""
+    found, known = distances.copy(), (one["data"].get("known", {}), other["data"].get("known", {}))
+    for i, name in enumerate(one.get("components", [])):
+        if name in known[0] and name in known[1]:
+            j = other.get("components", []).index(name)
+            found[i] = found[:, j] = DIFFERENT
+            found[i, j] = 0.0
+    return found

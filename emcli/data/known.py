@@ -102,11 +102,15 @@ class LabelledRows(Rows):
         return replace(self, values=values, weights=weights, total=total, known=known, observed=observed)
 
     def redrawn(self, observations: Observations, model: Sampler, rng: np.random.Generator) -> Rows:
-        """As many rows drawn from a model, as many of each known component from that."""
+        """As many rows drawn from a model, as many of each known component from that.
+
+        Of the hidden ones each component has what its known rows leave of its share of all rows.
+        """
         drawn: list[tuple[int, Rows]] = []
+        hidden = model.with_shares(self._hidden_shares(model.shares))
         for label, some in self.by_label():
             part = self._at(np.arange(some.start, some.stop))
-            drawn.append((label, observations.redraw(part, model if label < 0 else model.alone(label), rng)))
+            drawn.append((label, observations.redraw(part, hidden if label < 0 else model.alone(label), rng)))
         weights = [part.weights for _, part in drawn if part.weights is not None]
         return replace(
             self,
@@ -115,6 +119,14 @@ class LabelledRows(Rows):
             known=np.repeat([label for label, _ in drawn], [part.count for _, part in drawn]),
             duplicate_of=None,
         )
+
+    def _hidden_shares(self, shares: Array) -> Array:
+        """Shares (k,) of the components among the rows that are hidden, from those among all rows."""
+        assert self.known is not None
+        seen = self.known != UNKNOWN
+        weights = None if self.weights is None else self.weights[seen]
+        left = np.maximum(self.total * shares - np.bincount(self.known[seen], weights, len(shares)), 0.0)
+        return left / left.sum() if left.sum() > 0 else shares
 
 
 def with_known(rows: Rows, labels: KnownLabels, weights: Array | None, k: int) -> Rows:

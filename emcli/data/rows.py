@@ -80,6 +80,9 @@ class Sampler(Protocol):
     def alone(self, component: int) -> Sampler:
         """One of the components, from which all rows come."""
 
+    def with_shares(self, shares: Array) -> Sampler:
+        """The same components, of which each has this share (k,) of the rows."""
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:

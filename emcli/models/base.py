@@ -212,6 +212,10 @@ class Model(PlainValues, ABC, Generic[S]):
         """Component i, from which all rows come."""
         return replace(self.ordered(np.array([i])), weights=np.ones(1))  # type: ignore[type-var]
 
+    def with_shares(self, shares: Array) -> Self:
+        """The same components, of which each has this share (k,) of the rows."""
+        return replace(self, weights=shares)  # type: ignore[type-var]
+
     def without(self, i: int) -> Self:
         """The model without component i."""
         left = self.ordered(np.delete(np.arange(len(self.weights)), i))

@@ -254,7 +254,7 @@ def test_centroids_of_rows_with_missing_cells_are_not_held(tmp_path: Path) -> No
     some.write_text("x,y\n1,2\n3,\n4,5\n,7\n6,8\n")
     done = run("fit", experiment(tmp_path, "kmeans", k=2, fix={"centroids": [[1, 2], None]}, missing="use"), some)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "fit.fix: centroids of rows with missing cells cannot be held; use missing: drop" in done.stderr
+    assert "fit.fix: centroids cannot be held where cells are missing" in done.stderr
 
 
 def test_what_is_held_is_marked_and_has_no_error(tmp_path: Path) -> None:

@@ -341,3 +341,26 @@ def test_with_all_labels_a_fit_is_those_of_its_components_alone(missing: str, ir
         own = [row for row in rows if row[7] == name]
         expected += fit("gmm", written(tmp_path / "own.csv", [header, *own]), "-k", 1, *words)["log_likelihood"]
     assert found["log_likelihood"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_bootstrap_draws_hidden_rows_with_what_the_known_ones_leave(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    of = rng.choice(2, 300, p=[0.5, 0.5])
+    rows = [
+        [value, "a" if one == 0 and i % 3 else ""]
+        for i, (value, one) in enumerate(zip(rng.normal(9 * of), of, strict=True))
+    ]
+    table = written(tmp_path / "x.csv", [["x", "name"], *rows])
+    found = fit("gmm", "-k", 2, table, "--known", "name", "--bootstrap", 20, "--restarts", 1)
+    low, high = (np.array(found["bootstrap"][end]["weights"]) for end in ("low", "high"))
+    assert (low < found["parameters"]["weights"]).all() and (found["parameters"]["weights"] < high).all()
+
+
+def test_fits_beside_each_other_are_matched_by_name(iris: Path, tmp_path: Path) -> None:
+    names = {"setosa": "virginica", "virginica": "setosa", "": "", "versicolor": "versicolor"}
+    first = list(csv.reader(iris.read_text().splitlines()))
+    other = written(tmp_path / "other.csv", [first[0], *([*row[:5], names[row[5]], *row[6:]] for row in first[1:])])
+    for table, saved in ((iris, "one"), (other, "two")):
+        fit(*GMM, table, "--known", "some", "--restarts", 1, "-o", tmp_path / f"{saved}.json")
+    told = json.loads(run("compare", tmp_path / "one.json", tmp_path / "two.json", "--json").stdout)
+    assert told["alignments"][0]["fits"][0]["order"] == [1, 2, 3]

@@ -128,7 +128,10 @@ class IncompleteKMeans(KMeans):
     def fixed_in(cls, settings: ModelSettings, columns: int) -> None:
         """Nothing. Raises FixedFault where something is to be held."""
         if settings.fix is not None:
-            raise FixedFault((), "centroids of rows with missing cells cannot be held; use missing: drop")
+            raise FixedFault(
+                (),
+                "centroids cannot be held where cells are missing: leave such rows out (missing: drop, --missing drop)",
+            )
 
     @classmethod
     def initialize(cls, rows: Rows, settings: ModelSettings, kind: str, rng: np.random.Generator) -> Self:
