@@ -292,3 +292,17 @@ def test_rows_with_missing_cells_have_the_maximum_of_the_likelihood_of_what_is_o
     best = minimize(negative, [71.0, 0.1, 10.0, 1.8], method="BFGS", options={"gtol": 1e-5})
     assert found["log_likelihood"] == pytest.approx(-best.fun, abs=1e-6)
     assert found["parameters"]["means"][0] == [3.4, pytest.approx(best.x[0], abs=1e-3)]
+
+
+def test_components_trade_places_to_where_held_weights_fit_best(tmp_path: Path) -> None:
+    """Which cluster has which of the held shares does not depend on the order in which these are given."""
+    rng = np.random.default_rng(1)
+    of = rng.choice(3, 300, p=[0.5, 0.3, 0.2])
+    rows = np.array([[0, 0], [4, 1], [1, 5]])[of] + rng.normal(size=(300, 2)) * np.array([1, 0.7])
+    table = tmp_path / "x.csv"
+    np.savetxt(table, rows, delimiter=",", header="x,y", comments="")
+    found = []
+    for weights in ("[0.5, null, 0.3]", "[0.5, 0.3, null]"):
+        (tmp_path / "e.yaml").write_text(f"model: gmm\nfit: {{k: 3, fix: {{weights: {weights}}}}}\n")
+        found.append(fit(tmp_path / "e.yaml", table)["log_likelihood"])
+    np.testing.assert_allclose(found, max(found), rtol=0, atol=1e-6)

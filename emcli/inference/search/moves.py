@@ -83,6 +83,10 @@ class Proposals:
             parts = split_in_two(np.delete(model.weights, i), int(rng.integers(k - 1)), self._settings.mixing == "free")
             split = model.without(i).split_keeping_names(parts, SPLIT_SDS, self._sample, self._settings, rng)
             return Proposal("split-merge", split)
+        if turn % 3 == 0 and model.fixed is not None and not named and k > 1:  # which of them has the held values?
+            order, j = np.arange(k), (i + int(rng.integers(1, k))) % k
+            order[i], order[j] = j, i
+            return Proposal("swap", model.ordered(order).holding(model.fixed))
         if self._other is None or turn % DRAWN_EVERY == 1:
             kind = self._kinds[int(rng.integers(len(self._kinds)))]
             self._other = with_names(type(model).initialize(self._sample, self._settings, kind, rng), self._sample)
