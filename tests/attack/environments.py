@@ -111,7 +111,13 @@ def odd(draw: Random) -> Odd:
         Odd("neither", hide("/proc", "/dev/shm")),
         Odd("few descriptors", limited(resource.RLIMIT_NOFILE, draw.randint(3, 24)), codes=(0, 2, 3, 5)),
         Odd("few processes", few_processes(draw.randint(0, 3)), codes=(0, 3, 5), lay=lambda f: open_to_all(f)),
-        Odd("small files", limited(resource.RLIMIT_FSIZE, draw.choice((0, 1, 100, 600))), codes=(0, 5), heard=False),
+        Odd(
+            "small files",
+            limited(resource.RLIMIT_FSIZE, draw.choice((0, 1, 100, 600))),
+            env={"PYTHONDONTWRITEBYTECODE": "1"},  # bytecode that is cut short would break every later command
+            codes=(0, 5),
+            heard=False,
+        ),
         Odd("small stack", limited(resource.RLIMIT_STACK, 1 << draw.randint(16, 20)), codes=(0, 3)),
         Odd("no cwd", deleted, codes=(0, 2, 3, 5)),
         Odd("closed streams", without(*draw.sample((0, 1, 2), draw.randint(1, 3))), codes=(0, 5)),

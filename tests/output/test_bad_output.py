@@ -230,13 +230,17 @@ def test_a_closed_standard_output_is_5_and_leaves_the_file(command: str, tmp_pat
 
 
 def limited(line: str, folder: Path, most: int) -> Done:
-    """Run a command that can write no more than so many bytes to any file."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    """Run a command that can write no more than so many bytes to any file.
+
+    Python would leave the bytecode of a module that it imports first here cut short, and trip over it ever after.
+    """
+    before, sys.dont_write_bytecode = resource.getrlimit(resource.RLIMIT_FSIZE), True
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
     try:
         return in_process(line.split(), folder)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        sys.dont_write_bytecode = False
 
 
 def test_a_broken_pipe_ends_quietly_by_its_signal(tmp_path: Path) -> None:
