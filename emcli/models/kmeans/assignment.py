@@ -51,15 +51,7 @@ class KMeansStats(Stats):
 
     def __add__(self, other: Self) -> Self:
         far = self if self.farthest_distance >= other.farthest_distance else other
-        return type(self)(
-            self.weight + other.weight,
-            self.score + other.score,
-            0.0,
-            self.sizes + other.sizes,
-            self.sums + other.sums,
-            far.farthest,
-            far.farthest_distance,
-        )
+        return replace(super().__add__(other), farthest=far.farthest, farthest_distance=far.farthest_distance)
 
 
 def memberships(rows: Array, centroids: Array) -> tuple[Array, Array]:

@@ -34,25 +34,6 @@ class IncompleteStats(KMeansStats):
 
     counts: Array  # (k, d) weight of the cluster's rows that observe a column
 
-    def as_one_of(self, component: int, k: int) -> Self:
-        """Those of rows that stay with their cluster."""
-        counts = np.zeros((k, self.counts.shape[1]))
-        counts[component] = self.counts[0]
-        return replace(KMeansStats.as_one_of(self, component, k), counts=counts)
-
-    def __add__(self, other: Self) -> Self:
-        far = self if self.farthest_distance >= other.farthest_distance else other
-        return type(self)(
-            self.weight + other.weight,
-            self.score + other.score,
-            0.0,
-            self.sizes + other.sizes,
-            self.sums + other.sums,
-            far.farthest,
-            far.farthest_distance,
-            self.counts + other.counts,
-        )
-
 
 @dataclass(frozen=True, eq=False)
 class IncompleteKMeans(KMeans):
