@@ -15,16 +15,17 @@ READING = (
 
 
 def fit_warnings(groups: Sequence[RankedGroup]) -> list[FitWarning]:
-    """The warnings of all fits, each kind once: in the words of the highest ranked fit that has it, which is named.
+    """The warnings of all fits, each kind once for each data: in the words of the highest ranked fit that has it.
 
-    What is said in the same words of every fit is about the data, and names none.
+    That is named. What is said in the same words of every fit is about the data, and names none.
     """
     fits = [candidate for group in groups for candidate in group.candidates if candidate.document is not None]
-    found: dict[str, list[tuple[str, str]]] = {}  # slug -> names of fits, and their messages
+    found: dict[tuple[str, str | None], list[tuple[str, str]]] = {}  # slug and data: names of fits, their messages
     for candidate in fits:
         for warning in candidate.fitted.get("warnings", []):
-            found.setdefault(warning["slug"], []).append((candidate.name, warning["message"]))
-    return [FitWarning(slug, _sentence(said, len(fits))) for slug, said in found.items()]
+            data = candidate.fitted["data"].get("sha256")
+            found.setdefault((warning["slug"], data), []).append((candidate.name, warning["message"]))
+    return [FitWarning(slug, _sentence(said, len(fits))) for (slug, _), said in found.items()]
 
 
 def _sentence(said: Sequence[tuple[str, str]], fits: int) -> str:

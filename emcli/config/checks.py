@@ -288,7 +288,7 @@ parameters: Check[str | dict[str, JSON]] = Check(
     {"type": ["object", "string"], "minProperties": 1, "minLength": 1},
 )
 fixed: Check[str | list[JSON] | dict[str, JSON]] = Check(
-    "names of parameters, or a mapping of numbers and nulls",
+    "some names of parameters, or a mapping of some to numbers and nulls",
     lambda value: isinstance(value, str | list | dict) and bool(value),
     {"type": ["object", "array", "string"], "items": {"type": "string"}, "minProperties": 1, "minLength": 1},
 )

@@ -80,6 +80,8 @@ def _as_one(groups: Sequence[RankedGroup]) -> list[RankedGroup]:
 def footers(groups: Sequence[RankedGroup]) -> list[str]:
     """What the criteria say, each once."""
     said = [FOOTERS[group.criterion].format(criterion=group.criterion.upper()) for group in groups]
+    if all("missing" in one.fitted["data"] for group in groups for one in group.candidates if one.document):
+        said = [each.replace(f"; {ONLY_GAP}", "") for each in said]  # which needs complete rows
     rows = [(group.criterion, row) for group in groups for row in group.rows()]
     if any(row.get("silhouette_error") is not None for _, row in rows):
         said.append(SAMPLED)

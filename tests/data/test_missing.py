@@ -161,3 +161,30 @@ def test_the_order_by_pattern_is_that_of_sorted_patterns(columns: int, monkeypat
     missing = np.isnan(values).T.tolist()
     expected = sorted(range(200), key=lambda row: (missing[row], row))
     assert by_pattern(values).tolist() == expected
+
+
+def test_hints_name_what_the_command_takes(tmp_path: Path) -> None:
+    asked = run("steps", "kmeans", "iris_gaps", "-k", 3).stderr
+    assert "--missing drop leaves out 71 rows of 150" in asked and "--missing use" not in asked
+    (tmp_path / "marks.csv").write_text("x,y\n1,2\n3,?!\n4,5\n6,1\n")
+    hint = run("fit", "kmeans", tmp_path / "marks.csv", "-k", 1, "--missing", "use").stderr
+    assert "--na '?!' reads them as missing cells" in hint and "leaves out" not in hint
+    (tmp_path / "empty.csv").write_text("x,y\n,\n,\n")
+    assert "hint:" not in run("fit", "kmeans", tmp_path / "empty.csv", "-k", 1, "--missing", "use").stderr
+    ranked = run("compare", "kmeans", "iris_gaps", "-k", "2-3", "--missing", "use", "--restarts", 2).stdout
+    assert "CH (Calinski & Harabasz): larger is better." in ranked and "gap" not in ranked.split("larger is better")[1]
+
+
+def test_fits_of_other_rows_are_warned_of_each_in_their_own_words(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text(HOLES)
+    for missing in ("use", "drop"):
+        words = ("kmeans", tmp_path / "x.csv", "-k", 2, "--columns", "x,y", "--missing", missing, "--restarts", 1)
+        fit(*words, "-o", tmp_path / f"{missing}.json")
+    said = run("compare", tmp_path / "use.json", tmp_path / "drop.json").stderr
+    assert "use: 1 row without any value left out" in said and "drop: 3 rows with missing values left out" in said
+
+
+def test_a_picture_says_how_many_rows_it_cannot_draw(tmp_path: Path) -> None:
+    words = ("gmm", "iris_gaps", "-k", 2, "--missing", "use", "--covariance", "diag", "--restarts", 1)
+    fit(*words, "--plot", tmp_path / "p.svg")
+    assert "71 rows with missing cells not drawn by principal components" in (tmp_path / "p.svg").read_text()

@@ -19,6 +19,7 @@ _MAX_MARKS = 3  # different cells that are named as marks of missing ones
 _MAX_MARK = 30  # characters of such a cell
 _MUCH_LONGER = 60  # characters
 _NAMES = {" ": "space"}
+USE_THEM = "; --missing use fits what they have"
 
 
 @dataclass
@@ -79,6 +80,7 @@ class Remedies:
         while self.drop and choice and self.incomplete.without(self.leave_out) >= self.total > 1:
             column = self.incomplete.emptiest(self.leave_out)
             if column is None or len(set(choice.used).difference(self.leave_out, [column])) == 0:
+                self.leave_out, self.drop = [], False  # no columns have a row in common
                 return
             self.leave_out.append(column)
         self.drop = self.drop and self.incomplete.without(self.leave_out) > 0
@@ -103,8 +105,10 @@ class Remedies:
             return f"try {typed}" + " (or --thousands , where the commas group digits)" * self.unsure
         if self.comments:
             return f"{typed} skips lines that begin with #"
+        if self.file.dialect.missing != "error":
+            return f"{typed} reads them as missing cells"
         fewer = f"{typed} leaves out {counted(self.incomplete.rows, 'row')} of {self.total}, those with missing values"
-        return fewer + "; --missing use fits what they have" * (self.selection.choice is not None)
+        return fewer + USE_THEM * (self.selection.choice is not None)
 
     def _options(self) -> list[str]:
         options = ["--comment '#'"] * self.comments

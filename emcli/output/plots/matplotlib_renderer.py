@@ -118,7 +118,7 @@ def _figure(picture: Picture, form: Form) -> Figure:
     from matplotlib.text import Text
 
     said = dict.fromkeys(panel.note for panel in picture.every if panel.note)
-    notes = [line for note in said for line in note.splitlines()]
+    notes = list(dict.fromkeys(line for note in said for line in note.splitlines()))
     most = max(len(row) for row in picture.panels)
     across = len(picture.triangle)
     width, height = form.inches or (max(WIDTH if most > 1 else NARROW, CELL_WIDTH * across), None)

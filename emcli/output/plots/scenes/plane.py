@@ -48,7 +48,10 @@ class Plane(Scene):
             return ""
         place = self.rows.duplicate_of
         count = int(np.count_nonzero(gone if place is None else gone[place]))
-        return f"{counted(count, 'row')} with missing cells not drawn"
+        said = f"{counted(count, 'row')} with missing cells not drawn"
+        if self.plane.note:  # the axes are those of principal components
+            said += " by principal components; a panel of two columns draws the rows that have both"
+        return said
 
     @property
     def landmarks(self) -> Array:

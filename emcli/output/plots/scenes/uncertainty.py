@@ -45,7 +45,7 @@ def in_plane(scene: Plane) -> Panel:
 
 
 def _note(scene: Plane, what: str) -> str:
-    return "\n".join(filter(None, (scene.plane.note, what)))
+    return "\n".join(filter(None, (scene.plane.note, scene.undrawn, what)))
 
 
 def along(x: Array, responsibilities: Array, called: Callable[[int], str]) -> list[Series]:
