@@ -12,11 +12,11 @@ from typing import IO
 from emcli.cli.fit import check_bootstrap, finish
 from emcli.cli.guard import note
 from emcli.cli.inputs import check_cluster, check_twice, experiment_in, open_data, read_start, source_of
+from emcli.comparison.candidate import Candidate, Kind, Labels
 from emcli.comparison.candidates import CandidateFit, fit_one_by_one, fit_side_by_side, processes
 from emcli.comparison.criteria import check_criterion
-from emcli.comparison.ranking import Candidate, Kind, Labels
 from emcli.config.covariances import letters, of_one_column
-from emcli.config.documents import FitDocument
+from emcli.config.documents.fit import FitDocument
 from emcli.config.experiment import Experiment
 from emcli.config.places import Document
 from emcli.config.resolve import resolve, resolve_grid

@@ -15,7 +15,7 @@ from emcli.errors import EmcliError, Exit, Problem
 from emcli.models import MODELS
 
 if TYPE_CHECKING:
-    from emcli.comparison.ranking import Candidate
+    from emcli.comparison.candidate import Candidate
 
 
 def compare(
@@ -162,7 +162,7 @@ def compare(
 
 def _repetition(words: Sequence[str], flags: Mapping[str, object], criterion: str | None) -> str:
     """The command line that repeats it: with the seed of a grid of fits."""
-    from emcli.cli.repetition import command_line
+    from emcli.cli.framework.repetition import command_line
 
     piped = ["-"] if len(words) == 1 and words[0] in MODELS else []
     seed = {"seed": 0} if words[0] in MODELS else {}

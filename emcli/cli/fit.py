@@ -87,6 +87,7 @@ def fit(
     Without DATA the rows are those of the experiment, or of standard input.
     `emcli explain WORD` tells what a warning or a word of the tables means.
     """
+    from emcli.cli.framework.repetition import command_line
     from emcli.cli.guard import note, warn
     from emcli.cli.inputs import (
         check_cluster,
@@ -99,7 +100,6 @@ def fit(
         settings_in,
         source_of,
     )
-    from emcli.cli.repetition import command_line
     from emcli.config.iterations import not_reached
     from emcli.config.resolve import resolve
     from emcli.files.inputs import check_standard_output

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from emcli.cli.declare import (
+from emcli.cli.framework.declare import (
     DATA,
     MESSAGES,
     MODEL,

@@ -19,7 +19,7 @@ def schema(of: options.Described, debug: options.Debug = None) -> int:
 
     An editor that knows the schema of experiments completes and checks them while they are typed.
     """
-    from emcli.config.schema import document_schema, experiment_schema
+    from emcli.config.documents.schema import document_schema, experiment_schema
     from emcli.models import MODELS
 
     printed = experiment_schema(tuple(MODELS), meanings()) if of == "experiment" else document_schema(of)

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
+from emcli.comparison.candidate import Candidate
 from emcli.comparison.differences import differences
-from emcli.comparison.ranking import Candidate
-from emcli.config.documents import AlignedFitDocument, AlignmentDocument, FitDocument
+from emcli.config.documents.comparison import AlignedFitDocument, AlignmentDocument
+from emcli.config.documents.fit import FitDocument
 from emcli.inference.agreement import adjusted_rand_index, match_components, reorder
 from emcli.models import model_class
 from emcli.types import JSON, Array

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emcli.config.documents import FitDocument
+from emcli.config.documents.fit import FitDocument
 
 
 def calinski_harabasz(fit: FitDocument) -> float | None:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from emcli.comparison.ranking import Begin, Candidate, Kind, Labels
+from emcli.comparison.candidate import Begin, Candidate, Kind, Labels
 from emcli.compute.processes import call, can_fork, process_map
 from emcli.compute.threads import usable_cores
-from emcli.config.documents import FitDocument
+from emcli.config.documents.fit import FitDocument
 from emcli.config.settings import Settings
 from emcli.data.dataset import Dataset
 from emcli.errors import EmcliError, Exit

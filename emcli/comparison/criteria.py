@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from emcli.comparison.candidate import CLUSTERING, Candidate, Score
 from emcli.comparison.gap import Gap, references
-from emcli.comparison.ranking import CLUSTERING, Candidate, Score, default_criterion, scale
+from emcli.comparison.ranking import default_criterion, scale
 from emcli.comparison.silhouette import MAX_ROWS, SAMPLE_ROWS, silhouettes
 from emcli.compute.threads import thread_map, usable_cores
 from emcli.config.settings import ModelSettings, Settings

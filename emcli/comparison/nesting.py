@@ -8,8 +8,9 @@ from functools import partial
 from math import inf
 from typing import cast
 
-from emcli.comparison.ranking import Candidate, same_scale
-from emcli.config.documents import FitDocument, WarningDocument
+from emcli.comparison.candidate import Candidate
+from emcli.comparison.ranking import same_scale
+from emcli.config.documents.fit import FitDocument, WarningDocument
 from emcli.config.settings import ModelSettings, Settings
 from emcli.data.rows import Rows
 from emcli.inference.search.search import SMALLEST_SPLIT_SDS

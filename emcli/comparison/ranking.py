@@ -2,163 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
-from typing import NamedTuple, TypedDict
-
-import numpy as np
-import numpy.typing as npt
 
 from emcli import __version__
-from emcli.comparison.calinski_harabasz import calinski_harabasz
-from emcli.comparison.differences import differences
-from emcli.comparison.gap import Gap, chosen
-from emcli.config.documents import (
-    COMPARISON,
-    AlignmentDocument,
-    CandidateDocument,
-    ComparisonDocument,
-    FitDocument,
-    in_order,
-)
-from emcli.config.settings import Settings
-from emcli.data.dataset import Dataset
-from emcli.data.rows import Rows
+from emcli.comparison.candidate import LIKELIHOOD, Candidate
+from emcli.comparison.gap import chosen
+from emcli.config.documents.comparison import COMPARISON, AlignmentDocument, CandidateDocument, ComparisonDocument
+from emcli.config.documents.fit import FitDocument
 from emcli.errors import FitWarning, counted
-from emcli.models.base import AnyModel
-from emcli.types import Array, Mapper
 
-LIKELIHOOD = ("bic", "aic", "icl")  # smaller is better
-CLUSTERING = ("silhouette", "ch", "gap")  # of hard assignments; larger is better
-CRITERIA = LIKELIHOOD + CLUSTERING
 CLOSE = 2.0  # difference of BIC up to which it is weak evidence (Kass & Raftery 1995)
-
-
-@dataclass(frozen=True, eq=False)
-class Labels:
-    """The component that each row of the data belongs to."""
-
-    labels: npt.NDArray[np.int32]  # (n,) 0-based; -1 for a row that says nothing
-    weights: Array | None  # (n,) of the rows
-
-
-class Kind(TypedDict):
-    """Model, k, covariance and mixing of a candidate, which are known also where its fit failed."""
-
-    model: str
-    k: int
-    covariance: str | None
-    mixing: str | None
-
-
-# Gives the model that a start begins with, in working coordinates, from the rows and a map over their batches.
-Begin = Callable[[Rows, Mapper], AnyModel]
-
-
-class Score(NamedTuple):
-    """What a criterion of clusterings makes of a fit on its data."""
-
-    criterion: str
-    value: float | None  # None where it is not defined
-    error: float | None = None  # the standard error of a sampled silhouette, or s of a gap
-
-
-def _nothing() -> None:
-    return None
-
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """A fit that was asked for: its document, or why there is none."""
-
-    name: str
-    settings: Kind
-    document: FitDocument | None = None  # where there is a fit
-    reason: str | None = None
-    fit_settings: Settings | None = None
-    labels: Callable[[], Labels | None] = _nothing  # read where they are asked for
-    again: Callable[[str, Begin], Candidate] | None = None  # go on with one more start, from that origin and model
-    data: Callable[[], Dataset | None] = _nothing  # what was fitted; None where it is not at hand
-    score: Score | None = None
-
-    @property
-    def fitted(self) -> FitDocument:
-        """The document of a candidate that has one."""
-        assert self.document is not None
-        return self.document
-
-    @property
-    def is_start(self) -> bool:
-        """Is it no fit but start values, with no iteration made?"""
-        return bool(self.document) and (self.fitted["status"], self.fitted["iterations"]) == ("max_iter", 0)
-
-    @property
-    def is_artefact(self) -> bool:
-        """Does a component of the fit rest on so few rows that no criterion can be believed?"""
-        said = self.document.get("warnings", []) if self.document else []
-        return any(
-            warning["slug"] == "few-rows"
-            or (warning["slug"] == "spurious-component" and "set aside" not in warning["message"])
-            for warning in said
-        )
-
-    def value(self, criterion: str) -> float | None:
-        """Its value of a criterion; None where it has none."""
-        fit = self.document
-        if fit is None:
-            return None
-        if criterion in LIKELIHOOD:
-            return {"bic": fit["bic"], "aic": fit["aic"], "icl": fit["icl"]}[criterion]
-        if criterion == "ch":
-            return calinski_harabasz(fit)
-        return self.score.value if self.score is not None and self.score.criterion == criterion else None
-
-    def gap(self) -> Gap | None:
-        """Its gap statistic, where that was asked for and exists."""
-        score = self.score
-        if score is None or score.criterion != "gap" or score.value is None or score.error is None:
-            return None
-        return Gap(score.value, score.error)
-
-    def row(self, best: float | None) -> CandidateDocument:
-        """Its entry in the document of a comparison; `best` is the BIC that others are compared with."""
-        row: CandidateDocument = {
-            "name": self.name,
-            "model": self.settings["model"],
-            "k": self.settings["k"],
-            "covariance": self.settings["covariance"],
-            "mixing": self.settings["mixing"],
-            "status": "failed",
-        }
-        if self.document is None:
-            row["reason"] = self.reason
-            return row
-        fit = self.fitted
-        bic, truth = fit["bic"], fit.get("truth")
-        row["parameters_count"], row["log_likelihood"] = fit["parameters_count"], fit["log_likelihood"]
-        if "log_posterior" in fit:
-            row["log_posterior"] = fit["log_posterior"]
-        row["aic"], row["bic"], row["icl"] = fit["aic"], bic, fit["icl"]
-        row["delta_bic"] = None if bic is None or best is None else bic - best
-        if "inertia" in fit:
-            row["inertia"], row["ch"] = fit["inertia"], self.value("ch")
-        if self.score is not None and self.score.criterion == "silhouette":
-            row["silhouette"], row["silhouette_error"] = self.score.value, self.score.error
-        elif self.score is not None:
-            row["gap"], row["gap_error"] = self.score.value, self.score.error
-        row["iterations"], row["status"] = fit["iterations"], fit["status"]
-        row["starts"] = sum("from" not in entry for entry in fit.get("restarts", []))
-        row["reached"] = fit.get("reached")
-        row["warnings"] = [warning["slug"] for warning in fit.get("warnings", [])]
-        if self.is_artefact:
-            row["artefact"] = True
-        if truth is not None and truth["adjusted_rand_index"] is not None:
-            row["adjusted_rand_index"] = truth["adjusted_rand_index"]
-        if truth is not None and truth["parameters"]:
-            row["truth"] = truth["parameters"]
-            row["errors"] = differences(fit["parameters"], truth["parameters"])
-        return in_order(CandidateDocument, row)
 
 
 def same_scale(one: Candidate, other: Candidate) -> bool:

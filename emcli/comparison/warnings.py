@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from emcli.comparison.ranking import CLOSE, Candidate, RankedGroup
+from emcli.comparison.candidate import Candidate
+from emcli.comparison.ranking import CLOSE, RankedGroup
 from emcli.errors import FitWarning
 
 MAX_NAMED = 5  # of the fits that are about as good as the best

@@ -16,7 +16,7 @@ from emcli.files.inputs import read_bytes, shown_name
 from emcli.types import JSON
 
 if TYPE_CHECKING:
-    from emcli.config.documents import FitDocument
+    from emcli.config.documents.fit import FitDocument
 
 MAX_ROWS = 10**9
 MAX_YAML = 1 << 20  # bytes

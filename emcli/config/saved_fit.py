@@ -9,8 +9,8 @@ from itertools import islice
 from typing import cast
 
 from emcli.compute.memory import require, shown
-from emcli.config.document_problems import Fault, problems
-from emcli.config.documents import FIT, FitDocument
+from emcli.config.documents.fit import FIT, FitDocument
+from emcli.config.documents.problems import Fault, problems
 from emcli.config.places import MAX_PROBLEMS, decoded
 from emcli.errors import EmcliError, Exit, Problem, escaped, quoted
 from emcli.files.inputs import read_bytes, shown_name

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from emcli.config.documents import FitDocument
+from emcli.config.documents.fit import FitDocument
 from emcli.config.settings import DataSettings, Settings
 from emcli.data.rows import Columns, RowFault
 from emcli.data.scaling import Scaling

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from emcli import __version__
-from emcli.config.document_problems import Fault
-from emcli.config.documents import FIT, DataDocument, FitDocument, RunDocument, StepDocument, TruthDocument, in_order
+from emcli.config.documents.fit import FIT, DataDocument, FitDocument, RunDocument, StepDocument, TruthDocument
+from emcli.config.documents.problems import Fault
+from emcli.config.documents.types import in_order
 from emcli.config.experiment import start_values
 from emcli.config.places import dotted
 from emcli.config.saved_fit import document_in, read_json, refuse_wrong

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from emcli.comparison.ranking import LIKELIHOOD
+from emcli.comparison.candidate import LIKELIHOOD
 from emcli.errors import counted, escaped
 from emcli.models.plain_values import Parameters
 from emcli.output.many_fits import MANY, cells, is_repeated, many_fits
@@ -19,7 +19,8 @@ from emcli.output.terminal import curve, takes_unicode
 
 if TYPE_CHECKING:
     from emcli.comparison.alignment import Alignment
-    from emcli.comparison.ranking import Candidate, RankedGroup
+    from emcli.comparison.candidate import Candidate
+    from emcli.comparison.ranking import RankedGroup
 
     Shown = tuple[str, Candidate, Parameters]  # a heading, a fit, and parameters of its kind
 

@@ -17,7 +17,7 @@ from emcli.types import Array
 
 if TYPE_CHECKING:
     from emcli.comparison.alignment import Alignment
-    from emcli.comparison.ranking import Candidate
+    from emcli.comparison.candidate import Candidate
 
 Cells = dict[tuple[int, str], float]  # by component, from 0, and title
 MANY = 4  # fits with the settings of the first, it included, from which they are summarized

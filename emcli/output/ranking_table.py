@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from emcli.comparison.ranking import CLUSTERING, Candidate, RankedGroup
-from emcli.config.documents import CandidateDocument
+from emcli.comparison.candidate import CLUSTERING, Candidate
+from emcli.comparison.ranking import RankedGroup
+from emcli.config.documents.comparison import CandidateDocument
 from emcli.errors import escaped
 from emcli.output.numbers import scores, unsigned_zero
 from emcli.output.page import Block, Grid

@@ -14,8 +14,8 @@ from conftest import ROOT, run, run_here
 from emcli.cli import options
 from emcli.cli.app import app
 from emcli.cli.explain import as_text
-from emcli.config import documents as of
-from emcli.config.meanings import MEANINGS
+from emcli.config.documents import fit as fits
+from emcli.config.documents.meanings import MEANINGS
 from emcli.files import manual
 from emcli.output.parameter_tables import ERRORS
 from emcli.output.ranking_table import TITLES
@@ -86,7 +86,7 @@ def test_what_a_section_links_to_is_a_section_there() -> None:
 
 def test_every_title_key_and_option_of_importance_has_a_word() -> None:
     known = manual.names()
-    keys = {key for kind, keys in MEANINGS.items() for key in keys if kind is not of.WarningDocument}
+    keys = {key for kind, keys in MEANINGS.items() for key in keys if kind is not fits.WarningDocument}
     titles = {
         *TITLES.values(),
         *ERRORS,

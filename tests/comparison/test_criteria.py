@@ -14,8 +14,9 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import calinski_harabasz_score, silhouette_score
 
 from emcli.comparison import criteria, gap, silhouette
+from emcli.comparison.candidate import Candidate, Kind, Score
 from emcli.comparison.gap import Gap, chosen, references
-from emcli.comparison.ranking import Candidate, Kind, Score, grouped
+from emcli.comparison.ranking import grouped
 from emcli.comparison.silhouette import silhouettes
 from emcli.config.settings import ModelSettings
 from emcli.data.points import POINTS

@@ -12,8 +12,8 @@ import pytest
 from bad_inputs import SAVED_GMM as GMM
 
 from emcli.compute import memory
-from emcli.config.document_problems import problems
-from emcli.config.documents import FitDocument
+from emcli.config.documents.fit import FitDocument
+from emcli.config.documents.problems import problems
 from emcli.config.saved_fit import bytes_needed, parsed, refuse_wrong
 from emcli.errors import EmcliError
 from emcli.types import JSON

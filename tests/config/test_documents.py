@@ -13,8 +13,10 @@ import pytest
 from bad_inputs import SAVED_GMM as GMM
 from conftest import run
 
-from emcli.config.document_problems import problems
-from emcli.config.documents import ComparisonDocument, FitDocument, keys
+from emcli.config.documents.comparison import ComparisonDocument
+from emcli.config.documents.fit import FitDocument
+from emcli.config.documents.problems import problems
+from emcli.config.documents.types import keys
 
 TYPES = {"emcli.fit/1": FitDocument, "emcli.compare/1": ComparisonDocument}
 

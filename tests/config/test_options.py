@@ -14,7 +14,7 @@ import typer
 from emcli.cli.app import app, application
 from emcli.cli.compare import compare
 from emcli.cli.fit import fit
-from emcli.comparison.ranking import CRITERIA
+from emcli.comparison.candidate import CRITERIA
 from emcli.config import checks
 from emcli.config.resolve import resolve, resolve_grid
 from emcli.config.settings import CHECKS, CHOICES, DOCUMENT_KEYS, GROUPS, Settings, flag

@@ -13,9 +13,11 @@ from conftest import ROOT, run
 from jsonschema import Draft202012Validator
 from test_documents import COMMANDS, TYPES, written
 
-from emcli.config.documents import COMPARISON, FIT, keys
+from emcli.config.documents.comparison import COMPARISON
+from emcli.config.documents.fit import FIT
+from emcli.config.documents.meanings import MEANINGS
+from emcli.config.documents.types import keys
 from emcli.config.experiment import GENERATE, TOP
-from emcli.config.meanings import MEANINGS
 from emcli.config.settings import DOCUMENT_KEYS
 
 NAMES = {FIT: "fit", COMPARISON: "compare"}

@@ -13,9 +13,9 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, is_typeddict
 
 from emcli.cli.schema import meanings
-from emcli.config import documents as of
 from emcli.config import experiment, settings
-from emcli.config import meanings as said
+from emcli.config.documents import meanings as said
+from emcli.config.documents import types
 from emcli.config.resolve import available
 from emcli.data.table.cells import MISSING as MARKS
 from emcli.data.trial_columns import HEADS, TAILS, TOSSES
@@ -157,7 +157,7 @@ def document_keys(kind: type) -> str:
     """The keys of a document's type, those that are not always there in words."""
     rows = [
         [f"`{key}`", type_in_words(hint), "yes" if needed else "", said.MEANINGS[kind][key]]
-        for key, (hint, needed) in of.keys(kind).items()
+        for key, (hint, needed) in types.keys(kind).items()
     ]
     return table(["key", "value", "required", "what it is"], rows)
 
@@ -165,10 +165,10 @@ def document_keys(kind: type) -> str:
 def type_in_words(hint: Any) -> str:
     """The type of a key, as its check says it."""
     origin, arguments = get_origin(hint), get_args(hint)
-    if origin is Annotated and isinstance(arguments[1], of.Known):
+    if origin is Annotated and isinstance(arguments[1], types.Known):
         return "an object, of the keys of `fit:`"
     if origin is Annotated:
-        return must_be(arguments[1]).replace("a mapping", "an object") if arguments[1] is not of.numbers else NUMBERS
+        return must_be(arguments[1]).replace("a mapping", "an object") if arguments[1] is not types.numbers else NUMBERS
     if origin in (Union, UnionType):
         return f"{type_in_words(arguments[0])}, or null"
     if origin is list:

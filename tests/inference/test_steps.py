@@ -14,8 +14,8 @@ from conftest import ROOT, SAMPLES, fit, run, table
 from jsonschema import Draft202012Validator
 from scipy.stats import binom, multivariate_normal
 
-from emcli.config.documents import keys
-from emcli.config.steps_document import ShownIterationDocument, ShownRowDocument, ShownSumsDocument, StepsDocument
+from emcli.config.documents.steps import ShownIterationDocument, ShownRowDocument, ShownSumsDocument, StepsDocument
+from emcli.config.documents.types import keys
 
 Write = Callable[[str, str], Path]
 EVENTS = ROOT / "tests" / "events.csv"

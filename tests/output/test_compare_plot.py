@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from conftest import SAMPLES, fit, run
 
-from emcli.comparison.ranking import Candidate, Score, grouped
+from emcli.comparison.candidate import Candidate, Score
+from emcli.comparison.ranking import grouped
 from emcli.output.plots.comparison.figure import of_comparison
 from emcli.output.plots.comparison.kinds import families
 from emcli.output.plots.figure import Panel, Series, described

@@ -89,6 +89,6 @@ def test_nothing_foreign_reaches_a_reader_raw(line: str, how: str, folder: Path)
 def test_a_shell_completes_no_name_that_it_would_show_raw(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "good.yaml").write_text("model: gmm\n")
     monkeypatch.chdir(folder)
-    from emcli.cli.declare import model_or_experiment
+    from emcli.cli.framework.declare import model_or_experiment
 
     assert [name for name in model_or_experiment("") if name.endswith(".yaml")] == ["good.yaml"]

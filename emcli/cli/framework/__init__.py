@@ -1,1 +1,1 @@
-"""What is done otherwise than Typer does it: the conversion of arguments, and the page of --help."""
+"""How options are declared, converted and shown, and how a command line is written that repeats a run."""

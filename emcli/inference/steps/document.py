@@ -6,8 +6,8 @@ from math import isfinite
 from typing import cast
 
 from emcli import __version__
-from emcli.config.documents import in_order
-from emcli.config.steps_document import STEPS, ShownIterationDocument, ShownRowDocument
+from emcli.config.documents.steps import STEPS, ShownIterationDocument, ShownRowDocument
+from emcli.config.documents.types import in_order
 from emcli.errors import escaped
 from emcli.inference.steps.worked import ShownIteration, ShownRow, Steps
 from emcli.types import JSON, Array

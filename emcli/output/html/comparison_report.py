@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from emcli.comparison.alignment import Alignment
-from emcli.comparison.ranking import Candidate, RankedGroup
+from emcli.comparison.candidate import Candidate
+from emcli.comparison.ranking import RankedGroup
 from emcli.errors import FitWarning, counted, listed
 from emcli.files.inputs import shown_name
 from emcli.models import model_class

@@ -11,7 +11,8 @@ from emcli.output.plots.comparison.panels import against_k, by_name, climbs, ine
 from emcli.output.plots.figure import Panel, Picture, base_name
 
 if TYPE_CHECKING:
-    from emcli.comparison.ranking import Candidate, RankedGroup
+    from emcli.comparison.candidate import Candidate
+    from emcli.comparison.ranking import RankedGroup
 
 MOST_GROUPS = 6  # that are drawn
 WHOLE_GROUPS = 2  # up to which all panels of each are drawn

@@ -10,7 +10,7 @@ from emcli.output.numbers import scores
 from emcli.output.plots.figure import middled
 
 if TYPE_CHECKING:
-    from emcli.comparison.ranking import Candidate
+    from emcli.comparison.candidate import Candidate
 
 MOST_COLOURS = 7  # that are told apart
 LONGEST_NAME = 36  # characters

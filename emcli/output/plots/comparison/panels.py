@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emcli.comparison.ranking import CLUSTERING
+from emcli.comparison.candidate import CLUSTERING
 from emcli.errors import counted
 from emcli.output.numbers import scores
 from emcli.output.plots.comparison.kinds import families, k_of, kinds, shortened
@@ -16,7 +16,7 @@ from emcli.output.plots.figure import FLAT_NATS, Panel, Series, thinned
 from emcli.types import Array
 
 if TYPE_CHECKING:
-    from emcli.comparison.ranking import Candidate
+    from emcli.comparison.candidate import Candidate
 
 MOST_NAMES = 40  # candidates that are named below each other
 MOST_MARKS = 16  # curves at whose ends their k is written

@@ -8,13 +8,15 @@ from types import UnionType
 from typing import Annotated, Union, get_args, get_origin, is_typeddict
 
 from emcli.config.checks import Check, Conversion, mapping
-from emcli.config.documents import COMPARISON, FIT, ComparisonDocument, FitDocument, Known, keys, numbers
+from emcli.config.documents.comparison import COMPARISON, ComparisonDocument
+from emcli.config.documents.fit import FIT, FitDocument
+from emcli.config.documents.meanings import EXPERIMENT, MEANINGS
+from emcli.config.documents.meanings import GENERATE as GENERATE_MEANINGS
+from emcli.config.documents.steps import STEPS, StepsDocument
+from emcli.config.documents.types import Known, keys, numbers
 from emcli.config.experiment import GENERATE, TOP
-from emcli.config.meanings import EXPERIMENT, MEANINGS
-from emcli.config.meanings import GENERATE as GENERATE_MEANINGS
 from emcli.config.settings import CHECKS, CHOICES, DOCUMENT_KEYS
 from emcli.config.sources import GRID
-from emcli.config.steps_document import STEPS, StepsDocument
 from emcli.types import JSON
 
 Schema = dict[str, JSON]

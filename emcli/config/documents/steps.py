@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NotRequired, TypedDict
 
-from emcli.config.documents import (
+from emcli.config.documents.types import (
     Components,
     Count,
     Ended,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from emcli.config import documents as of
-from emcli.config import steps_document as steps
+from emcli.config.documents import comparison, steps
+from emcli.config.documents import fit as fits
 
 MEANINGS: dict[type, dict[str, str]] = {
-    of.FitDocument: {
+    fits.FitDocument: {
         "schema": "the kind of document and its version",
         "version": "the version of emcli that wrote it",
         "model": "the model that was fitted",
@@ -38,7 +38,7 @@ MEANINGS: dict[type, dict[str, str]] = {
         "trace": "each iteration of the best start",
         "restarts": "every start and move, in order",
     },
-    of.DataDocument: {
+    fits.DataDocument: {
         "source": "the file, as typed if relative, else its base name",
         "rows": "number of rows",
         "weight": "sum of the row weights",
@@ -51,29 +51,29 @@ MEANINGS: dict[type, dict[str, str]] = {
         "known": "weight of the rows that are known to come from each component that has a name",
         "tosses": "coins: weight of the rows of each number of tosses",
     },
-    of.WarningDocument: {"slug": "the warning's name", "message": "what it says of this fit"},
-    of.TruthDocument: {
+    fits.WarningDocument: {"slug": "the warning's name", "message": "what it says of this fit"},
+    fits.TruthDocument: {
         "parameters": "the true parameters, in the order of the fit's components where they match one to one",
         "adjusted_rand_index": "agreement of the assignments with the true labels: 1 is perfect, 0 what chance gives",
         "cross_table": "rows of each true label in each component, where labels are known",
     },
-    of.CrossTableDocument: {
+    fits.CrossTableDocument: {
         "labels": "the true labels, a row of the table each",
         "counts": "rows, or their weight: a list of k for each label",
     },
-    of.StepDocument: {
+    fits.StepDocument: {
         "iteration": "0 is the start; those after the fit's `iterations` polish it",
         "log_likelihood": "log-likelihood of the parameters at this iteration",
         "log_posterior": "with a prior: log posterior of the parameters at this iteration, which never falls",
         "inertia": "K-means: inertia at this iteration",
         "step": "the kind of step that led here: em, newton, escape (from a saddle), boundary or polish",
     },
-    of.SampleDocument: {
+    fits.SampleDocument: {
         "rows": "rows of the sample that the start was judged on",
         "log_likelihood": "log-likelihood there",
         "inertia": "K-means: inertia there",
     },
-    of.RunDocument: {
+    fits.RunDocument: {
         "start": "number of the entry, from 1",
         "kind": "how its start values were drawn, or which move it is",
         "from": "a move: number of the entry whose optimum it left",
@@ -86,7 +86,7 @@ MEANINGS: dict[type, dict[str, str]] = {
         "inertia": "K-means: inertia where it ended",
         "reason": "why it has no fit",
     },
-    of.ComparisonDocument: {
+    comparison.ComparisonDocument: {
         "schema": "the kind of document and its version",
         "version": "the version of emcli that wrote it",
         "criterion": "what the first group is ranked by",
@@ -95,12 +95,12 @@ MEANINGS: dict[type, dict[str, str]] = {
         "alignments": "fits of one model and k, component by component",
         "best": "name of the best candidate of the first group",
     },
-    of.GroupDocument: {
+    comparison.GroupDocument: {
         "reason": "why the candidates of other groups are not among these",
         "criterion": "what they are ranked by",
         "candidates": "best first",
     },
-    of.CandidateDocument: {
+    comparison.CandidateDocument: {
         "name": "the candidate's name, as in the table",
         "model": "the model",
         "k": "number of components",
@@ -130,13 +130,13 @@ MEANINGS: dict[type, dict[str, str]] = {
         "errors": "fitted minus true parameters",
         "reason": "why it has no fit",
     },
-    of.AlignmentDocument: {
+    comparison.AlignmentDocument: {
         "model": "the model",
         "k": "number of components",
         "reference": "name of the fit that the others are held against",
         "fits": "the other fits",
     },
-    of.AlignedFitDocument: {
+    comparison.AlignedFitDocument: {
         "name": "the candidate's name",
         "order": "its components, counted from 1, in the order of the reference's",
         "differences": "its parameters minus those of the reference",

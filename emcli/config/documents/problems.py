@@ -8,7 +8,7 @@ from types import NoneType, UnionType
 from typing import Annotated, NamedTuple, Union, cast, get_args, get_origin, is_typeddict
 
 from emcli.config.checks import Check, Parser, mapping, sequence
-from emcli.config.documents import Known, keys, numbers
+from emcli.config.documents.types import Known, keys, numbers
 from emcli.config.places import Path, dotted, non_numbers, shown
 from emcli.errors import quoted
 from emcli.types import JSON

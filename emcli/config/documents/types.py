@@ -1,0 +1,101 @@
+"""The types of keys in documents, each with its check; and the keys of a document in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import (
+    Annotated,
+    NotRequired,
+    TypeVar,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from emcli.config.checks import (
+    Check,
+    Parser,
+    are_numbers_of_tosses,
+    integer,
+    mapping,
+    matching,
+    not_negative,
+    number,
+    one_of,
+    or_null,
+    positive,
+)
+from emcli.config.checks import text as a_text
+from emcli.config.places import non_numbers
+from emcli.config.settings import CHECKS, CHOICES, DOCUMENT_KEYS
+from emcli.types import JSON
+
+D = TypeVar("D")
+
+Text = Annotated[str, a_text]
+TextOrNull = Annotated[str | None, or_null(a_text)]
+Count = Annotated[int, integer(0, 10**15)]
+Number = Annotated[float, number]
+NumberOrNull = Annotated[float | None, or_null(number)]
+Positive = Annotated[float, positive]
+NotNegative = Annotated[float, not_negative]
+Components = Annotated[int, integer(1, 10**4)]
+Covariance = Annotated[str, one_of(CHOICES["covariance"])]
+Mixing = Annotated[str, one_of(CHOICES["mixing"])]
+Ended = Annotated[str, one_of(("converged", "max_iter"))]
+Criterion = Annotated[str, one_of(("bic", "aic", "icl", "silhouette", "ch", "gap"))]
+Slug = Annotated[str, matching("a slug", "[a-z][a-z-]{0,39}")]
+Hash = Annotated[str, matching("64 hexadecimal digits", "[0-9a-f]{64}")]
+Object = Annotated[dict[str, JSON], mapping]
+Names = Annotated[
+    list[Text], Check("a list of names", lambda value: isinstance(value, list) and value != [], {"minItems": 1})
+]
+
+PlaceOrNull = Annotated[int | None, or_null(integer(1, 10**9))]
+
+numbers: Check[JSON] = Check("a finite number", lambda value: next(non_numbers(value), None) is None)
+Numbers = Annotated[JSON, numbers]  # one, or lists and mappings of them to any depth
+Parameters = dict[str, Numbers]  # by name, of shapes that are the model's to check
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """The checks of those keys of a mapping that are known."""
+
+    checks: Mapping[str, Parser[object]]
+
+
+Settings = Annotated[
+    dict[str, JSON], Known({key: CHECKS[key] for key in DOCUMENT_KEYS})
+]  # the keys of an experiment's `fit:`, in the order of the options
+Tosses = Annotated[
+    dict[str, Positive],
+    Check(
+        "a mapping of numbers of tosses to weights",
+        are_numbers_of_tosses,
+        {"minProperties": 1, "propertyNames": {"pattern": "^[1-9][0-9]{0,15}$"}},
+    ),
+]
+
+WeightsByName = Annotated[
+    dict[str, Positive], Check("a mapping of names to weights", lambda value: isinstance(value, dict) and value != {})
+]
+
+
+@cache
+def keys(document: type) -> dict[str, tuple[object, bool]]:
+    """The type of each key of a document, in order, and whether it must be there."""
+    hints = get_type_hints(document, include_extras=True)
+    return {
+        key: (get_args(hint)[0], False) if get_origin(hint) is NotRequired else (hint, True)
+        for key, hint in hints.items()
+    }
+
+
+def in_order(kind: type, document: D) -> D:
+    """A document with its keys in the order of its type."""
+    given = cast(dict[str, object], document)
+    return cast(D, {key: given[key] for key in keys(kind) if key in given})
