@@ -26,6 +26,7 @@ def steps(
     k: options.Components = None,
     covariance: options.CovarianceShape = None,
     mixing: options.MixingWeights = None,
+    prior: options.Prior = None,
     standardize: options.Standardize = None,
     columns: options.Columns = None,
     exclude: options.Exclude = None,
@@ -34,6 +35,7 @@ def steps(
     tosses: options.Tosses = None,
     tails: options.Tails = None,
     flips: options.Flips = None,
+    known: options.Known = None,
     missing: options.MissingCells = None,
     na: options.MissingMarks = None,
     decimal: options.Decimal = None,
@@ -50,6 +52,7 @@ def steps(
     max_iter: options.Iterations = None,
     solver: options.PlainSteps = None,
     start: options.StartFile = None,
+    fix: options.Fix = None,
     jobs: options.Jobs = None,
     json: options.Json = None,
     format: options.PageFormat = None,
@@ -109,14 +112,8 @@ def steps(
     settings = resolve(kind.name, plain, settings_in(ctx.params), said, read_start=read_start)
     if settings.data.scheduler is not None:
         raise EmcliError(Exit.USAGE, "steps shows single rows, and those of a cluster ('scheduler') are not here")
-    if settings.model.fix is not None:
-        raise EmcliError(Exit.USAGE, "steps shows the steps of free parameters, and 'fix' holds some: use fit -vv")
-    if settings.data.known is not None:
-        raise EmcliError(Exit.USAGE, "steps shows how the E-step shares rows out, and takes no known labels ('known')")
     if letters(shape := settings.model.covariance) not in CLASSIC:
         raise EmcliError(Exit.USAGE, f"steps shows no M-steps of covariance {shape}; {', '.join(LETTERS)} it does")
-    if settings.model.prior is not None:
-        raise EmcliError(Exit.USAGE, "steps shows M-steps of the likelihood alone, without a 'prior'")
     check_cluster(settings, source)
     if verbose:
         for line in settings.provenance.overridden:

@@ -17,7 +17,7 @@ MODELS = {
 WORKED = {  # what shows a model's steps in numbers; of a model that is not among these: the steps of any mixture
     "kmeans": "emcli.models.kmeans.worked:WorkedClusters",
     "coins": "emcli.models.coins.worked:WorkedCoins",
-    "gmm": "emcli.models.gmm.worked:WorkedGaussians",
+    "gmm": "emcli.models.gmm.worked.gaussians:WorkedGaussians",
 }
 INCOMPLETE = {  # the subclass of a model that works on the observed cells of rows of which some are missing
     "gmm": "emcli.models.gmm.incomplete:IncompleteGaussianMixture",

@@ -8,6 +8,7 @@ from typing import Generic, Literal, Self, TypeVar
 
 import numpy as np
 
+from emcli.config.settings import ModelSettings
 from emcli.data.rows import Rows
 from emcli.models.base import AnyModel
 from emcli.models.statistics import Stats
@@ -23,7 +24,7 @@ Role = Literal[
     "share",  # a responsibility
     "part",  # a responsibility times `factor`
     "sum",  # over all rows
-    "mark",  # 1 where the component is pointed out, else 0
+    "mark",  # 1 where the component is pointed out, else 0: by the word `of`
 ]
 M = TypeVar("M", bound=AnyModel)
 
@@ -41,6 +42,7 @@ class Column:
     slope: Sequence[float] = ()  # (k,) of a difference: how fast the next one, or ln(density), changes by it
     digits: Sequence[int] = ()  # of densities and joints, of each and of their total; of a difference its decimals
     of: str = ""  # of a parameter: the key of a document's parameters that it is of, or follows from
+    held: Sequence[bool] = ()  # (k,) of a parameter before the step: it is held, which is said in place of a number
 
     def ordered(self, order: Sequence[int]) -> Self:
         """The components in another order."""
@@ -48,6 +50,7 @@ class Column:
             self,
             cells=[self.cells[i] for i in order],
             slope=[self.slope[i] for i in order] if self.slope else (),
+            held=[self.held[i] for i in order] if self.held else (),
             digits=[*(self.digits[i] for i in order), *self.digits[len(self.cells) :]]
             if len(self.digits) >= len(self.cells)
             else self.digits,
@@ -108,7 +111,17 @@ class WorkedSteps(Generic[M]):
 
     def e_step(self, model: M, rows: Rows) -> list[str]:
         """What the E-step does to each row, in formulas."""
-        return [self.share_formula(), self.score_formula()]
+        return self.share_formulas(model, rows)
+
+    def share_formulas(self, model: M, rows: Rows) -> list[str]:
+        """How responsibilities follow, and from all rows what is maximized."""
+        found = [self.share_formula()]
+        if rows.known is not None:
+            found.append(f"  of a row whose {self.noun} is known: 1 of that {self.noun}, 0 of the others")
+        found.append(self.score_formula())
+        if getattr(model, "prior", None) is not None:
+            found.append("log posterior = log-likelihood + ln of the prior density of the parameters")
+        return found
 
     def share_formula(self) -> str:
         """How a responsibility follows."""
@@ -118,9 +131,9 @@ class WorkedSteps(Generic[M]):
         """How the log-likelihood follows from all rows."""
         return "log-likelihood = the sum of ln(that sum) over all rows"
 
-    def row(self, model: M, x: Array, rows: Rows) -> Worked:
-        """What the E-step makes of one row (d, 1)."""
-        numbers, sheet = self.shared(model, x, rows)
+    def row(self, model: M, x: Array, rows: Rows, known: int | None = None) -> Worked:
+        """What the E-step makes of one row (d, 1), which is known to come from a component, or not."""
+        numbers, sheet = self.shared(model, x, rows, known)
         values = self.values(x, rows)
         return Worked(numbers, [sheet], self.about(values), values)
 
@@ -140,24 +153,41 @@ class WorkedSteps(Generic[M]):
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(r[:, 0]) + log_density - np.log(model.weights))
 
+    def readable(self, settings: ModelSettings) -> ModelSettings:
+        """Settings with which parameters are read that `rounded` has changed."""
+        return settings
+
     def rounded(self, parameters: Mapping[str, JSON], key: str, digits: int) -> dict[str, JSON]:
         """Parameters, one kind of which has so many significant digits, as the tables show it."""
         return {**parameters, key: round_to(parameters[key], digits)}
 
     def shared(
-        self, model: M, x: Array, rows: Rows, before: Group = (), parts: Mapping[str, float] | None = None
+        self,
+        model: M,
+        x: Array,
+        rows: Rows,
+        known: int | None,
+        before: Group = (),
+        parts: Mapping[str, float] | None = None,
     ) -> tuple[dict[str, Array], Sheet]:
         """Density, density times weight, and responsibility of each component for a row (d, 1).
 
-        `before` are columns that the density follows from; `parts` is what is shared out by the responsibilities.
+        Of a component that is known to be the row's, the density times the weight is that of the row. `before` are
+        columns that the density follows from; `parts` is what is shared out by the responsibilities.
         """
-        r = model.posterior(x)[0][:, 0]
+        k = len(model.weights)
+        r = model.posterior(x)[0][:, 0] if known is None else np.eye(k)[known]
         logs = self.log_densities(model, x) + rows.scaling.log_density_shift()
         with np.errstate(divide="ignore"):
             joint = logs + np.log(model.weights)
-        total = float(joint.max() + np.log(np.exp(joint - joint.max()).sum()))
+        if known is None:
+            cells: list[float | None] = joint.tolist()
+            total = float(joint.max() + np.log(np.exp(joint - joint.max()).sum()))
+        else:
+            total = float(joint[known])
+            cells = [total if j == known else None for j in range(k)]
         columns = [
-            Column("× weight", joint.tolist(), "joint", total),
+            Column("× weight", cells, "joint", total),
             Column("responsibility", r.tolist(), "share", 1.0),
             *(Column(title, (r * each).tolist(), "part", each, each) for title, each in (parts or {}).items()),
         ]
@@ -177,15 +207,21 @@ class WorkedSteps(Generic[M]):
 
     def weights(self, model: M, sizes: Array, improved: M, rows: Rows) -> Sheet:
         """How the mixing weights follow from the sums of the responsibilities (k,); or that they stay."""
-        k = len(model.weights)
+        k, fixed = len(model.weights), model.fixed
+        if fixed is not None and fixed.all_weights:
+            return Sheet([], ["the weights are held"])
         if not getattr(model, "free", True):
             return Sheet([], [f"the weights stay at 1/{k}: equal mixing"] if k > 1 else [])
+        held = [] if fixed is None else (~np.isnan(fixed.weights)).tolist()
+        formula = f"new weight = Σ r / {plain(rows.total)}"
+        if any(held):
+            formula = "new weight, where it is not held = (1 - those held) · Σ r / the sum of these Σ r"
         columns = [
             Column("Σ r", sizes.tolist(), total=rows.total),
             Column("new weight", improved.weights.tolist(), "parameter", 1.0, of="weights"),
-            Column("was", model.weights.tolist(), "parameter", of="weights"),
+            Column("was", model.weights.tolist(), "parameter", of="weights", held=held),
         ]
-        return Sheet([columns], [f"new weight = Σ r / {plain(rows.total)}"])
+        return Sheet([columns], [formula])
 
 
 def round_to(value: JSON, digits: int) -> JSON:

@@ -236,12 +236,8 @@ def test_what_cannot_be_is_said_in_one_line(words: tuple[Any, ...], code: int, w
     assert done.returncode == code and what in done.stderr.splitlines()[0] and not done.stdout
 
 
-def test_steps_and_drawn_rows_take_no_known_labels(iris: Path, tmp_path: Path) -> None:
+def test_drawn_rows_take_no_known_labels(tmp_path: Path) -> None:
     experiment = tmp_path / "known.yaml"
-    experiment.write_text(f"model: gmm\ndata: {iris}\nfit: {{k: 3, columns: [1-4], known: some, restarts: 1}}\n")
-    assert run("fit", experiment).returncode == 0
-    done = run("steps", experiment)
-    assert done.returncode == 2 and "known labels" in done.stderr
     recipe = "rows: 50, parameters: {means: [[0], [5]], sds: [[1], [1]]}"
     experiment.write_text(f"model: gmm\ngenerate: {{{recipe}}}\nfit: {{k: 2, known: label}}\n")
     drawn = run("fit", experiment)

@@ -245,13 +245,6 @@ def test_a_comparison_with_and_without_a_prior_ranks_by_bic() -> None:
     assert bics == sorted(bics)
 
 
-def test_steps_of_a_fit_with_a_prior_are_refused(tmp_path: Path) -> None:
-    recipe = tmp_path / "e.yaml"
-    recipe.write_text("model: coins\nfit: {prior: 2}\n")
-    done = run("steps", recipe, SAMPLES / "two_coins.csv")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-
-
 def test_what_a_saved_fit_was_fitted_with_does_not_matter_to_predict(tmp_path: Path) -> None:
     data = SAMPLES / "galaxies.csv"
     made = fit("gmm", data, "-k", 3, "--restarts", 2, "--prior", "default", "-o", tmp_path / "f.json")

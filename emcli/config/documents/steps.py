@@ -36,6 +36,7 @@ class ShownRowDocument(TypedDict):
 
     row: Count
     weight: NotNegative
+    known: NotRequired[Text]  # the component that it is known to come from
     values: NotRequired[dict[str, Number]]  # as the others, not of a row that says nothing
     z: NotRequired[list[list[NumberOrNull]]]
     squared_distance: NotRequired[list[NumberOrNull]]
@@ -66,6 +67,7 @@ class ShownIterationDocument(TypedDict):
 
     iteration: Count
     log_likelihood: NumberOrNull
+    log_posterior: NotRequired[Number]
     inertia: NotRequired[Number]
     gain: NumberOrNull
     step: TextOrNull
@@ -84,6 +86,7 @@ class StepsDocument(TypedDict):
     version: Text
     model: Text
     k: Components
+    components: NotRequired[Names]  # what each is called, where the components of some rows are known
     data: StepsDataDocument
     settings: Settings
     status: Ended

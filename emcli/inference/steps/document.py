@@ -21,6 +21,7 @@ def document(steps: Steps) -> dict[str, JSON]:
         "version": __version__,
         "model": result.kind.name,
         "k": result.settings.model.k,
+        **({} if result.data.rows.known is None else {"components": list[JSON](result.called)}),
         "data": {
             "source": escaped(result.data.source, 400),
             "rows": result.data.count,
@@ -57,6 +58,8 @@ def _iteration(shown: ShownIteration) -> JSON:
 
 def _row(row: ShownRow) -> JSON:
     found: dict[str, JSON] = {"row": row.number, "weight": row.weight}
+    if row.known is not None:
+        found["known"] = row.known
     if row.worked is None:
         return found
     numbers = {key: _listed(array) for key, array in row.worked.numbers.items()}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from emcli.data.dataset import Dataset
+from emcli.data.known import UNKNOWN
 from emcli.data.rows import Rows
 from emcli.inference.diagnostics import best_run
 from emcli.inference.fit_result import FitResult
@@ -40,6 +41,7 @@ class ShownRow:
 
     number: int  # from 1
     weight: float
+    known: str | None  # the name of its component, where that is known
     worked: Worked | None  # None: it says nothing, as a row without tosses or of weight 0
 
 
@@ -182,17 +184,27 @@ def _parameters(model: AnyModel, result: FitResult, order: Sequence[int]) -> dic
 
 
 def _row(worked: WorkedSteps[AnyModel], model: AnyModel, data: Dataset, number: int, order: Sequence[int]) -> ShownRow:
-    place, x = _place(data, number), values_of(data, number)
+    place, found = _place(data, number), _found(data, number)
     weight = 1.0 if data.row_weights is None else 0.0 if place is None else float(data.row_weights[place])
-    return ShownRow(number, weight, None if x is None else worked.row(model, x, data.rows).ordered(order))
+    if found is None:
+        return ShownRow(number, weight, None, None)
+    x, known = found
+    name = None if known is None else data.rows.components[known]
+    return ShownRow(number, weight, name, worked.row(model, x, data.rows, known).ordered(order))
 
 
-def values_of(data: Dataset, number: int) -> Array | None:
-    """A row of the data (d, 1) in working coordinates, by its number from 1; None where it says nothing."""
+def _found(data: Dataset, number: int) -> tuple[Array, int | None] | None:
+    """A row of the data (d, 1) in working coordinates, by its number from 1, and its component where that is known.
+
+    None where the row says nothing.
+    """
     rows, place = data.rows, _place(data, number)
     if place is not None and rows.duplicate_of is not None:
         place = int(rows.duplicate_of[place])
-    return None if place is None or place < 0 else np.array(rows.values[:, place : place + 1])
+    if place is None or place < 0:
+        return None
+    label = UNKNOWN if rows.known is None else int(rows.known[place])
+    return np.array(rows.values[:, place : place + 1]), None if label == UNKNOWN else label
 
 
 def _place(data: Dataset, number: int) -> int | None:
@@ -234,16 +246,17 @@ def _reproduced(steps: Steps, key: str, digits: int, decimals: int) -> bool:
     """Have the models with one kind of parameter rounded the same distances and densities of the rows?"""
     result, rows = steps.result, steps.result.data.rows
     worked = worked_steps(result.kind.name)
+    settings = worked.readable(result.settings.model)
     for model, shown in zip(steps.models, steps.iterations, strict=True):
         given = worked.rounded(model.to_original(rows.scaling).to_parameters(), key, digits)
         try:
-            rounded = result.kind.from_parameters(given, result.settings.model, rows).to_scaled(rows.scaling)
+            rounded = result.kind.from_parameters(given, settings, rows).to_scaled(rows.scaling)
         except (Degenerate, ParameterFault):
             return False
         for row in shown.rows:
-            x = values_of(result.data, row.number)
-            if row.worked is None or x is None:
+            found = _found(result.data, row.number)
+            if row.worked is None or found is None:
                 continue
-            if not same(row.worked, worked.row(rounded, x, rows).ordered(steps.order), decimals):
+            if not same(row.worked, worked.row(rounded, found[0], rows, found[1]).ordered(steps.order), decimals):
                 return False
     return True

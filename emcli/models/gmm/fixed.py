@@ -74,14 +74,26 @@ class FixedGaussians(Fixed):
         """Of which components (k,) the whole covariance is held."""
         return self.held if self.held.ndim == 1 else np.asarray(self.held.all(axis=1))
 
+    def partly_held(self) -> IndexArray:
+        """The components of whose means only some coordinates are held."""
+        some = ~np.isnan(self.values)
+        return np.flatnonzero(some.any(axis=1) & ~some.all(axis=1))
+
+    def spread(self, j: int, rows: Array, shift: Array, second: Array, now: Full) -> Array:
+        """S (d, d) of `completed`, along which free coordinates of the mean of component j follow those held."""
+        alone = not self.held[j] and (not now.shared or len(rows) == 1)
+        if not alone:
+            return np.asarray(now.root[j] @ now.root[j].T)
+        inner = second[j] / rows[j] - np.outer(shift[j], shift[j])
+        return np.asarray(now.root[j] @ inner @ now.root[j].T)
+
     @property
     def oblique(self) -> bool:
         """Are single coordinates of a mean held in components whose columns go together?
 
         These are no coordinates of the natural parameters, so that only plain EM steps are made there.
         """
-        some = ~np.isnan(self.values)
-        return isinstance(self.covariances, Full) and bool((some.any(axis=1) & ~some.all(axis=1)).any())
+        return isinstance(self.covariances, Full) and bool(len(self.partly_held()))
 
     def own(self) -> BoolArray:
         """Which coordinates of means and covariances (p,) in `complete` are free."""
@@ -132,11 +144,9 @@ class FixedGaussians(Fixed):
             moved[some] = 0.0
             second = second - rows[:, None] * 2.0 * moved * (shift - moved) - spare * (shift - moved) ** 2
             return moved, np.where(self.held, rows[:, None] * (1.0 + moved * moved), second)
-        for j in np.flatnonzero(some.any(axis=1) & ~some.all(axis=1)).tolist():
+        for j in self.partly_held().tolist():
             root, fixed, offset = now.root[j], some[j], now.root[j] @ shift[j]
-            alone = not self.held[j] and (not now.shared or len(rows) == 1)
-            inner = second[j] / rows[j] - np.outer(shift[j], shift[j]) if alone else np.eye(len(offset))
-            spread = root @ inner @ root.T
+            spread = self.spread(j, rows, shift, second, now)
             try:
                 along = np.linalg.solve(spread[np.ix_(fixed, fixed)], offset[fixed])
                 step = np.where(fixed, 0.0, offset - spread[:, fixed] @ along)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from emcli.data.rows import Rows
@@ -31,6 +33,7 @@ class WorkedClusters(WorkedSteps[KMeans]):
     def e_step(self, model: KMeans, rows: Rows) -> list[str]:
         """The squared distance, in the units in which it is measured."""
         names = _names(rows)
+        own = "nearest" if rows.known is None else "own"
         difference, found = f"({'value' if len(names) > 1 else names[0]} - centroid)", []
         if rows.scaling.unit is not None:
             difference = f"({difference} / sd)"
@@ -40,16 +43,17 @@ class WorkedClusters(WorkedSteps[KMeans]):
         return [
             f"squared distance = {'the sum over the columns of ' if len(names) > 1 else ''}{difference}²",
             *found,
-            "inertia = the sum of each row's squared distance from its nearest centroid",
+            *(["a row whose cluster is known stays with it, however far"] if rows.known is not None else []),
+            f"inertia = the sum of each row's squared distance from its {own} centroid",
         ]
 
-    def row(self, model: KMeans, x: Array, rows: Rows) -> Worked:
+    def row(self, model: KMeans, x: Array, rows: Rows, known: int | None = None) -> Worked:
         """How far the row is from each centroid."""
         values, centroids = self.values(x, rows), rows.scaling.to_original(model.centroids)
         unit = 1.0 if rows.scaling.unit is None else np.ldexp(rows.scaling.unit, rows.scaling.exponent)
         away = np.ldexp(x[:, 0] - model.centroids, 0 if rows.scaling.unit is not None else rows.scaling.exponent)
         squares = (away * away).sum(axis=1)
-        chosen = np.arange(len(squares)) == model.labels(x)[0]
+        chosen = np.arange(len(squares)) == (model.labels(x)[0] if known is None else known)
         scale = np.maximum(np.abs(centroids).max(axis=0), np.abs(list(values.values()))) / unit
         before = []
         if len(values) <= MAX_SHOWN_COLUMNS:
@@ -61,7 +65,7 @@ class WorkedClusters(WorkedSteps[KMeans]):
         columns = [
             *before,
             Column("squared\ndistance", squares.tolist(), "difference", scale=_error(scale, away)),
-            Column("", chosen.astype(float).tolist(), "mark"),
+            Column("", chosen.astype(float).tolist(), "mark", of="nearest" if known is None else "known"),
         ]
         numbers = {"squared_distance": squares, "nearest": chosen.astype(float)}
         return Worked(numbers, [Sheet([columns])], self.about(values), values)
@@ -77,7 +81,7 @@ class WorkedClusters(WorkedSteps[KMeans]):
             [
                 Column(f"sum of\n{name}", sums[:, j].tolist()),
                 Column("new", after[:, j].tolist(), "parameter"),
-                Column("was", before[:, j].tolist(), "parameter"),
+                Column("was", before[:, j].tolist(), "parameter", held=_held(model, j)),
             ]
             for j, name in enumerate(_names(rows))
         ]
@@ -94,6 +98,11 @@ class WorkedClusters(WorkedSteps[KMeans]):
             more = len(groups) - MAX_CENTROID_COLUMNS
             sheets.append(Sheet([], [f"Not shown: {more} more columns; --json has them."]))
         return Worked({"rows": sizes, "values": sums}, sheets, notes=notes)
+
+
+def _held(model: KMeans, j: int) -> Sequence[bool]:
+    """Of which centroids a column is held."""
+    return () if model.fixed is None else (~np.isnan(model.fixed.values[:, j])).tolist()
 
 
 def _error(scale: Array, away: Array) -> float:

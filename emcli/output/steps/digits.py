@@ -32,11 +32,17 @@ class Digits:
         values = [cell for cell in (*column.cells, column.total) if cell is not None]
         texts = iter(self._texts(values, column, sums))
         cells = ["" if cell is None else next(texts) for cell in column.cells]
-        return column.title, cells, "" if column.total is None else next(texts)
+        if column.held:
+            cells = ["held" if held else cell for cell, held in zip(cells, column.held, strict=True)]
+        total = "" if column.total is None else next(texts)
+        if column.held and all(column.held) and all(cell is None for cell in column.cells):
+            return column.title, [""] * len(cells), "held"
+        return column.title, cells, total
 
     def _texts(self, values: Sequence[float], column: Column, sums: int) -> list[str]:
         if column.role in ("density", "joint"):
-            return [from_log(value, digits) for value, digits in zip(values, column.digits, strict=True)]
+            told = zip((*column.cells, column.total), column.digits, strict=False)
+            return [from_log(value, digits) for value, digits in told if value is not None]
         if column.role == "share":
             return [f"{value:.{self.shares}f}" for value in values]
         if column.role == "part":
@@ -45,7 +51,7 @@ class Digits:
             whole = [] if column.total is None else [_rounded(column.total, max(decimals, 0))]
             return [*cells, *whole]
         if column.role == "mark":
-            return ["nearest" if value else "" for value in values]
+            return [column.of if value else "" for value in values]
         if column.role == "difference" and max(map(abs, values)) < MAX_PLAIN:
             decimals = self.of([column]) - 1 - floor(log10(column.scale)) if column.scale > 0 else DIGITS - 1
             decimals = column.digits[0] if column.digits else decimals

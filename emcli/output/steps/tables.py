@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from emcli.errors import escaped
 from emcli.inference.steps.worked import ShownIteration, ShownRow, Steps
 from emcli.models import worked_steps
 from emcli.models.worked import Sheet, Worked, plain
 from emcli.output.fit_tables import objective, title, verdict
 from emcli.output.numbers import gain, number, scores
 from emcli.output.page import Block, Grid, Line, Page
-from emcli.output.parameter_tables import within
+from emcli.output.parameter_tables import MAX_NAME, within
 from emcli.output.steps.digits import SUM_DIGITS, Digits, Shown
 
 MAX_COMPONENTS = 20  # in the table of a row
@@ -73,9 +74,9 @@ def _begun(steps: Steps) -> Iterator[str]:
 
 
 def _iteration(steps: Steps, shown: ShownIteration, digits: Digits, page: Page) -> Iterator[Block]:
-    worked, k = worked_steps(steps.result.kind.name), len(steps.order)
+    worked = worked_steps(steps.result.kind.name)
     noun = worked.noun
-    labels = [str(i) for i in range(1, k + 1)]
+    labels = [escaped(name, MAX_NAME) for name in steps.result.called]
     name = f"Iteration {shown.number}" + (": the start" if shown.number == 0 else "")
     if shown.step not in (None, "em"):
         name += f", by {KINDS.get(shown.step, shown.step)}"
@@ -115,7 +116,8 @@ def _row(row: ShownRow, labels: Sequence[str], noun: str, digits: Digits, width:
         why = "has weight 0" if row.weight == 0 else f"says nothing of the {noun}s"
         yield f"Row {row.number} {why}, and is left out of all sums."
         return
-    yield f"Row {row.number}{often}: {row.worked.about}"
+    known = "" if row.known is None else f", known to be of {escaped(row.known, MAX_NAME)}"
+    yield f"Row {row.number}{often}: {row.worked.about}{known}"
     kept = _likeliest(row.worked, len(labels))
     for sheet in row.worked.sheets:
         chosen = sheet if kept is None else sheet.ordered(kept)
@@ -156,7 +158,7 @@ def _m_step(
         if sheet.groups:
             yield [*lines, *_apart(_sheet(sheet, labels, noun, digits, page.width))]
             lines = []
-    notes = [f"{noun.capitalize()} {i + 1} {note}." for i, note in sorted(shown.sums.notes.items())]
+    notes = [f"{noun.capitalize()} {labels[i]} {note}." for i, note in sorted(shown.sums.notes.items())]
     if not shown.sums.sheets:
         notes.append("Not shown: sums of so many columns; --json has them.")
     if lines or notes:

@@ -1,0 +1,1 @@
+"""The E-step and the M-step of a Gaussian mixture in numbers."""
