@@ -9,7 +9,20 @@ from pathlib import Path
 
 from conftest import ROOT
 
-ORDER = ["errors", "types", "files", "compute", "config", "data", "models", "inference", "comparison", "output", "cli"]
+ORDER = [
+    "frozen",
+    "errors",
+    "types",
+    "files",
+    "compute",
+    "config",
+    "data",
+    "models",
+    "inference",
+    "comparison",
+    "output",
+    "cli",
+]
 FILES = sorted((ROOT / "emcli").rglob("*.py"))
 
 

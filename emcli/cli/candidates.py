@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from typing import IO
 
@@ -25,6 +24,7 @@ from emcli.data.dataset import Dataset
 from emcli.errors import EmcliError, Exit
 from emcli.files.examples import data_path, experiment_path
 from emcli.files.inputs import will_read
+from emcli.frozen import frozen
 from emcli.inference.assignments import assignments
 from emcli.inference.fit import Events
 from emcli.inference.fit_result import FitResult
@@ -37,7 +37,7 @@ from emcli.output.progress import Progress, fit_progress, time_left
 from emcli.output.trace import tracing
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Grid:
     """The fits that a model or an experiment is asked for: their settings, and where the data of all come from."""
 
@@ -109,7 +109,7 @@ def names(named: Sequence[Grid | Candidate]) -> list[str]:
     return found
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Candidates:
     """Makes the candidates of a comparison, with a trace and a line of progress."""
 

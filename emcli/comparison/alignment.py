@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
 from emcli.comparison.candidate import Candidate
 from emcli.comparison.differences import differences
 from emcli.config.documents.comparison import AlignedFitDocument, AlignmentDocument
 from emcli.config.documents.fit import FitDocument
+from emcli.frozen import frozen
 from emcli.inference.agreement import adjusted_rand_index, match_components, reorder
 from emcli.models import model_class
 from emcli.types import JSON, Array
@@ -17,7 +18,7 @@ from emcli.types import JSON, Array
 DIFFERENT = 1e200  # distance of components that are known to be different
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class AlignedFit:
     """One fit beside the reference, its components in the reference's order."""
 
@@ -27,7 +28,7 @@ class AlignedFit:
     adjusted_rand_index: float | None = None  # of the two fits' assignments; None where the data are not at hand
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Alignment:
     """Fits of one model and k, all matched to the components of the first."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple, TypedDict
 
 import numpy as np
@@ -18,6 +17,7 @@ from emcli.config.documents.types import in_order
 from emcli.config.settings import Settings
 from emcli.data.dataset import Dataset
 from emcli.data.rows import Rows
+from emcli.frozen import frozen
 from emcli.models.base import AnyModel
 from emcli.types import Array, Mapper
 
@@ -26,7 +26,7 @@ CLUSTERING = ("silhouette", "ch", "gap")  # of hard assignments; larger is bette
 CRITERIA = LIKELIHOOD + CLUSTERING
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Labels:
     """The component that each row of the data belongs to."""
 
@@ -59,7 +59,7 @@ def _nothing() -> None:
     return None
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Candidate:
     """A fit that was asked for: its document, or why there is none."""
 

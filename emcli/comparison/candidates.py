@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from emcli.comparison.candidate import Begin, Candidate, Kind, Labels
@@ -13,6 +13,7 @@ from emcli.config.documents.fit import FitDocument
 from emcli.config.settings import Settings
 from emcli.data.dataset import Dataset
 from emcli.errors import EmcliError, Exit
+from emcli.frozen import frozen
 from emcli.inference.assignments import assignments
 from emcli.inference.fit import Events, continued, fit
 from emcli.inference.fit_result import FitResult
@@ -28,7 +29,7 @@ Finish = Callable[[Events, Dataset], tuple[FitResult, Sequence[str]]]
 Begun = Callable[["CandidateFit", int, int], object]  # hears which fit begins, as which of all, and how many are done
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Fitted:
     """What is left of a fit: its document or why there is none, and what goes on from it; a process can send it."""
 
@@ -39,7 +40,7 @@ class Fitted:
     said: Sequence[str] = ()
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class CandidateFit:
     """A fit to be made: of a model with its settings, to a dataset."""
 

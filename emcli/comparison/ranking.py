@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 
 from emcli import __version__
@@ -12,6 +12,7 @@ from emcli.comparison.gap import chosen
 from emcli.config.documents.comparison import COMPARISON, AlignmentDocument, CandidateDocument, ComparisonDocument
 from emcli.config.documents.fit import FitDocument
 from emcli.errors import FitWarning, counted
+from emcli.frozen import frozen
 
 CLOSE = 2.0  # difference of BIC up to which it is weak evidence (Kass & Raftery 1995)
 
@@ -37,7 +38,7 @@ def scale(candidate: Candidate) -> tuple[str, bool, bool]:
     return fit["data"]["sha256"], "inertia" in fit, bool(fit.get("settings", {}).get("standardize"))
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class RankedGroup:
     """Candidates that can be ranked against each other, best first, and why the others cannot join them."""
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+from emcli.frozen import frozen
 
 if TYPE_CHECKING:  # help needs the settings and their checks, and no numpy
     from emcli.config.places import Path
@@ -17,7 +19,7 @@ MAX_TOSSES = 2**53  # of a row: a double cannot tell larger numbers from their n
 MAX_NUMBER = 1e300  # so that sums and differences of a few numbers are finite too
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Check(Generic[T]):
     """A parser that converts nothing: `integer(1, 9)(3)` is 3, `integer(1, 9)(0)` raises ValueError."""
 
@@ -45,7 +47,7 @@ def are_numbers_of_tosses(value: object) -> bool:
     )
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Conversion(Generic[T]):
     """A parser that may convert, with what it takes in the words of JSON Schema: more than it accepts at times."""
 

@@ -13,6 +13,7 @@ from emcli.config.settings import CHECKS
 from emcli.config.sources import fit_problems
 from emcli.errors import EmcliError, Exit, Problem, quoted, suggestion
 from emcli.files.inputs import read_bytes, shown_name
+from emcli.frozen import frozen
 from emcli.types import JSON
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Simulation:
     tosses: int | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Experiment:
     """An experiment file, checked as far as that goes without its model."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from emcli.errors import EmcliError, Exit, counted, listed, quoted
+from emcli.frozen import frozen
 
 DATA, LAST = "data", "last"
 MOST_MOMENTS = 100  # in one list
@@ -51,7 +51,7 @@ def not_reached(last: int, beyond: Sequence[int], instead: bool = True) -> str:
     return f"{ended}; its last is shown" if instead else ended
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class ChosenIterations:
     """The iterations to show."""
 

@@ -7,11 +7,12 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import NamedTuple, NoReturn
 
 from emcli.config.checks import is_number
 from emcli.errors import EmcliError, Exit, Problem, escaped, quoted
+from emcli.frozen import frozen
 from emcli.types import JSON
 
 Path = tuple[str | int, ...]  # keys and 0-based list indices, from the top
@@ -27,7 +28,7 @@ class Place(NamedTuple):
     typed: str
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Document:
     """A mapping read from a file: its plain values, and where each of them stands."""
 

@@ -2,10 +2,11 @@
 
 # Annotations stay objects here (no `from __future__ import annotations`): each names the check of its field.
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
 from emcli.config import checks
+from emcli.frozen import frozen
 
 if TYPE_CHECKING:
     from emcli.types import JSON
@@ -45,14 +46,14 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Narrowed:
     """An option that takes fewer values in a model than the setting has; by default it is not set."""
 
     check: checks.Check[str] | checks.Check[float]
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class ModelSettings:
     """What is fitted. None: the model has no such option."""
 
@@ -64,7 +65,7 @@ class ModelSettings:
     fix: Annotated["Mapping[str, JSON] | None", checks.fixed] = None  # values held, null where free
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class DataSettings:
     """Which columns are read, and how the file is written. None: it is left to the data or the machine."""
 
@@ -89,7 +90,7 @@ class DataSettings:
     scheduler: Annotated[str | None, checks.scheduler] = None  # address of a Dask cluster, or local:N
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class SearchSettings:
     """How the best fit is searched for."""
 
@@ -131,7 +132,7 @@ def flag(key: str) -> str:
     return "-k" if key == "k" else "--" + key.replace("_", "-")
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Provenance:
     """Where settings come from."""
 
@@ -175,7 +176,7 @@ DOCUMENT_KEYS = (
 )
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Settings:
     """All settings of one fit, in three groups: each part of the program gets its own."""
 

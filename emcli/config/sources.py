@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from emcli.config.checks import Parser, check_values
 from emcli.config.covariances import ALL
 from emcli.config.places import Document, Path, dotted, refuse
 from emcli.config.settings import CHECKS, CHOICES, DOCUMENT_KEYS, flag
 from emcli.errors import Problem, quoted, suggestion
+from emcli.frozen import frozen
 
 Values = dict[str, list[object]]  # key -> the values of a setting; several in a grid
 
@@ -47,7 +47,7 @@ def is_list(key: str, text: str) -> bool:
     return key in GRID and ("," in text or many)
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Source:
     """Settings as they are given, by flags or, where there is a document, by the `fit:` of an experiment."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from hashlib import sha256
 from typing import cast
@@ -25,12 +25,13 @@ from emcli.data.table.read import column_finder, read_table
 from emcli.data.table.table import ColumnNumbers, ColumnSelection, CsvDialect, StringColumn, Table, numbers_of
 from emcli.data.weights import WeightSums, above_zero
 from emcli.errors import EmcliError, Exit, FitWarning, Problem, listed, quoted
+from emcli.frozen import frozen
 from emcli.types import Array, IndexArray
 
 MAX_LABELS = 10_000  # different true labels, as many as a fit may have components
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Dataset:
     """Rows to fit and what the result document says of them."""
 
@@ -50,7 +51,7 @@ class Dataset:
     missing: tuple[int, int] = (0, 0)  # cells that are missing, and the rows that miss some
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class RawTable:
     """The columns read for a model, before scaling and merging: one reading serves a whole grid of settings."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from emcli.compute.arrays import row_chunks
 from emcli.data.duplicates import keys
 from emcli.errors import FitWarning, quoted
+from emcli.frozen import frozen
 from emcli.types import Array
 
 MIN_ROWS = 10  # fewer equal steps are chance
@@ -24,7 +24,7 @@ SAID = 5  # columns that are named one by one
 is_name = re.compile(r"(?i:id|index|unnamed: ?[0-9]+|row_?(?:id|names?|number)|.*[ _.-]id)|.*[a-z]I[Dd]").fullmatch
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Tally:
     """What tells of each column of some rows whether it counts them; `+` pools with the rows that follow."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -17,13 +17,14 @@ from emcli.data.rows import DataFault, Observations, Rows, Sampler, batch_chunks
 from emcli.data.table.cells import missing_marks
 from emcli.data.table.table import StringColumn
 from emcli.errors import quoted
+from emcli.frozen import frozen
 from emcli.types import JSON, Array, Batch, IndexArray
 
 UNKNOWN = -1
 LEAST_KNOWN = 64  # rows of each known component in a sample, where there are so many
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class KnownLabels:
     """The component of each row of data, where it is known."""
 
@@ -58,7 +59,7 @@ class KnownLabels:
         return found.hexdigest()
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class LabelledRows(Rows):
     """Rows some of which come from a known component, in the order of their labels: hidden ones come first."""
 

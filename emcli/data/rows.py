@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -17,6 +17,7 @@ from emcli.data.incomplete import observed_weights
 from emcli.data.scaling import Scaling, ScalingRule, column_range
 from emcli.data.table.table import ColumnSelection
 from emcli.errors import FitWarning
+from emcli.frozen import frozen
 from emcli.types import JSON, Array, Batch, IndexArray, Mapper
 
 CHUNK_ROWS = 16384  # of a chunk, for which temporary arrays are made
@@ -84,7 +85,7 @@ class Sampler(Protocol):
         """The same components, of which each has this share (k,) of the rows."""
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Rows:
     """Data as a fit works on them; equal rows may be merged, with their frequency as weight."""
 
@@ -283,7 +284,7 @@ def _as_they_are(rows: Rows) -> Rows:
     return rows
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Requirements:
     """What a fit asks of its rows."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from functools import partial
 from typing import Protocol, Self, TypeVar
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from emcli.compute import arrays
 from emcli.compute.arrays import cache_chunks
 from emcli.data.incomplete import first_values, observed_weights, without_missing
+from emcli.frozen import frozen
 from emcli.types import Array
 
 T = TypeVar("T")
@@ -52,7 +53,7 @@ class OutOfRange(ValueError):
         super().__init__(f"standard deviation {spread:.3g} is outside 1e-{MAX_SD_DECIMALS} to 1e{MAX_SD_DECIMALS}")
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class ColumnRange:
     """Range of each column over some rows, with their number and weight; `+` pools."""
 
@@ -89,7 +90,7 @@ class ColumnRange:
         return ColumnRange(count, weight, low, high, first, self.totals + other.totals)
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Scaling:
     """Working coordinates z = (x - centre) · 2^-exponent / unit, column by column."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from emcli.data.scaling import Scaling, ScalingRule
 from emcli.data.split_logs import MAX_TOSSES, split_coefficients
 from emcli.data.table.table import ColumnSelection
 from emcli.errors import FitWarning, quoted
+from emcli.frozen import frozen
 from emcli.types import JSON, Array, IndexArray
 
 MAX_PLAIN_LOG = 500.0  # ln of a binomial coefficient, up to which rounding of the sum of its terms is far below a fall
@@ -105,7 +106,7 @@ def _numbers(columns: Columns, settings: DataSettings) -> tuple[Array, bool]:
     return columns.numbers, trial_columns.are_tails(columns.names, settings)
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Counted:
     """Different pairs of heads and tails of some rows; `+` pools."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from typing import Self
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from emcli.compute import arrays
 from emcli.data.table.table import Table
 from emcli.errors import EmcliError, Exit, FitWarning, Problem
+from emcli.frozen import frozen
 from emcli.types import Array, IndexArray
 
 FRACTIONAL = "row weights are not whole numbers: the criteria take their sum as the number of rows"
@@ -34,7 +35,7 @@ def above_zero(weights: Array, table: Table, column: int) -> IndexArray:
     return arrays.nonzero(weights)
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class WeightSums:
     """Sums of the weights above 0 of some rows; `+` pools. (Σw)²/Σw² is the effective number of rows (Kish 1965)."""
 

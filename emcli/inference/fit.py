@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -17,6 +16,7 @@ from emcli.config.settings import Settings
 from emcli.data.dataset import Dataset
 from emcli.data.rows import Rows
 from emcli.errors import EmcliError, Exit, FitWarning, Problem
+from emcli.frozen import frozen
 from emcli.inference.assignments import soft_assignments
 from emcli.inference.diagnostics import (
     BestRun,
@@ -123,7 +123,7 @@ def _mapper(data: Dataset, settings: Settings) -> Iterator[Mapper]:
         yield data.rows.mapping(mapper)
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class _Fit:
     """The data, settings and mapper that all starts of a fit share."""
 

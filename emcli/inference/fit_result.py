@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from emcli.config.settings import Settings
 from emcli.data.dataset import Dataset
 from emcli.errors import FitWarning
+from emcli.frozen import frozen
 from emcli.inference.assignments import Labels, assignments
 from emcli.inference.diagnostics import reached
 from emcli.inference.runs import Run
@@ -46,7 +46,7 @@ class TrueLabels(NamedTuple):
     numbers: Numbered  # (rows,) of each the place of its name
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class FitResult:
     """A finished fit. Parameters are in the user's units and canonical order; the numbers beside them are theirs."""
 

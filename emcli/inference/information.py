@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from functools import cached_property, partial, reduce
 from operator import add
 from typing import NamedTuple, Self
@@ -11,6 +11,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from emcli.data.rows import Rows, batch_chunks
+from emcli.frozen import frozen
 from emcli.models.base import AnyModel
 from emcli.models.complete_data import AnyCompleteDataModel, Chart, CompleteData, CompleteDataModel
 from emcli.models.em import pooled_e_step
@@ -44,7 +45,7 @@ class Curvatures(NamedTuple):
         return float(np.sum(self.slopes[~flat] ** 2 / (2 * self.values[~flat])))
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Information:
     """Score and information of some rows in p free parameters; `+` pools."""
 

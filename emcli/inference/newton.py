@@ -59,7 +59,7 @@ def newton(
         yield Step(model, stats.score, stats.weight, stats.squares, kind, ahead)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class _Climb:
     """Steps with an inverse of the information that is computed now and then, and between by BFGS updates.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from emcli.config.settings import SearchSettings
 from emcli.data.rows import Rows
+from emcli.frozen import frozen
 from emcli.inference.convergence import Termination, check_monotone, converge, until_fixed_point
 from emcli.inference.information import InformationCache, SampledInformation
 from emcli.inference.newton import higher_beside, newton, to_boundary
@@ -24,7 +25,7 @@ MAX_SCORED_PARAMETERS = 500  # beyond which the score decrement is not computed
 MAX_SCORED_PRODUCTS = 1e10  # likewise: rows times squared parameters
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Run:
     """One run from one start: an entry of the ledger."""
 
@@ -41,7 +42,7 @@ class Run:
     priors: list[float] = field(default_factory=list)  # how much of each score is that of a prior, likewise
     steps: list[str] = field(default_factory=list)  # em | newton | escape | boundary | polish, likewise
     last: AnyModel | None = None  # the last model, in working coordinates
-    known: InformationCache | None = field(default=None, repr=False)  # its information, where that is computed
+    known: InformationCache | None = field(default=None)  # its information, where that is computed
     symmetric: bool = False  # had its start equal components?
     sampled: float | None = None  # its score on the sample on which it was screened
     sample: tuple[int, float | None, float | None] | None = None  # rows, log-likelihood and inertia of that sample
@@ -69,7 +70,7 @@ class Run:
         return self.last
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class IterationEvent:
     """One step of one start, reported while a fit runs. `gain` is None at iteration 0."""
 
@@ -112,7 +113,7 @@ def run_start(
             yield record(run, step)
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class _Climbing:
     """A run on its way from its start, as in `run_start`."""
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from emcli.compute.memory import require
 from emcli.errors import counted
+from emcli.frozen import frozen
 from emcli.models.base import AnyModel, Degenerate
 from emcli.models.parameters import ParameterFault
 from emcli.types import JSON, Array, IndexArray
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class SimulatedData:
     """Simulated rows, the component of each, and the true parameters."""
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 
+from emcli.frozen import frozen
 from emcli.models.base import Model
 from emcli.models.posterior import tilted
 from emcli.models.statistics import S
 from emcli.types import Array, BoolArray, IndexArray
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Chart:
     """Which of the p coordinates of `complete` are free where parameters are held: q of them.
 
@@ -67,7 +67,7 @@ class Chart:
         return moved
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class CompleteData:
     """Scores and information of some rows if it were known which component each came from.
 

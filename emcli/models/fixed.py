@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar, Self
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from emcli.config.settings import ModelSettings
 from emcli.data.scaling import Scaling
 from emcli.errors import counted, quoted, suggestion
+from emcli.frozen import frozen
 from emcli.models.complete_data import Chart
 from emcli.models.parameters import ParameterFault
 from emcli.types import JSON, Array, BoolArray, IndexArray
@@ -80,7 +81,7 @@ def _partly(path: tuple[str | int, ...], value: JSON, shape: tuple[int, ...]) ->
     return np.stack([_partly((*path, i), item, shape[1:]) for i, item in enumerate(value)])
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Fixed:
     """Values at which parameters of a mixture are held, NaN where they are free."""
 

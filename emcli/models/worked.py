@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Generic, Literal, Self, TypeVar
 
 import numpy as np
 
 from emcli.config.settings import ModelSettings
 from emcli.data.rows import Rows
+from emcli.frozen import frozen
 from emcli.models.base import AnyModel
 from emcli.models.statistics import Stats
 from emcli.types import JSON, Array
@@ -29,7 +30,7 @@ Role = Literal[
 M = TypeVar("M", bound=AnyModel)
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Column:
     """A column of a table with a row for each component."""
 
@@ -60,7 +61,7 @@ class Column:
 Group = Sequence[Column]  # that follow from each other, and stay together where a table is cut
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Sheet:
     """A table with a row for each component, and the formulas that it follows."""
 
@@ -74,7 +75,7 @@ class Sheet:
         return replace(self, groups=groups, lead=[column.ordered(order) for column in self.lead])
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Worked:
     """What one row, or all of them, say: numbers in full for a document, and tables for people."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import IO
 
 from emcli.errors import MAX_LINE, escaped
+from emcli.frozen import frozen
 from emcli.output.terminal import cells, columns, is_terminal, sayable, takes_colour, wrapped
 
 ENDLESS = 1 << 30  # characters, of a page that has no width
@@ -29,7 +29,7 @@ class Line(str):
         return line
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Grid:
     """A table: titles and rows of cells, all aligned right; what is quoted of files is escaped."""
 
@@ -94,7 +94,7 @@ Block = Grid | str | Sequence[str | Grid] | None  # a table, or a line, or sever
 Blocks = Sequence[Block]
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Page:
     """Where tables are written, and how."""
 

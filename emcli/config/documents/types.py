@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import (
     Annotated,
@@ -31,6 +30,7 @@ from emcli.config.checks import (
 from emcli.config.checks import text as a_text
 from emcli.config.places import non_numbers
 from emcli.config.settings import CHECKS, CHOICES, DOCUMENT_KEYS
+from emcli.frozen import frozen
 from emcli.types import JSON
 
 D = TypeVar("D")
@@ -61,7 +61,7 @@ Numbers = Annotated[JSON, numbers]  # one, or lists and mappings of them to any 
 Parameters = dict[str, Numbers]  # by name, of shapes that are the model's to check
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Known:
     """The checks of those keys of a mapping that are known."""
 

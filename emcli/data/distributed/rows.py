@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import field, replace
 from functools import partial, reduce
 from operator import add
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
@@ -15,6 +15,7 @@ from emcli.data.duplicates import MAX_DISTINCT_SHARE, MAX_SHARE_LEFT, MIN_ROWS, 
 from emcli.data.incomplete import by_pattern, observed_weights
 from emcli.data.rows import Observations, Rows, Sampler
 from emcli.data.scaling import Scaling
+from emcli.frozen import frozen
 from emcli.types import Array, Batch, IndexArray, Mapper
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Addable(Protocol):
 Statistic = TypeVar("Statistic", bound=Addable)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@frozen
 class DistributedRows(Rows):
     """Rows whose `values` are on the workers, (d, 0) here; all other fields are as for rows in this process.
 
@@ -42,9 +43,9 @@ class DistributedRows(Rows):
     partition order, whichever worker holds a partition.
     """
 
-    cluster: Cluster
-    handles: Sequence[Future]  # of the partitions, which are `Rows` on the workers
-    sizes: tuple[int, ...]  # rows of each partition
+    cluster: Cluster = field(kw_only=True)
+    handles: Sequence[Future] = field(kw_only=True)  # of the partitions, which are `Rows` on the workers
+    sizes: tuple[int, ...] = field(kw_only=True)  # rows of each partition
 
     @classmethod
     def of(cls, like: Rows, cluster: Cluster, handles: Sequence[Future]) -> Self:
@@ -132,7 +133,7 @@ def _fields(rows: Rows) -> dict[str, Any]:
     return {name: getattr(rows, name) for name in Rows.__dataclass_fields__}
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class DistinctRows:
     """Distinct rows in ascending order and how often each came; `+` pools."""
 
@@ -163,7 +164,7 @@ class DistinctRows:
         return DistinctRows.of(Rows(values, weights, 0.0, (), Scaling(np.empty(0), np.empty(0, dtype=np.int64))))
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class DistinctKeys:
     """Keys of distinct rows, no more than `limit` + 1 of them; `+` pools."""
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import NamedTuple
+
+from emcli.frozen import frozen
 
 is_number = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?").fullmatch
 is_not_finite = re.compile(r"[-+]?(?:nan|inf|infinity)", re.IGNORECASE).fullmatch
@@ -22,7 +23,7 @@ def missing_marks(more: Sequence[str] | None) -> tuple[frozenset[str], tuple[flo
     return MISSING.union(given), tuple(float(mark) for mark in given if is_number(mark))
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class NumberFormat:
     """How the numbers of a file are written, where that is not 1234.5."""
 

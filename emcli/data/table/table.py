@@ -7,7 +7,7 @@ from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import isfinite
 from sys import getsizeof
 from typing import TYPE_CHECKING, NamedTuple, overload
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emcli.errors import FitWarning, Problem
+from emcli.frozen import frozen
 from emcli.types import Array, IndexArray
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class RowChunk(NamedTuple):
     tally: Callable[[int], None]  # is told of each byte of text that is made of them
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class ReadSizes:
     """How much of a CSV file is read or looked at; tests take smaller ones."""
 
@@ -54,7 +55,7 @@ class ReadSizes:
     arrow: int = 4 << 20  # bytes of a table from which Arrow repays its import
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class CsvDialect:
     """How a CSV file is to be read; None: detect it."""
 
@@ -82,7 +83,7 @@ class Choice(NamedTuple):
     by_name: bool  # were those that are used named?
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class ColumnSelection:
     """The columns to read, counted from 0."""
 
@@ -99,7 +100,7 @@ class ColumnSelection:
         return tuple(sorted({*self.numeric, *self.text}))
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class FilePreamble:
     """A file opened as far as its header, and the rows that follow as chunks still to be read."""
 
@@ -211,7 +212,7 @@ def numbers_of(columns: Sequence[int], header: Sequence[str]) -> ColumnNumbers:
     return numbers if any(numbers) else ()
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Table:
     """The selected columns of a file, or of the partitions in a folder."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from emcli.compute.processes import call, can_fork, process_map
 from emcli.compute.threads import usable_cores
 from emcli.config.settings import ModelSettings, SearchSettings
 from emcli.data.rows import Rows
+from emcli.frozen import frozen
 from emcli.inference.runs import Run
 from emcli.inference.search.optima import same_optimum, set_aside
 from emcli.inference.search.search import FIRST_STARTS, Search, Searching
@@ -26,7 +27,7 @@ MIN_PROCESS_COORDINATES = 16  # coordinates of all components from which two thr
 MAX_SAMPLE_ITERATIONS = 1000  # of a start on the sample
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Screened:
     """A search on a sample: its ledger, and the models with which some of its entries go on."""
 

@@ -38,7 +38,7 @@ Event = IterationEvent | Run
 Searching = Generator[Event, None, None]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Search:
     """A search on some rows; its ledger grows by an entry for each run."""
 

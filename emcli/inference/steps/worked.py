@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from emcli.data.dataset import Dataset
 from emcli.data.known import UNKNOWN
 from emcli.data.rows import Rows
+from emcli.frozen import frozen
 from emcli.inference.diagnostics import best_run
 from emcli.inference.fit_result import FitResult
 from emcli.inference.runs import Run, information_is_affordable
@@ -35,7 +36,7 @@ from emcli.types import JSON, Array
 LEAST_DIGITS, MOST_DIGITS = 6, 17  # of parameters
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class ShownRow:
     """What an iteration makes of one row of the data."""
 
@@ -45,7 +46,7 @@ class ShownRow:
     worked: Worked | None  # None: it says nothing, as a row without tosses or of weight 0
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class ShownIteration:
     """An iteration, the row by row E-step from its parameters, and the step to the next one."""
 
@@ -63,7 +64,7 @@ class ShownIteration:
     collapse: str | None = None  # why there are none
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Steps:
     """The iterations to show of the best start of a fit; components in their order at its end."""
 
@@ -96,7 +97,7 @@ class Steps:
         return worked_steps(self.result.kind.name).noun
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Precise:
     """Iterations whose densities and distances have their digits, and the digits of what they follow from."""
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import lgamma
 
 import numpy as np
 
 from emcli.config.checks import Check, is_number
 from emcli.config.settings import ModelSettings
+from emcli.frozen import frozen
 from emcli.types import Array
 
 TAKEN: Check[float] = Check("a number A of at least 1, for Beta(A, A)", is_number)
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class BetaPrior:
     """Independent Beta(A, A) priors of k P(heads): in an M-step like A - 1 pseudo heads and as many pseudo tails."""
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar, Self
 
 import numpy as np
 
+from emcli.frozen import frozen
 from emcli.models.base import Degenerate
 from emcli.models.gmm.full import MIN_VARIANCE, SPIKE_REASON, Exponents
 from emcli.types import Array, IndexArray
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Diagonal:
     """Each component has its own variance in each column, and no correlation."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
+from emcli.frozen import frozen
 from emcli.models.gmm.covariance import Covariances
 from emcli.models.posterior import normalise
 from emcli.types import Array
@@ -24,7 +24,7 @@ MIN_DENSITY = 1e-150  # of a row, relative to the highest peak; below it the log
 _buffers = threading.local()  # each thread reuses its buffers: fresh pages cost as much as the arithmetic
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Workspace:
     """The temporaries of one chunk."""
 

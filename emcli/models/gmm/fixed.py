@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from emcli.config.covariances import has_correlations
 from emcli.config.settings import ModelSettings
 from emcli.data.scaling import Scaling
+from emcli.frozen import frozen
 from emcli.models.base import Degenerate
 from emcli.models.fixed import Fixed, FixedFault, FixedReader
 from emcli.models.gmm.checks import is_covariance
@@ -20,7 +21,7 @@ from emcli.types import JSON, Array, BoolArray, IndexArray
 ENTRIES = "single entries cannot be held, only a whole matrix; null leaves it free"
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class FixedGaussians(Fixed):
     """Values at which parameters are held; those of `values` are means (k, d)."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from emcli.frozen import frozen
 from emcli.models.base import Degenerate
 from emcli.types import Array, IndexArray
 
@@ -19,7 +20,7 @@ SPIKE_REASON = "shrank to a spike: its variance fell below 1e-12 of the data's"
 FLAT_REASON = "became flat: in it one column follows from the others"
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Full:
     """Each component has its own covariance matrix, stored as a Cholesky factor: small variances keep all digits."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import lgamma, log, pi
 from typing import TYPE_CHECKING, Self
 
@@ -12,6 +12,7 @@ from emcli.config.covariances import has_correlations, letters
 from emcli.config.settings import ModelSettings
 from emcli.data.rows import Rows
 from emcli.data.scaling import Scaling, mean_of
+from emcli.frozen import frozen
 from emcli.models.gmm.covariance import Covariances
 from emcli.types import Array
 
@@ -22,7 +23,7 @@ MAX_TERM = 1e150  # of those that cancel, whose square is a double
 SHRINKAGE = 0.01  # κ: rows that the prior of a mean counts as
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class GaussianPrior:
     """The prior of Fraley & Raftery (2007) for k means and covariances, as mclust's `defaultPrior` sets it.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from emcli.errors import EmcliError, Exit, quoted
+from emcli.frozen import frozen
 
 DPI, DRAWING_DPI = 120, 160  # of a PNG; of what is an image in a drawing, such as very many dots
 ANIMATIONS = ("gif", "html")
@@ -15,7 +15,7 @@ MOST_PIXELS = 50_000_000
 SIZE = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)x([0-9]{1,6}(?:\.[0-9]{1,6})?)(in|px)?"
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Form:
     """How large a picture is, and how fine."""
 

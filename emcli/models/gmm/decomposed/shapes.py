@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 
+from emcli.frozen import frozen
 from emcli.models.base import Degenerate
 from emcli.models.gmm.decomposed.m_step import (
     axes_of_one_shape,
@@ -104,7 +104,7 @@ class AlongAxes(Full):
         return self._next_to(np.concatenate([self.root[:i], other.root[j : j + 1], self.root[i + 1 :]]), self.total)
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class AlongCommonAxes(AlongAxes):
     """Covariances with the same axes."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import log, pi
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from emcli.frozen import frozen
 from emcli.models.base import Degenerate
 from emcli.models.gmm.covariance import Covariances
 from emcli.models.gmm.full import FLAT_REASON, Full
@@ -55,7 +55,7 @@ def _starts(keys: npt.NDArray[np.uint8]) -> IndexArray:
     return np.concatenate([np.zeros(1, dtype=np.intp), np.flatnonzero(changes) + 1])
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class ConditionalRows:
     """Rows with missing cells, conditional on what is observed and on each component."""
 
@@ -75,7 +75,7 @@ class ConditionalRows:
         raise NotImplementedError
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class _Correlated(ConditionalRows):
     """Of components with correlations: conditional covariances differ from pattern to pattern."""
 
@@ -117,7 +117,7 @@ class _Correlated(ConditionalRows):
         return found
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class _Uncorrelated(ConditionalRows):
     """Of components without correlations: a missing cell stays as wide as its component."""
 
