@@ -8,14 +8,13 @@ import numpy as np
 
 from emcli.types import Array
 
-MAX_ROUNDS = 500  # of what has no closed form
 SETTLED = 1e-12  # relative change of all variances, after which it ends
 
 
-def variances_along(letters: str, spectra: Array, rows: Array, volumes: Array) -> Array:
+def variances_along(letters: str, spectra: Array, rows: Array, volumes: Array, rounds: int) -> Array:
     """λA (…, k, d), the variances along the axes, from scatters along them (…, k, d) and effective rows (…, k).
 
-    volumes: the last λ (…, k), from which varying ones with an equal shape are iterated.
+    volumes: the last λ (…, k), from which varying ones with an equal shape are iterated, so many rounds at most.
     """
     if letters[1] == "I":
         spectra = np.broadcast_to(spectra.mean(axis=-1, keepdims=True), spectra.shape)
@@ -29,7 +28,7 @@ def variances_along(letters: str, spectra: Array, rows: Array, volumes: Array) -
         case "EE" | "EI":
             return np.broadcast_to(spectra.sum(axis=-2, keepdims=True) / total, spectra.shape).copy()
     found = np.zeros(spectra.shape)
-    for _ in range(MAX_ROUNDS):
+    for _ in range(rounds):
         found, last = _in_turn(spectra, rows, volumes), found
         if _settled(found, last):
             break
@@ -45,13 +44,13 @@ def _in_turn(spectra: Array, rows: Array, volumes: Array) -> Array:
     return np.asarray(sizes[..., None] * shape)
 
 
-def own_axes(letters: str, halves: Array, rows: Array, volumes: Array) -> tuple[Array, Array]:
+def own_axes(letters: str, halves: Array, rows: Array, volumes: Array, rounds: int) -> tuple[Array, Array]:
     """Each component's axes D (…, k, d, d) and variances along them (…, k, d).
 
     halves: H (…, k, d, d) of the scatters H Hᵀ within components; so small variances keep their digits.
     """
     axes, sizes, _ = np.linalg.svd(halves)
-    return axes, variances_along(letters, sizes**2, rows, volumes)
+    return axes, variances_along(letters, sizes**2, rows, volumes, rounds)
 
 
 def axes_of_one_shape(halves: Array, rows: Array, volumes: Array, rounds: int) -> tuple[Array, Array]:
@@ -79,7 +78,7 @@ def common_axes(
     axes, variances = last
     for _ in range(rounds):
         axes, before = rotated(axes, halves, variances), variances
-        variances = variances_along(letters, _along(axes, halves), rows, geometric_mean(before))
+        variances = variances_along(letters, _along(axes, halves), rows, geometric_mean(before), rounds)
         if _settled(variances, before):
             break
     return axes, variances

@@ -23,7 +23,8 @@ from emcli.models.gmm.full import SPIKE_REASON, Exponents, Full
 from emcli.types import Array, IndexArray
 
 ROUNDS = 1  # of an M-step without a closed form: EM goes on from there
-NEAR_ROUNDS = 25  # to covariances of a shape next to others
+NEAR_ROUNDS = 25  # to covariances of a shape next to others …
+NEAR_VOLUMES = 500  # … and to volumes and one shape on axes that are known
 
 
 def _count(letters: str, k: int, d: int) -> int:
@@ -46,7 +47,7 @@ class AlongColumns(Diagonal):
         if floor is not None and cls.letters[1] == "I":
             floor = np.full(len(floor), floor.mean())
         rows = np.ones(given.variances.shape[:-1])
-        found = variances_along(cls.letters, given.variances, rows, geometric_mean(given.variances))
+        found = variances_along(cls.letters, given.variances, rows, geometric_mean(given.variances), NEAR_VOLUMES)
         return cls(found, floor)
 
     @classmethod
@@ -56,7 +57,7 @@ class AlongColumns(Diagonal):
     def updated(self, rows: Array, shift: Array, second: Array) -> Self:
         with np.errstate(all="ignore"):  # what is no number has collapsed
             spectra = self.variances * (second - rows[..., None] * shift * shift)
-            found = variances_along(self.letters, spectra, rows, geometric_mean(self.variances))
+            found = variances_along(self.letters, spectra, rows, geometric_mean(self.variances), ROUNDS)
         return type(self)(found, self.total)
 
     def grafted(self, i: int, other: Self, j: int) -> Self:
@@ -65,7 +66,7 @@ class AlongColumns(Diagonal):
         kept = self.variances[:i], other.variances[j : j + 1], self.variances[i + 1 :]
         joined = np.concatenate(kept)
         rows = np.ones(len(joined))
-        return type(self)(variances_along(self.letters, joined, rows, geometric_mean(joined)), self.total)
+        return type(self)(variances_along(self.letters, joined, rows, geometric_mean(joined), NEAR_VOLUMES), self.total)
 
 
 class AlongAxes(Full):
@@ -81,7 +82,7 @@ class AlongAxes(Full):
 
     @classmethod
     def _next_to(cls, roots: Array, total: Array | None) -> Self:
-        axes, variances = own_axes(cls.letters, roots, np.ones(roots.shape[:-2]), _volumes(roots))
+        axes, variances = own_axes(cls.letters, roots, np.ones(roots.shape[:-2]), _volumes(roots), NEAR_VOLUMES)
         return cls(_root(axes, variances), total)
 
     @classmethod
@@ -91,7 +92,7 @@ class AlongAxes(Full):
     def updated(self, rows: Array, shift: Array, second: Array) -> Self:
         with _degenerate():
             halves = self._halves(rows, shift, second)
-            axes, variances = own_axes(self.letters, halves, rows, _volumes(self.root))
+            axes, variances = own_axes(self.letters, halves, rows, _volumes(self.root), ROUNDS)
             return type(self)(_root(axes, variances), self.total)
 
     def _halves(self, rows: Array, shift: Array, second: Array) -> Array:
