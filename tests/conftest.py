@@ -24,6 +24,7 @@ import hypothesis
 import numpy as np
 import pytest
 import typer.main
+from forked import PATH, Forked
 
 # Without bytecode every process that a test starts compiles the program, and every worker all tests anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -115,20 +116,26 @@ def run_here(
     return subprocess.CompletedProcess(words, code, out.text(), "" if terminal else err.text())
 
 
+READ_AT_START = "PYTHON", "LANG", "LC_"  # variables that an interpreter heeds
+
+
 def run_process(
     words: Sequence[str | bytes], cwd: Path, stdin: bytes = b"", timeout: float = 120, module: str = "emcli", **env: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run the program, or a module that adds a model to it, as a user would."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", module, *words],
-        input=stdin,
-        capture_output=True,
-        cwd=cwd,
-        timeout=timeout,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", **env},
-        check=False,
-    )
-    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+    """Run the program, or a module that adds a model to it, as a process: forked unless its start heeds what is set."""
+    given: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": cwd}
+    given["env"] = {**os.environ, "PYTHONPATH": PATH, **env}
+    if any(name.startswith(READ_AT_START) for name in env):
+        process = subprocess.Popen([sys.executable, "-W", "error", "-m", module, *words], **given)
+    else:
+        process = Forked([module, *words], **given)
+    with process:
+        try:
+            out, err = process.communicate(stdin, timeout)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, out.decode(), err.decode())
 
 
 def run(

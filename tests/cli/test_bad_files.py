@@ -11,6 +11,7 @@ from shutil import which
 
 import pytest
 from conftest import ROOT
+from forked import path_with_emcli
 from rules import POINTS, Bad, Done, hold, in_process, lay
 
 
@@ -78,12 +79,12 @@ def test_closed_standard_input_is_told(tmp_path: Path) -> None:
     def closed(line: str, code: int, *parts: str) -> None:
         lay(tmp_path, Bad("fit", 0))
         done = subprocess.run(
-            ["sh", "-c", f"'{sys.executable}' -m emcli {line} <&-"],
+            ["sh", "-c", f"emcli {line} <&-"],
             cwd=tmp_path,
             capture_output=True,
             check=False,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PATH": path_with_emcli()},
         )
         hold(Done(done.returncode, done.stdout, done.stderr), code, *parts)
 

@@ -6,11 +6,10 @@ import os
 import pty
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from forked import Forked
 from rules import POINTS, Bad, as_process, bad, check, hold, in_process, lay, rows
 
 K = "'-k' must be an integer from 1 to 10000, got "
@@ -166,13 +165,12 @@ def terminal(words: list[str], folder: Path, typed: bytes) -> tuple[int, bytes, 
     (folder / "x.csv").write_text(POINTS)
     mine, theirs = pty.openpty()
     try:
-        with subprocess.Popen(
-            [sys.executable, "-m", "emcli", *words],
+        with Forked(
+            ["emcli", *words],
             stdin=theirs,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
         ) as process:
             os.write(mine, typed)
             out, err = process.communicate(timeout=30)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from forked import Forked
 from rules import OLD, Bad, Done, as_process, bad, hold, in_process, lay, limited, snapshot
 
 SITE = f"{ROOT / 'tests' / 'site'}:{ROOT}"
@@ -29,13 +30,12 @@ one_signal = pytest.mark.parametrize(  # the others, which end a fit by the same
 def started(line: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     lay(folder, bad("fit", 0, g__yaml=RECIPE))
     os.mkfifo(folder / "pipe")
-    with subprocess.Popen(
-        [sys.executable, "-m", "emcli", *line.split()],
+    with Forked(
+        ["emcli", *line.split()],
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
     ) as process:
         try:
             yield process
@@ -103,13 +103,12 @@ def test_a_signal_in_writing(number: signal.Signals, tmp_path: Path) -> None:
 def half_written(folder: Path) -> tuple[subprocess.Popen[bytes], list[Path]]:
     lay(folder, Bad("fit", 0))
     hold(in_process(["fit", "kmeans", "x.csv", "-k", "2", "-o", "f.json"], folder), 0)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "emcli", "predict", "f.json", "-", "-o", "out.json"],
+    process = Forked(
+        ["emcli", "predict", "f.json", "-", "-o", "out.json"],
         cwd=folder,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert process.stdin is not None
     row = b"1," + b" " * 60 + b"2\n"

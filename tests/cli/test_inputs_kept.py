@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from attack.overwriting import QUICK, lay
-from conftest import ROOT
+from forked import path_with_emcli
 from rules import POINTS, hold, in_process
 
 NAMES = ["x.csv", "./x.csv", "sub/../x.csv", "link.csv", "hard.csv", "chain.csv"]
@@ -103,10 +102,10 @@ def test_no_output_is_an_input(line: str, folder: Path) -> None:
 def test_standard_output_is_no_input_either(line: str, folder: Path) -> None:
     before = contents(folder)
     done = subprocess.run(
-        ["bash", "-c", f'"{sys.executable}" -m emcli {line}'],
+        ["bash", "-c", f"emcli {line}"],
         cwd=folder,
         capture_output=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PATH": path_with_emcli()},
         check=False,
     )
     assert done.returncode == 2 and b"output would overwrite the input" in done.stderr

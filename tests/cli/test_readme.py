@@ -6,29 +6,19 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, run
+from forked import path_with_emcli
 
 README = (ROOT / "README.md").read_text()
 ONE_LINERS = re.search(r"```sh\n(.*?)```", README, re.S)
 assert ONE_LINERS is not None
 
 
-@pytest.fixture(scope="module")
-def path_with_emcli(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A PATH on which `emcli` is this checkout's."""
-    folder = tmp_path_factory.mktemp("bin")
-    command = folder / "emcli"
-    command.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m emcli "$@"\n')
-    command.chmod(0o755)
-    return f"{folder}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-
-
 @pytest.mark.parametrize("line", ONE_LINERS.group(1).splitlines())
-def test_a_one_liner_of_the_readme_works_as_pasted(line: str, path_with_emcli: str) -> None:
+def test_a_one_liner_of_the_readme_works_as_pasted(line: str) -> None:
     done = subprocess.run(
         ["bash", "-c", line],
         capture_output=True,
@@ -36,7 +26,7 @@ def test_a_one_liner_of_the_readme_works_as_pasted(line: str, path_with_emcli: s
         cwd=ROOT,
         check=False,
         timeout=60,
-        env={**os.environ, "PATH": path_with_emcli},
+        env={**os.environ, "PATH": path_with_emcli()},
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
@@ -73,10 +63,10 @@ def test_make_alone_lists_every_target() -> None:
         assert f"make {target}" in listed
 
 
-def test_a_batch_by_make_with_two_jobs_gives_the_bytes_of_its_commands(tmp_path: Path, path_with_emcli: str) -> None:
+def test_a_batch_by_make_with_two_jobs_gives_the_bytes_of_its_commands(tmp_path: Path) -> None:
     out = tmp_path / "batch"
     asked = ["make", "-j2", "-C", "configs", f"OUT={out}", "SEEDS=1 2"]
-    subprocess.run(asked, cwd=ROOT, check=True, capture_output=True, env={**os.environ, "PATH": path_with_emcli})
+    subprocess.run(asked, cwd=ROOT, check=True, capture_output=True, env={**os.environ, "PATH": path_with_emcli()})
     written = {path.name: path.read_text() for path in out.iterdir()}
     assert {"data.csv", "best.json", "compare.json", "seed-1.json", "seed-2.json"} <= set(written)
     assert run("generate", "configs/mixture_1d.yaml").stdout == written["data.csv"]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import ROOT, SAMPLES, run
+from forked import Forked
 
 from emcli.compute import arrays
 from emcli.compute.processes import can_fork
@@ -150,12 +151,12 @@ def test_a_signal_leaves_nothing_in_the_temporary_folder(
     reading = moment == "read"
     source = "-" if reading else str(tables / "points.csv")
     words = ["fit", "gmm", source, "-k", "3", "--columns", "x,y", "--memory", "1kB", "--solver", "em", "--trace", "-"]
-    running = subprocess.Popen(
-        [sys.executable, "-m", "emcli", *words, "--tol", "1e-300", "--restarts", "1"],
+    running = Forked(
+        ["emcli", *words, "--tol", "1e-300", "--restarts", "1"],
         stdin=subprocess.PIPE if reading else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
+        env={**os.environ, "TMPDIR": str(tmp_path)},
     )
     with running:
         if reading:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from forked import Forked
 
 from emcli.compute.processes import ProcessMapper, process_map, sticky_workers
 from emcli.errors import EmcliError
@@ -160,13 +160,12 @@ def test_whatever_ends_the_program_no_process_is_left(
 ) -> None:
     """Sent to the program, or to its whole group as a terminal does; a fit of a comparison takes long."""
     line = f"{command} --solver em --jobs 2 --max-iter 100000 --tol 1e-9 --restarts 1"
-    with subprocess.Popen(
-        [sys.executable, "-m", "emcli", *line.split()],
+    with Forked(
+        ["emcli", *line.split()],
         cwd=large,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        start_new_session=True,
+        preexec_fn=os.setsid,
     ) as process:
         try:
             listed = Path(f"/proc/{process.pid}/task/{process.pid}/children")

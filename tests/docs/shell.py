@@ -6,12 +6,11 @@ import os
 import re
 import shlex
 import subprocess
-import sys
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from conftest import PLAIN, ROOT, run_here
+from conftest import PLAIN, run_here
+from forked import path_with_emcli
 
 OPERATORS = {"|", ">", "&&"}
 STATED = re.compile(r"#.*\bexits? (?:with )?([0-9]+)")  # the exit code that a page states beside a command
@@ -91,23 +90,11 @@ def _run(words: list[str], folder: Path, given: str) -> Done:
 
 
 def _by_shell(line: str, folder: Path) -> Done:
-    env = {**os.environ, **PLAIN, "COLUMNS": "80", "PATH": f"{_commands()}{os.pathsep}{os.environ['PATH']}"}
+    env = {**os.environ, **PLAIN, "COLUMNS": "80", "PATH": path_with_emcli()}
     ended = subprocess.run(
         ["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True, cwd=folder, check=False, env=env
     )
     return Done(ended.stdout, ended.stderr, ended.returncode)
-
-
-@cache
-def _commands() -> Path:
-    """A folder with `emcli`, this checkout's, for PATH."""
-    from tempfile import mkdtemp
-
-    folder = Path(mkdtemp(prefix="emcli-docs-"))
-    command = folder / "emcli"
-    command.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m emcli "$@"\n')
-    command.chmod(0o755)
-    return folder
 
 
 def is_excerpt(shown: str, printed: str) -> bool:

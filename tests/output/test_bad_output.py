@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from forked import path_with_emcli
 from rules import OLD, Bad, Done, bad, check, hold, in_process, lay, rows, snapshot
 
 from emcli.files.outputs import Output
@@ -94,14 +94,9 @@ def test_a_new_file_has_the_mode_of_the_umask_and_a_long_name_works(tmp_path: Pa
 
 def shell(line: str, folder: Path) -> Done:
     """Run a line of shell, where `emcli` is the program."""
-    script = f'emcli() {{ "{sys.executable}" -m emcli "$@"; }}\n{line}'
+    environment = {**os.environ, "PATH": path_with_emcli()}
     done = subprocess.run(
-        ["bash", "-c", script],
-        cwd=folder,
-        capture_output=True,
-        check=False,
-        timeout=60,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        ["bash", "-c", line], cwd=folder, capture_output=True, check=False, timeout=60, env=environment
     )
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 

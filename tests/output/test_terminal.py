@@ -11,7 +11,6 @@ import re
 import signal
 import struct
 import subprocess
-import sys
 import termios
 import time
 from itertools import count
@@ -22,6 +21,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 from conftest import ROOT, run, run_here
+from forked import Forked, path_with_emcli
 
 from emcli.config.settings import CHOICES
 from emcli.files.examples import names
@@ -52,14 +52,14 @@ def pseudo_terminal(*args: str, columns: int = 80, cut: bool = False) -> str:
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     unset = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "MAKEFLAGS")
     kept = {name: value for name, value in os.environ.items() if name not in unset}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "emcli", *args],
+    process = Forked(
+        ["emcli", *args],
         stdin=subprocess.DEVNULL,
         stdout=theirs,
         stderr=theirs,
         cwd=ROOT,
-        start_new_session=True,
-        env={**kept, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)},
+        preexec_fn=os.setsid,
+        env={**kept, "TERM": "xterm-256color"},
     )
     os.close(theirs)
     said = b""
@@ -385,16 +385,16 @@ def test_files_are_left_to_the_shell() -> None:
         assert complete("fish", typed, _TYPER_COMPLETE_FISH_ACTION="is-args").returncode == 1
 
 
-def test_bash_completes_with_the_script_of_the_readme(tmp_path: Path) -> None:
-    command = tmp_path / "emcli"
-    command.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m emcli "$@"\n')
-    command.chmod(0o755)
+def test_bash_completes_with_the_script_of_the_readme() -> None:
     script = """eval "$(_EMCLI_COMPLETE=source_bash emcli)"
     COMP_WORDS=(emcli fit gmm --covariance t) COMP_CWORD=4
     _emcli_completion emcli; echo "${COMPREPLY[@]}"; complete -p emcli"""
-    path = f"{tmp_path}:{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-c", script], capture_output=True, text=True, check=True, env={**os.environ, "PATH": path}
+        ["bash", "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PATH": path_with_emcli()},
     )
     assert done.stdout.splitlines() == ["tied", "complete -o default -F _emcli_completion emcli"]
 
