@@ -84,7 +84,7 @@ def steps(
         settings_in,
         source_of,
     )
-    from emcli.config.covariances import CLASSIC, LETTERS, letters
+    from emcli.config.covariances import CLASSIC, letters
     from emcli.config.iterations import chosen_iterations, chosen_rows, not_reached
     from emcli.config.resolve import resolve
     from emcli.data.table.remedies import USE_THEM
@@ -112,8 +112,8 @@ def steps(
     settings = resolve(kind.name, plain, settings_in(ctx.params), said, read_start=read_start)
     if settings.data.scheduler is not None:
         raise EmcliError(Exit.USAGE, "steps shows single rows, and those of a cluster ('scheduler') are not here")
-    if letters(shape := settings.model.covariance) not in CLASSIC:
-        raise EmcliError(Exit.USAGE, f"steps shows no M-steps of covariance {shape}; {', '.join(LETTERS)} it does")
+    if letters(shape := settings.model.covariance) not in CLASSIC and settings.model.prior is not None:
+        raise EmcliError(Exit.USAGE, f"steps shows no M-steps of covariance {shape} with a 'prior'")
     check_cluster(settings, source)
     if verbose:
         for line in settings.provenance.overridden:

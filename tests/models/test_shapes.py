@@ -166,7 +166,6 @@ def test_all_stands_for_fourteen_and_what_goes_not_with_them_is_refused_in_a_lin
         ["fit", "gmm", "iris", "-k", 2, "--covariance", "VEV", "--prior", "default"],
         ["fit", "gmm", "iris", "-k", 2, "--covariance", "VEV", "--solver", "newton"],
         ["fit", "gmm", "iris", "-k", 2, "--covariance", "all"],
-        ["steps", "gmm", "iris", "-k", 2, "--covariance", "VEV"],
     ):
         refused = run(*words)
         assert refused.returncode == 2

@@ -202,6 +202,9 @@ MEANINGS: dict[type, dict[str, str]] = {
         "responsibilities": "gmm: of responsibilities times weights",
         "values": "of each column's values times responsibilities",
         "products_of_deviations": "gmm: of products of deviations from the new means times responsibilities",
+        "volumes": "gmm of the ten other shapes: λ of each new covariance λ D A Dᵀ",
+        "shapes": "the same: the diagonal of A, whose product is 1",
+        "axes": "the same: D, each row a column of the data, each column an axis",
     },
 }
 

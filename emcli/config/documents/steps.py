@@ -60,6 +60,9 @@ class ShownSumsDocument(TypedDict):
     responsibilities: NotRequired[list[Number]]
     values: NotRequired[list[list[NumberOrNull]]]
     products_of_deviations: NotRequired[list[list[list[NumberOrNull]]]]
+    volumes: NotRequired[list[NumberOrNull]]
+    shapes: NotRequired[list[list[NumberOrNull]]]
+    axes: NotRequired[list[list[list[NumberOrNull]]]]
 
 
 class ShownIterationDocument(TypedDict):

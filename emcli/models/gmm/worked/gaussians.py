@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import combinations
 from math import log, pi
 
 import numpy as np
 
+from emcli.config.covariances import CLASSIC, has_correlations, letters
+from emcli.config.settings import ModelSettings
 from emcli.data.rows import Rows
+from emcli.models.gmm.decomposed.shapes import AlongAxes, AlongColumns
 from emcli.models.gmm.mixture import GaussianMixture
 from emcli.models.gmm.values import GaussianStats
+from emcli.models.gmm.worked.decomposed import Decomposition
 from emcli.models.gmm.worked.moments import Moments, correlates, correlations_of, names_of, parameter
 from emcli.models.statistics import Stats
 from emcli.models.worked import MAX_SHOWN_COLUMNS, Column, Sheet, Worked, WorkedSteps, plain, round_to
@@ -96,6 +101,12 @@ class WorkedGaussians(WorkedSteps[GaussianMixture]):
         numbers["expected_values"] = np.outer(numbers["responsibility"], list(values.values()))
         return Worked(numbers, [sheet], self.about(values), values)
 
+    def readable(self, settings: ModelSettings) -> ModelSettings:
+        """Rounded covariances are none of those of which the volume, the shape or the orientation is equal."""
+        if letters(settings.covariance) in CLASSIC:
+            return settings
+        return replace(settings, covariance="full" if has_correlations(settings.covariance) else "diag")
+
     def rounded(self, parameters: Mapping[str, JSON], key: str, digits: int) -> dict[str, JSON]:
         """Parameters, one kind of which has so many digits; sds and correlations instead of covariances."""
         if key != "covariances":
@@ -111,13 +122,15 @@ class WorkedGaussians(WorkedSteps[GaussianMixture]):
         """Weighted sums of the values and of their squared deviations, and what follows from them."""
         assert isinstance(stats, GaussianStats)
         found = Moments.of(model, stats, improved, rows)
+        covariances = found.after.covariances
+        parts = Decomposition.of(found, covariances) if isinstance(covariances, AlongColumns | AlongAxes) else None
         sheets = [self.weights(model, found.sizes, improved, rows)]
         if len(rows.names) <= MAX_SHOWN_COLUMNS:
-            sheets += found.sheets()
+            sheets += found.sheets() if parts is None else parts.sheets()
         else:
             what = f"the means and variances of {len(rows.names)} columns are not shown: --json has the sums"
             sheets.append(Sheet([], [what]))
-        return Worked(found.numbers(), sheets)
+        return Worked((parts or found).numbers(), sheets)
 
 
 def _slope(model: GaussianMixture, z: Array) -> list[float]:

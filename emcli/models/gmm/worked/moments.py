@@ -56,7 +56,7 @@ class Moments:
 
     def sheets(self) -> list[Sheet]:
         """The tables of the means, variances and covariances."""
-        return [*self._means(), *self._deviations()]
+        return [*self.means(), *self._deviations()]
 
     @property
     def names(self) -> list[str]:
@@ -93,7 +93,7 @@ class Moments:
         held: BoolArray = fixed.held if fixed.held.ndim == 1 else fixed.held[:, j]
         return held.tolist()  # type: ignore[no-any-return]
 
-    def _means(self) -> list[Sheet]:
+    def means(self) -> list[Sheet]:
         """How the means follow from the weighted sums of the values."""
         one, names = len(self.names) == 1, self.names
         value = names[0] if one else "x"
@@ -110,10 +110,10 @@ class Moments:
             pseudo_sum: list[Column] = []
             if self.prior is not None:
                 centre = float(self.prior.centre[j] + self.prior.offset[j]) * self.prior.shrinkage
-                pseudo_sum = [Column(self._titled(f"{pseudo}·m", name), [centre] * len(self.sizes))]
+                pseudo_sum = [Column(self.titled(f"{pseudo}·m", name), [centre] * len(self.sizes))]
             groups.append(
                 [
-                    Column(self._titled(f"Σ r·{value}", name), self.sums[:, j].tolist()),
+                    Column(self.titled(f"Σ r·{value}", name), self.sums[:, j].tolist()),
                     *pseudo_sum,
                     Column("new mean", self.after.means[:, j].tolist(), "parameter", of="means"),
                     Column("was", self.before.means[:, j].tolist(), "parameter", of="means", held=self._held_means(j)),
@@ -130,7 +130,8 @@ class Moments:
         beside = ["beside held means others move along their regression on these:"]
         return [Sheet(groups, said, self.lead), Sheet([slopes], beside)]
 
-    def _titled(self, title: str, name: str) -> str:
+    def titled(self, title: str, name: str) -> str:
+        """A title with the name of a column below it, where there are several."""
         return title if len(self.names) == 1 else f"{title}\n{name}"
 
     def _deviations(self) -> list[Sheet]:
