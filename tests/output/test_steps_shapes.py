@@ -74,8 +74,9 @@ def test_new_covariances_follow_from_the_scatters_of_the_components(shape: str) 
         "VE": (along / shapes).mean(axis=1)[:, None] / n[:, None] * shapes,
     }[shape[:2]]
     assert np.allclose(variances, expected, rtol=1e-9)
-    if shape in ("VEI", "VEV"):  # which are iterated to their fixed point
-        pooled = (along / volumes[:, None]).sum(axis=0)
+    if shape[:2] == "VE":
+        last = volume(np.linalg.eigvalsh(first["parameters"]["covariances"]))
+        pooled = (along / last[:, None]).sum(axis=0)
         assert np.allclose(shapes, pooled / volume(pooled), rtol=1e-7)
 
 
@@ -101,6 +102,11 @@ def test_new_variances_can_be_computed_again_from_the_table(shape: str) -> None:
     elif shape[:2] == "VE":
         a, volumes = np.array([numbers(table["A"]), numbers(table["A'"])]), numbers(table["new λ"])
         assert all(follows(table["new λ"][i], (along[:, i] / a[:, i]).mean() / n[i]) for i in range(2))
+        pooled = (along / numbers(table["was"])).sum(axis=1)
+        assert all(
+            follows(table[title][0], one / np.sqrt(pooled.prod()))
+            for title, one in zip(("A", "A'"), pooled, strict=True)
+        )
         expected = a * volumes
     else:
         expected = along / n

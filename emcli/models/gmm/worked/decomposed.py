@@ -131,11 +131,9 @@ class Decomposition:
                     f"new variance = W / g · (the sum of all g) / {total}",
                 ]
             case "VE":
-                until = "once in each step" if self.letters[2] == "E" else "until they rest"
                 return [
-                    f"λ and A by turns, {until}:",
-                    "  A in proportion to the sum of W / λ over all components, their product 1",
-                    "  λ = the mean of W / A over the axes, / Σ r",
+                    "A in proportion to the sum of W / (the last λ) over all components, product 1",
+                    "new λ = the mean of W / A over the axes, / Σ r",
                     "new variance = λ · A",
                 ]
         return ["new variance = W / Σ r"]
