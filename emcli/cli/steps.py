@@ -87,7 +87,6 @@ def steps(
     from emcli.config.covariances import CLASSIC, letters
     from emcli.config.iterations import chosen_iterations, chosen_rows, not_reached
     from emcli.config.resolve import resolve
-    from emcli.data.table.remedies import USE_THEM
     from emcli.files.inputs import check_standard_output
     from emcli.inference.fit import fit, observe
     from emcli.inference.steps.path import Path
@@ -128,14 +127,7 @@ def steps(
     with ExitStack() as held:
         bar = held.enter_context(progress(None, quiet, source))
         bar.doing(f"reading {source or target}")
-        try:
-            dataset = open_data(source, experiment, kind, settings, held, bool(verbose)).dataset(settings)
-        except EmcliError as error:
-            error.hint = error.hint and error.hint.replace(USE_THEM, "")  # as steps cannot
-            raise
-        if dataset.missing[0]:
-            what = f"steps shows complete rows, and {counted(dataset.missing[1], 'row')} miss cells"
-            raise EmcliError(Exit.USAGE, Problem(what, dataset.path), hint="--missing drop leaves them out")
+        dataset = open_data(source, experiment, kind, settings, held, bool(verbose)).dataset(settings)
         count = dataset.count + dataset.weightless
         chosen = asked_rows or range(1, min(DEFAULT_ROWS, count) + 1)
         if max(chosen) > count:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
+from math import isnan
 from typing import Generic, Literal, Self, TypeVar
 
 import numpy as np
@@ -178,7 +179,7 @@ class WorkedSteps(Generic[M]):
         """
         k = len(model.weights)
         r = model.posterior(x)[0][:, 0] if known is None else np.eye(k)[known]
-        logs = self.log_densities(model, x) + rows.scaling.log_density_shift()
+        logs = self.log_densities(model, x) + self._shift(x, rows)
         with np.errstate(divide="ignore"):
             joint = logs + np.log(model.weights)
         if known is None:
@@ -196,6 +197,13 @@ class WorkedSteps(Generic[M]):
         with np.errstate(over="ignore"):
             found = {self.density: np.exp(logs), "log_" + self.density: logs, "responsibility": r}
         return found, Sheet([first, columns])
+
+    @staticmethod
+    def _shift(x: Array, rows: Rows) -> float:
+        """What to add to ln of a density in working coordinates for one in the user's units, of observed cells."""
+        if not np.isnan(x).any():
+            return rows.scaling.log_density_shift()
+        return float(-np.log(2.0) * rows.scaling.exponent[~np.isnan(x[:, 0])].sum())
 
     def sums(self, model: M, stats: Stats, improved: M, rows: Rows) -> Worked:
         """What the M-step makes of the sums over all rows: the parameters of `improved`."""
@@ -233,5 +241,7 @@ def round_to(value: JSON, digits: int) -> JSON:
 
 
 def plain(value: float) -> str:
-    """A value of the data as it was written, without noise of rounding."""
+    """A value of the data as it was written, without noise of rounding; a question mark where it is missing."""
+    if isnan(value):
+        return "?"
     return f"{value:.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:.15g}"

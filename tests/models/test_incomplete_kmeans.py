@@ -166,7 +166,6 @@ def test_filled_cells_are_written_as_the_file_writes_numbers(saved: Path) -> Non
     [
         (("predict", "fit.json", "iris.csv", "--fill"), 2, "'--fill' needs '--missing use'"),
         (("compare", "kmeans", "iris.csv", "-k", "2,3", *USE, "--criterion", "gap"), 2, "needs complete rows, and "),
-        (("steps", "kmeans", "iris.csv", "-k", 3, *USE), 2, "steps shows complete rows, and "),
     ],
 )
 def test_what_has_no_sense_is_refused(args: tuple[object, ...], code: int, said: str, saved: Path) -> None:

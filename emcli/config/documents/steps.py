@@ -37,7 +37,7 @@ class ShownRowDocument(TypedDict):
     row: Count
     weight: NotNegative
     known: NotRequired[Text]  # the component that it is known to come from
-    values: NotRequired[dict[str, Number]]  # as the others, not of a row that says nothing
+    values: NotRequired[dict[str, NumberOrNull]]  # as the others, not of a row that says nothing; null: missing
     z: NotRequired[list[list[NumberOrNull]]]
     squared_distance: NotRequired[list[NumberOrNull]]
     nearest: NotRequired[list[Number]]
@@ -49,6 +49,8 @@ class ShownRowDocument(TypedDict):
     expected_heads: NotRequired[list[Number]]
     expected_tails: NotRequired[list[Number]]
     expected_values: NotRequired[list[list[NumberOrNull]]]
+    conditional_means: NotRequired[list[list[NumberOrNull]]]  # null for observed cells
+    conditional_variances: NotRequired[list[list[NumberOrNull]]]
 
 
 class ShownSumsDocument(TypedDict):
@@ -59,6 +61,7 @@ class ShownSumsDocument(TypedDict):
     tails: NotRequired[list[Number]]
     responsibilities: NotRequired[list[Number]]
     values: NotRequired[list[list[NumberOrNull]]]
+    observed: NotRequired[list[list[Number]]]
     products_of_deviations: NotRequired[list[list[list[NumberOrNull]]]]
     volumes: NotRequired[list[NumberOrNull]]
     shapes: NotRequired[list[list[NumberOrNull]]]

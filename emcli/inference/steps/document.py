@@ -63,7 +63,8 @@ def _row(row: ShownRow) -> JSON:
     if row.worked is None:
         return found
     numbers = {key: _listed(array) for key, array in row.worked.numbers.items()}
-    return cast(JSON, in_order(ShownRowDocument, {**found, "values": dict(row.worked.values), **numbers}))
+    values = cast(JSON, {name: _finite(value) for name, value in row.worked.values.items()})
+    return cast(JSON, in_order(ShownRowDocument, {**found, "values": values, **numbers}))
 
 
 def _listed(array: Array) -> JSON:

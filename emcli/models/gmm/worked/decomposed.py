@@ -66,7 +66,8 @@ class Decomposition:
         for i, j in combinations(range(len(names)), 2):
             both = f"\n{names[i]},\n{names[j]}" if len(names) > 2 else ""
             columns.append(Column(f"Σ r·dev·dev{both}", found.scatter[:, i, j].tolist()))
-        return Sheet([columns], [f"W: the sums of products of deviations,  {DEV}"], found.lead)
+        said = [f"W: the sums of products of deviations,  {DEV}", *found.missing_formula()]
+        return Sheet([columns], said, found.lead)
 
     def _along(self) -> Sheet:
         """How the variances along the axes follow from W along them."""
@@ -110,7 +111,7 @@ class Decomposition:
 
     def _axes_formula(self) -> list[str]:
         if not self._turns:
-            return [f"W = Σ r·dev²,  {DEV}"]
+            return [f"W = Σ r·dev²,  {DEV}", *self.moments.missing_formula()]
         if self.letters[2] == "V":
             return ["axes: each component's own, along which its W has no products; longest first"]
         if self.letters == "VEE":

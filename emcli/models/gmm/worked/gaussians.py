@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations
-from math import log, pi
 
 import numpy as np
 
@@ -15,13 +14,13 @@ from emcli.data.rows import Rows
 from emcli.models.gmm.decomposed.shapes import AlongAxes, AlongColumns
 from emcli.models.gmm.mixture import GaussianMixture
 from emcli.models.gmm.values import GaussianStats
+from emcli.models.gmm.worked import incomplete
 from emcli.models.gmm.worked.decomposed import Decomposition
+from emcli.models.gmm.worked.incomplete import ROOT, Expected
 from emcli.models.gmm.worked.moments import Moments, correlates, correlations_of, names_of, parameter
 from emcli.models.statistics import Stats
-from emcli.models.worked import MAX_SHOWN_COLUMNS, Column, Sheet, Worked, WorkedSteps, plain, round_to
+from emcli.models.worked import MAX_SHOWN_COLUMNS, Column, Group, Sheet, Worked, WorkedSteps, plain, round_to
 from emcli.types import JSON, Array
-
-ROOT = "2.506628"  # √(2π)
 
 
 class WorkedGaussians(WorkedSteps[GaussianMixture]):
@@ -72,16 +71,19 @@ class WorkedGaussians(WorkedSteps[GaussianMixture]):
                 "D² = (x - mean)' · inverse of S · (x - mean), S the covariance matrix",
                 f"density = exp(-D² / 2) / ({ROOT}^{d} · sqrt(det S)),  {ROOT} = sqrt(2 pi)",
             ]
+        if rows.observed is not None:
+            density += incomplete.formulas(model)
         return [*density, *self.share_formulas(model, rows)]
 
     def log_densities(self, model: GaussianMixture, x: Array) -> Array:
-        """ln of the density of each component (k,)."""
-        y = model.covariances.whiten(x, model.means)[:, :, 0]
-        return np.asarray(-0.5 * ((y * y).sum(axis=1) + len(x) * log(2 * pi) + model.covariances.log_det()))
+        """ln of the density of each component (k,), of the observed cells alone."""
+        return incomplete.log_density(model, x)
 
     def row(self, model: GaussianMixture, x: Array, rows: Rows, known: int | None = None) -> Worked:
         """The row's distances and densities, and its values shared out."""
         values, few = self.values(x, rows), len(rows.names) <= MAX_SHOWN_COLUMNS
+        if np.isnan(x).any():
+            return self._incomplete_row(model, x, rows, known)
         z = (x[:, 0] - model.means) / np.sqrt(model.covariances.diagonals())
         y = model.covariances.whiten(x, model.means)[:, :, 0]
         squared = (y * y).sum(axis=1)
@@ -100,6 +102,43 @@ class WorkedGaussians(WorkedSteps[GaussianMixture]):
         numbers |= {"z": z, "squared_distance": squared}
         numbers["expected_values"] = np.outer(numbers["responsibility"], list(values.values()))
         return Worked(numbers, [sheet], self.about(values), values)
+
+    def _incomplete_row(self, model: GaussianMixture, x: Array, rows: Rows, known: int | None) -> Worked:
+        """The same of a row with missing cells, and what is expected in these given each component."""
+        values, few = self.values(x, rows), len(rows.names) <= MAX_SHOWN_COLUMNS
+        expected = Expected.of(model, x, rows)
+        z, places = (x[:, 0] - model.means) / np.sqrt(model.covariances.diagonals()), np.flatnonzero(expected.seen)
+        before: list[Column] = []
+        if few and (len(places) == 1 or not correlates(model)):
+            slope = np.abs(z[:, places]).sum(axis=1) * (1.0 if len(places) == 1 else 2.0)
+            names = [f"z\n{names_of(rows)[j]}" for j in places]
+            columns = zip(names, z[:, places].T.tolist(), strict=True)
+            before = [Column(name, column, "difference", slope=slope.tolist()) for name, column in columns]
+        if len(places) > 1 or not few:
+            squared = expected.squared.tolist()
+            before.append(Column("D²", squared, "difference", slope=[0.5] * len(squared)))
+        numbers, sheet = self.shared(model, x, rows, known, before)
+        r = numbers["responsibility"]
+        filled = np.where(expected.seen, list(values.values()), expected.values)
+        numbers |= {"z": z, "squared_distance": expected.squared, "expected_values": r[:, None] * filled}
+        numbers |= {"conditional_means": expected.values, "conditional_variances": expected.variances}
+        if not few:
+            return Worked(numbers, [sheet], self.about(values), values)
+        parts: list[Group] = []
+        for j, (name, value) in enumerate(zip(names_of(rows), values.values(), strict=True)):
+            if expected.seen[j]:
+                parts.append([Column(f"× {plain(value)}\n{name}", (r * value).tolist(), "part", value, value)])
+                continue
+            own, left = expected.values[:, j], expected.variances[:, j].tolist()
+            factor = float(np.abs(own).max())
+            parts.append(
+                [
+                    Column(f"expected\n{name}", own.tolist()),
+                    Column("variance\nleft", left),
+                    Column("× that\nvalue", (r * own).tolist(), "part", float(r @ own), factor),
+                ]
+            )
+        return Worked(numbers, [replace(sheet, groups=[*sheet.groups, *parts])], self.about(values), values)
 
     def readable(self, settings: ModelSettings) -> ModelSettings:
         """Rounded covariances are none of those of which the volume, the shape or the orientation is equal."""

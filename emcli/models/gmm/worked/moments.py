@@ -106,6 +106,8 @@ class Moments:
                 + ("" if one else ", x the value in each column"),
                 f"the prior counts as {pseudo} rows at the mean m of all rows",
             ]
+        if self.rows.observed is not None:
+            said.append("where a cell is missing, x is the value expected there, given the component")
         for j, name in enumerate(names):
             pseudo_sum: list[Column] = []
             if self.prior is not None:
@@ -155,6 +157,7 @@ class Moments:
             )
         lead = [] if tied else self.lead
         said = [f"new variance = {self._quotient('Σ r·dev²')}", "dev = value - new mean,  sd = sqrt(variance)"]
+        said += self.missing_formula()
         said += self._prior_formula("²", [(j, j) for j in range(len(names))])
         sheets = [Sheet(groups, said, lead)]
         pairs: list[Group] = []
@@ -172,8 +175,16 @@ class Moments:
                 ]
             )
         said = [f"new covariance = {self._quotient('Σ r·dev·dev')}", "correlation = covariance / (sd · sd)"]
+        if self.rows.observed is not None and len(names) > 2:
+            said.append("of two missing cells dev·dev is that of the expected values + the covariance left")
         said += self._prior_formula(" of the one column · of the other", [*combinations(range(len(names)), 2)])
         return [*sheets, Sheet(pairs, said, lead)]
+
+    def missing_formula(self) -> list[str]:
+        """How missing cells enter the sums of products of deviations."""
+        if self.rows.observed is None:
+            return []
+        return ["where a cell is missing, dev² is that of the expected value + the variance left"]
 
     def _products(self, title: str, name: str, i: int, j: int, tied: bool) -> list[Column]:
         """The sums of products of deviations in two columns, and what the prior adds to them."""
@@ -227,6 +238,7 @@ class Moments:
         said = [
             f"new variance = {sums} / {divisor if d == 1 else f'({d} · {divisor})'}",
             f"dev = value - new mean{where},  sd = sqrt(variance)",
+            *self.missing_formula(),
             *self._prior_formula("²" if d == 1 else "² in each column", [(0, 0)]),
         ]
         return Sheet([columns], said)
