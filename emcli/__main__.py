@@ -21,6 +21,7 @@ def main() -> int:
     from emcli.cli.app import main
 
     gc.freeze()
+    gc.set_threshold(100_000)  # new objects: a command imports more when it is known, and little here is in cycles
     gc.enable()
     try:
         return main()

@@ -1,7 +1,6 @@
 """The command line: one Typer application, run inside the guard, with errors of one line."""
 
-from __future__ import annotations
-
+# Annotations stay objects here (no `from __future__ import annotations`): Typer would compile each of their texts.
 import os
 import shlex
 import sys

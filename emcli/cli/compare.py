@@ -1,7 +1,6 @@
 """The command `compare`: choose between the fits of a grid, or of experiments and saved fits."""
 
-from __future__ import annotations
-
+# Annotations stay objects here (no `from __future__ import annotations`): Typer would compile each of their texts.
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -169,7 +168,7 @@ def _repetition(words: Sequence[str], flags: Mapping[str, object], criterion: st
     return command_line("compare", [*words, *piped], {**seed, **flags}, criterion)
 
 
-def _save(candidates: Sequence[Candidate], folder: str) -> None:
+def _save(candidates: Sequence["Candidate"], folder: str) -> None:
     """Write each candidate's own document into a folder, by its name."""
     from emcli.files.outputs import Output
     from emcli.inference.result import dumps

@@ -1,7 +1,6 @@
 """The command `fit`: fit one model, show it, and write its document."""
 
-from __future__ import annotations
-
+# Annotations stay objects here (no `from __future__ import annotations`): Typer would compile each of their texts.
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
@@ -100,7 +99,6 @@ def fit(
         settings_in,
         source_of,
     )
-    from emcli.config.iterations import not_reached
     from emcli.config.resolve import resolve
     from emcli.files.inputs import check_standard_output
     from emcli.files.outputs import Output, open_log
@@ -111,7 +109,6 @@ def fit(
     from emcli.output.plots.target import Plot
     from emcli.output.progress import fit_progress
     from emcli.output.terminal import json_for
-    from emcli.output.trace import tracing
 
     check_shared(bool(json), output, trace, plot, report)
     check_tables(format, width, bool(json), output, trace, plot)
@@ -140,6 +137,8 @@ def fit(
         path = None
         observers = [*picture.observers(), *page.observers(), fit_progress(bar, kind, rows, settings)]
         if trace is not None:
+            from emcli.output.trace import tracing
+
             log = sys.stdout if trace == "-" else held.enter_context(open_log(trace))
             observers.append(held.enter_context(tracing(log, kind, rows, settings.model)))
         if verbose and verbose > 1:
@@ -158,6 +157,8 @@ def fit(
     for warning in () if quiet else result.warnings:
         warn(warning.slug, warning.message)
     if (beyond := picture.unreached(result)) and not quiet:
+        from emcli.config.iterations import not_reached
+
         warn("iterations", not_reached(result.best.iterations, beyond))
     as_json = bool(json) or output == "-"
     text = ""
@@ -184,7 +185,7 @@ def fit(
     return Exit.DONE
 
 
-def progress(trace: str | None, quiet: bool | None, source: str | None = None) -> Progress:
+def progress(trace: str | None, quiet: bool | None, source: str | None = None) -> "Progress":
     """The line of progress on standard error; none where the same terminal shows a trace, or takes the rows."""
     from emcli.output.progress import Progress
     from emcli.output.terminal import is_terminal
@@ -193,7 +194,7 @@ def progress(trace: str | None, quiet: bool | None, source: str | None = None) -
     return Progress(sys.stderr, bool(quiet) or taken)
 
 
-def check_bootstrap(dataset: Dataset, settings: Settings) -> None:
+def check_bootstrap(dataset: "Dataset", settings: "Settings") -> None:
     """Raise EmcliError (exit 3), before the fit, for data that a bootstrap cannot draw again."""
     if settings.search.bootstrap is not None:
         from emcli.inference.bootstrap import refuse
@@ -202,8 +203,12 @@ def check_bootstrap(dataset: Dataset, settings: Settings) -> None:
 
 
 def finish(
-    events: Events, observers: Sequence[Observer], experiment: Experiment | None, settings: Settings, bar: Progress
-) -> FitResult:
+    events: "Events",
+    observers: Sequence["Observer"],
+    experiment: "Experiment | None",
+    settings: "Settings",
+    bar: "Progress",
+) -> "FitResult":
     """The result of a fit's events, compared with the truth where that is known, and with its bootstrap."""
     from emcli.inference.fit import observe
     from emcli.models.parameters import ParameterFault
@@ -222,7 +227,7 @@ def finish(
     return observe(bootstrapped(result, replicates), replicate_progress(bar, replicates))
 
 
-def start_error(fault: ParameterFault, settings: Settings, experiment: Experiment | None) -> EmcliError:
+def start_error(fault: "ParameterFault", settings: "Settings", experiment: "Experiment | None") -> EmcliError:
     """What is wrong with given start values, at its place where they stand in the experiment."""
     from emcli.config.places import dotted
 
@@ -234,7 +239,7 @@ def start_error(fault: ParameterFault, settings: Settings, experiment: Experimen
     return EmcliError(Exit.USAGE, problem, hint=_other_start(settings, experiment))
 
 
-def _other_start(settings: Settings, experiment: Experiment) -> str | None:
+def _other_start(settings: "Settings", experiment: "Experiment") -> str | None:
     """What to do where an experiment gives start values for another number of components than is asked for."""
     from emcli.files.examples import word_of
 
@@ -248,7 +253,7 @@ def _other_start(settings: Settings, experiment: Experiment) -> str | None:
     return f"{hint}; `{instead}` in place of its name starts at random"
 
 
-def _with_truth(result: FitResult, experiment: Experiment | None, settings: Settings) -> FitResult:
+def _with_truth(result: "FitResult", experiment: "Experiment | None", settings: "Settings") -> "FitResult":
     """The result with the truth, where an experiment or a column of labels tells it."""
     if result.data.labels is None and (experiment is None or experiment.generate is None):
         return result

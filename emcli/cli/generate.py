@@ -1,7 +1,6 @@
 """The command `generate`: simulate data from known parameters."""
 
-from __future__ import annotations
-
+# Annotations stay objects here (no `from __future__ import annotations`): Typer would compile each of their texts.
 import sys
 from contextlib import nullcontext
 from dataclasses import replace
@@ -84,7 +83,7 @@ def generate(
     return Exit.DONE
 
 
-def _from_fit(source: str, rows: int | None, seed: int | None) -> tuple[str, SimulatedData]:
+def _from_fit(source: str, rows: int | None, seed: int | None) -> tuple[str, "SimulatedData"]:
     """The model of a saved fit, and rows drawn from it, as many as it was fitted to unless said otherwise."""
     from emcli.inference.result import read_fit
     from emcli.inference.simulate import draw

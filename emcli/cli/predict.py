@@ -1,7 +1,6 @@
 """The command `predict`: apply a saved fit to new rows."""
 
-from __future__ import annotations
-
+# Annotations stay objects here (no `from __future__ import annotations`): Typer would compile each of their texts.
 import sys
 from contextlib import ExitStack
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import get_args, get_type_hints
 
@@ -19,6 +18,8 @@ def schema(of: options.Described, debug: options.Debug = None) -> int:
 
     An editor that knows the schema of experiments completes and checks them while they are typed.
     """
+    import json
+
     from emcli.config.documents.schema import document_schema, experiment_schema
     from emcli.models import MODELS
 

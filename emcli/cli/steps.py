@@ -1,7 +1,6 @@
 """The command `steps`: EM at work on chosen rows, one iteration after another, in numbers that can be followed."""
 
-from __future__ import annotations
-
+# Annotations stay objects here (no `from __future__ import annotations`): Typer would compile each of their texts.
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING

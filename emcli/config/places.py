@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -115,7 +114,11 @@ def shown(value: object) -> str:
     """A value for messages: a text as it is, of a list or mapping only the kind."""
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
-    return value if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, str):
+        return value
+    import json
+
+    return json.dumps(value)
 
 
 def non_numbers(value: object, path: Path = ()) -> Iterator[tuple[Path, object]]:

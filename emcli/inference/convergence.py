@@ -125,6 +125,7 @@ def _drift(before: Array, after: Array, total: float) -> float:
     It has died where less than MIN_ROWS_ALIVE of all rows, `total`, are left to it and every step leaves it fewer.
     """
     if before.min() * total > MIN_ROWS_ALIVE:
-        return float(np.abs(after / before - 1.0).max())
+        pairs = zip(after.tolist(), before.tolist(), strict=True)  # so few numbers that arrays take longer
+        return float(max(abs(now / then - 1.0) for now, then in pairs))
     alive = (before > 0) & ((before * total > MIN_ROWS_ALIVE) | (after >= before))
     return float(np.max(np.abs(after[alive] / before[alive] - 1.0), initial=0.0))

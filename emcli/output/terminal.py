@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -76,6 +75,8 @@ def sayable(text: str, stream: IO[str]) -> str:
 def json_for(stream: IO[str], text: str) -> str:
     """JSON as the stream's encoding can say it: what it cannot hold becomes an escape, which means the same."""
     if not _holds(stream, text):
+        import json
+
         return "".join(char if char.isascii() else json.dumps(char)[1:-1] for char in text)
     return text
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from glob import glob
 
 import typer
 
@@ -22,6 +21,8 @@ def option(panel: str, *names: str, help: str, metavar: str | None = None, compl
 
 def model_or_experiment(incomplete: str) -> list[str]:
     """Complete a word that is a model or an experiment in this folder; a shell would show a name as it is."""
+    from glob import glob
+
     from emcli.files.examples import names
 
     files = [] if incomplete else [name for name in sorted(glob("*.yaml")) if name.isprintable()]

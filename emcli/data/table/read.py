@@ -10,7 +10,6 @@ from itertools import chain
 from typing import BinaryIO
 
 from emcli.data.table import csv_reader, detection
-from emcli.data.table.parquet import reader as parquet
 from emcli.data.table.partitions import check_header, is_folder, is_parquet, partition_files, total_size
 from emcli.data.table.row_problems import MAX_SHOWN
 from emcli.data.table.source import data_error, open_text
@@ -116,6 +115,8 @@ def _opened(files: Sequence[str], dialect: CsvDialect, stdin: BinaryIO | None) -
 
 def _records(file: FilePreamble, selection: ColumnSelection) -> Iterator[Record]:
     if file.row_chunks is not None:
+        from emcli.data.table.parquet import reader as parquet
+
         chunks = file.row_chunks(selection.columns)
         return parquet.records(chunks, selection.numeric, file.header, file.name)
     return csv_reader.records(csv_reader.numbered_lines(file.text_chunks, file.name), file.dialect, file.name)
@@ -125,6 +126,8 @@ def _records(file: FilePreamble, selection: ColumnSelection) -> Iterator[Record]
 def open_table(source: str, dialect: CsvDialect, stdin: BinaryIO | None = None) -> Iterator[FilePreamble]:
     """Open a file and read as far as it takes to detect its delimiter and header. Raises EmcliError."""
     if is_parquet(source):
+        from emcli.data.table.parquet import reader as parquet
+
         header, row_chunks = parquet.open_parquet(source, dialect.sizes)
         dialect = replace(dialect, delimiter=dialect.delimiter or ",", header=True, decimal=None, thousands=None)
         yield FilePreamble(source, dialect, header, None, (), iter(()), row_chunks, total_size([source]))

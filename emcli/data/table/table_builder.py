@@ -17,7 +17,6 @@ from emcli.compute.threads import prefetch, usable_cores
 from emcli.data.table import csv_reader, detection, numeric_chunks
 from emcli.data.table.arrow import arrow_is_usable
 from emcli.data.table.cells import NumberFormat, is_number, missing_marks
-from emcli.data.table.parquet import reader as parquet
 from emcli.data.table.row_problems import RowProblems, dropped_rows
 from emcli.data.table.source import data_error
 from emcli.data.table.table import ColumnSelection, FilePreamble, Record, RowChunk, StringColumn, Table, TextChunk
@@ -143,6 +142,8 @@ class TableBuilder:
 
     def _add_row_chunk(self, chunk: RowChunk) -> None:
         """Add rows of Parquet, at once where nothing is wrong with them."""
+        from emcli.data.table.parquet import reader as parquet
+
         numbers = parquet.numbers(chunk, self._numeric, self._header, self._name)
         if numbers is None or self._complete or self._has_missing(numbers):
             self.add_rows(parquet.records(iter([chunk]), self._numeric, self._header, self._name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import field
+from functools import lru_cache
 from typing import ClassVar, Self
 
 import numpy as np
@@ -94,7 +95,7 @@ class Full:
 
     def log_det(self) -> Array:
         """ln |Σ|, (k,)."""
-        return 2.0 * np.log(np.diagonal(self.root, axis1=-2, axis2=-1)).sum(axis=-1)  # type: ignore[no-any-return]
+        return 2.0 * np.log(self.root.diagonal(0, -2, -1)).sum(axis=-1)  # type: ignore[no-any-return]
 
     def whiten(self, rows: Array, means: Array) -> Array:
         """L⁻¹ (x - mean) of rows (d, n) for each component: (k, d, n)."""
@@ -103,7 +104,7 @@ class Full:
     @property
     def slopes(self) -> Array:
         """Coefficients (k, d) of the squares from `project` in the log-density."""
-        return np.full(self.root.shape[:-1], -0.5)
+        return _halves(self.root.shape[:-1])
 
     def project(self, rows: Array, means: Array, y: Array, squares: Array) -> None:
         """Write coordinates y (k, d, n) of rows (d, n) for `moments`, and their squares."""
@@ -222,6 +223,14 @@ class Tied(Full):
 
     def grafted(self, i: int, other: Self, j: int) -> Self:
         return self
+
+
+@lru_cache(maxsize=16)
+def _halves(shape: tuple[int, ...]) -> Array:
+    """-½ in an array of this shape, for every E-step the same."""
+    halves = np.full(shape, -0.5)
+    halves.flags.writeable = False
+    return halves
 
 
 def _factor(matrices: Array) -> Array:

@@ -17,7 +17,6 @@ from emcli.errors import quoted
 from emcli.models.em import pooled_e_step
 from emcli.models.gmm.collapse import observed
 from emcli.models.gmm.covariance import Covariances
-from emcli.models.gmm.missing.conditional import patterns
 from emcli.models.measures import Artefact
 from emcli.types import Array, BoolArray, IndexArray, Mapper
 
@@ -224,6 +223,8 @@ def _frequent_patterns(rows: Rows, mapper: Mapper) -> list[tuple[BoolArray, floa
 
 def _tally(x: Array, weights: Array | None) -> Counter[bytes]:
     """The weight of the rows (d, n) with each pattern of observed cells, as bits."""
+    from emcli.models.gmm.missing.conditional import patterns
+
     found: Counter[bytes] = Counter()
     for some, counts in batch_chunks(x, weights):
         own = patterns(np.isnan(some))

@@ -21,6 +21,7 @@ from emcli.models.gmm.fixed import FixedGaussians
 from emcli.models.gmm.prior import GaussianPrior
 from emcli.models.parameters import ParameterFault, ParameterReader, refuse_other_columns
 from emcli.models.plain_values import Count, Parameters, Share, Titled
+from emcli.models.posterior import logarithms
 from emcli.models.statistics import Stats
 from emcli.types import JSON, Array, IndexArray
 
@@ -48,8 +49,8 @@ class Gaussians(CompleteDataModel[GaussianStats]):
 
     def __post_init__(self) -> None:
         d = self.means.shape[-1]
-        with np.errstate(divide="ignore"):  # a component with weight 0 has density 0
-            log_scale = np.log(self.weights) - 0.5 * (d * log(2 * pi) + self.covariances.log_det())
+        log_weights = logarithms(self.weights)  # a component with weight 0 has density 0
+        log_scale = log_weights - 0.5 * (d * log(2 * pi) + self.covariances.log_det())
         object.__setattr__(self, "_log_scale", log_scale[..., None])
 
     @property

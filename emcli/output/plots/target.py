@@ -6,13 +6,13 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from emcli.config.iterations import Moment, moments
 from emcli.errors import EmcliError, Exit, quoted
 from emcli.files.outputs import Output
 from emcli.output.plots.form import ANIMATIONS, Form
 
 if TYPE_CHECKING:
     from emcli.comparison.ranking import RankedGroup
+    from emcli.config.iterations import Moment
     from emcli.inference.fit import Observer
     from emcli.inference.fit_result import FitResult
     from emcli.inference.simulate import SimulatedData
@@ -133,6 +133,8 @@ class Plot:
 def _moments(text: str | None) -> tuple[Moment, ...] | None:
     if text is None:
         return None
+    from emcli.config.iterations import moments
+
     try:
         return moments(text)
     except ValueError as error:
