@@ -78,6 +78,10 @@ CASES = [
     ("tosses", "coins", "--tosses", "30"),
     ("numbered", "kmeans", "-k", "2"),  # with a warning of the identifier
     ("gaps", "kmeans", "-k", "3", "--missing", "use"),
+    ("gaps", "gmm", "-k", "3", "--missing", "use"),
+    ("gaps", "gmm", "-k", "3", "--missing", "use", "--covariance", "tied"),
+    ("gaps", "gmm", "-k", "3", "--missing", "use", "--covariance", "diag", "--prior", "default"),
+    ("gaps", "gmm", "-k", "3", "--missing", "use", "--covariance", "VEV"),
     ("weighted", "gmm", "-k", "1", "--columns", "x,y", "--row-weights", "w"),
 ]
 
