@@ -249,12 +249,36 @@ def test_centroids_in_one_column_of_many_rows_and_standardized_ones_are_held_too
     assert found["parameters"]["centroids"][0] == [3, 70]
 
 
-def test_centroids_of_rows_with_missing_cells_are_not_held(tmp_path: Path) -> None:
+def test_centroids_of_rows_with_missing_cells_are_held_too(tmp_path: Path) -> None:
+    values = table(FAITHFUL)
+    values[np.random.default_rng(1).random(values.shape) < 0.15] = np.nan
+    values = values[~np.isnan(values).all(axis=1)]
+    cells = "\n".join(",".join("" if np.isnan(x) else repr(float(x)) for x in row) for row in values)
     some = tmp_path / "some.csv"
-    some.write_text("x,y\n1,2\n3,\n4,5\n,7\n6,8\n")
-    done = run("fit", experiment(tmp_path, "kmeans", k=2, fix={"centroids": [[1, 2], None]}, missing="use"), some)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "fit.fix: centroids cannot be held where cells are missing" in done.stderr
+    some.write_text(f"eruptions,waiting\n{cells}\n")
+    fix = {"centroids": [[3, 70], None, [None, 80]]}
+    found = fit(experiment(tmp_path, "kmeans", k=3, fix=fix, missing="use"), some)
+    centroids = np.array(found["parameters"]["centroids"])
+    assert centroids[0].tolist() == [3, 70] and centroids[2, 1] == 80
+    squares = np.nansum((values[:, None] - centroids) ** 2, axis=2)
+    own = squares.argmin(axis=1)
+    assert found["inertia"] == pytest.approx(squares.min(axis=1).sum())
+    assert centroids[1] == pytest.approx(np.nanmean(values[own == 1], axis=0))
+    assert centroids[2, 0] == pytest.approx(np.nanmean(values[own == 2, 0]))
+    free = fit("kmeans", some, "-k", 3, "--missing", "use")
+    assert found["parameters_count"] == free["parameters_count"] - 3 and found["inertia"] > free["inertia"]
+    whole = [fit(experiment(tmp_path, "kmeans", k=3, fix=fix, missing=how), FAITHFUL) for how in ("use", "error")]
+    assert [each["settings"].pop("missing") for each in whole] == ["use", "error"]
+    assert whole[0] == whole[1]
+
+
+def test_a_held_coordinate_that_no_row_of_its_cluster_has_is_no_fault(tmp_path: Path) -> None:
+    some = tmp_path / "gaps.csv"
+    some.write_text("x,y\n0,1\n1,\n2,3\n9,\n10,\n11,\n")
+    words: dict[str, Any] = {"k": 2, "missing": "use", "restarts": 10}
+    found = fit(experiment(tmp_path, "kmeans", fix={"centroids": [None, [None, 7]]}, **words), some)
+    assert found["parameters"]["centroids"] == [[1, 2], [10, 7]]
+    assert "not-identifiable" not in [each["slug"] for each in found["warnings"]]
 
 
 def test_what_is_held_is_marked_and_has_no_error(tmp_path: Path) -> None:

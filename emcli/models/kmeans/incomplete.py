@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from typing import Self
@@ -17,7 +17,6 @@ from emcli.data.rows import Rows, batch_chunks
 from emcli.data.scaling import weighed
 from emcli.errors import counted, quoted
 from emcli.models.em import Step
-from emcli.models.fixed import FixedFault
 from emcli.models.kmeans.assignment import KMeansStats
 from emcli.models.kmeans.model import KMeans
 from emcli.models.nesting import Parts
@@ -71,11 +70,7 @@ class IncompleteKMeans(KMeans):
         assert isinstance(stats, IncompleteStats)
         seen = stats.counts > 0
         centroids = np.where(seen, stats.sums / np.where(seen, stats.counts, 1.0), self.centroids)
-        empty = stats.sizes == 0
-        if not empty.any() or stats.farthest_distance == 0:
-            return replace(self, centroids=centroids)
-        centroids[int(np.argmax(empty))] = stats.farthest
-        return replace(self, centroids=centroids, refilled=self.refilled + 1)
+        return self._with_centroids(centroids, stats)
 
     def posterior(self, rows: Array) -> tuple[Array, Array]:
         """Memberships (k, n), one 1 in each column, and squared distances over observed columns (n,)."""
@@ -106,15 +101,6 @@ class IncompleteKMeans(KMeans):
         return None
 
     @classmethod
-    def fixed_in(cls, settings: ModelSettings, columns: int) -> None:
-        """Nothing. Raises FixedFault where something is to be held."""
-        if settings.fix is not None:
-            raise FixedFault(
-                (),
-                "centroids cannot be held where cells are missing: leave such rows out (missing: drop, --missing drop)",
-            )
-
-    @classmethod
     def initialize(cls, rows: Rows, settings: ModelSettings, kind: str, rng: np.random.Generator) -> Self:
         """Rows far apart with missing cells at their column's mean (k-means++), or points in the columns' ranges.
 
@@ -122,8 +108,10 @@ class IncompleteKMeans(KMeans):
         vary most.
         """
         if kind == "uniform":
-            return cls(uniform(rows, settings.k, rng))
-        return cls(centres(mean_filled(rows.values, rows.weights), rows, settings.k, rng).copy())
+            centroids = uniform(rows, settings.k, rng)
+        else:
+            centroids = centres(mean_filled(rows.values, rows.weights), rows, settings.k, rng).copy()
+        return cls._starting(centroids, rows, settings)
 
     @classmethod
     def estimate(cls, rows: Rows, members: Array) -> dict[str, JSON]:
@@ -147,13 +135,16 @@ class IncompleteKMeans(KMeans):
         """The centroids after single rows have changed their cluster; None where none should."""
         from emcli.models.kmeans.incomplete_exchange import exchanged_incomplete
 
-        found = exchanged_incomplete(self.centroids, self.labels(rows.values), rows) if rows.is_local else None
+        if not rows.is_local or self.fixed is not None:
+            return None
+        found = exchanged_incomplete(self.centroids, self.labels(rows.values), rows)
         return None if found is None else type(self)(found)
 
     def unobserved(self, stats: KMeansStats, rows: Rows) -> str | None:
-        """Which coordinates no row of their cluster observes."""
+        """Which coordinates no row of their cluster observes, and are not held."""
         assert isinstance(stats, IncompleteStats)
-        places = np.argwhere((stats.counts == 0) & (stats.sizes[:, None] > 0)).tolist()
+        free = True if self.fixed is None else np.isnan(self.fixed.values)
+        places = np.argwhere((stats.counts == 0) & (stats.sizes[:, None] > 0) & free).tolist()
         if not places:
             return None
         listed = [f"{quoted(rows.names[column])} of component {j + 1}" for j, column in places[:SAID]]

@@ -53,6 +53,11 @@ class KMeans(Centroids):
         """Centroids are the means of their rows; an emptied cluster takes the row farthest from its centroid."""
         empty = stats.sizes == 0
         centroids = np.where(empty[:, None], self.centroids, stats.sums / np.where(empty, 1.0, stats.sizes)[:, None])
+        return self._with_centroids(centroids, stats)
+
+    def _with_centroids(self, centroids: Array, stats: KMeansStats) -> Self:
+        """The model of new centroids, but for those held; an emptied cluster takes the row that lies farthest."""
+        empty = stats.sizes == 0
         if self.fixed is not None:
             empty &= np.isnan(self.fixed.values).any(axis=1)
         if not empty.any() or stats.farthest_distance == 0:
@@ -104,6 +109,11 @@ class KMeans(Centroids):
             centroids = uniform(rows, settings.k, rng)
         else:
             centroids = centres(rows.values, rows, settings.k, rng).copy()
+        return cls._starting(centroids, rows, settings)
+
+    @classmethod
+    def _starting(cls, centroids: Array, rows: Rows, settings: ModelSettings) -> Self:
+        """Start values, of which some coordinates may be held."""
         fixed = cls.fixed_in(settings, len(rows.names))
         return cls(centroids).holding(fixed and fixed.to_scaled(rows.scaling))
 
