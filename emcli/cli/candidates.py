@@ -14,6 +14,7 @@ from emcli.cli.inputs import check_cluster, check_twice, experiment_in, open_dat
 from emcli.comparison.candidate import Candidate, Kind, Labels
 from emcli.comparison.candidates import CandidateFit, fit_one_by_one, fit_side_by_side, processes
 from emcli.comparison.criteria import check_criterion
+from emcli.comparison.screening import is_screened, screened
 from emcli.config.covariances import letters, of_one_column
 from emcli.config.documents.fit import FitDocument
 from emcli.config.experiment import Experiment
@@ -36,6 +37,8 @@ from emcli.output.decisions import decisions
 from emcli.output.progress import Progress, fit_progress, time_left
 from emcli.output.trace import tracing
 
+SEARCHES_ALL = frozenset({"restarts", "init", "start", "fix", "max_iter", "bootstrap"})  # where a user asks for these
+
 
 @frozen
 class Grid:
@@ -46,6 +49,7 @@ class Grid:
     source: str | None
     settings: Sequence[Settings]
     prefix: str  # of the names of its candidates
+    screens: bool  # may some have a short search only?
 
     def name(self, settings: Settings) -> str:
         """The name of the candidate with these settings."""
@@ -89,7 +93,8 @@ def _grid(
     source = source_of(data, experiment)
     check_cluster(settings[0], source)
     _refuse_gap(criterion, settings[0].data.known)
-    return Grid(kind, experiment, source, settings, prefix)
+    given = {**(said.section("fit") if said else {}), **{key: each for key, each in flags.items() if each is not None}}
+    return Grid(kind, experiment, source, settings, prefix, screens=not SEARCHES_ALL & set(given))
 
 
 def _refuse_gap(criterion: str | None, known: object) -> None:
@@ -117,6 +122,7 @@ class Candidates:
     bar: Progress
     held: ExitStack  # clusters are let go when it ends
     verbose: bool = False  # is it said what was decided?
+    criterion: str | None = None  # by which they are ranked; None: the model's own
 
     def of(self, named: Sequence[Grid | Candidate]) -> Iterator[Candidate]:
         """Every candidate in the order given, each fit whole. Raises EmcliError."""
@@ -136,6 +142,8 @@ class Candidates:
             left = time_left(done, len(fits), self.bar.elapsed - before)
             self.bar.prefix = f"{number + 1} of {len(fits)}{left}: {each.name}, "
 
+        if grid.screens and is_screened(fits, self.criterion):
+            return iter(screened(fits, count, begun, self.criterion or "bic"))
         return fit_one_by_one(fits, begun) if count == 1 else fit_side_by_side(fits, count, begun)
 
     def _cells(self, grid: Grid) -> tuple[list[CandidateFit], int | None]:
@@ -169,12 +177,13 @@ class Candidates:
         experiment: Experiment | None,
         events: Events,
         data: Dataset,
+        traced: bool,
     ) -> tuple[FitResult, list[str]]:
-        """Run a fit to its end; trace and progress see each iteration as it happens. With what it decided, if asked."""
+        """Run a fit to its end; progress, and a trace of it, see each iteration. With what it decided, if asked."""
         observers = [fit_progress(self.bar, kind, data.rows, settings)]
-        with ExitStack() as traced:
-            if self.log is not None:
-                observers.append(traced.enter_context(tracing(self.log, kind, data.rows, settings.model, name)))
+        with ExitStack() as held:
+            if self.log is not None and traced:
+                observers.append(held.enter_context(tracing(self.log, kind, data.rows, settings.model, name)))
             result = finish(events, observers, experiment, settings, self.bar)
         self.bar.doing("done, others go on")
         return result, decisions(result) if self.verbose else []

@@ -78,8 +78,9 @@ def compare(
       emcli compare heights mixture_1d
       emcli compare fits/*.json --json
 
-    Each candidate is a full fit with its own starts. Fits of different data, and
-    K-means against the others, stand in groups that are never ranked together.
+    Each candidate is a full fit with its own starts; of more than ten mixtures those
+    that a short search leaves far behind the best are only screened. Fits of different
+    data, and K-means against the others, stand in groups that are never ranked together.
     """
     from emcli.cli.candidates import Candidates, asked, names
     from emcli.cli.fit import progress
@@ -114,7 +115,7 @@ def compare(
         if trace is not None:
             log = sys.stdout if trace == "-" else held.enter_context(open_log(trace))
         bar = held.enter_context(progress(trace, quiet))
-        fitted = list(Candidates(log, bar, held, bool(verbose)).of(named))
+        fitted = list(Candidates(log, bar, held, bool(verbose), criterion).of(named))
         bar.prefix = "once more, from a smaller fit: "
         fitted = refit_from_nested(fitted)
         bar.prefix = ""

@@ -24,6 +24,8 @@ from emcli.types import Array, Mapper
 LIKELIHOOD = ("bic", "aic", "icl")  # smaller is better
 CLUSTERING = ("silhouette", "ch", "gap")  # of hard assignments; larger is better
 CRITERIA = LIKELIHOOD + CLUSTERING
+SCREENED = "screened"  # the status of a fit by a short search, which ended more than …
+WITHIN = 20.0  # … above the best by the criterion: twice the log-likelihood that it may well be short of
 
 
 @frozen
@@ -139,8 +141,9 @@ class Candidate:
         elif self.score is not None:
             row["gap"], row["gap_error"] = self.score.value, self.score.error
         row["iterations"], row["status"] = fit["iterations"], fit["status"]
-        row["starts"] = sum("from" not in entry for entry in fit.get("restarts", []))
-        row["reached"] = fit.get("reached")
+        if fit["status"] != SCREENED:
+            row["starts"] = sum("from" not in entry for entry in fit.get("restarts", []))
+            row["reached"] = fit.get("reached")
         row["warnings"] = [warning["slug"] for warning in fit.get("warnings", [])]
         if self.is_artefact:
             row["artefact"] = True

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from emcli.comparison.candidate import Begin, Candidate, Kind, Labels
+from emcli.comparison.candidate import SCREENED, Begin, Candidate, Kind, Labels
+from emcli.comparison.nesting import all_grown
 from emcli.compute.processes import call, can_fork, process_map
 from emcli.compute.threads import usable_cores
 from emcli.config.documents.fit import FitDocument
@@ -15,7 +16,7 @@ from emcli.data.dataset import Dataset
 from emcli.errors import EmcliError, Exit
 from emcli.frozen import frozen
 from emcli.inference.assignments import assignments
-from emcli.inference.fit import Events, continued, fit
+from emcli.inference.fit import Events, Models, continued, fit, short_fit
 from emcli.inference.fit_result import FitResult
 from emcli.inference.result import document
 from emcli.inference.runs import Run
@@ -24,8 +25,8 @@ from emcli.models.base import AnyModel
 MAX_COPIED_BYTES = 1 << 23  # of a table's numbers, of which each process that fits a candidate makes a copy
 MIN_SPLIT_BYTES = 1 << 21  # of a table from which the processes of one fit serve as well as those of several
 
-# Runs a fit's events to their end, seen by whom they concern: its result, and what is to be said of it.
-Finish = Callable[[Events, Dataset], tuple[FitResult, Sequence[str]]]
+# Runs a fit's events to their end, seen by whom they concern, a trace too if True: its result, and what is said of it.
+Finish = Callable[[Events, Dataset, bool], tuple[FitResult, Sequence[str]]]
 Begun = Callable[["CandidateFit", int, int], object]  # hears which fit begins, as which of all, and how many are done
 
 
@@ -39,6 +40,11 @@ class Fitted:
     ledger: Sequence[Run] = ()
     said: Sequence[str] = ()
 
+    @property
+    def is_screened(self) -> bool:
+        """Was its search a short one?"""
+        return self.document is not None and self.document["status"] == SCREENED
+
 
 @frozen
 class CandidateFit:
@@ -50,13 +56,26 @@ class CandidateFit:
     dataset: Callable[[], Dataset]  # raises EmcliError where the data are not such as the settings need
     finish: Finish
     tell: Callable[[str], object]  # says something of the fit
+    found: FitDocument | None = None  # by a short search, than which a full one ends no lower
 
     def run(self, jobs: int | None) -> Fitted:
         """Its fit by so many processes; where there is none, the reason. Raises EmcliError for a wrong command."""
+        return self._made(partial(fit, known=self._models([self.found] if self.found else [])), jobs)
+
+    def short(self, jobs: int | None, smaller: Sequence[FitDocument]) -> Fitted:
+        """The same by a short search, also from smaller fits."""
+        return _marked(self._made(partial(short_fit, known=self._models(smaller)), jobs, traced=False))
+
+    def _models(self, fits: Sequence[FitDocument]) -> list[Models]:
+        return [partial(all_grown, each, self.settings.model) for each in fits]
+
+    def _made(
+        self, by: Callable[[type[AnyModel], Dataset, Settings], Events], jobs: int | None, traced: bool = True
+    ) -> Fitted:
         settings = replace(self.settings, search=replace(self.settings.search, jobs=jobs))
         try:
             data = self.dataset()
-            return self._finished(fit(self.kind, data, settings), data)
+            return self._finished(by(self.kind, data, settings), data, traced)
         except EmcliError as error:
             if error.exit_code not in (Exit.DATA, Exit.NO_FIT):
                 raise
@@ -74,17 +93,19 @@ class CandidateFit:
             fitted.document,
             fit_settings=self.settings,
             labels=partial(self._labels, fitted.model),
-            again=partial(self._again, fitted.ledger),
+            again=partial(self._again, fitted),
             data=self.dataset,
         )
 
-    def _again(self, before: Sequence[Run], origin: str, begin: Begin) -> Candidate:
+    def _again(self, before: Fitted, origin: str, begin: Begin) -> Candidate:
         """Go on with one more start, from the model that `begin` gives."""
         data = self.dataset()
-        return self.candidate(self._finished(continued(self.kind, data, self.settings, before, origin, begin), data))
+        more = continued(self.kind, data, self.settings, before.ledger, origin, begin)
+        made = self._finished(more, data, traced=not before.is_screened)
+        return self.candidate(_marked(made) if before.is_screened else made)
 
-    def _finished(self, events: Events, data: Dataset) -> Fitted:
-        result, said = self.finish(events, data)
+    def _finished(self, events: Events, data: Dataset, traced: bool) -> Fitted:
+        result, said = self.finish(events, data, traced)
         ledger = [replace(run, known=None) for run in result.ledger]  # what is known of a run holds the rows
         return Fitted(document(result), None, result.model, ledger, said)
 
@@ -103,6 +124,16 @@ class CandidateFit:
             return None
         data = self.dataset()
         return Labels(assignments(model, data.rows, self.settings.search.jobs), data.row_weights)
+
+
+def _marked(made: Fitted) -> Fitted:
+    """A fit by a short search, of which nothing was decided that is to be said."""
+    if made.document is None:
+        return made
+    document = made.document.copy()
+    document["status"] = SCREENED
+    document.pop("reached", None)
+    return replace(made, document=document, said=())
 
 
 def processes(fits: Sequence[CandidateFit], size: int | None, jobs: int | None) -> int:

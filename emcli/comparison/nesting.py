@@ -56,16 +56,17 @@ def _above(candidates: Sequence[Candidate], i: int) -> Candidate | None:
     large = candidates[i]
     if _score(large) == -inf or large.is_start:
         return None
-    kind = model_class(large.fitted["model"])
+    kind, settings = model_class(large.fitted["model"]), _settings(large)
     held = [
         small
         for j, small in enumerate(candidates)
         if j != i
         and small.document is not None
+        and _score(small) > _score(large)  # first: it is the quickest to see, and mostly enough
         and same_scale(small, large)
         and small.fitted["model"] == large.fitted["model"]
         and dict(small.settings) != dict(large.settings)
-        and kind.contains(_settings(small), _settings(large))
+        and kind.contains(_settings(small), settings)
     ]
     best = max(held, key=_score, default=None)
     return best if best is not None and _score(best) > _score(large) + _margin(best, large) else None
@@ -90,9 +91,19 @@ def _settings(candidate: Candidate) -> ModelSettings:
     return Settings.of(candidate.settings).model
 
 
+def all_grown(small: FitDocument, settings: ModelSettings, rows: Rows) -> list[AnyModel]:
+    """A smaller fit in the shape of a larger one; with fewer components one model for each that may be split."""
+    return list(_in_shape_of(small, settings, rows).grown(settings, rows, SPLIT_SDS[0]))
+
+
+def _in_shape_of(small: FitDocument, settings: ModelSettings, rows: Rows) -> AnyModel:
+    """A smaller fit in the larger one's shape, in working coordinates."""
+    kind, own = model_class(small["model"]).for_rows(rows), replace(settings, k=small["k"])
+    return kind.from_parameters(small["parameters"], own, rows).to_scaled(rows.scaling, rows.covariance)
+
+
 def _grown(small: FitDocument, settings: ModelSettings, closest: bool, rows: Rows, mapper: Mapper) -> AnyModel:
-    kind, own = model_class(small["model"]).for_rows(rows), replace(settings, k=small["k"])  # of the larger one's shape
-    model = kind.from_parameters(small["parameters"], own, rows).to_scaled(rows.scaling, rows.covariance)
+    model = _in_shape_of(small, settings, rows)
     if closest:
         return next(iter(model.grown(settings, rows, SMALLEST_SPLIT_SDS)))
     candidates = (grown for step in SPLIT_SDS for grown in model.grown(settings, rows, step))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -34,6 +35,7 @@ from emcli.inference.runs import IterationEvent, Run, information_is_affordable,
 from emcli.inference.search.optima import NESTED, roots_of_best, same_optimum
 from emcli.inference.search.screening import finish, is_screened, screen
 from emcli.inference.search.search import FIRST_STARTS, Event, Search, Searching
+from emcli.inference.search.short import MATTERS, short_search
 from emcli.inference.starts import EXACT, one_component
 from emcli.models.base import AnyModel
 from emcli.models.complete_data import CompleteDataModel
@@ -44,6 +46,7 @@ from emcli.types import Mapper
 MIN_PROCESS_PRODUCTS = 1 << 20  # rows times columns times components from which several processes are faster
 Events = Generator[Event, None, FitResult]
 Observer = Callable[[Event], object]
+Models = Callable[[Rows], Sequence[AnyModel]]  # in working coordinates, for rows
 E = TypeVar("E")
 R = TypeVar("R")
 
@@ -60,9 +63,10 @@ def observe(events: Generator[E, None, R], *observers: Callable[[E], object]) ->
             observer(event)
 
 
-def fit(kind: type[AnyModel], data: Dataset, settings: Settings) -> Events:
+def fit(kind: type[AnyModel], data: Dataset, settings: Settings, known: Sequence[Models] = ()) -> Events:
     """Run all starts in order, yielding each iteration and each start's end; return the result.
 
+    known: models with these settings, at each of which one more start begins where all others ended lower.
     Raises EmcliError: exit 2 for a start that cannot be used, 4 where every start degenerates.
     """
     kind = kind.for_rows(data.rows)
@@ -71,7 +75,22 @@ def fit(kind: type[AnyModel], data: Dataset, settings: Settings) -> Events:
         exact = kind.global_optimum(data.rows, settings.model)
         search = Search(kind, data.rows, settings.model, settings.search, mapper)
         yield from _searched(search, exact)
+        for model in [model for each in known for model in each(data.rows)]:
+            yield from search.no_lower_than(model)
         return (yield from _Fit(kind, data, settings, exact, mapper).result(search))
+
+
+def short_fit(kind: type[AnyModel], data: Dataset, settings: Settings, known: Sequence[Models] = ()) -> Events:
+    """A short search, also from known models with these settings; the fit is within MATTERS nats of its optimum.
+
+    Nothing is said of what only a full search can judge. Raises EmcliError as `fit` does.
+    """
+    kind = kind.for_rows(data.rows)
+    asked = replace(settings.search, tol=max(settings.search.tol, MATTERS))
+    with _mapper(data, settings) as mapper:
+        search = Search(kind, data.rows, settings.model, asked, mapper)
+        yield from short_search(search, [model for each in known for model in each(data.rows)])
+        return (yield from _Fit(kind, data, settings, None, mapper, is_short=True).result(search))
 
 
 def _searched(search: Search, exact: AnyModel | None) -> Searching:
@@ -132,6 +151,7 @@ class _Fit:
     settings: Settings
     exact: AnyModel | None  # the global optimum, where it is known
     mapper: Mapper
+    is_short: bool = False  # was it only screened?
 
     def result(self, search: Search) -> Events:
         """The best of all runs of a search. Raises EmcliError (exit 4) where there is none."""
@@ -139,9 +159,12 @@ class _Fit:
         if asked.max_iter == 0:
             best = best_run(self.kind, search.ledger, asked.tol, -np.inf)
         else:
-            best = best_run(self.kind, search.ledger, asked.tol, search.smaller_score(), asked.restarts == "auto")
+            searched = asked.restarts == "auto" and not self.is_short
+            best = best_run(self.kind, search.ledger, asked.tol, search.smaller_score(), searched)
         if best is None:
             raise self._no_fit(search.ledger)
+        if self.is_short:
+            return self._result(search.ledger, best, None, 0)
         yield from self._polished(best.best)
         return self._result(search.ledger, best, self._judged(best.best), search.moves)
 
@@ -225,7 +248,11 @@ class _Fit:
         if result.bound is not None and chosen.best.decrement is not None:
             chosen.best.decrement = min(chosen.best.decrement, result.bound)
         bic = result.criteria()["bic"]
-        repeated = chosen.best.status == "converged" and len(roots_of_best(kind, ledger, chosen.best)) > 1
+        repeated = (
+            not self.is_short
+            and chosen.best.status == "converged"
+            and len(roots_of_best(kind, ledger, chosen.best)) > 1
+        )
         if settings.k > 1 and bic is not None and not kind.hard and repeated:
             one = self._bic_of_one()
             if one is not None:
@@ -239,6 +266,8 @@ class _Fit:
         """All warnings: about the data, the model, the starts and the optimum."""
         rows, best, settings = self.data.rows, chosen.best, self.settings
         about_runs = run_warnings(self.kind, ledger, chosen, settings.search.max_iter)
+        if self.is_short:
+            about_runs = [warning for warning in about_runs if warning.slug == "few-rows"]
         if best.status == "max_iter":
             return [*self.data.warnings, *about_runs]
         about_optimum = optimum_warnings(model, stats, rows, settings.model, seen, settings.search.solver)

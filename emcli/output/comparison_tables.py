@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from emcli.comparison.candidate import LIKELIHOOD
+from emcli.comparison.candidate import LIKELIHOOD, SCREENED, WITHIN
 from emcli.errors import counted, escaped
 from emcli.models.plain_values import Parameters
 from emcli.output.many_fits import MANY, cells, is_repeated, many_fits
@@ -32,6 +32,10 @@ FOOTERS = {
     "gap": "gap (in brackets its s): the best is the smallest k whose gap is not below that of the next k less its s.",
 }
 ARTEFACTS = "* A component rests on so few rows that it is probably an artefact: ranked after the others."
+SCREENED_ONLY = (
+    "screened: a short search ended more than {within:g} above the best {criterion}, so no full one was made; "
+    "--restarts auto makes all."
+)
 REACHED = "reached: starts that found this candidate's best optimum."
 MIXTURE_FORM = (
     "K-means: AIC, BIC and ICL use the classification likelihood of spherical clusters of equal size and variance, and "
@@ -88,6 +92,8 @@ def footers(groups: Sequence[RankedGroup]) -> list[str]:
         said.append(SAMPLED)
     if any(by in LIKELIHOOD and "inertia" in row for by, row in rows):
         said.append(MIXTURE_FORM)
+    for by in dict.fromkeys(by for by, row in rows if row["status"] == SCREENED):
+        said.append(SCREENED_ONLY.format(within=WITHIN, criterion=by.upper()))
     return [*dict.fromkeys(said), REACHED]
 
 

@@ -118,7 +118,7 @@ def test_every_key_of_a_type_is_written() -> None:
         ("data.tosses", {"9": -1}, "data.tosses.9: must be a finite number above 0, got '-1'"),
         ("settings.tol", "1", "settings.tol: must be a finite number above 0, got '1'"),
         ("settings", [], "settings: must be a mapping, got 'a list'"),
-        ("status", "fine", "status: must be one of converged, max_iter, got 'fine'"),
+        ("status", "fine", "status: must be one of converged, max_iter, screened, got 'fine'"),
         ("bic", [1], "bic: must be a finite number or null, got 'a list'"),
         ("warnings", [{"slug": "a b", "message": ""}], "warnings[0].slug: must be a slug, got 'a b'"),
         ("warnings", [{"slug": "a"}], "not an emcli result: missing 'warnings[0].message'"),

@@ -45,7 +45,7 @@ class CandidateDocument(TypedDict):
     gap: NotRequired[NumberOrNull]
     gap_error: NotRequired[NumberOrNull]
     iterations: NotRequired[Count]
-    status: Annotated[str, one_of(("converged", "max_iter", "failed"))]
+    status: Annotated[str, one_of(("converged", "max_iter", "screened", "failed"))]
     starts: NotRequired[Count]
     reached: NotRequired[Annotated[int | None, or_null(integer(0, 10**15))]]
     warnings: NotRequired[list[Slug]]

@@ -9,7 +9,6 @@ from emcli.config.documents.types import (
     Components,
     Count,
     Covariance,
-    Ended,
     Hash,
     Mixing,
     Names,
@@ -119,7 +118,7 @@ class FitDocument(TypedDict):
     components: NotRequired[Names]  # what each is called, where the components of some rows are known
     data: DataDocument
     settings: NotRequired[Settings]
-    status: Ended
+    status: Annotated[str, one_of(("converged", "max_iter", "screened"))]
     stop: NotRequired[Text]
     decrement: NotRequired[NumberOrNull]
     warnings: NotRequired[list[WarningDocument]]

@@ -18,6 +18,7 @@ from emcli.inference.search.moves import Proposals
 from emcli.inference.search.optima import NESTED, margin, roots_of_best, run_root, same_optimum, set_aside
 from emcli.inference.starts import START_SAMPLE_ROWS, kinds_of_starts, new_run, one_component, start_model
 from emcli.models.base import AnyModel
+from emcli.models.em import pooled_e_step
 from emcli.types import Mapper
 
 FIRST_STARTS = 10  # that end with a model, in every search
@@ -135,6 +136,14 @@ class Search:
             small = max(above, key=lambda run: run.scores[-1])
             grown = next(iter(small.model.grown(own, self.rows, SMALLEST_SPLIT_SDS)))
             yield from self.run(Run(len(self.ledger) + 1, NESTED), grown)
+
+    def no_lower_than(self, model: AnyModel) -> Searching:
+        """A start from a model, where that is higher than the best that was found."""
+        score = pooled_e_step(model, self.rows.batches(), self.mapper).score
+        honest = [run for run in self.ledger if run.finished and not set_aside(run)]
+        best = max((run.scores[-1] for run in honest), default=-np.inf)
+        if score > best + margin(self.kind, best) and not _by_chance(model, self.rows, self.mapper):
+            yield from self.run(Run(len(self.ledger) + 1, NESTED), model)
 
     def smaller_score(self) -> float:
         """The highest score of fewer components, a special case of k, that was seen; minus infinity without one."""

@@ -80,7 +80,7 @@ def tried_together(models: Sequence[AnyModel], best: float, margin: float, rows:
             place, found = int(left[first]), stack.member(first)
             going[first:] = False
         if going.any():
-            stack = _improved(stack, stats, going, rows, mapper)
+            stack = improved(stack, stats, going, rows, mapper)
         if not going.any():
             break
         left, scores = left[going], scores[:, going]
@@ -88,11 +88,11 @@ def tried_together(models: Sequence[AnyModel], best: float, margin: float, rows:
     return trials if found is None else [*trials, Trial(found, int(steps[place]))]
 
 
-def _improved(stack: AnyModel, stats: Stats, going: BoolArray, rows: Rows, mapper: Mapper) -> AnyModel:
+def improved(stack: AnyModel, stats: Stats, going: BoolArray, rows: Rows, mapper: Mapper) -> AnyModel:
     """The M-step of those models of a stack that go on; one that degenerates is marked as one that does not."""
     try:
-        improved = stack.m_step(stats)
-        return improved if going.all() else improved.ordered(np.flatnonzero(going))
+        made = stack.m_step(stats)
+        return made if going.all() else made.ordered(np.flatnonzero(going))
     except Degenerate:
         models = []
     for place in np.flatnonzero(going).tolist():

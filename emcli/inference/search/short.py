@@ -1,0 +1,138 @@
+"""A short search: a few starts side by side, of which the best goes on until what it may still gain does not matter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+
+from emcli.data.rows import Rows
+from emcli.inference.runs import Run
+from emcli.inference.search.optima import NESTED
+from emcli.inference.search.screening import is_screened, sample_rows
+from emcli.inference.search.search import MAX_DRAWN, Search, Searching
+from emcli.inference.search.trials import improved
+from emcli.inference.starts import new_run, start_model
+from emcli.models.base import AnyModel, Degenerate
+from emcli.models.em import em, pooled_e_step
+from emcli.types import Array, Mapper
+
+OWN_STARTS = 6  # that are drawn, beside those that are given
+ROUNDS = (5, 10, 20)  # steps of EM, after each of which the lower half of the starts is given up
+KEPT = 3  # starts that go on at least
+MOST_ROUNDS = 12  # of so many steps as the last
+MATTERS = 0.05  # nats, below which what is left to gain changes no rank
+TOGETHER_NUMBERS = 1 << 17  # rows x columns x components of starts that are climbed together, at most
+
+
+class Climb(NamedTuple):
+    """A start on its way: its entry in the ledger, its model, and its last three scores."""
+
+    run: Run
+    model: AnyModel
+    scores: Array = np.full(3, -np.inf)
+
+    @property
+    def left(self) -> float:
+        """Nats that it may still gain, by Aitken's projection of its last two gains."""
+        before, gain = np.diff(self.scores).tolist()
+        if not np.isfinite(before) or gain >= before:
+            return np.inf if not gain <= 0 else 0.0
+        return float(gain * gain / (before - gain))
+
+
+def short_search(search: Search, given: Sequence[AnyModel]) -> Searching:
+    """Entries for the best of a few starts, and of those given: up to the first that ends without an artefact.
+
+    With many rows they climb on a sample, and the best goes on with all. The tolerance of the search should be MATTERS.
+    """
+    rows, sample = search.rows, None
+    if is_screened(search.kind, rows, search.settings, search.search):
+        size = sample_rows(search.kind, rows, search.settings)
+        rows = sample = rows.sample(size, np.random.default_rng([search.search.seed, 0]))
+    climbs = _race([*_own(search, rows), *(Climb(Run(0, NESTED), model) for model in given)], rows, search.mapper)
+    for climb in climbs:
+        run = replace(climb.run, start=len(search.ledger) + 1)
+        search.ledger.append(run)
+        yield from search.finish(run, climb.model, sample)
+        if run.finished and run.artefact is None:
+            return
+
+
+def _own(search: Search, rows: Rows) -> list[Climb]:
+    """The first starts of a full search, but those that split the optimum of a search with fewer components."""
+    found: list[Climb] = []
+    wanted = 1 if search.settings.k == 1 or rows.all_known else OWN_STARTS
+    for number in range(1, MAX_DRAWN * OWN_STARTS + 1):
+        run = new_run(number, number - 1, search.kind, search.settings, search.search, len(rows.components))
+        if run.kind == "split":
+            continue
+        try:
+            found.append(Climb(run, start_model(run, search.kind, rows, search.settings, search.search)))
+        except Degenerate:
+            continue
+        if len(found) == wanted:
+            break
+    return found
+
+
+def _race(climbs: list[Climb], rows: Rows, mapper: Mapper) -> list[Climb]:
+    """The highest after some rounds of EM, best first; the best until it may hardly gain any more."""
+    for turn in range(MOST_ROUNDS):
+        climbs = _climbed(climbs, ROUNDS[min(turn, len(ROUNDS) - 1)], rows, mapper)
+        climbs.sort(key=lambda climb: -climb.scores[-1])
+        if turn < len(ROUNDS):
+            climbs = climbs[: max(KEPT, len(climbs) // 2)]
+        elif climbs:
+            climbs = [climb for climb in climbs if climb.scores[-1] + climb.left >= climbs[0].scores[-1]]
+        if turn >= len(ROUNDS) - 1 and (not climbs or climbs[0].left < MATTERS):
+            break
+    return climbs
+
+
+def _climbed(climbs: Sequence[Climb], steps: int, rows: Rows, mapper: Mapper) -> list[Climb]:
+    """Climbs after so many steps of EM more, without those that degenerated; of a small table several at once."""
+    found: list[Climb] = []
+    if not climbs:
+        return found
+    first = climbs[0].model
+    alone = not first.stacks or first.fixed is not None or rows.known is not None
+    size = 1 if alone else max(1, TOGETHER_NUMBERS // max(1, rows.count * len(rows.values) * len(first.weights)))
+    for start in range(0, len(climbs), size):
+        several = climbs[start : start + size]
+        found += (
+            _together(several, steps, rows, mapper) if len(several) > 1 else _alone(several[0], steps, rows, mapper)
+        )
+    return found
+
+
+def _alone(climb: Climb, steps: int, rows: Rows, mapper: Mapper) -> list[Climb]:
+    scores, model = [], climb.model
+    try:
+        for step in islice(em(climb.model, rows.batches(), mapper), steps + 1):
+            scores.append(step.score)
+            model = step.model
+    except Degenerate:
+        return []
+    scores = [scores[0]] * (3 - len(scores)) + scores[-3:]  # a fixed point may come at once
+    return [Climb(climb.run, model, np.array(scores))]
+
+
+def _together(climbs: Sequence[Climb], steps: int, rows: Rows, mapper: Mapper) -> list[Climb]:
+    batches, stack = rows.batches(), climbs[0].model.stacked([climb.model for climb in climbs])
+    left, scores = np.arange(len(climbs)), np.empty((0, len(climbs)))
+    for taken in range(steps + 1):
+        stats = pooled_e_step(stack, batches, mapper)
+        scores = np.concatenate([scores[-2:], [stats.score]])
+        going = np.isfinite(scores[-1])
+        if taken < steps and going.any():
+            stack = improved(stack, stats, going, rows, mapper)
+        elif not going.all() and going.any():
+            stack = stack.ordered(np.flatnonzero(going))
+        left, scores = left[going], scores[:, going]
+        if not len(left):
+            return []
+    return [Climb(climbs[i].run, stack.member(j), scores[:, j]) for j, i in enumerate(left.tolist())]

@@ -1,0 +1,85 @@
+"""Screening of candidates: a short search for each, and a full one for those that may be the best."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import REFERENCE, SAMPLES, fit, reference, run
+
+GRID = ("gmm", SAMPLES / "faithful.csv", "-k", "1-3", "--covariance", "full,tied,diag,spherical")
+FULL = json.loads((REFERENCE / "full_searches.json").read_text())
+FAMILIES = {"full": "VVV", "tied": "EEE", "diag": "VVI", "spherical": "VII"}
+
+
+def compared(*words: Any) -> list[dict[str, Any]]:
+    done = run("compare", *words, "--json")
+    assert done.returncode == 0, done.stderr
+    found: list[dict[str, Any]] = json.loads(done.stdout)["groups"][0]["candidates"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+    folder = tmp_path_factory.mktemp("fits")
+    return folder, compared(*GRID, "--save-fits", folder, "--jobs", 1)
+
+
+def test_those_within_20_of_the_best_are_searched_as_by_fit_and_the_others_are_not(saved: Any) -> None:
+    folder, found = saved
+    best = found[0]["bic"]
+    assert [row["status"] for row in found] == ["converged" if row["bic"] < best + 20 else "screened" for row in found]
+    assert {row["status"] for row in found} == {"converged", "screened"}
+    assert all(("reached" in row) == (row["status"] == "converged") for row in found)
+    of_fit = fit("gmm", SAMPLES / "faithful.csv", "-k", 3)
+    assert json.loads((folder / "gmm-k3-full-free.json").read_text()) == of_fit
+
+
+def test_a_screened_log_likelihood_is_less_than_a_tenth_below_the_best_known(saved: Any) -> None:
+    stored = reference("gmm")["faithful"]
+    for row in saved[1]:
+        assert row["log_likelihood"] > stored[f"{FAMILIES[row['covariance']]},{row['k']}"]["loglik"] - 0.1
+
+
+def test_it_is_the_same_for_any_number_of_processes(saved: Any) -> None:
+    assert compared(*GRID, "--jobs", 2) == saved[1]
+
+
+def test_the_table_says_what_screened_means_and_how_to_have_all_searched(saved: Any) -> None:
+    folder, found = saved
+    files = sorted(folder.glob("*.json"))
+    done = run("compare", *files)
+    assert done.stdout.count("screened") == 1 + sum(row["status"] == "screened" for row in found)
+    assert "screened: a short search ended more than 20 above the best BIC" in done.stdout
+    assert "--restarts auto" in " ".join(done.stdout.split())
+    assert run("predict", files[0], SAMPLES / "faithful.csv").returncode == 0
+
+
+def test_what_is_asked_for_is_done_for_all(write: Any) -> None:
+    coins = (
+        SAMPLES / "thumbtacks.csv",
+        "--tosses",
+        "n",
+        "--row-weights",
+        "freq",
+        "-k",
+        "1-6",
+        "--mixing",
+        "free,equal",
+    )
+    assert {row["status"] for row in compared("coins", *coins)} == {"converged", "screened"}
+    assert {row["status"] for row in compared("coins", *coins, "--restarts", 1)} == {"converged"}
+    assert {row["status"] for row in compared("kmeans", SAMPLES / "heights.csv", "-k", "1-12")} == {"converged"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FULL["grids"])
+def test_the_best_are_those_of_full_searches_of_all(name: str) -> None:
+    grid = FULL["grids"][name]
+    found = {row["name"]: row for row in compared("gmm", SAMPLES / f"{grid['data']}.csv", *grid["options"])}
+    assert next(iter(found)) == grid["close"][0]["name"]
+    for each in grid["close"]:
+        assert found[each["name"]]["log_likelihood"] > each["log_likelihood"] - 1e-4
+        assert found[each["name"]]["status"] == "converged"
