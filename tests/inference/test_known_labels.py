@@ -236,6 +236,17 @@ def test_what_cannot_be_is_said_in_one_line(words: tuple[Any, ...], code: int, w
     assert done.returncode == code and what in done.stderr.splitlines()[0] and not done.stdout
 
 
+def test_named_components_come_first_in_every_line_of_a_trace(iris: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "trace.jsonl"
+    found = fit(*GMM, iris, "--known", "two", "--restarts", 3, "--trace", trace)
+    lines = [json.loads(line) for line in trace.read_text().splitlines()]
+    steps = [line for line in lines if line["type"] == "iteration" and line["start"] == found["best_start"]]
+    assert found["components"][:2] == ["versicolor", "virginica"]
+    assert all(line["parameters"]["means"][0][2] < line["parameters"]["means"][1][2] for line in steps)  # petal lengths
+    assert steps[-1]["parameters"]["means"][:2] == found["parameters"]["means"][:2]
+    assert all("components" not in line for line in lines)
+
+
 def test_drawn_rows_take_no_known_labels(tmp_path: Path) -> None:
     experiment = tmp_path / "known.yaml"
     recipe = "rows: 50, parameters: {means: [[0], [5]], sds: [[1], [1]]}"

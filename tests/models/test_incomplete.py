@@ -251,18 +251,75 @@ def test_columns_that_no_row_has_both_of_are_said(shape: str, k: int, told: bool
     assert ("no row has values of both 'a' and 'b', so their covariance is not known" in said) is told
 
 
-@pytest.mark.parametrize(
+SEEDS = range(8)  # of the cells that are removed, chosen before any was fitted
+MOST_ERRORS = (
+    4.0  # standard errors: of 792 pairs of a seed and a parameter one in twenty tables has a normal one beyond
+)
+# faithful k=3 is tied: of three full covariances `--bootstrap` refuses errors, as most refits are another optimum.
+fifteen_percent = pytest.mark.parametrize(
     "known", reference("missing")["fifteen_percent"]["fits"], ids=lambda fit: f"{fit['name']} {fit['k']}"
 )
-def test_without_fifteen_percent_of_the_cells_a_fit_is_within_two_standard_errors(known: dict[str, Any]) -> None:
+
+
+def without_fifteen_percent(known: dict[str, Any], seed: int) -> str:
     values = table(SAMPLES / f"{known['name']}.csv")
-    gone = np.random.default_rng(0).random(values.shape) < 0.15
+    gone = np.random.default_rng(seed).random(values.shape) < 0.15
     gone[gone.all(axis=1), 0] = False
-    args = ("-k", known["k"], "--covariance", known["covariance"], "--missing", "use", "--restarts", 3, "--jobs", 1)
-    found = fit("gmm", "-", *args, stdin=table_of(np.where(gone, np.nan, values)))
+    return table_of(np.where(gone, np.nan, values))
+
+
+def in_errors(known: dict[str, Any], found: dict[str, Any]) -> np.ndarray:
+    """How far each parameter is from that of the complete table, in standard errors of the bootstrap there."""
+    away = []
     for key, sds in known["standard_errors"].items():
-        away = np.abs(np.array(found["parameters"][key]) - known["parameters"][key])
-        assert (away <= 2 * np.array(sds)).all(), key
+        every = np.abs(np.array(found["parameters"][key]) - known["parameters"][key]) / np.array(sds)
+        if key == "covariances":
+            i, j = np.triu_indices(every.shape[1])
+            every = every[: 1 if known["covariance"] == "tied" else None, i, j]
+        away.append(every.ravel())
+    return np.concatenate(away)
+
+
+def from_the_complete_fit(known: dict[str, Any], seed: int, folder: Path) -> dict[str, Any]:
+    """The fit that EM comes to from the complete table's: the bootstrap's errors are those of its optimum."""
+    start = folder / "start.yaml"
+    weights = np.array(known["parameters"]["weights"])  # which are rounded
+    start.write_text(json.dumps({**known["parameters"], "weights": (weights / weights.sum()).tolist()}))
+    args = ("-k", known["k"], "--covariance", known["covariance"], "--missing", "use", "--start", start)
+    return fit("gmm", "-", *args, stdin=without_fifteen_percent(known, seed))
+
+
+def close_enough(errors: np.ndarray) -> bool:
+    """Are 95 % of the parameters within two standard errors, and none is far beyond?"""
+    return bool((errors <= 2).mean() >= 0.95 and errors.max() <= MOST_ERRORS)
+
+
+@fifteen_percent
+def test_without_fifteen_percent_of_the_cells_a_fit_is_within_two_standard_errors(
+    known: dict[str, Any], tmp_path: Path
+) -> None:
+    assert close_enough(
+        np.array([in_errors(known, from_the_complete_fit(known, seed, tmp_path)) for seed in SEEDS[:2]])
+    )
+
+
+@pytest.mark.slow
+@fifteen_percent
+def test_so_it_is_whichever_cells_are_missing_and_a_search_ends_there_or_higher(
+    known: dict[str, Any], tmp_path: Path
+) -> None:
+    errors, searched = [], []
+    for seed in SEEDS:
+        near = from_the_complete_fit(known, seed, tmp_path)
+        args = ("-k", known["k"], "--covariance", known["covariance"], "--missing", "use")
+        found = fit("gmm", "-", *args, stdin=without_fifteen_percent(known, seed))
+        errors.append(in_errors(known, near))
+        searched.append(in_errors(known, found))
+        assert found["log_likelihood"] >= near["log_likelihood"] - 1e-5
+        assert searched[-1].max() <= MOST_ERRORS or found["log_likelihood"] > near["log_likelihood"] + 0.1
+    assert close_enough(np.array(errors))
+    assert np.median(errors, axis=0).max() <= 2 and np.median(searched, axis=0).max() <= 2
+    assert (np.array(searched) <= 2).mean() >= 0.95
 
 
 def test_bytes_are_the_same_from_disk(tmp_path: Path) -> None:
