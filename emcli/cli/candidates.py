@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import field
 from functools import partial
 from typing import IO
 
@@ -12,9 +13,10 @@ from emcli.cli.fit import check_bootstrap, finish
 from emcli.cli.guard import note
 from emcli.cli.inputs import check_cluster, check_twice, experiment_in, open_data, read_start, source_of
 from emcli.comparison.candidate import Candidate, Kind, Labels
-from emcli.comparison.candidates import CandidateFit, fit_one_by_one, fit_side_by_side, processes
-from emcli.comparison.criteria import check_criterion
-from emcli.comparison.screening import is_screened, screened
+from emcli.comparison.candidates import Begun, CandidateFit, fit_one_by_one, fit_side_by_side, processes
+from emcli.comparison.criteria import check_criterion, with_scores
+from emcli.comparison.growth import Growth, grown, ks_of, rows_and_criterion
+from emcli.comparison.screening import MORE_THAN, Screening, may_be_screened
 from emcli.config.covariances import letters, of_one_column
 from emcli.config.documents.fit import FitDocument
 from emcli.config.experiment import Experiment
@@ -123,6 +125,7 @@ class Candidates:
     held: ExitStack  # clusters are let go when it ends
     verbose: bool = False  # is it said what was decided?
     criterion: str | None = None  # by which they are ranked; None: the model's own
+    stopped: list[str] = field(default_factory=list)  # where and why, of each number of components that was chosen
 
     def of(self, named: Sequence[Grid | Candidate]) -> Iterator[Candidate]:
         """Every candidate in the order given, each fit whole. Raises EmcliError."""
@@ -142,9 +145,37 @@ class Candidates:
             left = time_left(done, len(fits), self.bar.elapsed - before)
             self.bar.prefix = f"{number + 1} of {len(fits)}{left}: {each.name}, "
 
-        if grid.screens and is_screened(fits, self.criterion):
-            return iter(screened(fits, count, begun, self.criterion or "bic"))
+        screens = grid.screens and may_be_screened(fits, self.criterion)
+        if grid.settings[0].provenance.auto_k:
+            growth = self._grown(fits, screens, size, begun)
+            self.stopped.append(grid.prefix.replace(":", ": ") + growth.stopped)
+            return iter(growth.candidates)
+        if screens and len(fits) > MORE_THAN:
+            screening = Screening(fits, count, begun, self.criterion or "bic")
+            screening.short(range(len(fits)))
+            return iter(screening.full())
         return fit_one_by_one(fits, begun) if count == 1 else fit_side_by_side(fits, count, begun)
+
+    def _grown(self, fits: Sequence[CandidateFit], screens: bool, size: int | None, begun: Begun) -> Growth:
+        """Candidates of one number of components after another, as many as it takes."""
+        rows, criterion = rows_and_criterion(fits, self.criterion)
+        jobs, done = fits[0].settings.search.jobs, list[Candidate]()
+        ks = ks_of(rows, criterion)
+        fits = [each for each in fits if each.settings.model.k in ks]
+        places: dict[int, list[int]] = {k: [] for k in ks}
+        for i, each in enumerate(fits):
+            places[each.settings.model.k].append(i)
+
+        def fitted(some: Sequence[CandidateFit]) -> list[Candidate]:
+            count = processes(some, size, jobs) if self.log is None else 1
+            done.extend(fit_one_by_one(some, begun) if count == 1 else fit_side_by_side(some, count, begun))
+            return with_scores(done, self.criterion, jobs)[0]
+
+        if not screens:
+            return grown(ks, criterion, rows, lambda k: fitted([fits[i] for i in places[k]]), lambda: fitted([]))
+        count = processes(fits, size, jobs) if self.log is None else 1
+        screening = Screening(fits, count, begun, criterion)
+        return grown(ks, criterion, rows, lambda k: screening.short(places[k]), screening.full)
 
     def _cells(self, grid: Grid) -> tuple[list[CandidateFit], int | None]:
         """One fit for each cell of a grid, and the size of their table."""

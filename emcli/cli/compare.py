@@ -115,7 +115,8 @@ def compare(
         if trace is not None:
             log = sys.stdout if trace == "-" else held.enter_context(open_log(trace))
         bar = held.enter_context(progress(trace, quiet))
-        fitted = list(Candidates(log, bar, held, bool(verbose), criterion).of(named))
+        made = Candidates(log, bar, held, bool(verbose), criterion)
+        fitted = list(made.of(named))
         bar.prefix = "once more, from a smaller fit: "
         fitted = refit_from_nested(fitted)
         bar.prefix = ""
@@ -127,14 +128,14 @@ def compare(
         bar.doing(f"drawing {plot}")
         drawn = ""
         if any(each.document for each in candidates):
-            warnings += comparison_warnings(groups)
+            warnings += comparison_warnings(groups, chosen=bool(made.stopped))
             said = *fit_warnings(groups), *warnings
             best = {group.candidates[0].name for group in groups}
             all_of_them = verbose or words[0] not in MODELS  # a grid has very many
             shown = [each for each in aligned if all_of_them or each.reference.name in best]
             drawn = picture.comparison(groups)
             bar.doing(f"writing {report}")
-            page.comparison(groups, shown, said, _repetition(words, flags, criterion))
+            page.comparison(groups, shown, said, _repetition(words, flags, criterion), made.stopped)
     if all(candidate.document is None for candidate in candidates):
         reasons = [Problem(f"{candidate.name}: {candidate.reason}") for candidate in candidates]
         raise EmcliError(Exit.NO_FIT, *reasons[:10], unsaid=max(0, len(reasons) - 10))
@@ -142,7 +143,7 @@ def compare(
         _save(candidates, save_fits)
     for warning in () if quiet else said:
         warn(warning.slug, warning.message)
-    text = dumps(as_document(groups, [each.document() for each in aligned], warnings))
+    text = dumps(as_document(groups, [each.document() for each in aligned], warnings, made.stopped))
     with file.staged(text) if file else nullcontext():
         if json or output == "-":
             sys.stdout.write(json_for(sys.stdout, text))
@@ -154,7 +155,7 @@ def compare(
             from emcli.output.comparison_tables import print_comparison
             from emcli.output.page import Page
 
-            print_comparison(groups, shown, Page.of(sys.stdout, width, format == "markdown"))
+            print_comparison(groups, shown, Page.of(sys.stdout, width, format == "markdown"), made.stopped)
         sys.stdout.write(drawn)
         sys.stdout.flush()
     return Exit.DONE

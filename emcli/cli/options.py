@@ -72,7 +72,7 @@ Components = Annotated[
 ]
 ComponentsGrid = Annotated[
     str | None,
-    option(MODEL, "-k", "--components", metavar="N|A-B|A,B", help="numbers of clusters, coins or Gaussians"),
+    option(MODEL, "-k", "--components", metavar="N|A-B|A,B|auto", help="numbers of clusters, coins or Gaussians"),
 ]
 SHAPES = "full, tied, diag, spherical, or mclust's EII to VVV (full)"
 CovarianceShape = Annotated[

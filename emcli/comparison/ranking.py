@@ -134,6 +134,7 @@ def as_document(
     groups: Sequence[RankedGroup],
     aligned: Sequence[AlignmentDocument],
     warnings: Sequence[FitWarning] = (),
+    stopped: Sequence[str] = (),
 ) -> ComparisonDocument:
     """The document of a comparison; `best` is the name of the first group's first candidate."""
     first = groups[0].candidates[0] if groups else None
@@ -141,6 +142,7 @@ def as_document(
         "schema": COMPARISON,
         "version": __version__,
         "criterion": groups[0].criterion if groups else "bic",
+        **({"stopped": list(stopped)} if stopped else {}),  # type: ignore[typeddict-item]
         "warnings": [{"slug": warning.slug, "message": warning.message} for warning in warnings],
         "groups": [
             {"reason": group.reason, "criterion": group.criterion, "candidates": group.rows()} for group in groups

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from math import inf
 
-from emcli.comparison.candidate import LIKELIHOOD, SCREENED, WITHIN, Candidate
+from emcli.comparison.candidate import LIKELIHOOD, WITHIN, Candidate
 from emcli.comparison.candidates import Begun, CandidateFit, Fitted, fit_one_by_one, fit_side_by_side
 from emcli.comparison.nesting import refit_from_nested
 from emcli.compute.processes import call, process_map
@@ -15,100 +15,98 @@ from emcli.errors import EmcliError
 MORE_THAN = 10  # candidates, of which a grid is screened
 
 
-def is_screened(fits: Sequence[CandidateFit], criterion: str | None) -> bool:
-    """Are there so many mixtures to rank by their likelihood that a full search of each is not worth its while?"""
-    return len(fits) > MORE_THAN and (criterion or "bic") in LIKELIHOOD and not any(each.kind.hard for each in fits)
+def may_be_screened(fits: Sequence[CandidateFit], criterion: str | None) -> bool:
+    """Are they mixtures that are ranked by their likelihood?"""
+    return (criterion or "bic") in LIKELIHOOD and not any(each.kind.hard for each in fits)
 
 
-def screened(fits: Sequence[CandidateFit], count: int, begun: Begun, criterion: str) -> list[Candidate]:
-    """The candidates in the order given, by `count` processes: those within WITHIN of the best are searched for fully.
+@dataclass(eq=False)
+class Screening:
+    """Candidates by `count` processes, the same for any number of them; `done` are those that were begun, by place."""
 
-    The best is no artefact, if any is none. The same for any number of processes.
-    """
-    done: dict[int, Fitted] = {}
-    for wave in waves(fits):
-        done |= _short(fits, wave, done, count, begun)
-    found = [each.candidate(done[i]) for i, each in enumerate(fits)]
-    searched: set[int] = set()
-    while True:
-        found = refit_from_nested(found)
-        near = [i for i in _near(found, criterion) if i not in searched]
-        if not near:
-            return found
-        again = [replace(fits[i], found=found[i].document) for i in near]
-        ended = fit_one_by_one(again, begun) if count == 1 else fit_side_by_side(again, count, begun)
-        for i, candidate in zip(near, ended, strict=True):
-            found[i] = candidate
-        searched.update(near)
+    fits: Sequence[CandidateFit]
+    count: int
+    begun: Begun
+    criterion: str
+    done: dict[int, Candidate] = field(default_factory=dict)
+    _searched: set[int] = field(default_factory=set)
 
+    def __post_init__(self) -> None:
+        self._contained = [contained(self.fits, i) for i in range(len(self.fits))]
 
-def _short(
-    fits: Sequence[CandidateFit], wave: Sequence[int], done: dict[int, Fitted], count: int, begun: Begun
-) -> dict[int, Fitted]:
-    """The short searches of some candidates, each also from the fits that it contains."""
-    smaller = {i: [done[j].document for j in contained(fits, i)] for i in wave}
+    def short(self, places: Sequence[int]) -> list[Candidate]:
+        """All candidates so far, after short searches of those at these places, each also from those it contains."""
+        for wave in self._waves(places):
+            self._short(wave)
+        return self._found()
 
-    def run(i: int) -> Fitted | EmcliError:
-        begun(fits[i], len(done) + wave.index(i), len(done))
-        try:
-            return fits[i].short(None if count == 1 else 1, [each for each in smaller[i] if each is not None])
-        except EmcliError as error:
-            return error
+    def full(self) -> list[Candidate]:
+        """All candidates so far, after full searches of those within WITHIN of the best, which is no artefact."""
+        while True:
+            places = sorted(self.done)
+            self.done = dict(zip(places, refit_from_nested(self._found()), strict=True))
+            near = self._near()
+            if not near:
+                return self._found()
+            again = [replace(self.fits[i], found=self.done[i].document) for i in near]
+            several = self.count > 1
+            ended = fit_side_by_side(again, self.count, self.begun) if several else fit_one_by_one(again, self.begun)
+            self.done |= dict(zip(near, ended, strict=True))
+            self._searched.update(near)
 
-    with process_map(count) as mapper:
-        ended = list(mapper(call, [run] * len(wave), wave))
-    found = {}
-    for i, each in zip(wave, ended, strict=True):
-        if isinstance(each, EmcliError):
-            raise each
-        found[i] = each
-    return found
+    def _found(self) -> list[Candidate]:
+        return [self.done[i] for i in sorted(self.done)]
 
+    def _short(self, wave: Sequence[int]) -> None:
+        before = len(self.done)
 
-def waves(fits: Sequence[CandidateFit]) -> list[list[int]]:
-    """The places of candidates in an order of turns: in each are those that contain none but of earlier ones."""
-    turns: dict[int, int] = {}
+        def run(i: int) -> Fitted | EmcliError:
+            self.begun(self.fits[i], before + wave.index(i), before)
+            smaller = [self.done[j] for j in self._contained[i]]
+            try:
+                known = [each.fitted for each in smaller if each.document is not None]
+                return self.fits[i].short(None if self.count == 1 else 1, known)
+            except EmcliError as error:
+                return error
 
-    def turn(i: int) -> int:
-        if i not in turns:
-            turns[i] = 1 + max((turn(j) for j in contained(fits, i)), default=-1)
-        return turns[i]
+        with process_map(self.count) as mapper:
+            ended = list(mapper(call, [run] * len(wave), wave))
+        for i, each in zip(wave, ended, strict=True):
+            if isinstance(each, EmcliError):
+                raise each
+            self.done[i] = self.fits[i].candidate(each)
 
-    found: list[list[int]] = [[] for _ in range(1 + max(turn(i) for i in range(len(fits))))]
-    for i, number in turns.items():
-        found[number].append(i)
-    return [sorted(each) for each in found]
+    def _waves(self, places: Sequence[int]) -> Iterator[list[int]]:
+        """Places in turns: in each those of candidates that contain none but of earlier ones."""
+        left = list(places)
+        while left:
+            wave = [i for i in left if not any(j in left for j in self._contained[i])]
+            yield wave
+            left = [i for i in left if i not in wave]
+
+    def _near(self) -> list[int]:
+        """The places of candidates that may be the best: near it by a short search, or without a fit after that."""
+        values = {i: _or_last(candidate.value(self.criterion)) for i, candidate in self.done.items()}
+        honest = [value for i, value in values.items() if not self.done[i].is_artefact]
+        best = min(honest, default=inf)
+        if best == inf:
+            best = min(values.values())
+        near = [i for i, value in sorted(values.items()) if value <= best + WITHIN or self.done[i].document is None]
+        return [i for i in near if i not in self._searched]
 
 
 def contained(fits: Sequence[CandidateFit], i: int) -> list[int]:
     """The places of the largest candidates that one contains: of fewer components, and of as many."""
-    large, contains = fits[i].settings.model, fits[i].kind.contains
+    large, kind = fits[i].settings.model, fits[i].kind
     settings = [each.settings.model for each in fits]
-    fewer = [j for j, each in enumerate(settings) if each.k < large.k and vars(replace(each, k=large.k)) == vars(large)]
-    fewer = [j for j in fewer if contains(settings[j], large)]
-    nested = [
-        j
-        for j, each in enumerate(settings)
-        if each.k == large.k and contains(each, large) and not contains(large, each)
-    ]
-    covered = {
-        j
-        for j in nested
-        for other in nested
-        if contains(settings[j], settings[other]) and not contains(settings[other], settings[j])
-    }
+    own = vars(large)
+    fewer = [j for j, each in enumerate(settings) if each.k < large.k and {**vars(each), "k": large.k} == own]
+    fewer = [j for j in fewer if kind.contains(settings[j], large)]
+    same = [j for j, each in enumerate(settings) if each.k == large.k]
+    within = {(j, m) for j in same for m in same if kind.contains(settings[j], settings[m])}
+    nested = [j for j in same if (j, i) in within and (i, j) not in within]
+    covered = {j for j in nested for m in nested if (j, m) in within and (m, j) not in within}
     return [*sorted(fewer, key=lambda j: settings[j].k)[-1:], *(j for j in nested if j not in covered)]
-
-
-def _near(found: Sequence[Candidate], criterion: str) -> list[int]:
-    """The places of candidates that may be the best: near it by what was found, or without a fit."""
-    values = [_or_last(candidate.value(criterion)) for candidate in found]
-    honest = [value for value, candidate in zip(values, found, strict=True) if not candidate.is_artefact]
-    best = min(honest, default=inf)
-    if best == inf:
-        best = min(values)
-    near = [i for i, value in enumerate(values) if value <= best + WITHIN or found[i].document is None]
-    return [i for i in near if found[i].document is None or found[i].fitted["status"] == SCREENED]
 
 
 def _or_last(value: float | None) -> float:

@@ -36,9 +36,10 @@ def _sentence(said: Sequence[tuple[str, str]], fits: int) -> str:
     return f"{name}{f' (and {len(said) - 1} more)' * (len(said) > 1)}: {message}"
 
 
-def comparison_warnings(groups: Sequence[RankedGroup]) -> list[FitWarning]:
+def comparison_warnings(groups: Sequence[RankedGroup], chosen: bool = False) -> list[FitWarning]:
     """Warnings that no single fit has: `different-data`, `edge-of-grid` and `not-distinguishable`.
 
+    chosen: was it left to the program how many components are tried?
     Of start values with no iteration made only the first: their ranks say nothing of the fits they would lead to.
     """
     found = []
@@ -50,7 +51,8 @@ def comparison_warnings(groups: Sequence[RankedGroup]) -> list[FitWarning]:
     edges = [group.candidates[0] for group in groups if _at_edge(group)]
     if edges:
         k, names = edges[0].settings["k"], ", ".join(edge.name for edge in edges)
-        what = f"the best k of {names} is the largest asked for, so a larger one may be better; try -k {k}-{2 * k}"
+        largest = "largest that -k auto tries" if chosen else "largest asked for"
+        what = f"the best k of {names} is the {largest}, so a larger one may be better; try -k {k}-{2 * k}"
         found.append(FitWarning("edge-of-grid", what))
     for group in groups:
         if close := group.close_to_best():

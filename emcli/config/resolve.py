@@ -95,7 +95,7 @@ def resolve_grid(
         values |= {"start": [start], "restarts": values["restarts"] if "restarts" in origins else [1]}
     if "fix" in origins:
         values["fix"] = [_fixed(values, origins["fix"], start)]
-    provenance = Provenance(start_source, tuple(overridden))
+    provenance = Provenance(start_source, tuple(overridden), "k" in origins and origins["k"].is_auto)
     keys = sorted(values, key=lambda key: (key == "k", list(CHECKS).index(key)))  # the last one varies fastest
     return [
         Settings.of(dict(zip(keys, each, strict=True)), provenance) for each in product(*(values[key] for key in keys))

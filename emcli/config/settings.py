@@ -138,6 +138,7 @@ class Provenance:
 
     start_source: str | None = None  # the file of the start values, as typed if relative
     overridden: tuple[str, ...] = ()  # sentences: 'k=4 from -k (fit.yaml:2 says 3)'
+    auto_k: bool = False  # is k tried one after another, as many as it takes?
 
 
 # The keys of `settings` in a document, in the order in which they are written; what does not change a result is not.

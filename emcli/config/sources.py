@@ -15,10 +15,14 @@ from emcli.frozen import frozen
 Values = dict[str, list[object]]  # key -> the values of a setting; several in a grid
 
 RANGE = "([0-9]{1,9})-([0-9]{1,9})"
+AUTO = "auto"  # one number of components after another, as many as it takes …
+MOST_COMPONENTS = 20  # … up to this
 
 
 def components(value: object) -> list[object]:
-    """The numbers of components that one entry of a grid stands for: 3, or 1-6."""
+    """The numbers of components that one entry of a grid stands for: 3, or 1-6, or auto."""
+    if value == AUTO:
+        return list(range(1, MOST_COMPONENTS + 1))
     ends = re.fullmatch(RANGE, value) if isinstance(value, str) else None
     if ends is None:
         return [CHECKS["k"](value)]
@@ -42,8 +46,9 @@ GRID: dict[str, Parser[object]] = {
 
 
 def is_list(key: str, text: str) -> bool:
-    """Does a text stand for several values of a setting: 1,3 or 1-6 or all?"""
-    many = (key == "k" and re.fullmatch(RANGE, text) is not None) or (key == "covariance" and text == "all")
+    """Does a text stand for several values of a setting: 1,3 or 1-6 or auto or all?"""
+    many = text == "all" if key == "covariance" else text == AUTO or re.fullmatch(RANGE, text) is not None
+    many = many and key in ("k", "covariance")
     return key in GRID and ("," in text or many)
 
 
@@ -74,6 +79,11 @@ class Source:
         if isinstance(value, str):
             return is_list(key, value) or (key == "k" and not self.document)
         return key in GRID and isinstance(value, list)
+
+    @property
+    def is_auto(self) -> bool:
+        """Is the number of components to be chosen?"""
+        return self.given.get("k") in (AUTO, [AUTO])
 
     def entries(self) -> dict[Path, object]:
         """Each value that is given, by its path; those of a grid one by one."""
@@ -117,7 +127,10 @@ def check(source: Source) -> tuple[Values, list[Problem]]:
     for path, value in good.items():
         values[str(path[0])] += value if isinstance(value, list) else [value]
     for key in source.given:
-        if source.is_grid(key) and (source.given[key] == [] or len(set(values[key])) < len(values[key])):
+        entered = [entry for path, entry in entries.items() if path[0] == key]
+        if key == "k" and AUTO in entered and len(entered) > 1:
+            problems.append(source.problem(key, f"{quoted(source.name(key))} is either {AUTO} or a list, not both"))
+        elif source.is_grid(key) and (source.given[key] == [] or len(set(values[key])) < len(values[key])):
             problems.append(
                 source.problem(key, f"{quoted(source.name(key))} must list at least one value, and each once")
             )

@@ -48,9 +48,14 @@ MAX_PARAMETERS = 100  # shown of each fit
 MAX_HEADING = 18  # characters of a fit's name in one line
 
 
-def print_comparison(groups: Sequence[RankedGroup], aligned: Sequence[Alignment], page: Page) -> None:
-    """Print each group's ranking, best first, then what fits of one k, and the truth, have in common."""
-    page.write(tables(groups, aligned, page.width, None if page.is_markdown else page), footers(groups))
+def print_comparison(
+    groups: Sequence[RankedGroup], aligned: Sequence[Alignment], page: Page, stopped: Sequence[str] = ()
+) -> None:
+    """Print each group's ranking, best first, then what fits of one k, and the truth, have in common.
+
+    stopped: where and why no more components were tried, where that was left to the program.
+    """
+    page.write(tables(groups, aligned, page.width, None if page.is_markdown else page), footers(groups, stopped))
 
 
 def tables(
@@ -82,8 +87,8 @@ def _as_one(groups: Sequence[RankedGroup]) -> list[RankedGroup]:
     return [replace(groups[0], reason="Fits of different data, in the order given", candidates=candidates)]
 
 
-def footers(groups: Sequence[RankedGroup]) -> list[str]:
-    """What the criteria say, each once."""
+def footers(groups: Sequence[RankedGroup], stopped: Sequence[str] = ()) -> list[str]:
+    """What the criteria say, each once, and why no more components were tried."""
     said = [FOOTERS[group.criterion].format(criterion=group.criterion.upper()) for group in groups]
     if all("missing" in one.fitted["data"] for group in groups for one in group.candidates if one.document):
         said = [each.replace(f"; {ONLY_GAP}", "") for each in said]  # which needs complete rows
@@ -94,7 +99,7 @@ def footers(groups: Sequence[RankedGroup]) -> list[str]:
         said.append(MIXTURE_FORM)
     for by in dict.fromkeys(by for by, row in rows if row["status"] == SCREENED):
         said.append(SCREENED_ONLY.format(within=WITHIN, criterion=by.upper()))
-    return [*dict.fromkeys(said), REACHED]
+    return [*stopped, *dict.fromkeys(said), REACHED]
 
 
 def _curves(candidates: Sequence[Candidate], page: Page) -> list[list[str]]:

@@ -88,6 +88,7 @@ class ComparisonDocument(TypedDict):
     schema: Text
     version: Text
     criterion: Criterion  # of the first group
+    stopped: NotRequired[list[Text]]  # where k was left to the program: at which it stopped, and why
     warnings: list[WarningDocument]  # of the comparison; those of a fit are in its own document
     groups: list[GroupDocument]
     alignments: list[AlignmentDocument]

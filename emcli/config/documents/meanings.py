@@ -90,6 +90,7 @@ MEANINGS: dict[type, dict[str, str]] = {
         "schema": "the kind of document and its version",
         "version": "the version of emcli that wrote it",
         "criterion": "what the first group is ranked by",
+        "stopped": "with k: auto, at which k it stopped, and why",
         "warnings": "what a reader should know of the comparison; those of a fit are in its own document",
         "groups": "candidates that can be ranked against each other",
         "alignments": "fits of one model and k, component by component",

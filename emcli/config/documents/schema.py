@@ -82,7 +82,7 @@ def _setting(key: str) -> Schema:
         word = r"default|none|[0-9]+([.][0-9]+)?"
     if key == "k":
         word = "[0-9]{1,9}(-[0-9]{1,9})?"
-        one = {"anyOf": [one, {"type": "string", "pattern": "^[0-9]{1,9}-[0-9]{1,9}$"}]}
+        one = {"anyOf": [one, {"type": "string", "pattern": "^([0-9]{1,9}-[0-9]{1,9}|auto)$"}]}
     several: Schema = {"type": "string", "pattern": f"^ *({word}) *(, *({word}) *)+$"}
     return {"anyOf": [one, several, {"type": "array", "items": one, "minItems": 1, "uniqueItems": True}]}
 

@@ -27,15 +27,19 @@ def comparison_report(
     warnings: Sequence[FitWarning],
     picture: Picture,
     command: str,
+    stopped: Sequence[str] = (),
 ) -> bytes:
-    """The page of a comparison, with the panels of its picture and the command line that repeats it."""
+    """The page of a comparison, with the panels of its picture and the command line that repeats it.
+
+    stopped: where and why no more components were tried, where that was left to the program.
+    """
     known = [group for group in groups if group.candidates[0].document is not None][:MOST_GROUPS]
     fits = [candidate for group in groups for candidate in group.candidates if candidate.document is not None]
     ranked = blocks(tables(groups, aligned, RANKING_WIDTH), "Ranking")
     body = "".join(
         [
             f"<header>\n<h1>{text(picture.title)}</h1>\n{''.join(map(_winner, known))}{told(warnings)}</header>\n",
-            section("Ranking", ranked, *(paragraph(line, "soft") for line in footers(groups))),
+            section("Ranking", ranked, *(paragraph(line, "soft") for line in footers(groups, stopped))),
             section("Pictures", pictures(picture)),
             section("Parameters of the best", *(_parameters(group.candidates[0]) for group in known)),
             section("Warnings", *explained(warnings)),

@@ -56,11 +56,12 @@ class ReportFile:
         aligned: Sequence[Alignment],
         warnings: Sequence[FitWarning],
         command: str,
+        stopped: Sequence[str] = (),
     ) -> None:
-        """Write the report of a comparison that a command line repeats."""
+        """Write the report of a comparison that a command line repeats; stopped: why no more components were tried."""
         if self._sink is None:
             return
         from emcli.output.html.comparison_report import comparison_report
         from emcli.output.plots.comparison.figure import of_comparison
 
-        self._sink.write(comparison_report(groups, aligned, warnings, of_comparison(groups), command))
+        self._sink.write(comparison_report(groups, aligned, warnings, of_comparison(groups), command, stopped))
