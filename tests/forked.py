@@ -89,7 +89,7 @@ def path_with_emcli() -> str:
     command = _server() / "emcli"
     command.write_text(COMMAND.format(python=sys.executable, most=MAX_FILES, socket=_server() / "socket"))
     command.chmod(0o755)
-    return os.pathsep.join((str(command.parent), str(Path(sys.executable).parent), os.environ["PATH"]))
+    return f"{command.parent}{os.pathsep}{os.environ['PATH']}"
 
 
 @cache
@@ -97,7 +97,7 @@ def _server() -> Path:
     """The folder of the process that forks, which ends with this one; this one becomes the parent of what it forks."""
     assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
     folder = Path(mkdtemp(prefix="emcli-tests-"))
-    atexit.register(rmtree, folder, ignore_errors=True)
+    atexit.register(_remove, folder, os.getpid())
     with socket.socket(socket.AF_UNIX) as link:
         link.bind(str(folder / "socket"))
         link.listen()
@@ -106,6 +106,12 @@ def _server() -> Path:
         no_input = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
         os.posix_spawn(sys.executable, words, {**os.environ, "PYTHONPATH": PATH}, file_actions=[no_input])
     return folder
+
+
+def _remove(folder: Path, maker: int) -> None:
+    """Remove a folder at the end of the process that made it, not of one that was forked from it."""
+    if os.getpid() == maker:
+        rmtree(folder, ignore_errors=True)
 
 
 def serve(door: socket.socket) -> None:
