@@ -126,6 +126,7 @@ class Candidates:
     verbose: bool = False  # is it said what was decided?
     criterion: str | None = None  # by which they are ranked; None: the model's own
     stopped: list[str] = field(default_factory=list)  # where and why, of each number of components that was chosen
+    tested: bool = False  # will data be drawn from the fits?
 
     def of(self, named: Sequence[Grid | Candidate]) -> Iterator[Candidate]:
         """Every candidate in the order given, each fit whole. Raises EmcliError."""
@@ -145,7 +146,7 @@ class Candidates:
             left = time_left(done, len(fits), self.bar.elapsed - before)
             self.bar.prefix = f"{number + 1} of {len(fits)}{left}: {each.name}, "
 
-        screens = grid.screens and may_be_screened(fits, self.criterion)
+        screens = grid.screens and not self.tested and may_be_screened(fits, self.criterion)
         if grid.settings[0].provenance.auto_k:
             growth = self._grown(fits, screens, size, begun)
             self.stopped.append(grid.prefix.replace(":", ": ") + growth.stopped)
@@ -187,6 +188,10 @@ class Candidates:
         def checked(settings: Settings) -> Dataset:
             made = opened.dataset(settings)
             check_bootstrap(made, settings)
+            if self.tested:
+                from emcli.inference.bootstrap import refuse
+
+                refuse(made, "--test")
             return made
 
         def told(name: str, line: str) -> None:

@@ -55,6 +55,7 @@ def compare(
     bootstrap: options.Bootstrap = None,
     jobs: options.Jobs = None,
     criterion: options.Ranking = None,
+    test: options.RatioTest = None,
     json: options.Json = None,
     format: options.TableFormat = None,
     width: options.Width = None,
@@ -86,6 +87,7 @@ def compare(
     from emcli.cli.fit import progress
     from emcli.cli.guard import warn
     from emcli.cli.inputs import check_shared, check_tables, settings_in
+    from emcli.cli.ratio_test import carried_out, check_test
     from emcli.comparison.alignment import alignments
     from emcli.comparison.criteria import with_scores
     from emcli.comparison.nesting import refit_from_nested
@@ -102,6 +104,7 @@ def compare(
     check_tables(format, width, bool(json), output, trace, plot)
     flags = settings_in(ctx.params)
     named = asked(words, flags, criterion)
+    check_test(test, named)
     check_standard_output()
     file = Output(output) if output not in (None, "-") else None
     picture, page = Plot(plot, size=size, dpi=dpi), ReportFile(report)
@@ -115,11 +118,12 @@ def compare(
         if trace is not None:
             log = sys.stdout if trace == "-" else held.enter_context(open_log(trace))
         bar = held.enter_context(progress(trace, quiet))
-        made = Candidates(log, bar, held, bool(verbose), criterion)
+        made = Candidates(log, bar, held, bool(verbose), criterion, tested=test is not None)
         fitted = list(made.of(named))
         bar.prefix = "once more, from a smaller fit: "
         fitted = refit_from_nested(fitted)
         bar.prefix = ""
+        tests = carried_out(test, fitted, jobs, bar)
         bar.doing(f"scoring the fits{f' by {criterion}' if criterion else ''}")
         candidates, warnings = with_scores(fitted, criterion, jobs)
         bar.doing("matching the components of the fits")
@@ -135,7 +139,8 @@ def compare(
             shown = [each for each in aligned if all_of_them or each.reference.name in best]
             drawn = picture.comparison(groups)
             bar.doing(f"writing {report}")
-            page.comparison(groups, shown, said, _repetition(words, flags, criterion), made.stopped)
+            command = _repetition(words, flags, criterion, test)
+            page.comparison(groups, shown, said, command, made.stopped, tests)
     if all(candidate.document is None for candidate in candidates):
         reasons = [Problem(f"{candidate.name}: {candidate.reason}") for candidate in candidates]
         raise EmcliError(Exit.NO_FIT, *reasons[:10], unsaid=max(0, len(reasons) - 10))
@@ -143,31 +148,32 @@ def compare(
         _save(candidates, save_fits)
     for warning in () if quiet else said:
         warn(warning.slug, warning.message)
-    text = dumps(as_document(groups, [each.document() for each in aligned], warnings, made.stopped))
+    tested = [each.document() for each in tests]
+    text = dumps(as_document(groups, [each.document() for each in aligned], warnings, made.stopped, tested))
     with file.staged(text) if file else nullcontext():
         if json or output == "-":
             sys.stdout.write(json_for(sys.stdout, text))
         elif format == "csv":
             from emcli.output.csv_tables import write_comparison
 
-            write_comparison(groups, sys.stdout)
+            write_comparison(groups, sys.stdout, tests)
         elif trace != "-":
             from emcli.output.comparison_tables import print_comparison
             from emcli.output.page import Page
 
-            print_comparison(groups, shown, Page.of(sys.stdout, width, format == "markdown"), made.stopped)
+            print_comparison(groups, shown, Page.of(sys.stdout, width, format == "markdown"), made.stopped, tests)
         sys.stdout.write(drawn)
         sys.stdout.flush()
     return Exit.DONE
 
 
-def _repetition(words: Sequence[str], flags: Mapping[str, object], criterion: str | None) -> str:
+def _repetition(words: Sequence[str], flags: Mapping[str, object], criterion: str | None, test: int | None) -> str:
     """The command line that repeats it: with the seed of a grid of fits."""
     from emcli.cli.framework.repetition import command_line
 
     piped = ["-"] if len(words) == 1 and words[0] in MODELS else []
     seed = {"seed": 0} if words[0] in MODELS else {}
-    return command_line("compare", [*words, *piped], {**seed, **flags}, criterion)
+    return command_line("compare", [*words, *piped], {**seed, **flags}, criterion, test)
 
 
 def _save(candidates: Sequence["Candidate"], folder: str) -> None:

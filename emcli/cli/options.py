@@ -249,6 +249,10 @@ RequireConvergence = Annotated[
     bool | None, option(OUTPUT, "--require-convergence", help="exit with 1 unless the best fit converged")
 ]
 Ranking = Annotated[Criterion | None, option(OUTPUT, "--criterion", help="what to rank by (bic; kmeans: silhouette)")]
+RatioTest = Annotated[
+    int | None,
+    option(OUTPUT, "--test", metavar="N", help="test each k against k + 1, by N simulated sets"),
+]
 SaveFits = Annotated[str | None, option(OUTPUT, "--save-fits", metavar="DIR", help="write each fit as JSON into DIR")]
 RowCount = Annotated[
     int | None, option(DATA, "-n", "--rows", metavar="ROWS", help="how many rows, instead of SOURCE's own")

@@ -86,7 +86,7 @@ class CandidateFit:
         for line in fitted.said:
             self.tell(line)
         if fitted.model is None:
-            return Candidate(self.name, self._kind(), reason=fitted.reason)
+            return Candidate(self.name, self._kind(), reason=fitted.reason, fit_settings=self.settings)
         return Candidate(
             self.name,
             self._kind(),

@@ -9,8 +9,15 @@ from math import inf
 from emcli import __version__
 from emcli.comparison.candidate import LIKELIHOOD, Candidate
 from emcli.comparison.gap import chosen
-from emcli.config.documents.comparison import COMPARISON, AlignmentDocument, CandidateDocument, ComparisonDocument
+from emcli.config.documents.comparison import (
+    COMPARISON,
+    AlignmentDocument,
+    CandidateDocument,
+    ComparisonDocument,
+    RatioTestDocument,
+)
 from emcli.config.documents.fit import FitDocument
+from emcli.config.documents.types import in_order
 from emcli.errors import FitWarning, counted
 from emcli.frozen import frozen
 
@@ -135,14 +142,14 @@ def as_document(
     aligned: Sequence[AlignmentDocument],
     warnings: Sequence[FitWarning] = (),
     stopped: Sequence[str] = (),
+    tests: Sequence[RatioTestDocument] = (),
 ) -> ComparisonDocument:
     """The document of a comparison; `best` is the name of the first group's first candidate."""
     first = groups[0].candidates[0] if groups else None
-    return {
+    made: ComparisonDocument = {
         "schema": COMPARISON,
         "version": __version__,
         "criterion": groups[0].criterion if groups else "bic",
-        **({"stopped": list(stopped)} if stopped else {}),  # type: ignore[typeddict-item]
         "warnings": [{"slug": warning.slug, "message": warning.message} for warning in warnings],
         "groups": [
             {"reason": group.reason, "criterion": group.criterion, "candidates": group.rows()} for group in groups
@@ -150,3 +157,8 @@ def as_document(
         "alignments": list(aligned),
         "best": first.name if first is not None and first.document is not None else None,
     }
+    if stopped:
+        made["stopped"] = list(stopped)
+    if tests:
+        made["tests"] = list(tests)
+    return in_order(ComparisonDocument, made)

@@ -10,6 +10,7 @@ import numpy as np
 
 from emcli.compute.processes import call, process_map
 from emcli.compute.threads import usable_cores
+from emcli.config.settings import ModelSettings
 from emcli.data.dataset import Dataset
 from emcli.data.points import with_moments
 from emcli.data.rows import DataFault, Rows
@@ -85,13 +86,13 @@ class Bootstrap:
         return {**said, "standard_errors": errors, "low": low, "high": high}
 
 
-def refuse(data: Dataset) -> None:
-    """Raise EmcliError (exit 3) for fractional weights: data cannot be drawn again by them."""
+def refuse(data: Dataset, option: str = "--bootstrap") -> None:
+    """Raise EmcliError (exit 3) for fractional weights: data cannot be drawn again by them, as an option asks."""
     weights = data.rows.weights
     fractional = any(warning.slug in ("fractional-weights", "weights-are-shares") for warning in data.warnings)
     if fractional or (weights is not None and (weights != np.floor(weights)).any()):
-        what = "--bootstrap draws as many rows as the weights sum to, and they are not whole numbers"
-        raise EmcliError(Exit.DATA, Problem(what, data.path), hint="leave --bootstrap out, or scale the weights")
+        what = f"{option} draws as many rows as the weights sum to, and they are not whole numbers"
+        raise EmcliError(Exit.DATA, Problem(what, data.path), hint=f"leave {option} out, or scale the weights")
 
 
 def bootstrapped(result: FitResult, replicates: int) -> Generator[int, None, FitResult]:
@@ -145,7 +146,7 @@ def _refitted(result: FitResult, random_starts: int, number: int) -> tuple[Refit
     kind, rows, settings = result.kind, result.data.rows, result.settings
     rng = np.random.default_rng([settings.search.seed, SEED_STREAM, number])
     try:
-        drawn, model = replicate(result, rng)
+        drawn, model = replicate(rows, settings.model, result.model, rng)
     except DataFault:
         return None, False
     asked = replace(settings.search, start=None, seed=int(rng.integers(2**31)))
@@ -165,15 +166,15 @@ def _refitted(result: FitResult, random_starts: int, number: int) -> tuple[Refit
     return Refit(parameters, from_fit, jaccard), not from_fit
 
 
-def replicate(result: FitResult, rng: np.random.Generator) -> tuple[Rows, AnyModel]:
-    """Rows drawn from a fit, and its model with the prior that these rows give. Raises DataFault."""
-    rows, settings = result.data.rows, result.settings.model
-    drawn = rows.redrawn(result.kind.observations, result.model, rng)
+def replicate(rows: Rows, settings: ModelSettings, model: AnyModel, rng: np.random.Generator) -> tuple[Rows, AnyModel]:
+    """As many rows drawn from a fitted model, and the model with the prior that these give it. Raises DataFault."""
+    kind = type(model)
+    drawn = rows.redrawn(kind.observations, model, rng)
     if settings.prior is None or rows.covariance is None:
-        return drawn, result.model
+        return drawn, model
     anew = replace(drawn, covariance=None, mean=None) if drawn.is_local else with_moments(drawn, map)
-    drawn = result.kind.requirements(settings).check(anew)
-    return drawn, result.model.adapted(drawn, settings)
+    drawn = kind.requirements(settings).check(anew)
+    return drawn, model.adapted(drawn, settings)
 
 
 def best_jaccard(result: FitResult, refit: AnyModel) -> Array:

@@ -74,7 +74,7 @@ def fit(kind: type[AnyModel], data: Dataset, settings: Settings, known: Sequence
     with _mapper(data, settings) as mapper:
         exact = kind.global_optimum(data.rows, settings.model)
         search = Search(kind, data.rows, settings.model, settings.search, mapper)
-        yield from _searched(search, exact)
+        yield from searched(search, exact)
         for model in [model for each in known for model in each(data.rows)]:
             yield from search.no_lower_than(model)
         return (yield from _Fit(kind, data, settings, exact, mapper).result(search))
@@ -93,7 +93,7 @@ def short_fit(kind: type[AnyModel], data: Dataset, settings: Settings, known: Se
         return (yield from _Fit(kind, data, settings, None, mapper, is_short=True).result(search))
 
 
-def _searched(search: Search, exact: AnyModel | None) -> Searching:
+def searched(search: Search, exact: AnyModel | None = None) -> Searching:
     """All runs of a fit. Where the global optimum is known nothing follows the first starts but that."""
     rows, asked = search.rows, search.search
     automatic = asked.restarts == "auto" and exact is None

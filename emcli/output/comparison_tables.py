@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from emcli.comparison.alignment import Alignment
     from emcli.comparison.candidate import Candidate
     from emcli.comparison.ranking import RankedGroup
+    from emcli.comparison.ratio_tests import RatioTest
 
     Shown = tuple[str, Candidate, Parameters]  # a heading, a fit, and parameters of its kind
 
@@ -49,19 +50,28 @@ MAX_HEADING = 18  # characters of a fit's name in one line
 
 
 def print_comparison(
-    groups: Sequence[RankedGroup], aligned: Sequence[Alignment], page: Page, stopped: Sequence[str] = ()
+    groups: Sequence[RankedGroup],
+    aligned: Sequence[Alignment],
+    page: Page,
+    stopped: Sequence[str] = (),
+    tests: Sequence[RatioTest] = (),
 ) -> None:
-    """Print each group's ranking, best first, then what fits of one k, and the truth, have in common.
+    """Print each group's ranking, best first, tests, then what fits of one k, and the truth, have in common.
 
     stopped: where and why no more components were tried, where that was left to the program.
     """
-    page.write(tables(groups, aligned, page.width, None if page.is_markdown else page), footers(groups, stopped))
+    blocks = tables(groups, aligned, page.width, None if page.is_markdown else page, tests)
+    page.write(blocks, footers(groups, stopped, tests))
 
 
 def tables(
-    groups: Sequence[RankedGroup], aligned: Sequence[Alignment], width: int, page: Page | None = None
+    groups: Sequence[RankedGroup],
+    aligned: Sequence[Alignment],
+    width: int,
+    page: Page | None = None,
+    tests: Sequence[RatioTest] = (),
 ) -> list[Block]:
-    """Each group's ranking, for a page of text with curves, then what fits of one k, and the truth, have in common."""
+    """Each group's ranking, for text with curves, tests of k, and what fits of one k, or the truth, have in common."""
     blocks: list[Block] = []
     alone = all(len(group.candidates) == 1 for group in groups) and len({group.criterion for group in groups}) == 1
     ranked = len(groups) < MANY or not alone
@@ -73,6 +83,10 @@ def tables(
             blocks.append(ARTEFACTS)
         if page is not None:
             blocks += _curves(group.candidates, page)
+    if tests:
+        from emcli.output.ratio_table import ratio_table
+
+        blocks += ratio_table(tests, width)
     for alignment in aligned:
         blocks += many_fits(alignment, width) if is_repeated(alignment) else side_by_side(alignment, width)
     for group in groups:
@@ -87,8 +101,8 @@ def _as_one(groups: Sequence[RankedGroup]) -> list[RankedGroup]:
     return [replace(groups[0], reason="Fits of different data, in the order given", candidates=candidates)]
 
 
-def footers(groups: Sequence[RankedGroup], stopped: Sequence[str] = ()) -> list[str]:
-    """What the criteria say, each once, and why no more components were tried."""
+def footers(groups: Sequence[RankedGroup], stopped: Sequence[str] = (), tests: Sequence[RatioTest] = ()) -> list[str]:
+    """What the criteria and tests say, each once, and why no more components were tried."""
     said = [FOOTERS[group.criterion].format(criterion=group.criterion.upper()) for group in groups]
     if all("missing" in one.fitted["data"] for group in groups for one in group.candidates if one.document):
         said = [each.replace(f"; {ONLY_GAP}", "") for each in said]  # which needs complete rows
@@ -99,6 +113,10 @@ def footers(groups: Sequence[RankedGroup], stopped: Sequence[str] = ()) -> list[
         said.append(MIXTURE_FORM)
     for by in dict.fromkeys(by for by, row in rows if row["status"] == SCREENED):
         said.append(SCREENED_ONLY.format(within=WITHIN, criterion=by.upper()))
+    if any(test.ratio is not None for test in tests):
+        from emcli.output.ratio_table import FOOTER
+
+        said.append(FOOTER)
     return [*stopped, *dict.fromkeys(said), REACHED]
 
 

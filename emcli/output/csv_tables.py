@@ -9,6 +9,7 @@ from typing import IO
 import numpy as np
 
 from emcli.comparison.ranking import RankedGroup
+from emcli.comparison.ratio_tests import RatioTest
 from emcli.config.covariances import has_correlations
 from emcli.inference.fit_result import FitResult
 from emcli.output.parameter_tables import ERRORS, errors, fitted, true
@@ -36,10 +37,18 @@ def write_fit(result: FitResult, stream: IO[str]) -> None:
     _write(stream, list(table), list(zip(*table.values(), strict=True)))
 
 
-def write_comparison(groups: Sequence[RankedGroup], stream: IO[str]) -> None:
-    """One line for each candidate, those of a group best first; the keys are those of the JSON document."""
+def write_comparison(groups: Sequence[RankedGroup], stream: IO[str], tests: Sequence[RatioTest] = ()) -> None:
+    """One line for each candidate, those of a group best first; the keys are those of the JSON document.
+
+    Where its k was tested against k + 1, the test's keys follow, each with `test_` before it.
+    """
+    tested = {each.small.name: {f"test_{key}": value for key, value in each.document().items()} for each in tests}
     rows: list[Mapping[str, object]] = [
-        {"group": number, **{key: value for key, value in row.items() if key not in NOT_IN_CSV}}
+        {
+            "group": number,
+            **{key: value for key, value in row.items() if key not in NOT_IN_CSV},
+            **tested.get(row["name"], {}),
+        }
         for number, group in enumerate(groups, 1)
         for row in group.rows()
     ]

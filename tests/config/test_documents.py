@@ -48,6 +48,8 @@ COMMANDS = {
     "comparison of experiments": ("compare configs/do_batzoglou.yaml configs/two_coins.yaml", ""),
     "a name twice": ("fit kmeans - -k 2 --restarts 2", "x,x,y\n1,2,3\n2,7,5\n6,1,8\n"),
     "gap": ("compare kmeans sample_data/galaxies.csv -k 1-2 --restarts 1 --criterion gap", ""),
+    "test of k": ("compare coins sample_data/two_coins.csv -k 1-2 --restarts 1 --test 19", ""),
+    "test of k without a fit": ("compare gmm - -k 1-2 --restarts 1 --test 19", "x\n0\n1\n0\n1\n1\n"),
     "comparison of clusters": ("compare kmeans - -k 2,50 --truth coin --restarts 2", LABELLED),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emcli.comparison import gap, ranking, silhouette
+from emcli.comparison import gap, likelihood_ratio, ranking, silhouette
 from emcli.config import experiment, saved_fit, settings
 from emcli.data import dataset, identifiers, points, scaling, weights
 from emcli.data.table import row_problems
@@ -84,6 +84,8 @@ def constants() -> list[Row]:
         (silhouette.SAMPLE_ROWS, "rows of the sample that it is taken of otherwise"),
         (gap.REFERENCES, "data sets without clusters that the gap statistic draws"),
         (ranking.CLOSE, "difference of BIC up to which fits are not distinguishable"),
+        (likelihood_ratio.LEVEL, "p of `--test` up to which more components are needed"),
+        (likelihood_ratio.MAX_EXCEEDANCES, "replicates with as large a statistic that end a test"),
     ]
     return [[_number(value), what] for value, what in values]
 

@@ -211,7 +211,7 @@ def test_a_bootstrap_takes_the_prior_of_each_table_that_it_draws() -> None:
     options = {"model": "gmm", "k": 2, "prior": "default", "restarts": 2}
     result = result_of(clusters(60, 1), options)
     rows, rng = result.data.rows, np.random.default_rng(0)
-    there, model = replicate(result, rng)
+    there, model = replicate(result.data.rows, result.settings.model, result.model, rng)
     kind: Any = result.kind
     of_all, own = (kind.initialize(each, result.settings.model, "uniform", rng).prior for each in (rows, there))
     assert not np.allclose(of_all.scatter, own.scatter)

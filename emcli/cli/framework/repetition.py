@@ -10,7 +10,11 @@ from emcli.config.settings import DOCUMENT_KEYS, flag
 
 
 def command_line(
-    command: str, words: Sequence[str], settings: Mapping[str, object], criterion: str | None = None
+    command: str,
+    words: Sequence[str],
+    settings: Mapping[str, object],
+    criterion: str | None = None,
+    test: int | None = None,
 ) -> str:
     """The command with its files and the settings that were given, as far as they change the result.
 
@@ -25,6 +29,7 @@ def command_line(
             typed = os.path.basename(str(value)) if _is_absolute(key, value) else str(value)
             parts += [f"{flag(key)}={typed}"] if typed.startswith("-") else [flag(key), typed]
     parts += ["--criterion", criterion] if criterion else []
+    parts += [] if test is None else ["--test", str(test)]
     return " ".join(map(quoted_for_shell, parts))
 
 

@@ -82,6 +82,20 @@ class AlignmentDocument(TypedDict):
     fits: list[AlignedFitDocument]
 
 
+class RatioTestDocument(TypedDict):
+    """A fit of k components tested against that of k + 1, or why it was not."""
+
+    null: Text
+    alternative: Text
+    statistic: NotRequired[Number]
+    replicates: NotRequired[Count]
+    exceedances: NotRequired[Count]
+    p: NotRequired[Number]
+    p_error: NotRequired[Number]
+    rejected: NotRequired[Annotated[bool, boolean]]
+    reason: NotRequired[Text]
+
+
 class ComparisonDocument(TypedDict):
     """A comparison, as `emcli compare --json` writes it."""
 
@@ -92,4 +106,5 @@ class ComparisonDocument(TypedDict):
     warnings: list[WarningDocument]  # of the comparison; those of a fit are in its own document
     groups: list[GroupDocument]
     alignments: list[AlignmentDocument]
+    tests: NotRequired[list[RatioTestDocument]]  # where --test asked for them
     best: TextOrNull

@@ -94,6 +94,7 @@ MEANINGS: dict[type, dict[str, str]] = {
         "warnings": "what a reader should know of the comparison; those of a fit are in its own document",
         "groups": "candidates that can be ranked against each other",
         "alignments": "fits of one model and k, component by component",
+        "tests": "with --test: each k against k + 1 components, of fits that differ in k alone",
         "best": "name of the best candidate of the first group",
     },
     comparison.GroupDocument: {
@@ -130,6 +131,17 @@ MEANINGS: dict[type, dict[str, str]] = {
         "truth": "the true parameters",
         "errors": "fitted minus true parameters",
         "reason": "why it has no fit",
+    },
+    comparison.RatioTestDocument: {
+        "null": "name of the candidate of k components",
+        "alternative": "name of that of k + 1",
+        "statistic": "2 (log-likelihood of k + 1 less that of k)",
+        "replicates": "data sets that were drawn from the fit of k",
+        "exceedances": "how many of them have a statistic as large",
+        "p": "how probable one as large is if k is right",
+        "p_error": "its standard error, as the replicates are few",
+        "rejected": "is p at most 0.05, so that more than k components are needed?",
+        "reason": "why the two were not tested",
     },
     comparison.AlignmentDocument: {
         "model": "the model",

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from emcli.comparison.alignment import Alignment
 from emcli.comparison.candidate import Candidate
 from emcli.comparison.ranking import RankedGroup
+from emcli.comparison.ratio_tests import RatioTest
 from emcli.errors import FitWarning, counted, listed
 from emcli.files.inputs import shown_name
 from emcli.models import model_class
@@ -28,6 +29,7 @@ def comparison_report(
     picture: Picture,
     command: str,
     stopped: Sequence[str] = (),
+    tests: Sequence[RatioTest] = (),
 ) -> bytes:
     """The page of a comparison, with the panels of its picture and the command line that repeats it.
 
@@ -35,11 +37,11 @@ def comparison_report(
     """
     known = [group for group in groups if group.candidates[0].document is not None][:MOST_GROUPS]
     fits = [candidate for group in groups for candidate in group.candidates if candidate.document is not None]
-    ranked = blocks(tables(groups, aligned, RANKING_WIDTH), "Ranking")
+    ranked = blocks(tables(groups, aligned, RANKING_WIDTH, tests=tests), "Ranking")
     body = "".join(
         [
             f"<header>\n<h1>{text(picture.title)}</h1>\n{''.join(map(_winner, known))}{told(warnings)}</header>\n",
-            section("Ranking", ranked, *(paragraph(line, "soft") for line in footers(groups, stopped))),
+            section("Ranking", ranked, *(paragraph(line, "soft") for line in footers(groups, stopped, tests))),
             section("Pictures", pictures(picture)),
             section("Parameters of the best", *(_parameters(group.candidates[0]) for group in known)),
             section("Warnings", *explained(warnings)),

@@ -11,6 +11,7 @@ from emcli.files.outputs import Output
 if TYPE_CHECKING:
     from emcli.comparison.alignment import Alignment
     from emcli.comparison.ranking import RankedGroup
+    from emcli.comparison.ratio_tests import RatioTest
     from emcli.errors import FitWarning
     from emcli.inference.fit import Observer
     from emcli.inference.fit_result import FitResult
@@ -57,6 +58,7 @@ class ReportFile:
         warnings: Sequence[FitWarning],
         command: str,
         stopped: Sequence[str] = (),
+        tests: Sequence[RatioTest] = (),
     ) -> None:
         """Write the report of a comparison that a command line repeats; stopped: why no more components were tried."""
         if self._sink is None:
@@ -64,4 +66,5 @@ class ReportFile:
         from emcli.output.html.comparison_report import comparison_report
         from emcli.output.plots.comparison.figure import of_comparison
 
-        self._sink.write(comparison_report(groups, aligned, warnings, of_comparison(groups), command, stopped))
+        made = comparison_report(groups, aligned, warnings, of_comparison(groups), command, stopped, tests)
+        self._sink.write(made)
