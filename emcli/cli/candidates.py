@@ -237,7 +237,9 @@ def _name(settings: Settings, model: str) -> str:
     init = settings.search.init
     prior = settings.model.prior
     known = None if prior is None else f"prior-{prior}"
-    parts = (model, f"k{settings.model.k}", settings.model.covariance, settings.model.mixing, known, init)
+    own = settings.model
+    noise = "noise" if own.noise else None
+    parts = (model, f"k{own.k}", own.covariance, own.mixing, known, noise, init)
     return "-".join(part for part in parts if part and part != "auto")
 
 
@@ -247,7 +249,7 @@ def _different(grid: Sequence[Settings], columns: int | None) -> list[Settings]:
     for settings in grid:
         own = settings.model
         shape = own.covariance and (of_one_column(own.covariance) if columns == 1 else letters(own.covariance))
-        kept.setdefault((own.k, shape, own.mixing, own.prior, settings.search.init), settings)
+        kept.setdefault((own.k, shape, own.mixing, own.prior, own.noise, settings.search.init), settings)
     return list(kept.values())
 
 
@@ -289,8 +291,8 @@ def _labels(document: FitDocument) -> Labels | None:
     data = _data(document)
     if data is None:
         return None
-    kind = model_class(document["model"]).for_rows(data.rows)
     settings = Settings.of({**document.get("settings", {}), "k": document["k"]})
+    kind = model_class(document["model"]).for_rows(data.rows, settings.model)
     try:
         found = kind.from_parameters(document["parameters"], settings.model, data.rows)
     except ParameterFault:

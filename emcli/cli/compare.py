@@ -25,6 +25,7 @@ def compare(
     mixing: options.MixingGrid = None,
     standardize: options.Standardize = None,
     prior: options.PriorGrid = None,
+    noise: options.NoiseGrid = None,
     columns: options.Columns = None,
     exclude: options.Exclude = None,
     row_weights: options.RowWeights = None,

@@ -31,6 +31,7 @@ def fit(
     mixing: options.MixingWeights = None,
     standardize: options.Standardize = None,
     prior: options.Prior = None,
+    noise: options.Noise = None,
     columns: options.Columns = None,
     exclude: options.Exclude = None,
     row_weights: options.RowWeights = None,

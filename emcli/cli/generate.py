@@ -102,6 +102,6 @@ def _from_fit(source: str, rows: int | None, seed: int | None) -> tuple[str, "Si
             columns=data.get("columns"),
             tosses=data.get("tosses"),
         )
-        return document["model"], replace(drawn, called=document.get("components", ()))
+        return document["model"], replace(drawn, called=document.get("components") or drawn.called)
     except ParameterFault as fault:
         raise EmcliError(Exit.DATA, Problem(str(fault), source)) from None

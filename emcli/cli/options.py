@@ -92,6 +92,11 @@ PriorGrid = Annotated[
     str | None,
     option(MODEL, "--prior", metavar="default|A,B", help="gmm: mclust's prior; coins: Beta(A, A) (none)"),
 ]
+Noise = Annotated[bool | None, option(MODEL, "--noise/--no-noise", help="one more component, uniform, for outliers")]
+NoiseGrid = Annotated[
+    str | None,
+    option(MODEL, "--noise", metavar="true|false,true", help="one more component, uniform, for outliers (false)"),
+]
 Standardize = Annotated[
     bool | None,
     option(MODEL, "--standardize/--no-standardize", help="scale each column to unit standard deviation"),

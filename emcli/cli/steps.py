@@ -26,6 +26,7 @@ def steps(
     covariance: options.CovarianceShape = None,
     mixing: options.MixingWeights = None,
     prior: options.Prior = None,
+    noise: options.Noise = None,
     standardize: options.Standardize = None,
     columns: options.Columns = None,
     exclude: options.Exclude = None,

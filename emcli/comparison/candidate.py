@@ -14,7 +14,7 @@ from emcli.comparison.gap import Gap
 from emcli.config.documents.comparison import CandidateDocument
 from emcli.config.documents.fit import FitDocument
 from emcli.config.documents.types import in_order
-from emcli.config.settings import Settings
+from emcli.config.settings import ModelSettings, Settings
 from emcli.data.dataset import Dataset
 from emcli.data.rows import Rows
 from emcli.frozen import frozen
@@ -80,6 +80,12 @@ class Candidate:
         """The document of a candidate that has one."""
         assert self.document is not None
         return self.document
+
+    @property
+    def model_settings(self) -> ModelSettings:
+        """The settings of its model that say which fits it holds as special cases."""
+        said = self.document.get("settings", {}) if self.document else {}
+        return Settings.of({**self.settings, "noise": said.get("noise")}).model
 
     @property
     def is_start(self) -> bool:

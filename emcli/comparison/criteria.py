@@ -12,7 +12,7 @@ from emcli.comparison.gap import Gap, references
 from emcli.comparison.ranking import default_criterion, scale
 from emcli.comparison.silhouette import MAX_ROWS, SAMPLE_ROWS, silhouettes
 from emcli.compute.threads import thread_map, usable_cores
-from emcli.config.settings import ModelSettings, Settings
+from emcli.config.settings import ModelSettings
 from emcli.data.rows import Rows
 from emcli.errors import EmcliError, Exit, FitWarning, Problem, counted
 from emcli.inference.assignments import labels_of
@@ -103,5 +103,5 @@ SCORINGS: dict[str, Scoring] = {"silhouette": _silhouettes, "gap": _gaps}
 def _model(candidate: Candidate, rows: Rows) -> AnyModel:
     """The fitted model in the working coordinates of the rows."""
     fit = candidate.fitted
-    model = model_class(fit["model"]).from_parameters(fit["parameters"], Settings.of(candidate.settings).model, rows)
+    model = model_class(fit["model"]).from_parameters(fit["parameters"], candidate.model_settings, rows)
     return model.to_scaled(rows.scaling, rows.covariance)

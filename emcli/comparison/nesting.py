@@ -56,7 +56,7 @@ def _above(candidates: Sequence[Candidate], i: int) -> Candidate | None:
     large = candidates[i]
     if _score(large) == -inf or large.is_start:
         return None
-    kind, settings = model_class(large.fitted["model"]), _settings(large)
+    kind, settings = model_class(large.fitted["model"]), large.model_settings
     held = [
         small
         for j, small in enumerate(candidates)
@@ -65,8 +65,8 @@ def _above(candidates: Sequence[Candidate], i: int) -> Candidate | None:
         and _score(small) > _score(large)  # first: it is the quickest to see, and mostly enough
         and same_scale(small, large)
         and small.fitted["model"] == large.fitted["model"]
-        and dict(small.settings) != dict(large.settings)
-        and kind.contains(_settings(small), settings)
+        and vars(small.model_settings) != vars(settings)
+        and kind.contains(small.model_settings, settings)
     ]
     best = max(held, key=_score, default=None)
     return best if best is not None and _score(best) > _score(large) + _margin(best, large) else None
@@ -87,10 +87,6 @@ def _margin(small: Candidate, large: Candidate) -> float:
     return 2 * sum(tolerances) + 1e-13 * abs(_score(small))
 
 
-def _settings(candidate: Candidate) -> ModelSettings:
-    return Settings.of(candidate.settings).model
-
-
 def all_grown(small: FitDocument, settings: ModelSettings, rows: Rows) -> list[AnyModel]:
     """A smaller fit in the shape of a larger one; with fewer components one model for each that may be split."""
     return list(_in_shape_of(small, settings, rows).grown(settings, rows, SPLIT_SDS[0]))
@@ -98,7 +94,9 @@ def all_grown(small: FitDocument, settings: ModelSettings, rows: Rows) -> list[A
 
 def _in_shape_of(small: FitDocument, settings: ModelSettings, rows: Rows) -> AnyModel:
     """A smaller fit in the larger one's shape, in working coordinates."""
-    kind, own = model_class(small["model"]).for_rows(rows), replace(settings, k=small["k"])
+    noise = Settings.of({**small.get("settings", {}), "k": small["k"]}).model.noise
+    own = replace(settings, k=small["k"], noise=noise)
+    kind = model_class(small["model"]).for_rows(rows, own)
     return kind.from_parameters(small["parameters"], own, rows).to_scaled(rows.scaling, rows.covariance)
 
 

@@ -124,6 +124,11 @@ def _conflicts(values: Values, origins: Mapping[str, Source], is_grid: bool) -> 
             name = quoted(f"{origins[key].name(key)} {value}".strip())
             what = f"{name} is for covariance {', '.join(LETTERS)}, not {unusual}"
             problems.append(origins[key].problem(key, what))
+    for key, value in (("known", ""), ("scheduler", ""), ("missing", "use"), ("solver", "newton")):
+        if True in values.get("noise", ()) and key in origins and (not value or value in values[key]):
+            name = quoted(f"{origins[key].name(key)} {value}".strip())
+            what = f"{quoted(origins['noise'].name('noise'))} and {name} exclude each other"
+            problems.append(origins[key].problem(key, what))
     if len(values.get("thousands", ())) == 1 and values["thousands"] == values.get("decimal"):
         source = origins["thousands"]
         names = f"{quoted(origins['decimal'].name('decimal'))} and {quoted(source.name('thousands'))}"

@@ -53,6 +53,14 @@ class Narrowed:
     check: checks.Check[str] | checks.Check[float]
 
 
+@checks.takes(type="boolean")
+def _noise(value: object) -> bool | None:
+    """Is there noise? Perhaps as text; None where there is none, as where nothing is said."""
+    if not isinstance(value, bool) and value not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return True if value in (True, "true") else None
+
+
 @frozen
 class ModelSettings:
     """What is fitted. None: the model has no such option."""
@@ -62,6 +70,7 @@ class ModelSettings:
     mixing: Annotated[Mixing | None, checks.one_of(CHOICES["mixing"])] = None
     standardize: Annotated[bool | None, checks.boolean] = None
     prior: Annotated[str | float | None, checks.prior] = None  # a name, or the number of a Beta prior
+    noise: Annotated[bool | None, _noise] = None  # one more component, uniform, for outliers
     fix: Annotated["Mapping[str, JSON] | None", checks.fixed] = None  # values held, null where free
 
 
@@ -122,6 +131,7 @@ OPTIONAL = frozenset(
         "solver",
         "bootstrap",
         "prior",
+        "noise",
         "fix",
     }
 )
@@ -155,6 +165,7 @@ DOCUMENT_KEYS = (
     "mixing",
     "standardize",
     "prior",
+    "noise",
     "init",
     "restarts",
     "seed",

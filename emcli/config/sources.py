@@ -41,7 +41,7 @@ def shapes(value: object) -> list[object]:
 GRID: dict[str, Parser[object]] = {
     "k": components,
     "covariance": shapes,
-    **{key: CHECKS[key] for key in ("mixing", "prior", "init")},
+    **{key: CHECKS[key] for key in ("mixing", "prior", "noise", "init")},
 }
 
 

@@ -59,8 +59,9 @@ class Points(Observations):
         if k > n:
             raise DataFault(f"k={k} needs at least {k} rows, got {n}")
         try:
-            common = rule is ScalingRule.ALL_COLUMNS
-            scaling, extent = Scaling.across(lambda function: function(numbers, weights), common)
+            scaling, extent = Scaling.across(lambda function: function(numbers, weights), rule.is_common)
+            if rule.is_robust:
+                scaling = scaling.by_middle_halves(numbers, weights, rule.is_common)
         except (OutOfRange, NeverObserved) as wrong:
             raise _unusable(wrong, names) from None
         values = scaling.scaled_columns(numbers)
@@ -94,7 +95,7 @@ class Points(Observations):
         if not names:
             raise DataFault("no columns are left to fit")
         try:
-            scaling, extent = Scaling.across(over, common=rule is ScalingRule.ALL_COLUMNS)
+            scaling, extent = Scaling.across(over, common=rule.is_common)
         except (OutOfRange, NeverObserved) as wrong:
             raise _unusable(wrong, names) from None
         if k > extent.count:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from emcli.compute import arrays
 from emcli.config.settings import DataSettings
 from emcli.data.duplicates import distinct, more_different
+from emcli.data.extent import Box
 from emcli.data.incomplete import observed_weights
 from emcli.data.scaling import Scaling, ScalingRule, column_range
 from emcli.data.table.table import ColumnSelection
@@ -101,6 +102,7 @@ class Rows:
     uninformative: int = 0  # rows of data that say nothing and are not among these
     size: float | None = None  # number of rows where weights are shares of a whole; None: they are frequencies
     mean: Array | None = None  # (d,) mean of all rows, likewise where the model needs it
+    box: Box | None = None  # around all rows in working coordinates, likewise
     whole: float | None = None  # sample size of all rows, where these are a sample of them
     # (d,) weight of the rows that observe each column, whose missing cells are NaN in `values`; rows with the same
     # ones lie together there, complete ones first. None: no cell is missing.

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from emcli.compute import arrays
 from emcli.compute.arrays import cache_chunks
+from emcli.data.extent import Box, middle_half
 from emcli.data.incomplete import first_values, observed_weights, without_missing
 from emcli.frozen import frozen
 from emcli.types import Array
@@ -35,6 +36,25 @@ class ScalingRule(Enum):
     EACH_COLUMN = "a power of two for each column: answers do not depend on units"
     ALL_COLUMNS = "one power of two for all columns: answers depend on their relative units"
     STANDARDIZED = "each column divided by its standard deviation"
+    MIDDLE_OF_EACH = "as each column, by the spread of its middle half, which outliers do not move"
+    MIDDLE_OF_ALL = "as all columns, by the largest of these spreads"
+
+    @classmethod
+    def of(cls, common: bool, robust: bool) -> Self:
+        """The rule with one factor for all columns or not, by their middle halves or by all rows."""
+        if robust:
+            return cls.MIDDLE_OF_ALL if common else cls.MIDDLE_OF_EACH
+        return cls.ALL_COLUMNS if common else cls.EACH_COLUMN
+
+    @property
+    def is_common(self) -> bool:
+        """Have all columns the same factor?"""
+        return self in (ScalingRule.ALL_COLUMNS, ScalingRule.MIDDLE_OF_ALL)
+
+    @property
+    def is_robust(self) -> bool:
+        """Do middle halves of the columns decide?"""
+        return self in (ScalingRule.MIDDLE_OF_EACH, ScalingRule.MIDDLE_OF_ALL)
 
 
 class NeverObserved(ValueError):
@@ -131,6 +151,18 @@ class Scaling:
         centre = np.where(varies & (np.abs(lift - grain) < 50), centre, plain)
         return cls(centre, exponent), extent
 
+    def by_middle_halves(self, values: Array, weights: Array | None, common: bool) -> Self:
+        """These coordinates with the centre and the scale of the middle half of each column of values (n, d)."""
+        found = np.array([middle_half(column, weights) for column in values.T])
+        spread = found[:, 1]
+        exponent = np.where(spread > 0, np.frexp(spread)[1], self.exponent).astype(np.int64)
+        if common and (spread > 0).any():
+            exponent = np.full_like(exponent, exponent[spread > 0].max())
+        grain = exponent + 4
+        steps = np.ldexp(found[:, 0], -grain)
+        centre = np.where(np.abs(steps) < 2.0**50, np.ldexp(np.round(steps), grain), found[:, 0])
+        return replace(self, centre=np.where(spread > 0, centre, self.centre), exponent=exponent)
+
     @classmethod
     def around(cls, means: Array, sds: Array, common: bool) -> Self:
         """Coordinates for rows that a model with these means and sds (k, d) is to be applied to."""
@@ -155,6 +187,14 @@ class Scaling:
     def to_original(self, values: Array) -> Array:
         """Working coordinates (…, d) in the user's units."""
         return np.ldexp(values if self.unit is None else values * self.unit, self.exponent) + self.centre
+
+    def box_to_scaled(self, box: Box) -> Box:
+        """A box in the user's units as one in working coordinates."""
+        return Box(self.to_scaled(box.corner), np.ldexp(box.edges, -self.exponent))
+
+    def box_to_original(self, box: Box) -> Box:
+        """A box in working coordinates as one in the user's units."""
+        return Box(self.to_original(box.corner), np.ldexp(box.edges, self.exponent))
 
     def standardized(self, values: Array, weights: Array | None) -> Self:
         """These coordinates with units in which working coordinates (d, n) have sd 1; constant columns keep theirs."""

@@ -57,12 +57,12 @@ def soft_assignments(model: AnyModel, rows: Rows, mapper: Mapper) -> tuple[float
     if model.hard:
         return 0.0, np.empty(0)
     parts = list(mapper(partial(_of_batch, model), *zip(*rows.batches(), strict=True)))
-    sizes: Array = sum((part[1] for part in parts), np.zeros(len(model.weights)))
+    sizes: Array = sum((part[1] for part in parts), np.zeros(len(model.shares)))
     return sum(part[0] for part in parts), sizes
 
 
 def _of_batch(model: AnyModel, x: Array, weights: Array | None, component: int | None = None) -> tuple[float, Array]:
-    total, sizes = 0.0, np.zeros(len(model.weights))
+    total, sizes = 0.0, np.zeros(len(model.shares))
     if component is not None:  # it is certain
         sizes[component] = x.shape[1] if weights is None else weights.sum()
         return total, sizes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -22,6 +22,7 @@ from emcli.inference.fit_result import FitResult
 from emcli.inference.runs import Run
 from emcli.inference.search.search import Search
 from emcli.models.base import AnyModel
+from emcli.models.plain_values import Parameters
 from emcli.types import JSON, Array, IndexArray
 
 MAX_REFUSED_SHARE = 0.05  # of replicates in another order, or without a fit; with more, errors mean nothing
@@ -80,10 +81,28 @@ class Bootstrap:
             said["jaccard"] = list(self.jaccard)
         if self.refused:
             return {**said, "refused": self.refused}
-        stacked = {key: np.array([each[key] for each in self.parameters]) for key in self.parameters[0]}
-        low, high = ({key: np.quantile(v, level, axis=0).tolist() for key, v in stacked.items()} for level in LEVELS)
-        errors = {key: values.std(axis=0, ddof=1).tolist() for key, values in stacked.items()}
-        return {**said, "standard_errors": errors, "low": low, "high": high}
+        low, high = (_over(self.parameters, partial(_quantile, level=level)) for level in LEVELS)
+        return {**said, "standard_errors": _over(self.parameters, _sd), "low": low, "high": high}
+
+
+def _over(made: Sequence[Parameters], function: Callable[[Array], Array]) -> dict[str, JSON]:
+    """What a function makes of the values (replicates, ...) of each parameter; of a mapping, of its single numbers."""
+    found: dict[str, JSON] = {}
+    for key, value in made[0].items():
+        if isinstance(value, Mapping):
+            single = [name for name, one in value.items() if not isinstance(one, list)]
+            found[key] = _over([{name: each[key][name] for name in single} for each in made], function)  # type: ignore[index,call-overload]
+        else:
+            found[key] = function(np.array([each[key] for each in made])).tolist()
+    return found
+
+
+def _quantile(values: Array, level: float) -> Array:
+    return np.asarray(np.quantile(values, level, axis=0))
+
+
+def _sd(values: Array) -> Array:
+    return np.asarray(values.std(axis=0, ddof=1))
 
 
 def refuse(data: Dataset, option: str = "--bootstrap") -> None:
@@ -170,7 +189,7 @@ def replicate(rows: Rows, settings: ModelSettings, model: AnyModel, rng: np.rand
     """As many rows drawn from a fitted model, and the model with the prior that these give it. Raises DataFault."""
     kind = type(model)
     drawn = rows.redrawn(kind.observations, model, rng)
-    if settings.prior is None or rows.covariance is None:
+    if (settings.prior is None and rows.box is None) or rows.covariance is None:
         return drawn, model
     anew = replace(drawn, covariance=None, mean=None) if drawn.is_local else with_moments(drawn, map)
     drawn = kind.requirements(settings).check(anew)
@@ -182,7 +201,7 @@ def best_jaccard(result: FitResult, refit: AnyModel) -> Array:
 
     Both models assign the rows of the data; a component without rows has 0.
     """
-    rows, k = result.data.rows, len(refit.weights)
+    rows, k = result.data.rows, len(refit.shares)
     pairs = labels_of(result.model, rows) * k + labels_of(refit, rows)
     both = np.bincount(pairs, rows.weights, k * k).reshape(k, k)
     either = both.sum(axis=1)[:, None] + both.sum(axis=0) - both

@@ -69,7 +69,7 @@ def fit(kind: type[AnyModel], data: Dataset, settings: Settings, known: Sequence
     known: models with these settings, at each of which one more start begins where all others ended lower.
     Raises EmcliError: exit 2 for a start that cannot be used, 4 where every start degenerates.
     """
-    kind = kind.for_rows(data.rows)
+    kind = kind.for_rows(data.rows, settings.model)
     kind.fixed_in(settings.model, len(data.rows.names))
     with _mapper(data, settings) as mapper:
         exact = kind.global_optimum(data.rows, settings.model)
@@ -85,7 +85,7 @@ def short_fit(kind: type[AnyModel], data: Dataset, settings: Settings, known: Se
 
     Nothing is said of what only a full search can judge. Raises EmcliError as `fit` does.
     """
-    kind = kind.for_rows(data.rows)
+    kind = kind.for_rows(data.rows, settings.model)
     asked = replace(settings.search, tol=max(settings.search.tol, MATTERS))
     with _mapper(data, settings) as mapper:
         search = Search(kind, data.rows, settings.model, asked, mapper)
@@ -124,7 +124,7 @@ def continued(
     begin: Callable[[Rows, Mapper], AnyModel],
 ) -> Events:
     """Go on with a finished fit of the same data: one more start, from the model that `begin` gives."""
-    kind = kind.for_rows(data.rows)
+    kind = kind.for_rows(data.rows, settings.model)
     with _mapper(data, settings) as mapper:
         search = Search(kind, data.rows, settings.model, settings.search, mapper, list(ledger))
         yield from search.run(Run(len(ledger) + 1, NESTED, origin), begin(data.rows, mapper))

@@ -77,7 +77,7 @@ class FitResult:
     @property
     def called(self) -> list[str]:
         """What the components are called: by their names where some rows are known to be theirs, else by number."""
-        return called(len(self.model.weights), self.data.rows.components)
+        return [*called(len(self.model.weights), self.data.rows.components), *self.model.others]
 
     @property
     def parameters_count(self) -> int:

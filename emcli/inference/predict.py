@@ -62,10 +62,11 @@ class Predictor:
         settings = Settings.of({**(fit.get("settings") or {}), "k": fit["k"]})
         model = model_class(fit["model"]).from_parameters(fit["parameters"], settings.model)
         scaling = model.scaling(settings.model, names)
-        kind, incomplete = incomplete_class(fit["model"]), None
+        kind, incomplete = None if model.others else incomplete_class(fit["model"]), None
         if kind is not None:
             incomplete = kind.from_parameters(fit["parameters"], settings.model).to_scaled(scaling)
-        return cls(model.to_scaled(scaling), incomplete, scaling, settings.data, names, fit.get("components"))
+        components = fit.get("components") or ([*called(fit["k"]), *model.others] if model.others else None)
+        return cls(model.to_scaled(scaling), incomplete, scaling, settings.data, names, components)
 
     @property
     def textual(self) -> bool:
@@ -75,7 +76,7 @@ class Predictor:
     @property
     def probabilities(self) -> int:
         """The number of columns of probabilities: one for each component, none for hard assignments."""
-        return 0 if self.model.hard else len(self.model.weights)
+        return 0 if self.model.hard else len(self.model.shares)
 
     def apply(self, numbers: Array, texts: Sequence[Sequence[str]]) -> tuple[Array, Array]:
         """Responsibilities (k, n) and log-densities or distances (n,) of rows. Raises RowFault."""

@@ -180,17 +180,17 @@ def checked_fit(value: JSON, file: str) -> FitDocument:
     if names is not None and not (len(names) == len(set(names)) == fit["k"]):
         raise EmcliError(Exit.DATA, Problem(f"components: not {counted(fit['k'], 'different name')}", file))
     if "truth" in fit:
-        _check_truth(fit["truth"], fit, file)
+        _check_truth(fit["truth"], fit, len(model.shares), file)
     return fit
 
 
-def _check_truth(truth: TruthDocument, fit: FitDocument, file: str) -> None:
-    """Raise EmcliError (exit 3) for what cannot be the truth beside a fit."""
+def _check_truth(truth: TruthDocument, fit: FitDocument, k: int, file: str) -> None:
+    """Raise EmcliError (exit 3) for what cannot be the truth beside a fit, whose rows are in k components."""
     what = None
     if truth["parameters"] and not _can_be_shown(truth["parameters"], fit):
         what = f"truth.parameters: not those of components of {fit['model']} in the columns of data.columns"
     elif (table := truth.get("cross_table")) is not None:
-        labels, k = len(table["labels"]), fit["k"]
+        labels = len(table["labels"])
         if [len(row) for row in table["counts"]] != [k] * labels:
             what = f"truth.cross_table.counts: not {counted(k, 'number')} for each of {counted(labels, 'label')}"
     if what is not None:
@@ -198,11 +198,11 @@ def _check_truth(truth: TruthDocument, fit: FitDocument, file: str) -> None:
 
 
 def _can_be_shown(parameters: Mapping[str, JSON], fit: FitDocument) -> bool:
-    """Has the fit's model a table for them, finite in each cell? There may be another number of components."""
+    """Has the fit's model a table for them, finite in each cell that has a number? There may be more or fewer."""
     names, weight = fit["data"]["columns"], fit["data"]["weight"]
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore", invalid="raise"):
             columns = [values for _, values in model_class(fit["model"]).table(parameters, names, weight)]
-        return len({len(values) for values in columns}) == 1 and bool(np.isfinite(columns).all())
-    except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError, OverflowError):
+        return len({len(values) for values in columns}) == 1 and not np.isinf(columns).any()
+    except (KeyError, IndexError, TypeError, ValueError, ArithmeticError):
         return False

@@ -11,6 +11,7 @@ from emcli.errors import counted
 from emcli.frozen import frozen
 from emcli.models.base import AnyModel, Degenerate
 from emcli.models.parameters import ParameterFault
+from emcli.models.plain_values import called
 from emcli.types import JSON, Array, IndexArray
 
 
@@ -58,7 +59,9 @@ def draw(
         labels = rng.choice(k, rows, p=model.shares)
     values = model.sample(labels, rng, None if tosses is None else _trials(tosses, len(labels), rng))
     names = _named(values, columns, kind.observations.names)
-    return SimulatedData(names, values, labels, {**parameters, "weights": model.shares.tolist()})
+    own = len(model.weights)
+    known = {**parameters, "weights": model.shares[:own].tolist()}
+    return SimulatedData(names, values, labels, known, [*called(own), *model.others] if model.others else ())
 
 
 def _trials(tosses: int | Mapping[str, float], count: int, rng: np.random.Generator) -> IndexArray:

@@ -20,7 +20,7 @@ from emcli.inference.agreement import (
 )
 from emcli.inference.fit_result import CrossTable, FitResult, TrueLabels, Truth
 from emcli.models.plain_values import Parameters, whole
-from emcli.types import Array
+from emcli.types import JSON, Array
 
 MAX_CELLS = 1_000_000  # of a cross-table, beyond which it is not made
 
@@ -38,7 +38,7 @@ def with_truth(
         what = "no row has both a true label and something to say of its component"
         raise EmcliError(Exit.DATA, Problem(what, result.data.path))
     if parameters is None and labels is not None:
-        parameters = result.kind.estimate(result.data.rows, _memberships(result, labels))
+        parameters = _estimated(result, names, labels)
     truth: Truth = {
         "parameters": None if parameters is None else _aligned(result, parameters),
         "adjusted_rand_index": None,
@@ -50,13 +50,29 @@ def with_truth(
     return replace(result, truth=truth, labels=None if labels is None else TrueLabels(names, labels))
 
 
+def _estimated(result: FitResult, names: Sequence[str], labels: Numbered) -> Parameters:
+    """Parameters of the true groups; of one called as a component beside the k, such as noise, its share alone."""
+    own, weights = labels, result.data.row_weights
+    found: dict[str, JSON] = {}
+    for number, name in enumerate(names):
+        if name in result.model.others and (labels == number).any() and (own != number).any():
+            far, counts = labels == number, np.ones(len(labels)) if weights is None else weights
+            found[name] = {"weight": float(counts[far].sum() / counts[labels >= 0].sum())}
+            own = np.where(far, -1, own)
+    parameters = result.kind.estimate(result.data.rows, _memberships(result, own))
+    rest = 1.0 - sum(each["weight"] for each in found.values())  # type: ignore[index,call-overload,misc]
+    if found:
+        parameters["weights"] = [rest * share for share in parameters["weights"]]  # type: ignore[union-attr]
+    return {**parameters, **found}
+
+
 def _agreement(result: FitResult, names: Sequence[str], labels: Numbered) -> tuple[float, CrossTable | None]:
     """The adjusted Rand index, and the cross-table that it is of, without rows that have no information or no label."""
     found, weights = result.assignments(), result.data.row_weights
     if found.min() < 0 or labels.min() < 0:
         known = (found >= 0) & (labels >= 0)
         labels, found, weights = labels[known], found[known], None if weights is None else weights[known]
-    k = result.settings.model.k
+    k = len(result.model.shares)
     if len(names) * k > MAX_CELLS:
         return adjusted_rand_index(labels, found, weights), None
     table = cross_table(labels, found, weights, (len(names), k))

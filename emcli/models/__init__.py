@@ -23,6 +23,9 @@ INCOMPLETE = {  # the subclass of a model that works on the observed cells of ro
     "gmm": "emcli.models.gmm.incomplete:IncompleteGaussianMixture",
     "kmeans": "emcli.models.kmeans.incomplete:IncompleteKMeans",
 }
+NOISY = {  # the subclass of a model that has noise, one more component for outliers
+    "gmm": "emcli.models.gmm.noise.mixture:NoisyGaussianMixture",
+}
 _loaded: dict[str, type[AnyModel]] = {}
 
 
@@ -42,6 +45,11 @@ def model_class(name: str) -> type[AnyModel]:
 def incomplete_class(name: str) -> type[AnyModel] | None:
     """The class of the model with this name for rows with missing cells; None where it has none."""
     return cast("type[AnyModel]", _imported(INCOMPLETE[name])) if name in INCOMPLETE else None
+
+
+def noisy_class(name: str) -> type[AnyModel]:
+    """The class of the model with this name that has noise. Raises KeyError."""
+    return cast("type[AnyModel]", _imported(NOISY[name]))
 
 
 def worked_steps(name: str) -> WorkedSteps[AnyModel]:

@@ -13,7 +13,7 @@ from emcli.config.settings import ModelSettings
 from emcli.data.rows import Observations, Requirements, Rows
 from emcli.data.scaling import Scaling, ScalingRule
 from emcli.errors import FitWarning
-from emcli.models import incomplete_class
+from emcli.models import incomplete_class, noisy_class
 from emcli.models.measures import Artefact, Measures
 from emcli.models.nesting import Parts, firsts_first, grafted_weights, split_weights
 from emcli.models.plain_values import PlainValues
@@ -45,11 +45,15 @@ class Model(PlainValues, ABC, Generic[S]):
     hard: ClassVar[bool] = False  # is each row assigned to one component only, so that EM ends at a fixed point?
     grows: ClassVar[bool] = False  # does it implement `split`?
     stacks: ClassVar[bool] = False  # does it implement `stacked`?
+    unique_alone: ClassVar[bool] = True  # do all starts of a single component lead to the same optimum?
+    others: ClassVar[tuple[str, ...]] = ()  # what components beside the k are called, which come after them
     measure: ClassVar[str] = "log_density"  # the column that `predict` adds beside the component
 
     @classmethod
-    def for_rows(cls, rows: Rows) -> type[Self]:
-        """The class that fits these rows: where cells are missing, one that works on what is observed."""
+    def for_rows(cls, rows: Rows, settings: ModelSettings) -> type[Self]:
+        """The class that fits these rows: with noise, or where cells are missing, one that knows these."""
+        if settings.noise:
+            return cast("type[Self]", noisy_class(cls.name))
         return cls if rows.observed is None else cast("type[Self]", incomplete_class(cls.name) or cls)
 
     # EM
@@ -121,7 +125,7 @@ class Model(PlainValues, ABC, Generic[S]):
 
     @property
     def shares(self) -> Array:
-        """(k,) share of the rows in each component."""
+        """(k,) share of the rows in each component, and after them in others."""
         return self.weights
 
     @abstractmethod

@@ -19,7 +19,9 @@ Value = float | str
 
 
 def number(value: Value, digits: int = DIGITS) -> str:
-    """A number for a table: six significant digits; whole numbers whole; shares in per cent."""
+    """A number for a table: six significant digits; whole numbers whole; shares in per cent; nothing where none is."""
+    if value != value:
+        return ""
     if isinstance(value, Share):
         percent = 100 * value
         return unsigned_zero(f"{percent:.1f}" if percent == 0 or abs(percent) >= 0.05 else f"{percent:.1g}") + " %"
@@ -67,7 +69,8 @@ def _with_decimals(value: float, decimals: int) -> str:
 
 def _digits(values: Sequence[Value], text: Callable[[float, int], str], digits: int, most: int, noise: float) -> int:
     """The fewest digits whose texts tell apart the values that differ by more than noise."""
-    plain = sorted(value for value in values if isinstance(value, float) and not isinstance(value, Share | Count))
+    floats = [value for value in values if isinstance(value, float) and not isinstance(value, Share | Count)]
+    plain = sorted(value for value in floats if value == value)
     different = [(one, other) for one, other in pairwise(plain) if other - one > noise * max(abs(one), abs(other))]
     while digits < most and any(text(one, digits) == text(other, digits) for one, other in different):
         digits += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import nan
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from emcli.config.covariances import has_correlations, letters
 from emcli.errors import escaped
 from emcli.inference.fit_result import FitResult
-from emcli.models.plain_values import Count, Titled
+from emcli.models.plain_values import Count, Parameters, Titled
 from emcli.output.numbers import NOISE, Value, number, numbers
 from emcli.output.page import ENDLESS, Block, Grid
 from emcli.types import Array
@@ -41,13 +42,31 @@ def fitted(result: FitResult) -> list[Titled]:
 
 
 def true(result: FitResult) -> dict[str, list[float]]:
-    """The columns of true parameters by title, empty where there are none; in the fit's order if of as many."""
+    """The columns of true parameters by title, empty where there are none; in the fit's order if of as many.
+
+    Where there are as many, they have empty cells for components beside those, such as noise.
+    """
     known = result.truth and result.truth["parameters"]
     if not known:
         return {}
-    return {
-        title: list(cells) for title, cells in result.kind.table(known, result.data.columns, result.data.rows.total)
-    }
+    table = result.kind.table(known, result.data.columns, result.data.rows.total)
+    return {title: [*cells, *[nan] * _left_open(result, len(cells))] for title, cells in table}
+
+
+def _left_open(result: FitResult, of_truth: int) -> int:
+    """How many of the fit's components come after those that so many true ones match, and are none of them."""
+    unknown = [name for name in result.model.others if name not in _known(result)]
+    return len(unknown) if of_truth == len(result.model.weights) else 0
+
+
+def _are_paired(result: FitResult, of_truth: int) -> bool:
+    """Is each of the fit's components beside the true one that it matches?"""
+    count = len(np.asarray(next(iter(_known(result).values()), ())))
+    return of_truth == len(result.called) and count == len(result.model.weights)
+
+
+def _known(result: FitResult) -> Parameters:
+    return (result.truth and result.truth["parameters"]) or {}
 
 
 def errors(result: FitResult) -> Errors | None:
@@ -78,22 +97,23 @@ def parameters(result: FitResult, width: int) -> Iterator[Block]:
     """Fitted components, each followed by the true one it matches and by its errors; turned where that is too wide."""
     columns, truth, bounds, fixed = fitted(result), true(result), errors(result), held(result)
     k, of_truth = len(columns[0][1]), max(map(len, truth.values()), default=0)
+    paired = _are_paired(result, of_truth)
     labels: list[str] = []
     for name in shown_names(result):
-        labels += [name, *(["true"] if of_truth == k else []), *(ERRORS if bounds else ())]
-    labels += [] if of_truth == k else ["true"] * of_truth
+        labels += [name, *(["true"] if paired else []), *(ERRORS if bounds else ())]
+    labels += [] if paired else ["true"] * of_truth
     rows = [[label] for label in labels]
-    each_of = 1 + (of_truth == k) + (len(ERRORS) if bounds else 0)  # lines of a component
+    each_of = 1 + paired + (len(ERRORS) if bounds else 0)  # lines of a component
     for j, (title, cells) in enumerate(columns):
         known: list[Value] = [*truth.get(title, [""] * of_truth)]
         values: list[Value] = []
         for i, cell in enumerate(cells):
-            values += [cell, *known[i : i + 1]] if of_truth == k else [cell]
+            values += [cell, *known[i : i + 1]] if paired else [cell]
             if bounds:
                 kind = type(cell) if isinstance(cell, float) else float
                 shown = bounds.known[j] and (title, i) not in fixed
                 values += [kind(each[j][i]) if shown else "" for each in bounds.shown]
-        values += [] if of_truth == k else known
+        values += [] if paired else known
         texts = numbers(values, cells, _spread(title, columns))
         for i in range(k):
             texts[i * each_of] = HELD * ((title, i) in fixed) + texts[i * each_of]
@@ -104,7 +124,7 @@ def parameters(result: FitResult, width: int) -> Iterator[Block]:
         titles.append("Jaccard")
         for i, row in enumerate(rows):
             row.append(result.bootstrap.stability(i // each_of) if i % each_of == 0 and i // each_of < k else "")
-    together = len(labels) // k if of_truth in (0, k) else 1
+    together = len(labels) // k if paired or not of_truth else 1
     yield from within(Grid(titles, rows), width, together)
 
 
@@ -197,7 +217,7 @@ def covariances(result: FitResult, width: int) -> Iterator[Block]:
     names = tuple(escaped(name, MAX_NAME) for name in names)
     matrices = np.asarray(result.parameters["covariances"], dtype=np.float64)
     one = letters(str(shape)) == "EEE"
-    shown = [("all", matrices[0])] if one else list(zip(shown_names(result), matrices, strict=True))
+    shown = [("all", matrices[0])] if one else list(zip(shown_names(result), matrices, strict=False))
     rows = [
         [label if j == 0 else "", name, *map(number, matrix[j].tolist())]
         for label, matrix in ((label, _without_noise(matrix)) for label, matrix in shown)

@@ -100,4 +100,4 @@ def _at_a_row(model: AnyModel, other: AnyModel, sample: Rows, rng: np.random.Gen
     score = model.posterior(sample.values)[1] * (-1.0 if model.hard else 1.0)
     far = np.argsort(score, kind="stable")[: max(1, min(FAR_ROWS, len(score) // 10))]
     row = int(far[rng.integers(len(far))]) if rng.integers(2) else int(rng.integers(len(score)))
-    return int(other.posterior(sample.values[:, row : row + 1])[0][:, 0].argmax())
+    return int(other.posterior(sample.values[:, row : row + 1])[0][: len(other.weights), 0].argmax())

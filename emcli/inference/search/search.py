@@ -67,7 +67,8 @@ class Search:
         reached several optima. Then moves from the best optimum, until many in a row fail. An optimum that one start
         alone led to is confirmed by moves from the optima of others, or by more starts.
         """
-        known = self.settings.k == 1 or self.rows.all_known  # all starts lead to the same optimum
+        alone = self.settings.k == 1 and self.kind.unique_alone
+        known = alone or self.rows.all_known  # all starts lead to the same optimum
         wanted = 1 if known else FIRST_STARTS
         while len(self._ended()) < wanted and len(self.ledger) < MAX_DRAWN * FIRST_STARTS:
             yield from self._start()
@@ -82,8 +83,9 @@ class Search:
             if len(self.ledger) >= MAX_DRAWN * MORE_STARTS:
                 break
             yield from self._start()
-        yield from self._chain(self._best())
-        yield from self._confirm()
+        if self.settings.k > 1:
+            yield from self._chain(self._best())
+            yield from self._confirm()
 
     def run(self, run: Run, begin: AnyModel | None = None) -> Searching:
         """Run one entry to its end, from a model or, where none is given, from its own start values."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import ClassVar, Self, cast
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from emcli.config.settings import PRIORS, ModelSettings, Narrowed
 from emcli.data.points import POINTS, covariance
 from emcli.data.rows import DataFault, Requirements, Rows
 from emcli.data.scaling import ScalingRule, mean_of
+from emcli.models import noisy_class
 from emcli.models.base import MIN_EFFECTIVE_ROWS, Degenerate
 from emcli.models.complete_data import CompleteData
 from emcli.models.gmm import initialization, spurious
@@ -27,6 +28,8 @@ from emcli.models.nesting import Parts, contains, grafted_weights
 from emcli.models.posterior import normalise, tilted, weight_slopes
 from emcli.types import Array, IndexArray, Mapper
 
+NOISE_OF_A_STEP = 0.1  # share of the rows that noise begins with, of a step of one sd
+
 
 @dataclass(frozen=True, eq=False)
 class GaussianMixture(Gaussians):
@@ -38,6 +41,7 @@ class GaussianMixture(Gaussians):
         "missing": "error",
         "covariance": "full",
         "mixing": "free",
+        "noise": None,
         "prior": Narrowed(one_of(PRIORS)),
         "init": "auto",
         "fix": None,
@@ -167,7 +171,7 @@ class GaussianMixture(Gaussians):
     def requirements(cls, settings: ModelSettings) -> Requirements:
         """Rows with their covariance, in which no column is constant or a linear function of the others."""
         shape = settings.covariance
-        rule = ScalingRule.EACH_COLUMN if keeps_under_scaling(shape) else ScalingRule.ALL_COLUMNS
+        rule = ScalingRule.of(common=not keeps_under_scaling(shape), robust=bool(settings.noise))
 
         def check(rows: Rows) -> Rows:
             few = settings.prior is not None and has_correlations(shape) and rows.sample_size <= len(rows.names)
@@ -176,7 +180,7 @@ class GaussianMixture(Gaussians):
                 raise DataFault(what, "use fewer --columns, or a smaller -k")
             if rows.observed is not None and not rows.count:
                 return rows  # elsewhere, and not placed there yet: one Gaussian takes the rows themselves
-            seen = cls.for_rows(rows).with_covariance(rows, settings)
+            seen = cls.for_rows(rows, settings).with_covariance(rows, settings)
             if few:  # the prior is one of variances alone, and so are starts
                 assert seen.covariance is not None
                 seen = replace(seen, covariance=np.diag(np.diag(seen.covariance)))
@@ -219,6 +223,8 @@ class GaussianMixture(Gaussians):
         """Is every mixture with the small settings also one with the large ones?"""
         if small.prior is not None or large.prior is not None:  # of which that of k components is not a part
             return False
+        if small.noise and not large.noise:
+            return False
         return contains(small, large) and is_within(small.covariance, large.covariance, small.k)
 
     def split(
@@ -231,6 +237,15 @@ class GaussianMixture(Gaussians):
         covariances = shape_of(settings).of(matrices[parts.parents], rows.covariance)
         free, prior = settings.mixing == "free", GaussianPrior.of(rows, settings)
         return replace(self, weights=parts.weights, means=means, covariances=covariances, free=free, prior=prior)
+
+    def grown(self, settings: ModelSettings, rows: Rows, step: float) -> Iterator[Self]:
+        """As of any mixture; noise that this one does not have begins with the fewer rows the smaller the step."""
+        grown = super().grown(settings, rows, step)
+        return (each.with_noise(rows, NOISE_OF_A_STEP * step) for each in grown) if settings.noise else grown
+
+    def with_noise(self, rows: Rows, share: float) -> Self:
+        """With noise of this share of the rows, where there is none yet."""
+        return cast(Self, noisy_class(self.name).beside(self, rows, share))  # type: ignore[attr-defined]
 
     def grafted(self, i: int, other: Self, j: int, share: float) -> Self:
         """The mixture with one component replaced by one of another's; a shared covariance stays."""

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from emcli.data.extent import is_near
 from emcli.data.rows import Rows, batch_chunks, pairs
 from emcli.errors import quoted
 from emcli.models.em import pooled_e_step
@@ -56,18 +57,18 @@ def artefact(model: GaussianMixture, rows: Rows, mapper: Mapper) -> Artefact | N
     lie apart is, 10 of 432 flat ones, and 40 of 430 that overlap, in half of which EM had left a cluster for a sliver.
     """
     k, d = model.means.shape
-    if k == 1:
+    if k == 1 and model.unique_alone:
         return None
     model, named = model.ordered(model.order_in(rows)), len(rows.components)
     sizes = pooled_e_step(model, rows.batches(), mapper).rows
-    matrices, variances = model.covariances.parts(), model.covariances.diagonals()
+    variances = model.covariances.diagonals()
     free = np.arange(k) >= named
     if model.fixed is not None:  # a covariance that is held is no work of chance
         free &= ~model.fixed.whole()
     for j in np.flatnonzero(free).tolist():
         if said := _rounded(np.sqrt(variances[j]), j, rows):
             return Artefact(True, said)
-    smallest = _smallest(matrices, sizes / sizes.sum())
+    smallest = _smallest(*model.spreads(sizes, rows))[:k]
     # A full covariance counts as its variances: chance shapes it freely, but a flat cluster of many rows stands out.
     count = type(model.covariances).parameters_count
     own = d + min(d, count(2, d) - count(1, d))
@@ -96,7 +97,7 @@ def _smallest(matrices: Array, shares: Array) -> Array:
 def _rounded(sds: Array, j: int, rows: Rows) -> str | None:
     """What is said of a component whose sd in some column (d,) is less than a quarter of the column's unit."""
     for column, sd in enumerate(sds.tolist()):
-        if sd > MIN_UNIT_SHARE * np.ptp(observed(rows.head(FIRST_ROWS)[column])):
+        if rows.box is None and sd > MIN_UNIT_SHARE * np.ptp(observed(rows.head(FIRST_ROWS)[column])):
             continue
         step, told = _column_unit(rows, column), np.ldexp(sd, int(rows.scaling.exponent[column]))
         if step is not None and told < MIN_UNIT_SHARE * step:
@@ -113,6 +114,9 @@ def _column_unit(rows: Rows, column: int) -> float | None:
         weights = None if weights is None else weights[: len(values)]
         if (missing := np.isnan(values)).any():
             values, weights = values[~missing], None if weights is None else weights[~missing]
+        if rows.box is not None:  # beside noise a far row says nothing of the unit of the others
+            near = is_near(values, weights)
+            values, weights = values[near], None if weights is None else weights[near]
         original = rows.scaling.centre[column] + np.ldexp(values, int(rows.scaling.exponent[column]))
         known[column] = unit(original, weights)
     return known[column]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import log, pi
-from typing import Self
+from math import log, nan, pi
+from typing import Self, cast
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from emcli.config.covariances import keeps_under_scaling
 from emcli.config.settings import ModelSettings
 from emcli.data.rows import Rows
 from emcli.data.scaling import Scaling, weighed
+from emcli.models import noisy_class
 from emcli.models.complete_data import Chart, CompleteDataModel
 from emcli.models.gmm import initialization
 from emcli.models.gmm.checks import given_matrices
@@ -93,6 +94,10 @@ class Gaussians(CompleteDataModel[GaussianStats]):
     def has_information(self) -> bool:
         return self.covariances.has_scores and (self.fixed is None or not self.fixed.oblique)
 
+    def spreads(self, sizes: Array, rows: Rows) -> tuple[Array, Array]:
+        """Covariances within components, matrices (k, d, d) or variances (k, d), and shares (k,), from sizes (k,)."""
+        return self.covariances.parts(), sizes / sizes.sum()
+
     def to_parameters(self) -> dict[str, JSON]:
         """Mixing weights, means and full covariance matrices."""
         matrices: list[JSON] = self.covariances.full().tolist()
@@ -102,6 +107,16 @@ class Gaussians(CompleteDataModel[GaussianStats]):
     def from_parameters(
         cls, parameters: Parameters, settings: ModelSettings | None = None, rows: Rows | None = None
     ) -> Self:
+        """The model of given parameters; with noise where there is some, or the settings ask for it.
+
+        Raises ParameterFault.
+        """
+        if "noise" not in parameters and not (settings and settings.noise):
+            return cls.of_gaussians(parameters, settings, rows)
+        return cast(Self, noisy_class(cls.name).from_parameters(parameters, settings, rows))
+
+    @classmethod
+    def of_gaussians(cls, parameters: Parameters, settings: ModelSettings | None, rows: Rows | None) -> Self:
         """The model of given means and covariances or sds; by default all have the covariance of the rows.
 
         Raises ParameterFault.
@@ -162,7 +177,14 @@ class Gaussians(CompleteDataModel[GaussianStats]):
 
     @classmethod
     def table(cls, parameters: Parameters, names: Sequence[str], total: float) -> list[Titled]:
-        """Rows and mixing weight of each component, means and sds; in one dimension the variance too."""
+        """Rows and mixing weight of each component, means and sds; in one dimension the variance too.
+
+        Noise comes last, and has no more than rows and a weight.
+        """
+        if isinstance(noise := parameters.get("noise"), Mapping):
+            gaussians = {key: value for key, value in parameters.items() if key != "noise"}
+            last = {"rows": Count(total * float(noise["weight"])), "weight": Share(float(noise["weight"]))}  # type: ignore[arg-type]
+            return [(title, [*cells, last.get(title, nan)]) for title, cells in cls.table(gaussians, names, total)]
         weights, means, matrices = (
             np.asarray(parameters[key], dtype=np.float64) for key in ("weights", "means", "covariances")
         )
