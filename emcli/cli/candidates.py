@@ -238,8 +238,7 @@ def _name(settings: Settings, model: str) -> str:
     prior = settings.model.prior
     known = None if prior is None else f"prior-{prior}"
     own = settings.model
-    noise = "noise" if own.noise else None
-    parts = (model, f"k{own.k}", own.covariance, own.mixing, known, noise, init)
+    parts = (model, f"k{own.k}", own.covariance, own.mixing, known, own.noise and "noise", init)
     return "-".join(part for part in parts if part and part != "auto")
 
 

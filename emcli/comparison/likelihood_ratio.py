@@ -169,7 +169,7 @@ class _Replicate:
         return run if run.finished and not set_aside(run) else None
 
     def _new(self, settings: ModelSettings) -> Search:
-        kind = type(self.tested.model).for_rows(self.rows)
+        kind = type(self.tested.model).for_rows(self.rows, settings)
         return Search(kind, self.rows, settings, self.search, self.rows.mapping(map))
 
     def _whole(self, search: Search) -> Run | None:

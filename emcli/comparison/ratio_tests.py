@@ -88,7 +88,7 @@ def _hypothesis(small: Candidate, large: Candidate) -> Hypothesis:
     """That the smaller of two fits is true."""
     data, settings, larger = small.data(), small.fit_settings, large.fit_settings
     assert data is not None and settings is not None and larger is not None  # of a grid
-    kind = model_class(small.fitted["model"]).for_rows(data.rows)
+    kind = model_class(small.fitted["model"]).for_rows(data.rows, settings.model)
     model = kind.from_parameters(small.fitted["parameters"], settings.model, data.rows)
     model = model.to_scaled(data.rows.scaling, data.rows.covariance)
     statistic = 2 * ((large.fitted["log_likelihood"] or 0.0) - (small.fitted["log_likelihood"] or 0.0))
