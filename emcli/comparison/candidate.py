@@ -139,6 +139,7 @@ class Candidate:
         if "log_posterior" in fit:
             row["log_posterior"] = fit["log_posterior"]
         row["aic"], row["bic"], row["icl"] = fit["aic"], bic, fit["icl"]
+        row["relative_entropy"] = fit.get("relative_entropy")
         row["delta_bic"] = None if bic is None or best is None else bic - best
         if "inertia" in fit:
             row["inertia"], row["ch"] = fit["inertia"], self.value("ch")

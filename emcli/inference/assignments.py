@@ -49,26 +49,30 @@ def labels_of(model: AnyModel, rows: Rows) -> IndexArray:
     return rows.with_known(model.labels(rows.values))
 
 
-def soft_assignments(model: AnyModel, rows: Rows, mapper: Mapper) -> tuple[float, Array]:
-    """The uncertainty -Σ w ln(max responsibility) in nats, and Σ w r of each component (k,).
+def soft_assignments(model: AnyModel, rows: Rows, mapper: Mapper) -> tuple[float, float, Array]:
+    """The uncertainty -Σ w ln(max r) and the entropy -Σ w r ln r of responsibilities in nats, and sizes Σ w r (k,).
 
-    ICL is BIC plus twice the uncertainty. A hard model has none, and its sizes are in its parameters.
+    ICL is BIC plus twice the uncertainty. A hard model has neither, and its sizes are in its parameters.
     """
     if model.hard:
-        return 0.0, np.empty(0)
+        return 0.0, 0.0, np.empty(0)
     parts = list(mapper(partial(_of_batch, model), *zip(*rows.batches(), strict=True)))
-    sizes: Array = sum((part[1] for part in parts), np.zeros(len(model.shares)))
-    return sum(part[0] for part in parts), sizes
+    sizes: Array = sum((part[2] for part in parts), np.zeros(len(model.shares)))
+    return sum(part[0] for part in parts), sum(part[1] for part in parts), sizes
 
 
-def _of_batch(model: AnyModel, x: Array, weights: Array | None, component: int | None = None) -> tuple[float, Array]:
-    total, sizes = 0.0, np.zeros(len(model.shares))
+def _of_batch(
+    model: AnyModel, x: Array, weights: Array | None, component: int | None = None
+) -> tuple[float, float, Array]:
+    total, entropy, sizes = 0.0, 0.0, np.zeros(len(model.shares))
     if component is not None:  # it is certain
         sizes[component] = x.shape[1] if weights is None else weights.sum()
-        return total, sizes
+        return total, entropy, sizes
     for some, counts in batch_chunks(x, weights):
         r, _ = model.posterior(some)
         certainty = np.log(r.max(axis=0))
         total -= float(certainty.sum() if counts is None else counts @ certainty)
         sizes += r.sum(axis=1) if counts is None else r @ counts
-    return total, sizes
+        logs = np.log(r, out=np.zeros_like(r), where=r > 0.0)
+        entropy -= float(np.vdot(r, logs) if counts is None else np.einsum("ji,ji,i", r, logs, counts))
+    return total, entropy, sizes

@@ -60,6 +60,7 @@ class FitResult:
     inertia: float | None
     log_posterior: float | None  # where there is a prior
     uncertainty: float  # -Σ w ln(max responsibility), nats
+    entropy: float  # of the responsibilities, -Σ w r ln r, nats
     sizes: Array  # (k,) sums of the responsibilities; (0,) for a hard model
     warnings: list[FitWarning]
     certificate: Mapping[str, float | None] | None = None  # a proven bound on the best possible fit
@@ -110,6 +111,16 @@ class FitResult:
             "bic": bic,
             "icl": bic + 2 * self.uncertainty,
         }
+
+    @property
+    def relative_entropy(self) -> float | None:
+        """1 - E / (N ln k) of N weighted rows and entropy E (Celeux & Soromenho 1996; Ramaswamy et al. 1993).
+
+        1 where each row is surely of one component, 0 where it is of all alike; None for k=1 and for a hard model.
+        """
+        if len(self.sizes) < 2:
+            return None
+        return 1.0 - self.entropy / (self.data.rows.total * float(np.log(len(self.sizes))))
 
     def assignments(self) -> Labels:
         """The component of each row of data (rows,), from 0."""

@@ -63,6 +63,7 @@ def document(result: FitResult) -> FitDocument:
         "aic": criteria["aic"],
         "bic": criteria["bic"],
         "icl": criteria["icl"],
+        "relative_entropy": result.relative_entropy,
         "parameters": result.parameters,
         "best_start": best.start,
         "reached": result.reached(),

@@ -12,7 +12,7 @@ from emcli.inference.diagnostics import optima_found_once
 from emcli.inference.fit_result import FitResult
 from emcli.inference.runs import Run
 from emcli.inference.search.optima import reached_same, same_optimum
-from emcli.output.numbers import gain, number, scores
+from emcli.output.numbers import gain, number, scores, unsigned_zero
 from emcli.output.page import BAD, GOOD, Blocks, Grid, Line, Page
 from emcli.output.parameter_tables import HELD, covariances, held, parameters, true_labels
 from emcli.output.terminal import curve, takes_unicode
@@ -41,6 +41,7 @@ def print_fit(result: FitResult, page: Page, verbose: bool = False, path: Path[l
         *bootstrapped(result),
         ending(result),
         criteria(result),
+        *separation(result),
     ]
     if not page.is_markdown and not result.best.is_start:
         blocks, lines = (*blocks, iterations(result, page.width, verbose)), [climb(result, page.stream), *lines]
@@ -238,6 +239,14 @@ def criteria(result: FitResult) -> str:
     count = counted(result.parameters_count, "parameter")
     known = "" if result.log_posterior is None else f"Log posterior {scores([result.log_posterior], 6)[0]}. "
     return f"{known}{kind} {scores([result.log_likelihood], 6)[0]}, {count}; {listed} (smaller is better)"
+
+
+def separation(result: FitResult) -> list[str]:
+    """How surely rows belong to one component, where there are several."""
+    index = result.relative_entropy
+    if index is None:
+        return []
+    return [f"Relative entropy {unsigned_zero(f'{index:.4f}')} (1: each row surely of one component, 0: of all alike)"]
 
 
 def agreement(result: FitResult) -> list[str]:

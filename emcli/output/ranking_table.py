@@ -27,13 +27,23 @@ TITLES = {
     "bic": "BIC",
     "delta_bic": "delta BIC",
     "icl": "ICL",
+    "relative_entropy": "relative\nentropy",
     "iterations": "iterations",
     "status": "status",
     "reached": "reached",
     "adjusted_rand_index": "ARI",
     "warnings": "warnings",
 }
-OF_LIKELIHOOD = ("parameters_count", "log_likelihood", "log_posterior", "aic", "bic", "delta_bic", "icl")
+OF_LIKELIHOOD = (
+    "parameters_count",
+    "log_likelihood",
+    "log_posterior",
+    "aic",
+    "bic",
+    "delta_bic",
+    "icl",
+    "relative_entropy",
+)
 SCORES = ("log_likelihood", "log_posterior", "inertia", "silhouette", "ch", "gap", "aic", "bic", "icl")
 SAID_ONCE = ("mixing", "model", "status", "covariance")  # where all candidates have the same
 # Columns that a narrow page goes without, the least needed first.
@@ -42,6 +52,7 @@ DROPPED_FIRST = (
         "iterations",
         "log_posterior",
         "parameters_count",
+        "relative_entropy",
         "icl",
         "aic",
         "warnings",
@@ -71,7 +82,7 @@ def ranking(group: RankedGroup, width: int, ranked: bool = True, named: bool = F
     titles = [_title(key, rows) for key in kept]
     yield Grid(titles, list(zip(*(texts[key] for key in kept), strict=True)), best)
     if dropped:
-        said = [f"{_title(key, rows)} ({texts[key][0]})" if _same(key, rows) else _title(key, rows) for key in dropped]
+        said = [_title(key, rows).replace("\n", " ") + f" ({texts[key][0]})" * _same(key, rows) for key in dropped]
         yield f"Not shown at this width: {', '.join(said)}; all with --width {whole.width} or --format csv."
     if "warnings" in dropped:
         yield [f"{slug}: {', '.join(names)}" for slug, names in _warned(rows).items()]

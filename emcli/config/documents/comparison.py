@@ -38,6 +38,7 @@ class CandidateDocument(TypedDict):
     bic: NotRequired[NumberOrNull]
     delta_bic: NotRequired[NumberOrNull]
     icl: NotRequired[NumberOrNull]
+    relative_entropy: NotRequired[NumberOrNull]
     inertia: NotRequired[Number]
     silhouette: NotRequired[NumberOrNull]  # null where it is not defined, as for k=1
     silhouette_error: NotRequired[NumberOrNull]  # standard error; null where it is exact

@@ -128,6 +128,7 @@ class FitDocument(TypedDict):
     aic: NumberOrNull
     bic: NumberOrNull
     icl: NumberOrNull
+    relative_entropy: NotRequired[NumberOrNull]
     inertia: NotRequired[Number]
     parameters: Parameters
     certificate: NotRequired[Object]

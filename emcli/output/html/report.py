@@ -10,7 +10,16 @@ from emcli.errors import listed
 from emcli.files.inputs import shown_name
 from emcli.inference.fit_result import FitResult
 from emcli.output.decisions import decisions
-from emcli.output.fit_tables import agreement, bootstrapped, criteria, ending, iterations, ledger, missing_cells
+from emcli.output.fit_tables import (
+    agreement,
+    bootstrapped,
+    criteria,
+    ending,
+    iterations,
+    ledger,
+    missing_cells,
+    separation,
+)
 from emcli.output.html.elements import blocks, definitions, paragraph, section, text
 from emcli.output.html.parts import DIGEST, MAX_COLUMNS, WIDTH, explained, page, pictures, repeated, told
 from emcli.output.parameter_tables import covariances, parameters, true_labels
@@ -38,7 +47,12 @@ def report(result: FitResult, picture: Picture, command: str) -> bytes:
             section("Parameters", *_parameters(result)),
             section("How far to trust it", *_trust(result)),
             section("Warnings", *explained(result.warnings)),
-            section("To choose between models", paragraph(criteria(result)), paragraph(CRITERIA, "soft")),
+            section(
+                "To choose between models",
+                paragraph(criteria(result)),
+                *map(paragraph, separation(result)),
+                paragraph(CRITERIA, "soft"),
+            ),
             section("Iterations of the best start", blocks([iterations(result, WIDTH, False, "")], "Iterations")),
             section("Data", _data(result)),
             section("To repeat it", *_repeat(result, command)),
