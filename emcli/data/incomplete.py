@@ -119,6 +119,12 @@ def patterns(values: Array) -> Iterator[tuple[slice, BoolArray]]:
         start = end
 
 
+def complete_rows(values: Array) -> int:
+    """How many rows of values (d, n) miss nothing before the first that misses a cell."""
+    gaps = np.flatnonzero(np.isnan(values).any(axis=0))
+    return int(gaps[0]) if len(gaps) else values.shape[1]
+
+
 def column_means(values: Array, weights: Array | None) -> Array:
     """The mean (d,) of the observed cells of each column of values (d, n); 0 for a column without any."""
     sums = np.zeros(len(values))

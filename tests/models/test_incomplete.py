@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +107,20 @@ def test_rows_without_missing_cells_have_the_moments_of_a_complete_table(shape: 
     one, other = mixture(shape).e_step(rows, weights), mixture(shape, GaussianMixture).e_step(rows, weights)
     for field in ("weight", "score", "rows", "first", "second"):
         np.testing.assert_allclose(getattr(one, field), getattr(other, field), rtol=1e-11, atol=1e-11)
+
+
+@every_shape
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_complete_rows_of_a_batch_have_the_moments_of_any_rows(shape: str, weighted: bool) -> None:
+    rng, model = np.random.default_rng(2), mixture(shape)
+    rows, many = rng.normal(size=(3, 2500)) * 3, rng.integers(1, 4, 2500).astype(float)
+    rows[0, 2000:2300], rows[1:, 2300:] = np.nan, np.nan  # as they lie in a batch, the complete ones first
+    weights = many if weighted else None
+    whole, parts = model.e_step(rows, weights), [slice(start, start + 100) for start in range(0, 2500, 100)]
+    pieces = [model.e_step(rows[:, some], None if weights is None else weights[some]) for some in parts]
+    summed = reduce(add, pieces)
+    for name in ("weight", "score", "squares", "rows", "first", "second"):
+        np.testing.assert_allclose(getattr(whole, name), getattr(summed, name), rtol=1e-10, atol=1e-9, err_msg=name)
 
 
 @every_shape

@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 
 from emcli.config.settings import ModelSettings
+from emcli.data.incomplete import complete_rows, without_missing
 from emcli.data.rows import Rows, batch_chunks
 from emcli.data.scaling import weighed
 from emcli.errors import counted, quoted
@@ -24,6 +25,7 @@ from emcli.models.nesting import Parts
 from emcli.models.posterior import normalise
 from emcli.types import JSON, Array
 
+MIN_COMPLETE = 1024  # rows at the beginning of a batch, from which they are worth an E-step of their own
 MIN_SEEN = 1e-6  # rows of a component, below which it has none that observes a column
 SAID = 3  # parameters that are named one by one
 
@@ -39,6 +41,16 @@ class IncompleteGaussianMixture(GaussianMixture):
 
     def e_step(self, rows: Array, weights: Array | None) -> GaussianStats:
         """Expected moments around the current means, and the log-likelihood of the observed cells."""
+        whole = complete_rows(rows)
+        if whole < MIN_COMPLETE:
+            return self._incomplete_e_step(rows, weights)
+        first = super().e_step(rows[:, :whole], None if weights is None else weights[:whole])
+        if whole == rows.shape[1]:
+            return first
+        rest = None if weights is None else weights[whole:]
+        return first + self._incomplete_e_step(rows[:, whole:], rest)
+
+    def _incomplete_e_step(self, rows: Array, weights: Array | None) -> GaussianStats:
         with np.errstate(over="ignore", invalid="ignore"):  # what is so large is found below
             parts = [self._moments(*part) for part in batch_chunks(rows, weights, chunk_rows(self.means))]
         score, sizes, first, second = (sum(part[1:], part[0]) for part in zip(*parts, strict=True))
@@ -46,7 +58,7 @@ class IncompleteGaussianMixture(GaussianMixture):
         if one and not np.isfinite(score):
             raise Degenerate("a row is so far from every component that it has no density")
         total = float(rows.shape[1]) if weights is None else float(weights.sum())
-        known = np.nan_to_num(rows, nan=0.0)
+        known = without_missing(rows)
         # The coordinates of some columns are no longer than those of all, which have these bounds for complete rows.
         cancelled = self.covariances.cancelled(known, weights) + total * (2.0 * len(rows)) ** 2
         return GaussianStats(total, float(score) if one else score, cancelled, sizes, first, second)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from math import log, pi
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from emcli.models.gmm.full import FLAT_REASON, Full
 from emcli.types import Array, BoolArray, IndexArray
 
 CHUNK_NUMBERS = 98_304  # coordinates in all components that fit in the cache of a core
+MAX_NUMBERED = 52  # columns, whose pattern is a number that a double holds
 MATRIX_NUMBERS = 1 << 20  # numbers in the matrices of as many patterns as rows
 
 
@@ -39,7 +41,8 @@ class Patterns(NamedTuple):
 
 def patterns(missing: BoolArray) -> Patterns:
     """The patterns of a table of missing cells (d, n)."""
-    keys = np.packbits(missing, axis=0)
+    d = len(missing)
+    keys = _powers(d) @ missing.astype(np.float64) if d <= MAX_NUMBERED else np.packbits(missing, axis=0)
     order = None
     starts = _starts(keys)
     if len({key.tobytes() for key in keys[:, starts].T}) < len(starts):
@@ -49,8 +52,14 @@ def patterns(missing: BoolArray) -> Patterns:
     return Patterns(missing[:, starts].T, starts, order)
 
 
-def _starts(keys: npt.NDArray[np.uint8]) -> IndexArray:
-    """The first row of each run of equal keys (bytes, n)."""
+@cache
+def _powers(d: int) -> Array:
+    """Powers of two (1, d), with which a pattern is a number: that is made in a tenth of the time of its bits."""
+    return np.asarray(2.0 ** np.arange(d))[None]
+
+
+def _starts(keys: Array | npt.NDArray[np.uint8]) -> IndexArray:
+    """The first row of each run of equal keys (m, n)."""
     changes = (keys[:, 1:] != keys[:, :-1]).any(axis=0)
     return np.concatenate([np.zeros(1, dtype=np.intp), np.flatnonzero(changes) + 1])
 
@@ -162,7 +171,7 @@ def conditional(covariances: Covariances, means: Array, rows: Array) -> Conditio
         np.matmul(to_y[..., place, :, :], away[..., start:end], out=y[..., start:end])
     constants = log_det + 0.5 * log(2 * pi) * (~found.missing).sum(axis=1)
     log_density = np.repeat(-constants, ends - found.starts, axis=-1)
-    log_density -= 0.5 * np.square(y).sum(axis=-2)
+    log_density -= 0.5 * np.einsum("...dn,...dn->...n", y, y)
     if found.order is not None:
         back = np.argsort(found.order)
         y, log_density = y[..., back], log_density[..., back]
