@@ -12,7 +12,7 @@ from typing import IO
 from emcli.cli.fit import check_bootstrap, finish
 from emcli.cli.guard import note
 from emcli.cli.inputs import check_cluster, check_twice, experiment_in, open_data, read_start, source_of
-from emcli.comparison.candidate import Candidate, Kind, Labels
+from emcli.comparison.candidate import Candidate, Labels, kind_of
 from emcli.comparison.candidates import Begun, CandidateFit, fit_one_by_one, fit_side_by_side, processes
 from emcli.comparison.criteria import check_criterion, with_scores
 from emcli.comparison.growth import Growth, grown, ks_of, rows_and_criterion
@@ -235,10 +235,10 @@ def _stem(path: str) -> str:
 
 def _name(settings: Settings, model: str) -> str:
     init = settings.search.init
-    prior = settings.model.prior
-    known = None if prior is None else f"prior-{prior}"
     own = settings.model
-    parts = (model, f"k{own.k}", own.covariance, own.mixing, known, own.noise and "noise", init)
+    prior = None if own.prior is None else f"prior-{own.prior}"
+    fix = "-".join(["fix", *filter(str.isalpha, own.fix)]) if own.fix else None
+    parts = (model, f"k{own.k}", own.covariance, own.mixing, prior, fix, own.noise and "noise", init)
     return "-".join(part for part in parts if part and part != "auto")
 
 
@@ -258,12 +258,8 @@ def _saved(path: str, criterion: str | None) -> Candidate:
     will_read(str(document["data"].get("source")))  # its data, for scores that need them
     check_criterion(criterion, model_class(document["model"]))
     _refuse_gap(criterion, document.get("components"))
-    kind: Kind = {
-        "model": document["model"],
-        "k": document["k"],
-        "covariance": document.get("covariance"),
-        "mixing": document.get("mixing"),
-    }
+    own = {key: document.get(key) for key in ("k", "covariance", "mixing")}
+    kind = kind_of(document["model"], Settings.of({**document.get("settings", {}), **own}).model)
     return Candidate(_stem(path), kind, document, labels=partial(_labels, document), data=partial(_data, document))
 
 

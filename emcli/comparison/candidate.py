@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple, TypedDict
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from emcli.data.dataset import Dataset
 from emcli.data.rows import Rows
 from emcli.frozen import frozen
 from emcli.models.base import AnyModel
-from emcli.types import Array, Mapper
+from emcli.types import JSON, Array, Mapper
 
 LIKELIHOOD = ("bic", "aic", "icl")  # smaller is better
 CLUSTERING = ("silhouette", "ch", "gap")  # of hard assignments; larger is better
@@ -37,12 +37,24 @@ class Labels:
 
 
 class Kind(TypedDict):
-    """Model, k, covariance and mixing of a candidate, which are known also where its fit failed."""
+    """What the model of a candidate is, which is known also where its fit failed."""
 
     model: str
     k: int
     covariance: str | None
     mixing: str | None
+    prior: NotRequired[str | float]
+    fix: NotRequired[Mapping[str, JSON]]  # values at which parameters are held, null where they are free
+
+
+def kind_of(model: str, settings: ModelSettings) -> Kind:
+    """What a model with these settings is."""
+    found: Kind = {"model": model, "k": settings.k, "covariance": settings.covariance, "mixing": settings.mixing}
+    if settings.prior is not None:
+        found["prior"] = settings.prior
+    if settings.fix is not None:
+        found["fix"] = settings.fix
+    return found
 
 
 # Gives the model that a start begins with, in working coordinates, from the rows and a map over their batches.
@@ -130,9 +142,13 @@ class Candidate:
             "mixing": self.settings["mixing"],
             "status": "failed",
         }
+        if "prior" in self.settings:
+            row["prior"] = self.settings["prior"]
+        if "fix" in self.settings:
+            row["fix"] = dict(self.settings["fix"])
         if self.document is None:
             row["reason"] = self.reason
-            return row
+            return in_order(CandidateDocument, row)
         fit = self.fitted
         bic, truth = fit["bic"], fit.get("truth")
         row["parameters_count"], row["log_likelihood"] = fit["parameters_count"], fit["log_likelihood"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from emcli.comparison.candidate import SCREENED, Begin, Candidate, Kind, Labels
+from emcli.comparison.candidate import SCREENED, Begin, Candidate, Labels, kind_of
 from emcli.comparison.nesting import all_grown
 from emcli.compute.processes import call, can_fork, process_map
 from emcli.compute.threads import usable_cores
@@ -86,10 +86,11 @@ class CandidateFit:
         for line in fitted.said:
             self.tell(line)
         if fitted.model is None:
-            return Candidate(self.name, self._kind(), reason=fitted.reason, fit_settings=self.settings)
+            kind = kind_of(self.kind.name, self.settings.model)
+            return Candidate(self.name, kind, reason=fitted.reason, fit_settings=self.settings)
         return Candidate(
             self.name,
-            self._kind(),
+            kind_of(self.kind.name, self.settings.model),
             fitted.document,
             fit_settings=self.settings,
             labels=partial(self._labels, fitted.model),
@@ -108,15 +109,6 @@ class CandidateFit:
         result, said = self.finish(events, data, traced)
         ledger = [replace(run, known=None) for run in result.ledger]  # what is known of a run holds the rows
         return Fitted(document(result), None, result.model, ledger, said)
-
-    def _kind(self) -> Kind:
-        settings = self.settings.model
-        return {
-            "model": self.kind.name,
-            "k": settings.k,
-            "covariance": settings.covariance,
-            "mixing": settings.mixing,
-        }
 
     def _labels(self, model: AnyModel) -> Labels | None:
         """The component of each row; None where the rows are on a cluster."""

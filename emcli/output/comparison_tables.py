@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from emcli.comparison.candidate import LIKELIHOOD, SCREENED, WITHIN
 from emcli.errors import counted, escaped
 from emcli.models.plain_values import Parameters
-from emcli.output.many_fits import MANY, cells, is_repeated, many_fits
+from emcli.output.many_fits import MANY, cells, held_cells, is_repeated, many_fits
 from emcli.output.numbers import difference, number
 from emcli.output.page import Block, Grid, Page
-from emcli.output.parameter_tables import MAX_NAME
+from emcli.output.parameter_tables import HELD, MAX_NAME, held_note
 from emcli.output.ranking_table import ranking
 from emcli.output.terminal import curve, takes_unicode
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from emcli.comparison.ranking import RankedGroup
     from emcli.comparison.ratio_tests import RatioTest
 
-    Shown = tuple[str, Candidate, Parameters]  # a heading, a fit, and parameters of its kind
+    # A heading, a fit, parameters of its kind, and which cells of their table are held values.
+    Shown = tuple[str, Candidate, Parameters, Set[tuple[int, str]]]
 
 ONLY_GAP = "of k=1 it says nothing, which only --criterion gap can prefer"
 FOOTERS = {
@@ -37,6 +38,7 @@ SCREENED_ONLY = (
     "screened: a short search ended more than {within:g} above the best {criterion}, so no full one was made; "
     "--restarts auto makes all."
 )
+WITH_PRIOR = "With a prior, AIC, BIC and ICL take the log-likelihood at the highest posterior."
 REACHED = "reached: starts that found this candidate's best optimum."
 MIXTURE_FORM = (
     "K-means: AIC, BIC and ICL use the classification likelihood of spherical clusters of equal size and variance, and "
@@ -109,6 +111,8 @@ def footers(groups: Sequence[RankedGroup], stopped: Sequence[str] = (), tests: S
     rows = [(group.criterion, row) for group in groups for row in group.rows()]
     if any(row.get("silhouette_error") is not None for _, row in rows):
         said.append(SAMPLED)
+    if any("log_posterior" in row for _, row in rows):
+        said.append(WITH_PRIOR)
     if any(by in LIKELIHOOD and "inertia" in row for by, row in rows):
         said.append(MIXTURE_FORM)
     for by in dict.fromkeys(by for by, row in rows if row["status"] == SCREENED):
@@ -148,7 +152,10 @@ def _curves(candidates: Sequence[Candidate], page: Page) -> list[list[str]]:
 def side_by_side(alignment: Alignment, width: int) -> Iterator[Block]:
     """The reference's parameters, and those of other fits with the differences."""
     reference, shown = alignment.reference, alignment.others[:MAX_FITS_BESIDE]
-    others = [(other.candidate.name, other.candidate, other.parameters) for other in shown]
+    others = [
+        (other.candidate.name, other.candidate, other.parameters, held_cells(other.candidate, other.order))
+        for other in shown
+    ]
     k, model = reference.settings["k"], reference.settings["model"]
     said = f"{model} with k={k} side by side, components matched to those of {reference.name}"
     indices = [
@@ -159,14 +166,14 @@ def side_by_side(alignment: Alignment, width: int) -> Iterator[Block]:
     if indices:
         said += f"; adjusted Rand index with it: {', '.join(indices)}"
     yield said
-    first = (reference.name, reference, reference.fitted["parameters"])
+    first = (reference.name, reference, reference.fitted["parameters"], held_cells(reference, range(k)))
     yield from _beside(first, others, width, len(alignment.others) - len(shown))
 
 
 def against_truth(candidates: Sequence[Candidate], width: int) -> Iterator[Block]:
     """True parameters, and those of the highest ranked fits of the true k with their errors."""
     fits = [
-        (candidate.name, candidate, candidate.fitted["parameters"])
+        (candidate.name, candidate, candidate.fitted["parameters"], held_cells(candidate, range(candidate.fitted["k"])))
         for candidate in candidates
         if candidate.document is not None and (candidate.row(None).get("errors"))
     ][:MAX_FITS_BESIDE]
@@ -176,13 +183,13 @@ def against_truth(candidates: Sequence[Candidate], width: int) -> Iterator[Block
     truth = first.fitted["truth"]["parameters"]
     assert truth is not None
     yield "True parameters, and the fits with as many components and their errors"
-    yield from _beside(("true", first, truth), fits, width)
+    yield from _beside(("true", first, truth, frozenset()), fits, width)
 
 
 def _beside(reference: Shown, others: Sequence[Shown], width: int, more: int = 0) -> Iterator[Block]:
     """As many other fits beside the first as fit a width, one at least; `more` are not shown in any case."""
     known = cells(reference[1], reference[2])
-    table = [cells(candidate, parameters) for _, candidate, parameters in others]
+    table = [cells(candidate, parameters) for _, candidate, parameters, _ in others]
     titles = ["component", "parameter", _heading(reference[0])]
     called = [escaped(name, MAX_NAME) for name in reference[1].fitted.get("components", ())]
     columns: list[list[str]] = [
@@ -192,15 +199,16 @@ def _beside(reference: Shown, others: Sequence[Shown], width: int, more: int = 0
     ]
     columns += [[] for _ in range(2 * len(others))]
     for key, value in known.items():
-        columns[2].append(number(value))
-        for j, each in enumerate(table):
-            columns[2 * j + 3].append(number(each[key]) if key in each else "")
+        columns[2].append(HELD * (key in reference[3]) + number(value))
+        for j, (each, (*_, held)) in enumerate(zip(table, others, strict=True)):
+            columns[2 * j + 3].append(HELD * (key in held) + number(each[key]) if key in each else "")
             columns[2 * j + 4].append(difference(each[key], value) if key in each else "")
-    for name, _, _ in others:
+    for name, *_ in others:
         titles += [_heading(name), "difference"]
     rows = list(zip(*columns, strict=True))
     shown = next(Grid(titles, rows[:MAX_PARAMETERS]).within(width, together=2, kept=3))
     yield from shown.within(width, kept=2)
+    yield from held_note(any(held for *_, held in (reference, *others[: (len(shown.titles) - 3) // 2])))
     if len(rows) > MAX_PARAMETERS:
         yield f"Not shown: {len(rows) - MAX_PARAMETERS:,} of {len(rows):,} parameters; all with --json."
     if left_out := (len(titles) - len(shown.titles)) // 2 + more:

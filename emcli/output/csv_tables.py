@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Mapping, Sequence
 from typing import IO
 
@@ -73,7 +74,9 @@ class _Sayable:
 
 
 def _cell(value: object) -> object:
-    """A number as it is, nothing for None, and the words of a list with spaces between them."""
+    """A number as it is, nothing for None, the words of a list with spaces between them, and a mapping as JSON."""
     if isinstance(value, float):
         return repr(float(value))
+    if isinstance(value, Mapping):
+        return json.dumps(value)
     return " ".join(map(str, value)) if isinstance(value, list) else value

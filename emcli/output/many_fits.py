@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emcli.config.settings import Settings
 from emcli.errors import counted
 from emcli.inference.agreement import reorder
 from emcli.models import model_class
+from emcli.models.parameters import ParameterFault
 from emcli.models.plain_values import Parameters
 from emcli.output.numbers import NOISE, difference, number, scores
 from emcli.output.page import Block, Grid
@@ -34,6 +36,22 @@ def cells(candidate: Candidate, parameters: Parameters) -> Cells:
     columns = model_class(candidate.fitted["model"]).table(parameters, data["columns"], data["weight"])
     count = len(columns[0][1])
     return {(i, title): values[i] for i in range(count) for title, values in columns if title != "rows"}
+
+
+def held_cells(candidate: Candidate, order: Sequence[int]) -> frozenset[tuple[int, str]]:
+    """The cells that hold a value at which a parameter was held, with the components in this order."""
+    if "fix" not in candidate.settings:
+        return frozenset()
+    fit = candidate.fitted
+    settings = Settings.of(candidate.settings).model
+    try:
+        fixed = model_class(fit["model"]).fixed_in(settings, len(fit["data"]["columns"]))
+    except ParameterFault:  # of a saved fit that was changed by hand
+        fixed = None
+    if fixed is None:
+        return frozenset()
+    found = cells(candidate, reorder(fixed.to_parameters(), order))
+    return frozenset(cell for cell, value in found.items() if not np.isnan(value))
 
 
 def is_repeated(alignment: Alignment) -> bool:

@@ -93,6 +93,11 @@ def held(result: FitResult) -> set[tuple[str, int]]:
     return {(title, i) for title, cells in table for i in np.flatnonzero(~np.isnan(cells)).tolist() if title != "rows"}
 
 
+def held_note(is_held: object) -> list[str]:
+    """What the mark of held values says, where there are any."""
+    return [f"{HELD} held at this value (fix)"] if is_held else []
+
+
 def parameters(result: FitResult, width: int) -> Iterator[Block]:
     """Fitted components, each followed by the true one it matches and by its errors; turned where that is too wide."""
     columns, truth, bounds, fixed = fitted(result), true(result), errors(result), held(result)

@@ -45,6 +45,8 @@ COMMANDS = {
     "missing cells": ("fit kmeans - -k 2 --missing use --restarts 1", "x,y\n1,2\n3,\n2,7\n,5\n6,1\n"),
     "prior": ("fit coins sample_data/two_coins.csv --prior 2 --restarts 1", ""),
     "comparison with a prior": ("compare coins sample_data/two_coins.csv -k 1 --prior 2", ""),
+    "comparison with held parameters": ("compare configs/extra_zeros.yaml --restarts 1", ""),
+    "comparison until no better": ("compare coins sample_data/two_coins.csv -k auto --restarts 1", ""),
     "comparison of experiments": ("compare configs/do_batzoglou.yaml configs/two_coins.yaml", ""),
     "a name twice": ("fit kmeans - -k 2 --restarts 2", "x,x,y\n1,2,3\n2,7,5\n6,1,8\n"),
     "gap": ("compare kmeans sample_data/galaxies.csv -k 1-2 --restarts 1 --criterion gap", ""),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, NotRequired, TypedDict
 
-from emcli.config.checks import boolean, integer, one_of, or_null
+from emcli.config.checks import boolean, integer, one_of, or_null, prior
 from emcli.config.documents.fit import WarningDocument
 from emcli.config.documents.types import (
     Components,
@@ -12,6 +12,7 @@ from emcli.config.documents.types import (
     Criterion,
     Number,
     NumberOrNull,
+    Object,
     Parameters,
     Slug,
     Text,
@@ -31,6 +32,8 @@ class CandidateDocument(TypedDict):
     k: Components
     covariance: Annotated[str | None, or_null(one_of(CHOICES["covariance"]))]
     mixing: Annotated[str | None, or_null(one_of(CHOICES["mixing"]))]
+    prior: NotRequired[Annotated[str | float, prior]]
+    fix: NotRequired[Object]
     parameters_count: NotRequired[Count]
     log_likelihood: NotRequired[NumberOrNull]
     log_posterior: NotRequired[Number]

@@ -109,6 +109,8 @@ MEANINGS: dict[type, dict[str, str]] = {
         "k": "number of components",
         "covariance": "gmm: the shape of the covariances",
         "mixing": "mixing weights: estimated (free), or fixed at 1/k (equal)",
+        "prior": "the prior, where there is one",
+        "fix": "values at which parameters are held, null where they are free",
         "parameters_count": "number of free parameters",
         "log_likelihood": "natural logarithm of the likelihood, with every constant",
         "log_posterior": "with a prior: log-likelihood plus ln of the prior density, with every constant",
