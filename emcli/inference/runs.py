@@ -88,9 +88,11 @@ def run_start(
     mapper: Mapper,
     sample: Rows | None = None,
     beat: float = -np.inf,
+    steps: Iterator[Step] | None = None,
 ) -> Iterator[IterationEvent]:
     """Run one start from the model that `begin` gives, record it in `run`, and yield its iterations.
 
+    steps: those of EM from that model, where they are made elsewhere.
     sample: rows at whose optimum it begins. beat: a score; a run of plain EM, or of such a sample, that can no longer
     reach it ends.
     """
@@ -104,7 +106,7 @@ def run_start(
             beat = -np.inf
         if sample is not None and charted and model.parameters_count <= MAX_SCORED_PARAMETERS:
             sampled = SampledInformation(sample, rows, mapper)
-        yield from _Climbing(run, rows, search, mapper, sampled, beat).to_the_end(model)
+        yield from _Climbing(run, rows, search, mapper, sampled, beat, steps).to_the_end(model)
     except Degenerate as reason:
         run.status, run.reason = "degenerate", str(reason)
     run.iterations = max(0, len(run.scores) - 1)
@@ -123,6 +125,7 @@ class _Climbing:
     mapper: Mapper
     sampled: SampledInformation | None
     beat: float
+    steps: Iterator[Step] | None = None
 
     def to_the_end(self, model: AnyModel) -> Iterator[IterationEvent]:
         """Iterate from a model until the fit has converged, and on from saddles. Raises Degenerate."""
@@ -139,7 +142,8 @@ class _Climbing:
         """Iterate until the fit has converged; `first` is the kind of its first step. Raises Degenerate."""
         run, search = self.run, self.search
         known, max_iter = run.known or sampled, search.max_iter - taken
-        iterated = iterate(model, self.rows, search, run.known, self.mapper, sampled)
+        iterated = self.steps if self.steps is not None and not run.scores else None
+        iterated = iterated or iterate(model, self.rows, search, run.known, self.mapper, sampled)
         steps = check_monotone(step._replace(kind=first) if step.model is model else step for step in iterated)
         if model.hard:
             steps_on = until_fixed_point(steps, max_iter)

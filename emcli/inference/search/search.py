@@ -16,6 +16,7 @@ from emcli.inference.runs import IterationEvent, Run, run_start
 from emcli.inference.search import remembered
 from emcli.inference.search.moves import Proposals
 from emcli.inference.search.optima import NESTED, margin, roots_of_best, run_root, same_optimum, set_aside
+from emcli.inference.search.together import Drawn, drawn_together
 from emcli.inference.starts import START_SAMPLE_ROWS, kinds_of_starts, new_run, one_component, start_model
 from emcli.models.base import AnyModel
 from emcli.models.em import pooled_e_step
@@ -24,6 +25,7 @@ from emcli.types import Mapper
 FIRST_STARTS = 10  # that end with a model, in every search
 MAX_DRAWN = 3  # starts that are drawn for each of these, where others degenerate
 MAX_COLLAPSED = 200  # starts that are drawn where all degenerate
+NEXT_STARTS = 5  # that are drawn together
 MORE_STARTS = 25  # in all, where the first did not all reach one optimum
 TRIES = 8  # moves that fail one after another, and end a chain of them: this, and so many times k squared …
 TRIES_PER_PAIR = 4.0
@@ -52,6 +54,7 @@ class Search:
     smaller: list[Run] = field(default_factory=list)  # runs of k - 1 components, of starts that split or of a search
     made: Mapping[int, Run] = field(default_factory=dict)  # starts that were run elsewhere, by their number
     moves: int = 0  # that were tried
+    _drawn: dict[int, Drawn] = field(default_factory=dict)  # starts to come, by their number
     _work: float = 0.0
     _limit: float = np.inf
 
@@ -71,6 +74,7 @@ class Search:
         known = alone or self.rows.all_known  # all starts lead to the same optimum
         wanted = 1 if known else FIRST_STARTS
         while len(self._ended()) < wanted and len(self.ledger) < MAX_DRAWN * FIRST_STARTS:
+            self._draw_ahead(wanted)
             yield from self._start()
         while not self._ended() and len(self.ledger) < MAX_COLLAPSED and self._work < SMALL_WORK:
             yield from self._start()
@@ -82,6 +86,7 @@ class Search:
         while self._optima() > 1 and len(self._ended()) < MORE_STARTS and self._work < share:
             if len(self.ledger) >= MAX_DRAWN * MORE_STARTS:
                 break
+            self._draw_ahead(NEXT_STARTS)
             yield from self._start()
         if self.settings.k > 1:
             yield from self._chain(self._best())
@@ -108,10 +113,14 @@ class Search:
     def _climb(self, run: Run, begin: AnyModel | None, sample: Rows | None = None) -> Searching:
         """Run one entry. Plain EM, and a run from an optimum of a sample, end where they cannot become the best."""
         own = partial(start_model, run, self.kind, self.rows, self.settings, self.search, self.smaller)
+        steps = None
+        if begin is None and run.start in self._drawn:
+            begin, smaller, steps = self._drawn.pop(run.start)
+            self.smaller += smaller
         made = own if begin is None else lambda: begin
         honest = (each.scores[-1] for each in self.ledger if each.finished and not set_aside(each))
         beat = max(honest, default=-np.inf)
-        yield from run_start(run, self.rows, self.search, made, self.mapper, sample, beat)
+        yield from run_start(run, self.rows, self.search, made, self.mapper, sample, beat, steps)
 
     def _account(self, run: Run) -> None:
         """Add up the work of a run that ended, and judge its optimum."""
@@ -183,6 +192,18 @@ class Search:
         runs, own = [*self.smaller, *([] if one is None else [one])], self.settings
         runs = [run for run in runs if self.kind.contains(replace(own, k=len(run.model.weights)), own)]
         return [run for run in runs if not _by_chance(run.model, self.rows, self.mapper)]
+
+    def _draw_ahead(self, count: int) -> None:
+        """Draw the next starts, where none are on their way, to climb from them side by side."""
+        if self._drawn or self.made or self.search.start is not None or not self.kind.stacks:
+            return
+        first, turn = len(self.ledger) + 1, sum(run.source is None for run in self.ledger)
+        runs = [new_run(first + i, turn + i, self.kind, self.settings, self.search, self._named) for i in range(count)]
+
+        def draw(run: Run, smaller: list[Run]) -> AnyModel:
+            return start_model(run, self.kind, self.rows, self.settings, self.search, smaller)
+
+        self._drawn = drawn_together(runs, draw, self.rows, self.mapper, self.search.tol)
 
     def _start(self) -> Searching:
         turn = sum(run.source is None for run in self.ledger)

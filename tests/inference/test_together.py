@@ -1,0 +1,56 @@
+"""EM from several models side by side: the steps of each alone, and the end of those that collapse."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import SAMPLES
+from inprocess import loaded, settings_of
+
+from emcli.inference.search.together import Together, may_climb_together
+from emcli.models.base import Degenerate
+from emcli.models.em import em
+from emcli.models.gmm.mixture import GaussianMixture
+
+STEPS = 40
+
+
+def climbed(steps: Any) -> list[Any]:
+    """Scores, and why they end."""
+    scores: list[Any] = []
+    try:
+        scores += [step.score for step in islice(steps, STEPS)]
+    except Degenerate as reason:
+        scores.append(str(reason))
+    return scores
+
+
+@pytest.mark.parametrize("shape", ["EII", "VEI", "VVE", "VEV", "EVV"])
+def test_each_takes_the_steps_that_it_takes_alone(shape: str) -> None:
+    settings = settings_of({"model": "gmm", "k": 5, "covariance": shape, "jobs": 1})
+    rows = loaded(GaussianMixture, SAMPLES / "iris.csv", settings).rows
+    kinds = ("k-means++", "uniform", "subsample")
+    rngs = [np.random.default_rng(seed) for seed in range(9)]
+    models = [GaussianMixture.initialize(rows, settings.model, kinds[i % 3], rng) for i, rng in enumerate(rngs)]
+    assert may_climb_together(models[0], rows, len(models))
+    together = Together(models, rows, map, 1e-6)
+    for i in (3, *(i for i in range(9) if i != 3)):
+        ours, alone = climbed(together.steps(i)), climbed(em(models[i], rows.batches()))
+        assert [each for each in ours if isinstance(each, str)] == [each for each in alone if isinstance(each, str)]
+        np.testing.assert_allclose(
+            *([each for each in many if not isinstance(each, str)] for many in (ours, alone)), 1e-12
+        )
+
+
+def test_where_newton_goes_on_or_the_table_is_large_each_climbs_alone() -> None:
+    settings = settings_of({"model": "gmm", "k": 3, "covariance": "full", "jobs": 1})
+    rows = loaded(GaussianMixture, SAMPLES / "iris.csv", settings).rows
+    model = GaussianMixture.initialize(rows, settings.model, "k-means++", np.random.default_rng(1))
+    assert not may_climb_together(model, rows, 9)
+    settings = settings_of({"model": "gmm", "k": 3, "covariance": "VEV", "jobs": 1})
+    model = GaussianMixture.initialize(rows, settings.model, "k-means++", np.random.default_rng(1))
+    assert may_climb_together(model, rows, 9)
+    assert not may_climb_together(model, rows, 900)
