@@ -102,6 +102,7 @@ def run_here(
         patch.multiple(sys, stdin=Stream(stdin), stdout=out, stderr=err),
         patch.dict(os.environ, {**PLAIN, "COLUMNS": "80", **(env or {})}),
         patch("typer.main.get_command", command_of),
+        patch("os.sched_getaffinity", lambda _: {0}),  # as many workers as cores run tests: more where --jobs says so
     ]
     try:
         os.chdir(cwd)

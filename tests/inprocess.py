@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,19 @@ GMM: dict[str, Options] = {
 COINS: dict[str, Options] = {f"coins {mixing}": {"model": "coins", "mixing": mixing} for mixing in ("equal", "free")}
 POINTS: dict[str, Options] = {"kmeans": {"model": "kmeans"}, **GMM}
 MODELS = {**POINTS, **COINS}
+
+
+def half(**axes: Iterable[Any]) -> pytest.MarkDecorator:
+    """Parametrize by every combination of values, of which `make test-slow` alone tries every second.
+
+    Each value of an axis is still tried with every second one of each other axis.
+    """
+    places = product(*(enumerate(values) for values in axes.values()))
+    made = [
+        pytest.param(*(value for _, value in each), marks=[pytest.mark.slow] * (sum(i for i, _ in each) % 2))
+        for each in places
+    ]
+    return pytest.mark.parametrize(tuple(axes), made)
 
 
 def settings_of(options: Options) -> Any:

@@ -27,7 +27,7 @@ def form(value: Any) -> Any:
 
 
 def test_errors_of_one_gaussian_are_those_of_the_formulas() -> None:
-    document = fit("gmm", SAMPLES / "faithful.csv", "-k", 1, "--bootstrap", 400)
+    document = fit("gmm", SAMPLES / "faithful.csv", "-k", 1, "--restarts", 1, "--bootstrap", 400)
     errors, n = document["bootstrap"]["standard_errors"], 272
     covariance = np.array(document["parameters"]["covariances"][0])
     np.testing.assert_allclose(errors["means"][0], np.sqrt(np.diag(covariance) / n), rtol=0.05)
@@ -142,7 +142,7 @@ def test_separate_components_are_stable_and_the_errors_in_table_and_document_are
     tmp_path: Path,
 ) -> None:
     saved = tmp_path / "fit.json"
-    shown = run("fit", "gmm", SAMPLES / "faithful.csv", "-k", 2, "--bootstrap", 40, "-o", saved, process=False).stdout
+    shown = run("fit", "gmm", SAMPLES / "faithful.csv", "-k", 2, "--restarts", 1, "--bootstrap", 40, "-o", saved).stdout
     document = json.loads(saved.read_text())
     made, share = document["bootstrap"], document["parameters"]["weights"][0]
     assert made["reordered"] == 0 and min(made["jaccard"]) > 0.95

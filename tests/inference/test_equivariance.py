@@ -23,6 +23,7 @@ from inprocess import (
     every_case,
     fitted,
     gap,
+    half,
     measure,
     result_of,
     start_of,
@@ -82,8 +83,7 @@ def test_a_dozen_iterations_do_not_depend_on_the_order_of_the_rows(name: str, ta
     assert measure(other) == pytest.approx(measure(one), rel=1e-9)
 
 
-@pytest.mark.parametrize("table", [name for name in TABLES if name != "line"])
-@pytest.mark.parametrize("name", [name for name in POINTS if "equal" not in name])
+@half(name=[name for name in POINTS if "equal" not in name], table=[name for name in TABLES if name != "line"])
 def test_the_order_of_the_columns_does_not_matter(name: str, table: str) -> None:
     options, values, start = begun(name, table, max_iter=12, tol=1e-300)
     back = np.arange(values.shape[1])[::-1]
@@ -96,8 +96,7 @@ def test_the_order_of_the_columns_does_not_matter(name: str, table: str) -> None
     assert measure(other) == pytest.approx(measure(one), rel=tolerance)
 
 
-@pytest.mark.parametrize("shift", [2.0**20, -(2.0**30) + 3, 1e9])
-@pytest.mark.parametrize("name", POINTS)
+@half(name=POINTS, shift=[2.0**20, -(2.0**30) + 3, 1e9])
 def test_shifting_the_data_shifts_the_means_alone(name: str, shift: float) -> None:
     options, _, _ = begun(name, "plain")
     values = np.round(clusters() * 1024) / 1024  # so that no shift rounds
@@ -128,8 +127,7 @@ def test_scaling_by_a_power_of_two_scales_every_bit(name: str, power: int) -> No
     assert other["log_likelihood"] == pytest.approx(moved, rel=1e-12)
 
 
-@pytest.mark.parametrize("table", ["plain", "offset 1e9", "ties", "outliers", "heavy tails"])
-@pytest.mark.parametrize("name", FULL)
+@half(name=FULL, table=["plain", "offset 1e9", "ties", "outliers", "heavy tails"])
 def test_an_affine_map_maps_full_covariances(name: str, table: str) -> None:
     options, values, start = begun(name, table, max_iter=12, tol=1e-300)
     matrix = np.array([[2.0, -0.5], [1.0, 3.0]])  # exact on few bits
@@ -144,8 +142,7 @@ def test_an_affine_map_maps_full_covariances(name: str, table: str) -> None:
     assert other["log_likelihood"] == pytest.approx(moved, rel=max(1e-10, tolerance / 10))
 
 
-@pytest.mark.parametrize("table", ["plain", "ties", "outliers", "heavy tails", "mixed scales"])
-@pytest.mark.parametrize("name", [name for name in GMM if "diag" in name])
+@half(name=[name for name in GMM if "diag" in name], table=["plain", "ties", "outliers", "heavy tails", "mixed scales"])
 def test_diagonal_covariances_follow_the_unit_of_each_column(name: str, table: str) -> None:
     options, values, start = begun(name, table, max_iter=12, tol=1e-300)
     units = np.array([1e-3, 7e4])
@@ -157,8 +154,9 @@ def test_diagonal_covariances_follow_the_unit_of_each_column(name: str, table: s
     assert other["log_likelihood"] == pytest.approx(one["log_likelihood"] - len(values) * np.log(70.0), rel=1e-11)
 
 
-@pytest.mark.parametrize("table", ["plain", "ties", "outliers", "heavy tails"])
-@pytest.mark.parametrize("name", ["kmeans", *(name for name in GMM if "spherical" in name)])
+@half(
+    name=["kmeans", *(name for name in GMM if "spherical" in name)], table=["plain", "ties", "outliers", "heavy tails"]
+)
 def test_round_components_follow_a_rotation(name: str, table: str) -> None:
     options, values, start = begun(name, table, max_iter=12, tol=1e-300)
     turn = np.array([[0.6, -0.8], [0.8, 0.6]])

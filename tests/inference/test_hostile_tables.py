@@ -23,6 +23,7 @@ from inprocess import (
     dataset,
     fitted,
     gap,
+    half,
     measure,
     outlier,
     scaled,
@@ -166,8 +167,7 @@ def test_many_fits_of_coins_are_right_or_refused(name: str, values: np.ndarray, 
     outcome(values, {**options, "restarts": 2})
 
 
-@pytest.mark.parametrize("units", [(1, 1e-6, 1e6), (1e-90, 1, 1e60), (1e60, 1e-90, 1)])
-@pytest.mark.parametrize("name", GMM)
+@half(name=GMM, units=[(1, 1e-6, 1e6), (1e-90, 1, 1e60), (1e60, 1e-90, 1)])
 def test_correlated_columns_of_different_units_have_a_covariance(name: str, units: tuple[float, ...]) -> None:
     values = clusters(d=3)
     values[:, 2] = values[:, 0] + 1e-3 * values[:, 2]
@@ -188,9 +188,7 @@ def test_lines_as_thin_as_can_be_are_fitted_or_refused(name: str, thin: float) -
         assert said is not None or thin * apart < 1e-5
 
 
-@pytest.mark.parametrize("far", [1e3, 1e12, 1e100])
-@pytest.mark.parametrize("k", [1, 3])
-@pytest.mark.parametrize("name", POINTS)
+@half(name=POINTS, k=[1, 3], far=[1e3, 1e12, 1e100])
 def test_a_far_outlier_is_fitted_or_refused_in_one_line(name: str, k: int, far: float) -> None:
     values = outlier(20 * clusters(60), far)
     options, _ = case(name, "plain", k=k, restarts=3)

@@ -19,6 +19,7 @@ from inprocess import (
     every_case,
     fitted,
     gap,
+    half,
     measure,
     scaled,
     start_of,
@@ -69,8 +70,7 @@ def test_a_row_far_from_every_component_still_has_responsibilities_that_sum_to_o
         assert np.isfinite(log_density).all()
 
 
-@pytest.mark.parametrize("table", TABLES)
-@pytest.mark.parametrize("name", FREE)
+@half(name=FREE, table=TABLES)
 def test_every_m_step_keeps_the_moments_of_the_sample(name: str, table: str) -> None:
     options, values = case(name, table, k=3)
     models = [model for model, _ in stepped(values, options, steps=5)][1:]
@@ -179,8 +179,7 @@ def test_the_cases_are_many() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("name", [*GMM, "kmeans"])
+@half(name=[*GMM, "kmeans"], seed=range(3))
 def test_the_laws_hold_on_many_rows_far_from_zero(name: str, seed: int) -> None:
     values = clusters(60_000, 3, seed) * [1e-3, 1.0, 1e3] + [1e6, -1e9, 0.0]
     options, _ = case(name, "plain", k=4)

@@ -21,6 +21,7 @@ from inprocess import (
     every_case,
     fitted,
     gap,
+    half,
     measure,
     spreads,
     start_of,
@@ -45,8 +46,7 @@ def nist(name: str) -> np.ndarray:
     return np.array([stored["first"], *stored["pair"] * stored["pairs"]], dtype=float)[:, None]
 
 
-@pytest.mark.parametrize("name", NIST)
-@pytest.mark.parametrize("shape", SHAPES)
+@half(shape=SHAPES, name=NIST)
 def test_one_component_reaches_the_certified_mean_and_sd_of_nist(name: str, shape: str) -> None:
     values = nist(name)
     found = fitted(values, {"model": "gmm", "covariance": shape, "k": 1})
@@ -68,8 +68,7 @@ def test_the_stored_rows_have_the_certified_values(name: str) -> None:
     assert abs(follow / NIST[name]["lag_1_autocorrelation"] - 1) < 2e-15
 
 
-@pytest.mark.parametrize("name", TABLES)
-@pytest.mark.parametrize("shape", SHAPES)
+@half(shape=SHAPES, name=TABLES)
 def test_one_component_is_the_closed_form(name: str, shape: str) -> None:
     values = TABLES[name]()
     found = fitted(values, {"model": "gmm", "covariance": shape, "k": 1})
@@ -135,8 +134,7 @@ def test_the_log_likelihood_has_the_value_of_fifty_digits(name: str, table: str)
     assert abs(found["log_likelihood"] - exact) <= tolerance * abs(exact)
 
 
-@pytest.mark.parametrize("table", ["plain", "ties", "outliers", "repeated rows", "heavy tails", "line"])
-@pytest.mark.parametrize("shape", SHAPES)
+@half(shape=SHAPES, table=["plain", "ties", "outliers", "repeated rows", "heavy tails", "line"])
 def test_five_iterations_are_those_of_scikit_learn(shape: str, table: str) -> None:
     from sklearn.mixture import GaussianMixture
 

@@ -51,10 +51,13 @@ CAUSED: dict[str, tuple[str, list[Any]]] = {
     "two iterations": ("slow", ["gmm", SAMPLES / "faithful.csv", "-k", 3, "--max-iter", 2, "--restarts", 4]),
 }
 NOT_CAUSED: dict[str, tuple[str, list[Any]]] = {
-    "galaxies k=3": ("few-rows", ["gmm", SAMPLES / "galaxies.csv", "-k", 3]),
+    "galaxies k=3": ("few-rows", ["gmm", SAMPLES / "galaxies.csv", "-k", 3, "--restarts", 8]),
     "galaxies k=4": ("few-rows", ["gmm", SAMPLES / "galaxies.csv", "-k", 4]),
     "faithful k=3": ("optimum-set-aside", ["gmm", SAMPLES / "faithful.csv", "-k", 3]),
-    "iris k=3 tied": ("optimum-set-aside", ["gmm", SAMPLES / "iris.csv", "-k", 3, "--covariance", "tied"]),
+    "iris k=3 tied": (
+        "optimum-set-aside",
+        ["gmm", SAMPLES / "iris.csv", "-k", 3, "--covariance", "tied", "--restarts", 8],
+    ),
     "faithful k=2": ("found-once", ["gmm", SAMPLES / "faithful.csv", "-k", 2]),
     "one start": ("found-once", ["gmm", SAMPLES / "faithful.csv", "-k", 2, "--restarts", 1]),
     "faithful k=2 twins": ("identical-components", ["gmm", SAMPLES / "faithful.csv", "-k", 2]),
@@ -147,7 +150,7 @@ def test_the_ledger_bounds_the_chance_of_a_better_optimum_only_where_the_number_
     bound = "a further start finds one with a probability below {} % (95 % confidence)"
     assert bound.format(26) in told("kmeans", SAMPLES / "iris.csv", "-k", 9, "--restarts", 10).table
     assert bound.format(11) in told("gmm", SAMPLES / "faithful.csv", "-k", 2, "--restarts", 25).table
-    searched = told("kmeans", SAMPLES / "iris.csv", "-k", 9).table
+    searched = told("kmeans", SAMPLES / "iris.csv", "-k", 5).table
     assert "probability" not in searched
     assert "chance" not in told("gmm", SAMPLES / "faithful.csv", "-k", 1, "--restarts", 10).table
 

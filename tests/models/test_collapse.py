@@ -31,13 +31,18 @@ def said(values: np.ndarray, k: int, *more: str, code: int = 4) -> str:
 NORMAL = np.random.default_rng(5).normal(size=(60, 1))
 
 
-@pytest.mark.parametrize("covariance", ["full", "diag", "spherical"])
-@pytest.mark.parametrize("k", [2, 3])
-def test_one_row_far_from_all_others_is_named(k: int, covariance: str) -> None:
+AUTOMATIC = pytest.param("full", 2, 200, (), id="of an automatic number of starts")
+
+
+@pytest.mark.parametrize(
+    ("covariance", "k", "starts", "given"),
+    [AUTOMATIC, *((shape, k, 12, ("--restarts", "12")) for shape in ("full", "diag", "spherical") for k in (2, 3))],
+)
+def test_one_row_far_from_all_others_is_named(covariance: str, k: int, starts: int, given: tuple[str, ...]) -> None:
     values = np.column_stack([NORMAL, np.roll(NORMAL, 7)])
     values[17, 1] = 1e12
-    found = said(values, k, "--covariance", covariance)
-    assert "no fit: all 200 starts collapsed" in found
+    found = said(values, k, "--covariance", covariance, *given)
+    assert f"no fit: all {starts} starts collapsed" in found
     assert "y=1e+12 (1 row) is so far from all others" in found and "hint: leave it out, or correct it" in found
 
 
@@ -52,7 +57,7 @@ def test_a_row_far_in_every_column_is_not_called_a_linear_relation() -> None:
 def test_an_outlier_or_a_repeated_value_that_a_component_collapses_on_is_named() -> None:
     outlier, repeated = np.append(NORMAL, [[40.0]], axis=0), np.append(NORMAL, np.full((10, 1), 10.0), axis=0)
     for values, where in ((outlier, "x=40 (1 row)"), (repeated, "x=10 (10 rows)")):
-        found = said(values, 2)
+        found = said(values, 2, "--restarts", "40")
         assert f"the likelihood has no bound at {where}\n" in found
         assert "hint: leave such rows out, use a smaller -k, --covariance tied or --prior default" in found
 
@@ -62,7 +67,7 @@ def test_an_outlier_or_a_repeated_value_that_a_component_collapses_on_is_named()
 )
 def test_a_column_of_few_values_is_named_with_their_number(covariance: str, what: str) -> None:
     answers = np.arange(60) * 7 % 2
-    found = said(np.column_stack([NORMAL, answers]), 3, "--covariance", covariance)
+    found = said(np.column_stack([NORMAL, answers]), 3, "--covariance", covariance, "--restarts", "12")
     assert f"column 'y' has only {len(np.unique(answers))} different values, so {what}" in found
     assert "hint: use a smaller -k, or leave the column out with --columns\n" in found
 
