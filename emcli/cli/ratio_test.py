@@ -35,6 +35,9 @@ def check_test(replicates: int | None, named: Sequence[Grid | Candidate]) -> Non
         raise EmcliError(Exit.USAGE, what, hint="--criterion gap compares its clusters with data that have none")
     if any(settings.search.max_iter == 0 for each in soft for settings in each.settings):
         raise EmcliError(Exit.USAGE, "'--test' compares fits, and --max-iter 0 makes none")
+    if any(settings.data.scheduler is not None for each in soft for settings in each.settings):
+        what = "'--test' and '--scheduler' exclude each other: it fits many tables that it draws in this process"
+        raise EmcliError(Exit.USAGE, what, hint="without --scheduler a table may be larger than memory, too")
     for each in soft:
         ks = {settings.model.k for settings in each.settings}
         if any(k + 1 in ks for k in ks):

@@ -128,6 +128,7 @@ def test_a_replicate_is_decided_as_by_both_fits_of_it() -> None:
         (("gmm", "iris", "-k", 2, "--test", 99), "'--test' compares k with k + 1"),
         (("gmm", "iris", "-k", "1,3", "--test", 99), "'--test' compares k with k + 1"),
         (("gmm", "iris", "-k", "1-2", "--test", 99, "--max-iter", 0), "--max-iter 0 makes none"),
+        (("gmm", "iris", "-k", "1-2", "--test", 99, "--scheduler", "local:1"), "'--test' and '--scheduler' exclude"),
         *(
             (("gmm", "iris", "-k", "1-2", "--test", n), f"'--test' must be an integer from 19 to 9999, got '{n}'")
             for n in (0, -1, 18, 10000)
