@@ -28,12 +28,17 @@ def ratio_table(tests: Sequence[RatioTest], width: int) -> Iterator[Block]:
         named = len({_shape(each) for each in tests}) > 1
         titles = ["fit", *TITLES[1:]] if named else list(TITLES)
         yield from Grid(titles, list(zip(*_columns(done, named), strict=True))).within(width)
-    if left := [
-        f"{escaped(each.small.name)} was not tested against k={each.large.settings['k']}: {escaped(each.reason)}"
+    left = [
+        f"{each.small.name} was not tested against k={each.large.settings['k']}: {each.reason}"
         for each in tests
         if each.reason is not None
-    ]:
-        yield left
+    ]
+    for last in {_shape(each): each for each in tests}.values():
+        if last.ratio is not None and last.ratio.is_rejected:
+            k = last.large.settings["k"]
+            left.append(f"{last.large.name}: no smaller k suffices, and no larger one was tested; try -k {k}-{2 * k}")
+    if left:
+        yield [escaped(line, 200) for line in left]
 
 
 def _columns(tests: Sequence[RatioTest], named: bool) -> Iterator[Sequence[str]]:
