@@ -112,8 +112,7 @@ class Search:
 
     def _climb(self, run: Run, begin: AnyModel | None, sample: Rows | None = None) -> Searching:
         """Run one entry. Plain EM, and a run from an optimum of a sample, end where they cannot become the best."""
-        own = partial(start_model, run, self.kind, self.rows, self.settings, self.search, self.smaller)
-        steps = None
+        steps, own = None, partial(start_model, run, self.kind, self.rows, self.settings, self.search, self.smaller)
         if begin is None and run.start in self._drawn:
             begin, smaller, steps = self._drawn.pop(run.start)
             self.smaller += smaller
@@ -197,17 +196,16 @@ class Search:
         """Draw the next starts, where none are on their way, to climb from them side by side."""
         if self._drawn or self.made or self.search.start is not None or not self.kind.stacks:
             return
-        first, turn = len(self.ledger) + 1, sum(run.source is None for run in self.ledger)
-        runs = [new_run(first + i, turn + i, self.kind, self.settings, self.search, self._named) for i in range(count)]
-
-        def draw(run: Run, smaller: list[Run]) -> AnyModel:
-            return start_model(run, self.kind, self.rows, self.settings, self.search, smaller)
-
+        runs = [self._next(i) for i in range(count)]
+        draw = partial(start_model, kind=self.kind, rows=self.rows, settings=self.settings, search=self.search)
         self._drawn = drawn_together(runs, draw, self.rows, self.mapper, self.search.tol)
 
     def _start(self) -> Searching:
-        turn = sum(run.source is None for run in self.ledger)
-        yield from self.run(new_run(len(self.ledger) + 1, turn, self.kind, self.settings, self.search, self._named))
+        yield from self.run(self._next())
+
+    def _next(self, after: int = 0) -> Run:
+        turn = after + sum(run.source is None for run in self.ledger)
+        return new_run(len(self.ledger) + 1 + after, turn, self.kind, self.settings, self.search, self._named)
 
     @property
     def _named(self) -> int:

@@ -41,14 +41,14 @@ class Drawn(NamedTuple):
 
 
 def drawn_together(
-    runs: Sequence[Run], draw: Callable[[Run, list[Run]], AnyModel], rows: Rows, mapper: Mapper, tol: float
+    runs: Sequence[Run], draw: Callable[..., AnyModel], rows: Rows, mapper: Mapper, tol: float
 ) -> dict[int, Drawn]:
     """Starts by their number, as `draw` gives them, without those that degenerate; one where that is as quick."""
     drawn: dict[int, Drawn] = {}
     for run in runs:
         smaller: list[Run] = []
         try:
-            drawn[run.start] = Drawn(draw(run, smaller), smaller)
+            drawn[run.start] = Drawn(draw(run, smaller=smaller), smaller)
         except Degenerate:
             continue
         if not may_climb_together(drawn[run.start].model, rows, len(runs)):
