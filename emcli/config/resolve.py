@@ -106,9 +106,12 @@ def _not_of(
     model: str, check: Check[str] | Check[float], source: Source, key: str, values: Sequence[object]
 ) -> list[Problem]:
     """Values of an option that this model does not take; None, which turns it off, is taken by all."""
-    wrong = [value for value in values if value is not None and not check.holds(value)]
+    if key == "fix":
+        values = [name for value in values for name in _names(value)]
+    wrong = [str(value) for value in values if value is not None and not check.holds(value)]
     got = f"{quoted(source.name(key))} of {model} must be {check.be}, got "
-    return [source.problem(key, got + quoted(str(value))) for value in wrong]
+    words = [word for word in cast("list[JSON]", check.schema.get("enum", [])) if isinstance(word, str)]
+    return [source.problem(key, f"{got}{quoted(value)}{suggestion(value, words)}") for value in wrong]
 
 
 def _conflicts(values: Values, origins: Mapping[str, Source], is_grid: bool) -> list[Problem]:
@@ -148,17 +151,25 @@ def _fixed(values: Values, source: Source, start: Mapping[str, JSON] | None) -> 
     given = source.given["fix"]
     if isinstance(given, dict):
         return dict(given)
-    names = given.split(",") if isinstance(given, str) else [str(name) for name in cast(list[object], given)]
+    names = _names(given)
     name = quoted(source.name("fix"))
     if start is None:
         hint = "--start FILE gives them, or 'start:' in an experiment, where 'fix:' may also give values itself"
         refuse([source.problem("fix", f"{name} holds parameters at their start values, and none are given")], hint)
     shares: JSON = [1.0 / cast(int, k) for k in values["k"][:1] for _ in range(cast(int, k))]
     known = {"weights": shares, **start}
-    held = {each.strip(): known.get(each.strip()) for each in names}
+    held = {each: known.get(each) for each in names}
     for each in (each for each, value in held.items() if value is None):
         refuse([source.problem("fix", f"{name}: no start values {quoted(each)}{suggestion(each, [*known])}")])
     return held
+
+
+def _names(given: object) -> list[str]:
+    """The names in a value of `fix`; none where it is a mapping of them to values."""
+    if isinstance(given, dict):
+        return []
+    names = given.split(",") if isinstance(given, str) else [str(name) for name in cast(list[object], given)]
+    return [name.strip() for name in names]
 
 
 def _start(source: Source | None, read_start: ReadStart) -> tuple[str | None, Mapping[str, JSON] | None]:

@@ -48,7 +48,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 @frozen
 class Narrowed:
-    """An option that takes fewer values in a model than the setting has; by default it is not set."""
+    """An option that takes fewer values, or names, in a model than the setting has; by default it is not set."""
 
     check: checks.Check[str] | checks.Check[float]
 

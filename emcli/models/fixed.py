@@ -8,13 +8,20 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from emcli.config.settings import ModelSettings
+from emcli.config.checks import Check
+from emcli.config.settings import ModelSettings, Narrowed
 from emcli.data.scaling import Scaling
 from emcli.errors import counted, quoted, suggestion
 from emcli.frozen import frozen
 from emcli.models.complete_data import Chart
 from emcli.models.parameters import ParameterFault
 from emcli.types import JSON, Array, BoolArray, IndexArray
+
+
+def some_of(names: Sequence[str]) -> Narrowed:
+    """The option of a model that can hold parameters of these names."""
+    words = " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return Narrowed(Check(words, lambda value: value in names, {"enum": list(names)}))
 
 
 class FixedFault(ParameterFault):

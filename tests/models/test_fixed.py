@@ -201,6 +201,8 @@ REFUSED = {
     "{means: [0, 1]}": "held.yaml:4:9: fit.fix.means: unknown parameter 'means'",
     "{weights: [0.5, null]}": "held.yaml:4:9: fit.fix.weights: are 1/k each with mixing: equal; with mixing: free",
     "heads": "held.yaml:4:3: 'fix' holds parameters at their start values, and none are given",
+    "[head]": "held.yaml:4:3: 'fix' of coins must be weights or heads, got 'head' (did you mean 'heads'?)",
+    "weights,mean": "held.yaml:4:3: 'fix' of coins must be weights or heads, got 'mean'",
     "[]": "fit.fix: must be some names of parameters, or a mapping of some to numbers and nulls, got 'a list'",
     "{}": "held.yaml:4:3: fit.fix: must be some names of parameters, or a mapping of some to",
     "{weights: [0.5, 0.6]}\n  mixing: free": "held.yaml:4:9: fit.fix.weights: must sum to 1, got 1.1",

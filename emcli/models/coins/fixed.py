@@ -7,8 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from emcli.config.settings import ModelSettings
-from emcli.models.fixed import Fixed, FixedFault, FixedReader
+from emcli.models.fixed import Fixed, FixedFault, FixedReader, some_of
 from emcli.types import JSON
+
+NAMES = ("weights", "heads")  # of what can be held
+HELD = some_of(NAMES)
 
 
 class FixedHeads(Fixed):
@@ -19,7 +22,7 @@ class FixedHeads(Fixed):
 
 def read(given: Mapping[str, JSON], settings: ModelSettings) -> FixedHeads:
     """What `fix` holds, such as `{"heads": [0, null]}`. Raises FixedFault."""
-    reader = FixedReader(given, ("weights", "heads"))
+    reader = FixedReader(given, NAMES)
     heads = reader.array("heads", (settings.k,))
     for i in np.flatnonzero((heads < 0) | (heads > 1)).tolist():
         raise FixedFault(("heads", i), f"must be a probability from 0 to 1, got {heads[i]:g}")

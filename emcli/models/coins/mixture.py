@@ -64,7 +64,7 @@ class BinomialMixture(CoinValues[BinomialStats]):
         "prior": Narrowed(TAKEN),
         "init": "auto",
         "bootstrap": None,
-        "fix": None,
+        "fix": fixed.HELD,
         "solver": None,
     }
     grows = True

@@ -12,13 +12,16 @@ from emcli.config.settings import ModelSettings
 from emcli.data.scaling import Scaling
 from emcli.frozen import frozen
 from emcli.models.base import Degenerate
-from emcli.models.fixed import Fixed, FixedFault, FixedReader
+from emcli.models.fixed import Fixed, FixedFault, FixedReader, some_of
 from emcli.models.gmm.checks import is_covariance
 from emcli.models.gmm.covariance import SHAPES, Covariances, Diagonal, Full, Spherical
 from emcli.models.gmm.full import SPIKE_REASON
 from emcli.types import JSON, Array, BoolArray, IndexArray
 
 ENTRIES = "single entries cannot be held, only a whole matrix; null leaves it free"
+
+NAMES = ("weights", "means", "covariances", "sds")  # of what can be held
+HELD = some_of(NAMES)
 
 
 @frozen
@@ -34,7 +37,7 @@ class FixedGaussians(Fixed):
         """What `fix` holds, in the user's units; None for nothing. Raises FixedFault."""
         if settings.fix is None:
             return None
-        reader, k = FixedReader(settings.fix, ("weights", "means", "covariances", "sds")), settings.k
+        reader, k = FixedReader(settings.fix, NAMES), settings.k
         shape = settings.covariance or "full"
         matrices = _matrices(reader, k, d, shape)
         diagonals = np.diagonal(matrices, axis1=1, axis2=2)

@@ -21,6 +21,7 @@ from emcli.models.gmm import initialization, spurious
 from emcli.models.gmm.checks import refuse_flat, refuse_singular, too_large
 from emcli.models.gmm.collapse import cause_of_collapse, shrinks_in_few_values
 from emcli.models.gmm.e_step import moments
+from emcli.models.gmm.fixed import HELD
 from emcli.models.gmm.prior import GaussianPrior
 from emcli.models.gmm.values import Gaussians, GaussianStats, shape_of
 from emcli.models.measures import Artefact
@@ -44,7 +45,7 @@ class GaussianMixture(Gaussians):
         "noise": None,
         "prior": Narrowed(one_of(PRIORS)),
         "init": "auto",
-        "fix": None,
+        "fix": HELD,
         "bootstrap": None,
         "solver": None,
     }

@@ -13,13 +13,15 @@ from emcli.config.settings import ModelSettings
 from emcli.data.rows import Rows
 from emcli.data.scaling import Scaling, weighed
 from emcli.models.base import Model
-from emcli.models.fixed import Fixed, FixedReader
+from emcli.models.fixed import Fixed, FixedReader, some_of
 from emcli.models.kmeans.assignment import KMeansStats
 from emcli.models.parameters import ParameterFault, ParameterReader, refuse_other_columns
 from emcli.models.plain_values import Parameters, Share, Titled
 from emcli.types import JSON, Array, BoolArray, IndexArray
 
 PARAMETER_KEYS = ("centroids", "sizes", "sd", "scales", "weights", "observed")
+NAMES = ("centroids",)  # of what can be held
+HELD = some_of(NAMES)
 
 
 class FixedCentroids(Fixed):
@@ -102,7 +104,7 @@ class Centroids(Model[KMeansStats]):
         """Coordinates of centroids that are held. Raises FixedFault."""
         if settings.fix is None:
             return None
-        centroids = FixedReader(settings.fix, ("centroids",)).matrix("centroids", settings.k, columns)
+        centroids = FixedReader(settings.fix, NAMES).matrix("centroids", settings.k, columns)
         return FixedCentroids(np.full(settings.k, np.nan), centroids)
 
     def held(self) -> Self:

@@ -19,12 +19,12 @@ from emcli.errors import FitWarning, counted
 from emcli.models.base import first_pair
 from emcli.models.em import Step, pooled_e_step
 from emcli.models.kmeans.assignment import KMeansStats, cluster_sums, memberships, nearest
-from emcli.models.kmeans.centroids import Centroids
+from emcli.models.kmeans.centroids import HELD, Centroids
 from emcli.models.measures import Measures
 from emcli.models.nesting import Parts
 from emcli.models.parameters import ParameterFault
 from emcli.models.seeding import centres
-from emcli.types import JSON, Array, IndexArray, Mapper
+from emcli.types import Array, IndexArray, Mapper
 
 MIN_SOLVER_ROWS = 4096  # up to which no solver is faster than plain EM
 MAX_DISTINCT_FOR_OPTIMUM = 100_000  # distinct values of one column up to which the global optimum is computed
@@ -36,7 +36,12 @@ class KMeans(Centroids):
 
     name = "kmeans"
     observations = POINTS
-    options: ClassVar[Mapping[str, JSON]] = {"init": "auto", "standardize": False, "missing": "error", "fix": None}
+    options: ClassVar[Mapping[str, object]] = {
+        "init": "auto",
+        "standardize": False,
+        "missing": "error",
+        "fix": HELD,
+    }
     hard = True
     grows = True
     measure = "distance"
