@@ -17,11 +17,10 @@ from emcli.comparison.candidates import Begun, CandidateFit, fit_one_by_one, fit
 from emcli.comparison.criteria import check_criterion, with_scores
 from emcli.comparison.growth import Growth, grown, ks_of, rows_and_criterion
 from emcli.comparison.screening import MORE_THAN, Screening, may_be_screened
-from emcli.config.covariances import letters, of_one_column
 from emcli.config.documents.fit import FitDocument
 from emcli.config.experiment import Experiment
 from emcli.config.places import Document
-from emcli.config.resolve import resolve, resolve_grid
+from emcli.config.resolve import different, resolve, resolve_grid
 from emcli.config.settings import Settings
 from emcli.data.dataset import Dataset
 from emcli.errors import EmcliError, Exit
@@ -112,7 +111,7 @@ def names(named: Sequence[Grid | Candidate]) -> list[str]:
         if isinstance(each, Candidate):
             found.append(each.name)
         else:
-            found += [each.name(settings) for settings in _different(each.settings, 1)]
+            found += [each.name(settings) for settings in different(each.settings, 1)]
     return found
 
 
@@ -199,7 +198,7 @@ class Candidates:
             note(f"{name}: {line}")
 
         fits = []
-        for settings in _different(grid.settings, opened.columns):
+        for settings in different(grid.settings, opened.columns):
             name = grid.name(settings)
             observed = partial(self._finish, name, kind, settings, grid.experiment)
             fits.append(CandidateFit(name, kind, settings, partial(checked, settings), observed, partial(told, name)))
@@ -240,16 +239,6 @@ def _name(settings: Settings, model: str) -> str:
     fix = "-".join(["fix", *filter(str.isalpha, own.fix)]) if own.fix else None
     parts = (model, f"k{own.k}", own.covariance, own.mixing, prior, fix, own.noise and "noise", init)
     return "-".join(part for part in parts if part and part != "auto")
-
-
-def _different(grid: Sequence[Settings], columns: int | None) -> list[Settings]:
-    """The settings without duplicates: shapes have two names, and in one dimension a volume is all there is."""
-    kept: dict[tuple[object, ...], Settings] = {}
-    for settings in grid:
-        own = settings.model
-        shape = own.covariance and (of_one_column(own.covariance) if columns == 1 else letters(own.covariance))
-        kept.setdefault((own.k, shape, own.mixing, own.prior, own.noise, settings.search.init), settings)
-    return list(kept.values())
 
 
 def _saved(path: str, criterion: str | None) -> Candidate:

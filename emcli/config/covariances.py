@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 # Volume, shape and orientation, each equal (E) or varying (V); shape I: spheres, orientation I: along the axes.
-LETTERS: Final = {"full": "VVV", "tied": "EEE", "diag": "VVI", "spherical": "VII"}
+LETTERS: Final = {"full": "VVV", "tied": "EEE", "diag": "VVI", "spherical": "VII", "V": "VVV", "E": "EEE"}
 ALL: Final = (
     *("EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE"),
     *("VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV"),
 )
+OF_ONE_COLUMN: Final = ("E", "V")  # of which one variance is all there is
 UNDER_SCALING: Final = frozenset({"EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVV", "VVV"})
 CLASSIC: Final = frozenset(LETTERS.values())  # whose natural parameters are free, and which have a prior
 ORDER: Final = "IEV"  # of a letter: what comes before is a special case of what comes after
@@ -36,6 +37,6 @@ def is_within(small: str | None, large: str | None, k: int) -> bool:
     return all(ORDER.index(one) <= ORDER.index(other) for one, other in zip(of_small, letters(large), strict=True))
 
 
-def of_one_column(name: str | None) -> str:
-    """The shape to which this one comes down in one dimension, where there is but a volume."""
-    return "VVV" if letters(name)[0] == "V" else "EEE"
+def of_one_column(name: str | None) -> Literal["E", "V"]:
+    """The shape to which this one comes down in one dimension, where there is but a volume: E or V."""
+    return "V" if letters(name)[0] == "V" else "E"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import product
 from typing import TYPE_CHECKING, cast
 
 from emcli.config.checks import Check
-from emcli.config.covariances import CLASSIC, LETTERS, letters
+from emcli.config.covariances import ALL, CLASSIC, letters, of_one_column
 from emcli.config.places import Document, beside, named_in, refuse
 from emcli.config.settings import CHECKS, OPTIONAL, DataSettings, Narrowed, Provenance, Settings
 from emcli.config.sources import Source, Values, check, source_in
@@ -125,7 +125,7 @@ def _conflicts(values: Values, origins: Mapping[str, Source], is_grid: bool) -> 
     for key, value in (("prior", "default"), ("solver", "newton"), ("fix", "")) if unusual else ():
         if key in origins and (not value or value in values[key]):
             name = quoted(f"{origins[key].name(key)} {value}".strip())
-            what = f"{name} is for covariance {', '.join(LETTERS)}, not {unusual}"
+            what = f"{name} is for covariance full, tied, diag, spherical, not {unusual}"
             problems.append(origins[key].problem(key, what))
     for key, value in (("known", ""), ("scheduler", ""), ("missing", "use"), ("solver", "newton")):
         if True in values.get("noise", ()) and key in origins and (not value or value in values[key]):
@@ -185,3 +185,16 @@ def _start(source: Source | None, read_start: ReadStart) -> tuple[str | None, Ma
             return path, read_start(path)
     assert document is not None and isinstance(given, dict)
     return document.file, dict(given)
+
+
+def different(grid: Sequence[Settings], columns: int | None) -> list[Settings]:
+    """The settings without duplicates: shapes have two names, and in one dimension a volume is all there is, E or V."""
+    kept: dict[tuple[object, ...], Settings] = {}
+    for settings in grid:
+        own = settings.model
+        shape = own.covariance and (of_one_column(own.covariance) if columns == 1 else letters(own.covariance))
+        if columns == 1 and own.covariance in ALL:
+            own = replace(own, covariance=of_one_column(own.covariance))
+            settings = replace(settings, model=own)
+        kept.setdefault((own.k, shape, own.mixing, own.prior, own.noise, settings.search.init), settings)
+    return list(kept.values())

@@ -30,6 +30,8 @@ Covariance = Literal[
     "VEV",
     "EVV",
     "VVV",
+    "E",
+    "V",
 ]
 Mixing = Literal["free", "equal"]
 Init = Literal["auto", "k-means++", "random"]

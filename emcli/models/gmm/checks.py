@@ -6,7 +6,7 @@ from shlex import quote
 
 import numpy as np
 
-from emcli.config.covariances import has_correlations, letters
+from emcli.config.covariances import OF_ONE_COLUMN, has_correlations, letters
 from emcli.config.settings import Covariance
 from emcli.data.rows import DataFault, Rows
 from emcli.models.gmm.collapse import far_row
@@ -23,6 +23,10 @@ def refuse_flat(rows: Rows, shape: Covariance | None) -> None:
     flat, n = rows.constant_columns(), rows.count or int(rows.total)
     d = len(flat)
     what, hint = "", None
+    if shape in OF_ONE_COLUMN and d > 1:
+        raise DataFault(
+            f"covariance {shape} is for one column, got {d}", f"of several columns that is {letters(shape)}"
+        )
     if flat.all():
         what = f"all {n} rows are identical; no variance to fit"
     elif flat.any() and letters(shape)[1] != "I":

@@ -17,6 +17,8 @@ SHAPES: dict[str, type[Full] | type[Diagonal]] = {
     "EEE": Tied,
     "VVI": Diagonal,
     "VII": Spherical,
+    "V": Full,
+    "E": Tied,
 }
 
 

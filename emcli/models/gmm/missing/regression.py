@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from emcli.config.covariances import letters
 from emcli.config.settings import ModelSettings
 from emcli.data.incomplete import column_means, mean_filled, observed_weights, without_missing
 from emcli.data.points import covariance
@@ -61,7 +62,7 @@ def with_covariance(rows: Rows, settings: ModelSettings) -> Rows:
         try:
             return replace(rows, covariance=one_gaussian(sample.values, sample.weights)[1].full()[0])
         except Degenerate:
-            if settings.covariance in ("full", "tied") and rows.count > len(rows.names):
+            if letters(settings.covariance) in ("VVV", "EEE") and rows.count > len(rows.names):
                 raise singular() from None
     return replace(rows, covariance=covariance(sample))
 
@@ -94,4 +95,4 @@ def _regressed(rows: Rows) -> Array | None:
 
 
 def _by_regression(rows: Rows, settings: ModelSettings) -> bool:
-    return settings.covariance in ("full", "tied") or len(rows.names) <= MAX_UNCORRELATED
+    return letters(settings.covariance) in ("VVV", "EEE") or len(rows.names) <= MAX_UNCORRELATED
