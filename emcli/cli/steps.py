@@ -26,7 +26,6 @@ def steps(
     covariance: options.CovarianceShape = None,
     mixing: options.MixingWeights = None,
     prior: options.Prior = None,
-    noise: options.Noise = None,
     standardize: options.Standardize = None,
     columns: options.Columns = None,
     exclude: options.Exclude = None,
@@ -111,6 +110,8 @@ def steps(
     settings = resolve(kind.name, plain, settings_in(ctx.params), said, read_start=read_start)
     if settings.data.scheduler is not None:
         raise EmcliError(Exit.USAGE, "steps shows single rows, and those of a cluster ('scheduler') are not here")
+    if settings.model.noise:
+        raise EmcliError(Exit.USAGE, "steps shows no steps of a fit with 'noise'")
     if letters(shape := settings.model.covariance) not in CLASSIC and settings.model.prior is not None:
         raise EmcliError(Exit.USAGE, f"steps shows no M-steps of covariance {shape} with a 'prior'")
     check_cluster(settings, source)

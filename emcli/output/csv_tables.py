@@ -28,7 +28,8 @@ def write_fit(result: FitResult, stream: IO[str]) -> None:
     if matrices.ndim == 3 and has_correlations(result.settings.model.covariance):
         for i, name in enumerate(names):
             for j in range(i):
-                table[f"covariance {names[j]} {name}"] = matrices[:, i, j].tolist()
+                empty = [""] * (k - len(matrices))  # of noise
+                table[f"covariance {names[j]} {name}"] = [*matrices[:, i, j].tolist(), *empty]
     table |= {f"true {title}": cells for title, cells in truth.items() if len(cells) == k}
     for j, (title, _) in enumerate(columns):
         if bounds is not None and bounds.known[j]:
@@ -74,9 +75,9 @@ class _Sayable:
 
 
 def _cell(value: object) -> object:
-    """A number as it is, nothing for None, the words of a list with spaces between them, and a mapping as JSON."""
+    """A number as it is, nothing for none, the words of a list with spaces between them, and a mapping as JSON."""
     if isinstance(value, float):
-        return repr(float(value))
+        return repr(float(value)) if value == value else ""
     if isinstance(value, Mapping):
         return json.dumps(value)
     return " ".join(map(str, value)) if isinstance(value, list) else value

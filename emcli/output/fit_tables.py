@@ -59,6 +59,7 @@ def title(result: FitResult) -> str:
     kind = "".join(f", {settings[key]} {key}" for key in ("covariance", "mixing") if key in settings)
     if (prior := settings.get("prior")) is not None:
         kind += ", default prior" if isinstance(prior, str) else f", Beta({prior}, {prior}) prior"
+    kind += ", noise" if settings.get("noise") else ""
     weight = "" if data.row_weights is None else f" of total weight {data.rows.total:g}"
     columns = listed(data.columns)
     if len(data.columns) > MAX_NAMES:

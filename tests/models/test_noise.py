@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -135,3 +136,78 @@ def test_a_fit_without_far_rows_says_that_its_noise_is_empty() -> None:
     plain = fitted(values, {"model": "gmm", "k": 2, "restarts": 5})
     assert "empty-noise" in [warning["slug"] for warning in made["warnings"]]
     assert made["log_likelihood"] == pytest.approx(plain["log_likelihood"], abs=1e-3)
+
+
+@pytest.mark.usefixtures("described")
+@pytest.mark.parametrize("columns", ["x1", "x1,x2"])
+def test_pictures_grey_the_noise(columns: str, write: Write, tmp_path: Path) -> None:
+    data, file = write("far.csv", text_of(scattered(1, 20))), tmp_path / "fit.svg"
+    fit("gmm", data, "--columns", columns, "-k", 2, "--noise", "--restarts", 2, "--plot", file)
+    said = file.read_text()
+    assert "2 Gaussians and noise" in said and "noise" in said.split("2 Gaussians and noise")[-1]
+
+
+@pytest.mark.parametrize("words", [["--format", "csv"], ["--format", "markdown"], ["--covariance", "EEE"]])
+def test_tables_have_a_line_of_the_noise_without_parameters(words: list[str], write: Write) -> None:
+    data = write("far.csv", text_of(scattered(1, 20)))
+    done = run("fit", "gmm", data, "-k", 2, "--noise", "--restarts", 2, *words)
+    line = next(each for each in done.stdout.splitlines() if each.lstrip(" |").startswith("noise"))
+    assert done.returncode == 0 and "nan" not in line and line.count(".") == 2
+
+
+REFUSED = [
+    (["gmm", "--known", "x1"], 2, "'--noise' and '--known' exclude each other"),
+    (["gmm", "--missing", "use"], 2, "'--noise' and '--missing use' exclude each other"),
+    (["gmm", "--scheduler", "local:2"], 2, "'--noise' and '--scheduler' exclude each other"),
+    (["gmm", "--solver", "newton"], 2, "'--noise' and '--solver newton' exclude each other"),
+    (["kmeans"], 2, "kmeans has no option '--noise'"),
+    (["coins"], 2, "coins has no option '--noise'"),
+]
+
+
+@pytest.mark.parametrize(("words", "code", "said"), REFUSED, ids=lambda each: str(each)[:30])
+def test_what_does_not_go_with_noise_is_refused_in_a_line(words: list[str], code: int, said: str, write: Write) -> None:
+    data = write("far.csv", text_of(scattered(1, 5)))
+    done = run("fit", words[0], data, "-k", 2, "--noise", *words[1:])
+    assert done.returncode == code and done.stderr.startswith(f"emcli: error: {said}")
+    assert len(done.stderr.splitlines()) <= 2
+
+
+def test_weights_are_not_held_beside_noise_but_means_are(write: Write) -> None:
+    write("far.csv", text_of(scattered(1, 20)))
+    head = "model: gmm\ndata: far.csv\nfit:\n  k: 2\n  noise: true\n  restarts: 3\n  fix: "
+    weights = run("fit", write("weights.yaml", head + "{weights: [0.3, null]}\n"))
+    assert weights.returncode == 2 and "cannot be held beside noise" in weights.stderr
+    found = fit(write("means.yaml", head + "{means: [[0.0, 0.0], [null, null]]}\n"))
+    assert found["parameters"]["means"][0] == [0.0, 0.0] and found["parameters_count"] == 13 - 2
+
+
+def test_a_fit_draws_noise_from_its_box_and_recipes_say_where(write: Write, tmp_path: Path) -> None:
+    recipe = write(
+        "recipe.yaml",
+        "model: gmm\ngenerate:\n  rows: 2000\n  parameters:\n    weights: [0.6, 0.2]\n    means: [[0, 0], [9, 9]]\n"
+        "    sds: [[1, 1], [1, 1]]\n    noise: {weight: 0.2, corner: [-20, -10], edges: [[40, 40], [-10, 10]]}\n",
+    )
+    lines = run("generate", recipe, "--labels").stdout.splitlines()[1:]
+    rows = [line.split(",") for line in lines]
+    far = np.array([[float(x), float(y)] for x, y, label in rows if label == "noise"])
+    shares = np.linalg.solve(np.array([[40.0, 40], [-10, 10]]).T, (far - [-20, -10]).T)
+    assert {label for *_, label in rows} == {"1", "2", "noise"} and 330 < len(far) < 470
+    assert shares.min() >= 0 and shares.max() <= 1 and abs(shares.mean() - 0.5) < 0.03
+
+
+def test_a_bootstrap_tells_the_error_of_the_share_of_noise(write: Write) -> None:
+    data = write("far.csv", text_of(scattered(1, 50)[:, :1]))
+    made = fit("gmm", data, "-k", 1, "--noise", "--restarts", 2, "--bootstrap", 20)
+    errors = made["bootstrap"]["standard_errors"]["noise"]
+    assert errors.keys() == {"weight", "volume"} and errors["weight"] > 0 and errors["volume"] > 0
+    assert made["bootstrap"]["low"]["noise"]["weight"] < made["parameters"]["noise"]["weight"]
+
+
+def test_a_comparison_prefers_noise_where_there_is_some(write: Write) -> None:
+    data = write("far.csv", text_of(scattered(1, 20)))
+    done = run("compare", "gmm", data, "-k", "2", "--noise", "false,true", "--restarts", 3, "--json")
+    first, second = json.loads(done.stdout)["groups"][0]["candidates"]
+    assert (first["name"], second["name"]) == ("gmm-k2-full-free-noise", "gmm-k2-full-free")
+    assert first["parameters_count"] == second["parameters_count"] + 2
+    assert first["log_likelihood"] > second["log_likelihood"] + 20

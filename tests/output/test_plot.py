@@ -262,7 +262,7 @@ def test_ellipses_lie_one_and_two_standard_deviations_from_the_mean() -> None:
 @pytest.mark.parametrize("name", ["galaxies.csv", "blobs.csv"])
 def test_a_model_without_panels_of_its_own_shows_its_rows_by_component(name: str) -> None:
     result, _ = fitted("kmeans", SAMPLES / name, k=3)
-    model = SimpleNamespace(weights=np.full(3, 1 / 3))
+    model = SimpleNamespace(weights=np.full(3, 1 / 3), others=())
     drawn = (Line if name == "galaxies.csv" else Plane)(
         result.data.rows, [Snapshot(4, model, model)], result.assignments()
     )

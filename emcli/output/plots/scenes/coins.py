@@ -175,5 +175,5 @@ class Coins(Scene):
             terms = [np.nan_to_num(each, nan=0.0, neginf=-1e300) for each in (ones, others)]  # of 0 · ln 0, and of ln 0
             log_joint = np.log(model.weights)[:, None] + sum(terms)
         normalise(log_joint)
-        series = along(heads, log_joint, self.called)
+        series = along(heads, log_joint, self)
         return [[Panel(SHARES, self.axis.x_label, "probability", series, whole=True, y_range=(0.0, 1.04))]]

@@ -29,8 +29,8 @@ class Gaussians(Scene):
 
     @classmethod
     def heading(cls, name: str, k: int, settings: Mapping[str, JSON]) -> str:
-        matrix = "covariance" if k == 1 else "covariances"
-        return f"{counted(k, 'Gaussian')}, {settings.get('covariance', 'full')} {matrix}{mixing(k, settings)}"
+        shape = f"{settings.get('covariance', 'full')} covariance{'s' * (k > 1)}"
+        return f"{counted(k, 'Gaussian')}{beside(settings)}, {shape}{mixing(k, settings)}"
 
     def overview(self) -> list[list[Panel]]:
         """The start, a few iterations on, and the end; and how uncertain that leaves each row."""
@@ -81,7 +81,7 @@ class Ellipses(Gaussians, Plane):
         model, rows = self.fit.model, self.rows
         series = [Series("bars", edges, bin_counts(self.values[column], rows.weights, edges))]
         parameters = zip(
-            model.weights, model.means[:, column], model.covariances.full()[:, column, column], strict=True
+            model.shares[: self.k], model.means[:, column], model.covariances.full()[:, column, column], strict=True
         )
         for j, (weight, mean, variance) in enumerate(parameters):
             z = (np.clip(mean + np.sqrt(variance) * NEAR, *shown) - mean) / np.sqrt(variance)
@@ -101,6 +101,11 @@ class Ellipses(Gaussians, Plane):
         return [replace(panel, series=series)]
 
 
+def beside(settings: Mapping[str, JSON]) -> str:
+    """What a heading says of noise."""
+    return " and noise" if settings.get("noise") else ""
+
+
 def densities(shown: tuple[float, float], weights: Array, means: Array, sds: Array) -> tuple[Array, Array]:
     """Values (m,) in a range, close where components are, and the components' densities times their weights (k, m)."""
     near = (means + sds * np.linspace(-4, 4, 49)[:, None]).ravel()
@@ -117,7 +122,7 @@ class Curves(Gaussians, Line):
     def heading(cls, name: str, k: int, settings: Mapping[str, JSON]) -> str:
         """In one column only whether the variances are the same makes a difference."""
         tied = ", one variance" if k > 1 and letters(str(settings.get("covariance", "full")))[0] == "E" else ""
-        return f"{counted(k, 'Gaussian')}{tied}{mixing(k, settings)}"
+        return f"{counted(k, 'Gaussian')}{beside(settings)}{tied}{mixing(k, settings)}"
 
     def curves(self, weights: Array, means: Array, sds: Array) -> tuple[Array, Array]:
         """Values of the column (m,), and how many rows in a bin there each component expects, (k, m)."""
@@ -125,9 +130,11 @@ class Curves(Gaussians, Line):
         return x, each * self.rows.total * (self.edges[1] - self.edges[0])
 
     def of(self, snapshot: Snapshot) -> tuple[Array, Array]:
-        """The curves of a snapshot."""
+        """The curves of a snapshot, those beside its Gaussians last."""
         model = snapshot.model
-        return self.curves(model.weights, model.means[:, 0], np.sqrt(model.covariances.full()[:, 0, 0]))
+        x, each = self.curves(model.shares[: self.k], model.means[:, 0], np.sqrt(model.covariances.full()[:, 0, 0]))
+        others = model.other_densities(x[None]) * self.rows.total * (self.edges[1] - self.edges[0])
+        return x, np.concatenate([each, others])
 
     @cached_property
     def x_range(self) -> tuple[float, float]:
@@ -152,10 +159,9 @@ class Curves(Gaussians, Line):
         """The rows, the density of the mixture and those of its components, and the true ones."""
         x, each = self.of(snapshot)
         series = [self.observed(), Series("line", x, each.sum(axis=0), "mixture", None, "bold")]
-        series += [Series("line", x, y, self.called(j), j) for j, y in enumerate(each)]
-        return self.panel(
-            self.when(snapshot), [*series, *self.true_curves(), *(top_mark(x, y, j) for j, y in enumerate(each))]
-        )
+        series += [Series("line", x, y, self.called(j), self.colour(j)) for j, y in enumerate(each)]
+        marks = [top_mark(x, y, j) for j, y in enumerate(each[: self.k])]
+        return self.panel(self.when(snapshot), [*series, *self.true_curves(), *marks])
 
     def true_curves(self) -> list[Series]:
         """The densities of the true components that have one."""
@@ -178,9 +184,12 @@ class Curves(Gaussians, Line):
             return []
         model = self.fit.model
         means, sds = model.means[:, 0], np.sqrt(model.covariances.full()[:, 0, 0])
-        x, _ = densities(self.x_range, model.weights, means, sds)
+        shares = model.shares[: self.k]
+        x, _ = densities(self.x_range, shares, means, sds)
         with np.errstate(divide="ignore"):
-            log_joint = np.log(model.weights / sds)[:, None] - 0.5 * ((x - means[:, None]) / sds[:, None]) ** 2
+            log_joint = np.log(shares / sds)[:, None] - 0.5 * ((x - means[:, None]) / sds[:, None]) ** 2
+            others = np.log(model.other_densities(x[None]) * np.sqrt(2 * np.pi))
+        log_joint = np.concatenate([log_joint, others])
         normalise(log_joint)
-        panel = Panel(SHARES, self.rows.names[0], "probability", along(x, log_joint, self.called), x_range=self.x_range)
+        panel = Panel(SHARES, self.rows.names[0], "probability", along(x, log_joint, self), x_range=self.x_range)
         return [replace(panel, y_range=(0.0, 1.04))]

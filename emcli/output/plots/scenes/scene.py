@@ -15,7 +15,7 @@ from emcli.errors import counted, escaped
 from emcli.inference.agreement import Numbered
 from emcli.inference.assignments import Labels
 from emcli.models.plain_values import Parameters
-from emcli.output.plots.figure import Panel, Series, middled
+from emcli.output.plots.figure import GREY, Panel, Series, middled
 from emcli.types import JSON, Array
 
 MIDDLE_ITERATION = 5  # of which the middle panel is, in a long fit
@@ -116,11 +116,17 @@ class Scene(ABC):
         return self.rows.with_known(found).astype(np.int32)
 
     def called(self, component: int) -> str:
-        """What a component is called: its number, with its name where it has one."""
+        """What a component is called: its number, with its name where it has one; one beside the k, such as noise."""
         names = self.rows.components
+        if self.snapshots and component >= self.k:
+            return str(self.fit.model.others[component - self.k])
         if component < len(names):
             return f"{component + 1} {middled(escaped(names[component]), LONGEST_NAME)}"
         return f"{self.noun} {component + 1}"
+
+    def colour(self, component: int) -> int:
+        """The colour of a component; grey for one beside the k."""
+        return component if not self.snapshots or component < self.k else GREY
 
     def by_group(self) -> Parts:
         """The rows by their true groups."""
@@ -144,8 +150,9 @@ class Scene(ABC):
 
     def by_component(self, snapshot: Snapshot) -> Parts:
         """The rows by their likeliest component."""
-        names = [self.called(j) for j in range(self.k)]
-        return Parts(names, range(self.k), self.labels(snapshot), slice(None), self.rows.weights)
+        every = range(self.k + len(snapshot.model.others))
+        names, colours = [self.called(j) for j in every], [self.colour(j) for j in every]
+        return Parts(names, colours, self.labels(snapshot), slice(None), self.rows.weights)
 
     def true(self, key: str) -> tuple[Array, Sequence[int | None]]:
         """True parameters of this name, and the component of each; none of these where there are not as many.

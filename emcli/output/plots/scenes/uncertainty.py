@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -48,8 +47,8 @@ def _note(scene: Plane, what: str) -> str:
     return "\n".join(filter(None, (scene.plane.note, scene.undrawn, what)))
 
 
-def along(x: Array, responsibilities: Array, called: Callable[[int], str]) -> list[Series]:
+def along(x: Array, responsibilities: Array, scene: Scene) -> list[Series]:
     """Responsibilities (k, m) at values (m,), and the uncertainty that they leave."""
-    series = [Series("line", x, r, called(j), j) for j, r in enumerate(responsibilities)]
+    series = [Series("line", x, r, scene.called(j), scene.colour(j)) for j, r in enumerate(responsibilities)]
     # Of two components it is the smaller one, which is to be seen between its dashes.
     return [*series, Series("line", x, 1 - responsibilities.max(axis=0), "uncertainty", None, "dashed")]
