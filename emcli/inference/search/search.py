@@ -70,8 +70,7 @@ class Search:
         reached several optima. Then moves from the best optimum, until many in a row fail. An optimum that one start
         alone led to is confirmed by moves from the optima of others, or by more starts.
         """
-        alone = self.settings.k == 1 and self.kind.unique_alone
-        known = alone or self.rows.all_known  # all starts lead to the same optimum
+        known = self.rows.all_known or (self.settings.k == 1 and self.kind.unique_alone)  # all lead to one optimum
         wanted = 1 if known else FIRST_STARTS
         while len(self._ended()) < wanted and len(self.ledger) < MAX_DRAWN * FIRST_STARTS:
             self._draw_ahead(wanted)
@@ -88,9 +87,8 @@ class Search:
                 break
             self._draw_ahead(NEXT_STARTS)
             yield from self._start()
-        if self.settings.k > 1:
-            yield from self._chain(self._best())
-            yield from self._confirm()
+        yield from self._chain(self._best())
+        yield from self._confirm()
 
     def run(self, run: Run, begin: AnyModel | None = None) -> Searching:
         """Run one entry to its end, from a model or, where none is given, from its own start values."""
@@ -241,7 +239,7 @@ class Search:
         kinds = kinds_of_starts(self.kind, self.settings, self.search, self._named)
         proposals, failed = Proposals(sample, self.settings, kinds, rng), 0
         exchange = self.kind.hard
-        while failed < self._tries() and self._work < self._limit and run.scores[-1] <= beyond:
+        while self.settings.k > 1 and failed < self._tries() and self._work < self._limit and run.scores[-1] <= beyond:
             if exchange:
                 exchange, found, name = False, run.model.exchanged(self.rows), "exchange"
                 self._spend(1)
