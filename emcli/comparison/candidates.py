@@ -79,7 +79,8 @@ class CandidateFit:
         except EmcliError as error:
             if error.exit_code not in (Exit.DATA, Exit.NO_FIT):
                 raise
-            return Fitted(reason=error.problems[0].what)
+            first = error.problems[0]
+            return Fitted(reason=first.what if first.line is None else str(first))
 
     def candidate(self, fitted: Fitted) -> Candidate:
         """The candidate that the fit makes, after what is to be said of it."""

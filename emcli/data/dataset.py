@@ -232,7 +232,8 @@ def prepare(
         rows = needs.observations.prepare(read, needs.k, needs.rule, settings)
         rows = needs.check(rows if known is None else with_known(rows, known, weights, needs.k))
     except RowFault as fault:
-        assert table is not None and picked is not None
+        if table is None or picked is None:  # drawn rows
+            raise unfit(DataFault(f"row {fault.row + 1}: {fault.what}", fault.hint), source) from None
         raise located(fault, table, picked, kept) from None
     except DataFault as wrong:
         raise unfit(wrong, source) from None

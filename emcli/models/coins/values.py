@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Self
 
 import numpy as np
 
 from emcli.config.settings import ModelSettings
-from emcli.data.rows import Rows
+from emcli.data.rows import Requirements, Rows
 from emcli.data.scaling import Scaling
+from emcli.models.coins.contradictions import refuse_contradictions
 from emcli.models.coins.prior import BetaPrior
 from emcli.models.complete_data import CompleteDataModel
 from emcli.models.parameters import ParameterFault, ParameterReader
@@ -36,6 +38,20 @@ class CoinValues(CompleteDataModel[S]):
         for i in np.flatnonzero(((found.heads == 0) | (found.heads == 1)) & free) if prior else ():
             raise ParameterFault(("heads", int(i)), f"has density 0 under the prior, got {found.heads[i]:g}")
         return replace(found, prior=prior)  # type: ignore[type-var]
+
+    @classmethod
+    def requirements(cls, settings: ModelSettings) -> Requirements:
+        """As of every model; P(heads) that are held must not contradict the rows."""
+        found = super().requirements(settings)
+        return found if settings.fix is None else replace(found, check=lambda rows: cls._checked(rows, settings))
+
+    @classmethod
+    def _checked(cls, rows: Rows, settings: ModelSettings) -> Rows:
+        """The rows. Raises RowFault where held values contradict one; what else is wrong with these is told later."""
+        with suppress(ParameterFault):
+            if (fixed := cls.fixed_in(settings, 1)) is not None:
+                refuse_contradictions(rows, fixed)
+        return rows
 
     @classmethod
     def check(cls, given: ParameterReader, k: int | None, d: int | None) -> dict[str, Array]:
