@@ -81,10 +81,7 @@ class Information:
         Of mixing weights of which some are held, the complete-data information is that of the free ones among the rows
         of their components: of the whole observed one that of all weights is taken away, and this is added.
         """
-        m, free = len(chart.own), chart.own.sum()
-        into = np.zeros((len(self.score), free + chart.directions().shape[1]))
-        into[np.flatnonzero(chart.own), np.arange(free)] = 1.0
-        into[m:, free:] = chart.directions()
+        m, free, into = len(chart.own), chart.count, chart.into()
         score, matrix, whole, observed = self.score, self.matrix, self.complete, self.observed
         if chart.partial:
             assert chart.weights is not None
@@ -98,6 +95,8 @@ class Information:
             among = float(sizes[chart.free].sum()) * (np.diag(w) - np.outer(w, w))
             found[2][free:, free:] = among
             found[3][free:, free:] += among
+        if (bend := chart.bend(score)) is not None:
+            found[3] += bend
         return type(self)(*found)
 
     def __add__(self, other: Information) -> Information:
@@ -198,9 +197,9 @@ def information(
     prior, chart = model.prior_information(), model.chart()
     if prior is None:
         return found
-    slopes, informed = prior if chart is None else (chart.gradient(each) for each in prior)
-    known = np.diag(informed)
-    return found + Information(slopes, known, known, known)
+    known = np.diag(prior[1])
+    own = Information(prior[0], known, known, known)
+    return found + (own if chart is None else own.within(chart, 0.0))
 
 
 def _of_batch(

@@ -47,6 +47,23 @@ class Chart:
         assert self.weights is not None
         return np.asarray(self.weights / self.weights[self.free].sum())
 
+    @property
+    def count(self) -> int:
+        """How many of the components' coordinates are free."""
+        return int(self.own.sum())
+
+    def into(self) -> Array:
+        """How all coordinates (p,) change with those that are free, (p, q)."""
+        m, free, directions = len(self.own), self.count, self.directions()
+        found = np.zeros((m + directions.shape[0], free + directions.shape[1]))
+        found[np.flatnonzero(self.own), np.arange(free)] = 1.0
+        found[m:, free:] = directions
+        return found
+
+    def bend(self, slopes: Array) -> Array | None:
+        """What the observed information (q, q) has besides, from slopes (p,), where the free coordinates are curved."""
+        return None
+
     def gradient(self, slopes: Array) -> Array:
         """The slopes (q,) in the free coordinates, of those in all of them (p,)."""
         m = len(self.own)
@@ -63,7 +80,7 @@ class Chart:
         if self.weights is None:
             return weights
         moved = weights.copy()
-        moved[self.free] = weights[self.free].sum() * tilted(weights[self.free], step[int(self.own.sum()) :])
+        moved[self.free] = weights[self.free].sum() * tilted(weights[self.free], step[self.count :])
         return moved
 
 

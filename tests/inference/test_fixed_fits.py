@@ -227,6 +227,20 @@ def test_a_named_component_holds_what_its_place_holds(tmp_path: Path) -> None:
     assert found["parameters"]["means"][1][0] == 4.3 and found["parameters"]["means"][0][0] < 3
 
 
+@pytest.mark.parametrize("shape", ["full", "tied"])
+def test_what_is_left_to_gain_beside_single_held_coordinates_is_known_and_newton_comes_there(
+    shape: str, tmp_path: Path
+) -> None:
+    settings = {"k": 2, "fix": {"means": [[2.2, None], [None, 82]]}, "covariance": shape, "restarts": 2}
+    loose = fit(experiment(tmp_path, "gmm", **settings, solver="em", tol=1e-2), FAITHFUL)
+    close = fit(experiment(tmp_path, "gmm", **settings, solver="newton", tol=1e-9), FAITHFUL)
+    gained = close["log_likelihood"] - loose["log_likelihood"]
+    assert 0 < gained < 1e-2 and loose["decrement"] == pytest.approx(gained, rel=0.5)
+    assert close["decrement"] < 1e-12 and "polish" in [step.get("step") for step in close["trace"]]
+    best = fit(experiment(tmp_path, "gmm", **settings, solver="em", tol=1e-12, max_iter=20000), FAITHFUL)
+    assert close["log_likelihood"] == pytest.approx(best["log_likelihood"], abs=1e-8)
+
+
 def test_a_held_centroid_stays_and_the_others_are_the_means_of_their_rows(tmp_path: Path) -> None:
     fix = {"centroids": [[3, 70], None, [None, 80]]}
     found = fit(experiment(tmp_path, "kmeans", k=3, fix=fix), FAITHFUL)

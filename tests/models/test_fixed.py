@@ -87,7 +87,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("case", (CASES | OBLIQUE).values(), ids=CASES | OBLIQUE)
 def test_score_and_information_of_what_is_free_are_the_derivatives_of_the_log_likelihood(case: Any) -> None:
     model, rows, weights = case
     seen = information(model, [(rows[:, :17], weights[:17]), (rows[:, 17:], weights[17:])])

@@ -279,6 +279,8 @@ HELD: list[tuple[dict[str, Any], Any]] = [
     ({"model": "gmm", "k": 2, "covariance": "tied", "fix": {"weights": [0.3, 0.7]}}, clusters(60, 2)),
     ({"model": "gmm", "k": 2, "covariance": "diag", "fix": {"means": [[1, None], None]}}, clusters(60, 2)),
     ({"model": "gmm", "k": 2, "covariance": "spherical", "fix": {"sds": [[1, 1], None]}}, clusters(60, 2)),
+    ({"model": "gmm", "k": 2, "covariance": "full", "fix": {"means": [[1, None], None]}}, clusters(60, 2)),
+    ({"model": "gmm", "k": 2, "covariance": "tied", "fix": {"means": [[1, None], [None, 0]]}}, clusters(60, 2)),
 ]
 
 
@@ -289,8 +291,10 @@ def test_the_slopes_of_what_is_free_beside_held_values_are_those_of_the_posterio
     found, h, rng = information(model, rows.batches()), 1e-4, np.random.default_rng(0)
     for _ in range(3):
         way = rng.standard_normal(len(found.score))
-        ahead, behind = (pooled_e_step(model.moved(by * way), rows.batches()).score for by in (h, -h))
+        ahead, top, behind = (pooled_e_step(model.moved(by * way), rows.batches()).score for by in (h, 0, -h))
         assert (ahead - behind) / (2 * h) == pytest.approx(found.score @ way, rel=1e-4, abs=1e-4)
+        bend = way @ found.observed @ way
+        assert -(ahead - 2 * top + behind) / h**2 == pytest.approx(bend, rel=1e-4, abs=1e-3 * np.trace(found.complete))
     start = {**asked, "start": model.to_original(rows.scaling).to_parameters(), "tol": 1e-9}
     plain, quick = (fitted(values, {**start, "solver": solver})["log_posterior"] for solver in ("em", "newton"))
     assert quick == pytest.approx(plain, abs=1e-7)

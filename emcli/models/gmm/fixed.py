@@ -12,10 +12,12 @@ from emcli.config.settings import ModelSettings
 from emcli.data.scaling import Scaling
 from emcli.frozen import frozen
 from emcli.models.base import Degenerate
+from emcli.models.complete_data import Chart
 from emcli.models.fixed import Fixed, FixedFault, FixedReader, some_of
 from emcli.models.gmm.checks import is_covariance
 from emcli.models.gmm.covariance import SHAPES, Covariances, Diagonal, Full, Spherical
 from emcli.models.gmm.full import SPIKE_REASON
+from emcli.models.gmm.oblique import ObliqueChart, basis
 from emcli.types import JSON, Array, BoolArray, IndexArray
 
 ENTRIES = "single entries cannot be held, only a whole matrix; null leaves it free"
@@ -95,9 +97,22 @@ class FixedGaussians(Fixed):
     def oblique(self) -> bool:
         """Are single coordinates of a mean held in components whose columns go together?
 
-        These are no coordinates of the natural parameters, so that only plain EM steps are made there.
+        These are no coordinates of the natural parameters: see `ObliqueChart`.
         """
         return isinstance(self.covariances, Full) and bool(len(self.partly_held()))
+
+    def chart_of(self, weights: Array, estimated: bool, covariances: Covariances) -> Chart:
+        """As `chart`, of a mixture with these covariances."""
+        found = self.chart(weights, estimated)
+        if not self.oblique or not isinstance(covariances, Full):
+            return found
+        k, d = self.values.shape
+        bases: list[Array | None] = [None] * k
+        own = found.own.copy()
+        for j in self.partly_held().tolist():
+            bases[j] = basis(covariances.root[j], ~np.isnan(self.values[j]))
+            own[j * d : (j + 1) * d] = False
+        return ObliqueChart(own, found.weights, found.free, bases, covariances.shared)
 
     def own(self) -> BoolArray:
         """Which coordinates of means and covariances (p,) in `complete` are free."""

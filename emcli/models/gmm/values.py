@@ -88,11 +88,11 @@ class Gaussians(CompleteDataModel[GaussianStats]):
 
     def chart(self) -> Chart | None:
         """The free ones among the natural parameters and the mixing weights."""
-        return None if self.fixed is None else self.fixed.chart(self.weights, self.free)
+        return None if self.fixed is None else self.fixed.chart_of(self.weights, self.free, self.covariances)
 
     @property
     def has_information(self) -> bool:
-        return self.covariances.has_scores and (self.fixed is None or not self.fixed.oblique)
+        return self.covariances.has_scores
 
     def spreads(self, sizes: Array, rows: Rows) -> tuple[Array, Array]:
         """Covariances within components, matrices (k, d, d) or variances (k, d), and shares (k,), from sizes (k,)."""
