@@ -113,6 +113,7 @@ def test_a_fit_to_merged_rows_is_the_fit_to_the_rows(model: str, d: int, weighte
 
 
 @pytest.mark.parametrize("model", [pytest.param("gmm", marks=pytest.mark.slow), "kmeans"])
+@pytest.mark.usefixtures("described")
 def test_a_document_and_its_pictures_say_nothing_of_the_merging(model: str, tmp_path: Path) -> None:
     values = heights(2)
     labels = (values[:, 0] > 170).astype(int)

@@ -165,7 +165,9 @@ def test_the_order_by_pattern_is_that_of_sorted_patterns(columns: int, monkeypat
 
 def test_hints_name_what_the_command_takes(tmp_path: Path) -> None:
     asked = run("steps", "kmeans", "iris_gaps", "-k", 3).stderr
-    assert "--missing drop leaves out 71 rows of 150" in asked and "--missing use" not in asked
+    assert "--missing drop leaves out 71 rows of 150" in asked and "--missing use fits what they have" in asked
+    coins = run("fit", "coins", "-", stdin="heads,tosses\n1,3\n,3\n2,3\n").stderr
+    assert "--missing drop leaves out 1 row of 3" in coins and "--missing use" not in coins
     (tmp_path / "marks.csv").write_text("x,y\n1,2\n3,?!\n4,5\n6,1\n")
     hint = run("fit", "kmeans", tmp_path / "marks.csv", "-k", 1, "--missing", "use").stderr
     assert "--na '?!' reads them as missing cells" in hint and "leaves out" not in hint

@@ -88,7 +88,7 @@ def close(one: Any, other: Any, tolerance: float = 1e-10) -> None:
 @every_model
 def test_the_log_likelihood_of_every_start_never_falls(case: tuple[str, list[Any]], tmp_path: Path) -> None:
     log = tmp_path / "trace.jsonl"
-    fit(*case[1], source(case[0]), "--trace", log, "--init", "random", "--restarts", 5)
+    fit(*case[1], source(case[0]), "--trace", log, "--init", "random", "--restarts", 3)
     ends = 0
     before = None
     for line in map(json.loads, log.read_text().splitlines()):
@@ -100,7 +100,7 @@ def test_the_log_likelihood_of_every_start_never_falls(case: tuple[str, list[Any
             rows = len(lines(case[0])) - 1
             assert score >= before - 8 * 2.0**-53 * rows**0.5 * abs(before)
         before = score
-    assert ends == 5
+    assert ends == 3
 
 
 @every_model

@@ -24,6 +24,7 @@ GMM = [
     *(("galaxies", SAMPLES / "galaxies.csv", "E", k) for k in (1, 2, 3, 4)),
 ]
 DEAR = [("faithful_waiting", "V", 3), ("faithful_waiting", "E", 3), ("galaxies", "E", 2), ("galaxies", "E", 4)]
+DEAR += [("faithful", "VVV", 3), ("faithful", "VVI", 3), ("galaxies", "V", 3), ("iris", "EEE", 3), ("iris", "VVV", 2)]
 KMEANS = (
     [("iris", k) for k in (2, 3, 4)] + [("faithful", k) for k in (2, 3, 4)] + [("galaxies", k) for k in range(1, 7)]
 )

@@ -136,12 +136,17 @@ def test_any_number_of_jobs_gives_the_same_bytes_for_a_table_that_is_screened(tm
     assert all(entry["kind"] in KINDS["kmeans"] | MOVES for entry in entries)
 
 
-def test_where_thirty_starts_collapse_more_are_drawn_until_one_ends() -> None:
+@pytest.mark.parametrize("moves", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_where_thirty_starts_collapse_more_are_drawn_until_one_ends(
+    moves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """-1089.17 is known (tests/reference/README.md), and higher ones by moves; found once says so."""
+    if not moves:
+        monkeypatch.setattr(Search, "_chain", lambda *_: iter(()))
     found = fit("gmm", MOSTLY_COLLAPSE, "-k", 6, "--covariance", "spherical", "--seed", 3)
     drawn = [entry for entry in found["restarts"] if "from" not in entry]
     assert len(drawn) > 30 and all(entry["status"] == "degenerate" for entry in drawn[:30])
-    assert found["log_likelihood"] > -1089.18
+    assert not moves or found["log_likelihood"] > -1089.18
     assert {"found-once", "collapsed-starts"} <= {warning["slug"] for warning in found["warnings"]}
 
 

@@ -196,6 +196,7 @@ def test_the_index_of_calinski_and_harabasz_is_of_observed_cells(iris: np.ndarra
         assert one["ch"] == pytest.approx(expected, rel=1e-10)
 
 
+@pytest.mark.usefixtures("described")
 def test_pictures_show_the_rows_that_have_both_columns(saved: Path) -> None:
     options = ("-k", 3, *USE, "-q", "--restarts", 2)
     done = run("fit", "kmeans", "iris.csv", *options, "--plot", "-", cwd=saved)

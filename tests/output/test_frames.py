@@ -225,15 +225,21 @@ def test_a_picture_has_the_size_that_was_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "dpi"), [pytest.param("4x3", 120, marks=pytest.mark.slow), ("12x3", 80), ("3x3", 100)]
+    ("size", "dpi", "kinds"),
+    [pytest.param("4x3", 120, ("png", "svg"), marks=pytest.mark.slow), ("12x3", 80, ("png",)), ("3x3", 100, ("svg",))],
 )
-def test_words_do_not_lie_on_each_other_in_a_small_picture(size: str, dpi: int, tmp_path: Path) -> None:
+def test_words_do_not_lie_on_each_other_in_a_small_picture(
+    size: str, dpi: int, kinds: tuple[str, ...], tmp_path: Path
+) -> None:
     """All is drawn smaller where the panels have no room, in a picture of the size that was asked for."""
-    words = ("fit", "gmm", SAMPLES / "faithful.csv", "-k", 2, "--restarts", 2, "-q", "--size", size, "--dpi", dpi)
-    for name in ("p.png", "p.svg"):
-        assert run(*words, "--plot", tmp_path / name).returncode == 0
+    words = ("fit", "gmm", SAMPLES / "faithful.csv", "-k", 2, "--restarts", 1, "-q", "--size", size, "--dpi", dpi)
+    for kind in kinds:
+        assert run(*words, "--plot", tmp_path / f"p.{kind}").returncode == 0
     width, height = map(int, size.split("x"))
-    assert struct.unpack(">II", (tmp_path / "p.png").read_bytes()[16:24]) == (width * dpi, height * dpi)
+    if "png" in kinds:
+        assert struct.unpack(">II", (tmp_path / "p.png").read_bytes()[16:24]) == (width * dpi, height * dpi)
+    if "svg" not in kinds:
+        return
     found = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt" viewBox="0 0 ([\d.]+)', (tmp_path / "p.svg").read_text())
     assert found is not None
     assert [float(found[1]), float(found[2])] == pytest.approx([width * 72, height * 72], abs=0.5)
