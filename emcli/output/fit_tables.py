@@ -11,7 +11,7 @@ from emcli.files.examples import shown
 from emcli.inference.diagnostics import optima_found_once
 from emcli.inference.fit_result import FitResult
 from emcli.inference.runs import Run
-from emcli.inference.search.optima import reached_same, same_optimum
+from emcli.inference.search.optima import reached_same, roots_of_best, same_optimum
 from emcli.output.numbers import gain, number, scores, unsigned_zero
 from emcli.output.page import BAD, GOOD, Blocks, Grid, Line, Page
 from emcli.output.parameter_tables import covariances, held, held_note, parameters, true_labels
@@ -136,7 +136,8 @@ def ledger(result: FitResult) -> str:
     if result.best.sample is None:
         line += given_up(result.ledger)
     if result.best.source is not None:
-        line += f"; {counted(result.moves, 'move')} from earlier optima led to it"
+        roots = len(roots_of_best(result.kind, result.ledger, result.best))
+        line += f"; moves from {roots if roots > 1 else 'only one'} of them led to it ({result.moves:,} tried)"
     elif result.moves:
         line += f"; {_moves_in_vain(result)}"
     if result.best.sample is not None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from conftest import REFERENCE, SAMPLES, fit
+from conftest import REFERENCE, SAMPLES, fit, run
 
 from emcli.inference.diagnostics import BestRun, best_run, optima_found_once, reached, run_warnings
 from emcli.inference.runs import Run
@@ -95,6 +95,29 @@ def test_an_optimum_that_one_start_alone_led_to_is_called_found_once() -> None:
 def test_an_optimum_that_two_starts_led_to_is_not_called_found_once(runs: list[Run]) -> None:
     best = max(run.scores[-1] for run in runs)
     assert not said(runs, next(run.start for run in runs if run.scores[-1] > best - 1e-4))
+
+
+@pytest.mark.parametrize(
+    ("score", "given"),
+    [
+        ("log_posterior", ["gmm", SAMPLES / "iris.csv", "-k", 3, "--prior", "default"]),
+        ("inertia", ["kmeans", SAMPLES / "iris.csv", "-k", 7]),
+    ],
+)
+def test_where_moves_alone_led_to_the_best_it_is_said_from_how_many_starts(score: str, given: list[object]) -> None:
+    """Two starts confirm it, with a prior as without one."""
+    document, text = fit(*given), run("fit", *given, process=False)
+    came = {entry["start"]: entry.get("from") for entry in document["restarts"]}
+
+    def root(start: int) -> int:
+        return start if came[start] is None else root(came[start])
+
+    ends = {entry["start"]: entry[score] for entry in document["restarts"] if entry[score] is not None}
+    roots = {root(start) for start, end in ends.items() if abs(end - document[score]) < 1e-4}
+    (line,) = [line for line in text.stdout.splitlines() if " starts reached the best " in line]
+    assert document["reached"] == 0 and len(roots) > 1
+    assert f"; moves from {len(roots)} of them led to it (" in line
+    assert "found-once" not in text.stderr
 
 
 def test_two_moves_from_one_start_are_one_witness() -> None:
