@@ -34,6 +34,7 @@ figures: $(READY)  ## draw the figures of the article into docs/figures
 	@$(BIN)/emcli generate configs/mixture_1d.yaml -q --plot docs/figures/mixture_1d_data.svg > /dev/null
 	@$(BIN)/emcli fit configs/mixture_1d.yaml --restarts 10 --max-iter 20 -q --plot docs/figures/mixture_1d.svg > /dev/null
 	@$(BIN)/emcli fit gmm sample_data/faithful.csv -k 2 -q --init random --plot docs/figures/faithful.svg > /dev/null
+	@$(BIN)/emcli fit configs/scattered.yaml -q --plot docs/figures/noise.svg > /dev/null
 	@$(BIN)/emcli compare gmm sample_data/faithful.csv -k 1-5 --covariance full,tied -q \
 	  --plot docs/figures/compare.svg > /dev/null
 	@$(BIN)/emcli fit gmm sample_data/faithful.csv -k 2 --init random -q --size 8.6x4.3 --dpi 80 \

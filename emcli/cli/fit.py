@@ -275,13 +275,15 @@ def _with_truth(result: "FitResult", experiment: "Experiment | None", settings: 
         parameters = result.kind.from_parameters(drawn.parameters).to_parameters()
     if not same:
         return with_truth(result, parameters) if parameters else result
-    names = [f"component {i + 1} as drawn" for i in range(len(result.kind.from_parameters(drawn.parameters).shares))]
+    true = result.kind.from_parameters(drawn.parameters)
+    names = [*(f"component {i + 1} as drawn" for i in range(len(true.weights))), *true.others]
     order = matched(result, parameters) if parameters else None
     if order is None:
         return with_truth(result, parameters, names, drawn.labels)
     import numpy as np
 
-    return with_truth(result, parameters, names, np.argsort(order)[drawn.labels])  # numbered as the fit is
+    places = [*np.argsort(order).tolist(), *range(len(order), len(names))]  # numbered as the fit is
+    return with_truth(result, parameters, names, np.array(places)[drawn.labels])
 
 
 def _same_columns(drawn: Sequence[str], fitted: Sequence[str]) -> bool:

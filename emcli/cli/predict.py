@@ -73,9 +73,11 @@ def predict(
     else:
         file = Output(output)
     saved = read_fit(fit)
-    if missing == "use" and incomplete_class(saved["model"]) is None:
+    noisy = saved.get("settings", {}).get("noise")
+    if missing == "use" and (incomplete_class(saved["model"]) is None or noisy):
         hint = "--missing keep keeps them, their new cells empty"
-        raise EmcliError(Exit.USAGE, f"{saved['model']} cannot use rows with missing cells", hint=hint)
+        what = f"{saved['model']} with noise" if noisy else saved["model"]
+        raise EmcliError(Exit.USAGE, f"{what} cannot use rows with missing cells", hint=hint)
     if verbose:
         standardized = "; distances are in standardized columns" if saved["settings"].get("standardize") else ""
         columns = ", ".join(saved["data"]["columns"])

@@ -223,7 +223,7 @@ def test_five_rows_of_ten_flips_warn_that_one_coin_would_do() -> None:
     assert fit(ROOT / "configs" / "do_batzoglou.yaml")["warnings"] == []
 
 
-@pytest.mark.parametrize("name", ["heights", "blobs", "two_coins", "mixture_1d", "do_batzoglou"])
+@pytest.mark.parametrize("name", ["heights", "blobs", "two_coins", "mixture_1d", "do_batzoglou", "scattered"])
 def test_generate_writes_the_sample_data_again_bit_for_bit(name: str) -> None:
     drawn = run("generate", ROOT / "configs" / f"{name}.yaml", process=False)
     assert drawn.returncode == 0

@@ -211,3 +211,34 @@ def test_a_comparison_prefers_noise_where_there_is_some(write: Write) -> None:
     assert (first["name"], second["name"]) == ("gmm-k2-full-free-noise", "gmm-k2-full-free")
     assert first["parameters_count"] == second["parameters_count"] + 2
     assert first["log_likelihood"] > second["log_likelihood"] + 20
+
+
+def test_the_example_tells_the_truth_beside_the_fit_and_the_noise() -> None:
+    found = fit("scattered")
+    assert found["truth"]["parameters"]["noise"]["weight"] == 0.125
+    assert found["truth"]["cross_table"]["labels"][-1] == "noise"
+    assert found["truth"]["cross_table"]["counts"][-1] == [0, 0, 26]
+    assert found["truth"]["adjusted_rand_index"] > 0.95
+
+
+def test_rows_with_missing_cells_are_not_predicted_beside_noise(write: Write, tmp_path: Path) -> None:
+    data, file = write("far.csv", text_of(scattered(1, 5))), tmp_path / "fit.json"
+    fit("gmm", data, "-k", 1, "--noise", "--restarts", 2, "-o", file)
+    done = run("predict", file, data, "--missing", "use")
+    assert done.returncode == 2 and "gmm with noise cannot use rows with missing cells" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("noise", "said"),
+    [
+        ("{weight: 2}", "start: noise.weight: must be from 0 to below 1, got 2"),
+        ("3", "start: noise: must be a mapping"),
+        ("{weight: 0.5}", "start: weights: must sum to 1 with that of the noise, got 1.4"),
+        ("{wight: 0.5}", "start: noise.wight: unknown parameter"),
+    ],
+)
+def test_start_values_of_noise_are_checked(noise: str, said: str, write: Write) -> None:
+    data = write("far.csv", text_of(scattered(1, 5)))
+    start = write("start.yaml", f"weights: [0.5, 0.4]\nmeans: [[0, 0], [6, 2]]\nnoise: {noise}\n")
+    done = run("fit", "gmm", data, "-k", 2, "--noise", "--start", start)
+    assert done.returncode == 2 and said in done.stderr and len(done.stderr.splitlines()) <= 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import ClassVar, Self, cast
 
 import numpy as np
 
@@ -117,6 +117,8 @@ class NoisyGaussianMixture(GaussianMixture):
         """The mixture of given parameters; a fit's noise is uniform over the box of its rows. Raises ParameterFault."""
         if settings is not None and not settings.noise:
             raise ParameterFault(("noise",), "is for fits with noise")
+        if settings is None and "noise" not in parameters:
+            return cast(Self, GaussianMixture.from_parameters(parameters, None, rows))
         rest = {key: value for key, value in parameters.items() if key != "noise"}
         box = None if rows is None or rows.box is None else rows.scaling.box_to_original(rows.box)
         d = np.shape(rest.get("means", ()))  # type: ignore[arg-type]
