@@ -84,9 +84,9 @@ def compare(
     that a short search leaves far behind the best are only screened. Fits of different
     data, and K-means against the others, stand in groups that are never ranked together.
     """
-    from emcli.cli.candidates import Candidates, asked, names
+    from emcli.cli.candidates import Candidates, Grid, asked, names
     from emcli.cli.fit import progress
-    from emcli.cli.guard import warn
+    from emcli.cli.guard import note, warn
     from emcli.cli.inputs import check_shared, check_tables, settings_in
     from emcli.cli.ratio_test import carried_out, check_test
     from emcli.comparison.alignment import alignments
@@ -147,6 +147,10 @@ def compare(
         raise EmcliError(Exit.NO_FIT, *reasons[:10], unsaid=max(0, len(reasons) - 10))
     if save_fits is not None:
         _save(candidates, save_fits)
+    of_several_columns = any(each.document and len(each.document["data"]["columns"]) > 1 for each in candidates)
+    for grid in named if of_several_columns and not quiet else ():
+        if isinstance(grid, Grid) and (shapes := grid.settings[0].provenance.without_prior):
+            note(f"no prior for covariance {', '.join(shapes)}: left out")
     for warning in () if quiet else said:
         warn(warning.slug, warning.message)
     tested = [each.document() for each in tests]

@@ -12,7 +12,8 @@ ALL: Final = (
 )
 OF_ONE_COLUMN: Final = ("E", "V")  # of which one variance is all there is
 UNDER_SCALING: Final = frozenset({"EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVV", "VVV"})
-CLASSIC: Final = frozenset(LETTERS.values())  # whose natural parameters are free, and which have a prior
+CLASSIC: Final = frozenset(LETTERS.values())  # whose natural parameters are free
+PRIOR_TOO: Final = ("EII", "EEI", "VEI", "EVI", "EEV", "VEV")  # have a prior, as the classic ones and in mclust
 ORDER: Final = "IEV"  # of a letter: what comes before is a special case of what comes after
 
 

@@ -8,7 +8,7 @@ from itertools import product
 from typing import TYPE_CHECKING, cast
 
 from emcli.config.checks import Check
-from emcli.config.covariances import ALL, CLASSIC, letters, of_one_column
+from emcli.config.covariances import ALL, CLASSIC, PRIOR_TOO, letters, of_one_column
 from emcli.config.places import Document, beside, named_in, refuse
 from emcli.config.settings import CHECKS, OPTIONAL, DataSettings, Narrowed, Provenance, Settings
 from emcli.config.sources import Source, Values, check, source_in
@@ -95,11 +95,24 @@ def resolve_grid(
         values |= {"start": [start], "restarts": values["restarts"] if "restarts" in origins else [1]}
     if "fix" in origins:
         values["fix"] = [_fixed(values, origins["fix"], start)]
-    provenance = Provenance(start_source, tuple(overridden), "k" in origins and origins["k"].is_auto)
+    provenance = Provenance(start_source, tuple(overridden), auto_k="k" in origins and origins["k"].is_auto)
     keys = sorted(values, key=lambda key: (key == "k", list(CHECKS).index(key)))  # the last one varies fastest
-    return [
-        Settings.of(dict(zip(keys, each, strict=True)), provenance) for each in product(*(values[key] for key in keys))
-    ]
+    cells = [dict(zip(keys, each, strict=True)) for each in product(*(values[key] for key in keys))]
+    if "prior" in origins and _is_all(origins):
+        without = dict.fromkeys(str(cell["covariance"]) for cell in cells if _has_none(cell))
+        provenance = replace(provenance, without_prior=tuple(without))
+        cells = [cell for cell in cells if not _has_none(cell)]
+    return [Settings.of(cell, provenance) for cell in cells]
+
+
+def _is_all(origins: Mapping[str, Source]) -> bool:
+    """Are all shapes of covariances asked for, whichever there are?"""
+    return "covariance" in origins and origins["covariance"].is_all
+
+
+def _has_none(cell: Mapping[str, object]) -> bool:
+    """Is a prior asked for where the shape of the covariances has none?"""
+    return cell["prior"] is not None and letters(str(cell["covariance"])) not in (*CLASSIC, *PRIOR_TOO)
 
 
 def _not_of(
@@ -121,11 +134,12 @@ def _conflicts(values: Values, origins: Mapping[str, Source], is_grid: bool) -> 
         if one in origins and other in origins:
             names = f"{quoted(origins[one].name(one))} and {quoted(origins[other].name(other))}"
             problems.append(origins[one].problem(one, f"{names} exclude each other"))
-    unusual = next((shape for shape in map(str, values.get("covariance", ())) if letters(shape) not in CLASSIC), None)
-    for key, value in (("prior", "default"), ("solver", "newton"), ("fix", "")) if unusual else ():
-        if key in origins and (not value or value in values[key]):
+    shapes, of_all = [str(shape) for shape in values.get("covariance", ())], _is_all(origins)
+    for key, value, more in (("prior", "default", PRIOR_TOO), ("solver", "newton", ()), ("fix", "", ())):
+        unusual = next((shape for shape in shapes if letters(shape) not in (*CLASSIC, *more)), None)
+        if unusual and key in origins and (not value or value in values[key]) and not (more and of_all):
             name = quoted(f"{origins[key].name(key)} {value}".strip())
-            what = f"{name} is for covariance full, tied, diag, spherical, not {unusual}"
+            what = f"{name} is for covariance {', '.join(('full, tied, diag, spherical', *more))}, not {unusual}"
             problems.append(origins[key].problem(key, what))
     for key, value in (("known", ""), ("scheduler", ""), ("missing", "use"), ("solver", "newton")):
         if True in values.get("noise", ()) and key in origins and (not value or value in values[key]):

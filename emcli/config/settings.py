@@ -150,6 +150,7 @@ class Provenance:
 
     start_source: str | None = None  # the file of the start values, as typed if relative
     overridden: tuple[str, ...] = ()  # sentences: 'k=4 from -k (fit.yaml:2 says 3)'
+    without_prior: tuple[str, ...] = ()  # those of all shapes that are left out, since a prior is asked for
     auto_k: bool = False  # is k tried one after another, as many as it takes?
 
 

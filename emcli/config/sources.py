@@ -85,6 +85,11 @@ class Source:
         """Is the number of components to be chosen?"""
         return self.given.get("k") in (AUTO, [AUTO])
 
+    @property
+    def is_all(self) -> bool:
+        """Are all shapes of covariances asked for?"""
+        return "all" in [entry for path, entry in self.entries().items() if path[0] == "covariance"]
+
     def entries(self) -> dict[Path, object]:
         """Each value that is given, by its path; those of a grid one by one."""
         found: dict[Path, object] = {}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from emcli.models.gmm.values import GaussianStats
 
 MAX_TERM = 1e150  # of those that cancel, whose square is a double
+OF_VOLUMES = ("VEI", "EVI", "EEV", "VEV")
 SHRINKAGE = 0.01  # κ: rows that the prior of a mean counts as
 
 
@@ -28,7 +29,8 @@ class GaussianPrior:
     """The prior of Fraley & Raftery (2007) for k means and covariances, as mclust's `defaultPrior` sets it.
 
     Given its covariance Σ a mean is normal around m with covariance Σ/κ. A full or tied Σ is inverse Wishart with ν
-    degrees of freedom and scale Λ; a variance σ² of diag or spherical is inverse gamma, of shape ν/2 and scale λ/2.
+    degrees of freedom and scale Λ; a variance σ² of diag or spherical is inverse gamma, of shape ν/2 and scale λ/2,
+    as are the one of EII and those of EEI, once for all components. For VEI, EVI, EEV, VEV see `_of_volumes`.
     In an M-step it is like pseudo rows: κ of them for a mean, and `rows` with the scatter `scatter` for a covariance.
     """
 
@@ -50,23 +52,28 @@ class GaussianPrior:
         dof, share = d + 2.0, k ** (-2.0 / d)
         unbiased = rows.covariance * (n / (n - 1.0)) if n > 1 else rows.covariance
         normal = 0.5 * d * k * log(SHRINKAGE / (2 * pi))
-        if has_correlations(settings.covariance):
-            scale, times = share * unbiased, k if letters(settings.covariance) == "VVV" else 1
+        shape = letters(settings.covariance)
+        # In the user's units the scale is the same in all columns, whatever those of the working coordinates.
+        lift = rows.scaling.exponent - rows.scaling.exponent.max(initial=0)
+        common = share * float(np.ldexp(np.diag(unbiased), 2 * lift).mean())
+        columns = np.ldexp(common, -2 * lift)
+        if shape in OF_VOLUMES:
+            scatter = share * unbiased if has_correlations(shape) else columns
+            pseudo, constant, power = _of_volumes(shape, scatter, dof, k)
+            constant += normal
+        elif has_correlations(shape):
+            scale, times = share * unbiased, k if shape == "VVV" else 1
             wishart = 0.5 * dof * (float(np.linalg.slogdet(scale)[1]) - d * log(2)) - _log_gamma(0.5 * dof, d)
             scatter = scale * (times / k)
             pseudo = dof + d + 2 if times == k else 1 + (dof + d + 1) / k
             constant, power = normal + times * wishart, times * dof
         else:
-            # In the user's units the scale is the same in all columns, whatever those of the working coordinates.
-            lift = rows.scaling.exponent - rows.scaling.exponent.max(initial=0)
-            common = share * float(np.ldexp(np.diag(unbiased), 2 * lift).mean())
-            columns = np.ldexp(common, -2 * lift)
-            diagonal = letters(settings.covariance) == "VVI"
-            logs = float(np.log(columns).sum()) if diagonal else log(common)
-            gamma = 0.5 * dof * (logs - (d if diagonal else 1) * log(2)) - (d if diagonal else 1) * lgamma(0.5 * dof)
-            scatter = columns if diagonal else columns / d
-            pseudo = dof + 3 if diagonal else 1 + (dof + 2) / d
-            constant, power = normal + k * gamma, k * dof * (1 if diagonal else 1 / d)
+            own, times = (1 if shape[1] == "I" else d), (k if shape[0] == "V" else 1)
+            logs = float(np.log(columns).sum()) if own == d else log(common)
+            gamma = 0.5 * dof * (logs - own * log(2)) - own * lgamma(0.5 * dof)
+            shared_by = d * k / (own * times)  # that many of the k d variances of all components are one
+            scatter, pseudo = columns / shared_by, 1 + (dof + 2) / shared_by
+            constant, power = normal + times * gamma, times * dof * (own / d)
         mean = mean_of(rows.values, rows.weights) if rows.mean is None else rows.mean
         return cls(np.zeros(d), mean, scatter, pseudo, constant, power)
 
@@ -119,6 +126,19 @@ class GaussianPrior:
             scatter=np.ldexp(self.scatter, both),
             constant=self.constant + self.power * float(exponent.sum()) * log(2),
         )
+
+
+def _of_volumes(shape: str, scale: Array, dof: float, k: int) -> tuple[float, float, float]:
+    """Pseudo rows, ln of a constant and its power, of covariances whose shape or volume alone is equal.
+
+    The density is a constant times exp(-½ Σ tr(Λ inverse of Σ_j)) and the volumes to the power of -d (ν + 2)/2 where
+    they are one (EVI, EEV), or each to the power of -(ν + 3 - d)/2 (VEI, VEV): so that the M-steps of EVI and VEI are
+    mclust's. Their normalising constant has no closed form; here the density is that relative to Λ, free of units.
+    """
+    d = len(scale)
+    each = (dof + 2) / k if shape[0] == "E" else (dof + 3 - d) / d
+    log_det = float(np.log(scale).sum() if scale.ndim == 1 else np.linalg.slogdet(scale)[1])
+    return 1 + each, 0.5 * k * each * log_det, k * each
 
 
 def _log_gamma(shape: float, d: int) -> float:
