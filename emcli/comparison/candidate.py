@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import NamedTuple, NotRequired, TypedDict
 
 import numpy as np
@@ -93,7 +94,7 @@ class Candidate:
         assert self.document is not None
         return self.document
 
-    @property
+    @cached_property
     def model_settings(self) -> ModelSettings:
         """The settings of its model that say which fits it holds as special cases."""
         said = self.document.get("settings", {}) if self.document else {}
