@@ -83,7 +83,11 @@ def _source_of(named: str | None, experiment: Experiment | None) -> str | None:
     if named is not None:
         if named == "-" and is_open and sys.stdin.isatty():
             note("reading CSV from the terminal, end with Ctrl-D")
-        return examples.data_path(named)
+        path = examples.data_path(named)
+        if path == named and not os.path.exists(named) and examples.experiment_path(named) != named:
+            hint = f"{named} is an experiment that comes with emcli, and has data of its own: emcli fit {named}"
+            raise EmcliError(Exit.DATA, Problem("no such file", named), hint=hint)
+        return path
     if experiment is not None and (experiment.data or experiment.generate):
         return experiment.data
     if is_open and not sys.stdin.isatty():

@@ -14,9 +14,9 @@ from emcli.compute import arrays
 from emcli.compute.arrays import row_chunks
 from emcli.data.incomplete import observed_weights, places, reordered
 from emcli.data.rows import DataFault, Observations, Rows, Sampler, batch_chunks, batch_size
-from emcli.data.table.cells import missing_marks
+from emcli.data.table.cells import is_number, missing_marks
 from emcli.data.table.table import StringColumn
-from emcli.errors import quoted
+from emcli.errors import FitWarning, quoted
 from emcli.frozen import frozen
 from emcli.types import JSON, Array, Batch, IndexArray
 
@@ -146,8 +146,19 @@ def with_known(rows: Rows, labels: KnownLabels, weights: Array | None, k: int) -
         "duplicate_of": found.place,
         "known": np.where(found.known < 0, UNKNOWN, np.searchsorted(occurring, found.known)),
         "components": names,
+        "warnings": (*rows.warnings, *_alike(labels.column, names)),
     }
     return LabelledRows(**{name: getattr(rows, name) for name in Rows.__dataclass_fields__} | changed)
+
+
+def _alike(column: str, names: Sequence[str]) -> Iterator[FitWarning]:
+    """A warning of names that are one number written in several ways, such as 1 and 1.0; the first that there are."""
+    seen: dict[float, str] = {}
+    for name in names:
+        if is_number(name) and (first := seen.setdefault(float(name), name)) != name:
+            what = f"{quoted(first)} and {quoted(name)} in column {quoted(column)} are one number, and two components"
+            yield FitWarning("alike-labels", f"{what}; write each label in one way")
+            return
 
 
 class _Labelled(NamedTuple):

@@ -133,3 +133,12 @@ def test_they_are_found_in_an_installed_package(tmp_path: Path) -> None:
     assert (work / "d" / "configs" / "blobs.yaml").read_bytes() == (ROOT / "configs" / "blobs.yaml").read_bytes()
     told = run_process(["explain", "found-once"], work, PYTHONPATH=str(tmp_path / "site"))
     assert (told.returncode, told.stdout) == (0, run("explain", "found-once").stdout)
+
+
+def test_an_experiment_named_as_data_is_told_to_be_one(tmp_path: Path) -> None:
+    for command in (("fit", "gmm", "extra_zeros", "-k", 2), ("compare", "gmm", "extra_zeros", "-k", 2)):
+        done = run(*command, cwd=tmp_path)
+        assert done.returncode == 3 and done.stderr.startswith("emcli: error: extra_zeros: no such file\n  hint: ")
+        assert "extra_zeros is an experiment that comes with emcli" in done.stderr
+    (tmp_path / "extra_zeros").write_text("x\n1\n2\n5\n")
+    assert run("fit", "kmeans", "extra_zeros", "-k", 2, cwd=tmp_path).returncode == 0  # a file of that name is read

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise, product
 from math import lgamma
@@ -371,3 +372,22 @@ def test_fits_beside_each_other_are_matched_by_name(iris: Path, tmp_path: Path) 
         fit(*GMM, table, "--known", "some", "--restarts", 1, "-o", tmp_path / f"{saved}.json")
     told = json.loads(run("compare", tmp_path / "one.json", tmp_path / "two.json", "--json").stdout)
     assert told["alignments"][0]["fits"][0]["order"] == [1, 2, 3]
+
+
+def test_labels_that_are_one_number_in_two_ways_are_told_once(tmp_path: Path) -> None:
+    rows = [["x", "g"], [1, "2"], [2, "1"], [3, "1.0"], [4, "01"], [5, ""], [7, "a"]]
+    said = fit("kmeans", "-k", 5, "--known", "g", written(tmp_path / "rows.csv", rows), "--restarts", 1)
+    (warning,) = [each for each in said["warnings"] if each["slug"] == "alike-labels"]
+    assert re.search(
+        "'(1|01|1.0)' and '(1|01|1.0)' in column 'g' are one number, and two components", warning["message"]
+    )
+    apart = [row for row in rows if row[1] not in ("1.0", "01")]
+    plain = fit("kmeans", "-k", 3, "--known", "g", written(tmp_path / "apart.csv", apart), "--restarts", 1)
+    assert not [each for each in plain["warnings"] if each["slug"] == "alike-labels"]
+
+
+def test_a_free_component_whose_number_is_a_label_is_called_by_both(tmp_path: Path) -> None:
+    rows = [["x", "g"], [1, "1"], [2, "3"], [4, ""], [5, ""], [7, ""]]
+    assert fit("kmeans", "-k", 3, "--known", "g", written(tmp_path / "rows.csv", rows))["components"] == [
+        *("1", "3", "component 3")
+    ]
