@@ -13,7 +13,7 @@ from emcli.comparison.ranking import RankedGroup
 from emcli.comparison.ratio_tests import RatioTest
 from emcli.config.covariances import has_correlations
 from emcli.inference.fit_result import FitResult
-from emcli.output.parameter_tables import ERRORS, errors, fitted, true
+from emcli.output.parameter_tables import ERRORS, errors, fitted, held, true
 from emcli.output.terminal import sayable
 
 NOT_IN_CSV = ("truth", "errors")  # of a candidate: whole parameters
@@ -21,7 +21,7 @@ NOT_IN_CSV = ("truth", "errors")  # of a candidate: whole parameters
 
 def write_fit(result: FitResult, stream: IO[str]) -> None:
     """One line for each component: its parameters, and where they are known the true ones and the errors of each."""
-    columns, truth, bounds = fitted(result), true(result), errors(result)
+    columns, truth, bounds, fixed = fitted(result), true(result), errors(result), held(result)
     k, names = len(columns[0][1]), result.data.columns
     table: dict[str, Sequence[object]] = {"component": result.called, **dict(columns)}
     matrices = np.asarray(result.parameters.get("covariances", ()), dtype=np.float64)
@@ -33,7 +33,8 @@ def write_fit(result: FitResult, stream: IO[str]) -> None:
     table |= {f"true {title}": cells for title, cells in truth.items() if len(cells) == k}
     for j, (title, _) in enumerate(columns):
         if bounds is not None and bounds.known[j]:
-            table |= {f"{title} {name}": each[j] for name, each in zip(ERRORS, bounds.shown, strict=True)}
+            for name, each in zip(ERRORS, bounds.shown, strict=True):
+                table[f"{title} {name}"] = [None if (title, i) in fixed else each[j][i] for i in range(k)]
     if result.bootstrap is not None and result.bootstrap.jaccard is not None:
         table["Jaccard"] = result.bootstrap.jaccard
     _write(stream, list(table), list(zip(*table.values(), strict=True)))

@@ -98,3 +98,11 @@ def test_held_values_that_fit_badly_are_no_special_case_of_which_better_fits_wou
     rows = {row["name"]: row for row in json.loads(done.stdout)["groups"][0]["candidates"]}
     assert rows["far"]["log_likelihood"] < rows["free"]["log_likelihood"]
     assert "nesting" not in rows["far"]["warnings"]
+
+
+def test_the_csv_of_a_fit_has_no_standard_errors_of_what_is_held(saved: Path) -> None:
+    given = ("fit", saved / "fixed.yaml", FAITHFUL, "--restarts", 1, "--bootstrap", 20, "--format", "csv", "-q")
+    one, other = csv.DictReader(io.StringIO(ran(*given).stdout))
+    for name in ("std. error", "2.5 %", "97.5 %"):
+        assert one[f"mean eruptions {name}"] == "" and float(other[f"mean eruptions {name}"]) > 0
+        assert float(one[f"sd eruptions {name}"]) > 0
