@@ -16,6 +16,7 @@ from conftest import SAMPLES, fit, run
 
 from emcli.comparison.candidate import Candidate, Score
 from emcli.comparison.ranking import grouped
+from emcli.config.covariances import ALL
 from emcli.output.plots.comparison.figure import of_comparison
 from emcli.output.plots.comparison.kinds import families
 from emcli.output.plots.figure import Panel, Series, described
@@ -209,3 +210,29 @@ def test_names_stand_beside_their_dots_in_the_terminal() -> None:
     lines = done.stdout[done.stdout.index("Ranking by BIC") :].splitlines()
     assert lines[2].split() == ["1.", "gmm-k2-full-free", "2322.192", "1"]
     assert re.fullmatch(r"2\.  gmm-k2-tied-free   2325\.220  \.+2", lines[3]) and max(map(len, lines[:4])) <= 80
+
+
+@pytest.mark.parametrize("ks", [(1, 2), (2,)])
+def test_of_all_shapes_the_best_have_a_colour_and_all_others_are_faint(ks: Sequence[int]) -> None:
+    found = []
+    for i, shape in enumerate(ALL):
+        for k in ks:
+            own = document("gmm", "faithful.csv", "-k", k)
+            found.append(candidate(f"k{k}-{shape}", {**own, "covariance": shape, "bic": own["bic"] + (5 * i) % 14}))
+    picture = of_comparison(grouped(found, None))
+    best = [one.settings["covariance"] for one in grouped(found, None)[0].candidates]
+    told = set(list(dict.fromkeys(best))[:6])
+    for panel in (panel for row in picture.panels for panel in row):
+        labels = [one.label for one in panel.series if one.label]
+        assert len(labels) <= 8 and len(labels) == len({*labels})
+        named = {label.split(",")[0] for label in labels if not label.startswith("best: ")}
+        assert named == {*told, "others"}, panel.title
+        assert all(one.colour is None for one in panel.series if one.label == "others")
+    if len(ks) > 1:  # what is below a panel has the room of a whole row
+        assert len(picture.panels[0]) == 1
+        assert len([one for one in picture.panels[0][0].series if one.kind == "line"]) == 14
+    ways = next(panel for row in picture.panels for panel in row if panel.title.startswith("Log-likelihood, it"))
+    long = [one for one in found if one.fitted["iterations"] > 5]
+    assert len([one for one in ways.series if len(one.x) > 5]) == len(long) >= 14
+    text = drawn(picture, io.StringIO())
+    assert text.count(" others") == sum(len(row) for row in picture.panels)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from emcli.output.plots.comparison.kinds import families, k_of, shortened
+from emcli.output.plots.comparison.kinds import MOST_COLOURS, families, k_of, shortened
 from emcli.output.plots.comparison.panels import against_k, by_name, climbs, inertia_against_k
 from emcli.output.plots.figure import Panel, Picture, base_name
 
@@ -54,7 +54,8 @@ def _panels(candidates: Sequence[Candidate], group: RankedGroup, whole: bool) ->
         return [[first[0], *ways]]
     if "inertia" in candidates[0].fitted:
         first = [inertia_against_k(candidates), *first]
-    rows = [[*first, *ways]] if len(first) + len(ways) <= MOST_IN_ROW else [first, ways]
+    many = len(families(candidates)) > MOST_COLOURS  # whose names take room below a panel
+    rows = [[*first, *ways]] if len(first) + len(ways) <= MOST_IN_ROW and not many else [first, ways]
     return [*rows, [ranking]] if len(families(candidates)) > 1 else rows
 
 

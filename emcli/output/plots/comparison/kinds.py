@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from emcli.comparison.candidate import Candidate
 
 MOST_COLOURS = 7  # that are told apart
+OTHERS = "others"  # that share what is no colour
 LONGEST_NAME = 36  # characters
 SAME_NATS, SAME_INERTIA = 1e-4, 1e-9  # differences, of inertias relative ones, up to which fits have one optimum
 
@@ -54,13 +55,26 @@ def _prior(candidate: Candidate) -> str:
 
 
 def kinds(candidates: Sequence[Candidate]) -> dict[int, Kind]:
-    """Whose colour each candidate has, by its id(): its family's; of many fits of one k that of its optimum."""
+    """Whose colour each candidate has, by its id(): its family's; of many fits of one k that of its optimum.
+
+    Of more families than colours the best have one, and the others share none.
+    """
     members = families(candidates)
+    if len(members) > MOST_COLOURS and len({one.settings["covariance"] for one in candidates}) > MOST_COLOURS:
+        return _by_best_families(candidates, members)
     if len({*map(k_of, candidates)}) > 1 or len(candidates) > MOST_COLOURS >= len(members) > 1:
         return {id(one): Kind(said, i) for i, (said, some) in enumerate(members.items()) for one in some}
     if len(candidates) <= MOST_COLOURS:
         return {id(one): Kind(shortened(one.name), i) for i, one in enumerate(candidates)}
     return _by_optimum(candidates)
+
+
+def _by_best_families(candidates: Sequence[Candidate], members: dict[str, list[Candidate]]) -> dict[int, Kind]:
+    """A colour for each family of which a candidate is ranked highest, and none for all others."""
+    rank = {id(one): i for i, one in enumerate(candidates)}
+    first = sorted(members, key=lambda said: min(rank[id(one)] for one in members[said]))[: MOST_COLOURS - 1]
+    found = {id(one): Kind(OTHERS, None) for one in candidates}
+    return found | {id(one): Kind(said, i) for i, said in enumerate(first) for one in members[said]}
 
 
 def _by_optimum(candidates: Sequence[Candidate]) -> dict[int, Kind]:
@@ -74,7 +88,7 @@ def _by_optimum(candidates: Sequence[Candidate]) -> dict[int, Kind]:
     what = "inertia" if "inertia" in candidates[0].fitted else "log-likelihood"
     texts = scores([_loss(some[0]) if what == "inertia" else -_loss(some[0]) for some in optima])
     shown = optima if len(optima) <= MOST_COLOURS else optima[: MOST_COLOURS - 1]
-    found = {id(one): Kind("others", None) for one in candidates}
+    found = {id(one): Kind(OTHERS, None) for one in candidates}
     for i, (some, text) in enumerate(zip(shown, texts, strict=False)):
         found |= {id(one): Kind(f"{what} {text} ({counted(len(some), 'fit')})", i) for one in some}
     return found

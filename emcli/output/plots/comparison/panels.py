@@ -11,7 +11,7 @@ import numpy as np
 from emcli.comparison.candidate import CLUSTERING
 from emcli.errors import counted
 from emcli.output.numbers import scores
-from emcli.output.plots.comparison.kinds import families, k_of, kinds, shortened
+from emcli.output.plots.comparison.kinds import OTHERS, families, k_of, kinds, shortened
 from emcli.output.plots.figure import FLAT_NATS, Panel, Series, thinned
 from emcli.types import Array
 
@@ -79,18 +79,22 @@ def against_k(candidates: Sequence[Candidate], criterion: str) -> list[Panel]:
 
 def _against_k(known: Sequence[tuple[Candidate, float]], larger: bool) -> list[Series]:
     """Values against k: the candidates as dots, and a line through the best of each k."""
-    series = []
+    series, others = list[Series](), list[Series]()
     values = {id(one): value for one, value in known}
     colours = kinds([one for one, _ in known])
     for said, members in families([one for one, _ in known]).items():
-        colour = colours[id(members[0])].colour
+        label, colour = colours[id(members[0])]
         x, y = (
             np.array(each, dtype=np.float64) for each in ([*map(k_of, members)], [values[id(one)] for one in members])
         )
         best_of_k = {k: y[x == k].max() if larger else y[x == k].min() for k in x.tolist()}
-        series.append(Series("line", np.array([*best_of_k]), np.array([*best_of_k.values()]), said, colour))
+        best = np.array([*best_of_k]), np.array([*best_of_k.values()])
+        if label == OTHERS:  # thin lines below the others, of which one says whose they are
+            others.append(Series("line", *best, None if others else OTHERS, colour, "thin"))
+            continue
+        series.append(Series("line", *best, said, colour))
         series.append(Series("points", x, y, None, colour))
-    return series
+    return [*others, *series]
 
 
 def _errors(known: Sequence[tuple[Candidate, float]]) -> list[Series]:
@@ -168,10 +172,11 @@ def _curves(candidates: Sequence[Candidate], hard: bool) -> Iterator[Series]:
         is_best, k = id(one) in best_of, k_of(one)
         label, colour = colours[id(one)]
         if len(ks) > 1 and len(of_kind) > 1:
-            label = f"{label}, best: k = {k}" if is_best else ""
+            label = label if label == OTHERS else f"{label}, best: k = {k}" if is_best else ""
         elif len(ks) > 1:
             label, colour = f"k = {k}", ks.index(k)
-        shape, stroke = ("line", "bold" if is_best else "thin") if len(x) > 1 else ("points", "normal")
+        bold = is_best and label != OTHERS
+        shape, stroke = ("line", "bold" if bold else "thin") if len(x) > 1 else ("points", "normal")
         mark = str(k) if len(ks) > 1 and len(candidates) <= MOST_MARKS else None
         yield Series(shape, x, y, None if label in told else label or None, colour, stroke, mark=mark)
         told.add(label)
