@@ -242,3 +242,28 @@ def test_start_values_of_noise_are_checked(noise: str, said: str, write: Write) 
     start = write("start.yaml", f"weights: [0.5, 0.4]\nmeans: [[0, 0], [6, 2]]\nnoise: {noise}\n")
     done = run("fit", "gmm", data, "-k", 2, "--noise", "--start", start)
     assert done.returncode == 2 and said in done.stderr and len(done.stderr.splitlines()) <= 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("many", [5, 20, 50, 100])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_scattered_rows_move_clusters_by_less_than_two_bootstrap_errors(seed: int, many: int, write: Write) -> None:
+    values = scattered(seed, many)
+    clean = fit("gmm", write("clean.csv", text_of(values[:400])), "-k", 2, "--bootstrap", 60)
+    found = fit("gmm", write("far.csv", text_of(values)), "-k", 2, "--noise")
+    for key in ("means", "covariances"):
+        errors = np.array(clean["bootstrap"]["standard_errors"][key])
+        away = np.abs(np.array(found["parameters"][key]) - np.array(clean["parameters"][key]))
+        assert (away < 2 * errors).all(), key
+
+
+@pytest.mark.parametrize("shape", ["full", "tied"])
+def test_noise_beside_it_does_not_make_a_spike_a_component(shape: str, write: Write) -> None:
+    values = np.concatenate([scattered(1, 0), [[3.0, 7.0], [3.001, 7.0], [3.0, 7.001]]])
+    data = write("spike.csv", text_of(values))
+    start = write("start.yaml", "means: [[3, 7]]\nsds: [[0.001, 0.001]]\nnoise: {weight: 0.98}\nweights: [0.02]\n")
+    words = ("gmm", data, "-k", 1, "--noise", "--covariance", shape)
+    spike = fit(*words, "--start", start)
+    assert "few-rows" in [warning["slug"] for warning in spike["warnings"]]
+    assert spike["parameters"]["noise"]["weight"] > 0.9
+    assert fit(*words, "--restarts", 3)["parameters"]["noise"]["weight"] < 0.7
