@@ -18,7 +18,7 @@ from emcli.models.gmm.covariance import SHAPES
 from emcli.models.gmm.incomplete import IncompleteGaussianMixture
 from emcli.models.gmm.mixture import GaussianMixture
 
-every_shape = pytest.mark.parametrize("shape", SHAPES)
+every_shape = pytest.mark.parametrize("shape", [shape for shape in SHAPES if len(shape) > 1])  # E and V: of one column
 
 
 def mixture(shape: str, kind: type[Any] = IncompleteGaussianMixture, free: bool = True, k: int = 3, d: int = 3) -> Any:
