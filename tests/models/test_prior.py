@@ -344,3 +344,11 @@ def test_rows_with_missing_cells_have_the_same_prior(shape: str) -> None:
     assert (ahead - behind) / (2 * h) == pytest.approx(found.score @ way, rel=1e-4, abs=1e-3)
     climb = [step["log_posterior"] for step in fitted(values, {**options, "solver": "em"})["trace"]]
     assert all(after >= before - 1e-9 for before, after in pairwise(climb))
+
+
+def test_beside_noise_each_start_has_the_prior_of_all_rows() -> None:
+    """Starts begin without the rows that they take for noise, of which the prior must not be left out."""
+    found = fit("gmm", SAMPLES / "faithful.csv", "-k", 2, "--noise", "--prior", "default", "--restarts", 3)
+    assert found["trace"][-1]["log_posterior"] == pytest.approx(found["log_posterior"], abs=1e-9)
+    best = max(start["log_posterior"] for start in found["restarts"])
+    assert best == pytest.approx(found["log_posterior"], abs=1e-9)

@@ -162,7 +162,8 @@ class NoisyGaussianMixture(GaussianMixture):
             far[:] = False
         weights = None if rows.weights is None else rows.weights[~far]
         total = float((~far).sum()) if weights is None else float(weights.sum())
-        kept = replace(rows, values=np.ascontiguousarray(rows.values[:, ~far]), weights=weights, total=total)
+        values = np.ascontiguousarray(rows.values[:, ~far])
+        kept = replace(rows, values=values, weights=weights, total=total, whole=rows.size_of_all)  # as of a sample
         assert rows.box is not None
         share = max(1 - total / rows.total, 1 / (2 * rows.total))
         return replace(super().initialize(kept, settings, kind, rng), noise=Uniform(share, rows.box))
