@@ -13,6 +13,7 @@ import pytest
 from conftest import fit
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from inprocess import half
 
 from emcli.compute.processes import process_map
 from emcli.compute.threads import thread_map
@@ -83,7 +84,7 @@ def drawn(seed: int, n: int, d: int, k: int, kind: str) -> tuple[Array, Array]:
     return x, x[rng.choice(n, k, replace=False)].copy()
 
 
-@pytest.mark.parametrize("kind", ["blobs", "uniform", "apart", "offset", "outlier"])
+@half(kind=["blobs", "uniform", "apart", "offset", "outlier"], slice_products=[1, 1 << 30])
 @pytest.mark.parametrize(
     ("n", "d", "k"),
     [
@@ -97,7 +98,6 @@ def drawn(seed: int, n: int, d: int, k: int, kind: str) -> tuple[Array, Array]:
         pytest.param(500, 5, 300, marks=pytest.mark.slow),
     ],
 )
-@pytest.mark.parametrize("slice_products", [1, 1 << 30])
 def test_every_step_is_that_of_plain_em(n: int, d: int, k: int, kind: str, slice_products: int) -> None:
     """In several slices, or in one."""
     x, start = drawn(0, n, d, k, kind)
