@@ -13,6 +13,7 @@ from emcli.data.rows import batch_chunks
 from emcli.models.base import Degenerate
 from emcli.models.gmm.covariance import SHAPES
 from emcli.models.gmm.e_step import CHUNK_NUMBERS, MIN_CHUNK_ROWS, MIN_DENSITY, MIN_RELATIVE_ROWS
+from emcli.models.gmm.full import MIN_DOTTED_ROWS
 from emcli.models.gmm.mixture import GaussianMixture
 
 Wide = np.longdouble
@@ -89,10 +90,11 @@ def test_a_step_keeps_its_digits(kind: str, shape: str, d: int, counted: bool) -
 
 
 @pytest.mark.parametrize("kind", SDS)
+@pytest.mark.parametrize("d", [1, 2, 3])
 @pytest.mark.parametrize("counted", [False, True])
-def test_a_step_of_many_rows_keeps_its_digits(kind: str, counted: bool) -> None:
-    """Of many rows, densities are relative to those of one component where it reaches all."""
-    check_digits(kind, "full", 1, counted, MIN_RELATIVE_ROWS + 7)
+def test_a_step_of_many_rows_keeps_its_digits(kind: str, d: int, counted: bool) -> None:
+    """Of many rows, densities are relative to those of one component where it reaches all; sums of columns are dots."""
+    check_digits(kind, "full", d, counted, max(MIN_RELATIVE_ROWS, MIN_DOTTED_ROWS) + 7)
 
 
 def check_digits(kind: str, shape: str, d: int, counted: bool, n: int) -> None:

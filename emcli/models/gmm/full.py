@@ -17,6 +17,7 @@ from emcli.types import Array, IndexArray
 Exponents = npt.NDArray[np.int64]
 
 MIN_VARIANCE = 1e-12  # share of the data's variance below which a component has collapsed
+MAX_DOTTED_COLUMNS, MIN_DOTTED_ROWS = 3, 4096  # a product of matrices so long and low takes two or three times as long
 SPIKE_REASON = "shrank to a spike: its variance fell below 1e-12 of the data's"
 FLAT_REASON = "became flat: in it one column follows from the others"
 
@@ -117,11 +118,12 @@ class Full:
 
     def moments(self, y: Array, squares: Array, r: Array) -> tuple[Array, Array]:
         """Σ r y (k, d) and Σ r y yᵀ (k, d, d) of whitened rows, from the arrays of `project`; overwrites `squares`."""
-        first = np.matmul(y, r[..., None])[..., 0]
         if y.shape[-2] == 1:
-            return first, np.matmul(squares, r[..., None])
+            return np.matmul(y, r[..., None])[..., 0], np.matmul(squares, r[..., None])
         np.multiply(y, r[..., None, :], out=squares)
-        return first, np.matmul(squares, y.swapaxes(-2, -1))
+        if y.shape[-2] <= MAX_DOTTED_COLUMNS and y.shape[-1] >= MIN_DOTTED_ROWS:
+            return np.vecdot(y, r[..., None, :]), _products(squares, y)
+        return np.matmul(y, r[..., None])[..., 0], np.matmul(squares, y.swapaxes(-2, -1))
 
     def pseudo_moments(self, away: Array, scatter: Array, count: float) -> tuple[Array, Array]:
         """First and second whitened moments of pseudo rows: so many at `away` (k, d) from the means, and a scatter."""
@@ -223,6 +225,16 @@ class Tied(Full):
 
     def grafted(self, i: int, other: Self, j: int) -> Self:
         return self
+
+
+def _products(weighted: Array, y: Array) -> Array:
+    """Sums over rows of r y yᵀ, (..., d, d), from r y and y (..., d, n), by products of two columns each."""
+    d = y.shape[-2]
+    found = np.empty((*y.shape[:-1], d))
+    for i in range(d):
+        for j in range(i + 1):
+            found[..., i, j] = found[..., j, i] = np.vecdot(weighted[..., i, :], y[..., j, :])
+    return found
 
 
 @lru_cache(maxsize=16)
