@@ -57,6 +57,8 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.param("gmm round.csv -k 3 --columns x,y --row-weights w --truth t", marks=pytest.mark.slow),
         "gmm points.csv -k 3 --columns x,y --covariance spherical --jobs 2",
         pytest.param("gmm points.csv -k 3 --columns x,y --covariance diag --init random", marks=pytest.mark.slow),
+        "gmm points.csv -k 2 --columns x,y --covariance VEV --prior default",
+        pytest.param("gmm points.csv -k 2 --columns x,y --covariance VVE", marks=pytest.mark.slow),
         "kmeans points.csv -k 3 --columns x,y --row-weights f --truth t",
         "kmeans points.csv -k 3 --columns x,y --standardize",
         pytest.param("kmeans round.csv -k 3 --columns x,y", marks=pytest.mark.slow),

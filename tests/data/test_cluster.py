@@ -69,6 +69,9 @@ CASES = [
     ("points", "gmm", "-k", "2"),
     ("points", "gmm", "-k", "2", "--covariance", "spherical"),
     ("points", "gmm", "-k", "2", "--covariance", "tied", "--mixing", "equal"),
+    ("points", "gmm", "-k", "2", "--covariance", "VEV"),
+    ("points", "gmm", "-k", "2", "--covariance", "VVE"),
+    ("points", "gmm", "-k", "2", "--covariance", "EEV", "--prior", "default"),
     ("points", "kmeans", "-k", "3"),
     ("points", "kmeans", "-k", "2", "--standardize"),
     ("tosses", "coins", "--mixing", "free"),
@@ -93,6 +96,8 @@ def test_a_cluster_gives_what_one_file_at_hand_gives(case: tuple[str, ...], data
     there = fitted(*args[:1], data / name, *args[1:], "--scheduler", two.address)
     np.testing.assert_allclose(flat(there["parameters"]), flat(here["parameters"]), rtol=1e-10, atol=1e-10)
     assert there["log_likelihood"] == pytest.approx(here["log_likelihood"], rel=1e-12)
+    entropies = (np.array(each["relative_entropy"], dtype=float) for each in (there, here))  # not a number of K-means
+    np.testing.assert_allclose(*entropies, rtol=1e-10)
     assert there["icl"] == pytest.approx(here["icl"], rel=1e-12)
     for key in ("status", "iterations", "warnings", "reached", "settings"):
         assert there[key] == here[key]
