@@ -26,6 +26,7 @@ LIKELIHOOD = ("bic", "aic", "icl")  # smaller is better
 CLUSTERING = ("silhouette", "ch", "gap")  # of hard assignments; larger is better
 CRITERIA = LIKELIHOOD + CLUSTERING
 SCREENED = "screened"  # the status of a fit by a short search, which ended more than …
+ROWS_FOR_ONE = 20  # of a table whose starts climb on a sample: the same grows with the rows
 WITHIN = 20.0  # … above the best by the criterion: twice the log-likelihood that it may well be short of
 
 

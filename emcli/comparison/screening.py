@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from emcli.comparison.candidate import LIKELIHOOD, WITHIN, Candidate
+from emcli.comparison.candidate import LIKELIHOOD, ROWS_FOR_ONE, WITHIN, Candidate
 from emcli.comparison.candidates import Begun, CandidateFit, Fitted, fit_one_by_one, fit_side_by_side
 from emcli.comparison.nesting import refit_from_nested
 from emcli.compute.processes import call, process_map
 from emcli.errors import EmcliError
+from emcli.inference.search.screening import MIN_SCREENED_ROWS
 
 MORE_THAN = 10  # candidates, of which a grid is screened
 
@@ -91,8 +92,14 @@ class Screening:
         best = min(honest, default=inf)
         if best == inf:
             best = min(values.values())
-        near = [i for i, value in sorted(values.items()) if value <= best + WITHIN or self.done[i].document is None]
+        limits = {i: best + within(each.fitted["data"]["rows"]) for i, each in self.done.items() if each.document}
+        near = [i for i, value in sorted(values.items()) if i not in limits or value <= limits[i]]
         return [i for i in near if i not in self._searched]
+
+
+def within(rows: int) -> float:
+    """How far from the best a candidate still gets a full search: what a short one is short of grows with the rows."""
+    return WITHIN if rows < MIN_SCREENED_ROWS else rows / ROWS_FOR_ONE
 
 
 def contained(fits: Sequence[CandidateFit], i: int) -> list[int]:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from conftest import REFERENCE, SAMPLES, fit, reference, run
 
+from emcli.comparison.screening import within
+
 GRID = ("gmm", SAMPLES / "faithful.csv", "-k", "1-3", "--covariance", "full,tied,diag,spherical")
 FULL = json.loads((REFERENCE / "full_searches.json").read_text())
 FAMILIES = {"full": "VVV", "tied": "EEE", "diag": "VVI", "spherical": "VII"}
@@ -72,6 +74,10 @@ def test_what_is_asked_for_is_done_for_all(write: Any) -> None:
     assert {row["status"] for row in compared("coins", *coins)} == {"converged", "screened"}
     assert {row["status"] for row in compared("coins", *coins, "--restarts", 1)} == {"converged"}
     assert {row["status"] for row in compared("kmeans", SAMPLES / "heights.csv", "-k", "1-12")} == {"converged"}
+
+
+def test_what_is_near_the_best_grows_with_the_rows_of_which_a_sample_is_searched() -> None:
+    assert [within(rows) for rows in (2, 19_999, 20_000, 200_000)] == [20, 20, 1000, 10_000]
 
 
 @pytest.mark.slow
