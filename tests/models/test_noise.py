@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -267,3 +268,9 @@ def test_noise_beside_it_does_not_make_a_spike_a_component(shape: str, write: Wr
     assert "few-rows" in [warning["slug"] for warning in spike["warnings"]]
     assert spike["parameters"]["noise"]["weight"] > 0.9
     assert fit(*words, "--restarts", 3)["parameters"]["noise"]["weight"] < 0.7
+
+
+def test_the_schema_takes_noise_alone_and_as_a_grid() -> None:
+    fields = json.loads(run("schema", "experiment").stdout)["properties"]["fit"]["properties"]
+    text = next(each["pattern"] for each in fields["noise"]["anyOf"] if each.get("type") == "string")
+    assert re.search(text, "false,true") and not re.search(text, "false,maybe") and not re.search(text, " , ")

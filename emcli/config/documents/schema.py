@@ -80,6 +80,8 @@ def _setting(key: str) -> Schema:
     word = "|".join(choice.replace("+", "[+]") for choice in CHOICES.get(key, ()))
     if key == "prior":
         word = r"default|none|[0-9]+([.][0-9]+)?"
+    if key == "noise":
+        word = "true|false"
     if key == "k":
         word = "[0-9]{1,9}(-[0-9]{1,9})?"
         one = {"anyOf": [one, {"type": "string", "pattern": "^([0-9]{1,9}-[0-9]{1,9}|auto)$"}]}
