@@ -145,7 +145,7 @@ class _Replicate:
         if self.lower is None or not starts or top <= self.lower.scores[-1]:
             return False
         gain = top - self.lower.scores[-1]
-        return self._goal - top > FAR + FIRST_STARTS / starts * gain
+        return self._goal - top > FIRST_STARTS / starts * (FAR + gain)
 
     def _is_reached(self, top: float, large: Search) -> bool:
         """Is it by a score of k + 1 components, also after a whole search of k?"""
