@@ -520,7 +520,7 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         yaml(
             EXPERIMENT + "  covariance: ful\n",
             "fit.yaml:4:3: fit.covariance: must be one of full, tied, diag, spherical, EII, VII, ",
-            "EVV, VVV; got 'ful' (did you mean 'full'?)",
+            "EVV, VVV, E, V; got 'ful' (did you mean 'full'?)",
         ),
         yaml("model: gmn\nfit: {k: 2}\n", "fit.yaml:1:1: model: must be one of", "did you mean 'gmm'?"),
         yaml(EXPERIMENT + "  missing: skip\n", "must be one of error, drop"),

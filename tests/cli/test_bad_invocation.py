@@ -96,7 +96,7 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         bad(
             "fit gmm x.csv -k 2 --covariance ful",
             2,
-            "EEV, VEV, EVV, VVV; got 'ful' (did you mean 'full'?)",
+            "EEV, VEV, EVV, VVV, E, V; got 'ful' (did you mean 'full'?)",
         ),
         bad("fit gmm x.csv -k 2 --mixing fre", 2, "did you mean 'free'?"),
         bad("fit gmm x.csv -k 2 --init kmeans", 2, "must be one of auto, k-means++, random"),

@@ -156,7 +156,8 @@ class Gaussians(CompleteDataModel[GaussianStats]):
     def to_scaled(self, scaling: Scaling, covariance: Array | None = None) -> Self:
         covariances = self.covariances.rescaled(-scaling.exponent, covariance)
         prior, fixed = self.prior and self.prior.to_scaled(scaling), self.fixed and self.fixed.to_scaled(scaling)
-        return replace(self, means=scaling.to_scaled(self.means), covariances=covariances, prior=prior, fixed=fixed)
+        with np.errstate(divide="ignore"):  # a variance of a saved fit may be less than any number there
+            return replace(self, means=scaling.to_scaled(self.means), covariances=covariances, prior=prior, fixed=fixed)
 
     def to_original(self, scaling: Scaling) -> Self:
         covariances = self.covariances.rescaled(scaling.exponent, None)

@@ -73,7 +73,7 @@ def test_what_is_asked_for_is_done_for_all(write: Any) -> None:
     )
     assert {row["status"] for row in compared("coins", *coins)} == {"converged", "screened"}
     assert {row["status"] for row in compared("coins", *coins, "--restarts", 1)} == {"converged"}
-    assert {row["status"] for row in compared("kmeans", SAMPLES / "heights.csv", "-k", "1-12")} == {"converged"}
+    assert {row["status"] for row in compared("kmeans", SAMPLES / "galaxies.csv", "-k", "1-12")} == {"converged"}
 
 
 def test_what_is_near_the_best_grows_with_the_rows_of_which_a_sample_is_searched() -> None:
