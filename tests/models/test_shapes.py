@@ -163,7 +163,7 @@ def test_all_stands_for_fourteen_and_what_goes_not_with_them_is_refused_in_a_lin
     found = [each["covariance"] for each in json.loads(done.stdout)["groups"][0]["candidates"]]
     assert sorted(found) == sorted(ALL)
     for words in (
-        ["fit", "gmm", "iris", "-k", 2, "--covariance", "VEV", "--prior", "default"],
+        ["fit", "gmm", "iris", "-k", 2, "--covariance", "VEE", "--prior", "default"],
         ["fit", "gmm", "iris", "-k", 2, "--covariance", "VEV", "--solver", "newton"],
         ["fit", "gmm", "iris", "-k", 2, "--covariance", "all"],
     ):
