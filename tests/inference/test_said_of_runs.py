@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,9 +106,12 @@ def test_an_optimum_that_two_starts_led_to_is_not_called_found_once(runs: list[R
         ("inertia", ["kmeans", SAMPLES / "iris.csv", "-k", 7]),
     ],
 )
-def test_where_moves_alone_led_to_the_best_it_is_said_from_how_many_starts(score: str, given: list[object]) -> None:
+def test_where_moves_alone_led_to_the_best_it_is_said_from_how_many_starts(
+    score: str, given: list[object], tmp_path: Path
+) -> None:
     """Two starts confirm it, with a prior as without one."""
-    document, text = fit(*given), run("fit", *given, process=False)
+    text = run("fit", *given, "-o", tmp_path / "fit.json", process=False)
+    document = json.loads((tmp_path / "fit.json").read_text())
     came = {entry["start"]: entry.get("from") for entry in document["restarts"]}
 
     def root(start: int) -> int:
