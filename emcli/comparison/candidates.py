@@ -157,7 +157,7 @@ def fit_side_by_side(fits: Sequence[CandidateFit], count: int, begun: Begun) -> 
     """
     shapes: dict[object, list[int]] = {}
     for i, each in enumerate(fits):
-        shapes.setdefault((each.kind, repr(replace(each.settings.model, k=1))), []).append(i)
+        shapes.setdefault((each.kind, replace(each.settings.model, k=1)), []).append(i)
 
     def components(i: int) -> int:
         return fits[i].settings.model.k
