@@ -113,5 +113,8 @@ def suggestion(word: str, choices: Iterable[str]) -> str:
     """' (did you mean 'x'?)' when one of the choices is close to the word, else nothing."""
     from difflib import get_close_matches
 
-    close = get_close_matches(word, list(choices), n=1, cutoff=0.6)
+    known = list(choices)
+    close = [each for each in known if each.casefold() == word.casefold()] or get_close_matches(
+        word, known, n=1, cutoff=0.6
+    )
     return f" (did you mean {quoted(close[0])}?)" if close else ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from emcli.cli import options
-from emcli.errors import EmcliError, Exit, Problem
+from emcli.errors import EmcliError, Exit, Problem, quoted
 from emcli.models import MODELS
 
 if TYPE_CHECKING:
@@ -80,9 +80,9 @@ def compare(
       emcli compare heights mixture_1d
       emcli compare fits/*.json --json
 
-    Each candidate is a full fit with its own starts; of more than ten mixtures those
-    that a short search leaves far behind the best are only screened. Fits of different
-    data, and K-means against the others, stand in groups that are never ranked together.
+    Each candidate is a full fit with its own starts; of more than ten mixtures
+    those far behind the best after a short search are only screened. Fits of
+    different data, and K-means against others, are never ranked together.
     """
     from emcli.cli.candidates import Candidates, Grid, asked, names
     from emcli.cli.fit import progress
@@ -104,6 +104,8 @@ def compare(
     check_shared(bool(json), output, trace, plot, report)
     check_tables(format, width, bool(json), output, trace, plot)
     flags = settings_in(ctx.params)
+    if str(flags.get("noise", "")).startswith("-"):  # the option after it
+        raise EmcliError(Exit.USAGE, f"'--noise' must be true, false or false,true, got {quoted(str(flags['noise']))}")
     named = asked(words, flags, criterion)
     check_test(test, named)
     check_standard_output()

@@ -126,6 +126,8 @@ class _Replicate:
                     return True
                 if automatic and self._is_far(top, sum(run.source is None for run in ended)):
                     return False
+        if not any(run.finished and not set_aside(run) for run in large.ledger):
+            return True  # no fit of k + 1 can be believed: its likelihood may have no bound
         found = self._chosen(large)
         top = -inf if found is None else found.scores[-1]
         if self.lower is not None and large.kind.contains(asked.small, asked.large):

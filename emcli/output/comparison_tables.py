@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from emcli.comparison.candidate import LIKELIHOOD, SCREENED, WITHIN
 from emcli.errors import counted, escaped
+from emcli.models import model_class
 from emcli.models.plain_values import Parameters
 from emcli.output.many_fits import MANY, cells, held_cells, is_repeated, many_fits
 from emcli.output.numbers import difference, number
@@ -191,7 +192,10 @@ def _beside(reference: Shown, others: Sequence[Shown], width: int, more: int = 0
     known = cells(reference[1], reference[2])
     table = [cells(candidate, parameters) for _, candidate, parameters, _ in others]
     titles = ["component", "parameter", _heading(reference[0])]
-    called = [escaped(name, MAX_NAME) for name in reference[1].fitted.get("components", ())]
+    fit = reference[1].fitted
+    own = fit.get("components") or [str(i + 1) for i in range(fit["k"])]
+    model = model_class(fit["model"]).from_parameters(fit["parameters"], reference[1].model_settings)
+    called = [*(escaped(name, MAX_NAME) for name in own), *model.others]
     columns: list[list[str]] = [
         [called[i] if i < len(called) else str(i + 1) for i, _ in known],
         [parameter for _, parameter in known],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,11 +32,12 @@ SPARED_FIRST = ("lowest", "highest", "RMSE", "")  # columns that a narrow page g
 
 
 def cells(candidate: Candidate, parameters: Parameters) -> Cells:
-    """The parameters of a fit, or others of its kind, as its table shows them."""
+    """The parameters of a fit, or others of its kind, as its table shows them; noise has a weight alone."""
     data = candidate.fitted["data"]
     columns = model_class(candidate.fitted["model"]).table(parameters, data["columns"], data["weight"])
     count = len(columns[0][1])
-    return {(i, title): values[i] for i in range(count) for title, values in columns if title != "rows"}
+    shown = [(title, values) for title, values in columns if title != "rows"]
+    return {(i, title): values[i] for i in range(count) for title, values in shown if not isnan(values[i])}
 
 
 def held_cells(candidate: Candidate, order: Sequence[int]) -> frozenset[tuple[int, str]]:

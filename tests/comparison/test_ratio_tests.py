@@ -183,3 +183,10 @@ def test_p_is_uniform_where_k_is_true(k: int) -> None:
         found.append(ratio_of(hypothesis(values[:, None], k, **options)[0], 39).p)
     below = [np.mean(np.array(found) <= p + 1e-12) for p in grid]
     assert np.abs(below - grid).max() < 1.63 / np.sqrt(sets), below  # Kolmogorov's 1 % point
+
+
+def test_replicates_without_a_fit_of_more_do_not_speak_against_k() -> None:
+    """Of three rows two Gaussians have no likelihood with a bound: nothing is to be said of them."""
+    words = ("compare", "gmm", "-", "-k", "1-2", "--test", 19, "--json")
+    (found,) = json.loads(run(*words, stdin="x\n1\n2\n3\n", process=False).stdout)["tests"]
+    assert not found["rejected"] and found["exceedances"] > 5

@@ -178,7 +178,7 @@ def test_weights_are_not_held_beside_noise_but_means_are(write: Write) -> None:
     write("far.csv", text_of(scattered(1, 20)))
     head = "model: gmm\ndata: far.csv\nfit:\n  k: 2\n  noise: true\n  restarts: 3\n  fix: "
     weights = run("fit", write("weights.yaml", head + "{weights: [0.3, null]}\n"))
-    assert weights.returncode == 2 and "cannot be held beside noise" in weights.stderr
+    assert weights.returncode == 2 and "of weights exclude each other" in weights.stderr
     found = fit(write("means.yaml", head + "{means: [[0.0, 0.0], [null, null]]}\n"))
     assert found["parameters"]["means"][0] == [0.0, 0.0] and found["parameters_count"] == 13 - 2
 
@@ -274,3 +274,28 @@ def test_the_schema_takes_noise_alone_and_as_a_grid() -> None:
     fields = json.loads(run("schema", "experiment").stdout)["properties"]["fit"]["properties"]
     text = next(each["pattern"] for each in fields["noise"]["anyOf"] if each.get("type") == "string")
     assert re.search(text, "false,true") and not re.search(text, "false,maybe") and not re.search(text, " , ")
+
+
+def test_a_comparison_calls_the_noise_by_its_name(write: Write) -> None:
+    path = write("n.csv", text_of(scattered(2, 20)))
+    words = ("compare", "gmm", path, "-k", 2, "--noise", "false,true", "--restarts", 2, "--covariance", "diag")
+    lines = run(*words, process=False).stdout.splitlines()
+    assert [line.split()[:2] for line in lines if line.strip().startswith("noise ")] == [["noise", "weight"]]
+
+
+def test_noise_without_a_value_in_a_grid_and_held_weights_are_refused_in_their_own_words(write: Write) -> None:
+    path = write("n.csv", text_of(scattered(2, 5)))
+    done = run("compare", "gmm", path, "-k", "1-2", "--noise", "--columns", "x1,x2", process=False)
+    assert done.returncode == 2
+    assert "'--noise' must be true, false or false,true, got '--columns'" in done.stderr
+    done = run("fit", "gmm", path, "-k", 2, "--noise", "--fix", "weights", process=False)
+    assert done.returncode == 2
+    assert "'--noise' and '--fix' of weights exclude each other" in done.stderr
+
+
+def test_where_starts_beside_noise_collapse_the_hint_is_one_that_helps() -> None:
+    done = run("fit", "gmm", "-", "-k", 1, "--noise", stdin="x\n1\n2\n3\n", process=False)
+    assert done.returncode == 4
+    assert "use --prior default, or leave --noise out" in done.stderr
+    helped = run("fit", "gmm", "-", "-k", 1, "--noise", "--prior", "default", stdin="x\n1\n2\n3\n", process=False)
+    assert helped.returncode == 0
