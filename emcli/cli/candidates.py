@@ -21,9 +21,10 @@ from emcli.config.documents.fit import FitDocument
 from emcli.config.experiment import Experiment
 from emcli.config.places import Document
 from emcli.config.resolve import different, resolve, resolve_grid
-from emcli.config.settings import Settings
+from emcli.config.settings import Settings, flag
+from emcli.config.sources import GRID
 from emcli.data.dataset import Dataset
-from emcli.errors import EmcliError, Exit
+from emcli.errors import EmcliError, Exit, quoted
 from emcli.files.examples import data_path, experiment_path
 from emcli.files.inputs import will_read
 from emcli.frozen import frozen
@@ -59,6 +60,9 @@ class Grid:
 
 def asked(words: Sequence[str], flags: Mapping[str, object], criterion: str | None) -> list[Grid | Candidate]:
     """What words and flags ask for: every file that they name is read, but no data. Raises EmcliError."""
+    for key in GRID:  # whose values are words and numbers
+        if str(flags.get(key, "")).startswith("--"):
+            raise EmcliError(Exit.USAGE, f"'{flag(key)}' needs a value, got the option {quoted(str(flags[key]))}")
     piped = ["-"] if len(words) == 1 and words[0] in MODELS else []
     check_twice(*words, *(path for path in [flags.get("start")] if isinstance(path, str)), *piped)
     if words[0] not in MODELS:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from emcli.cli import options
-from emcli.errors import EmcliError, Exit, Problem, quoted
+from emcli.errors import EmcliError, Exit, Problem
 from emcli.models import MODELS
 
 if TYPE_CHECKING:
@@ -104,8 +104,6 @@ def compare(
     check_shared(bool(json), output, trace, plot, report)
     check_tables(format, width, bool(json), output, trace, plot)
     flags = settings_in(ctx.params)
-    if str(flags.get("noise", "")).startswith("-"):  # the option after it
-        raise EmcliError(Exit.USAGE, f"'--noise' must be true, false or false,true, got {quoted(str(flags['noise']))}")
     named = asked(words, flags, criterion)
     check_test(test, named)
     check_standard_output()

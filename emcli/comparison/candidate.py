@@ -46,6 +46,7 @@ class Kind(TypedDict):
     covariance: str | None
     mixing: str | None
     prior: NotRequired[str | float]
+    noise: NotRequired[bool]
     fix: NotRequired[Mapping[str, JSON]]  # values at which parameters are held, null where they are free
 
 
@@ -54,6 +55,8 @@ def kind_of(model: str, settings: ModelSettings) -> Kind:
     found: Kind = {"model": model, "k": settings.k, "covariance": settings.covariance, "mixing": settings.mixing}
     if settings.prior is not None:
         found["prior"] = settings.prior
+    if settings.noise:
+        found["noise"] = True
     if settings.fix is not None:
         found["fix"] = settings.fix
     return found
@@ -98,8 +101,7 @@ class Candidate:
     @cached_property
     def model_settings(self) -> ModelSettings:
         """The settings of its model that say which fits it holds as special cases."""
-        said = self.document.get("settings", {}) if self.document else {}
-        return Settings.of({**self.settings, "noise": said.get("noise")}).model
+        return Settings.of(self.settings).model
 
     @property
     def is_start(self) -> bool:
@@ -146,6 +148,8 @@ class Candidate:
         }
         if "prior" in self.settings:
             row["prior"] = self.settings["prior"]
+        if "noise" in self.settings:
+            row["noise"] = self.settings["noise"]
         if "fix" in self.settings:
             row["fix"] = dict(self.settings["fix"])
         if self.document is None:

@@ -146,9 +146,6 @@ def _conflicts(values: Values, origins: Mapping[str, Source], is_grid: bool) -> 
             name = quoted(f"{origins[key].name(key)} {value}".strip())
             what = f"{quoted(origins['noise'].name('noise'))} and {name} exclude each other"
             problems.append(origins[key].problem(key, what))
-    if True in values.get("noise", ()) and any(_holds_weights(value) for value in values.get("fix", ())):
-        what = f"{quoted(origins['noise'].name('noise'))} and {quoted(origins['fix'].name('fix'))} of weights exclude"
-        problems.append(origins["fix"].problem("fix", f"{what} each other"))
     if len(values.get("thousands", ())) == 1 and values["thousands"] == values.get("decimal"):
         source = origins["thousands"]
         names = f"{quoted(origins['decimal'].name('decimal'))} and {quoted(source.name('thousands'))}"
@@ -179,10 +176,6 @@ def _fixed(values: Values, source: Source, start: Mapping[str, JSON] | None) -> 
     for each in (each for each, value in held.items() if value is None):
         refuse([source.problem("fix", f"{name}: no start values {quoted(each)}{suggestion(each, [*known])}")])
     return held
-
-
-def _holds_weights(fix: object) -> bool:
-    return "weights" in (fix if isinstance(fix, dict) else _names(fix or ()))
 
 
 def _names(given: object) -> list[str]:

@@ -17,6 +17,7 @@ TITLES = {
     "covariance": "covariance",
     "mixing": "mixing",
     "prior": "prior",
+    "noise": "noise",
     "fix": "held",
     "parameters_count": "parameters",
     "log_likelihood": "log-likelihood",
@@ -47,7 +48,7 @@ OF_LIKELIHOOD = (
     "relative_entropy",
 )
 SCORES = ("log_likelihood", "log_posterior", "inertia", "silhouette", "ch", "gap", "aic", "bic", "icl")
-SAID_ONCE = ("mixing", "model", "status", "covariance", "prior", "fix")  # where all candidates have the same
+SAID_ONCE = ("mixing", "model", "status", "covariance", "prior", "noise", "fix")  # where all candidates have the same
 # Columns that a narrow page goes without, the least needed first.
 DROPPED_FIRST = (
     *(
@@ -63,7 +64,7 @@ DROPPED_FIRST = (
         "adjusted_rand_index",
     ),
     *("gap", "silhouette", "ch"),
-    *("status", "reached", "log_likelihood", "mixing", "model", "fix", "prior", "covariance", "k"),
+    *("status", "reached", "log_likelihood", "mixing", "model", "fix", "prior", "noise", "covariance", "k"),
 )
 Shown = dict[str, object]
 
@@ -78,6 +79,9 @@ def ranking(group: RankedGroup, width: int, ranked: bool = True, named: bool = F
     if any("prior" in row for row in rows):
         for row in rows:
             row["prior"] = str(row.get("prior", "none"))
+    if any("noise" in row for row in rows):
+        for row in rows:
+            row["noise"] = "yes" if row.get("noise") else "no"
     ranked = ranked and len(rows) > 1
     keys = [key for key in _titles(rows, group.criterion, named) if ranked or key != "delta_bic"]
     texts = {key: _texts(rows, key) for key in keys}
@@ -109,7 +113,7 @@ def _shown(candidate: Candidate, row: CandidateDocument) -> Shown:
 
 def _titles(rows: Sequence[Shown], criterion: str, named: bool) -> list[str]:
     """The keys of the columns that are not empty; of likelihoods only where fits are ranked by one."""
-    kinds = {tuple(row.get(key) for key in ("model", "k", "covariance", "mixing", "prior")) for row in rows}
+    kinds = {tuple(row.get(key) for key in ("model", "k", "covariance", "mixing", "prior", "noise")) for row in rows}
     name = ["name"] if named or len(kinds) < len(rows) else []
     keys = [key for key in TITLES if any(row.get(key) not in (None, []) for row in rows)]
     return name + [key for key in keys if criterion not in CLUSTERING or key not in OF_LIKELIHOOD]

@@ -49,6 +49,7 @@ COMMANDS = {
     "comparison until no better": ("compare coins sample_data/two_coins.csv -k auto --restarts 1", ""),
     "comparison of experiments": ("compare configs/do_batzoglou.yaml configs/two_coins.yaml", ""),
     "a name twice": ("fit kmeans - -k 2 --restarts 2", "x,x,y\n1,2,3\n2,7,5\n6,1,8\n"),
+    "comparison with noise": ("compare gmm sample_data/galaxies.csv -k 1 --noise true --restarts 1", ""),
     "k that stops by itself": ("compare coins sample_data/two_coins.csv -k auto --restarts 1", ""),
     "gap": ("compare kmeans sample_data/galaxies.csv -k 1-2 --restarts 1 --criterion gap", ""),
     "test of k": ("compare coins sample_data/two_coins.csv -k 1-2 --restarts 1 --test 19", ""),

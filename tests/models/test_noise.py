@@ -178,7 +178,7 @@ def test_weights_are_not_held_beside_noise_but_means_are(write: Write) -> None:
     write("far.csv", text_of(scattered(1, 20)))
     head = "model: gmm\ndata: far.csv\nfit:\n  k: 2\n  noise: true\n  restarts: 3\n  fix: "
     weights = run("fit", write("weights.yaml", head + "{weights: [0.3, null]}\n"))
-    assert weights.returncode == 2 and "of weights exclude each other" in weights.stderr
+    assert weights.returncode == 2 and "cannot be held beside noise" in weights.stderr
     found = fit(write("means.yaml", head + "{means: [[0.0, 0.0], [null, null]]}\n"))
     assert found["parameters"]["means"][0] == [0.0, 0.0] and found["parameters_count"] == 13 - 2
 
@@ -287,10 +287,11 @@ def test_noise_without_a_value_in_a_grid_and_held_weights_are_refused_in_their_o
     path = write("n.csv", text_of(scattered(2, 5)))
     done = run("compare", "gmm", path, "-k", "1-2", "--noise", "--columns", "x1,x2", process=False)
     assert done.returncode == 2
-    assert "'--noise' must be true, false or false,true, got '--columns'" in done.stderr
-    done = run("fit", "gmm", path, "-k", 2, "--noise", "--fix", "weights", process=False)
+    assert "'--noise' needs a value, got the option '--columns'" in done.stderr
+    start = write("start.yaml", "means: [[0, 0], [6, 2]]\nweights: [0.5, 0.4]\nnoise: {weight: 0.1}\n")
+    done = run("fit", "gmm", path, "-k", 2, "--noise", "--fix", "weights", "--start", start, process=False)
     assert done.returncode == 2
-    assert "'--noise' and '--fix' of weights exclude each other" in done.stderr
+    assert "weights: cannot be held beside noise" in done.stderr
 
 
 def test_where_starts_beside_noise_collapse_the_hint_is_one_that_helps() -> None:
@@ -299,3 +300,17 @@ def test_where_starts_beside_noise_collapse_the_hint_is_one_that_helps() -> None
     assert "use --prior default, or leave --noise out" in done.stderr
     helped = run("fit", "gmm", "-", "-k", 1, "--noise", "--prior", "default", stdin="x\n1\n2\n3\n", process=False)
     assert helped.returncode == 0
+
+
+def test_saved_fits_are_told_apart_by_their_noise(write: Write, tmp_path: Path) -> None:
+    path = write("n.csv", text_of(scattered(2, 20)))
+    for name, more in (("with", ["--noise"]), ("without", [])):
+        run("fit", "gmm", path, "-k", 2, "--restarts", 2, "-o", tmp_path / f"{name}.json", *more, process=False)
+    files = [tmp_path / "with.json", tmp_path / "without.json"]
+    found = json.loads(run("compare", *files, "--json", process=False).stdout)["groups"][0]["candidates"]
+    assert {each["name"]: each.get("noise") for each in found} == {"with": True, "without": None}
+    header, *rows = run("compare", *files, "--format", "csv", process=False).stdout.splitlines()
+    at = header.split(",").index("noise")
+    assert sorted(row.split(",")[at] for row in rows) == ["", "True"]
+    shown = run("compare", *files, "--width", 200, process=False).stdout
+    assert "noise" in shown.splitlines()[1].split()

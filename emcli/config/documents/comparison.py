@@ -33,6 +33,7 @@ class CandidateDocument(TypedDict):
     covariance: Annotated[str | None, or_null(one_of(CHOICES["covariance"]))]
     mixing: Annotated[str | None, or_null(one_of(CHOICES["mixing"]))]
     prior: NotRequired[Annotated[str | float, prior]]
+    noise: NotRequired[Annotated[bool, boolean]]
     fix: NotRequired[Object]
     parameters_count: NotRequired[Count]
     log_likelihood: NotRequired[NumberOrNull]

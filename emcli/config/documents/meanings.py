@@ -110,6 +110,7 @@ MEANINGS: dict[type, dict[str, str]] = {
         "covariance": "gmm: the shape of the covariances",
         "mixing": "mixing weights: estimated (free), or fixed at 1/k (equal)",
         "prior": "the prior, where there is one",
+        "noise": "has it noise, one more component for outliers?",
         "fix": "values at which parameters are held, null where they are free",
         "parameters_count": "number of free parameters",
         "log_likelihood": "natural logarithm of the likelihood, with every constant",

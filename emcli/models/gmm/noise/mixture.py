@@ -130,10 +130,10 @@ class NoisyGaussianMixture(GaussianMixture):
     @classmethod
     def fixed_in(cls, settings: ModelSettings, columns: int) -> FixedGaussians | None:
         """Means and covariances that are held. Raises FixedFault for weights: that of the noise changes them all."""
-        found = super().fixed_in(settings, columns)
-        if found is not None and not np.isnan(found.weights).all():
+        weights = (settings.fix or {}).get("weights")
+        if isinstance(weights, list) and any(each is not None for each in weights):
             raise FixedFault(("weights",), "cannot be held beside noise, whose weight is estimated")
-        return found
+        return super().fixed_in(settings, columns)
 
     def ordered(self, order: IndexArray) -> Self:
         """The Gaussians in another order; of several mixtures at once, some of these."""
