@@ -232,6 +232,16 @@ def gap(one: dict[str, Any], other: dict[str, Any], values: Any, options: Option
     return max(float(part.max()) for part in apart)
 
 
+def rounding(parameters: dict[str, Any]) -> float:
+    """What rounding may change of a log-likelihood, relatively: the worst condition of a correlation matrix enlarges it."""
+    matrices = np.array(parameters.get("covariances", 1.0))
+    if matrices.ndim < 3:
+        return 1e-10
+    roots = [np.sqrt(np.diag(matrix)) for matrix in matrices]
+    conditions = [np.linalg.cond(matrix / sds[:, None] / sds) for matrix, sds in zip(matrices, roots, strict=True)]
+    return max(1e-10, 2.0**-52 * max(conditions))
+
+
 def common(options: Options) -> bool:
     """Do all columns count in one unit?"""
     return options["model"] == "kmeans" or options.get("covariance") == "spherical"
