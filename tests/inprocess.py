@@ -233,7 +233,7 @@ def gap(one: dict[str, Any], other: dict[str, Any], values: Any, options: Option
 
 
 def rounding(parameters: dict[str, Any]) -> float:
-    """What rounding may change of a log-likelihood, relatively: the worst condition of a correlation matrix enlarges it."""
+    """What rounding may change of a log-likelihood, relatively: the condition of a correlation matrix enlarges it."""
     matrices = np.array(parameters.get("covariances", 1.0))
     if matrices.ndim < 3:
         return 1e-10
