@@ -10,6 +10,7 @@ from functools import partial
 from typing import IO
 
 from emcli.cli.fit import check_bootstrap, finish
+from emcli.cli.grid import Grid, cells
 from emcli.cli.guard import note
 from emcli.cli.inputs import check_cluster, check_twice, experiment_in, open_data, read_start, source_of
 from emcli.comparison.candidate import Candidate, Labels, kind_of
@@ -42,22 +43,6 @@ from emcli.output.trace import tracing
 SEARCHES_ALL = frozenset({"restarts", "init", "start", "fix", "max_iter", "bootstrap"})  # where a user asks for these
 
 
-@frozen
-class Grid:
-    """The fits that a model or an experiment is asked for: their settings, and where the data of all come from."""
-
-    kind: type[AnyModel]
-    experiment: Experiment | None
-    source: str | None
-    settings: Sequence[Settings]
-    prefix: str  # of the names of its candidates
-    screens: bool  # may some have a short search only?
-
-    def name(self, settings: Settings) -> str:
-        """The name of the candidate with these settings."""
-        return self.prefix + _name(settings, self.kind.name)
-
-
 def asked(words: Sequence[str], flags: Mapping[str, object], criterion: str | None) -> list[Grid | Candidate]:
     """What words and flags ask for: every file that they name is read, but no data. Raises EmcliError."""
     for key in GRID:  # whose values are words and numbers
@@ -65,7 +50,7 @@ def asked(words: Sequence[str], flags: Mapping[str, object], criterion: str | No
             raise EmcliError(Exit.USAGE, f"'{flag(key)}' needs a value, got the option {quoted(str(flags[key]))}")
     piped = ["-"] if len(words) == 1 and words[0] in MODELS else []
     check_twice(*words, *(path for path in [flags.get("start")] if isinstance(path, str)), *piped)
-    if words[0] not in MODELS:
+    if words[0] not in MODELS and not _is_to_be_fitted(words):
         words = [experiment_path(word) for word in words]
     alone = len(words) == 2 and _is_yaml(words[0]) and not words[1].endswith((".yaml", ".yml", ".json"))
     if words[0] in MODELS or alone:
@@ -80,6 +65,14 @@ def asked(words: Sequence[str], flags: Mapping[str, object], criterion: str | No
         else _grid(word, experiment_in(word), None, f"{_stem(word)}:", flags, criterion)
         for word in words
     ]
+
+
+def _is_to_be_fitted(words: Sequence[str]) -> bool:
+    """Are these an experiment without data, and an example's name in their place, which has none to give?"""
+    if len(words) != 2 or not _is_yaml(words[0]) or experiment_path(words[1]) == words[1]:
+        return False
+    experiment = experiment_in(words[0])
+    return experiment.data is None and experiment.generate is None
 
 
 def _grid(
@@ -130,6 +123,7 @@ class Candidates:
     criterion: str | None = None  # by which they are ranked; None: the model's own
     stopped: list[str] = field(default_factory=list)  # where and why, of each number of components that was chosen
     tested: bool = False  # will data be drawn from the fits?
+    notes: list[str] = field(default_factory=list)  # what of the grids is not among the candidates, and why
 
     def of(self, named: Sequence[Grid | Candidate]) -> Iterator[Candidate]:
         """Every candidate in the order given, each fit whole. Raises EmcliError."""
@@ -164,7 +158,8 @@ class Candidates:
         """Candidates of one number of components after another, as many as it takes."""
         rows, criterion = rows_and_criterion(fits, self.criterion)
         jobs, done = fits[0].settings.search.jobs, list[Candidate]()
-        ks = ks_of(rows, criterion)
+        asked = {each.settings.model.k for each in fits}
+        ks = [k for k in ks_of(rows, criterion) if k in asked] or [min(asked)]
         fits = [each for each in fits if each.settings.model.k in ks]
         places: dict[int, list[int]] = {k: [] for k in ks}
         for i, each in enumerate(fits):
@@ -202,7 +197,9 @@ class Candidates:
             note(f"{name}: {line}")
 
         fits = []
-        for settings in different(grid.settings, opened.columns):
+        found, said = cells(grid, opened)
+        self.notes.extend(said)
+        for settings in found:
             name = grid.name(settings)
             observed = partial(self._finish, name, kind, settings, grid.experiment)
             fits.append(CandidateFit(name, kind, settings, partial(checked, settings), observed, partial(told, name)))
@@ -234,15 +231,6 @@ def _is_yaml(word: str) -> bool:
 
 def _stem(path: str) -> str:
     return os.path.splitext(os.path.basename(path))[0]
-
-
-def _name(settings: Settings, model: str) -> str:
-    init = settings.search.init
-    own = settings.model
-    prior = None if own.prior is None else f"prior-{own.prior}"
-    fix = "-".join(["fix", *filter(str.isalpha, own.fix)]) if own.fix else None
-    parts = (model, f"k{own.k}", own.covariance, own.mixing, prior, fix, own.noise and "noise", init)
-    return "-".join(part for part in parts if part and part != "auto")
 
 
 def _saved(path: str, criterion: str | None) -> Candidate:

@@ -84,12 +84,13 @@ def compare(
     those far behind the best after a short search are only screened. Fits of
     different data, and K-means against others, are never ranked together.
     """
-    from emcli.cli.candidates import Candidates, Grid, asked, names
+    from emcli.cli.candidates import Candidates, asked, names
     from emcli.cli.fit import progress
     from emcli.cli.guard import note, warn
     from emcli.cli.inputs import check_shared, check_tables, settings_in
     from emcli.cli.ratio_test import carried_out, check_test
     from emcli.comparison.alignment import alignments
+    from emcli.comparison.candidate import no_fit
     from emcli.comparison.criteria import with_scores
     from emcli.comparison.nesting import refit_from_nested
     from emcli.comparison.ranking import as_document, grouped
@@ -141,16 +142,13 @@ def compare(
             drawn = picture.comparison(groups)
             bar.doing(f"writing {report}")
             command = _repetition(words, flags, criterion, test)
-            page.comparison(groups, shown, said, command, made.stopped, tests)
+            page.comparison(groups, shown, said, command, [*made.notes, *made.stopped], tests)
     if all(candidate.document is None for candidate in candidates):
-        reasons = [Problem(f"{candidate.name}: {candidate.reason}") for candidate in candidates]
-        raise EmcliError(Exit.NO_FIT, *reasons[:10], unsaid=max(0, len(reasons) - 10))
+        raise no_fit(candidates)
     if save_fits is not None:
         _save(candidates, save_fits)
-    of_several_columns = any(each.document and len(each.document["data"]["columns"]) > 1 for each in candidates)
-    for grid in named if of_several_columns and not quiet else ():
-        if isinstance(grid, Grid) and (shapes := grid.settings[0].provenance.without_prior):
-            note(f"no prior for covariance {', '.join(shapes)}: left out")
+    for line in () if quiet else made.notes:
+        note(line)
     for warning in () if quiet else said:
         warn(warning.slug, warning.message)
     tested = [each.document() for each in tests]

@@ -237,19 +237,21 @@ def start_error(fault: "ParameterFault", settings: "Settings", experiment: "Expe
         return EmcliError(Exit.USAGE, Problem(f"{key}: {fault}", settings.provenance.start_source))
     path = ("fit", key, *fault.path)
     problem = experiment.document.problem(path, f"{dotted(path)}: {fault.what}")
-    return EmcliError(Exit.USAGE, problem, hint=_other_start(settings, experiment))
+    return EmcliError(Exit.USAGE, problem, hint=_other_start(key, settings, experiment))
 
 
-def _other_start(settings: "Settings", experiment: "Experiment") -> str | None:
-    """What to do where an experiment gives start values for another number of components than is asked for."""
+def _other_start(key: str, settings: "Settings", experiment: "Experiment") -> str | None:
+    """What to do where an experiment starts, or holds, another number of components than is asked for."""
     from emcli.files.examples import word_of
 
-    given = next((len(each) for key, each in (settings.search.start or {}).items() if isinstance(each, list)), None)
+    values = settings.search.start if key == "start" else settings.model.fix
+    given = next((len(each) for each in (values or {}).values() if isinstance(each, list)), None)
     if given in (None, settings.model.k):
         return None
-    hint = f"the experiment gives start values for {counted(given or 0, 'component')}"
-    if experiment.data in (None, "-"):
-        return f"{hint}: leave out -k, or its 'start:'"
+    what = "gives start values for" if key == "start" else "holds values of"
+    hint = f"the experiment {what} {counted(given or 0, 'component')}"
+    if experiment.data in (None, "-") or key == "fix":
+        return f"{hint}: leave out -k, or its '{key}:'"
     instead = f"{experiment.model} {quote(word_of(str(experiment.data)))}"
     return f"{hint}; `{instead}` in place of its name starts at random"
 

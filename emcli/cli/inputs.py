@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from emcli.cli.options import Format
     from emcli.data.dataset import Dataset, RawTable
     from emcli.data.distributed.cluster import RemoteTable
+    from emcli.data.table.table import ColumnSelection
     from emcli.inference.simulate import SimulatedData
     from emcli.models.base import AnyModel
     from emcli.types import JSON
@@ -148,7 +149,7 @@ class OpenedData(NamedTuple):
     """A table that was read, drawn, or is on a cluster."""
 
     dataset: Callable[[Settings], Dataset]  # prepared for settings; raises EmcliError
-    columns: int | None  # that the model reads as numbers; None: drawn
+    columns: int  # that the model reads as numbers
     size: int | None  # bytes of its numbers; None: on a cluster
 
 
@@ -172,7 +173,8 @@ def open_data(
         if verbose:
             note(f"drawing the rows of {experiment.file}")
         drawn = simulated(experiment)
-        return OpenedData(lambda settings: as_dataset(drawn, experiment, kind, settings), None, drawn.values.nbytes)
+        columns = len(_picked(drawn, experiment, kind, settings).numeric)
+        return OpenedData(lambda settings: as_dataset(drawn, experiment, kind, settings), columns, drawn.values.nbytes)
     named = experiment if experiment is not None and source == experiment.data else None
 
     def placed() -> AbstractContextManager[None]:
@@ -205,14 +207,21 @@ def open_data(
 
 def as_dataset(drawn: SimulatedData, experiment: Experiment, kind: type[AnyModel], settings: Settings) -> Dataset:
     """Simulated rows as if they had been written to a file and read again."""
-    from emcli.data.dataset import pick, prepare
+    from emcli.data.dataset import prepare
     from emcli.data.rows import Columns
 
-    picked = pick(kind.observations, drawn.names, experiment.file, settings.data)
+    picked = _picked(drawn, experiment, kind, settings)
     names = [drawn.names[i] for i in picked.numeric]
     columns = Columns(drawn.values[:, list(picked.numeric)], [], None, names)
     needs = kind.requirements(settings.model)
     return prepare(columns, needs, settings.data, settings.search.jobs, source=experiment.file)
+
+
+def _picked(drawn: SimulatedData, experiment: Experiment, kind: type[AnyModel], settings: Settings) -> ColumnSelection:
+    """The columns of drawn rows that the model reads."""
+    from emcli.data.dataset import pick
+
+    return pick(kind.observations, drawn.names, experiment.file, settings.data)
 
 
 def simulated(experiment: Experiment, rows: int | None = None, seed: int | None = None) -> SimulatedData:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from emcli.errors import EmcliError, Exit
 
 if TYPE_CHECKING:
-    from emcli.cli.candidates import Grid
+    from emcli.cli.grid import Grid
     from emcli.comparison.candidate import Candidate
     from emcli.comparison.ratio_tests import RatioTest
     from emcli.output.progress import Progress
@@ -18,7 +18,7 @@ MIN_REPLICATES, MAX_REPLICATES = 19, 9999  # with fewer no p is as small as 0.05
 
 def check_test(replicates: int | None, named: Sequence[Grid | Candidate]) -> None:
     """Raise EmcliError (exit 2) where no fit could be tested against another."""
-    from emcli.cli.candidates import Grid
+    from emcli.cli.grid import Grid
 
     if replicates is None:
         return

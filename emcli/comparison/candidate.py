@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple, NotRequired, TypedDict
 
@@ -18,6 +18,7 @@ from emcli.config.documents.types import in_order
 from emcli.config.settings import ModelSettings, Settings
 from emcli.data.dataset import Dataset
 from emcli.data.rows import Rows
+from emcli.errors import EmcliError, Exit, Problem
 from emcli.frozen import frozen
 from emcli.models.base import AnyModel
 from emcli.types import JSON, Array, Mapper
@@ -27,6 +28,7 @@ CLUSTERING = ("silhouette", "ch", "gap")  # of hard assignments; larger is bette
 CRITERIA = LIKELIHOOD + CLUSTERING
 SCREENED = "screened"  # the status of a fit by a short search, which ended more than …
 ROWS_FOR_ONE = 20  # of a table whose starts climb on a sample: the same grows with the rows
+MAX_REASONS = 10  # lines on candidates without a fit
 WITHIN = 20.0  # … above the best by the criterion: twice the log-likelihood that it may well be short of
 
 
@@ -85,12 +87,20 @@ class Candidate:
     name: str
     settings: Kind
     document: FitDocument | None = None  # where there is a fit
-    reason: str | None = None
+    error: EmcliError | None = None  # why there is none
     fit_settings: Settings | None = None
     labels: Callable[[], Labels | None] = _nothing  # read where they are asked for
     again: Callable[[str, Begin], Candidate] | None = None  # go on with one more start, from that origin and model
     data: Callable[[], Dataset | None] = _nothing  # what was fitted; None where it is not at hand
     score: Score | None = None
+
+    @property
+    def reason(self) -> str | None:
+        """Why there is no fit, at its place in a file where that is known."""
+        if self.error is None:
+            return None
+        first = self.error.problems[0]
+        return first.what if first.line is None else str(first)
 
     @property
     def fitted(self) -> FitDocument:
@@ -182,3 +192,13 @@ class Candidate:
             row["truth"] = truth["parameters"]
             row["errors"] = differences(fit["parameters"], truth["parameters"])
         return in_order(CandidateDocument, row)
+
+
+def no_fit(candidates: Sequence[Candidate]) -> EmcliError:
+    """What to say where none has a fit: the error of the first, where all have the same, else each by its name."""
+    errors = [one.error for one in candidates if one.error is not None]
+    if len({(each.problems, each.hint) for each in errors}) == 1:
+        return errors[0]
+    reasons, hints = [Problem(f"{one.name}: {one.reason}") for one in candidates], {each.hint for each in errors}
+    hint = hints.pop() if len(hints) == 1 else None
+    return EmcliError(Exit.NO_FIT, *reasons[:MAX_REASONS], hint=hint, unsaid=max(0, len(reasons) - MAX_REASONS))

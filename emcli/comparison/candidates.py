@@ -35,7 +35,7 @@ class Fitted:
     """What is left of a fit: its document or why there is none, and what goes on from it; a process can send it."""
 
     document: FitDocument | None = None
-    reason: str | None = None
+    error: EmcliError | None = None
     model: AnyModel | None = None  # in working coordinates
     ledger: Sequence[Run] = ()
     said: Sequence[str] = ()
@@ -79,8 +79,7 @@ class CandidateFit:
         except EmcliError as error:
             if error.exit_code not in (Exit.DATA, Exit.NO_FIT):
                 raise
-            first = error.problems[0]
-            return Fitted(reason=first.what if first.line is None else str(first))
+            return Fitted(error=error)
 
     def candidate(self, fitted: Fitted) -> Candidate:
         """The candidate that the fit makes, after what is to be said of it."""
@@ -88,7 +87,7 @@ class CandidateFit:
             self.tell(line)
         if fitted.model is None:
             kind = kind_of(self.kind.name, self.settings.model)
-            return Candidate(self.name, kind, reason=fitted.reason, fit_settings=self.settings)
+            return Candidate(self.name, kind, error=fitted.error, fit_settings=self.settings)
         return Candidate(
             self.name,
             kind_of(self.kind.name, self.settings.model),

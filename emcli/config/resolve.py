@@ -25,6 +25,13 @@ EXCLUDES = (
     ("flips", "tails"),
     ("tails", "tosses"),
 )
+# Options that not all shapes of covariances have: the value of each that is meant, any for None, the shapes beside the
+# classic ones that have it, and what the others lack.
+OF_SOME_SHAPES: tuple[tuple[str, str | None, Sequence[str], str], ...] = (
+    ("prior", "default", PRIOR_TOO, "no prior"),
+    ("solver", "newton", (), "no Newton steps"),
+    ("fix", None, (), "no held parameters"),
+)
 WHY_NOT = {"bootstrap": ": it draws from a fitted likelihood, which hard assignments do not have"}
 
 
@@ -89,19 +96,23 @@ def resolve_grid(
         what = f"{model} cannot use rows with missing cells; --missing drop leaves them out"
         problems.append(origins["missing"].problem("missing", what))
     if problems:
-        refuse(problems)
+        refuse(problems, _other_shapes(values, origins) if is_grid else None)
     start_source, start = _start(origins.get("start"), read_start)
     if start is not None:
         values |= {"start": [start], "restarts": values["restarts"] if "restarts" in origins else [1]}
     if "fix" in origins:
         values["fix"] = [_fixed(values, origins["fix"], start)]
-    provenance = Provenance(start_source, tuple(overridden), auto_k="k" in origins and origins["k"].is_auto)
+    provenance = Provenance(start_source, tuple(overridden), "k" in origins and origins["k"].is_auto, _is_all(origins))
     keys = sorted(values, key=lambda key: (key == "k", list(CHECKS).index(key)))  # the last one varies fastest
     cells = [dict(zip(keys, each, strict=True)) for each in product(*(values[key] for key in keys))]
-    if "prior" in origins and _is_all(origins):
-        without = dict.fromkeys(str(cell["covariance"]) for cell in cells if _has_none(cell))
-        provenance = replace(provenance, without_prior=tuple(without))
-        cells = [cell for cell in cells if not _has_none(cell)]
+    if provenance.all_shapes:
+        lacking = [(_lacks(cell), str(cell["covariance"])) for cell in cells]
+        cells = [cell for cell, (what, _) in zip(cells, lacking, strict=True) if what is None]
+        left_out = {
+            what: dict.fromkeys(shape for each, shape in lacking if each == what) for what, _ in lacking if what
+        }
+        said = (f"{what} for covariance {', '.join(shapes)}: left out" for what, shapes in left_out.items())
+        provenance = replace(provenance, left_out=tuple(said))
     return [Settings.of(cell, provenance) for cell in cells]
 
 
@@ -110,9 +121,13 @@ def _is_all(origins: Mapping[str, Source]) -> bool:
     return "covariance" in origins and origins["covariance"].is_all
 
 
-def _has_none(cell: Mapping[str, object]) -> bool:
-    """Is a prior asked for where the shape of the covariances has none?"""
-    return cell["prior"] is not None and letters(str(cell["covariance"])) not in (*CLASSIC, *PRIOR_TOO)
+def _lacks(cell: Mapping[str, object]) -> str | None:
+    """What the shape of the covariances lacks of what is asked for; None for nothing."""
+    for key, value, more, what in OF_SOME_SHAPES:
+        asked = cell.get(key)
+        if asked is not None and value in (None, asked) and letters(str(cell["covariance"])) not in (*CLASSIC, *more):
+            return what
+    return None
 
 
 def _not_of(
@@ -134,12 +149,12 @@ def _conflicts(values: Values, origins: Mapping[str, Source], is_grid: bool) -> 
         if one in origins and other in origins:
             names = f"{quoted(origins[one].name(one))} and {quoted(origins[other].name(other))}"
             problems.append(origins[one].problem(one, f"{names} exclude each other"))
-    shapes, of_all = [str(shape) for shape in values.get("covariance", ())], _is_all(origins)
-    for key, value, more in (("prior", "default", PRIOR_TOO), ("solver", "newton", ()), ("fix", "", ())):
-        unusual = next((shape for shape in shapes if letters(shape) not in (*CLASSIC, *more)), None)
-        if unusual and key in origins and (not value or value in values[key]) and not (more and of_all):
-            name = quoted(f"{origins[key].name(key)} {value}".strip())
-            what = f"{name} is for covariance {', '.join(('full, tied, diag, spherical', *more))}, not {unusual}"
+    for key, value, more, _ in OF_SOME_SHAPES:
+        lacking = [] if _is_all(origins) else _lacking(values, more)
+        if lacking and key in origins and (value is None or value in values[key]):
+            name = quoted(f"{origins[key].name(key)} {value or ''}".strip())
+            goes = ", ".join(("full, tied, diag, spherical", *more))
+            what = f"{name} is for covariance {goes}, not {', '.join(lacking)}"
             problems.append(origins[key].problem(key, what))
     for key, value in (("known", ""), ("scheduler", ""), ("missing", "use"), ("solver", "newton")):
         if True in values.get("noise", ()) and key in origins and (not value or value in values[key]):
@@ -158,6 +173,22 @@ def _conflicts(values: Values, origins: Mapping[str, Source], is_grid: bool) -> 
         if not is_grid and source.is_grid(key):
             problems.append(source.problem(key, f"fit takes one value of {source.name(key)}; compare takes a grid"))
     return problems
+
+
+def _lacking(values: Values, more: Sequence[str]) -> list[str]:
+    """The shapes of covariances asked for that are neither classic ones nor among some more."""
+    return [str(shape) for shape in values.get("covariance", ()) if letters(str(shape)) not in (*CLASSIC, *more)]
+
+
+def _other_shapes(values: Values, origins: Mapping[str, Source]) -> str | None:
+    """What to ask for where a grid names shapes of covariances that lack something; None where none does."""
+    options = [more for key, value, more, _ in OF_SOME_SHAPES if key in origins and value in (None, *values[key])]
+    lacking = {shape for more in options for shape in _lacking(values, more)}
+    if not lacking or _is_all(origins):
+        return None
+    name, rest = origins["covariance"].name("covariance"), [str(each) for each in values["covariance"]]
+    would = ",".join(each for each in rest if each not in lacking)
+    return f"{f'{name} {would} would do; ' if would else ''}{name} all leaves out the shapes that lack it"
 
 
 def _fixed(values: Values, source: Source, start: Mapping[str, JSON] | None) -> Mapping[str, JSON]:
@@ -206,9 +237,25 @@ def different(grid: Sequence[Settings], columns: int | None) -> list[Settings]:
     kept: dict[tuple[object, ...], Settings] = {}
     for settings in grid:
         own = settings.model
-        shape = own.covariance and (of_one_column(own.covariance) if columns == 1 else letters(own.covariance))
+        shape = own.covariance and _one_of_equals(own.covariance, columns)
         if columns == 1 and own.covariance in ALL:
             own = replace(own, covariance=of_one_column(own.covariance))
             settings = replace(settings, model=own)
         kept.setdefault((own.k, shape, own.mixing, own.prior, own.noise, settings.search.init), settings)
     return list(kept.values())
+
+
+def _one_of_equals(shape: str, columns: int | None) -> str:
+    """The letters that stand for all names of one shape of so many columns."""
+    return of_one_column(shape) if columns == 1 else letters(shape)
+
+
+def same_shapes(grid: Sequence[Settings], columns: int | None) -> str | None:
+    """Which of the shapes asked for are one and the same of so many columns, in a line; None for none."""
+    equals: dict[str, list[str]] = {}
+    for name in dict.fromkeys(settings.model.covariance for settings in grid):
+        if name is not None:
+            equals.setdefault(_one_of_equals(name, columns), []).append(name)
+    said = "; ".join(" = ".join(names) for names in equals.values() if len(names) > 1)
+    where = "of one column " if columns == 1 else ""
+    return f"{where}the same covariance, compared once: {said}" if said else None

@@ -150,8 +150,9 @@ class Provenance:
 
     start_source: str | None = None  # the file of the start values, as typed if relative
     overridden: tuple[str, ...] = ()  # sentences: 'k=4 from -k (fit.yaml:2 says 3)'
-    without_prior: tuple[str, ...] = ()  # those of all shapes that are left out, since a prior is asked for
     auto_k: bool = False  # is k tried one after another, as many as it takes?
+    all_shapes: bool = False  # are all shapes of covariances asked for, whichever there are?
+    left_out: tuple[str, ...] = ()  # lines: which of these have no prior, or lack what else is asked for
 
 
 # The keys of `settings` in a document, in the order in which they are written; what does not change a result is not.

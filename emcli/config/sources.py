@@ -17,6 +17,8 @@ Values = dict[str, list[object]]  # key -> the values of a setting; several in a
 RANGE = "([0-9]{1,9})-([0-9]{1,9})"
 AUTO = "auto"  # one number of components after another, as many as it takes …
 MOST_COMPONENTS = 20  # … up to this
+EVERY = "all"  # shape of covariances that there is
+WORDS = {"k": AUTO, "covariance": EVERY}  # that stand for a whole grid
 
 
 def components(value: object) -> list[object]:
@@ -35,7 +37,7 @@ def components(value: object) -> list[object]:
 
 def shapes(value: object) -> list[object]:
     """The shapes of covariances that one entry of a grid stands for: one, or all that mclust knows."""
-    return list(ALL) if value == "all" else [CHECKS["covariance"](value)]
+    return list(ALL) if value == EVERY else [CHECKS["covariance"](value)]
 
 
 GRID: dict[str, Parser[object]] = {
@@ -47,8 +49,7 @@ GRID: dict[str, Parser[object]] = {
 
 def is_list(key: str, text: str) -> bool:
     """Does a text stand for several values of a setting: 1,3 or 1-6 or auto or all?"""
-    many = text == "all" if key == "covariance" else text == AUTO or re.fullmatch(RANGE, text) is not None
-    many = many and key in ("k", "covariance")
+    many = text == WORDS.get(key) or (key == "k" and re.fullmatch(RANGE, text) is not None)
     return key in GRID and ("," in text or many)
 
 
@@ -88,7 +89,7 @@ class Source:
     @property
     def is_all(self) -> bool:
         """Are all shapes of covariances asked for?"""
-        return "all" in [entry for path, entry in self.entries().items() if path[0] == "covariance"]
+        return EVERY in [entry for path, entry in self.entries().items() if path[0] == "covariance"]
 
     def entries(self) -> dict[Path, object]:
         """Each value that is given, by its path; those of a grid one by one."""
@@ -103,6 +104,10 @@ class Source:
                 found |= {(key, number): whole(part) if key == "k" else part for number, part in enumerate(parts)}
         return found
 
+    def words(self, key: str) -> tuple[str, ...]:
+        """The words that a setting may be, of a grid too."""
+        return (*CHOICES.get(key, ()), *([WORDS[key]] if key in WORDS else []))
+
     def problem(self, key: str, what: str) -> Problem:
         """Something wrong with a setting, at its place in the file."""
         return self.document.problem(("fit", key), what) if self.document else Problem(what)
@@ -112,7 +117,7 @@ class Source:
         key = str(path[0])
         place = ("fit", *path) if isinstance(self.given[key], list) else ("fit", key)
         shown = self.document.excerpt(place) if self.document and place[1:] == path else str(entry)
-        got = f"{';' if key in CHOICES else ','} got {quoted(shown)}{suggestion(shown, CHOICES.get(key, ()))}"
+        got = f"{';' if key in CHOICES else ','} got {quoted(shown)}{suggestion(shown, self.words(key))}"
         if self.document:
             return self.document.problem(place, f"{dotted(place)}: {must}{got}")
         return Problem(f"{quoted(flag(key))} {must}{got}")
@@ -133,8 +138,9 @@ def check(source: Source) -> tuple[Values, list[Problem]]:
         values[str(path[0])] += value if isinstance(value, list) else [value]
     for key in source.given:
         entered = [entry for path, entry in entries.items() if path[0] == key]
-        if key == "k" and AUTO in entered and len(entered) > 1:
-            problems.append(source.problem(key, f"{quoted(source.name(key))} is either {AUTO} or a list, not both"))
+        if key in WORDS and WORDS[key] in entered and len(entered) > 1:
+            what = f"{quoted(source.name(key))} is either {WORDS[key]} or a list, not both"
+            problems.append(source.problem(key, what))
         elif source.is_grid(key) and (source.given[key] == [] or len(set(values[key])) < len(values[key])):
             problems.append(
                 source.problem(key, f"{quoted(source.name(key))} must list at least one value, and each once")

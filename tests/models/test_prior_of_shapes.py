@@ -147,6 +147,7 @@ def test_shapes_without_a_prior_refuse_it(shape: str) -> None:
     for command in ("fit", "compare"):
         done = run(command, *words, process=False)
         said = f"emcli: error: '--prior default' is for covariance {with_one}, not {shape}\n"
+        said += "  hint: --covariance all leaves out the shapes that lack it\n" * (command == "compare")
         assert (done.returncode, done.stderr, done.stdout) == (2, said, "")
 
 

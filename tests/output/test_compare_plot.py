@@ -17,6 +17,7 @@ from conftest import SAMPLES, fit, run
 from emcli.comparison.candidate import Candidate, Score
 from emcli.comparison.ranking import grouped
 from emcli.config.covariances import ALL
+from emcli.errors import EmcliError, Exit
 from emcli.output.plots.comparison.figure import of_comparison
 from emcli.output.plots.comparison.kinds import families
 from emcli.output.plots.figure import Panel, Series, described
@@ -170,7 +171,7 @@ def test_many_candidates_have_a_line_each_and_very_many_the_first() -> None:
         for k in range(1, 10)
         for shape in ("full", "tied", "diag", "spherical")
     ]
-    failed = [replace(many[0], name="failed", document=None, reason="collapsed")]
+    failed = [replace(many[0], name="failed", document=None, error=EmcliError(Exit.NO_FIT, "collapsed"))]
     ranking = panels([*many, *failed])[-1]
     assert len(ranking.names) == 36 and ranking.note == "1 candidate without a fit"
     assert [name.split()[1] for name in ranking.names] == [each.name for each in grouped(many, None)[0].candidates]
