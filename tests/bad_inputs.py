@@ -193,6 +193,7 @@ def generate(parameters: str, *parts: str, rows: str = "rows: 5", model: str = "
 
 
 TWO = "weights: [0.5, 0.5], means: [[1], [2]]"
+BOX = "weights: [0.8], means: [[1, 1]], sds: [[1, 1]], noise: {weight: 0.2, corner: [0, 0]"
 
 
 def as_csv(values: Any, header: str = "x,y") -> str:
@@ -211,6 +212,7 @@ def coins_of(rows: str, code: int, *parts: str, options: str = "", header: str =
     return bad(f"fit coins rolls.csv {options}".strip(), code, *parts, rolls__csv=f"{header}\n{rows}\n")
 
 
+TWO_MEANS = "means: [[1, 1], [5, 5]]\n"
 WEIGHTS = "weights must be finite, >= 0 and not all zero"
 ONE_SPIKE = "x\n" + "5\n" * 30 + "\n".join(f"{5 + i / 1e3}" for i in range(1, 4)) + "\n"
 CATALOGUE: dict[str, Bad | list[Bad]] = {
@@ -374,6 +376,12 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
     "numbers with marks and signs": [
         cell("1_000", "column 'y' has thousands separators ('1_000' on line 3)", "--thousands _"),
         cell("12%", "column 'y' has per cent signs ('12%' on line 3)", "sed 's/% *//g' x.csv"),
+        bad(
+            FIT.replace("x.csv", "x.csv.gz"),
+            3,
+            "make a copy with zcat x.csv.gz | sed 's/% *//g' > x-clean.csv and fit that",
+            x__csv__gz=gzip.compress(b"x,y\n1,2\n3,12%\n4,5\n"),
+        ),
         cell("$5", "column 'y' has currency signs ('$5' on line 3)", r"sed 's/\$ *//g' x.csv"),
         cell('"1,000"', "column 'y' has thousands separators ('1,000' on line 3)", "--thousands ,"),
         cell("1 000", "column 'y' has thousands separators ('1 000' on line 3)", "--thousands space"),
@@ -611,6 +619,10 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         generate("{means: [[1]], sds: [[.nan]]}", "generate.parameters.sds[0][0]: must be a finite number"),
         generate("{means: [[1, 2]], covariances: [[[5.0e-324, 0], [0, 1]]]}", "parameters: component 1 became flat"),
         generate("{means: [[1]], sds: [[0]]}", "generate.parameters.sds[0]: must be positive"),
+        generate("{means: [[1]], sds: [[1]], covariances: [[[1]]]}", ".sds: give covariances or sds, not both"),
+        generate("{means: [[1]]}", "generate.parameters: missing 'covariances' or 'sds'"),
+        generate(f"{{{BOX}, edges: [0, 1]}}}}", "noise.edges: must span a box with a volume"),
+        generate(f"{{{BOX}, edges: [2, 3], volume: 5}}}}", "noise.volume: must be 6, that of the edges"),
         generate("{means: [[x]], sds: [[1]]}", "generate.parameters.means[0][0]: must be a finite number, got 'x'"),
         generate("{weights: [-0.5, 1.5], means: [[1], [2]], sds: [[1], [1]]}", "weights[0]: must not be negative"),
         generate(f"{{{TWO}, sds: [[1], [1]]}}", "3:3: generate.sizes: must have 2 values", rows="sizes: [3]"),
@@ -715,5 +727,20 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         bad("fit gmm x.csv -k 2 --start s.yaml", 2, "s.yaml: start: means[0]", s__yaml="means: [[1], [2]]\n"),
         bad("fit coins c.csv --start s.yaml", 2, "s.yaml: start: heads[1]", s__yaml="heads: [0.5, 1.5]\n"),
         bad("fit coins c.csv --start s.yaml", 2, "unknown parameter 'head'", s__yaml="head: [0.5, 0.6]\n"),
+        bad("fit coins c.csv --prior 2 --start s.yaml", 2, "heads[0]: has density 0", s__yaml="heads: [0, 0.5]\n"),
+        *(
+            bad(
+                f"fit gmm x.csv -k 2 {option} --start s.yaml", 2, f"s.yaml: start: {what}", s__yaml=f"{TWO_MEANS}{text}"
+            )
+            for option, text, what in (
+                ("--mixing equal", "weights: [0.3, 0.7]\n", "weights: must be equal with mixing: equal"),
+                ("--covariance tied", "sds: [[1, 2], [1, 1]]\n", "sds: are not tied"),
+                (
+                    "--covariance diag",
+                    "covariances: [[[2, 1], [1, 2]], [[1, 0], [0, 1]]]\n",
+                    "covariances: are not diag",
+                ),
+            )
+        ),
     ],
 }

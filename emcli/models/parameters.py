@@ -108,7 +108,7 @@ def has_twins(model: AnyModel, named: int = 0) -> bool:
     return any(all(np.array_equal(part[i], part[j]) for part in parts) for i in range(k) for j in range(named, i))
 
 
-def refuse_symmetric(model: AnyModel, named: int = 0) -> None:
+def refuse_symmetric(model: AnyModel, named: int) -> None:
     """Raise ParameterFault for a start with a zero weight or two equal components: EM never changes these.
 
     The first components, so many that have known rows, do not stay equal to others.

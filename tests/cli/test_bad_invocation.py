@@ -39,6 +39,19 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
     "what does not go together": [
         bad("fit kmeans x.csv -k 1 --covariance full", 2, "kmeans has no option '--covariance'"),
         bad("fit gmm x.csv -k 1 --json --trace -", 2, "--json and --trace -"),
+        bad("compare kmeans x.csv -k 1-3 --criterion gap --known y", 2, "'--criterion gap' and '--known' exclude each"),
+        bad("predict f.json x.csv --decimal , --thousands ,", 2, "'--decimal' and '--thousands' must differ"),
+        bad("steps e.yaml x.csv", 2, "no steps of a fit with 'noise'", e__yaml="model: gmm\nfit: {k: 2, noise: true}"),
+        bad(
+            "fit e.yaml -k 3",
+            2,
+            "hint: the experiment gives start values for 2 components: leave out -k, or its 'start:'",
+            e__yaml="model: gmm\nfit: {start: {means: [[1], [2]]}}\n",
+            stdin="x\n1\n2\n4\n8\n",
+        ),
+    ],
+    "data in place of what is made of data": [
+        bad("compare x.csv y.csv", 2, "hint: if these are data, the model comes first: emcli fit gmm x.csv"),
     ],
     "a number of components that is none": [
         *(bad(f"fit gmm x.csv -k {k}", 2, K + f"'{k}'") for k in ("0", "-1", "10001")),

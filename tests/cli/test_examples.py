@@ -67,7 +67,9 @@ def test_they_are_copied_into_a_new_or_empty_folder_whole_or_not_at_all(tmp_path
     (tmp_path / "here" / "mine").write_text("mine")
     again = run("examples", "here", cwd=tmp_path)
     assert (again.returncode, again.stdout) == (5, "") and "here: directory not empty" in again.stderr
-    assert run("examples", "no/where", cwd=tmp_path).returncode == 5
+    assert again.stderr.endswith("\n  hint: name a new folder\n")
+    nowhere = run("examples", "no/where", cwd=tmp_path)
+    assert nowhere.returncode == 5 and "hint" not in nowhere.stderr
     assert "error: '': directory not empty" in run("examples", "", cwd=tmp_path).stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["here"]
     fitted = run("fit", "here/configs/do_batzoglou.yaml", cwd=tmp_path)

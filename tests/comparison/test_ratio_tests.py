@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -190,3 +191,14 @@ def test_replicates_without_a_fit_of_more_do_not_speak_against_k() -> None:
     words = ("compare", "gmm", "-", "-k", "1-2", "--test", 19, "--json")
     (found,) = json.loads(run(*words, stdin="x\n1\n2\n3\n", process=False).stdout)["tests"]
     assert not found["rejected"] and found["exceedances"] > 5
+
+
+def test_with_a_prior_the_statistic_of_a_replicate_is_of_its_likelihoods(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The replicate is made the data themselves, which reach their own statistic and nothing above it."""
+    asked, small = hypothesis(
+        two_groups(np.random.default_rng(3), 40)[:, None], 1, model="gmm", prior="default", restarts=2
+    )
+    assert asked.statistic > 10
+    monkeypatch.setattr("emcli.comparison.likelihood_ratio.replicate", lambda *_: (small.data.rows, small.model))
+    reached = [replace(asked, statistic=asked.statistic + more).is_reached_by(0) for more in (-1e-3, 1e-3)]
+    assert reached == [True, False]

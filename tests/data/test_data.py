@@ -345,6 +345,12 @@ def test_endless_lines_and_fields_are_refused(content: str) -> None:
     assert "is longer than 100" in str(fault_of(content, dialect))
 
 
+def test_a_quote_without_an_end_is_told_where_it_begins() -> None:
+    for rows, what in (("1\n" * 100 + '"\n', "quoted field is longer than 100"), ("1\n", "quote is never closed")):
+        fault = str(fault_of('x,y,z\n1,2,"' + rows, CsvDialect(sizes=ReadSizes(longest=100))))
+        assert f":2:3: {what}" in fault
+
+
 def test_a_table_that_never_begins_is_refused() -> None:
     dialect = CsvDialect(sizes=ReadSizes(chunk=32, sample=8, longest=100))
     assert "no row in the first 128 bytes, only blank lines" in str(fault_of("\n" * 200, dialect))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from emcli.data.incomplete import by_pattern, patterns
 from emcli.data.points import POINTS, covariance
 from emcli.data.rows import Columns, Rows
 from emcli.data.scaling import ScalingRule
+from emcli.models.gmm.full import Full
+from emcli.models.gmm.mixture import GaussianMixture
 
 USE = DataSettings(missing="use")
 HOLES = "x,y,z\n1,2,3\n,2.5,NA\n4,,1\n,,\n7,8,nan\n2,9,5\n"
@@ -190,3 +193,23 @@ def test_a_picture_says_how_many_rows_it_cannot_draw(tmp_path: Path) -> None:
     words = ("gmm", "iris_gaps", "-k", 2, "--missing", "use", "--covariance", "diag", "--restarts", 1)
     fit(*words, "--plot", tmp_path / "p.svg")
     assert "71 rows with missing cells not drawn by principal components" in (tmp_path / "p.svg").read_text()
+
+
+@pytest.mark.parametrize("often", [None, [1.0, 2.0, 3.0], [0.5, 0.25, 1.25]], ids=["rows", "whole", "shares"])
+def test_rows_drawn_from_a_fit_lack_the_cells_that_its_rows_lack(often: list[float] | None) -> None:
+    weights = None if often is None else np.resize(often, 90)
+    rows = rows_of(with_holes(90, 3), weights)
+    model = GaussianMixture(np.ones(1), np.zeros((1, 3)), Full.of(np.eye(3)[None], None))
+    drawn = POINTS.redraw(rows, model, np.random.default_rng(1))
+    lacking, own = (np.isnan(each.values).T.astype(int).tolist() for each in (drawn, rows))
+    assert drawn.weights is None and len(lacking) == int(rows.total)
+    counted = Counter(map(tuple, lacking))
+    if often is not None and often[0] < 1:  # a row cannot be there half
+        assert counted.keys() <= set(map(tuple, own))
+    else:
+        expected: Counter[tuple[int, ...]] = Counter()
+        for cells, weight in zip(own, np.ones(90) if rows.weights is None else rows.weights, strict=True):
+            expected[tuple(cells)] += int(weight)
+        assert counted == expected
+    np.testing.assert_array_equal(drawn.observed, (~np.isnan(drawn.values)).sum(axis=1))
+    assert 0.7 < np.nanstd(drawn.values) < 1.3  # of the model, not of the data

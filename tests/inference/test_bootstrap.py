@@ -13,7 +13,7 @@ import pytest
 from conftest import REFERENCE, SAMPLES, fit, run, table
 from inprocess import result_of
 
-from emcli.inference.bootstrap import Bootstrap, best_jaccard
+from emcli.inference.bootstrap import Bootstrap, best_jaccard, replicate
 
 OVERLAPPING = REFERENCE / "data" / "overlapping_normals.csv"
 Write = Callable[[str, str], Path]
@@ -150,3 +150,16 @@ def test_separate_components_are_stable_and_the_errors_in_table_and_document_are
     assert len(re.findall(r"1\.00 stable", shown)) == 2
     assert shown.count("std. error ") == 2 and shown.count("97.5 %") == 2
     assert "from 40 refits of data drawn from this fit" in shown
+
+
+@pytest.mark.parametrize("tosses", [3, 1000])
+def test_each_drawn_row_of_coins_has_as_many_tosses_as_one_of_the_data(tosses: int) -> None:
+    values = np.array([[1, 3], [2, tosses], [tosses // 2, tosses]] * 6, float)
+    result = result_of(values, {"model": "coins", "k": 2, "restarts": 1})
+    rows, _ = replicate(result.data.rows, result.settings.model, result.model, np.random.default_rng(1))
+    assert rows.weights is not None
+    thrown = np.repeat(rows.values[0] + rows.values[1], rows.weights.astype(int))
+    assert sorted(thrown) == sorted(values[:, 1])
+    share = (rows.weights * rows.values[0]).sum() / thrown.sum()  # within five standard errors of the fit's own
+    own = values[:, 0].sum() / values[:, 1].sum()
+    assert abs(share - own) < 5 * (0.25 / len(values)) ** 0.5

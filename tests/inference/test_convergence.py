@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emcli.inference.convergence import Termination, converge
+from emcli.inference.convergence import LikelihoodDecreased, Termination, check_monotone, converge
 from emcli.models.em import Step
 
 TOL = 1e-6
@@ -84,3 +84,18 @@ def test_a_run_that_cannot_become_the_best_ends() -> None:
     assert ended("newton", 0.5, 1.0, 20.0) == (2000, "max_iter")
     assert ended("em", 0.01, None, 30.0) == (500, "behind")
     assert ended("em", 0.01, None, 19.0) == (2000, "max_iter")
+
+
+def test_a_score_that_falls_is_a_bug_unless_rounding_explains_it() -> None:
+    """Of the scores of four rows of ten thousand nats each, a double's rounding explains some 1e-11 at most."""
+
+    def passed(*scores: float) -> int:
+        model: Any = SimpleNamespace()
+        return len(list(check_monotone(Step(model, score, 4.0) for score in scores)))
+
+    assert passed(-4e4, -4e4, -3e4, -3e4 - 1e-11) == 4
+    for fall in (1e-9, 1.0, 1e9):
+        with pytest.raises(LikelihoodDecreased, match=r"from -30000\.0 to -"):
+            passed(-4e4, -3e4, -3e4 - fall)
+    with pytest.raises(LikelihoodDecreased, match="nan"):
+        passed(-4e4, float("nan"))

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SAMPLES, run
+from conftest import SAMPLES, fit, run
 
 Write = Callable[[str, str], Path]
+QUICK = ("--restarts", 1, "--max-iter", 3)
 EXPERIMENT = """\
 model: gmm
 generate:
@@ -77,3 +78,43 @@ def test_the_species_of_iris_are_the_truth_of_its_clusters() -> None:
     document = json.loads(said("fit", "kmeans", with_species, "-k", 3, "--truth", "species"))
     assert document["truth"]["adjusted_rand_index"] == pytest.approx(0.7302, abs=5e-5)  # scikit-learn's and mclust's
     assert document["data"]["columns"] == json.loads(said("fit", "kmeans", without, "-k", 3))["data"]["columns"]
+
+
+def labelled(write: Write, labels: list[str]) -> tuple[Path, np.ndarray]:
+    """Ten rows of two columns at each of three places, with a label for each place."""
+    rng = np.random.default_rng(4)
+    values = np.round(np.repeat([[0.0, 0.0], [9.0, 9.0], [30.0, -30.0]], 10, axis=0) + rng.normal(0, 1, (30, 2)), 3)
+    names = np.repeat(labels, 10).tolist()
+    lines = [f"{x!r},{y!r},{name}" for (x, y), name in zip(values.tolist(), names, strict=True)]
+    return write("rows.csv", "\n".join(["x,y,group", *lines]) + "\n"), values
+
+
+def test_of_true_noise_the_share_of_the_rows_is_told_and_no_mean(write: Write) -> None:
+    data, values = labelled(write, ["a", "b", "noise"])
+    document = fit("gmm", data, "-k", 2, "--noise", "--truth", "group", *QUICK)
+    true = document["truth"]["parameters"]
+    assert (true["weights"], true["noise"]) == ([pytest.approx(1 / 3)] * 2, {"weight": pytest.approx(1 / 3)})
+    found = sorted(true["means"])
+    np.testing.assert_allclose(found, [values[:10].mean(axis=0), values[10:20].mean(axis=0)], rtol=1e-12)
+    without = fit("gmm", data, "-k", 2, "--truth", "group", *QUICK)["truth"]["parameters"]
+    assert len(without["means"]) == 3 and "noise" not in without
+
+
+@pytest.mark.parametrize("model", ["kmeans", "gmm"])
+def test_true_groups_with_missing_cells_have_the_parameters_of_a_fit_to_each_alone(model: str, write: Write) -> None:
+    data, _ = labelled(write, ["a", "b", "c"])
+    lines = data.read_text().splitlines()
+    for i in (3, 12, 17, 25):  # the first column, where that of another place says nothing of them
+        lines[i] = "," + lines[i].partition(",")[2]
+    data.write_text("\n".join(lines) + "\n")
+    words = ("--missing", "use", "--restarts", 1)
+    key = "centroids" if model == "kmeans" else "means"
+    true = fit(model, data, "-k", 3, "--truth", "group", *words)["truth"]["parameters"]
+    for place in range(3):
+        part = write("part.csv", "\n".join([lines[0], *lines[1 + 10 * place : 11 + 10 * place]]) + "\n")
+        own = fit(model, part, "-k", 1, "--columns", "x,y", "--tol", "1e-13", *words)["parameters"]
+        apart = np.abs(np.array(true[key]) - own[key][0]).max(axis=1)
+        j = int(apart.argmin())
+        assert apart[j] < 1e-4
+        if model == "gmm":
+            np.testing.assert_allclose(true["covariances"][j], own["covariances"][0], rtol=1e-3)

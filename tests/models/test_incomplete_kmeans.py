@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
@@ -234,6 +235,8 @@ def test_of_complete_rows_the_same_ones_change_their_cluster() -> None:
     other = exchanged_incomplete(step.centroids, step.labels(values), rows)
     assert one is not None
     np.testing.assert_allclose(one, other, rtol=1e-12)
+    held = replace(rows, known=step.labels(values), components=tuple("abcde"))
+    assert exchanged_incomplete(step.centroids, step.labels(values), held) is None
 
 
 def test_known_labels_hold_for_rows_with_missing_cells(iris: np.ndarray) -> None:

@@ -398,3 +398,23 @@ def test_numbers_at_the_ends_of_their_range_are_shown(write: Write) -> None:
     done = run("steps", "coins", never, "--start", write("zero.yaml", "heads: [0, 0.5]\n"), "--rows", "1-3")
     assert done.returncode == 0
     assert re.search(r"^ +1 +0 +0 +0.0000 +0.000 +0.000$", done.stdout, re.M)  # three heads of a coin that has none
+
+
+def test_a_step_that_is_no_m_step_is_named_where_it_leads_from_and_to() -> None:
+    words = ["steps", *TACKS, "--restarts", 1, "--solver", "newton", "--iterations", "1-45", "--rows", 3]
+    document, shown = json.loads(run(*words, "--json").stdout), run(*words, *MARKDOWN).stdout
+    parts = dict(re.findall(r"^### Iteration (\d+)(.*?)(?=^###|\Z)", shown, re.M | re.S))
+    kinds = {each["iteration"]: each["step"] for each in document["iterations"]}
+    assert {"em", "newton", "polish"} <= set(kinds.values())
+    for number, kind in kinds.items():
+        named = {"em": "", "newton": ", by a step of Newton's", "polish": ", by a last step of Newton's"}[kind]
+        assert parts[str(number)].startswith(f"{named} method\n" if named else "\n")
+        if str(number - 1) in parts:
+            assert ("No M-step leads on from here" in parts[str(number - 1)]) == (kind != "em")
+
+
+def test_v_says_of_steps_what_was_decided_and_overridden(write: Write) -> None:
+    path = write("e.yaml", f"model: kmeans\ndata: {SAMPLES}/galaxies.csv\nfit: {{k: 2, restarts: 2}}\n")
+    said = run("steps", path, "-k", 3, "--iterations", 0, "--rows", 1, "-v").stderr
+    assert "emcli: k=3 from -k (e.yaml:3 says 2)\n" in said.replace(str(path.parent) + "/", "")
+    assert "emcli: starts: " in said and "emcli: solver: the model's own" in said

@@ -16,19 +16,22 @@ import time
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import pytest
 from conftest import ROOT, run, run_here
 from forked import Forked, path_with_emcli
+from inprocess import clusters, dataset
 
 from emcli.config.settings import CHOICES
 from emcli.files.examples import names
+from emcli.inference.fit import fit
 from emcli.models import MODELS
 from emcli.output.plots.figure import Panel, Picture, Series
 from emcli.output.plots.terminal_renderer import drawn
-from emcli.output.progress import Progress, time_left
+from emcli.output.progress import Progress, fit_progress, time_left
 from emcli.output.terminal import curve
 
 FAITHFUL = "sample_data/faithful.csv"
@@ -288,6 +291,22 @@ def test_a_line_of_progress_waits_and_pauses(monkeypatch: pytest.MonkeyPatch) ->
     assert max(map(len, shown)) == 79
     assert time_left(0, 5, 9) == "" and time_left(1, 5, 9) == ", about 36 s left"
     assert time_left(1, 3, 1e4).endswith(" h left")
+
+
+def test_between_starts_it_is_told_how_many_were_tried_and_the_best_of_them() -> None:
+    kind, data, settings = dataset(clusters(), {"model": "gmm", "k": 3, "restarts": 3, "seed": 2})
+    told: list[str] = []
+    bar: Any = SimpleNamespace(doing=told.append, show=told.append, due=False, elapsed=0.0, prefix="")
+    observe, fitting = fit_progress(bar, kind, data.rows, settings), fit(kind, data, settings)
+    while True:
+        try:
+            observe(next(fitting))
+        except StopIteration as end:
+            ends = [kind.measures(run.scores[-1], data.rows, 3).log_likelihood for run in end.value.ledger]
+            break
+    assert len(set(ends)) == 3
+    best = [f"{n} start{'s' * (n > 1)} tried, best log-likelihood {max(ends[:n]):.8g}" for n in (1, 2, 3)]
+    assert told == ["start 1", *best]
 
 
 def test_long_work_that_says_nothing_is_told_with_its_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
