@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from math import inf
 
 from emcli.comparison.candidate import SCREENED, Begin, Candidate, Labels, kind_of
 from emcli.comparison.nesting import all_grown
@@ -56,11 +57,14 @@ class CandidateFit:
     dataset: Callable[[], Dataset]  # raises EmcliError where the data are not such as the settings need
     finish: Finish
     tell: Callable[[str], object]  # says something of the fit
-    found: FitDocument | None = None  # by a short search, than which a full one ends no lower
+    found: Candidate | None = None  # by a short search, than which a full one ends no lower
+    needed: float = -inf  # a log-likelihood; where a full search cannot reach it, what was found stays
 
     def run(self, jobs: int | None) -> Fitted:
         """Its fit by so many processes; where there is none, the reason. Raises EmcliError for a wrong command."""
-        return self._made(partial(fit, known=self._models([self.found] if self.found else [])), jobs)
+        known = self._models([self.found.document] if self.found and self.found.document else [])
+        made = self._made(partial(fit, known=known, needed=self.needed), jobs)
+        return _marked(made) if made.is_screened else made
 
     def short(self, jobs: int | None, smaller: Sequence[FitDocument]) -> Fitted:
         """The same by a short search, also from smaller fits."""
@@ -101,7 +105,7 @@ class CandidateFit:
     def _again(self, before: Fitted, origin: str, begin: Begin) -> Candidate:
         """Go on with one more start, from the model that `begin` gives."""
         data = self.dataset()
-        more = continued(self.kind, data, self.settings, before.ledger, origin, begin)
+        more = continued(self.kind, data, self.settings, before.ledger, origin, begin, before.is_screened)
         made = self._finished(more, data, traced=not before.is_screened)
         return self.candidate(_marked(made) if before.is_screened else made)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from emcli.comparison.candidate import LIKELIHOOD, ROWS_FOR_ONE, WITHIN, Candidate
+from emcli.comparison.candidate import LIKELIHOOD, ROWS_FOR_ONE, SCREENED, WITHIN, Candidate
 from emcli.comparison.candidates import Begun, CandidateFit, Fitted, fit_one_by_one, fit_side_by_side
 from emcli.comparison.nesting import refit_from_nested
 from emcli.compute.processes import call, process_map
@@ -42,17 +42,24 @@ class Screening:
         return self._found()
 
     def full(self) -> list[Candidate]:
-        """All candidates so far, after full searches of those within WITHIN of the best, which is no artefact."""
+        """All candidates so far, after full searches of those within WITHIN of the best, which is no artefact.
+
+        Of a large table the best has one first: a search of another ends where it cannot come that near to it.
+        """
         while True:
             places = sorted(self.done)
             self.done = dict(zip(places, refit_from_nested(self._found()), strict=True))
             near = self._near()
             if not near:
                 return self._found()
-            again = [replace(self.fits[i], found=self.done[i].document) for i in near]
+            if not self._searched and self._is_large():
+                near = [min(near, key=self._value)]
+            again = [replace(self.fits[i], found=self.done[i], needed=self._needed(i)) for i in near]
             several = self.count > 1
             ended = fit_side_by_side(again, self.count, self.begun) if several else fit_one_by_one(again, self.begun)
-            self.done |= dict(zip(near, ended, strict=True))
+            for i, candidate in zip(near, ended, strict=True):
+                if not (_is_screened(candidate) and self._rank(self.done[i]) < self._rank(candidate)):
+                    self.done[i] = candidate
             self._searched.update(near)
 
     def _found(self) -> list[Candidate]:
@@ -87,14 +94,42 @@ class Screening:
 
     def _near(self) -> list[int]:
         """The places of candidates that may be the best: near it by a short search, or without a fit after that."""
-        values = {i: _or_last(candidate.value(self.criterion)) for i, candidate in self.done.items()}
-        honest = [value for i, value in values.items() if not self.done[i].is_artefact]
-        best = min(honest, default=inf)
-        if best == inf:
-            best = min(values.values())
+        best = self._best()
         limits = {i: best + within(each.fitted["data"]["rows"]) for i, each in self.done.items() if each.document}
-        near = [i for i, value in sorted(values.items()) if i not in limits or value <= limits[i]]
+        near = [i for i in sorted(self.done) if i not in limits or self._value(i) <= limits[i]]
         return [i for i in near if i not in self._searched]
+
+    def _best(self) -> float:
+        honest = [self._value(i) for i, each in self.done.items() if not each.is_artefact]
+        best = min(honest, default=inf)
+        return min(map(self._value, self.done)) if best == inf else best
+
+    def _value(self, i: int) -> float:
+        return self._rank(self.done[i])[1]
+
+    def _rank(self, candidate: Candidate) -> tuple[bool, float]:
+        value = candidate.value(self.criterion)
+        return candidate.is_artefact, inf if value is None else value
+
+    def _is_large(self) -> bool:
+        """Has the table so many rows that a search begins with a sample of them?"""
+        return any(each.document and each.fitted["data"]["rows"] >= MIN_SCREENED_ROWS for each in self.done.values())
+
+    def _needed(self, i: int) -> float:
+        """The log-likelihood at which a candidate would be within WITHIN of the best that was searched.
+
+        ICL is no lower than BIC. With a prior what is climbed is not the log-likelihood, and all is searched.
+        """
+        by = "aic" if self.criterion == "aic" else "bic"
+        found = self.done[i].document
+        value = None if found is None else self.done[i].value(by)
+        if found is None or value is None or not self._searched or self.fits[i].settings.model.prior is not None:
+            return -inf
+        return ((value + 2 * (found["log_likelihood"] or 0.0)) - (self._best() + WITHIN)) / 2
+
+
+def _is_screened(candidate: Candidate) -> bool:
+    return bool(candidate.document) and candidate.fitted["status"] == SCREENED
 
 
 def within(rows: int) -> float:
@@ -114,7 +149,3 @@ def contained(fits: Sequence[CandidateFit], i: int) -> list[int]:
     nested = [j for j in same if (j, i) in within and (i, j) not in within]
     covered = {j for j in nested for m in nested if (j, m) in within and (m, j) not in within}
     return [*sorted(fewer, key=lambda j: settings[j].k)[-1:], *(j for j in nested if j not in covered)]
-
-
-def _or_last(value: float | None) -> float:
-    return inf if value is None else value

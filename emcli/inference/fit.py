@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -16,7 +14,7 @@ from emcli.compute.threads import usable_cores
 from emcli.config.settings import Settings
 from emcli.data.dataset import Dataset
 from emcli.data.rows import Rows
-from emcli.errors import EmcliError, Exit, FitWarning, Problem
+from emcli.errors import FitWarning
 from emcli.frozen import frozen
 from emcli.inference.assignments import soft_assignments
 from emcli.inference.diagnostics import (
@@ -24,6 +22,7 @@ from emcli.inference.diagnostics import (
     Judgement,
     best_run,
     judge,
+    no_fit,
     one_component_warning,
     optimum_warnings,
     run_warnings,
@@ -33,9 +32,9 @@ from emcli.inference.information import InformationCache
 from emcli.inference.newton import polish
 from emcli.inference.runs import IterationEvent, Run, information_is_affordable, record
 from emcli.inference.search.optima import NESTED, roots_of_best, same_optimum
-from emcli.inference.search.screening import finish, is_screened, screen
+from emcli.inference.search.screening import best_behind, finish, is_screened, screen
 from emcli.inference.search.search import FIRST_STARTS, Event, Search, Searching
-from emcli.inference.search.short import MATTERS, short_search
+from emcli.inference.search.short import loosely, short_search
 from emcli.inference.starts import EXACT, one_component
 from emcli.models.base import AnyModel
 from emcli.models.complete_data import CompleteDataModel
@@ -63,18 +62,26 @@ def observe(events: Generator[E, None, R], *observers: Callable[[E], object]) ->
             observer(event)
 
 
-def fit(kind: type[AnyModel], data: Dataset, settings: Settings, known: Sequence[Models] = ()) -> Events:
+def fit(
+    kind: type[AnyModel], data: Dataset, settings: Settings, known: Sequence[Models] = (), needed: float = -np.inf
+) -> Events:
     """Run all starts in order, yielding each iteration and each start's end; return the result.
 
     known: models with these settings, at each of which one more start begins where all others ended lower.
+    needed: a log-likelihood, below which the fit is not wanted; a search with a sample of the rows that cannot reach it
+    ends with its highest run as it is then, `screened`.
     Raises EmcliError: exit 2 for a start that cannot be used, 4 where every start degenerates.
     """
     kind = kind.for_rows(data.rows, settings.model)
     kind.fixed_in(settings.model, len(data.rows.names))
     with _mapper(data, settings) as mapper:
         exact = kind.global_optimum(data.rows, settings.model)
-        search = Search(kind, data.rows, settings.model, settings.search, mapper)
+        needed -= data.rows.log_likelihood(0.0)
+        search = Search(kind, data.rows, settings.model, settings.search, mapper, beat=needed)
         yield from searched(search, exact)
+        if (highest := best_behind(search)) is not None:
+            short = _Fit(kind, data, settings, exact, mapper, is_short=True)
+            return short.given(search, BestRun(highest))
         for model in [model for each in known for model in each(data.rows)]:
             yield from search.no_lower_than(model)
         return (yield from _Fit(kind, data, settings, exact, mapper).result(search))
@@ -86,7 +93,7 @@ def short_fit(kind: type[AnyModel], data: Dataset, settings: Settings, known: Se
     Nothing is said of what only a full search can judge. Raises EmcliError as `fit` does.
     """
     kind = kind.for_rows(data.rows, settings.model)
-    asked = replace(settings.search, tol=max(settings.search.tol, MATTERS))
+    asked = loosely(settings.search)
     with _mapper(data, settings) as mapper:
         search = Search(kind, data.rows, settings.model, asked, mapper)
         yield from short_search(search, [model for each in known for model in each(data.rows)])
@@ -122,16 +129,20 @@ def continued(
     ledger: Sequence[Run],
     origin: str,
     begin: Callable[[Rows, Mapper], AnyModel],
+    is_short: bool = False,
 ) -> Events:
-    """Go on with a finished fit of the same data: one more start, from the model that `begin` gives."""
+    """Go on with a finished fit of the same data, or a short one: one more start, from the model that `begin` gives."""
     kind = kind.for_rows(data.rows, settings.model)
+    asked = settings.search
+    if is_short:
+        asked = loosely(asked, few=is_screened(kind, data.rows, settings.model, asked))
     with _mapper(data, settings) as mapper:
-        search = Search(kind, data.rows, settings.model, settings.search, mapper, list(ledger))
+        search = Search(kind, data.rows, settings.model, asked, mapper, list(ledger))
         yield from search.run(Run(len(ledger) + 1, NESTED, origin), begin(data.rows, mapper))
         exact = None
         if any(run.kind == EXACT for run in ledger):
             exact = kind.global_optimum(data.rows, settings.model)
-        return (yield from _Fit(kind, data, settings, exact, mapper).result(search))
+        return (yield from _Fit(kind, data, settings, exact, mapper, is_short).result(search))
 
 
 @contextmanager
@@ -162,11 +173,15 @@ class _Fit:
             searched = asked.restarts == "auto" and not self.is_short
             best = best_run(self.kind, search.ledger, asked.tol, search.smaller_score(), searched)
         if best is None:
-            raise self._no_fit(search.ledger)
+            raise no_fit(self.kind, self.data, self.settings.model, search.ledger)
         if self.is_short:
-            return self._result(search.ledger, best, None, 0)
+            return self.given(search, best)
         yield from self._polished(best.best)
         return self._result(search.ledger, best, self._judged(best.best), search.moves)
+
+    def given(self, search: Search, best: BestRun) -> FitResult:
+        """The result of a short search, of whose best run nothing is judged."""
+        return self._result(search.ledger, best, None, 0)
 
     def _judged(self, best: Run) -> Judgement | None:
         """What is to be said of the point where the best run ended, and in `best` what is left to gain there.
@@ -194,28 +209,6 @@ class _Fit:
         best.known = best.known or InformationCache(rows.batches(), self.mapper)
         for step in polish(best.model, best.known, rows.batches(), self.mapper):
             yield record(best, step)
-
-    def _no_fit(self, ledger: Sequence[Run]) -> EmcliError:
-        collapsed = [run for run in ledger if run.status == "degenerate"]
-        reason = Counter(run.reason for run in collapsed).most_common(1)[0][0] if collapsed else ""
-        what = f"no fit: all {len(collapsed)} starts collapsed ({reason})" if collapsed else "no fit"
-        if others := [run for run in ledger if run.finished]:
-            aside = [run.artefact.why for run in others if run.artefact is not None]
-            runs = f"of {len(ledger)} runs"
-            ended = [f"{len(aside)} {runs} ended at an artefact ({aside[0]})"] if aside else []
-            if lower := len(others) - len(aside):
-                k = self.settings.model.k - 1
-                reach = "one component reaches" if k == 1 else f"{k} components reach"
-                ended.append(f"{lower} {runs} ended no higher than {reach}")
-            what = f"no fit: {', '.join(ended)}{', the others collapsed' * bool(collapsed)}"
-        hint = "try a smaller -k or another --covariance" if "covariance" in self.kind.options else None
-        ends = [run.last for run in collapsed if run.last is not None]
-        if cause := self.kind.cause_of_collapse(self.data.rows, self.settings.model, ends):
-            blamed, hint = cause
-            what = f"no fit: {blamed}" if blamed in what else f"{what}; {blamed}"
-        if any(warning.slug == "header-guess" for warning in self.data.warnings):
-            hint = "the first row was read as data: if it is a header, add --header"
-        return EmcliError(Exit.NO_FIT, Problem(what, self.data.path), hint=hint)
 
     def _result(self, ledger: list[Run], chosen: BestRun, seen: Judgement | None, moves: int) -> FitResult:
         rows, kind, settings = self.data.rows, self.kind, self.settings.model

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import REFERENCE, SAMPLES, fit, reference, run
 
@@ -78,6 +79,28 @@ def test_what_is_asked_for_is_done_for_all(write: Any) -> None:
 
 def test_what_is_near_the_best_grows_with_the_rows_of_which_a_sample_is_searched() -> None:
     assert [within(rows) for rows in (2, 19_999, 20_000, 200_000)] == [20, 20, 1000, 10_000]
+
+
+@pytest.mark.slow
+def test_of_a_large_table_a_search_that_cannot_come_near_the_best_ends(write: Any) -> None:
+    rng = np.random.default_rng(3)
+    far = rng.random(20_000) < 0.5
+    values = np.where(far, rng.normal(3, 1.5, 20_000), rng.normal(0, 1, 20_000))
+    file = write("large.csv", "x\n" + "".join(f"{value:.6f}\n" for value in values))
+    grid = ("gmm", file, "-k", "1-6", "--covariance", "full,tied")
+    found, whole = compared(*grid), {row["name"]: row for row in compared(*grid, "--restarts", "auto")}
+    assert compared(*grid, "--jobs", 1) == found
+    assert found[0]["k"] == 2 and found[0]["covariance"] == "full"
+    near = [row for row in found if row["delta_bic"] < 20]
+    assert len(near) > 1 and all(row["status"] == "converged" for row in near)
+    for row in near:
+        assert row["log_likelihood"] == pytest.approx(whole[row["name"]]["log_likelihood"], abs=1e-6)
+    screened = [row for row in found if row["status"] == "screened"]
+    assert len(screened) > 5
+    assert all(whole[row["name"]].get("delta_bic", np.inf) > 20 for row in screened)
+    for shape in ("full", "tied"):
+        rise = [row["log_likelihood"] for row in sorted(found, key=lambda row: row["k"]) if row["covariance"] == shape]
+        assert rise == sorted(rise)
 
 
 @pytest.mark.slow

@@ -9,6 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from conftest import fit, run
+from inprocess import dataset, result_of
+
+from emcli.inference.fit import fit as fit_of
+from emcli.inference.fit import observe
 
 ROWS = 22_000  # enough to be screened
 SCREENED = {"gmm": ["-k", 4, "--restarts", 6], "kmeans": ["-k", 7, "--restarts", 6, "--init", "random"]}
@@ -60,6 +64,22 @@ def test_the_ledger_says_which_starts_were_screened(model: str, screened: dict[s
     best = max(ledger, key=lambda line: line["sample"]["log_likelihood"])
     assert best["sample"]["log_likelihood"] <= max(line["sample"]["log_likelihood"] for line in finished) + 1e-4
     assert "tried on a sample of 8192 rows" in screened[model].table
+
+
+@pytest.mark.parametrize(("more", "status"), [(-5.0, "converged"), (40.0, "screened")])
+def test_a_fit_that_cannot_reach_what_is_needed_ends_as_it_is_then(more: float, status: str) -> None:
+    """Two components are true; four are some ten nats higher, and not more."""
+    rng = np.random.default_rng(3)
+    far = rng.random(20_000) < 0.5
+    values = np.where(far, rng.normal(3, 1.5, 20_000), rng.normal(0, 1, 20_000))[:, None]
+    two = result_of(values, {"model": "gmm", "k": 2, "restarts": 4})
+    fitted = dataset(values, {"model": "gmm", "k": 4, "restarts": 4})
+    assert two.log_likelihood is not None
+    four = observe(fit_of(*fitted, needed=two.log_likelihood + more))
+    assert four.best.status == status and four.log_likelihood is not None
+    assert two.log_likelihood < four.log_likelihood < two.log_likelihood + 20
+    if status == "screened":
+        assert {run.status for run in four.ledger} == {"screened", "behind"}
 
 
 @pytest.mark.parametrize("model", ["gmm", "kmeans"])

@@ -95,6 +95,17 @@ def finish(search: Search, found: Screened) -> Searching:
     yield from (run for run in found.ledger if run.status == "screened")
 
 
+def best_behind(search: Search) -> Run | None:
+    """Where all runs with all rows ended behind, the highest as a screened one, of those without an artefact first."""
+    behind = [run for run in search.ledger if run.status == "behind"]
+    if not behind or any(run.finished for run in search.ledger):
+        return None
+    judged = [
+        replace(run, status="screened", artefact=run.model.artefact(search.rows, search.mapper)) for run in behind
+    ]
+    return max(judged, key=lambda run: (run.artefact is None, run.scores[-1]))
+
+
 def _entries(kind: type[AnyModel], there: Search, sample: Rows, search: SearchSettings) -> Screened:
     """The entries of a search on a sample, and which of them go on."""
     resumed: dict[int, AnyModel] = {}

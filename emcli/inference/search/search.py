@@ -53,6 +53,7 @@ class Search:
     ledger: list[Run] = field(default_factory=list)
     smaller: list[Run] = field(default_factory=list)  # runs of k - 1 components, of starts that split or of a search
     made: Mapping[int, Run] = field(default_factory=dict)  # starts that were run elsewhere, by their number
+    beat: float = -np.inf  # a score; a run from an optimum of a sample that can no longer reach it ends
     moves: int = 0  # that were tried
     _drawn: dict[int, Drawn] = field(default_factory=dict)  # starts to come, by their number
     _work: float = 0.0
@@ -116,7 +117,7 @@ class Search:
             self.smaller += smaller
         made = own if begin is None else lambda: begin
         honest = (each.scores[-1] for each in self.ledger if each.finished and not set_aside(each))
-        beat = max(honest, default=-np.inf)
+        beat = max(honest, default=self.beat)
         yield from run_start(run, self.rows, self.search, made, self.mapper, sample, beat, steps)
 
     def _account(self, run: Run) -> None:

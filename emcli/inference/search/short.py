@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from emcli.config.settings import SearchSettings
 from emcli.data.rows import Rows
 from emcli.inference.runs import Run
 from emcli.inference.search.optima import NESTED
@@ -42,6 +43,12 @@ class Climb(NamedTuple):
         if not np.isfinite(before) or gain >= before:
             return np.inf if not gain <= 0 else 0.0
         return float(gain * gain / (before - gain))
+
+
+def loosely(asked: SearchSettings, few: bool = False) -> SearchSettings:
+    """The same, but a run ends where no more than MATTERS nats are left to gain; with `few`, after a round at most."""
+    most = min(asked.max_iter, ROUNDS[-1]) if few else asked.max_iter
+    return replace(asked, tol=max(asked.tol, MATTERS), max_iter=most)
 
 
 def short_search(search: Search, given: Sequence[AnyModel]) -> Searching:
