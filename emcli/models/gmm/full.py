@@ -26,18 +26,25 @@ FLAT_REASON = "became flat: in it one column follows from the others"
 class Full:
     """Each component has its own covariance matrix, stored as a Cholesky factor: small variances keep all digits."""
 
-    root: Array  # (k, d, d) lower Cholesky factors L
+    root: Array  # (k, d, d) L of Σ = L Lᵀ: lower Cholesky factors, but of shapes with axes of their own
     total: Array | None  # (d, d) covariance of all rows, for the least variance allowed; None: no check
     _whitener: Array = field(init=False, repr=False)  # (k, d, d) L⁻¹
 
     def __post_init__(self) -> None:
         try:
             whitener = np.linalg.inv(self.root)
-            if not self._is_clearly_wide(whitener):
-                with np.errstate(over="ignore", invalid="ignore"):  # an overflow here is found as too narrow
-                    self._refuse_narrow(whitener)
         except np.linalg.LinAlgError:
             raise Degenerate(f"a component {SPIKE_REASON}") from None
+        self._keep(whitener)
+
+    def _keep(self, whitener: npt.NDArray[np.floating]) -> None:
+        """Keep L⁻¹ (k, d, d) where no component has collapsed. Raises Degenerate."""
+        if not self._is_clearly_wide(whitener):
+            try:
+                with np.errstate(over="ignore", invalid="ignore"):  # an overflow here is found as too narrow
+                    self._refuse_narrow(whitener)
+            except np.linalg.LinAlgError:
+                raise Degenerate(f"a component {SPIKE_REASON}") from None
         object.__setattr__(self, "_whitener", whitener)
 
     def _is_clearly_wide(self, whitener: npt.NDArray[np.floating]) -> bool:

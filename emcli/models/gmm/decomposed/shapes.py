@@ -69,11 +69,28 @@ class AlongColumns(Diagonal):
         return type(self)(variances_along(self.letters, joined, rows, geometric_mean(joined), NEAR_VOLUMES), self.total)
 
 
+@frozen
 class AlongAxes(Full):
-    """Covariances with correlations, each with its own axes, of which the volume or the shape is equal."""
+    """Covariances with correlations, each with its own axes, of which the volume or the shape is equal.
+
+    Their root is D (λ A)^½, which is not triangular, so that whitened coordinates are those along the axes.
+    """
 
     letters: ClassVar[str]
     has_scores = False
+
+    axes: Array  # (k, d, d) D, an axis in each column; (d, d) where all components have the same
+    variances: Array  # (k, d) λ A along them
+
+    def __post_init__(self) -> None:
+        axes = self.axes if self.axes.ndim > self.variances.ndim else self.axes[..., None, :, :]
+        self._keep(axes.swapaxes(-2, -1) / np.sqrt(self.variances)[..., :, None])
+
+    @classmethod
+    def made(cls, axes: Array, variances: Array, total: Array | None) -> Self:
+        """Those of axes D (k, d, d), or (d, d) for all, and variances along them (k, d)."""
+        own = axes if axes.ndim > variances.ndim else axes[..., None, :, :]
+        return cls(own * np.sqrt(variances)[..., None, :], total, axes, variances)
 
     @classmethod
     def of(cls, matrices: Array, total: Array | None) -> Self:
@@ -83,66 +100,76 @@ class AlongAxes(Full):
     @classmethod
     def _next_to(cls, roots: Array, total: Array | None) -> Self:
         axes, variances = own_axes(cls.letters, roots, np.ones(roots.shape[:-2]), _volumes(roots), NEAR_VOLUMES)
-        return cls(_root(axes, variances), total)
+        return cls.made(axes, variances, total)
 
     @classmethod
     def parameters_count(cls, k: int, d: int) -> int:
         return _count(cls.letters, k, d)
 
+    def log_det(self) -> Array:
+        return np.asarray(np.log(self.variances).sum(axis=-1))
+
+    def roots(self) -> Array:
+        return Full.of(self.full(), None).root
+
     def updated(self, rows: Array, shift: Array, second: Array) -> Self:
         with _degenerate():
             halves = self._halves(rows, shift, second)
-            axes, variances = own_axes(self.letters, halves, rows, _volumes(self.root), ROUNDS)
-            return type(self)(_root(axes, variances), self.total)
+            return self.made(*own_axes(self.letters, halves, rows, geometric_mean(self.variances), ROUNDS), self.total)
 
     def _halves(self, rows: Array, shift: Array, second: Array) -> Array:
         """H (…, k, d, d) of the scatters H Hᵀ within components; of few rows they may be singular."""
         inner = second - rows[..., None, None] * shift[..., :, None] * shift[..., None, :]
-        squares, axes = np.linalg.eigh(0.5 * (inner + inner.swapaxes(-2, -1)))
-        return np.asarray(self.root @ (axes * np.sqrt(np.maximum(squares, 0.0))[..., None, :]))
+        try:
+            half = np.linalg.cholesky(inner)
+        except np.linalg.LinAlgError:
+            squares, axes = np.linalg.eigh(0.5 * (inner + inner.swapaxes(-2, -1)))
+            half = axes * np.sqrt(np.maximum(squares, 0.0))[..., None, :]
+        return np.asarray(self.root @ half)
+
+    def rescaled(self, exponent: Exponents, total: Array | None) -> Self:
+        if np.ptp(exponent):
+            return self._next_to(np.ldexp(self.root, exponent[:, None]), total)
+        return self.made(self.axes, np.ldexp(self.variances, 2 * exponent), total)
+
+    def ordered(self, order: IndexArray) -> Self:
+        axes = self.axes if self.axes.ndim == 2 else self.axes[order]
+        return type(self)(self.root[order], self.total, axes, self.variances[order])
+
+    @classmethod
+    def stacked(cls, several: Sequence[Self]) -> Self:
+        parts = ([one.root for one in several], [one.axes for one in several], [one.variances for one in several])
+        root, axes, variances = map(np.stack, parts)
+        return cls(root, several[0].total, axes, variances)
+
+    def member(self, i: int) -> Self:
+        return type(self)(self.root[i], self.total, self.axes[i], self.variances[i])
 
     def grafted(self, i: int, other: Self, j: int) -> Self:
         return self._next_to(np.concatenate([self.root[:i], other.root[j : j + 1], self.root[i + 1 :]]), self.total)
 
 
-@frozen
 class AlongCommonAxes(AlongAxes):
     """Covariances with the same axes."""
 
-    axes: Array  # (d, d)
-
     @classmethod
     def _next_to(cls, roots: Array, total: Array | None) -> Self:
-        return cls._iterated(roots, np.ones(roots.shape[:-2]), roots, near_axes(roots), total, NEAR_ROUNDS)
+        axes = near_axes(roots)
+        along = np.square(axes.swapaxes(-2, -1)[..., None, :, :] @ roots).sum(axis=-1)
+        return cls._iterated(roots, np.ones(roots.shape[:-2]), axes, along, total, NEAR_ROUNDS)
 
     @classmethod
-    def _iterated(cls, halves: Array, rows: Array, roots: Array, axes: Array, total: Array | None, rounds: int) -> Self:
+    def _iterated(
+        cls, halves: Array, rows: Array, axes: Array, variances: Array, total: Array | None, rounds: int
+    ) -> Self:
         if cls.letters[1] == "E":
-            axes, variances = axes_of_one_shape(halves, rows, _volumes(roots), rounds)
-        else:
-            along = np.square(axes.swapaxes(-2, -1)[..., None, :, :] @ roots).sum(axis=-1)
-            axes, variances = common_axes(cls.letters, halves, rows, (axes, along), rounds)
-        return cls(_root(axes[..., None, :, :], variances), total, axes)
+            return cls.made(*axes_of_one_shape(halves, rows, geometric_mean(variances), rounds), total)
+        return cls.made(*common_axes(cls.letters, halves, rows, (axes, variances), rounds), total)
 
     def updated(self, rows: Array, shift: Array, second: Array) -> Self:
         with _degenerate():
             halves = self._halves(rows, shift, second)
-            return self._iterated(halves, rows, self.root, self.axes, self.total, ROUNDS)
-
-    def rescaled(self, exponent: Exponents, total: Array | None) -> Self:
-        root = np.ldexp(self.root, exponent[:, None])
-        return self._next_to(root, total) if np.ptp(exponent) else type(self)(root, total, self.axes)
-
-    def ordered(self, order: IndexArray) -> Self:
-        return type(self)(self.root[order], self.total, self.axes[order] if self.axes.ndim == 3 else self.axes)
-
-    @classmethod
-    def stacked(cls, several: Sequence[Self]) -> Self:
-        roots, axes = np.stack([one.root for one in several]), np.stack([one.axes for one in several])
-        return cls(roots, several[0].total, axes)
-
-    def member(self, i: int) -> Self:
-        return type(self)(self.root[i], self.total, self.axes[i])
+            return self._iterated(halves, rows, self.axes, self.variances, self.total, ROUNDS)
 
 
 @contextmanager
@@ -155,16 +182,9 @@ def _degenerate() -> Iterator[None]:
         raise Degenerate(f"a component {SPIKE_REASON}") from None
 
 
-def _root(axes: Array, variances: Array) -> Array:
-    """Cholesky factors (…, k, d, d) of covariances of these axes and variances."""
-    root = np.asarray(np.linalg.qr((axes * np.sqrt(variances)[..., None, :]).swapaxes(-2, -1), "r"))
-    signs = np.where(np.diagonal(root, axis1=-2, axis2=-1) < 0, -1.0, 1.0)
-    return np.asarray((root * signs[..., :, None]).swapaxes(-2, -1))
-
-
 def _volumes(roots: Array) -> Array:
-    """λ (…, k) of Cholesky factors."""
-    return geometric_mean(np.diagonal(roots, axis1=-2, axis2=-1)) ** 2
+    """λ (…, k) of factors (…, k, d, d) of covariances."""
+    return np.asarray(np.exp(np.linalg.slogdet(roots)[1] * (2.0 / roots.shape[-1])))
 
 
 class EII(AlongColumns):
