@@ -339,6 +339,7 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
     ],
     "words among numbers": [
         cell("abc", "cannot read 'abc' as a number in column 'y'"),
+        csv("x,y,\n1,2,\nabc,3,\n4,5,\n", "x.csv:3:1: cannot read 'abc' as a number in column 'x'"),
         cell("\x1b[2J", "cannot read '\\x1b[2J' as a number"),
         cell("\u202e1", "cannot read '\\u202e1'"),
         cell("a" * 10**6, "cannot read 'aaaaaaaaaa"),
@@ -385,6 +386,7 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         cell("$5", "column 'y' has currency signs ('$5' on line 3)", r"sed 's/\$ *//g' x.csv"),
         cell('"1,000"', "column 'y' has thousands separators ('1,000' on line 3)", "--thousands ,"),
         cell("1 000", "column 'y' has thousands separators ('1 000' on line 3)", "--thousands space"),
+        *(cell(f"1{mark}000", "column 'y' has thousands separators", "--thousands") for mark in "'’"),
     ],
     "a column of words": [
         csv("x,day\n1,2024-01-01\n2,2024-01-02\n", "x.csv:2:2: column 'day' is text ('2024-01-01'", "--columns x"),
@@ -623,6 +625,7 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         generate("{means: [[1]]}", "generate.parameters: missing 'covariances' or 'sds'"),
         generate(f"{{{BOX}, edges: [0, 1]}}}}", "noise.edges: must span a box with a volume"),
         generate(f"{{{BOX}, edges: [2, 3], volume: 5}}}}", "noise.volume: must be 6, that of the edges"),
+        generate(f"{{{BOX}, edges: [2, 3], volume: -5}}}}", "noise.volume: must be above 0, got -5"),
         generate("{means: [[x]], sds: [[1]]}", "generate.parameters.means[0][0]: must be a finite number, got 'x'"),
         generate("{weights: [-0.5, 1.5], means: [[1], [2]], sds: [[1], [1]]}", "weights[0]: must not be negative"),
         generate(f"{{{TWO}, sds: [[1], [1]]}}", "3:3: generate.sizes: must have 2 values", rows="sizes: [3]"),
@@ -679,7 +682,7 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         ),
         fit_of("x,w\n1,inf\n2,1\n", 3, "x.csv:2:2: value is not finite", options="-k 1 --row-weights w"),
         fit_of("x,w\n1,0\n2,0\n", 3, "all weights are zero", WEIGHTS, options="-k 1 --row-weights w"),
-        fit_of("x,w\n1,1e300\n2,1\n", 3, "sum to 1e+300", WEIGHTS, options="-k 1 --row-weights w"),
+        fit_of("x,w\n1,1e300\n2,1\n3,0\n", 3, "sum to 1e+300", WEIGHTS, options="-k 1 --row-weights w"),
         fit_of("x,w\n1,\n2,1\n", 3, "missing value", options="-k 1 --row-weights w"),
         fit_of("x,w\n1,1e308\n2,1e308\n", 3, WEIGHTS, options="-k 1 --row-weights w"),
     ],
@@ -725,6 +728,9 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         ),
         bad("fit gmm x.csv -k 2 --start s.yaml", 2, "s.yaml: start: means", s__yaml="means: [[1, 2]]\n"),
         bad("fit gmm x.csv -k 2 --start s.yaml", 2, "s.yaml: start: means[0]", s__yaml="means: [[1], [2]]\n"),
+        bad(
+            "fit gmm x.csv -k 2 --start s.yaml", 2, "noise: is for fits with noise", s__yaml=f"{TWO_MEANS}noise: {{}}\n"
+        ),
         bad("fit coins c.csv --start s.yaml", 2, "s.yaml: start: heads[1]", s__yaml="heads: [0.5, 1.5]\n"),
         bad("fit coins c.csv --start s.yaml", 2, "unknown parameter 'head'", s__yaml="head: [0.5, 0.6]\n"),
         bad("fit coins c.csv --prior 2 --start s.yaml", 2, "heads[0]: has density 0", s__yaml="heads: [0, 0.5]\n"),

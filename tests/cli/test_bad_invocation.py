@@ -40,6 +40,12 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         bad("fit kmeans x.csv -k 1 --covariance full", 2, "kmeans has no option '--covariance'"),
         bad("fit gmm x.csv -k 1 --json --trace -", 2, "--json and --trace -"),
         bad("compare kmeans x.csv -k 1-3 --criterion gap --known y", 2, "'--criterion gap' and '--known' exclude each"),
+        bad(
+            "fit gmm - -k 1 --scheduler local:2",
+            2,
+            "'--scheduler' needs DATA that its workers can read",
+            stdin="x\n1\n",
+        ),
         bad("predict f.json x.csv --decimal , --thousands ,", 2, "'--decimal' and '--thousands' must differ"),
         bad("steps e.yaml x.csv", 2, "no steps of a fit with 'noise'", e__yaml="model: gmm\nfit: {k: 2, noise: true}"),
         bad(
@@ -50,7 +56,8 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
             stdin="x\n1\n2\n4\n8\n",
         ),
     ],
-    "data in place of what is made of data": [
+    "data, or a model, in place of what is made of data": [
+        bad("generate gmm", 2, "expected an experiment (YAML) or a fit (JSON), got the model 'gmm'"),
         bad("compare x.csv y.csv", 2, "hint: if these are data, the model comes first: emcli fit gmm x.csv"),
     ],
     "a number of components that is none": [
@@ -237,6 +244,11 @@ def test_v_says_what_was_decided(tmp_path: Path) -> None:
     assert sample == "emcli: sample: none, every start climbed on all rows"
     assert re.match(r"emcli: solver: newton, where em grows slow; steps of the best start: \d+ em", solver)
     (tmp_path / "w.csv").write_text("h,n,w\n1,9,2\n8,9,1\n4,9,3\n")
+    wide = ",".join(f"x{j}" for j in range(20)) + "\n"
+    wide += "".join(",".join(str((i * j * j + 7 * i * i + j) % 101) for j in range(20)) + "\n" for i in range(60))
+    (tmp_path / "wide.csv").write_text(wide)
+    many = in_process(["fit", "gmm", "wide.csv", "-k", "1", "-v", "--json"], tmp_path).err
+    assert "emcli: solver: em (230 parameters are more than 200, up to which it is newton)" in many
     coins = ["fit", "coins", "w.csv", "--heads", "h", "--tosses", "n", "--row-weights", "w", "-v"]
     assert "columns used: h, n; row weights: w\n" in in_process(coins, tmp_path).err
     told = in_process(["compare", *words, "-k", "1-2", "--solver", "em", "--delimiter", ";"], tmp_path).err

@@ -392,3 +392,10 @@ def test_a_free_component_whose_number_is_a_label_is_called_by_both(tmp_path: Pa
     assert fit("kmeans", "-k", 3, "--known", "g", written(tmp_path / "rows.csv", rows))["components"] == [
         *("1", "3", "component 3")
     ]
+
+
+def test_a_column_that_names_only_rows_without_tosses_names_nothing(tmp_path: Path) -> None:
+    table = written(tmp_path / "tosses.csv", [("heads", "tosses", "coin"), (0, 0, "a"), (5, 10, ""), (4, 9, "")])
+    done = run("fit", "coins", table, "--known", "coin")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.endswith("column 'coin' names no component of a row that says something\n")

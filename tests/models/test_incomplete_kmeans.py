@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import SAMPLES, fit, run, table
+from inprocess import result_of
 
 from emcli.data.rows import Rows
 from emcli.data.scaling import Scaling
-from emcli.models.em import em
+from emcli.models.em import em, pooled_e_step
 from emcli.models.kmeans.exchange import exchanged
 from emcli.models.kmeans.incomplete_exchange import exchanged_incomplete
 from emcli.models.kmeans.model import KMeans
@@ -250,3 +251,17 @@ def test_known_labels_hold_for_rows_with_missing_cells(iris: np.ndarray) -> None
     labels[known] = known // 50
     assert document["inertia"] == pytest.approx(apart[np.arange(150), labels].sum(), rel=1e-12)
     np.testing.assert_allclose(centroids, [np.nanmean(iris[labels == j], axis=0) for j in range(3)], rtol=1e-12)
+
+
+def test_where_em_ends_rows_that_change_their_cluster_lower_the_inertia() -> None:
+    lowered = 0
+    for seed in range(4):
+        values = with_holes(np.random.default_rng(seed).normal(size=(80, 3)), 0.3, seed)
+        values = values[~np.isnan(values).all(axis=1)]
+        result = result_of(values, {"model": "kmeans", "k": 6, "restarts": 1, "seed": seed, "missing": "use"})
+        rows, model = result.data.rows, result.model
+        if (changed := model.exchanged(rows)) is not None:
+            lowered += 1
+            ends = [pooled_e_step(each, rows.batches()).score for each in (model, changed)]
+            assert ends[1] > ends[0]  # minus half the inertia
+    assert lowered >= 2

@@ -314,3 +314,20 @@ def test_saved_fits_are_told_apart_by_their_noise(write: Write, tmp_path: Path) 
     assert sorted(row.split(",")[at] for row in rows) == ["", "True"]
     shown = run("compare", *files, "--width", 200, process=False).stdout
     assert "noise" in shown.splitlines()[1].split()
+
+
+def test_noise_beside_a_mixture_takes_its_share_and_leaves_the_gaussians_as_they_are() -> None:
+    result = result_of(clusters(), {"model": "gmm", "k": 3, "restarts": 2})
+    _, data, _ = dataset(clusters(), {"model": "gmm", "k": 3, "noise": True})
+    rows = data.rows
+    plain = result.model.to_original(result.data.rows.scaling).to_scaled(rows.scaling)
+    beside = plain.with_noise(rows, 0.1)
+    np.testing.assert_allclose(beside.shares, [*(0.9 * plain.weights), 0.1], rtol=1e-12)
+    density, uniform = (model.posterior(rows.values)[1] for model in (plain, beside.alone(3)))
+    assert rows.box is not None
+    np.testing.assert_allclose(uniform, -rows.box.log_volume, rtol=1e-12)
+    expected = np.logaddexp(np.log(0.9) + density, np.log(0.1) + uniform)
+    np.testing.assert_allclose(beside.posterior(rows.values)[1], expected, rtol=1e-12)
+    moved = beside.with_shares(np.array([0.2, 0.1, 0.1, 0.6]))
+    np.testing.assert_allclose(moved.shares, [0.2, 0.1, 0.1, 0.6], rtol=1e-12)
+    assert beside.with_noise(rows, 0.5) is beside

@@ -427,3 +427,13 @@ def test_help_fits_eighty_columns_and_shows_examples_before_options(command: tup
         panels = re.findall(r"^╭─ (\w+) ─", said, re.M)
         assert panels == ["Arguments", "Options", "Model", "Data", "Starts", "Output", "Messages"]
         assert re.search(r"--restarts +auto\|N +random starts: as many as it takes, or exactly", said)
+
+
+def test_titles_of_help_are_bold_where_a_terminal_takes_it() -> None:
+    plain, coloured = {"NO_COLOR": "1", "TERM": "xterm"}, {"NO_COLOR": "", "TERM": "xterm"}
+    bold = {
+        (at, terminal): "\x1b[1m" in run_here(["fit", "--help"], terminal=terminal, env=env).stdout
+        for at, env in (("plain", plain), ("coloured", coloured), ("forced", {**coloured, "FORCE_COLOR": "1"}))
+        for terminal in (True, False)
+    }
+    assert [each for each, is_bold in bold.items() if is_bold] == [("coloured", True), ("forced", True)]
