@@ -13,7 +13,7 @@ from inprocess import prepared, scaled
 
 from emcli.config.resolve import resolve
 from emcli.data import trial_counts
-from emcli.data.duplicates import keys, merged
+from emcli.data.duplicates import keys, merged, more_different
 from emcli.models import model_class
 from emcli.models.em import em
 
@@ -135,3 +135,8 @@ def test_pairs_of_heads_and_tails_are_found_by_table_or_by_search(counts: tuple[
     pairs, place = trial_counts.distinct(heads, tails)
     np.testing.assert_array_equal(pairs[:, place], [heads, tails])
     np.testing.assert_array_equal(pairs, np.unique(np.stack([heads, tails]), axis=1))
+
+
+def test_rows_that_come_often_count_once_among_the_different_ones() -> None:
+    values = np.repeat(np.arange(4.0), 5)[None, ::-1].copy()
+    assert [more_different(values, limit) for limit in (2, 3, 4, 5, 18)] == [True, True, False, False, False]

@@ -254,6 +254,7 @@ def test_drawn_rows_take_no_known_labels(tmp_path: Path) -> None:
     experiment.write_text(f"model: gmm\ngenerate: {{{recipe}}}\nfit: {{k: 2, known: label}}\n")
     drawn = run("fit", experiment)
     assert drawn.returncode == 2 and "known labels" in drawn.stderr
+    assert drawn.stderr.endswith("hint: write them to a file: emcli generate --labels\n")
 
 
 def test_fits_with_other_labels_stand_in_groups_of_their_own(iris: Path, tmp_path: Path) -> None:

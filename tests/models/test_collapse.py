@@ -9,6 +9,8 @@ from conftest import run
 from emcli.data.rows import Rows
 from emcli.data.scaling import Scaling
 from emcli.models.gmm.collapse import cause_of_collapse, far_row, place, shrinks_in_few_values
+from emcli.models.gmm.full import Full
+from emcli.models.gmm.mixture import GaussianMixture
 
 
 def rows_of(values: np.ndarray, weights: np.ndarray | None = None, names: str = "xyzuvw") -> Rows:
@@ -115,3 +117,14 @@ def test_a_place_is_the_nearest_row_in_the_users_units_with_its_frequency() -> N
     assert place(mean, rows_of(values, np.array([1.0, 2.5, 4.0, 1.0]))) == "x=12, y=300 (6.5 rows)"
     wide = np.arange(12.0).reshape(2, 6)
     assert place(np.zeros(6), rows_of(wide)) == "x=6, y=7, z=8 (1 row)"
+
+
+@pytest.mark.parametrize("narrow", [0, 1])
+def test_the_place_to_blame_is_that_of_the_narrowest_component(narrow: int) -> None:
+    values = np.append(NORMAL, [[7.0]], axis=0)
+    rows = rows_of(values)
+    means, variances = np.full((2, 1), (0.0 - 10.0) / 4.0), np.ones((2, 1, 1))
+    means[narrow], variances[narrow] = (7.0 - 10.0) / 4.0, 1e-9
+    end = GaussianMixture(np.full(2, 0.5), means, Full.of(variances, None))
+    found = cause_of_collapse(rows, 2, "full", [end])
+    assert found is not None and found[0] == "the likelihood has no bound at x=7 (1 row)"
