@@ -98,10 +98,6 @@ class Gaussians(CompleteDataModel[GaussianStats]):
         """Covariances within components, matrices (k, d, d) or variances (k, d), and shares (k,), from sizes (k,)."""
         return self.covariances.parts(), sizes / sizes.sum()
 
-    def other_densities(self, x: Array) -> Array:
-        """Densities times shares of components beside the k, such as noise, at rows (d, n), in their order."""
-        return np.empty((0, x.shape[1]))
-
     def to_parameters(self) -> dict[str, JSON]:
         """Mixing weights, means and full covariance matrices."""
         matrices: list[JSON] = self.covariances.full().tolist()

@@ -101,10 +101,6 @@ class NoisyGaussianMixture(GaussianMixture):
 
     # plain values
 
-    def other_densities(self, x: Array) -> Array:
-        """That of the noise (1, n), for new rows beside its box too."""
-        return np.full((1, x.shape[1]), np.exp(self.noise.log_joint()))
-
     def to_parameters(self) -> dict[str, JSON]:
         """Mixing weights, which with that of the noise sum to 1, means, covariances, and the noise."""
         found = super().to_parameters()

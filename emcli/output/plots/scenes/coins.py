@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 
 from emcli.errors import counted
-from emcli.models.posterior import normalise
 from emcli.output.plots.figure import Panel, Series
 from emcli.output.plots.projection import bin_counts, round_width
 from emcli.output.plots.scenes.line import stacked, top_mark
@@ -168,12 +167,10 @@ class Coins(Scene):
                 for mine in (labels == j,)
             ]
             return [[Panel(TITLE, self.axis.x_label, "uncertainty", series, x_range=(-0.02, 1.02), y_range=(0.0, 1.0))]]
-        tosses, model = float(self.axis.tosses[0]), self.fit.model
+        tosses = float(self.axis.tosses[0])
         heads = np.unique(np.linspace(0, tosses, MOST_COUNTS).round())
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ones, others = np.log(model.heads)[:, None] * heads, np.log1p(-model.heads)[:, None] * (tosses - heads)
-            terms = [np.nan_to_num(each, nan=0.0, neginf=-1e300) for each in (ones, others)]  # of 0 · ln 0, and of ln 0
-            log_joint = np.log(model.weights)[:, None] + sum(terms)
-        normalise(log_joint)
-        series = along(heads, log_joint, self)
+        rows = np.stack(
+            [heads, tosses - heads, np.zeros(len(heads))]
+        )  # any coefficient: coins share it
+        series = along(heads, self.fit.model.posterior(rows)[0], self)
         return [[Panel(SHARES, self.axis.x_label, "probability", series, whole=True, y_range=(0.0, 1.04))]]

@@ -11,7 +11,6 @@ import numpy as np
 
 from emcli.config.covariances import letters
 from emcli.errors import counted
-from emcli.models.posterior import normalise
 from emcli.output.plots.figure import Panel, Series
 from emcli.output.plots.projection import bin_counts
 from emcli.output.plots.scenes.line import Line, top_mark
@@ -84,10 +83,9 @@ class Ellipses(Gaussians, Plane):
             model.shares[: self.k], model.means[:, column], model.covariances.full()[:, column, column], strict=True
         )
         for j, (weight, mean, variance) in enumerate(parameters):
-            z = (np.clip(mean + np.sqrt(variance) * NEAR, *shown) - mean) / np.sqrt(variance)
-            density = weight * np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi * variance)
-            x = mean + np.sqrt(variance) * z
-            series.append(Series("line", x, rows.total * (edges[1] - edges[0]) * density, None, j))
+            x = np.clip(mean + np.sqrt(variance) * NEAR, *shown)
+            expected = rows.total * (edges[1] - edges[0]) * weight * density(x, mean, np.sqrt(variance))
+            series.append(Series("line", x, expected, None, j))
         return series
 
     def uncertainty(self) -> list[Panel]:
@@ -106,13 +104,10 @@ def beside(settings: Mapping[str, JSON]) -> str:
     return " and noise" if settings.get("noise") else ""
 
 
-def densities(shown: tuple[float, float], weights: Array, means: Array, sds: Array) -> tuple[Array, Array]:
-    """Values (m,) in a range, close where components are, and the components' densities times their weights (k, m)."""
-    near = (means + sds * np.linspace(-4, 4, 49)[:, None]).ravel()
-    x = np.unique(np.concatenate([np.linspace(*shown, 161), near]).clip(*shown))
-    z = (x - means[:, None]) / sds[:, None]
-    found: Array = weights[:, None] * np.exp(-0.5 * z * z) / (sds[:, None] * np.sqrt(2 * np.pi))
-    return x, found
+def density(x: Array, mean: Array, sd: Array) -> Array:
+    """The density of a Gaussian at values x."""
+    z = (x - mean) / sd
+    return np.asarray(np.exp(-0.5 * z * z) / (sd * np.sqrt(2 * np.pi)))
 
 
 class Curves(Gaussians, Line):
@@ -124,17 +119,25 @@ class Curves(Gaussians, Line):
         tied = ", one variance" if k > 1 and letters(str(settings.get("covariance", "full")))[0] == "E" else ""
         return f"{counted(k, 'Gaussian')}{beside(settings)}{tied}{mixing(k, settings)}"
 
-    def curves(self, weights: Array, means: Array, sds: Array) -> tuple[Array, Array]:
-        """Values of the column (m,), and how many rows in a bin there each component expects, (k, m)."""
-        x, each = densities(self.x_range, weights, means, sds)
-        return x, each * self.rows.total * (self.edges[1] - self.edges[0])
+    def places(self, means: Array, sds: Array) -> Array:
+        """Values of the column (m,), close to each other where components are."""
+        near = (means + sds * np.linspace(-4, 4, 49)[:, None]).ravel()
+        return np.unique(np.concatenate([np.linspace(*self.x_range, 161), near]).clip(*self.x_range))
 
-    def of(self, snapshot: Snapshot) -> tuple[Array, Array]:
-        """The curves of a snapshot, those beside its Gaussians last."""
+    @property
+    def in_a_bin(self) -> float:
+        """How many rows a bin has for a density of 1."""
+        return float(self.rows.total * (self.edges[1] - self.edges[0]))
+
+    def of(self, snapshot: Snapshot) -> tuple[Array, Array, Array]:
+        """Values (m,), and at each how many rows in a bin the components expect, and their responsibilities, (k, m).
+
+        Those beside the Gaussians come last.
+        """
         model = snapshot.model
-        x, each = self.curves(model.shares[: self.k], model.means[:, 0], np.sqrt(model.covariances.full()[:, 0, 0]))
-        others = model.other_densities(x[None]) * self.rows.total * (self.edges[1] - self.edges[0])
-        return x, np.concatenate([each, others])
+        x = self.places(model.means[:, 0], np.sqrt(model.covariances.full()[:, 0, 0]))
+        responsibilities, log_density = model.posterior(x[None])
+        return x, self.in_a_bin * np.exp(log_density) * responsibilities, responsibilities
 
     @cached_property
     def x_range(self) -> tuple[float, float]:
@@ -157,7 +160,7 @@ class Curves(Gaussians, Line):
 
     def frame(self, snapshot: Snapshot) -> Panel:
         """The rows, the density of the mixture and those of its components, and the true ones."""
-        x, each = self.of(snapshot)
+        x, each, _ = self.of(snapshot)
         series = [self.observed(), Series("line", x, each.sum(axis=0), "mixture", None, "bold")]
         series += [Series("line", x, y, self.called(j), self.colour(j)) for j, y in enumerate(each)]
         marks = [top_mark(x, y, j) for j, y in enumerate(each[: self.k])]
@@ -170,7 +173,9 @@ class Curves(Gaussians, Line):
             return []
         weights, matrices = self.true("weights")[0], self.true("covariances")[0]
         known = np.flatnonzero(matrices[:, 0, 0] > 0)
-        x, each = self.curves(weights[known], means[known, 0], np.sqrt(matrices[known, 0, 0]))
+        mean, sd = means[known], np.sqrt(matrices[known, 0])  # (k, 1)
+        x = self.places(mean[:, 0], sd[:, 0])
+        each = self.in_a_bin * weights[known, None] * density(x, mean, sd)
         curves = [
             Series("line", x, y, None if i else "true", components[j], "dashed")
             for i, (j, y) in enumerate(zip(known.tolist(), each, strict=True))
@@ -182,14 +187,6 @@ class Curves(Gaussians, Line):
         """The responsibilities at each value, and what they leave uncertain."""
         if self.k == 1:
             return []
-        model = self.fit.model
-        means, sds = model.means[:, 0], np.sqrt(model.covariances.full()[:, 0, 0])
-        shares = model.shares[: self.k]
-        x, _ = densities(self.x_range, shares, means, sds)
-        with np.errstate(divide="ignore"):
-            log_joint = np.log(shares / sds)[:, None] - 0.5 * ((x - means[:, None]) / sds[:, None]) ** 2
-            others = np.log(model.other_densities(x[None]) * np.sqrt(2 * np.pi))
-        log_joint = np.concatenate([log_joint, others])
-        normalise(log_joint)
-        panel = Panel(SHARES, self.rows.names[0], "probability", along(x, log_joint, self), x_range=self.x_range)
+        x, _, responsibilities = self.of(self.fit)
+        panel = Panel(SHARES, self.rows.names[0], "probability", along(x, responsibilities, self), x_range=self.x_range)
         return [replace(panel, y_range=(0.0, 1.04))]
