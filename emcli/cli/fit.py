@@ -136,7 +136,8 @@ def fit(
         check_bootstrap(dataset, settings)
         rows = dataset.rows
         path = None
-        observers = [*picture.observers(), *page.observers(), fit_progress(bar, kind, rows, settings)]
+        tol = settings.search.tol
+        observers = [*picture.observers(tol), *page.observers(tol), fit_progress(bar, kind, rows, settings)]
         if trace is not None:
             from emcli.output.trace import tracing
 
@@ -145,7 +146,7 @@ def fit(
         if verbose and verbose > 1:
             from emcli.output.steps.path_tables import parameter_path
 
-            path = parameter_path(kind, dataset, settings.search.tol)
+            path = parameter_path(kind, dataset, tol)
             observers.append(path)
         result = finish(run(kind, dataset, settings), observers, experiment, settings, bar)
         bar.doing(f"drawing {plot}")

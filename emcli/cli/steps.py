@@ -119,12 +119,8 @@ def steps(
         for line in settings.provenance.overridden:
             note(line)
     check_standard_output()
-
-    def itself(model: AnyModel) -> AnyModel:
-        return model
-
     wanted = asked.numbers | {i + 1 for i in asked.numbers}
-    path = Path(settings.search.tol, itself, wanted.__contains__)
+    path = Path[AnyModel](settings.search.tol, lambda iteration, model: model if iteration in wanted else None)
     with ExitStack() as held:
         bar = held.enter_context(progress(None, quiet, source))
         bar.doing(f"reading {source or target}")

@@ -50,7 +50,7 @@ def filmed(case: str, wanted: str | None = None) -> tuple[FitResult, Film]:
     settings = resolve(kind.name, kind.options, {"restarts": 2, **flags}, None, read_start=read_start)
     dataset = loaded(kind, Path(SAMPLES / data), settings)
     listed = None if wanted is None else moments(wanted)
-    history = History(wanted=[each for each in listed or () if isinstance(each, int)])
+    history = History(settings.search.tol, [each for each in listed or () if isinstance(each, int)])
     result = observe(start_all(kind, dataset, settings), history)
     return result, film(result, history, listed)
 
@@ -91,21 +91,6 @@ def test_each_frame_assigns_the_rows_by_its_own_centroids() -> None:
             assert (apart.argmin(axis=1) == j).all() and one.colour == j
         counts.append([len(one.x) for one in clusters])
     assert counts[-1] == result.parameters["sizes"] and counts[0] != counts[-1]
-
-
-def test_wanted_iterations_are_kept_however_many_there_are() -> None:
-    class Small:
-        parameters_count = 3
-
-    history = History(wanted=(777, 99_999))
-    from emcli.output.plots.history import KeptModels
-
-    kept = KeptModels(1, wanted=history.wanted)
-    for i in range(100_000):
-        kept.add(i, Small(), float(i))  # type: ignore[arg-type]
-    assert {777, 99_999} <= set(kept.models) and len(kept.models) <= 260
-    kept.shorten()
-    assert list(kept.models) == [0, 1, 2, 3, 4, 5, 777, 99_999]
 
 
 def test_moments_are_listed_in_words_numbers_and_ranges() -> None:
@@ -250,7 +235,7 @@ def true_film(model: str, data: str, names: Any = (), labels: Any = None, parame
     """The data and the end of a fit whose truth is known; by a column of labels, or as given."""
     kind = model_class(model)
     settings = resolve(kind.name, kind.options, {"restarts": 5, **flags}, None, read_start=read_start)
-    dataset, history = loaded(kind, SAMPLES / data, settings), History()
+    dataset, history = loaded(kind, SAMPLES / data, settings), History(settings.search.tol)
     result = observe(start_all(kind, dataset, settings), history)
     if dataset.labels is not None:
         names, labels = dataset.labels.ranked()
@@ -334,7 +319,7 @@ def test_a_density_is_shown_whole_but_not_absurdly_far() -> None:
     for half, low, high in ((1.0, -3.3, 3.3), (0.01, -3.3, 3.3)):
         values = rng.uniform(-half, half, (400, 1))  # whose sd is half / √3: the bell is wider than the bins
         settings = resolve(kind.name, kind.options, {"k": 1}, None, read_start=read_start)
-        history = History()
+        history = History(settings.search.tol)
         result = observe(start_all(kind, prepared(kind, values, ["x"], settings), settings), history)
         [*_, frame] = film(result, history).frames
         assert frame.panel.x_range is not None

@@ -96,7 +96,7 @@ def test_pairs_are_shown_of_three_to_six_columns(d: int, rows: int) -> None:
 
 def test_a_terminal_shows_the_way_in_place_of_the_pairs() -> None:
     result, _ = fitted("gmm", IRIS, k=2, restarts=1)
-    picture = of_fit(result, History(), in_pairs=False)
+    picture = of_fit(result, History(1e-6), in_pairs=False)
     assert picture.triangle == () and "Sepal.Length" not in drawn(picture, io.StringIO())
     done = run("fit", "gmm", IRIS, "-k", 3, "--restarts", 1, "-q", "--plot", "-")
     assert "Start\n" in done.stdout and "Uncertainty: 1 − the largest responsibility, where above 0.05" in done.stdout

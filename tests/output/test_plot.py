@@ -34,7 +34,7 @@ from emcli.models import MODELS, model_class
 from emcli.output.plots.figure import Panel, Picture, Series, described
 from emcli.output.plots.fit_figure import of_fit
 from emcli.output.plots.form import Form
-from emcli.output.plots.history import EARLY_ITERATIONS, History, KeptModels
+from emcli.output.plots.history import MAX_WHOLE, MIN_WHOLE, History
 from emcli.output.plots.matplotlib_renderer import rendered
 from emcli.output.plots.projection import Projection, bin_counts, bin_edges
 from emcli.output.plots.scenes.line import Line, top_mark
@@ -72,7 +72,7 @@ def fitted(model: str, data: Any, **flags: Any) -> tuple[FitResult, Picture]:
     else:
         names = ["heads", "tosses"] if "tosses" in kind.options else list("abcdefgh"[: data.shape[1]])
         dataset = prepared(kind, data, names, settings, source="drawn.csv")
-    history = History()
+    history = History(settings.search.tol)
     result = observe(start_all(kind, dataset, settings), history)
     return result, of_fit(result, history)
 
@@ -204,7 +204,7 @@ def test_coins_go_from_their_start_to_the_fit_with_the_truth_beside() -> None:
     result, _ = fitted("coins", SAMPLES / "two_coins.csv")
     assert experiment.generate is not None
     result = with_truth(result, {"weights": [0.5, 0.5], "heads": [0.6, 0.2]})
-    panel = panels(of_fit(result, History()))[0]
+    panel = panels(of_fit(result, History(1e-6)))[0]
     assert [series.y[0] for series in of_kind(panel, "line", "dashed")] == [0.2, 0.6]
     result, picture = fitted("coins", SAMPLES / "two_coins.csv")
     panel, rows, *_ = panels(picture)
@@ -294,18 +294,20 @@ def test_a_million_rows_are_a_small_picture(tmp_path: Path) -> None:
     assert (tmp_path / "p.svg").stat().st_size < 1_000_000
 
 
-def test_a_history_keeps_the_first_iterations_and_a_bounded_number_of_the_others() -> None:
-    class Small:
-        parameters_count = 3
+@pytest.mark.parametrize(("parameters", "whole"), [(3, MAX_WHOLE), (10_000, 26), (10**7, MIN_WHOLE)])
+def test_a_history_keeps_the_first_iterations_ever_fewer_later_ones_and_those_wanted(
+    parameters: int, whole: int
+) -> None:
+    class Model:
+        parameters_count = parameters
 
-    steps = KeptModels(1)
-    for i in range(100_000):
-        steps.add(i, Small(), float(i))
-    assert list(steps.models)[: EARLY_ITERATIONS + 1] == list(range(EARLY_ITERATIONS + 1))
-    assert 100 < len(steps.models) <= 256 and list(steps.models) == sorted(steps.models)
-    result, picture = fitted("gmm", FAITHFUL, k=2, restarts=15, init="random")
-    assert panels(picture)[0].title == "Start"
-    assert result.best.finished
+    history = History(1e-6, wanted=(7777, 99_999))
+    kept = [i for i in range(100_000) if history.of(i, Model()) is not None]  # type: ignore[arg-type]
+    assert kept[:whole] == [*range(whole)] and {7777, 99_999} <= set(kept)
+    kept = [i for i in kept if i not in (7777, 99_999)]
+    steps = np.diff(kept)
+    assert (np.diff(steps) >= 0).all() and steps[-1] < 2 * 100_000 / whole
+    assert len(kept) <= whole * (2 + np.log2(100_000 / whole) / 2)
 
 
 def test_bins_are_round_and_hold_every_row_however_far_from_zero() -> None:

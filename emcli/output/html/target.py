@@ -33,13 +33,13 @@ class ReportFile:
         self._sink = Output(path)
         need_matplotlib(path)
 
-    def observers(self) -> list[Observer]:
+    def observers(self, tol: float) -> list[Observer]:
         """Observers that record a fit's events for its pictures; none where no report is written."""
         if self._sink is None:
             return []
         from emcli.output.plots.history import History
 
-        self._history = History()
+        self._history = History(tol)
         return [self._history]
 
     def fit(self, result: FitResult, command: str) -> None:

@@ -61,13 +61,13 @@ class Plot:
         self._sink = Output(path)
         need_matplotlib(path)
 
-    def observers(self) -> list[Observer]:
+    def observers(self, tol: float) -> list[Observer]:
         """Observers that record a fit's events for the picture; none where no picture is drawn."""
         if self.path is None:
             return []
         from emcli.output.plots.history import History
 
-        self._history = History(wanted=[each for each in self._moments or () if isinstance(each, int)])
+        self._history = History(tol, [each for each in self._moments or () if isinstance(each, int)])
         return [self._history]
 
     def fit(self, result: FitResult) -> str:

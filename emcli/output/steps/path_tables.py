@@ -23,7 +23,7 @@ def parameter_path(kind: type[AnyModel], data: Dataset, tol: float) -> Path[list
     """A recorder of the parameters of each component, in the user's units."""
     rows = data.rows
 
-    def columns(model: AnyModel) -> list[Titled]:
+    def columns(_: int, model: AnyModel) -> list[Titled]:
         parameters = model.to_original(rows.scaling).to_parameters()
         table = kind.table(parameters, data.columns, rows.total)
         return [column for column in table if column[0] not in DERIVED][:MAX_COLUMNS]

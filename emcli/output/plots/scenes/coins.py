@@ -169,8 +169,6 @@ class Coins(Scene):
             return [[Panel(TITLE, self.axis.x_label, "uncertainty", series, x_range=(-0.02, 1.02), y_range=(0.0, 1.0))]]
         tosses = float(self.axis.tosses[0])
         heads = np.unique(np.linspace(0, tosses, MOST_COUNTS).round())
-        rows = np.stack(
-            [heads, tosses - heads, np.zeros(len(heads))]
-        )  # any coefficient: coins share it
+        rows = np.stack([heads, tosses - heads, np.zeros(len(heads))])  # any coefficient: coins share it
         series = along(heads, self.fit.model.posterior(rows)[0], self)
         return [[Panel(SHARES, self.axis.x_label, "probability", series, whole=True, y_range=(0.0, 1.04))]]
