@@ -20,9 +20,7 @@ class Path(Generic[T]):
     """Recorder of a fit: something of the model at iterations of every start that may be the best."""
 
     tol: float  # nats within which the first of several starts is the best
-    of: Callable[
-        [int, AnyModel], T | None
-    ]  # what is kept of a model in working coordinates; None: nothing
+    of: Callable[[int, AnyModel], T | None]  # what is kept of a model in working coordinates; None: nothing
     _kept: dict[int, dict[int, T]] = field(default_factory=dict)  # by start and iteration
     _ended: list[Run] = field(default_factory=list)
 

@@ -10,12 +10,12 @@ import numpy as np
 
 from emcli.errors import MAX_LINE, EmcliError, Exit, escaped, to_install
 from emcli.output.plots.axis import Axis
-from emcli.output.plots.comparison.terminal import named_lines
 from emcli.output.plots.figure import GREY, Panel, Picture, Series, middled
 from emcli.output.terminal import STAND_INS, columns, sayable, takes_colour, takes_unicode
 from emcli.types import Array
 
-COLOURS, NEUTRAL = ("blue", "yellow", "green", "red", "cyan", "magenta"), "#888888"
+COLOURS = {"blue": 34, "yellow": 33, "green": 32, "red": 31, "cyan": 36, "magenta": 35}  # with a terminal's codes
+NEUTRAL = "#888888"
 CHARACTERS = "123456789abcdefghijklmnopqrstuvwxyz"  # of components where there is no colour
 STROKES = {
     ("points", "thin"): "o",
@@ -28,6 +28,7 @@ NEUTRAL_CHARACTERS = {"points": "x", "line": ".", "bars": "|", "density": ":"}
 MAX_SPARSE_POINTS = 12  # points that are no crowd
 MIN_SIZE = 0.05  # of dots of different sizes, below which they are left out
 PANEL_HEIGHTS = 8, 16  # lines that a panel may have
+MIN_ROOM = 10  # characters for dots beside names
 EMPTY_CELL_SHARE = 0.02  # of the densest cell's count, below which a cell of a density is left empty
 MAX_VALUE = 1e300  # that can still be added to
 
@@ -61,7 +62,7 @@ def _lines(panel: Panel, width: int, height: int, braille: bool) -> list[str]:
     from uniplot import plot_to_string
 
     if panel.names:
-        return named_lines(panel, width, braille)
+        return _named_lines(panel, width, braille)
     series = [one for one in panel.series if len(one.x) and len(one.y) and one.stroke != "none"]
     named = [one for one in series if one.label or one.stroke == "below"]
     series.sort(key=lambda one: one.stroke != "dashed")  # what was found lies over what is true
@@ -74,7 +75,7 @@ def _lines(panel: Panel, width: int, height: int, braille: bool) -> list[str]:
     colours = [
         NEUTRAL
         if one.colour in (None, GREY) or (one.kind, one.stroke) == ("points", "bold")
-        else COLOURS[one.colour % len(COLOURS)]
+        else [*COLOURS][one.colour % len(COLOURS)]
         for one in every
     ]
     drawing = plot_to_string(
@@ -98,6 +99,34 @@ def _lines(panel: Panel, width: int, height: int, braille: bool) -> list[str]:
     title = panel.title + f", where above {MIN_SIZE:g}" * any(one.sizes is not None for one in series)
     said = [_cut(escaped(title, MAX_LINE), width), _axes(panel, x, y, width)]
     return said + [_without_half_a_number(line, width) for line in drawing.splitlines()]
+
+
+def _named_lines(panel: Panel, width: int, in_colour: bool) -> list[str]:
+    """A panel whose vertical axis has names: a line for each, with the dot of its value; a ring is said in words."""
+    dots = [one for one in panel.series if one.stroke != "thin" and len(one.x)]
+    names = [_cut(escaped(name, MAX_LINE), max(width - MIN_ROOM - 2, width // 2)) for name in panel.names]
+    margin = max(map(len, names))
+    known = np.concatenate([one.x for one in dots])
+    low, high = float(known.min()), float(known.max())
+    lines = [""] * len(names)
+    for one in dots:
+        share = (one.x - low) / (high - low) if high > low else np.full(len(one.x), 0.5)
+        places = (share * (max(width - margin - 2, MIN_ROOM) - 1)).round().astype(np.intp)
+        for place, line in zip(places.tolist(), one.y.astype(np.intp).tolist(), strict=True):
+            lines[line] = "." * place + _dot(one, in_colour)
+    axes = f"  across: {panel.x_label}, {low:.6g} to {high:.6g}"
+    text = [_cut(escaped(line, MAX_LINE), width) for line in (panel.title, axes)]
+    text += [f"{name:>{margin}}  {line}" for name, line in zip(names, lines, strict=True)]
+    text += [f"  {_dot(one, in_colour)} {_cut(escaped(one.label, MAX_LINE), width - 4)}" for one in dots if one.label]
+    return text + [part for line in panel.note.splitlines() for part in textwrap.wrap(escaped(line, MAX_LINE), width)]
+
+
+def _dot(series: Series, in_colour: bool) -> str:
+    if series.colour is None:
+        return "o"
+    if not in_colour:
+        return CHARACTERS[series.colour % len(CHARACTERS)]
+    return f"\x1b[{[*COLOURS.values()][series.colour % len(COLOURS)]}m●\x1b[0m"
 
 
 def _axes(panel: Panel, x: Axis, y: Axis, width: int) -> str:
