@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from emcli.comparison.alignment import AlignedFit, Alignment
 from emcli.comparison.candidate import LIKELIHOOD, SCREENED, WITHIN
 from emcli.errors import counted, escaped
 from emcli.models import model_class
@@ -19,13 +20,9 @@ from emcli.output.ranking_table import ranking
 from emcli.output.terminal import curve, takes_unicode
 
 if TYPE_CHECKING:
-    from emcli.comparison.alignment import Alignment
     from emcli.comparison.candidate import Candidate
     from emcli.comparison.ranking import RankedGroup
     from emcli.comparison.ratio_tests import RatioTest
-
-    # A heading, a fit, parameters of its kind, and which cells of their table are held values.
-    Shown = tuple[str, Candidate, Parameters, Set[tuple[int, str]]]
 
 ONLY_GAP = "of k=1 it says nothing, which only --criterion gap can prefer"
 FOOTERS = {
@@ -153,10 +150,6 @@ def _curves(candidates: Sequence[Candidate], page: Page) -> list[list[str]]:
 def side_by_side(alignment: Alignment, width: int) -> Iterator[Block]:
     """The reference's parameters, and those of other fits with the differences."""
     reference, shown = alignment.reference, alignment.others[:MAX_FITS_BESIDE]
-    others = [
-        (other.candidate.name, other.candidate, other.parameters, held_cells(other.candidate, other.order))
-        for other in shown
-    ]
     k, model = reference.settings["k"], reference.settings["model"]
     said = f"{model} with k={k} side by side, components matched to those of {reference.name}"
     indices = [
@@ -167,55 +160,63 @@ def side_by_side(alignment: Alignment, width: int) -> Iterator[Block]:
     if indices:
         said += f"; adjusted Rand index with it: {', '.join(indices)}"
     yield said
-    first = (reference.name, reference, reference.fitted["parameters"], held_cells(reference, range(k)))
-    yield from _beside(first, others, width, len(alignment.others) - len(shown))
+    held, more = held_cells(reference, range(k)), len(alignment.others) - len(shown)
+    yield from _beside(reference, reference.name, reference.fitted["parameters"], held, shown, width, more)
 
 
 def against_truth(candidates: Sequence[Candidate], width: int) -> Iterator[Block]:
     """True parameters, and those of the highest ranked fits of the true k with their errors."""
     fits = [
-        (candidate.name, candidate, candidate.fitted["parameters"], held_cells(candidate, range(candidate.fitted["k"])))
+        AlignedFit(candidate, list(range(candidate.fitted["k"])), candidate.fitted["parameters"])
         for candidate in candidates
-        if candidate.document is not None and (candidate.row(None).get("errors"))
+        if candidate.document is not None and candidate.row(None).get("errors")
     ][:MAX_FITS_BESIDE]
     if not fits:
         return
-    first = fits[0][1]
+    first = fits[0].candidate
     truth = first.fitted["truth"]["parameters"]
     assert truth is not None
     yield "True parameters, and the fits with as many components and their errors"
-    yield from _beside(("true", first, truth, frozenset()), fits, width)
+    yield from _beside(first, "true", truth, frozenset(), fits, width)
 
 
-def _beside(reference: Shown, others: Sequence[Shown], width: int, more: int = 0) -> Iterator[Block]:
-    """As many other fits beside the first as fit a width, one at least; `more` are not shown in any case."""
-    known = cells(reference[1], reference[2])
-    table = [cells(candidate, parameters) for _, candidate, parameters, _ in others]
-    titles = ["component", "parameter", _heading(reference[0])]
-    fit = reference[1].fitted
+def _beside(
+    reference: Candidate,
+    heading: str,
+    parameters: Parameters,
+    held: Set[tuple[int, str]],
+    others: Sequence[AlignedFit],
+    width: int,
+    more: int = 0,
+) -> Iterator[Block]:
+    """Parameters of the kind of a reference, and as many other fits as fit a width beside them, one at least.
+
+    held: the cells that hold held values; more: how many fits are not shown in any case.
+    """
+    fit, known = reference.fitted, cells(reference, parameters)
+    model = model_class(fit["model"]).from_parameters(fit["parameters"], reference.model_settings)
     own = fit.get("components") or [str(i + 1) for i in range(fit["k"])]
-    model = model_class(fit["model"]).from_parameters(fit["parameters"], reference[1].model_settings)
     called = [*(escaped(name, MAX_NAME) for name in own), *model.others]
-    columns: list[list[str]] = [
+    titles = ["component", "parameter", _heading(heading)]
+    columns = [
         [called[i] if i < len(called) else str(i + 1) for i, _ in known],
         [parameter for _, parameter in known],
-        [],
+        [HELD * (key in held) + number(value) for key, value in known.items()],
     ]
-    columns += [[] for _ in range(2 * len(others))]
-    for key, value in known.items():
-        columns[2].append(HELD * (key in reference[3]) + number(value))
-        for j, (each, (*_, held)) in enumerate(zip(table, others, strict=True)):
-            columns[2 * j + 3].append(HELD * (key in held) + number(each[key]) if key in each else "")
-            columns[2 * j + 4].append(difference(each[key], value) if key in each else "")
-    for name, *_ in others:
-        titles += [_heading(name), "difference"]
-    rows = list(zip(*columns, strict=True))
-    shown = next(Grid(titles, rows[:MAX_PARAMETERS]).within(width, together=2, kept=3))
+    marks = [held, *(held_cells(other.candidate, other.order) for other in others)]
+    for other, fixed in zip(others, marks[1:], strict=True):
+        found = cells(other.candidate, other.parameters)
+        titles += [_heading(other.candidate.name), "difference"]
+        columns.append([HELD * (key in fixed) + number(found[key]) if key in found else "" for key in known])
+        columns.append([difference(found[key], value) if key in found else "" for key, value in known.items()])
+    grid = Grid.of(titles, [column[:MAX_PARAMETERS] for column in columns])
+    shown = next(grid.within(width, together=2, kept=3))
+    beside = (len(shown.titles) - 3) // 2
     yield from shown.within(width, kept=2)
-    yield from held_note(any(held for *_, held in (reference, *others[: (len(shown.titles) - 3) // 2])))
-    if len(rows) > MAX_PARAMETERS:
-        yield f"Not shown: {len(rows) - MAX_PARAMETERS:,} of {len(rows):,} parameters; all with --json."
-    if left_out := (len(titles) - len(shown.titles)) // 2 + more:
+    yield from held_note(any(marks[: 1 + beside]))
+    if len(known) > MAX_PARAMETERS:
+        yield f"Not shown: {len(known) - MAX_PARAMETERS:,} of {len(known):,} parameters; all with --json."
+    if left_out := len(others) - beside + more:
         yield f"Not shown at this width: {counted(left_out, 'more fit')}; all with --json."
 
 

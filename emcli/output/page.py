@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from typing import IO
 
@@ -42,6 +42,11 @@ class Grid:
         object.__setattr__(self, "titles", titles)
         object.__setattr__(self, "rows", [[escaped(cell, MAX_CELL) for cell in row] for row in self.rows])
 
+    @classmethod
+    def of(cls, titles: Sequence[str], columns: Iterable[Sequence[str]], best: int | None = None) -> Grid:
+        """A table of columns."""
+        return cls(titles, list(zip(*columns, strict=True)), best)
+
     @property
     def widths(self) -> list[int]:
         """How wide each column is, in characters."""
@@ -55,6 +60,19 @@ class Grid:
         """Of the whole table, in characters."""
         widths = self.widths
         return sum(widths) + GAP * (len(widths) - 1)
+
+    def narrowed(self, width: int, spared: Sequence[str]) -> tuple[Grid, list[str]]:
+        """The table less as many of these columns, in this order, as have no room in a width; and their titles."""
+        grid, left_out = self, []
+        for title in spared:
+            if grid.width <= width or len(grid.titles) == 1:
+                break
+            if title in grid.titles:
+                kept = [i for i, other in enumerate(grid.titles) if other != title]
+                rows = [[row[i] for i in kept] for row in grid.rows]
+                grid = Grid([grid.titles[i] for i in kept], rows, grid.best)
+                left_out.append(title)
+        return grid, left_out
 
     def turned(self) -> Grid:
         """The table with its rows as columns."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from emcli.comparison.candidate import CLUSTERING, Candidate
 from emcli.comparison.ranking import RankedGroup
@@ -84,16 +84,18 @@ def ranking(group: RankedGroup, width: int, ranked: bool = True, named: bool = F
             row["noise"] = "yes" if row.get("noise") else "no"
     ranked = ranked and len(rows) > 1
     keys = [key for key in _titles(rows, group.criterion, named) if ranked or key != "delta_bic"]
-    texts = {key: _texts(rows, key) for key in keys}
-    kept, dropped = _fitting(texts, rows, group.criterion, width)
+    columns = {_title(key, rows): _texts(rows, key) for key in keys}
+    same = [key for key in SAID_ONCE if len(rows) > 1 and len({row.get(key) for row in rows}) == 1]
+    spared = [_title(key, rows) for key in (*same, *DROPPED_FIRST) if key != group.criterion]
     best = 0 if ranked and group.candidates[0].document is not None else None
-    whole = Grid([_title(key, rows) for key in texts], list(zip(*texts.values(), strict=True)))
-    titles = [_title(key, rows) for key in kept]
-    yield Grid(titles, list(zip(*(texts[key] for key in kept), strict=True)), best)
-    if dropped:
-        said = [_title(key, rows).replace("\n", " ") + f" ({texts[key][0]})" * _same(key, rows) for key in dropped]
+    whole = Grid.of([*columns], columns.values(), best)
+    grid, left_out = whole.narrowed(width, spared)
+    yield grid
+    if left_out:
+        alike = spared[: len(same)]
+        said = [title.replace("\n", " ") + f" ({columns[title][0]})" * (title in alike) for title in left_out]
         yield f"Not shown at this width: {', '.join(said)}; all with --width {whole.width} or --format csv."
-    if "warnings" in dropped:
+    if "warnings" in left_out:
         yield [f"{slug}: {', '.join(names)}" for slug, names in _warned(rows).items()]
     if failed := [f"{row['name']}: {row['reason']}" for row in rows if row.get("reason")]:
         yield failed
@@ -144,26 +146,6 @@ def _cell(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(value)
     return "" if value is None else escaped(str(value))
-
-
-def _same(key: str, rows: Sequence[Shown]) -> bool:
-    return key in SAID_ONCE and len(rows) > 1 and len({row.get(key) for row in rows}) == 1
-
-
-def _fitting(
-    texts: Mapping[str, Sequence[str]], rows: Sequence[Shown], criterion: str, width: int
-) -> tuple[list[str], list[str]]:
-    """The keys of the columns that fit a width, and of those that do not: first those that say the same in all rows."""
-    kept, dropped = list(texts), []
-    same = [key for key in SAID_ONCE if _same(key, rows)]
-    for key in [*same, *(key for key in DROPPED_FIRST if key not in same)]:
-        if key in kept and key != criterion and len(kept) > 1:
-            grid = Grid([_title(each, rows) for each in kept], list(zip(*(texts[each] for each in kept), strict=True)))
-            if grid.width <= width:
-                break
-            kept.remove(key)
-            dropped.append(key)
-    return kept, dropped
 
 
 def _warned(rows: Sequence[Shown]) -> dict[str, list[str]]:

@@ -27,7 +27,7 @@ def ratio_table(tests: Sequence[RatioTest], width: int) -> Iterator[Block]:
     if done:
         named = len({_shape(each) for each in tests}) > 1
         titles = ["fit", *TITLES[1:]] if named else list(TITLES)
-        yield from Grid(titles, list(zip(*_columns(done, named), strict=True))).within(width)
+        yield from Grid.of(titles, _columns(done, named)).within(width)
     left = [
         f"{each.small.name} was not tested against k={each.large.settings['k']}: {each.reason}"
         for each in tests

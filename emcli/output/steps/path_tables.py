@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from emcli.config.covariances import has_correlations
 from emcli.data.dataset import Dataset
@@ -50,11 +50,11 @@ def path_tables(result: FitResult, path: Mapping[int, list[Titled]], width: int)
             columns.append(in_one_form([float(each[component]) for each in cells]))
     scored = [measures.objective or 0.0 for measures in result.measures(result.best)]
     shown = scores([scored[i] for i in iterations], apart=False)
-    whole = _grid([titles[0], result.objective_name, *titles[1:]], [columns[0], shown, *columns[1:]])
+    whole = Grid.of([titles[0], result.objective_name, *titles[1:]], [columns[0], shown, *columns[1:]])
     if whole.width <= width:
         yield whole
     else:
-        apart = _grid(titles, columns)  # the log-likelihood stands in the table before
+        apart = Grid.of(titles, columns)  # the log-likelihood stands in the table before
         yield from apart.within(width, len(order) if max(apart.widths) * len(order) < width else 1)
     about = (
         "covariances" in result.parameters
@@ -64,7 +64,3 @@ def path_tables(result: FitResult, path: Mapping[int, list[Titled]], width: int)
     if about or len(path[iterations[0]]) == MAX_COLUMNS:
         what = "covariances between columns" if about else "the other columns"
         yield f"Not shown: {what}; --trace FILE writes all parameters of each iteration."
-
-
-def _grid(titles: Sequence[str], columns: Sequence[Sequence[str]]) -> Grid:
-    return Grid(titles, list(zip(*columns, strict=True)))
