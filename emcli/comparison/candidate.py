@@ -146,8 +146,8 @@ class Candidate:
             return None
         return Gap(score.value, score.error)
 
-    def row(self, best: float | None) -> CandidateDocument:
-        """Its entry in the document of a comparison; `best` is the BIC that others are compared with."""
+    def row(self, best: Mapping[str, float | None]) -> CandidateDocument:
+        """Its entry in the document of a comparison; `best` are values of criteria that its own are compared with."""
         row: CandidateDocument = {
             "name": self.name,
             "model": self.settings["model"],
@@ -166,13 +166,21 @@ class Candidate:
             row["reason"] = self.reason
             return in_order(CandidateDocument, row)
         fit = self.fitted
-        bic, truth = fit["bic"], fit.get("truth")
+        truth = fit.get("truth")
         row["parameters_count"], row["log_likelihood"] = fit["parameters_count"], fit["log_likelihood"]
         if "log_posterior" in fit:
             row["log_posterior"] = fit["log_posterior"]
-        row["aic"], row["bic"], row["icl"] = fit["aic"], bic, fit["icl"]
+        row["aic"], row["bic"], row["icl"] = fit["aic"], fit["bic"], fit["icl"]
         row["relative_entropy"] = fit.get("relative_entropy")
-        row["delta_bic"] = None if bic is None or best is None else bic - best
+        above = {
+            key: None if lowest is None or (value := self.value(key)) is None else value - lowest
+            for key, lowest in best.items()
+        }
+        row["delta_bic"] = above.get("bic")
+        if "aic" in above:
+            row["delta_aic"] = above["aic"]
+        if "icl" in above:
+            row["delta_icl"] = above["icl"]
         if "inertia" in fit:
             row["inertia"], row["ch"] = fit["inertia"], self.value("ch")
         if self.score is not None and self.score.criterion == "silhouette":

@@ -55,8 +55,9 @@ class RankedGroup:
 
     def rows(self) -> list[CandidateDocument]:
         """One entry for each candidate."""
-        lowest = self.lowest("bic")
-        return [candidate.row(lowest) for candidate in self.candidates]
+        compared = {"bic", self.criterion}.intersection(LIKELIHOOD)
+        best = {criterion: self.lowest(criterion) for criterion in compared}
+        return [candidate.row(best) for candidate in self.candidates]
 
     def lowest(self, criterion: str) -> float | None:
         """The lowest value of a criterion, of fits that are no artefacts if there are any."""

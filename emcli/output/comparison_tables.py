@@ -169,7 +169,7 @@ def against_truth(candidates: Sequence[Candidate], width: int) -> Iterator[Block
     fits = [
         AlignedFit(candidate, list(range(candidate.fitted["k"])), candidate.fitted["parameters"])
         for candidate in candidates
-        if candidate.document is not None and candidate.row(None).get("errors")
+        if candidate.document is not None and candidate.row({}).get("errors")
     ][:MAX_FITS_BESIDE]
     if not fits:
         return

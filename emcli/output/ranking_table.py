@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from emcli.comparison.candidate import CLUSTERING, Candidate
+from emcli.comparison.candidate import CLUSTERING, LIKELIHOOD, Candidate
 from emcli.comparison.ranking import RankedGroup
 from emcli.config.documents.comparison import CandidateDocument
 from emcli.errors import escaped
@@ -27,9 +27,11 @@ TITLES = {
     "ch": "CH",
     "gap": "gap",
     "aic": "AIC",
+    "delta_aic": "delta AIC",
     "bic": "BIC",
     "delta_bic": "delta BIC",
     "icl": "ICL",
+    "delta_icl": "delta ICL",
     "relative_entropy": "relative\nentropy",
     "iterations": "iterations",
     "status": "status",
@@ -37,14 +39,15 @@ TITLES = {
     "adjusted_rand_index": "ARI",
     "warnings": "warnings",
 }
+DELTAS = {f"delta_{criterion}": criterion for criterion in LIKELIHOOD}
 OF_LIKELIHOOD = (
     "parameters_count",
     "log_likelihood",
     "log_posterior",
     "aic",
     "bic",
-    "delta_bic",
     "icl",
+    *DELTAS,
     "relative_entropy",
 )
 SCORES = ("log_likelihood", "log_posterior", "inertia", "silhouette", "ch", "gap", "aic", "bic", "icl")
@@ -59,7 +62,7 @@ DROPPED_FIRST = (
         "icl",
         "aic",
         "warnings",
-        "delta_bic",
+        *DELTAS,
         "bic",
         "adjusted_rand_index",
     ),
@@ -83,7 +86,7 @@ def ranking(group: RankedGroup, width: int, ranked: bool = True, named: bool = F
         for row in rows:
             row["noise"] = "yes" if row.get("noise") else "no"
     ranked = ranked and len(rows) > 1
-    keys = [key for key in _titles(rows, group.criterion, named) if ranked or key != "delta_bic"]
+    keys = [key for key in _titles(rows, group.criterion, named) if ranked or key not in DELTAS]
     columns = {_title(key, rows): _texts(rows, key) for key in keys}
     same = [key for key in SAID_ONCE if len(rows) > 1 and len({row.get(key) for row in rows}) == 1]
     spared = [_title(key, rows) for key in (*same, *DROPPED_FIRST) if key != group.criterion]
@@ -118,7 +121,8 @@ def _titles(rows: Sequence[Shown], criterion: str, named: bool) -> list[str]:
     kinds = {tuple(row.get(key) for key in ("model", "k", "covariance", "mixing", "prior", "noise")) for row in rows}
     name = ["name"] if named or len(kinds) < len(rows) else []
     keys = [key for key in TITLES if any(row.get(key) not in (None, []) for row in rows)]
-    return name + [key for key in keys if criterion not in CLUSTERING or key not in OF_LIKELIHOOD]
+    others = OF_LIKELIHOOD if criterion in CLUSTERING else DELTAS.keys() - {f"delta_{criterion}"}
+    return name + [key for key in keys if key not in others]
 
 
 def _title(key: str, rows: Sequence[Shown]) -> str:
@@ -130,8 +134,9 @@ def _texts(rows: Sequence[Shown], key: str) -> list[str]:
     """The cells of a column; of scores that differ each has a text of its own."""
     values = [row.get(key) for row in rows]
     known = [value for value in values if isinstance(value, float)]
-    if key == "delta_bic":  # with the decimals that tell apart what it is taken from
-        decimals = max((len(text.partition(".")[2]) for text in _texts(rows, "bic") if "e" not in text), default=3)
+    if key in DELTAS:  # with the decimals that tell apart what it is taken from
+        scored = _texts(rows, DELTAS[key])
+        decimals = max((len(text.partition(".")[2]) for text in scored if "e" not in text), default=3)
         texts = iter([unsigned_zero(f"{value:.{decimals}f}") for value in known])
     else:
         texts = iter(scores(known) if key in SCORES else [unsigned_zero(f"{value:.3f}") for value in known])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -118,8 +119,24 @@ def test_thumbtacks_have_two_coins() -> None:
 @pytest.mark.parametrize("criterion", ["aic", "bic", "icl"])
 def test_the_criterion_decides_the_order(criterion: str) -> None:
     document = compared("gmm", WAITING, "-k", "1-4", "--restarts", 2, "--criterion", criterion)
-    values = [row[criterion] for row in document["groups"][0]["candidates"]]
+    rows = document["groups"][0]["candidates"]
+    values = [row[criterion] for row in rows]
     assert values == sorted(values)
+    assert [row[f"delta_{criterion}"] for row in rows] == [value - values[0] for value in values]
+    assert {key for row in rows for key in row if key.startswith("delta")} == {"delta_bic", f"delta_{criterion}"}
+
+
+@pytest.mark.parametrize("criterion", ["aic", "bic", "icl"])
+def test_the_table_shows_how_far_fits_are_above_the_best_by_what_ranks_them(criterion: str) -> None:
+    done = run("compare", "gmm", WAITING, "-k", "1-3", "--restarts", 1, "--criterion", criterion, "--width", 200)
+    lines = done.stdout.splitlines()
+    rule = next(i for i, line in enumerate(lines) if line.startswith("─"))
+    heading, _, *rows = [re.split(" {2,}", line.strip()) for line in lines[rule - 1 : rule + 4]]
+    assert [title for title in heading if title.startswith("delta")] == [f"delta {criterion.upper()}"]
+    at = heading.index(f"delta {criterion.upper()}")
+    values = [float(row[at - 1]) for row in rows]
+    assert heading[at - 1] == criterion.upper()
+    assert [float(row[at]) for row in rows] == pytest.approx([value - min(values) for value in values], abs=2e-3)
 
 
 def test_fits_that_cannot_be_compared_stand_in_groups_with_the_reason() -> None:

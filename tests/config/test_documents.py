@@ -51,6 +51,8 @@ COMMANDS = {
     "a name twice": ("fit kmeans - -k 2 --restarts 2", "x,x,y\n1,2,3\n2,7,5\n6,1,8\n"),
     "comparison with noise": ("compare gmm sample_data/galaxies.csv -k 1 --noise true --restarts 1", ""),
     "k that stops by itself": ("compare coins sample_data/two_coins.csv -k auto --restarts 1", ""),
+    "comparison by AIC": ("compare coins sample_data/two_coins.csv -k 1 --restarts 1 --criterion aic", ""),
+    "comparison by ICL": ("compare coins sample_data/two_coins.csv -k 1 --restarts 1 --criterion icl", ""),
     "gap": ("compare kmeans sample_data/galaxies.csv -k 1-2 --restarts 1 --criterion gap", ""),
     "test of k": ("compare coins sample_data/two_coins.csv -k 1-2 --restarts 1 --test 19", ""),
     "test of k without a fit": ("compare gmm - -k 1-2 --restarts 1 --test 19", "x\n0\n1\n0\n1\n1\n"),

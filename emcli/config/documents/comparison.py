@@ -39,9 +39,11 @@ class CandidateDocument(TypedDict):
     log_likelihood: NotRequired[NumberOrNull]
     log_posterior: NotRequired[Number]
     aic: NotRequired[NumberOrNull]
+    delta_aic: NotRequired[NumberOrNull]  # where fits are ranked by AIC
     bic: NotRequired[NumberOrNull]
     delta_bic: NotRequired[NumberOrNull]
     icl: NotRequired[NumberOrNull]
+    delta_icl: NotRequired[NumberOrNull]  # where fits are ranked by ICL
     relative_entropy: NotRequired[NumberOrNull]
     inertia: NotRequired[Number]
     silhouette: NotRequired[NumberOrNull]  # null where it is not defined, as for k=1
