@@ -10,12 +10,23 @@ from typing import TYPE_CHECKING
 from emcli.comparison.alignment import AlignedFit, Alignment
 from emcli.comparison.candidate import LIKELIHOOD, SCREENED, WITHIN
 from emcli.errors import counted, escaped
-from emcli.models import model_class
 from emcli.models.plain_values import Parameters
-from emcli.output.many_fits import MANY, cells, held_cells, is_repeated, many_fits
+from emcli.output.many_fits import (
+    MANY,
+    PARAMETER,
+    Cells,
+    Key,
+    are_correlated,
+    cells,
+    held_cells,
+    in_tables,
+    is_repeated,
+    many_fits,
+    names_of,
+)
 from emcli.output.numbers import difference, number
 from emcli.output.page import Block, Grid, Page
-from emcli.output.parameter_tables import HELD, MAX_NAME, held_note
+from emcli.output.parameter_tables import HELD, held_note
 from emcli.output.ranking_table import ranking
 from emcli.output.terminal import curve, takes_unicode
 
@@ -184,7 +195,7 @@ def _beside(
     reference: Candidate,
     heading: str,
     parameters: Parameters,
-    held: Set[tuple[int, str]],
+    held: Set[Key],
     others: Sequence[AlignedFit],
     width: int,
     more: int = 0,
@@ -193,37 +204,47 @@ def _beside(
 
     held: the cells that hold held values; more: how many fits are not shown in any case.
     """
-    fit, known = reference.fitted, cells(reference, parameters)
-    model = model_class(fit["model"]).from_parameters(fit["parameters"], reference.model_settings)
-    own = fit.get("components") or [str(i + 1) for i in range(fit["k"])]
-    called = [*(escaped(name, MAX_NAME) for name in own), *model.others]
-    titles = ["component", "parameter", _heading(heading)]
-    columns = [
-        [called[i] if i < len(called) else str(i + 1) for i, _ in known],
-        [parameter for _, parameter in known],
-        [HELD * (key in held) + number(value) for key, value in known.items()],
-    ]
+    every = [reference, *(other.candidate for other in others)]
+    correlated, called = are_correlated(every), max(map(names_of, every), key=len)  # perhaps one alone has noise
+    known = cells(reference, parameters, correlated)
+    table = [cells(other.candidate, other.parameters, correlated) for other in others]
     marks = [held, *(held_cells(other.candidate, other.order) for other in others)]
-    for other, fixed in zip(others, marks[1:], strict=True):
-        found = cells(other.candidate, other.parameters)
-        titles += [_heading(other.candidate.name), "difference"]
-        columns.append([HELD * (key in fixed) + number(found[key]) if key in found else "" for key in known])
-        columns.append([difference(found[key], value) if key in found else "" for key, value in known.items()])
-    grid = Grid.of(titles, [column[:MAX_PARAMETERS] for column in columns])
-    shown = next(grid.within(width, together=2, kept=3))
-    beside = (len(shown.titles) - 3) // 2
-    yield from shown.within(width, kept=2)
-    yield from held_note(any(marks[: 1 + beside]))
-    if len(known) > MAX_PARAMETERS:
-        yield f"Not shown: {len(known) - MAX_PARAMETERS:,} of {len(known):,} parameters; all with --json."
-    if left_out := len(others) - beside + more:
-        yield f"Not shown at this width: {counted(left_out, 'more fit')}; all with --json."
+    keys = sorted(dict.fromkeys(key for each in (known, *table) for key in each), key=lambda key: key[0])
+    shown, left_out = len(others), 0
+    for what, every_label in in_tables(reference, keys):
+        labels = dict([*every_label.items()][:MAX_PARAMETERS])
+        most = MAX_HEADING if what == PARAMETER else 0  # beside covariances, whose labels are long
+        titles = ["component", what, _heading(heading, most)]
+        columns = [
+            [called[i] if i < len(called) else str(i + 1) for i, _ in labels],
+            [*labels.values()],
+            [_cell(known, held, key) for key in labels],
+        ]
+        for other, found, fixed in zip(others[:shown], table, marks[1:], strict=False):
+            titles += [_heading(other.candidate.name, most), "difference"]
+            columns.append([_cell(found, fixed, key) for key in labels])
+            columns.append(
+                [difference(found[key], known[key]) if key in found and key in known else "" for key in labels]
+            )
+        grid = next(Grid.of(titles, columns).within(width, together=2, kept=3))
+        shown, left_out = (len(grid.titles) - 3) // 2, left_out + len(every_label) - len(labels)
+        yield from grid.within(width, kept=2)
+    yield from held_note(any(marks[: 1 + shown]))
+    if left_out:
+        yield f"Not shown: {left_out:,} of {len(keys):,} parameters; all with --json."
+    if fits := len(others) - shown + more:
+        yield f"Not shown at this width: {counted(fits, 'more fit')}; all with --json."
 
 
-def _heading(name: str) -> str:
-    """The name of a fit in two lines where it is long, broken where its parts meet."""
+def _cell(found: Cells, held: Set[Key], key: Key) -> str:
+    """A parameter, with a mark where it is held; nothing where a fit has none."""
+    return HELD * (key in held) + number(found[key]) if key in found else ""
+
+
+def _heading(name: str, most: int) -> str:
+    """The name of a fit in two lines where it is longer than so many characters, broken where its parts meet."""
     parts = re.split("(?<=[-:_. ])", name)
     first, rest = "", list(parts)
-    while rest and len(first) + len(rest[0]) <= max(MAX_HEADING, len(name) // 2):
+    while rest and len(first) + len(rest[0]) <= max(most, len(name) // 2):
         first += rest.pop(0)
     return f"{first}\n{''.join(rest)}" if first and rest else name

@@ -7,13 +7,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import IO
 
-import numpy as np
-
 from emcli.comparison.ranking import RankedGroup
 from emcli.comparison.ratio_tests import RatioTest
 from emcli.config.covariances import has_correlations
 from emcli.inference.fit_result import FitResult
-from emcli.output.parameter_tables import ERRORS, errors, fitted, held, true
+from emcli.output.parameter_tables import ERRORS, between_columns, errors, fitted, held, true
 from emcli.output.terminal import sayable
 
 NOT_IN_CSV = ("truth", "errors")  # of a candidate: whole parameters
@@ -22,14 +20,10 @@ NOT_IN_CSV = ("truth", "errors")  # of a candidate: whole parameters
 def write_fit(result: FitResult, stream: IO[str]) -> None:
     """One line for each component: its parameters, and where they are known the true ones and the errors of each."""
     columns, truth, bounds, fixed = fitted(result), true(result), errors(result), held(result)
-    k, names = len(columns[0][1]), result.data.columns
+    k = len(columns[0][1])
     table: dict[str, Sequence[object]] = {"component": result.called, **dict(columns)}
-    matrices = np.asarray(result.parameters.get("covariances", ()), dtype=np.float64)
-    if matrices.ndim == 3 and has_correlations(result.settings.model.covariance):
-        for i, name in enumerate(names):
-            for j in range(i):
-                empty = [""] * (k - len(matrices))  # of noise
-                table[f"covariance {names[j]} {name}"] = [*matrices[:, i, j].tolist(), *empty]
+    if has_correlations(result.settings.model.covariance):
+        table |= between_columns(result.parameters, result.data.columns)
     table |= {f"true {title}": cells for title, cells in truth.items() if len(cells) == k}
     for j, (title, _) in enumerate(columns):
         if bounds is not None and bounds.known[j]:

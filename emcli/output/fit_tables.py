@@ -14,7 +14,7 @@ from emcli.inference.runs import Run
 from emcli.inference.search.optima import reached_same, roots_of_best, same_optimum
 from emcli.output.numbers import gain, number, scores, unsigned_zero
 from emcli.output.page import BAD, GOOD, Blocks, Grid, Line, Page
-from emcli.output.parameter_tables import covariances, held, held_note, parameters, true_labels
+from emcli.output.parameter_tables import beyond_intervals, covariances, held, held_note, parameters, true_labels
 from emcli.output.terminal import curve, takes_unicode
 
 if TYPE_CHECKING:
@@ -223,6 +223,8 @@ def bootstrapped(result: FitResult) -> list[str]:
         return []
     said = f"from {len(made.parameters)} refits of data drawn from this fit"
     lines = [] if made.refused else [f"Standard errors and 95 % intervals: {said}."]
+    if beyond := beyond_intervals(result):
+        lines.append(f"Not within its interval: {listed(beyond)}; the refits are biased there, beyond their errors.")
     if made.jaccard is not None:
         lines.append(
             f"Jaccard: how much of a component's rows is found again, {'1: all' if not made.refused else said}; "

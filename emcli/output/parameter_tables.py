@@ -84,6 +84,20 @@ def errors(result: FitResult) -> Errors | None:
     return Errors([each.tolist() for each in (cells.std(axis=0, ddof=1), *ends)], known)
 
 
+def beyond_intervals(result: FitResult) -> list[str]:
+    """The cells of the table whose values are not within their 95 % intervals, in words."""
+    bounds, names, fixed = errors(result), result.called, held(result)
+    if bounds is None:
+        return []
+    _, low, high = bounds.shown
+    return [
+        f"{title} of {escaped(names[i], MAX_NAME)}"
+        for j, (title, cells) in enumerate(fitted(result))
+        for i, cell in enumerate(cells)
+        if bounds.known[j] and (title, i) not in fixed and (cell < low[j][i] or cell > high[j][i])
+    ]
+
+
 def held(result: FitResult) -> set[tuple[str, int]]:
     """Cells of the table, by title and component from 0, that hold a value at which a parameter was held."""
     fixed = result.model.fixed
@@ -99,8 +113,14 @@ def held_note(is_held: object) -> list[str]:
 
 
 def parameters(result: FitResult, width: int) -> Iterator[Block]:
-    """Fitted components, each followed by the true one it matches and by its errors; turned where that is too wide."""
+    """Fitted components, each followed by the true one it matches and by its errors; turned where that is too wide.
+
+    What only noise has is shown with its errors alone: it would make all tables wider.
+    """
     columns, truth, bounds, fixed = fitted(result), true(result), errors(result), held(result)
+    if bounds is None:
+        count = len(result.model.weights)
+        columns = [column for column in columns if not np.isnan(column[1][:count]).all()]
     k, of_truth = len(columns[0][1]), max(map(len, truth.values()), default=0)
     paired = _are_paired(result, of_truth)
     labels: list[str] = []
@@ -162,12 +182,19 @@ def within(grid: Grid, width: int, together: int = 1) -> Iterator[Grid | str]:
         left_out.append(f"{len(grid.rows) - MAX_LINES:,} of {len(grid.rows):,} {what}")
         grid = Grid(grid.titles, grid.rows[:MAX_LINES])
     tables = list(grid.within(width, together))
+    if what == "parameters":
+        tables = [_without_empty_lines(table) for table in tables]
     yield from tables[:MAX_TABLES]
     if len(tables) > MAX_TABLES:
         shown = sum(len(table.titles) - 1 for table in tables[:MAX_TABLES])
         left_out.append(f"{len(grid.titles) - 1 - shown:,} of {len(grid.titles) - 1:,} {other}")
     if left_out:
         yield f"Not shown: {' and '.join(left_out)}; all with --format csv or --json."
+
+
+def _without_empty_lines(grid: Grid) -> Grid:
+    """Without the parameters that no component of this table has, as noise has no mean."""
+    return Grid(grid.titles, [row for row in grid.rows if any(row[1:])])
 
 
 def true_labels(result: FitResult, width: int) -> Iterator[Block]:
@@ -229,6 +256,23 @@ def covariances(result: FitResult, width: int) -> Iterator[Block]:
         for j, name in enumerate(names)
     ]
     yield from Grid(["component", "covariance of", *names], rows).within(width, kept=2)
+
+
+def covariance_of(one: str, other: str) -> str:
+    """The title of the covariance of two columns of the data."""
+    return f"covariance {one} {other}"
+
+
+def between_columns(parameters: Parameters, names: Sequence[str]) -> list[Titled]:
+    """The covariance of each two columns of the data in each component, as columns of a table; noise has none."""
+    if "covariances" not in parameters:
+        return []
+    matrices, unknown = np.asarray(parameters["covariances"], dtype=np.float64), [nan] * ("noise" in parameters)
+    return [
+        (covariance_of(names[j], name), [*matrices[:, i, j].tolist(), *unknown])
+        for i, name in enumerate(names)
+        for j in range(i)
+    ]
 
 
 def _without_noise(matrix: Array) -> Array:

@@ -153,7 +153,8 @@ def test_tables_have_a_line_of_the_noise_without_parameters(words: list[str], wr
     data = write("far.csv", text_of(scattered(1, 20)))
     done = run("fit", "gmm", data, "-k", 2, "--noise", "--restarts", 2, *words)
     line = next(each for each in done.stdout.splitlines() if each.lstrip(" |").startswith("noise"))
-    assert done.returncode == 0 and "nan" not in line and line.count(".") == 2
+    numbers = 3 if "csv" in words else 2  # rows and weight, and where there is room the volume
+    assert done.returncode == 0 and "nan" not in line and line.count(".") == numbers
 
 
 REFUSED = [
@@ -280,7 +281,10 @@ def test_a_comparison_calls_the_noise_by_its_name(write: Write) -> None:
     path = write("n.csv", text_of(scattered(2, 20)))
     words = ("compare", "gmm", path, "-k", 2, "--noise", "false,true", "--restarts", 2, "--covariance", "diag")
     lines = run(*words, process=False).stdout.splitlines()
-    assert [line.split()[:2] for line in lines if line.strip().startswith("noise ")] == [["noise", "weight"]]
+    assert [line.split()[:2] for line in lines if line.strip().startswith("noise ")] == [
+        ["noise", "weight"],
+        ["noise", "volume"],
+    ]
 
 
 def test_noise_without_a_value_in_a_grid_and_held_weights_are_refused_in_their_own_words(write: Write) -> None:

@@ -180,12 +180,14 @@ class Gaussians(CompleteDataModel[GaussianStats]):
     def table(cls, parameters: Parameters, names: Sequence[str], total: float) -> list[Titled]:
         """Rows and mixing weight of each component, means and sds; in one dimension the variance too.
 
-        Noise comes last, and has no more than rows and a weight.
+        Noise comes last, and has no more than rows, a weight and, which no other has, a volume.
         """
         if isinstance(noise := parameters.get("noise"), Mapping):
             gaussians = {key: value for key, value in parameters.items() if key != "noise"}
-            last = {"rows": Count(total * float(noise["weight"])), "weight": Share(float(noise["weight"]))}  # type: ignore[arg-type]
-            return [(title, [*cells, last.get(title, nan)]) for title, cells in cls.table(gaussians, names, total)]
+            weight, volume = float(noise["weight"]), float(noise.get("volume", nan))  # type: ignore[arg-type]
+            last = {"rows": Count(total * weight), "weight": Share(weight)}
+            found = [(title, [*cells, last.get(title, nan)]) for title, cells in cls.table(gaussians, names, total)]
+            return [*found, ("volume", [*[nan] * (len(found[0][1]) - 1), volume])]
         weights, means, matrices = (
             np.asarray(parameters[key], dtype=np.float64) for key in ("weights", "means", "covariances")
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isnan
 
 from emcli.config.covariances import has_correlations
 from emcli.data.dataset import Dataset
@@ -15,7 +16,7 @@ from emcli.output.numbers import in_one_form, scores
 from emcli.output.page import Block, Grid
 from emcli.output.parameter_tables import MAX_NAME
 
-DERIVED = ("rows", "variance")  # columns that follow from the others
+DERIVED = ("rows", "variance", "volume")  # columns that follow from the others, or from the rows alone
 MAX_COLUMNS = 24  # of parameters that are shown of each component
 
 
@@ -37,7 +38,8 @@ def path_tables(result: FitResult, path: Mapping[int, list[Titled]], width: int)
     Components have the numbers that they have at the end.
     """
     rows = result.data.rows
-    order, called = result.best.model.to_original(rows.scaling).order_in(rows), result.called
+    called, order = result.called, result.best.model.to_original(rows.scaling).order_in(rows).tolist()
+    places = [*order, *range(len(order), len(called))]  # with noise, which comes last
     iterations = sorted(path)
     titles, columns = ["iteration"], [list(map(str, iterations))]
     fixed = result.settings.model.mixing == "equal"
@@ -45,7 +47,9 @@ def path_tables(result: FitResult, path: Mapping[int, list[Titled]], width: int)
         cells = [path[i][j][1] for i in iterations]
         if fixed and isinstance(cells[0][0], Share):
             continue
-        for place, component in enumerate(order.tolist()):
+        for place, component in enumerate(places):
+            if isnan(cells[0][component]):
+                continue
             titles.append(f"{title}\nof {escaped(called[place], MAX_NAME)}")
             columns.append(in_one_form([float(each[component]) for each in cells]))
     scored = [measures.objective or 0.0 for measures in result.measures(result.best)]
