@@ -93,7 +93,7 @@ def short_fit(kind: type[AnyModel], data: Dataset, settings: Settings, known: Se
     Nothing is said of what only a full search can judge. Raises EmcliError as `fit` does.
     """
     kind = kind.for_rows(data.rows, settings.model)
-    asked = loosely(settings.search)
+    asked = loosely(kind, data.rows, settings)
     with _mapper(data, settings) as mapper:
         search = Search(kind, data.rows, settings.model, asked, mapper)
         yield from short_search(search, [model for each in known for model in each(data.rows)])
@@ -133,9 +133,7 @@ def continued(
 ) -> Events:
     """Go on with a finished fit of the same data, or a short one: one more start, from the model that `begin` gives."""
     kind = kind.for_rows(data.rows, settings.model)
-    asked = settings.search
-    if is_short:
-        asked = loosely(asked, few=is_screened(kind, data.rows, settings.model, asked))
+    asked = loosely(kind, data.rows, settings) if is_short else settings.search
     with _mapper(data, settings) as mapper:
         search = Search(kind, data.rows, settings.model, asked, mapper, list(ledger))
         yield from search.run(Run(len(ledger) + 1, NESTED, origin), begin(data.rows, mapper))

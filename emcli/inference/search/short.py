@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from emcli.config.settings import SearchSettings
+from emcli.config.settings import SearchSettings, Settings
 from emcli.data.rows import Rows
 from emcli.inference.runs import Run
 from emcli.inference.search.optima import NESTED
@@ -45,9 +45,14 @@ class Climb(NamedTuple):
         return float(gain * gain / (before - gain))
 
 
-def loosely(asked: SearchSettings, few: bool = False) -> SearchSettings:
-    """The same, but a run ends where no more than MATTERS nats are left to gain; with `few`, after a round at most."""
-    most = min(asked.max_iter, ROUNDS[-1]) if few else asked.max_iter
+def loosely(kind: type[AnyModel], rows: Rows, settings: Settings) -> SearchSettings:
+    """How a short search goes: a run ends where no more than MATTERS nats are left to gain.
+
+    With many rows it makes as many iterations with all as the last round at most: what it is short of is not counted.
+    """
+    asked, most = settings.search, settings.search.max_iter
+    if is_screened(kind, rows, settings.model, asked):
+        most = min(most, ROUNDS[-1])
     return replace(asked, tol=max(asked.tol, MATTERS), max_iter=most)
 
 
