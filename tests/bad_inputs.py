@@ -673,6 +673,12 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
     "numbers too small or too large to square": [
         fit_of("x\n5e-324\n1e-323\n2e-323\n", 3, "standard deviation", "outside 1e-150 to 1e150", options="-k 1"),
         fit_of("x\n1e200\n-1e200\n3e200\n", 3, "standard deviation", options="-k 1"),
+        fit_of(
+            as_csv(rng.normal(size=(9, 3)) * 1e-120, "x,y,z"),
+            3,
+            "noise is uniform over the box around all rows, which has no volume that a double holds",
+            options="-k 1 --noise",
+        ),
         fit_of("x\n1e308\n-1e308\n1.7e308\n", 3, "standard deviation", options="-k 1", model="kmeans"),
         fit_of("x\n1e-200\n2e-200\n4e-200\n", 3, "standard deviation", options="-k 1", model="kmeans"),
     ],

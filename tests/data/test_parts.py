@@ -167,7 +167,7 @@ def test_damaged_parquet_is_one_line(tmp_path: Path) -> None:
 
 
 def test_predict_streams_parts_under_one_header_or_writes_a_folder_of_them(tmp_path: Path) -> None:
-    saved, folder = tmp_path / "fit.json", split(tmp_path / "table")
+    saved, folder = tmp_path / "fit.json", split(tmp_path / "table", "gz")
     saved.write_text(json.dumps(fit("gmm", folder, "-k", 2, "--restarts", 2)))
     whole = run("predict", saved, SAMPLES / "faithful.csv")
     assert run("predict", saved, folder).stdout == whole.stdout

@@ -35,6 +35,8 @@ def test_what_was_asked_for_is_undone_the_last_first_and_then_the_program_is_dea
 signals.on_signal(lambda: say("one "))
 take_back = signals.on_signal(lambda: say("never"))
 take_back()
+with signals.undone(lambda: say("past")):
+    pass
 try:
     with signals.undone(lambda: 1 / 0), signals.undone(lambda: say("two ")):
         os.kill(os.getpid(), {int(number)})

@@ -296,8 +296,10 @@ def test_a_line_of_progress_waits_and_pauses(monkeypatch: pytest.MonkeyPatch) ->
 def test_between_starts_it_is_told_how_many_were_tried_and_the_best_of_them() -> None:
     kind, data, settings = dataset(clusters(), {"model": "gmm", "k": 3, "restarts": 3, "seed": 2})
     told: list[str] = []
-    bar: Any = SimpleNamespace(doing=told.append, show=told.append, due=False, elapsed=0.0, prefix="")
+    shown: list[str] = []
+    bar: Any = SimpleNamespace(doing=told.append, show=shown.append, due=True, elapsed=100.0, prefix="")
     observe, fitting = fit_progress(bar, kind, data.rows, settings), fit(kind, data, settings)
+    bar.elapsed = 110.0  # ten seconds later
     while True:
         try:
             observe(next(fitting))
@@ -307,6 +309,12 @@ def test_between_starts_it_is_told_how_many_were_tried_and_the_best_of_them() ->
     assert len(set(ends)) == 3
     best = [f"{n} start{'s' * (n > 1)} tried, best log-likelihood {max(ends[:n]):.8g}" for n in (1, 2, 3)]
     assert told == ["start 1", *best]
+    left = [re.sub(r"iteration \d+, log-likelihood -[\d.]+", "", line) for line in shown]
+    assert list(dict.fromkeys(left)) == [
+        "start 1 of 3, ",
+        "start 2 of 3, , about 20 s left",
+        "start 3 of 3, , about 5 s left",
+    ]
 
 
 def test_long_work_that_says_nothing_is_told_with_its_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
