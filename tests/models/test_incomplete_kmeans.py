@@ -18,8 +18,7 @@ from inprocess import result_of
 from emcli.data.rows import Rows
 from emcli.data.scaling import Scaling
 from emcli.models.em import em, pooled_e_step
-from emcli.models.kmeans.exchange import exchanged
-from emcli.models.kmeans.incomplete_exchange import exchanged_incomplete
+from emcli.models.kmeans.exchange import exchanged, exchanged_incomplete
 from emcli.models.kmeans.model import KMeans
 
 USE = ("--missing", "use")

@@ -133,7 +133,7 @@ class IncompleteKMeans(KMeans):
 
     def exchanged(self, rows: Rows) -> Self | None:
         """The centroids after single rows have changed their cluster; None where none should."""
-        from emcli.models.kmeans.incomplete_exchange import exchanged_incomplete
+        from emcli.models.kmeans.exchange import exchanged_incomplete
 
         if not rows.is_local or self.fixed is not None:
             return None
