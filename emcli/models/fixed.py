@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar, Self
+from typing import ClassVar, Self, cast
 
 import numpy as np
 
 from emcli.config.checks import Check
 from emcli.config.settings import ModelSettings, Narrowed
 from emcli.data.scaling import Scaling
-from emcli.errors import counted, quoted, suggestion
 from emcli.frozen import frozen
 from emcli.models.complete_data import Chart
-from emcli.models.parameters import ParameterFault
+from emcli.models.parameters import Nested, ParameterFault, ParameterReader
 from emcli.types import JSON, Array, BoolArray, IndexArray
 
 
@@ -30,30 +29,30 @@ class FixedFault(ParameterFault):
     setting = "fix"
 
 
-class FixedReader:
+class FixedReader(ParameterReader):
     """Reads values at which parameters are held as float64 arrays, NaN where they are free; raises FixedFault."""
 
-    def __init__(self, given: Mapping[str, JSON], keys: Sequence[str]):
-        self.given = given
-        for key in given:
-            if key not in keys:
-                raise FixedFault((key,), f"unknown parameter {quoted(key)}{suggestion(key, keys)}")
+    fault = FixedFault
+    or_null = " or null"
 
-    def __contains__(self, key: str) -> bool:
-        return self.given.get(key) is not None
-
-    def array(self, key: str, shape: tuple[int, ...]) -> Array:
+    def array(self, key: str, shape: tuple[int | None, ...]) -> Array:
         """Numbers of this shape; null stands for free ones, at any depth; so does a key that is not given."""
-        return _partly((key,), self.given.get(key), shape)
+        return np.array(self._numbers((key,), self.parameters.get(key), shape), dtype=np.float64)
 
-    def matrix(self, key: str, k: int, d: int) -> Array:
+    def _numbers(self, path: tuple[str | int, ...], value: JSON, shape: tuple[int | None, ...]) -> Nested:
+        if value is None:
+            free: Nested = np.full(cast(tuple[int, ...], shape), np.nan).tolist()
+            return free
+        return super()._numbers(path, value, shape)
+
+    def matrix(self, key: str, k: int | None, d: int | None) -> Array:
         """A (k, d) array; in one dimension also from a plain list of k numbers."""
-        value = self.given.get(key)
+        value = self.parameters.get(key)
         if d == 1 and isinstance(value, list) and not any(isinstance(each, list) for each in value):
             return self.array(key, (k,))[:, None]
         return self.array(key, (k, d))
 
-    def weights(self, settings: ModelSettings) -> Array:
+    def held_weights(self, settings: ModelSettings) -> Array:
         """Mixing weights (k,); where all but one are held the last is too, and has the rest."""
         weights = self.array("weights", (settings.k,))
         free, total = np.isnan(weights), float(np.nansum(weights))
@@ -72,20 +71,6 @@ class FixedReader:
         if free.sum() == 1:
             weights[free] = 1.0 - total
         return weights
-
-
-def _partly(path: tuple[str | int, ...], value: JSON, shape: tuple[int, ...]) -> Array:
-    if value is None:
-        return np.full(shape, np.nan)
-    if not shape:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
-            raise FixedFault(path, f"must be a finite number or null, got {quoted(value)}")
-        return np.asarray(float(value))
-    if not isinstance(value, list):
-        raise FixedFault(path, f"must be a list or null, got {quoted(value)}")
-    if len(value) != shape[0]:
-        raise FixedFault(path, f"must have {counted(shape[0], 'value')}, got {len(value)}")
-    return np.stack([_partly((*path, i), item, shape[1:]) for i, item in enumerate(value)])
 
 
 @frozen

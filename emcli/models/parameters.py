@@ -32,11 +32,14 @@ class ParameterFault(ValueError):
 class ParameterReader:
     """Reads given parameters as float64 arrays; every method raises ParameterFault with the path of a fault."""
 
+    fault: ClassVar[type[ParameterFault]] = ParameterFault
+    or_null: ClassVar[str] = ""  # said after what a value must be, where null may stand in its place
+
     def __init__(self, parameters: Mapping[str, JSON], keys: Sequence[str]):
         self.parameters = parameters
         for key in parameters:
             if key not in keys:
-                raise ParameterFault((key,), f"unknown parameter {quoted(key)}{suggestion(key, keys)}")
+                raise self.fault((key,), f"unknown parameter {quoted(key)}{suggestion(key, keys)}")
 
     def __contains__(self, key: str) -> bool:
         return self.parameters.get(key) is not None
@@ -50,13 +53,13 @@ class ParameterReader:
     def _numbers(self, path: tuple[str | int, ...], value: JSON, shape: tuple[int | None, ...]) -> Nested:
         if not shape:
             if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
-                raise ParameterFault(path, f"must be a finite number, got {quoted(value)}")
+                raise self.fault(path, f"must be a finite number{self.or_null}, got {quoted(value)}")
             return float(value)
         if not isinstance(value, list):
-            raise ParameterFault(path, f"must be a list, got {quoted(value)}")
+            raise self.fault(path, f"must be a list{self.or_null}, got {quoted(value)}")
         if not value or (shape[0] is not None and len(value) != shape[0]):
             wanted = counted(shape[0], "value") if shape[0] else "at least one value"
-            raise ParameterFault(path, f"must have {wanted}, got {len(value)}")
+            raise self.fault(path, f"must have {wanted}, got {len(value)}")
         inner = shape[1:]
         if inner and inner[0] is None and isinstance(value[0], list):
             inner = (len(value[0]), *inner[1:])

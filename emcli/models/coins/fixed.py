@@ -26,4 +26,4 @@ def read(given: Mapping[str, JSON], settings: ModelSettings) -> FixedHeads:
     heads = reader.array("heads", (settings.k,))
     for i in np.flatnonzero((heads < 0) | (heads > 1)).tolist():
         raise FixedFault(("heads", i), f"must be a probability from 0 to 1, got {heads[i]:g}")
-    return FixedHeads(reader.weights(settings), heads)
+    return FixedHeads(reader.held_weights(settings), heads)

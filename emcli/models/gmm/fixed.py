@@ -45,7 +45,7 @@ class FixedGaussians(Fixed):
         diagonals = np.diagonal(matrices, axis1=1, axis2=2)
         held = ~np.isnan(diagonals[:, 0] if has_correlations(shape) else diagonals)
         whole = np.where(np.isnan(matrices), np.eye(d), matrices)
-        return cls(reader.weights(settings), reader.matrix("means", k, d), SHAPES[shape].of(whole, None), held)
+        return cls(reader.held_weights(settings), reader.matrix("means", k, d), SHAPES[shape].of(whole, None), held)
 
     def to_parameters(self) -> dict[str, JSON]:
         """The values in the form of a mixture's parameters, NaN where they are free."""
