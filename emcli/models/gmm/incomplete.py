@@ -54,14 +54,8 @@ class IncompleteGaussianMixture(GaussianMixture):
         with np.errstate(over="ignore", invalid="ignore"):  # what is so large is found below
             parts = [self._moments(*part) for part in batch_chunks(rows, weights, chunk_rows(self.means))]
         score, sizes, first, second = (sum(part[1:], part[0]) for part in zip(*parts, strict=True))
-        one = self.weights.ndim == 1
-        if one and not np.isfinite(score):
-            raise Degenerate("a row is so far from every component that it has no density")
-        total = float(rows.shape[1]) if weights is None else float(weights.sum())
-        known = without_missing(rows)
         # The coordinates of some columns are no longer than those of all, which have these bounds for complete rows.
-        cancelled = self.covariances.cancelled(known, weights) + total * (2.0 * len(rows)) ** 2
-        return GaussianStats(total, float(score) if one else score, cancelled, sizes, first, second)
+        return GaussianStats(*self._totals(score, without_missing(rows), weights), sizes, first, second)
 
     def _moments(self, rows: Array, weights: Array | None) -> tuple[Array, Array, Array, Array]:
         given = conditional(self.covariances, self.means, rows)

@@ -54,14 +54,18 @@ class GaussianMixture(Gaussians):
 
     def e_step(self, rows: Array, weights: Array | None) -> GaussianStats:
         """Moments around the current means, and the log-likelihood."""
-        scores, *sums = moments(self.covariances, self.means, self._log_scale, rows, weights)
+        score, *sums = moments(self.covariances, self.means, self._log_scale, rows, weights)
+        return GaussianStats(*self._totals(score, rows, weights), *sums)
+
+    def _totals(self, score: Array, rows: Array, weights: Array | None) -> tuple[float, float, float]:
+        """Weight, score and squares of `Stats`; of several mixtures at once the last are (t,). Raises Degenerate."""
         one = self.weights.ndim == 1
-        if one and not np.isfinite(scores):
+        if one and not np.isfinite(score):
             raise Degenerate("a row is so far from every component that it has no density")
         total = float(rows.shape[1]) if weights is None else float(weights.sum())
         # In each row d squares cancel with the constants of d columns; the rounding of slopes is common to all rows.
         cancelled = self.covariances.cancelled(rows, weights) + total * (2.0 * len(rows)) ** 2
-        return GaussianStats(total, float(scores) if one else scores, cancelled, *sums)  # type: ignore[arg-type]  # (t,)
+        return total, float(score) if one else score, cancelled  # type: ignore[return-value]
 
     def m_step(self, stats: GaussianStats) -> Self:
         """The maximum likelihood model of the completed rows. Raises Degenerate where a component has collapsed."""
@@ -87,9 +91,8 @@ class GaussianMixture(Gaussians):
             return stats
         known = self.prior.log_density(self.means, self.covariances)
         squares = stats.squares + self.prior.cancelling(self.means, self.covariances)
-        if not known.ndim:
-            return replace(stats, score=stats.score + float(known), squares=squares)
-        return replace(stats, score=stats.score + known, squares=squares)  # type: ignore[arg-type]  # (t,)
+        more = known if known.ndim else float(known)
+        return replace(stats, score=stats.score + more, squares=squares)  # type: ignore[arg-type]  # (t,)
 
     def log_prior(self) -> float:
         return 0.0 if self.prior is None else float(self.prior.log_density(self.means, self.covariances))
@@ -210,10 +213,9 @@ class GaussianMixture(Gaussians):
         """Start values as in `initialization`."""
         weights, means, matrices = initialization.draw_start(rows, settings, kind, rng)
         covariances, prior = shape_of(settings).of(matrices, rows.covariance), GaussianPrior.of(rows, settings)
-        found, fixed = cls(weights, means, covariances, settings.mixing == "free", prior), None
-        if settings.fix is not None and (fixed := cls.fixed_in(settings, len(rows.names))) is not None:
-            fixed = fixed.to_scaled(rows.scaling)
-        return found.holding(fixed)
+        fixed = cls.fixed_in(settings, len(rows.names))
+        found = cls(weights, means, covariances, settings.mixing == "free", prior)
+        return found.holding(fixed and fixed.to_scaled(rows.scaling))
 
     def adapted(self, rows: Rows, settings: ModelSettings) -> Self:
         """With the prior that these rows give."""

@@ -13,7 +13,6 @@ from emcli.data.extent import Box
 from emcli.data.rows import Rows
 from emcli.data.scaling import Scaling
 from emcli.errors import FitWarning
-from emcli.models.base import Degenerate
 from emcli.models.fixed import FixedFault
 from emcli.models.gmm import spurious
 from emcli.models.gmm.fixed import FixedGaussians
@@ -56,13 +55,8 @@ class NoisyGaussianMixture(GaussianMixture):
         """Moments around the current means, the rows of the noise, and the log-likelihood."""
         own = self._log_scale + self.noise.log_rest()[..., None, None]
         with np.errstate(over="ignore"):  # of a row that is beyond all Gaussians
-            scores, *sums = moments(self.covariances, self.means, own, self.noise.log_joint(), rows, weights)
-        one = self.weights.ndim == 1
-        if one and not np.isfinite(scores):
-            raise Degenerate("a row is so far from every component that it has no density")
-        total = float(rows.shape[1]) if weights is None else float(weights.sum())
-        cancelled = self.covariances.cancelled(rows, weights) + total * (2.0 * len(rows)) ** 2
-        return NoisyStats(total, float(scores) if one else scores, cancelled, *sums)  # type: ignore[arg-type]  # (t,)
+            score, *sums = moments(self.covariances, self.means, own, self.noise.log_joint(), rows, weights)
+        return NoisyStats(*self._totals(score, rows, weights), *sums)  # type: ignore[arg-type]  # a number of each (t,)
 
     def m_step(self, stats: GaussianStats) -> Self:
         """The Gaussians of the completed rows, and the share of the noise. Raises Degenerate."""
