@@ -73,26 +73,18 @@ class Uniform:
         return cls(*_weight_and_box(given, d, box))
 
 
-class _Reader(ParameterReader):
-    """Reads what is under `noise`."""
-
-    def edges(self, d: int) -> Array:
-        """Lengths (d,) along the columns, or vectors (d, d)."""
-        value = self.parameters.get("edges")
-        along = isinstance(value, list) and bool(value) and not isinstance(value[0], list)
-        return self.array("edges", (d,) if along else (d, d))
-
-
 def _weight_and_box(given: Mapping[str, JSON], d: int, box: Box | None) -> tuple[float, Box]:
     """Both, from what is given or from the rows; the paths of faults begin with `noise`."""
     try:
-        reader = _Reader(given, ("weight", "volume", "corner", "edges"))
+        reader = ParameterReader(given, ("weight", "volume", "corner", "edges"))
         weight = float(reader.array("weight", ()))
         if not 0 <= weight < 1:
             raise ParameterFault(("weight",), f"must be from 0 to below 1, got {weight:g}")
         if box is not None:
             return weight, box
-        found = Box(reader.array("corner", (d,)), reader.edges(d))
+        edges = given.get("edges")  # lengths (d,) along the columns, or vectors (d, d)
+        along = isinstance(edges, list) and bool(edges) and not isinstance(edges[0], list)
+        found = Box(reader.array("corner", (d,)), reader.array("edges", (d,) if along else (d, d)))
         if (found.edges.ndim == 1 and not (found.edges > 0).all()) or not abs(found.log_volume) < MAX_LOG_VOLUME:
             raise ParameterFault(("edges",), "must span a box with a volume")
         if "volume" in reader and abs(reader.positive("volume") / exp(found.log_volume) - 1) > SAME_VOLUME:
