@@ -110,11 +110,13 @@ class PlainValues:
         """The order of the components in documents: by the first parameter, then the next."""
         k = len(self.weights)
         columns = [part.reshape(k, -1) for part in (*self.components(), self.weights)]
-        order = np.lexsort(np.concatenate(columns, axis=1).T[::-1])
-        return order if self.fixed is None else self.fixed.in_places(order)
+        return np.lexsort(np.concatenate(columns, axis=1).T[::-1])
 
     def order_in(self, rows: Rows) -> IndexArray:
-        """The order of the components of a fit to some rows: those that have names there first, then the canonical."""
+        """The order of the components of a fit to some rows: those that have names there first, then the canonical.
+
+        What is held keeps its place.
+        """
         order = rows.named_first(self.canonical_order())
         return order if self.fixed is None else self.fixed.in_places(order)
 

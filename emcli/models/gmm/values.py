@@ -70,9 +70,8 @@ class Gaussians(CompleteDataModel[GaussianStats]):
         return replace(self, weights=self.weights[order], means=self.means[order], covariances=covariances, fixed=fixed)
 
     def canonical_order(self) -> IndexArray:
-        """By the first mean, then the next, then variances and weights; what is held keeps its place."""
-        order = np.lexsort(np.column_stack([self.means, self.covariances.diagonals(), self.weights]).T[::-1])
-        return order if self.fixed is None else self.fixed.in_places(order)
+        """By the first mean, then the next, then variances and weights."""
+        return np.lexsort(np.column_stack([self.means, self.covariances.diagonals(), self.weights]).T[::-1])
 
     @classmethod
     def fixed_in(cls, settings: ModelSettings, columns: int) -> FixedGaussians | None:

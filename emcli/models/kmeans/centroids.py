@@ -20,7 +20,7 @@ from emcli.models.plain_values import Parameters, Share, Titled
 from emcli.types import JSON, Array, BoolArray, IndexArray
 
 PARAMETER_KEYS = ("centroids", "sizes", "sd", "scales", "weights", "observed")
-NAMES = ("centroids",)  # of what can be held
+NAMES = ("centroids",)  # of parameters, and of what can be held
 HELD = some_of(NAMES)
 
 
@@ -55,8 +55,9 @@ class Centroids(Model[KMeansStats]):
     def parameters_count(self) -> int:
         return self.centroids.size + 1 - (0 if self.fixed is None else self.fixed.count_of(False))
 
-    def components(self) -> tuple[Array, ...]:
-        return (self.centroids,)
+    @classmethod
+    def parameter_names(cls) -> tuple[str, ...]:
+        return NAMES
 
     @property
     def shares(self) -> Array:
@@ -123,18 +124,6 @@ class Centroids(Model[KMeansStats]):
         return replace(
             self, centroids=self.centroids[order], sizes=sizes, fixed=self.fixed and self.fixed.ordered(order)
         )
-
-    def canonical_order(self) -> IndexArray:
-        """By the first coordinate, then the next; what is held keeps its place."""
-        order = np.lexsort(self.centroids.T[::-1])
-        return order if self.fixed is None else self.fixed.in_places(order)
-
-    @classmethod
-    def distances(cls, one: Parameters, other: Parameters) -> Array:
-        """Euclidean, in units of each column's range."""
-        centroids, others = (np.asarray(each["centroids"], dtype=np.float64) for each in (one, other))
-        unit = np.maximum(np.ptp(np.concatenate([centroids, others]), axis=0), 1e-300)
-        return np.asarray(np.sqrt((((centroids[:, None] - others) / unit) ** 2).sum(axis=2)))
 
     @classmethod
     def table(cls, parameters: Parameters, names: Sequence[str], total: float) -> list[Titled]:
