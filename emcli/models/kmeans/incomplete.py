@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 from typing import Self
@@ -12,7 +12,6 @@ import numpy as np
 
 from emcli.config.settings import ModelSettings
 from emcli.data.incomplete import column_means, mean_filled, without_missing
-from emcli.data.points import uniform
 from emcli.data.rows import Rows, batch_chunks
 from emcli.data.scaling import weighed
 from emcli.errors import counted, quoted
@@ -21,7 +20,6 @@ from emcli.models.kmeans.assignment import KMeansStats
 from emcli.models.kmeans.model import KMeans
 from emcli.models.nesting import Parts
 from emcli.models.plain_values import whole
-from emcli.models.seeding import centres
 from emcli.types import JSON, Array, IndexArray, Mapper
 
 SAID = 3  # centroids that are named one by one
@@ -45,10 +43,9 @@ class IncompleteKMeans(KMeans):
     def _distances(self, rows: Array) -> Array:
         """Squared distances (k, n) over the columns that each row observes, by differences, which keep ties exact."""
         known, seen = without_missing(rows), (~np.isnan(rows)).astype(np.float64)
-        found, away = np.empty((len(self.centroids), rows.shape[1])), np.empty(rows.shape)
-        for centroid, line in zip(self.centroids, found, strict=True):
-            np.multiply(seen, centroid[:, None], out=away)
-            np.subtract(known, away, out=away)
+        found = np.empty((len(self.centroids), rows.shape[1]))
+        for centroid, line in zip(self.centroids[:, :, None], found, strict=True):
+            away = known - seen * centroid
             np.einsum("dn,dn->n", away, away, out=line)
         return found
 
@@ -107,11 +104,8 @@ class IncompleteKMeans(KMeans):
         As k-POD starts. Distances over the observed columns, scaled up, would pick rows with few cells, whose distances
         vary most.
         """
-        if kind == "uniform":
-            centroids = uniform(rows, settings.k, rng)
-        else:
-            centroids = centres(mean_filled(rows.values, rows.weights), rows, settings.k, rng).copy()
-        return cls._starting(centroids, rows, settings)
+        filled = replace(rows, values=mean_filled(rows.values, rows.weights))
+        return super().initialize(filled, settings, kind, rng)
 
     @classmethod
     def estimate(cls, rows: Rows, members: Array) -> dict[str, JSON]:

@@ -114,11 +114,6 @@ class KMeans(Centroids):
             centroids = uniform(rows, settings.k, rng)
         else:
             centroids = centres(rows.values, rows, settings.k, rng).copy()
-        return cls._starting(centroids, rows, settings)
-
-    @classmethod
-    def _starting(cls, centroids: Array, rows: Rows, settings: ModelSettings) -> Self:
-        """Start values, of which some coordinates may be held."""
         fixed = cls.fixed_in(settings, len(rows.names))
         return cls(centroids).holding(fixed and fixed.to_scaled(rows.scaling))
 
