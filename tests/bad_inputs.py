@@ -681,6 +681,7 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         ),
         fit_of("x\n1e308\n-1e308\n1.7e308\n", 3, "standard deviation", options="-k 1", model="kmeans"),
         fit_of("x\n1e-200\n2e-200\n4e-200\n", 3, "standard deviation", options="-k 1", model="kmeans"),
+        fit_of("x,y\n8e307,1\n8e307,2\n", 3, "column 'x': value 8e+307 is beyond", options="-k 1", model="kmeans"),
     ],
     "weights that weigh nothing": [
         fit_of(

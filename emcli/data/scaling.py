@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from emcli.compute import arrays
 from emcli.compute.arrays import cache_chunks
+from emcli.config.checks import MAX_NUMBER
 from emcli.data.extent import Box, middle_half
 from emcli.data.incomplete import first_values, observed_weights, without_missing
 from emcli.frozen import frozen
@@ -66,11 +67,11 @@ class NeverObserved(ValueError):
 
 
 class OutOfRange(ValueError):
-    """A column's spread, or its values, cannot be squared in float64; `column` is its 0-based number."""
+    """A column's spread cannot be squared in float64, or its values hardly be added; `column` is its 0-based number."""
 
-    def __init__(self, column: int, spread: float):
+    def __init__(self, column: int, what: str):
         self.column = column
-        super().__init__(f"standard deviation {spread:.3g} is outside 1e-{MAX_SD_DECIMALS} to 1e{MAX_SD_DECIMALS}")
+        super().__init__(what)
 
 
 @frozen
@@ -124,7 +125,7 @@ class Scaling:
 
         Sds become about 1, by one factor for all columns where `common`. The centre is the mean rounded coarsely, to a
         multiple of 16 to 32 sds: data near zero keep every bit, and ties stay ties, while columns far from it lose
-        their offset. Raises OutOfRange where a spread is beyond 1e±150.
+        their offset. Raises OutOfRange where a spread is beyond 1e±150 or a value beyond 1e300.
         """
         extent = total(ColumnRange.of)
         low, high = extent.low, extent.high
@@ -140,16 +141,19 @@ class Scaling:
         for column in np.flatnonzero(varies):
             decimal = np.log10(max(sd[column], 1e-300)) + float(lift[column]) * np.log10(2.0)
             if abs(decimal) > MAX_SD_DECIMALS:
-                raise OutOfRange(int(column), float(np.ldexp(sd[column], lift[column])))
+                spread, limits = np.ldexp(sd[column], lift[column]), f"1e-{MAX_SD_DECIMALS} to 1e{MAX_SD_DECIMALS}"
+                raise OutOfRange(int(column), f"standard deviation {spread:.3g} is outside {limits}")
+        for column in np.flatnonzero(largest >= MAX_NUMBER):
+            raise OutOfRange(int(column), f"value {extent.first[column]:.3g} is beyond {MAX_NUMBER:.0e}")
         exponent = np.where(varies, np.frexp(sd)[1] + lift, lift)
         if common:
             top = np.max(exponent[varies], initial=np.iinfo(np.int64).min) if varies.any() else np.max(lift)
             exponent = np.full_like(exponent, top)
         grain = exponent + 4
-        centre = np.ldexp(np.round(np.ldexp(mean, lift - grain)), grain)
+        coarse = varies & (np.abs(lift - grain) < 50)
+        rounded = np.ldexp(np.round(np.ldexp(np.where(coarse, mean, 0.0), lift - grain)), grain)
         plain = np.where(varies, np.ldexp(mean, lift), extent.first)
-        centre = np.where(varies & (np.abs(lift - grain) < 50), centre, plain)
-        return cls(centre, exponent), extent
+        return cls(np.where(coarse, rounded, plain), exponent), extent
 
     def by_middle_halves(self, values: Array, weights: Array | None, common: bool) -> Self:
         """These coordinates with the centre and the scale of the middle half of each column of values (n, d)."""

@@ -128,6 +128,15 @@ def test_a_row_far_from_all_others_hides_no_curvature(name: str) -> None:
     assert said is not None or name != "gmm spherical free"
 
 
+def test_a_constant_column_may_be_as_far_from_zero_as_another_is_narrow() -> None:
+    """1e200 in units of 1e-142, the sd of the other column, is beyond all floating-point numbers."""
+    values = np.array([[1e200, 2e-140], [1e200, 2.01e-140], [1e200, 2.02e-140]])
+    options, _ = case("kmeans", "plain", k=1)
+    said = outcome(values, {**options, "restarts": 2})
+    assert said is not None
+    np.testing.assert_allclose(said["parameters"]["centroids"], [[1e200, 2.01e-140]], rtol=1e-15)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", POINTS)
 @settings(max_examples=2000, **LIMITS)
