@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from tests.conftest import run
+from conftest import run
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from emcli.models import model_class
 pytestmark = pytest.mark.slow
 SEEDS = 200
 ROWS = 1500
+STARTS = 6  # from one start up to 13 of 200 fits (tied, free) end in a poorer optimum, so from six about one of 1e7
 MATRIX = [[1.0, 0.3], [0.3, 1.0]]
 
 
@@ -37,7 +38,7 @@ def flat(parameters: dict[str, Any]) -> np.ndarray:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_truth_is_found_without_bias(name: str) -> None:
-    options = {**MODELS[name], "k": 2, "restarts": 1}
+    options = {**MODELS[name], "k": 2, "restarts": STARTS}
     true = truth(name)
     sampler = model_class(options["model"]).from_parameters(true)
     found = []

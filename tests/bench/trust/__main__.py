@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-
-os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
-
 import argparse
 import json
 import sys
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing import Pool
+
+from conftest import run
 
 from . import peers
 from .judging import Cell, Outcome, cells, counted, heading, line
@@ -22,8 +20,6 @@ Job = tuple[Cell, int]
 
 def emcli(job: Job) -> Outcome:
     """The command line's fit, in this process, with all its defaults."""
-    from tests.conftest import run
-
     cell, seed = job
     began = time.process_time()
     words = ("fit", cell.model, cell.data, *cell.arguments[1:], "--seed", seed, "--json", "-q", "--jobs", 1)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import REFERENCE, reference, table
+from conftest import REFERENCE, ROOT, reference, table
 
 from . import cells as own
 from .judging import BANK, Cell, Outcome, cells, counted
@@ -35,6 +38,12 @@ def test_a_fit_is_judged_by_how_far_it_ends_below_the_best_and_what_it_says(
     cell: Cell, reached: float | None, warned: bool, kind: str
 ) -> None:
     assert Outcome(cell, 0, reached, warned, 0.1).kind == kind
+
+
+def test_the_count_starts_as_a_module_from_the_folder_of_the_project() -> None:
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    words = [sys.executable, "-m", "tests.bench.trust", "--help"]
+    assert "--seeds" in subprocess.run(words, cwd=ROOT, env=env, check=True, capture_output=True, text=True).stdout
 
 
 def test_counts_add_up_to_the_fits() -> None:
