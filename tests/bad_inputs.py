@@ -386,7 +386,11 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         cell("$5", "column 'y' has currency signs ('$5' on line 3)", r"sed 's/\$ *//g' x.csv"),
         cell('"1,000"', "column 'y' has thousands separators ('1,000' on line 3)", "--thousands ,"),
         cell("1 000", "column 'y' has thousands separators ('1 000' on line 3)", "--thousands space"),
-        *(cell(f"1{mark}000", "column 'y' has thousands separators", "--thousands") for mark in "'’"),
+        *(cell(f'"{digits}"', f"cannot read '{digits}' as a number") for digits in ("1,2,345", "1,2345,678", "1,00,0")),
+        *(
+            cell(f"1{mark}000", f"column 'y' has thousands separators ('1{mark}000' on line 3)", 'try --thousands "\'"')
+            for mark in "'’"
+        ),
     ],
     "a column of words": [
         csv("x,day\n1,2024-01-01\n2,2024-01-02\n", "x.csv:2:2: column 'day' is text ('2024-01-01'", "--columns x"),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import REFERENCE, SAMPLES, fit, run, table
-from inprocess import loaded
+from inprocess import clusters, dataset, loaded, result_of, scaled, tosses
 from scipy.stats import norm
 
 from emcli.config.resolve import resolve
@@ -271,3 +271,26 @@ def test_what_is_left_after_an_optimum_was_set_aside_is_no_lower_than_with_one_c
     found = {k: fit("gmm", "-", "-k", k, "--covariance", "diag", "--seed", 1, stdin=csv) for k in (3, 4)}
     assert "optimum-set-aside" in {warning["slug"] for warning in found[4]["warnings"]}
     assert found[4]["log_likelihood"] >= found[3]["log_likelihood"] - 1e-4
+
+
+@pytest.mark.parametrize(
+    ("values", "begin"),
+    [
+        (clusters(), {"means": [[0, 0], [0, 1], [1, 0]], "sds": [[9, 9]] * 3}),
+        (tosses(), {"heads": [0.5, 0.51, 0.52], "weights": [0.3, 0.3, 0.4]}),
+    ],
+    ids=["gmm", "coins"],
+)
+def test_a_search_that_ended_below_a_smaller_fit_goes_on_from_there(values: Any, begin: dict[str, Any]) -> None:
+    options = {"model": "coins" if "heads" in begin else "gmm", "mixing": "free", "restarts": 1}
+    small = result_of(values, {**options, "k": 2}).best
+    kind, data, settings = dataset(values, {**options, "k": 3, "max_iter": 1})
+    search = Search(kind, data.rows, settings.model, settings.search, map, smaller=[small])
+    list(search.run(Run(1), scaled(kind, begin, settings, data.rows)))  # one iteration, far from an optimum
+    assert search.ledger[0].scores[-1] < small.scores[-1] - 1
+    list(search.nested())
+    assert [run.kind for run in search.ledger][1:] == ["nested"]
+    assert search.ledger[1].scores[-1] >= small.scores[-1] - 1e-6
+    assert len(search.ledger[1].model.weights) == 3
+    list(search.nested())  # there is none above it now
+    assert len(search.ledger) == 2

@@ -121,6 +121,7 @@ def test_the_pseudo_rows_of_a_prior_enter_the_m_step(shape: str) -> None:
 @pytest.mark.parametrize("shape", ["full", "tied", "diag", "spherical"])
 def test_new_parameters_follow_from_printed_sums_and_the_prior_beside_them(shape: str) -> None:
     text = printed(*GMM[:8], "--columns", "waiting", "--iterations", 0, "--prior", "default", "--covariance", shape)
+    assert "column" not in text.partition("M-step")[2]
     (m_step,) = [table for _, table in tables(text) if "Σ r·waiting" in table]
     for i in range(2):
         top = float(m_step["Σ r·waiting"][i]) + float(m_step["0.01·m"][i])

@@ -60,6 +60,8 @@ def test_values_that_differ_look_different_and_rounding_makes_no_difference() ->
         len(set(numbers([1000000001.5, 1000000004.25]))) == 2
     )
     assert numbers([0.25, 0.25 + 1e-14]) == ["0.25", "0.25"]
+    assert numbers([123456.2, 123458.7]) == ["123456.2", "123458.7"]  # they differ by 2.50
+    assert numbers([1e6 + 0.1, 1e6 + 7.34]) == ["1000000.1", "1000007.34"]
 
 
 @pytest.mark.parametrize("width", [30, 60])
