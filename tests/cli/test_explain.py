@@ -6,6 +6,7 @@ That the commands there print what is shown, every warning among it, tests/docs/
 from __future__ import annotations
 
 import re
+from typing import is_typeddict
 
 import pytest
 import typer.main
@@ -14,8 +15,8 @@ from conftest import ROOT, run, run_here
 from emcli.cli import options
 from emcli.cli.app import app
 from emcli.cli.explain import as_text
+from emcli.config.documents import comparison, steps, types
 from emcli.config.documents import fit as fits
-from emcli.config.documents.meanings import MEANINGS
 from emcli.files import manual
 from emcli.output.parameter_tables import ERRORS
 from emcli.output.ranking_table import TITLES
@@ -86,7 +87,8 @@ def test_what_a_section_links_to_is_a_section_there() -> None:
 
 def test_every_title_key_and_option_of_importance_has_a_word() -> None:
     known = manual.names()
-    keys = {key for kind, keys in MEANINGS.items() for key in keys if kind is not fits.WarningDocument}
+    kinds = {kind for module in (comparison, fits, steps) for kind in vars(module).values() if is_typeddict(kind)}
+    keys = {key for kind in kinds - {fits.WarningDocument} for key in types.keys(kind)}
     titles = {
         *TITLES.values(),
         *ERRORS,

@@ -77,9 +77,9 @@ def unwritten(kind: Any, values: list[Any], path: str = "") -> list[str]:
     values = [value for value in values if value is not None]
     if isinstance(kind, type) and is_typeddict(kind):
         missing = []
-        for key, (inner, _) in keys(kind).items():
+        for key, own in keys(kind).items():
             held = [value[key] for value in values if key in value]
-            missing += unwritten(inner, held, f"{path}.{key}") if held else [f"{path}.{key}"]
+            missing += unwritten(own.kind, held, f"{path}.{key}") if held else [f"{path}.{key}"]
         return missing
     if get_origin(kind) is list:
         return unwritten(arguments[0], [item for value in values for item in value], f"{path}[]")
@@ -93,7 +93,7 @@ def known(kind: Any, value: Any) -> None:
         order = list(keys(kind))
         assert list(value) == [key for key in order if key in value]
         for key, item in value.items():
-            known(keys(kind)[key][0], item)
+            known(keys(kind)[key].kind, item)
     elif get_origin(kind) is list:
         for item in value:
             known(arguments[0], item)

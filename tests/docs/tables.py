@@ -14,8 +14,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, is_typeddict
 
 from emcli.cli.schema import meanings
 from emcli.config import experiment, settings
-from emcli.config.documents import meanings as said
-from emcli.config.documents import types
+from emcli.config.documents import comparison, fit, schema, steps, types
 from emcli.config.resolve import available
 from emcli.data.table.cells import MISSING as MARKS
 from emcli.data.trial_columns import HEADS, TAILS, TOSSES
@@ -29,6 +28,7 @@ from .pages import ROOT
 COMMANDS = ("fit", "steps", "compare", "predict", "generate", "explain", "examples", "schema")
 OWN = [name for name, place in MODELS.items() if place.startswith("emcli.")]  # tests add one
 NUMBERS = "a number, or lists of them"
+KINDS = {kind for module in (fit, comparison, steps) for kind in vars(module).values() if is_typeddict(kind)}
 WITHOUT_DEFAULT = {  # what it means that a setting is not given, in words
     "k": "must be given",
     "columns": "all that have no other use",
@@ -133,7 +133,7 @@ def own_defaults_of(model: str) -> set[str]:
 def top_keys() -> str:
     return table(
         ["key", "value", "what it is"],
-        [[f"`{key}`", must_be(check), said.EXPERIMENT[key]] for key, check in experiment.TOP.items()],
+        [[f"`{key}`", must_be(check), schema.EXPERIMENT_MEANINGS[key]] for key, check in experiment.TOP.items()],
     )
 
 
@@ -146,7 +146,7 @@ def generate_keys() -> str:
             f"`{key}`",
             must_be(check),
             written(defaults[key]) if key in defaults else "must be given" if key == "parameters" else "none",
-            said.GENERATE[key],
+            schema.GENERATE_MEANINGS[key],
         ]
         for key, check in experiment.GENERATE.items()
     ]
@@ -156,8 +156,8 @@ def generate_keys() -> str:
 def document_keys(kind: type) -> str:
     """The keys of a document's type, those that are not always there in words."""
     rows = [
-        [f"`{key}`", type_in_words(hint), "yes" if needed else "", said.MEANINGS[kind][key]]
-        for key, (hint, needed) in types.keys(kind).items()
+        [f"`{name}`", type_in_words(key.kind), "yes" if key.needed else "", key.meaning]
+        for name, key in types.keys(kind).items()
     ]
     return table(["key", "value", "required", "what it is"], rows)
 
@@ -212,7 +212,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "experiment keys": top_keys,
     "generate keys": generate_keys,
     **{f"options of {name}": partial(options_of, name) for name in ("kmeans", "coins", "gmm")},
-    **{f"keys of {kind.__name__}": partial(document_keys, kind) for kind in said.MEANINGS},
+    **{f"keys of {kind.__name__}": partial(document_keys, kind) for kind in KINDS},
     "exit codes": exit_codes,
     **{f"help of {name}": partial(help_of, name) for name in COMMANDS},
     "missing marks": missing_marks,

@@ -59,10 +59,10 @@ def problems(kind: object, value: JSON, path: Path = ()) -> Iterator[Fault]:
     elif isinstance(kind, type) and is_typeddict(kind):
         yield from _failures(mapping, value, path)
         if isinstance(value, dict):
-            for key, (inner, required) in keys(kind).items():
+            for key, own in keys(kind).items():
                 if key in value:
-                    yield from problems(inner, value[key], (*path, key))
-                elif required:
+                    yield from problems(own.kind, value[key], (*path, key))
+                elif own.needed:
                     yield Fault((*path, key), None)
 
 

@@ -10,8 +10,6 @@ from typing import Annotated, Union, get_args, get_origin, is_typeddict
 from emcli.config.checks import Check, Conversion, mapping
 from emcli.config.documents.comparison import COMPARISON, ComparisonDocument
 from emcli.config.documents.fit import FIT, FitDocument
-from emcli.config.documents.meanings import EXPERIMENT, MEANINGS
-from emcli.config.documents.meanings import GENERATE as GENERATE_MEANINGS
 from emcli.config.documents.steps import STEPS, StepsDocument
 from emcli.config.documents.types import Known, keys, numbers
 from emcli.config.experiment import GENERATE, TOP
@@ -29,6 +27,20 @@ WHOLE: dict[str, tuple[type, str]] = {
     "compare": (ComparisonDocument, COMPARISON),
     "steps": (StepsDocument, STEPS),
 }
+EXPERIMENT_MEANINGS = {
+    "model": "the model to fit",
+    "data": "file with the rows, relative to the experiment; without it, `fit` draws the rows of `generate:`",
+    "generate": "how to draw rows from known parameters",
+    "fit": "how to fit: the options of `emcli fit`, with _ in place of -",
+}
+GENERATE_MEANINGS = {
+    "rows": "how many rows, each from a component drawn by the weights",
+    "sizes": "how many rows of each component, in place of `rows`",
+    "seed": "seed of the random numbers",
+    "parameters": "the true parameters: weights, and the model's own",
+    "columns": "names of the columns",
+    "tosses": "coins: tosses of each row",
+}
 
 
 def document_schema(name: str) -> Schema:
@@ -41,7 +53,7 @@ def document_schema(name: str) -> Schema:
     whole = _mapping(kind, parts)
     properties = whole["properties"]
     assert isinstance(properties, dict)
-    properties["schema"] = {"const": version, "description": MEANINGS[kind]["schema"]}
+    properties["schema"] = {"const": version, "description": keys(kind)["schema"].meaning}
     return {"$schema": DRAFT, "title": version, **whole, "$defs": dict(sorted(parts.items()))}
 
 
@@ -56,7 +68,7 @@ def experiment_schema(models: Sequence[str], meanings: Mapping[str, str]) -> Sch
         "generate": _closed(generate) | {"required": ["parameters"], "oneOf": [_needs("rows"), _needs("sizes")]},
         "fit": _closed(fit),
     }
-    whole = _closed({key: _described(schema, EXPERIMENT[key]) for key, schema in top.items()})
+    whole = _closed({key: _described(schema, EXPERIMENT_MEANINGS[key]) for key, schema in top.items()})
     return {"$schema": DRAFT, "title": "An experiment of emcli", **whole, "required": ["model"], "$defs": parts}
 
 
@@ -120,10 +132,8 @@ def _annotated(base: object, check: object, parts: Parts) -> Schema:
 
 def _mapping(kind: type, parts: Parts) -> Schema:
     """The schema of a document's type, key by key."""
-    properties: Schema = {}
-    for key, (inner, _) in keys(kind).items():
-        properties[key] = _described(_schema(inner, parts), MEANINGS[kind][key])
-    required: list[JSON] = [key for key, (_, needed) in keys(kind).items() if needed]
+    properties: Schema = {name: _described(_schema(key.kind, parts), key.meaning) for name, key in keys(kind).items()}
+    required: list[JSON] = [name for name, key in keys(kind).items() if key.needed]
     said = {"description": inspect.getdoc(kind)} if kind.__doc__ else {}
     return {**said, "type": "object", "properties": properties, "required": required}
 

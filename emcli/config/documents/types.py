@@ -1,4 +1,4 @@
-"""The types of keys in documents, each with its check; and the keys of a document in their order."""
+"""The types of keys in documents, each with its check; the keys of a document in their order, and what each means."""
 
 from __future__ import annotations
 
@@ -85,14 +85,47 @@ WeightsByName = Annotated[
 ]
 
 
+# Keys that several documents have, each with what it means.
+SchemaName = Annotated[Text, "the kind of document and its version"]
+Version = Annotated[Text, "the version of emcli that wrote it"]
+K = Annotated[Components, "number of components"]
+ComponentNames = Annotated[
+    Names, "what each is called, where the component of some rows is known: its name, or its number"
+]
+FitSettings = Annotated[Settings, "what was asked for and what was taken by default, as an experiment's `fit:`"]
+ParametersCount = Annotated[Count, "number of free parameters"]
+FittedParameters = Annotated[Parameters, "the parameters of all components, in the user's units"]
+LogLikelihood = Annotated[NumberOrNull, "natural logarithm of the likelihood, with every constant"]
+LogPosterior = Annotated[Number, "with a prior: log-likelihood plus ln of the prior density of the parameters"]
+Aic = Annotated[NumberOrNull, "-2 log-likelihood + 2 parameters; smaller is better"]
+Bic = Annotated[NumberOrNull, "-2 log-likelihood + parameters times the logarithm of the rows; smaller is better"]
+Icl = Annotated[
+    NumberOrNull, "BIC - 2 times the sum of the logarithms of each row's largest responsibility; smaller is better"
+]
+RelativeEntropy = Annotated[
+    NumberOrNull, "1: each row surely of one component, 0: of all alike; null for k=1 and K-means"
+]
+Inertia = Annotated[Number, "K-means: the sum of squared distances to the nearest centroid"]
+
+
+@frozen
+class Key:
+    """A key of a document."""
+
+    kind: object  # its type, with a check
+    needed: bool  # must it be there?
+    meaning: str  # in a phrase, for JSON Schemas and the documentation
+
+
 @cache
-def keys(document: type) -> dict[str, tuple[object, bool]]:
-    """The type of each key of a document, in order, and whether it must be there."""
-    hints = get_type_hints(document, include_extras=True)
-    return {
-        key: (get_args(hint)[0], False) if get_origin(hint) is NotRequired else (hint, True)
-        for key, hint in hints.items()
-    }
+def keys(document: type) -> dict[str, Key]:
+    """The keys of a document, in order: each is annotated with its type, its check and its meaning."""
+    found: dict[str, Key] = {}
+    for key, hint in get_type_hints(document, include_extras=True).items():
+        needed = get_origin(hint) is not NotRequired
+        kind, *checks, meaning = get_args(hint if needed else get_args(hint)[0])
+        found[key] = Key(Annotated[(kind, *checks)] if checks else kind, needed, meaning)
+    return found
 
 
 def in_order(kind: type, document: D) -> D:
