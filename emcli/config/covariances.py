@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 # Volume, shape and orientation, each equal (E) or varying (V); shape I: spheres, orientation I: along the axes.
 LETTERS: Final = {"full": "VVV", "tied": "EEE", "diag": "VVI", "spherical": "VII", "V": "VVV", "E": "EEE"}
-ALL: Final = (
-    *("EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE"),
-    *("VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV"),
-)
+Shape = Literal["EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV"]
+ALL: Final[tuple[str, ...]] = get_args(Shape)
 OF_ONE_COLUMN: Final = ("E", "V")  # of which one variance is all there is
 UNDER_SCALING: Final = frozenset({"EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVV", "VVV"})
 CLASSIC: Final = frozenset(LETTERS.values())  # whose natural parameters are free

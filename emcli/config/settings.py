@@ -6,33 +6,13 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
 from emcli.config import checks
+from emcli.config.covariances import Shape
 from emcli.frozen import frozen
 
 if TYPE_CHECKING:
     from emcli.types import JSON
 
-Covariance = Literal[
-    "full",
-    "tied",
-    "diag",
-    "spherical",
-    "EII",
-    "VII",
-    "EEI",
-    "VEI",
-    "EVI",
-    "VVI",
-    "EEE",
-    "VEE",
-    "EVE",
-    "VVE",
-    "EEV",
-    "VEV",
-    "EVV",
-    "VVV",
-    "E",
-    "V",
-]
+Covariance = Literal["full", "tied", "diag", "spherical", Shape, "E", "V"]
 Mixing = Literal["free", "equal"]
 Init = Literal["auto", "k-means++", "random"]
 Auto = Literal["auto"]
