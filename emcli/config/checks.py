@@ -63,6 +63,11 @@ def takes(**schema: JSON) -> Callable[[Callable[[object], T]], Conversion[T]]:
     return lambda convert: Conversion(convert, schema)
 
 
+def or_named(names: Mapping[str, str], check: Check[str], **schema: JSON) -> Conversion[str]:
+    """A value that passes a check, or the name of one: 'tab' is the tabulator."""
+    return Conversion(lambda value: check(names.get(value, value) if isinstance(value, str) else value), schema)
+
+
 def integer(low: int, high: int) -> Check[int]:
     """A check for an integer in a closed range; 3.0 and true are none."""
     return Check(
@@ -176,10 +181,7 @@ _delimiter = character(
 )
 
 
-@takes(anyOf=[{"enum": [*DELIMITERS]}, dict(_delimiter.schema)])
-def delimiter(value: object) -> str:
-    """A character, or the name of one: 'tab' is the tabulator."""
-    return _delimiter(DELIMITERS.get(value, value) if isinstance(value, str) else value)
+delimiter = or_named(DELIMITERS, _delimiter, anyOf=[{"enum": [*DELIMITERS]}, dict(_delimiter.schema)])
 
 
 # Whether a column is given by name or by 1-based number is for the data to say: a header may hold numbers.
@@ -236,25 +238,11 @@ def marks(value: object) -> tuple[str, ...]:
 
 
 _MARKS = {"comma": ",", "point": ".", "space": " "}
-_decimal: Check[str] = Check("a comma or a point", lambda value: value in (",", "."), {"enum": [",", "."]})
-THOUSANDS = (",", ".", " ", "'", "\u2019", "_")
-_thousands: Check[str] = Check(
-    "comma, point, space, ' or _",
-    lambda value: value in THOUSANDS,
-    {"enum": [*THOUSANDS]},
-)
-
-
-@takes(enum=[",", ".", "comma", "point"])
-def decimal(value: object) -> str:
-    """The decimal mark of numbers, or its name."""
-    return _decimal(_MARKS.get(value, value) if isinstance(value, str) else value)
-
-
-@takes(enum=[*THOUSANDS, *_MARKS])
-def thousands(value: object) -> str:
-    """The mark between groups of three digits, or its name."""
-    return _thousands(_MARKS.get(value, value) if isinstance(value, str) else value)
+_decimal: Check[str] = Check("a comma or a point", lambda value: value in (",", "."))
+decimal = or_named(_MARKS, _decimal, enum=[",", ".", "comma", "point"])
+THOUSANDS = (",", ".", " ", "'", "\u2019", "_")  # between groups of three digits
+_thousands: Check[str] = Check("comma, point, space, ' or _", lambda value: value in THOUSANDS)
+thousands = or_named(_MARKS, _thousands, enum=[*THOUSANDS, *_MARKS])
 
 
 @takes(type=["string", "integer"])
