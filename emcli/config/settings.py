@@ -184,20 +184,12 @@ class Settings:
     @classmethod
     def of(cls, values: Mapping[str, object], provenance: Provenance | None = None) -> Self:
         """From one flat mapping of keys to values that have been checked."""
-        model = ModelSettings(**_of_group(ModelSettings, values))  # type: ignore[arg-type]
-        data = DataSettings(**_of_group(DataSettings, values))  # type: ignore[arg-type]
-        search = SearchSettings(**_of_group(SearchSettings, values))  # type: ignore[arg-type]
-        return cls(model, data, search, provenance or Provenance())
+        own = [{each.name: values[each.name] for each in fields(group) if each.name in values} for group in GROUPS]
+        made = ModelSettings(**own[0]), DataSettings(**own[1]), SearchSettings(**own[2])  # type: ignore[arg-type]
+        return cls(*made, provenance or Provenance())
 
     def document(self) -> "dict[str, JSON]":
         """What changes the result, for JSON; as the `fit:` of an experiment it gives the same settings again."""
         values = {**vars(self.model), **vars(self.data), **vars(self.search)}
         plain = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
         return {key: plain[key] for key in DOCUMENT_KEYS if plain[key] is not None}
-
-
-def _of_group(
-    group: type[ModelSettings | DataSettings | SearchSettings], values: Mapping[str, object]
-) -> dict[str, object]:
-    """The values of one group's fields."""
-    return {each.name: values[each.name] for each in fields(group) if each.name in values}
