@@ -14,7 +14,7 @@ from emcli.compute import arrays
 from emcli.compute.arrays import row_chunks
 from emcli.data.incomplete import observed_weights, places, reordered
 from emcli.data.rows import DataFault, Observations, Rows, Sampler, batch_chunks, batch_size
-from emcli.data.table.cells import is_number, missing_marks
+from emcli.data.table.cells import MissingMarks, is_number
 from emcli.data.table.table import StringColumn
 from emcli.errors import FitWarning, quoted
 from emcli.frozen import frozen
@@ -38,7 +38,7 @@ class KnownLabels:
 
         The names are sorted, numbers by value. Raises DataFault where no cell names a component.
         """
-        missing, _ = missing_marks(marks)
+        missing = MissingMarks(marks).words
         every, rank = texts.ranked()
         is_name = np.array([name.strip().lower() not in missing for name in every] + [False])  # the last: no cell
         used = np.zeros(len(is_name), dtype=bool)

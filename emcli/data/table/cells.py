@@ -17,10 +17,17 @@ MISSING = frozenset({"", "na", "n/a", "nan", "-nan", "+nan", "#n/a", "null", "no
 _BLANKS = " \u00a0\u2009\u202f"  # between groups of digits: plain, no-break, thin, narrow no-break
 
 
-def missing_marks(more: Sequence[str] | None) -> tuple[frozenset[str], tuple[float, ...]]:
-    """All marks of a missing cell in small letters, and the values of those among `more` that are numbers."""
-    given = [mark.lower() for mark in more or ()]
-    return MISSING.union(given), tuple(float(mark) for mark in given if is_number(mark))
+class MissingMarks:
+    """The marks of a missing cell: MISSING, and more that are given."""
+
+    def __init__(self, more: Sequence[str] | None) -> None:
+        given = [mark.lower() for mark in more or ()]
+        self.words = MISSING.union(given)  # in small letters
+        self.numbers = tuple(float(mark) for mark in given if is_number(mark))  # the values of those that are numbers
+
+    def has(self, cell: str, plain: str) -> bool:
+        """Is a cell, or the number it is, written as 1234.5, a mark of a missing one?"""
+        return cell.lower() in self.words or bool(self.numbers and is_number(plain) and float(plain) in self.numbers)
 
 
 @frozen

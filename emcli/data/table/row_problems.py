@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from emcli.data.table.cells import NumberFormat, Writings, is_not_finite, is_number, missing_marks, writing
+from emcli.data.table.cells import MissingMarks, NumberFormat, Writings, is_not_finite, is_number, writing
 from emcli.data.table.faults import Cell, ColumnFaults, Incomplete
 from emcli.data.table.table import ColumnSelection, FilePreamble
 from emcli.errors import EmcliError, Exit, FitWarning, Problem, counted, quoted
@@ -36,7 +36,7 @@ class RowProblems:
         self._used = (*selection.numeric, *selection.complete)
         self._keeps = file.dialect.missing == "keep" or (file.dialect.missing == "use" and file.dialect.empty_rows)
         self._measured = set(selection.numeric).difference(selection.required)
-        self._missing, self._missing_numbers = missing_marks(file.dialect.na)
+        self._missing = MissingMarks(file.dialect.na)
         self._format = NumberFormat.of(file.dialect.decimal, file.dialect.thousands)
         self._columns: dict[int, ColumnFaults] = {}
         self._writings = Writings()
@@ -72,7 +72,7 @@ class RowProblems:
         for column in self._used:
             cell = fields[column]
             plain = self._format.plain(cell) if self._format else cell
-            if cell.lower() in self._missing or (self._missing_numbers and self._is_missing_number(plain)):
+            if self._missing.has(cell, plain):
                 missing.append(column)
                 self._add(column, "missing", name, line, cell)
             elif column in self._complete:
@@ -117,9 +117,6 @@ class RowProblems:
         for column in columns:
             faults = self._columns.get(column) or self._columns.setdefault(column, ColumnFaults())
             faults.count["missing"] = faults.count.get("missing", 0) + 1
-
-    def _is_missing_number(self, plain: str) -> bool:
-        return is_number(plain) is not None and float(plain) in self._missing_numbers
 
     def _may_be_comment(self, first: str) -> bool:
         """May a row that begins with this cell be a comment, or be under one that was taken for a header?"""

@@ -16,7 +16,7 @@ from emcli.compute.memory import require
 from emcli.compute.threads import prefetch, usable_cores
 from emcli.data.table import csv_reader, detection, numeric_chunks
 from emcli.data.table.arrow import arrow_is_usable
-from emcli.data.table.cells import NumberFormat, is_number, missing_marks
+from emcli.data.table.cells import MissingMarks, NumberFormat, is_number
 from emcli.data.table.row_problems import RowProblems, dropped_rows
 from emcli.data.table.source import data_error
 from emcli.data.table.table import ColumnSelection, FilePreamble, Record, RowChunk, StringColumn, Table, TextChunk
@@ -45,7 +45,7 @@ class TableBuilder:
         self._problems = RowProblems(first, selection)
         self._complete, self._uses = selection.complete, self._dialect.missing == "use"
         self._format = NumberFormat.of(self._dialect.decimal, self._dialect.thousands)
-        self._missing, self._missing_numbers = missing_marks(self._dialect.na)
+        self._missing = MissingMarks(self._dialect.na)
         self._rows = arrays.GrowingArray()
         self._texts = tuple(text_column() for _ in self._text)
         self.count = 0  # rows so far
@@ -121,7 +121,7 @@ class TableBuilder:
 
     def _has_missing(self, numbers: Array) -> bool:
         """Is any of the numbers a mark of a missing cell?"""
-        return any(bool((numbers == mark).any()) for mark in self._missing_numbers)
+        return any(bool((numbers == mark).any()) for mark in self._missing.numbers)
 
     def _hides_comments(self) -> bool:
         """Is the comment mark made of characters of numbers? It would not be noticed where these are parsed."""
@@ -156,29 +156,26 @@ class TableBuilder:
         lines = csv_reader.numbered_lines(chunks, self._name)
         self.add_rows(csv_reader.records(lines, self._dialect, self._name))
 
-    def add_rows(self, rows: Iterable[Record]) -> int:
-        """Add rows one by one, or what is wrong with them; how many rows came."""
+    def add_rows(self, rows: Iterable[Record]) -> None:
+        """Add rows one by one, or what is wrong with them."""
         values, waiting = array("d"), 0  # numbers of rows that are not kept yet
-        before, skipped = self.count, 0
-        may_lack = bool(self._complete or self._missing_numbers)
+        may_lack = bool(self._complete or self._missing.numbers)
         for line, _, fields in rows:
             if len(fields) != len(self._header):
                 self._problems.add_ragged(self._name, line, fields)
-                skipped += 1
                 continue
             cells = [fields[column] for column in self._numeric]
             plain = cells if self._format is None else list(map(self._format.plain, cells))
             row = list(map(float, plain)) if all(map(is_number, plain)) else None
             if row is None or not all(map(isfinite, row)) or (may_lack and self._lacks_a_cell(row, fields)):
                 row = self._with_gaps(plain, fields) if self._uses else None
-            elif not all(row):
-                self._underflows += sum(not v and bool(_is_not_zero(c)) for v, c in zip(row, plain, strict=True))
             if row is None:
                 if not self._problems.add_cells(self._name, line, fields, is_first=not self.saw_rows):
-                    skipped += 1
                     continue
                 self._incomplete.append(self.count)
                 row = [nan] * len(cells)
+            elif not all(row):
+                self._underflows += sum(not v and bool(_is_not_zero(c)) for v, c in zip(row, plain, strict=True))
             self._note_line(line)
             values.extend(row)
             for texts, column in zip(self._texts, self._text, strict=True):
@@ -190,31 +187,24 @@ class TableBuilder:
                 self._keep(np.frombuffer(values).reshape(waiting, len(self._numeric)))
                 values, waiting = array("d"), 0
         self._keep(np.frombuffer(values).reshape(waiting, len(self._numeric)))
-        return self.count - before + skipped
 
     def _with_gaps(self, plain: Sequence[str], fields: Sequence[str]) -> list[float] | None:
         """The numbers of a row with missing cells, NaN in these; None where a cell is wrong or needed, or all miss."""
         row = [
-            nan if self._is_missing(fields[column], text) else float(text) if is_number(text) else inf
+            nan if self._missing.has(fields[column], text) else float(text) if is_number(text) else inf
             for column, text in zip(self._numeric, plain, strict=True)
         ]
         gaps = [column for column, value in zip(self._numeric, row, strict=True) if isnan(value)]
         if inf in row or -inf in row or not self._problems.may_miss(gaps):
             return None
         self._problems.add_gaps(gaps)
-        self._underflows += sum(not v and bool(_is_not_zero(c)) for v, c in zip(row, plain, strict=True))
         return row
-
-    def _is_missing(self, cell: str, plain: str) -> bool:
-        """Is a cell, or the number it is, a mark of a missing one?"""
-        marks = self._missing_numbers
-        return cell.lower() in self._missing or bool(marks and is_number(plain) and float(plain) in marks)
 
     def _lacks_a_cell(self, row: Sequence[float], fields: Sequence[str]) -> bool:
         """Is a cell of a row of numbers missing: a number that marks one, or text?"""
-        if self._missing_numbers and not set(self._missing_numbers).isdisjoint(row):
+        if not set(self._missing.numbers).isdisjoint(row):
             return True
-        return any(fields[column].lower() in self._missing for column in self._complete)
+        return any(fields[column].lower() in self._missing.words for column in self._complete)
 
     def _note_line(self, line: int) -> None:
         """Keep the line of the next row where it does not follow that of the row before."""
