@@ -67,9 +67,7 @@ class Points(Observations):
         values = scaling.scaled_columns(numbers)
         place: IndexArray | None = None
         if extent.observed is not None:
-            order = by_pattern(values)
-            values, place = reordered(values, order), places(order)
-            weights = None if weights is None else reordered(weights[None], order)[0]
+            values, weights, place = _by_pattern(values, weights)
         if rule is ScalingRule.STANDARDIZED:
             scaling = scaling.standardized(values, weights)
             assert scaling.unit is not None
@@ -120,18 +118,16 @@ class Points(Observations):
         values = like.scaling.scaled_columns(columns.numbers)
         if like.observed is None:
             return replace(like, values=values, weights=weights, total=total, warnings=())
-        order = by_pattern(values)
-        weights = None if weights is None else reordered(weights[None], order)[0]
-        placed = replace(like, values=reordered(values, order), weights=weights, total=total, warnings=())
-        return replace(placed, duplicate_of=places(order))
+        values, weights, place = _by_pattern(values, weights)
+        return replace(like, values=values, weights=weights, total=total, warnings=(), duplicate_of=place)
 
     def encode(self, columns: Columns, scaling: Scaling, settings: DataSettings) -> tuple[Array, IndexArray | None]:
         """New rows in given working coordinates (d, n), those with the same missing cells together."""
         values = np.ascontiguousarray(scaling.to_scaled(columns.numbers).T)
         if not np.isnan(values).any():
             return values, None
-        order = by_pattern(values)
-        return reordered(values, order), places(order)
+        values, _, place = _by_pattern(values, None)
+        return values, place
 
     def redraw(self, rows: Rows, model: Sampler, rng: np.random.Generator) -> Rows:
         """As many rows as the weights of these sum to, drawn from a model in working coordinates."""
@@ -154,22 +150,18 @@ class Points(Observations):
 POINTS = Points()
 
 
+def _by_pattern(values: Array, weights: Array | None) -> tuple[Array, Array | None, IndexArray]:
+    """Values (d, n) and weights (n,), those with the same missing cells together; and the place of each row now."""
+    order = by_pattern(values)
+    return reordered(values, order), None if weights is None else reordered(weights[None], order)[0], places(order)
+
+
 def _sum(values: Array, weights: Array | None, scaling: Scaling) -> Array:
     return summed(lambda some: scaling.scaled_columns(values[some]), values.shape, weights)
 
 
 def _products(values: Array, weights: Array | None, scaling: Scaling, mean: Array) -> Array:
-    """Sums of products around a mean in working coordinates, and the weight of the rows in them, (2, d, d)."""
-    found = np.zeros((2, len(mean), len(mean)))
-    for some in cache_chunks(*values.shape):
-        away = scaling.scaled_columns(values[some]) - mean[:, None]
-        found[0] += (away if weights is None else away * weights[some]) @ away.T
-        found[1] += float(away.shape[1]) if weights is None else weights[some].sum()
-    return found if not np.isnan(found).any() else _products_of_observed(values, weights, scaling, mean)
-
-
-def _products_of_observed(values: Array, weights: Array | None, scaling: Scaling, mean: Array) -> Array:
-    """The same where cells are missing: of the rows that observe both columns."""
+    """Sums of products around a mean in working coordinates, and the weight of the rows that observe both columns."""
     found = np.zeros((2, len(mean), len(mean)))
     for some in cache_chunks(*values.shape):
         found += _both(scaling.scaled_columns(values[some]) - mean[:, None], None if weights is None else weights[some])
