@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from emcli.compute import arrays
 from emcli.compute.arrays import row_chunks
-from emcli.data.incomplete import observed_weights, places, reordered
+from emcli.data.incomplete import places, reordered
 from emcli.data.rows import DataFault, Observations, Rows, Sampler, batch_chunks, batch_size
 from emcli.data.table.cells import MissingMarks, is_number
 from emcli.data.table.table import StringColumn
@@ -84,7 +84,7 @@ class LabelledRows(Rows):
         if self.count <= size:
             return self
         places = np.concatenate([self._drawn(size, some, rng) for _, some in self.by_label()])
-        return replace(self._at(places), whole=self.size_of_all)
+        return replace(self.at(places), whole=self.size_of_all)
 
     def _drawn(self, size: int, some: slice, rng: np.random.Generator) -> IndexArray:
         """Places of rows of one known component, of which a sample of all rows has its share, or a few more."""
@@ -93,14 +93,10 @@ class LabelledRows(Rows):
         drawn: IndexArray = some.start + np.sort(rng.choice(count, wanted, replace=False))
         return drawn
 
-    def _at(self, places: IndexArray) -> Rows:
+    def at(self, places: IndexArray) -> Rows:
+        """The rows at some places in `values`, with their weights and labels."""
         assert self.known is not None
-        weights = None if self.weights is None else arrays.take_rows(self.weights, places)
-        total = float(len(places)) if weights is None else float(weights.sum())
-        values = np.ascontiguousarray(arrays.take_columns(self.values, places))
-        observed = None if self.observed is None else observed_weights(values, weights)
-        known = self.known[places]
-        return replace(self, values=values, weights=weights, total=total, known=known, observed=observed)
+        return replace(super().at(places), known=self.known[places])
 
     def redrawn(self, observations: Observations, model: Sampler, rng: np.random.Generator) -> Rows:
         """As many rows drawn from a model, as many of each known component from that.
@@ -110,7 +106,7 @@ class LabelledRows(Rows):
         drawn: list[tuple[int, Rows]] = []
         hidden = model.with_shares(self._hidden_shares(model.shares))
         for label, some in self.by_label():
-            part = self._at(np.arange(some.start, some.stop))
+            part = self.at(np.arange(some.start, some.stop))
             drawn.append((label, observations.redraw(part, hidden if label < 0 else model.alone(label), rng)))
         weights = [part.weights for _, part in drawn if part.weights is not None]
         return replace(

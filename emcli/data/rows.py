@@ -205,12 +205,15 @@ class Rows:
         drawn = np.sort(rng.choice(self.count, size, replace=False))
         if self.observed is not None and self.duplicate_of is not None and len(self.duplicate_of) == self.count:
             drawn = np.sort(arrays.take_rows(self.duplicate_of, drawn))  # those that would be drawn without an order
-        weights = None if self.weights is None else arrays.take_columns(self.weights[None], drawn)[0]
-        total = float(size) if weights is None else float(weights.sum())
-        values = np.ascontiguousarray(arrays.take_columns(self.values, drawn))
+        return replace(self.at(drawn), whole=self.size_of_all)
+
+    def at(self, places: IndexArray) -> Rows:
+        """The rows at some places in `values`, with their weights."""
+        weights = None if self.weights is None else arrays.take_rows(self.weights, places)
+        total = float(len(places)) if weights is None else float(weights.sum())
+        values = np.ascontiguousarray(arrays.take_columns(self.values, places))
         observed = None if self.observed is None else observed_weights(values, weights)
-        found = replace(self, values=values, weights=weights, total=total, observed=observed)
-        return replace(found, whole=self.size_of_all)
+        return replace(self, values=values, weights=weights, total=total, observed=observed)
 
 
 def batch_size(n: int) -> int:
@@ -282,10 +285,6 @@ class Observations(Protocol):
         return False
 
 
-def _as_they_are(rows: Rows) -> Rows:
-    return rows
-
-
 @frozen
 class Requirements:
     """What a fit asks of its rows."""
@@ -294,6 +293,6 @@ class Requirements:
     k: int
     rule: ScalingRule
     matrices: bool = False  # does it estimate (k, d, d) matrices?
-    check: Callable[[Rows], Rows] = _as_they_are  # refuses rows that cannot be fitted, adds what the model needs
-    placed: Callable[[Rows], Rows] = _as_they_are  # likewise what takes rows themselves, of those that are elsewhere
+    check: Callable[[Rows], Rows] = lambda rows: rows  # refuses rows that cannot be fitted, adds what the model needs
+    placed: Callable[[Rows], Rows] = lambda rows: rows  # likewise what takes rows that are elsewhere
     writes_matrices: bool = False  # does it hold and write them, whatever it estimates?
