@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from hashlib import sha256
 from typing import cast
 
@@ -114,13 +114,12 @@ class RawTable:
 
     def _warnings(self, observations: Observations, settings: DataSettings) -> tuple[FitWarning, ...]:
         """Those of the table, and one of the columns that number the rows."""
-        table, chosen = self.table, settings.columns or ()
+        table = self.table
         if not observations.are_measured:
             return table.warnings
         left_out = table.dropped + len(table.numbers) - len(self.numbers)
-        header, columns = table.header, self.picked.numeric
-        gone = settings.exclude or ()
-        return with_identifiers(table.warnings, self.tally, columns, header, table.has_header, chosen, left_out, gone)
+        columns, header, has_header = self.picked.numeric, table.header, table.has_header
+        return with_identifiers(table.warnings, self.tally, columns, header, has_header, settings, left_out)
 
 
 def read(source: str, observations: Observations, settings: DataSettings, jobs: int | None = None) -> RawTable:
@@ -239,12 +238,8 @@ def prepare(
         raise unfit(wrong, source) from None
     rows = with_weight_sums(rows, None if weights is None else WeightSums.of(weights))
     named = shown_source(source)
-    sha256_of = digest if known is None else partial(_labelled_digest, digest, known)
+    sha256_of = digest if known is None else lambda: known.digest(digest())
     return Dataset(rows, named, source, read.row_count, 0, tuple(names), sha256_of, None, weights, rows.warnings)
-
-
-def _labelled_digest(digest: Callable[[], str], known: KnownLabels) -> str:
-    return known.digest(digest())
 
 
 def with_weight_sums(rows: Rows, sums: WeightSums | None) -> Rows:

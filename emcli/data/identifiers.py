@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emcli.compute.arrays import row_chunks
+from emcli.config.settings import DataSettings
 from emcli.data.duplicates import keys
 from emcli.errors import FitWarning, quoted
 from emcli.frozen import frozen
@@ -136,11 +137,10 @@ def with_identifiers(
     columns: Sequence[int],
     header: Sequence[str],
     has_header: bool,
-    chosen: Sequence[str],
+    settings: DataSettings,
     left_out: int,
-    excluded: Sequence[str] = (),
 ) -> tuple[FitWarning, ...]:
-    """The warnings, and one of those columns that tell rows apart and were not `chosen` one by one.
+    """The warnings, and one of those columns that tell rows apart and were not chosen one by one.
 
     It says what leaves them out, and takes the place of the warning that they have no name.
     columns: where those of the tally stand in the table, from 0. left_out: rows of the table that are not in the tally.
@@ -150,7 +150,7 @@ def with_identifiers(
     found = [
         columns[i]
         for i in tally.identifiers(names, left_out, unnamed)
-        if not {names[i], str(columns[i] + 1)} & set(chosen)
+        if not {names[i], str(columns[i] + 1)} & set(settings.columns or ())
     ]
     if not found:
         return warnings
@@ -160,7 +160,9 @@ def with_identifiers(
         listed += ", without a name as R and pandas write row names,"
     what = f"column {listed} tells rows apart" if len(found) == 1 else f"columns {listed} tell rows apart"
     what += f" (no value twice) but {'counts' if len(found) == 1 else 'count'} as if measured: leave "
-    what += f"{'it' if len(found) == 1 else 'them'} out with --exclude {_to_type(found, header, excluded)}"
+    what += (
+        f"{'it' if len(found) == 1 else 'them'} out with --exclude {_to_type(found, header, settings.exclude or ())}"
+    )
     if nameless.issubset(found):
         warnings = tuple(warning for warning in warnings if warning.slug != "unnamed-column")
     return (*warnings, FitWarning("identifier", what))

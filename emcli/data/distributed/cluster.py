@@ -161,10 +161,8 @@ class RemoteTable:
         if needs.observations.are_measured:
             if self._tally is None:
                 self._tally = total(lambda numbers, texts, weights: Tally.of(numbers))
-            chosen = settings.columns or ()
-            header, columns = first.header, first.columns
-            has_header, gone = first.has_header, settings.exclude or ()
-            warnings = with_identifiers(warnings, self._tally, columns, header, has_header, chosen, dropped, gone)
+            columns, header, has_header = first.columns, first.header, first.has_header
+            warnings = with_identifiers(warnings, self._tally, columns, header, has_header, settings, dropped)
         digest = sha256("".join(summary.digest for summary in self._summaries).encode()).hexdigest()
         return Dataset(
             rows=rows,
