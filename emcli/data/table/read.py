@@ -41,9 +41,7 @@ def read_table(source: str, dialect: CsvDialect, choose: Chooser, stdin: BinaryI
     return builder.table()
 
 
-def read_chunks(
-    source: str, dialect: CsvDialect, choose: Chooser, rows: int, stdin: BinaryIO | None = None
-) -> Iterator[Table]:
+def read_chunks(source: str, dialect: CsvDialect, choose: Chooser, rows: int) -> Iterator[Table]:
     """Read as `read_table` does, in tables of at most `rows` rows: a file of any length in little memory.
 
     A problem ends the stream. Each table is of one file, and has its name as `source`; every file has one at least.
@@ -51,7 +49,7 @@ def read_chunks(
     files = partition_files(source)
     selection: ColumnSelection | None = None
     any_rows = False
-    for number, file in enumerate(_opened(files, dialect, stdin), 1):
+    for number, file in enumerate(_opened(files, dialect), 1):
         if selection is None:
             selection = _chosen(choose, file)
         records = _Pieces(_records(file, selection), rows)
@@ -102,7 +100,7 @@ class _Pieces:
         self.ended = True
 
 
-def _opened(files: Sequence[str], dialect: CsvDialect, stdin: BinaryIO | None) -> Iterator[FilePreamble]:
+def _opened(files: Sequence[str], dialect: CsvDialect, stdin: BinaryIO | None = None) -> Iterator[FilePreamble]:
     """Each file in turn: what is detected in the first one holds for all, and so does its header."""
     first: FilePreamble | None = None
     for name in files:
@@ -159,9 +157,11 @@ def open_table(source: str, dialect: CsvDialect, stdin: BinaryIO | None = None) 
         dialect = replace(dialect, header=has_header)
         body = csv_reader.skip_lines(first[1] if has_header else first[0] - 1, chain(seen, incoming))
         line = first[0] if has_header else None
-        preamble = FilePreamble(name, dialect, header, line, doubts, body, size=reader.size)
-        yield replace(
-            preamble, unnamed=unnamed, row_names=layout.row_names and has_header, ragged_hint=layout.ragged_hint
+        yield FilePreamble(
+            *(name, dialect, header, line, doubts, body, None, reader.size),
+            unnamed=unnamed,
+            row_names=layout.row_names and has_header,
+            ragged_hint=layout.ragged_hint,
         )
 
 

@@ -7,7 +7,6 @@ from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
 from math import isfinite
 from sys import getsizeof
 from typing import TYPE_CHECKING, NamedTuple, overload
@@ -225,10 +224,10 @@ class Table:
     dropped: int  # rows left out because of missing cells
     warnings: tuple[FitWarning, ...]
     # Lines of most files are consecutive, so only the breaks are kept: from the row on, lines count up from the line.
-    break_rows: array[int] = field(default_factory=lambda: array("q", [0]), repr=False)
-    break_lines: array[int] = field(default_factory=lambda: array("q", [1]), repr=False)
-    incomplete: Sequence[int] = ()  # rows without a number that are kept in spite of missing cells
-    partitions: tuple[tuple[int, str], ...] = ()  # the first row of each file, and the file's name
+    break_rows: array[int]
+    break_lines: array[int]
+    incomplete: Sequence[int]  # rows without a number that are kept in spite of missing cells
+    partitions: tuple[tuple[int, str], ...]  # the first row of each file, and the file's name
 
     def line(self, row: int) -> int:
         """The line of the file, from 1, on which a row, from 0, begins."""
@@ -238,5 +237,4 @@ class Table:
     def problem(self, row: int, column: int | None, what: str) -> Problem:
         """A problem of a row, or of its cell in a column of the file; both from 0."""
         at = bisect_right(self.partitions, row, key=lambda partition: partition[0]) - 1
-        name = self.partitions[at][1] if self.partitions else self.source
-        return Problem(what, name, self.line(row), None if column is None else column + 1)
+        return Problem(what, self.partitions[at][1], self.line(row), None if column is None else column + 1)

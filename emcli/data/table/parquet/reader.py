@@ -176,21 +176,18 @@ def numbers(chunk: RowChunk, columns: Sequence[int], header: Sequence[str], name
         is_numeric = pyarrow.types.is_integer(cells.type) or pyarrow.types.is_floating(cells.type)
         if cells.null_count or not is_numeric:
             return None
-        _check_exact(chunk, column, header, name)
-        doubles = cells.cast(pyarrow.float64())
+        doubles = _doubles(chunk, column, header, name)
         found[:, at] = np.frombuffer(doubles.buffers()[1], np.float64, len(doubles), 8 * doubles.offset)
     return found if np.isfinite(found).all() else None
 
 
-def _check_exact(chunk: RowChunk, column: int, header: Sequence[str], name: str) -> None:
-    """Raise EmcliError for an integer that a double cannot hold."""
+def _doubles(chunk: RowChunk, column: int, header: Sequence[str], name: str) -> pyarrow.Array:
+    """A column of numbers as doubles. Raises EmcliError for an integer that none can hold."""
     import pyarrow
 
     cells = chunk.columns[column]
-    if not pyarrow.types.is_integer(cells.type):
-        return
     try:
-        cells.cast(pyarrow.float64())
+        return cells.cast(pyarrow.float64())
     except pyarrow.ArrowInvalid:
         row, value = next((i, v) for i, v in enumerate(cells.to_pylist()) if v is not None and abs(v) > _MAX_EXACT)
         what = f"integer beyond 2^53 in column {quoted(header[column])}, got {quoted(value)}"
@@ -221,9 +218,12 @@ def _as_text(value: object) -> str:
 
 def records(chunks: Iterator[RowChunk], numeric: Sequence[int], header: Sequence[str], name: str) -> Iterator[Record]:
     """Rows one by one as those of a CSV: the row's number twice, and its cells; those that are not read are empty."""
+    import pyarrow
+
     for chunk in chunks:
         for column in numeric:
-            _check_exact(chunk, column, header, name)
+            if pyarrow.types.is_integer(chunk.columns[column].type):
+                _doubles(chunk, column, header, name)
         unread = [""] * chunk.row_count
         columns = [texts(chunk, i) if i in chunk.columns else unread for i in range(len(header))]
         for line, cells in enumerate(zip(*columns, strict=True), chunk.line):
