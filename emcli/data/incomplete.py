@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import numpy.typing as npt
 
 from emcli.compute import arrays
 from emcli.compute.arrays import cache_chunks, row_chunks
-from emcli.types import Array, BoolArray, IndexArray
+from emcli.types import Array, IndexArray
 
 BYTES = 8  # of a pattern, up to which it is taken for a number
 
@@ -106,17 +104,6 @@ def places(order: IndexArray) -> IndexArray:
     for some in row_chunks(len(order)):
         found[order[some]] = np.arange(some.start, min(some.stop, len(order)))
     return found
-
-
-def patterns(values: Array) -> Iterator[tuple[slice, BoolArray]]:
-    """Each run of rows of values (d, n) with the same missing cells, and which columns (d,) these rows observe."""
-    n = values.shape[1]
-    keys = pattern_keys(values)
-    ends = np.append(np.flatnonzero((keys[:, 1:] != keys[:, :-1]).any(axis=0)) + 1, n) if n else np.empty(0, np.intp)
-    start = 0
-    for end in ends.tolist():
-        yield slice(start, end), ~np.isnan(values[:, start])
-        start = end
 
 
 def complete_rows(values: Array) -> int:
