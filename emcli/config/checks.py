@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # help needs the settings and their checks, and no numpy
 
 T = TypeVar("T")
 Parser = Callable[[object], T]  # a value, checked and perhaps converted; ValueError("must be …") where it is wrong
-MAX_TOSSES = 2**53  # of a row: a double cannot tell larger numbers from their neighbours
+MAX_EXACT = 2**53  # beyond which a double cannot tell integers from their neighbours
 MAX_NUMBER = 1e300  # so that sums and differences of a few numbers are finite too
 
 
@@ -43,7 +43,7 @@ def are_numbers_of_tosses(value: object) -> bool:
     return (
         isinstance(value, dict)
         and value != {}
-        and all(re.fullmatch("[1-9][0-9]{0,15}", key) and int(key) <= MAX_TOSSES for key in value)
+        and all(re.fullmatch("[1-9][0-9]{0,15}", key) and int(key) <= MAX_EXACT for key in value)
     )
 
 

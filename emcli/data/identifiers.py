@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emcli.compute.arrays import row_chunks
+from emcli.config.checks import MAX_EXACT
 from emcli.config.settings import DataSettings
 from emcli.data.duplicates import keys
 from emcli.errors import FitWarning, quoted
@@ -20,7 +21,6 @@ from emcli.types import Array
 MIN_ROWS = 10  # fewer equal steps are chance
 FIRST_ROWS, MORE_ROWS = 64, 1 << 14  # rows that show of most columns that a value occurs twice
 MOST_ROWS = 1 << 20  # rows of which it is known that no value occurs twice
-MAX_INTEGER = 2.0**53  # beyond which a double cannot tell neighbours apart
 SAID = 5  # columns that are named one by one
 is_name = re.compile(r"(?i:id|index|unnamed: ?[0-9]+|row_?(?:id|names?|number)|.*[ _.-]id)|.*[a-z]I[Dd]").fullmatch
 
@@ -121,12 +121,12 @@ class Tally:
 
 
 def _are_integers(values: Array) -> bool:
-    return not (values > np.floor(values)).any() and not (np.abs(values) >= MAX_INTEGER).any()
+    return not (values > np.floor(values)).any() and not (np.abs(values) >= MAX_EXACT).any()
 
 
 def _all_different(values: Array) -> npt.NDArray[np.bool_]:
     """Which columns (d,) of values (n, d) are integers, none of them twice."""
-    whole = np.asarray(~((values > np.floor(values)).any(axis=0) | (np.abs(values) >= MAX_INTEGER).any(axis=0)))
+    whole = np.asarray(~((values > np.floor(values)).any(axis=0) | (np.abs(values) >= MAX_EXACT).any(axis=0)))
     whole[whole] = ~(np.diff(np.sort(values[:, whole], axis=0), axis=0) <= 0).any(axis=0)  # missing ones come last
     return np.asarray(whole)
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from emcli.compute import arrays
 from emcli.compute.arrays import cache_chunks
+from emcli.config.checks import MAX_EXACT
 from emcli.config.settings import DataSettings
 from emcli.data.duplicates import merged
 from emcli.data.incomplete import by_pattern, observed_weights, places, reordered, without_missing
@@ -25,7 +26,6 @@ from emcli.errors import FitWarning, quoted
 from emcli.types import Array, IndexArray, Mapper
 
 T = TypeVar("T")
-MAX_EXACT_INTEGER = 2.0**53  # beyond which a double cannot tell neighbours apart
 MAX_ROUNDING_SHARE = 1e-9  # of a column's range, up to which the rounding of its values cannot be seen in an inertia
 MAX_SD_RATIO = 100  # ratio of two columns' sds from which the wider one decides alone
 
@@ -187,9 +187,7 @@ def rounded(low: Array, high: Array) -> npt.NDArray[np.bool_]:
     Such a column is none where the rounding is far below its range, as with timestamps of many days in nanoseconds.
     """
     largest = np.maximum(np.abs(low), np.abs(high))
-    found: npt.NDArray[np.bool_] = (largest > MAX_EXACT_INTEGER) & (
-        np.spacing(largest) >= MAX_ROUNDING_SHARE * (high - low)
-    )
+    found: npt.NDArray[np.bool_] = (largest > MAX_EXACT) & (np.spacing(largest) >= MAX_ROUNDING_SHARE * (high - low))
     return found
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 
-from emcli.config.checks import MAX_TOSSES
+from emcli.config.checks import MAX_EXACT
 from emcli.config.settings import DataSettings
 from emcli.data.rows import DataFault
 from emcli.data.table.table import ColumnSelection
@@ -83,7 +83,7 @@ def number_of_tosses(names: Sequence[str], settings: DataSettings) -> float | No
 
 
 def _is_count(given: str) -> bool:
-    return re.fullmatch("[1-9][0-9]{0,15}", given) is not None and int(given) <= MAX_TOSSES
+    return re.fullmatch("[1-9][0-9]{0,15}", given) is not None and int(given) <= MAX_EXACT
 
 
 def are_tails(names: Sequence[str], settings: DataSettings) -> bool:

@@ -8,11 +8,11 @@ import numpy as np
 
 from emcli.compute import arrays
 from emcli.compute.arrays import row_chunks
+from emcli.config.checks import MAX_EXACT
 from emcli.data.rows import RowFault
 from emcli.types import Array, IndexArray
 
 BYTE_PAIRS = 1 << 16  # different pairs of two bytes
-MAX_EXACT_COUNT = 2.0**53  # beyond which a double cannot tell neighbours apart
 MAX_SORTED_ROWS = 1 << 21  # that are sorted at once; of more, a sorted table of the different pairs is kept in memory
 # Different pairs (2, m) in ascending order, how often each came (m,), and each row's place among them or -1 (n,).
 Merged = tuple[Array, Array, IndexArray]
@@ -77,7 +77,7 @@ def distinct(heads: Array, tails: Array) -> tuple[Array, IndexArray]:
     """The different pairs (2, m), sorted, and for each row the place of its pair."""
     width = float(tails.max()) + 1.0
     span = width * (float(heads.max()) + 1.0)
-    if span < MAX_EXACT_COUNT:
+    if span < MAX_EXACT:
         place = arrays.empty(heads.shape, np.intp)
         if span <= len(heads):  # a table of all pairs is small, and far faster than a search
             there = np.zeros(int(span), dtype=np.bool_)
@@ -122,15 +122,15 @@ def _checked_some(numbers: Array, names: Sequence[str], by_tails: bool) -> tuple
         for wrong, what in (
             (counts < 0, "must be at least 0"),
             (counts != np.floor(counts), "must be a whole number"),
-            (counts > MAX_EXACT_COUNT, "must be at most 2^53"),
+            (counts > MAX_EXACT, "must be at most 2^53"),
         ):
             if wrong.any():
                 row = int(np.argmax(wrong))
                 raise RowFault(row, column, f"{names[column]} {what}, got '{counts[row]:g}'")
     heads, other = numbers.T
     if by_tails:
-        if (heads > MAX_EXACT_COUNT - other).any():
-            row = int(np.argmax(heads > MAX_EXACT_COUNT - other))
+        if (heads > MAX_EXACT - other).any():
+            row = int(np.argmax(heads > MAX_EXACT - other))
             raise RowFault(row, None, f"more than 2^53 tosses: {heads[row]:.0f} heads and {other[row]:.0f} tails")
         return heads, other
     if (heads > other).any():

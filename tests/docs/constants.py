@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emcli.comparison import gap, likelihood_ratio, ranking, silhouette
-from emcli.config import experiment, saved_fit, settings
+from emcli.config import checks, experiment, saved_fit, settings
 from emcli.data import dataset, identifiers, points, scaling, weights
 from emcli.data.table import row_problems
 from emcli.data.table.table import ReadSizes
@@ -28,7 +28,7 @@ def limits() -> list[Row]:
         ("bytes of a line, characters of a quoted cell", sizes.longest),
         ("sum of the row weights", weights.MAX_TOTAL_WEIGHT),
         ("different true labels", dataset.MAX_LABELS),
-        ("heads, and tosses of a row", points.MAX_EXACT_INTEGER),
+        ("heads, and tosses of a row", checks.MAX_EXACT),
         ("smallest standard deviation of a column", 10.0**-scaling.MAX_SD_DECIMALS),
         ("largest standard deviation of a column", 10.0**scaling.MAX_SD_DECIMALS),
         ("k·d·d, the numbers in all covariance matrices of d columns", gmm.MAX_NUMBERS),

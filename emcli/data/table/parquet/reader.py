@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from emcli.compute.memory import require
+from emcli.config.checks import MAX_EXACT
 from emcli.data.table.arrow import LIBRARY_BYTES, load_arrow
 from emcli.data.table.csv_reader import TooWide
 from emcli.data.table.parquet.pages import PREFIXES, Malformed, pages
@@ -25,7 +26,6 @@ _CHUNK_ROWS = 1 << 16  # rows that are decoded at a time, or fewer that take _CH
 _CHUNK_BYTES = 1 << 26
 _FOOTER_COPIES = 20  # of the footer's bytes, that its description of all columns takes
 _MAX_FOOTER = 64 << 20  # bytes
-_MAX_EXACT = 2**53  # integers beyond which a double cannot tell neighbours apart
 _MAX_IN_LISTS = 500  # what texts in lists may take, over the file's size, where that is more than _CHUNK_BYTES
 _COLUMN_BYTES = 8 << 10  # that reading a column takes, however short
 _NUMBER_BYTES = 8  # of a cell that is read, however few a file keeps of it
@@ -189,7 +189,7 @@ def _doubles(chunk: RowChunk, column: int, header: Sequence[str], name: str) -> 
     try:
         return cells.cast(pyarrow.float64())
     except pyarrow.ArrowInvalid:
-        row, value = next((i, v) for i, v in enumerate(cells.to_pylist()) if v is not None and abs(v) > _MAX_EXACT)
+        row, value = next((i, v) for i, v in enumerate(cells.to_pylist()) if v is not None and abs(v) > MAX_EXACT)
         what = f"integer beyond 2^53 in column {quoted(header[column])}, got {quoted(value)}"
         raise data_error(what, name, chunk.line + row, column + 1) from None
 
