@@ -14,6 +14,7 @@ from emcli.compute.arrays import row_chunks
 from emcli.config.checks import MAX_EXACT
 from emcli.config.settings import DataSettings
 from emcli.data.duplicates import keys
+from emcli.data.table.columns import name_to_type
 from emcli.errors import FitWarning, quoted
 from emcli.frozen import frozen
 from emcli.types import Array
@@ -169,10 +170,6 @@ def with_identifiers(
 
 
 def _to_type(columns: Sequence[int], header: Sequence[str], excluded: Sequence[str]) -> str:
-    """What to type for columns and those `excluded` already: names, or numbers where a name is not unique or cut."""
+    """What to type for columns and those `excluded` already."""
     specs = [f'"{name}"' if "," in name else name for name in excluded]
-    for column in columns:
-        name = header[column]
-        plain = header.count(name) == 1 and name.isprintable() and len(name) <= 40 and not set(name) & set(",\"'")
-        specs.append(name if plain else str(column + 1))
-    return shlex.quote(",".join(specs))
+    return shlex.quote(",".join([*specs, *(name_to_type(column, header) for column in columns)]))

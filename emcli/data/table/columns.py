@@ -60,11 +60,11 @@ def _written(columns: Sequence[int], header: Sequence[str]) -> Iterator[str]:
         if run >= _MIN_RUN:
             yield _range(first, last, header)
         else:
-            yield from (_name_to_type(column, header) for column in range(first, last + 1))
+            yield from (name_to_type(column, header) for column in range(first, last + 1))
         at += run
 
 
-def _name_to_type(column: int, header: Sequence[str]) -> str:
+def name_to_type(column: int, header: Sequence[str]) -> str:
     """The name of a column; its number where the name is not unique, or hard to type."""
     name = header[column]
     plain = name.isprintable() and re.fullmatch("[^-,\"'][^,\"']*", name) and name == name.strip()
@@ -72,7 +72,7 @@ def _name_to_type(column: int, header: Sequence[str]) -> str:
 
 
 def _range(first: int, last: int, header: Sequence[str]) -> str:
-    ends = [_name_to_type(column, header) for column in (first, last)]
+    ends = [name_to_type(column, header) for column in (first, last)]
     if not all(re.fullmatch(r"\w[\w.]*", end) for end in ends):
         ends = [str(first + 1), str(last + 1)]
     return "-".join(ends)
