@@ -153,8 +153,6 @@ class KMeans(Centroids):
             own = np.flatnonzero(labels == parts.parents[place])
             if own.size:
                 centroids[place] = rows.values[:, int(rng.choice(own))]
-        for place in np.flatnonzero(parts.offsets < 0):
-            centroids[place] = self.centroids[parts.parents[place]]
         return type(self)(centroids)
 
     def grafted(self, i: int, other: Self, j: int, share: float) -> Self:
