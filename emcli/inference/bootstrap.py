@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 
 from emcli.compute.processes import call, process_map
 from emcli.compute.threads import usable_cores
@@ -81,11 +82,12 @@ class Bootstrap:
             said["jaccard"] = list(self.jaccard)
         if self.refused:
             return {**said, "refused": self.refused}
-        low, high = (_over(self.parameters, partial(_quantile, level=level)) for level in LEVELS)
-        return {**said, "standard_errors": _over(self.parameters, _sd), "low": low, "high": high}
+        errors = _over(self.parameters, partial(np.std, axis=0, ddof=1))
+        low, high = (_over(self.parameters, partial(np.quantile, q=level, axis=0)) for level in LEVELS)
+        return {**said, "standard_errors": errors, "low": low, "high": high}
 
 
-def _over(made: Sequence[Parameters], function: Callable[[Array], Array]) -> dict[str, JSON]:
+def _over(made: Sequence[Parameters], function: Callable[[Array], npt.ArrayLike]) -> dict[str, JSON]:
     """What a function makes of the values (replicates, ...) of each parameter; of a mapping, of its single numbers."""
     found: dict[str, JSON] = {}
     for key, value in made[0].items():
@@ -93,16 +95,8 @@ def _over(made: Sequence[Parameters], function: Callable[[Array], Array]) -> dic
             single = [name for name, one in value.items() if not isinstance(one, list)]
             found[key] = _over([{name: each[key][name] for name in single} for each in made], function)  # type: ignore[index,call-overload]
         else:
-            found[key] = function(np.array([each[key] for each in made])).tolist()
+            found[key] = np.asarray(function(np.array([each[key] for each in made]))).tolist()
     return found
-
-
-def _quantile(values: Array, level: float) -> Array:
-    return np.asarray(np.quantile(values, level, axis=0))
-
-
-def _sd(values: Array) -> Array:
-    return np.asarray(values.std(axis=0, ddof=1))
 
 
 def refuse(data: Dataset, option: str = "--bootstrap") -> None:

@@ -67,12 +67,12 @@ class Information:
             np.subtract(r[:-1], mixing[:-1, None], out=scores[own:])
         counted = scores if weights is None else scores * weights
         matrix = counted @ scores.T
-        whole = _complete(complete, float(n if weights is None else weights.sum()), own)
+        total = float(n if weights is None else weights.sum())
+        whole = _complete(complete, total, own)
         observed = (
             whole if k == 1 and complete.hidden is None else matrix + whole - _second_moments(complete, weights, own)
         )
         found = cls(counted.sum(axis=1), matrix, whole, observed)
-        total = float(n if weights is None else weights.sum())
         return found if complete.chart is None else found.within(complete.chart, total)
 
     def within(self, chart: Chart, total: float) -> Self:
