@@ -130,6 +130,12 @@ class CompleteDataModel(Model[S]):
         """
         return None
 
+    def of_free(self, slopes: Array) -> Array:
+        """Slopes of the log-likelihood (p,) with those of the prior, in the coordinates that are free."""
+        prior, chart = self.prior_information(), self.chart()
+        slopes = slopes if prior is None else slopes + prior[0]
+        return slopes if chart is None else chart.gradient(slopes)
+
     def prior_information(self) -> tuple[Array, Array] | None:
         """Slopes (p,) of the log prior in the parameters of `complete`, and its information (p,), which is diagonal.
 

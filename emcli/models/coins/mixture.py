@@ -180,10 +180,7 @@ class BinomialMixture(CoinValues[BinomialStats]):
     def gradient(self, stats: BinomialStats) -> Array:
         """The slopes (p,) of the log-likelihood in the parameters of `complete`."""
         mixing = weight_slopes(self.weights, stats.rows) if self.free else ()
-        found = np.concatenate([stats.heads * (1 - self.heads) - stats.tails * self.heads, mixing])
-        prior, chart = self.prior_information(), self.chart()
-        found = found if prior is None else found + prior[0]
-        return found if chart is None else chart.gradient(found)
+        return self.of_free(np.concatenate([stats.heads * (1 - self.heads) - stats.tails * self.heads, mixing]))
 
     def moved(self, step: Array) -> Self:
         """The mixture after a step (p,) in the free parameters of `complete`."""

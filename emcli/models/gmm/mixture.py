@@ -142,10 +142,7 @@ class GaussianMixture(Gaussians):
     def gradient(self, stats: GaussianStats) -> Array:
         second = self.covariances.gradient(stats.rows, stats.second)
         mixing = weight_slopes(self.weights, stats.rows) if self.free else ()
-        found = np.concatenate([stats.first.ravel(), second.ravel(), mixing])
-        prior, chart = self.prior_information(), self.chart()
-        found = found if prior is None else found + prior[0]
-        return found if chart is None else chart.gradient(found)
+        return self.of_free(np.concatenate([stats.first.ravel(), second.ravel(), mixing]))
 
     def moved(self, step: Array) -> Self:
         """The mixture after a step (p,) in the free parameters of `complete`. Raises Degenerate if it is impossible."""
