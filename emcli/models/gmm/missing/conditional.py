@@ -65,39 +65,26 @@ def _starts(keys: Array | npt.NDArray[np.uint8]) -> IndexArray:
 
 
 @frozen
-class ConditionalRows:
-    """Rows with missing cells, conditional on what is observed and on each component."""
+class Correlated:
+    """Rows with missing cells, conditional on what is observed and on each component, whose columns correlate.
+
+    Conditional covariances differ from pattern to pattern.
+    """
 
     y: Array  # (..., k, d, n) expected whitened coordinates
     log_density: Array  # (..., k, n) of the observed cells
-
-    def second(self, r: Array) -> Array:
-        """Σ r E[y yᵀ] (..., k, d, d), or its diagonals (..., k, d), by responsibilities r (..., k, n)."""
-        raise NotImplementedError
-
-    def complete_scores(self, scores: Array) -> None:
-        """Make scores (k, m, n) of the expected coordinates the expected scores of a covariance, in place."""
-        raise NotImplementedError
-
-    def hidden(self, r: Array, m: int) -> Array:
-        """Σ r Cov(s) of the scores s in the d means and the m parameters of a covariance, (k, d + m, d + m)."""
-        raise NotImplementedError
-
-
-@frozen
-class _Correlated(ConditionalRows):
-    """Of components with correlations: conditional covariances differ from pattern to pattern."""
-
     patterns: Patterns
     spreads: Array  # (..., k, g, d, d) conditional covariances of y
 
     def second(self, r: Array) -> Array:
+        """Σ r E[y yᵀ] (..., k, d, d), or its diagonals (..., k, d), by responsibilities r (..., k, n)."""
         found: Array = np.matmul(self.y * r[..., None, :], self.y.swapaxes(-2, -1))
         flat = self.spreads.reshape(*self.spreads.shape[:-2], -1)
         found += np.matmul(self.patterns.summed(r)[..., None, :], flat).reshape(found.shape)
         return found
 
     def complete_scores(self, scores: Array) -> None:
+        """Make scores (k, m, n) of the expected coordinates the expected scores of a covariance, in place."""
         i, j = np.triu_indices(self.y.shape[-2])
         counts = np.diff(self.patterns.starts, append=scores.shape[2])
         own = np.repeat(self.spreads[:, :, i, j], counts, axis=1).swapaxes(1, 2)
@@ -107,6 +94,7 @@ class _Correlated(ConditionalRows):
             scores[..., self.patterns.order] += own
 
     def hidden(self, r: Array, m: int) -> Array:
+        """Σ r Cov(s) of the scores s in the d means and the m parameters of a covariance, (k, d + m, d + m)."""
         k, d, n = self.y.shape
         a, b = np.triu_indices(d)
         y, spreads = self.y * r[:, None], self.spreads.reshape(k, -1, d * d)
@@ -127,9 +115,11 @@ class _Correlated(ConditionalRows):
 
 
 @frozen
-class _Uncorrelated(ConditionalRows):
-    """Of components without correlations: a missing cell stays as wide as its component."""
+class Uncorrelated:
+    """The same of components without correlations: a missing cell stays as wide as its component."""
 
+    y: Array
+    log_density: Array
     missing: Array  # (d, n) 1 where a cell is missing, else 0
 
     def second(self, r: Array) -> Array:
@@ -147,6 +137,9 @@ class _Uncorrelated(ConditionalRows):
         return np.asarray(every[:, :, None] * np.eye(every.shape[1]))
 
 
+ConditionalRows = Correlated | Uncorrelated
+
+
 def conditional(covariances: Covariances, means: Array, rows: Array) -> ConditionalRows:
     """Rows (d, n) with missing cells, NaN, given each component; of several mixtures at once, given those of each.
 
@@ -160,7 +153,7 @@ def conditional(covariances: Covariances, means: Array, rows: Array) -> Conditio
         away /= scale[..., None]
         log_density = -0.5 * np.square(away).sum(axis=-2)
         log_density -= np.matmul(np.log(scale) + 0.5 * log(2 * pi), (~missing).astype(np.float64))
-        return _Uncorrelated(away, log_density, missing.astype(np.float64))
+        return Uncorrelated(away, log_density, missing.astype(np.float64))
     found = patterns(missing)
     to_y, log_det, spreads = _given(covariances.root, found.missing)
     y, n = np.empty(away.shape), rows.shape[1]
@@ -175,7 +168,7 @@ def conditional(covariances: Covariances, means: Array, rows: Array) -> Conditio
     if found.order is not None:
         back = np.argsort(found.order)
         y, log_density = y[..., back], log_density[..., back]
-    return _Correlated(y, log_density, found, spreads)
+    return Correlated(y, log_density, found, spreads)
 
 
 def _given(root: Array, missing: BoolArray) -> tuple[Array, Array, Array]:
