@@ -90,8 +90,8 @@ class ParameterReader:
             raise ParameterFault((key, *map(int, place)), f"must be above 0, got {values[place]:g}")
         return values
 
-    def weights(self, k: int) -> Array:
-        """Mixing weights (k,): 1/k each where none are given; they must be positive and sum to 1."""
+    def weights(self, k: int, equal: bool = False) -> Array:
+        """Mixing weights (k,): 1/k each where none are given; they must be positive, sum to 1, and perhaps be equal."""
         if "weights" not in self:
             return np.full(k, 1.0 / k)
         weights = self.array("weights", (k,))
@@ -101,6 +101,8 @@ class ParameterReader:
         total = weights.sum()
         if abs(total - 1.0) > 1e-6:
             raise ParameterFault(("weights",), f"must sum to 1, got {total:.10g}")
+        if equal and np.ptp(weights) > 1e-9:
+            raise ParameterFault(("weights",), "must be equal with mixing: equal")
         return weights if abs(total - 1.0) <= 1e-14 else weights / total
 
 

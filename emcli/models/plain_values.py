@@ -74,10 +74,8 @@ class PlainValues:
         """
         given = ParameterReader(parameters, ("weights", *cls.parameter_names()))
         own = cls.check(given, settings.k if settings else None, len(rows.names) if rows else None)
-        weights = given.weights(len(next(iter(own.values()))))
         free = settings is None or settings.mixing != "equal"
-        if not free and rows is not None and np.ptp(weights) > 1e-9:
-            raise ParameterFault(("weights",), "must be equal with mixing: equal")
+        weights = given.weights(len(next(iter(own.values()))), equal=not free and rows is not None)
         found = cls(weights=weights, free=free, **own)  # type: ignore[call-arg]
         return found if settings is None or rows is None else found.holding(cls.fixed_in(settings, len(rows.names)))
 

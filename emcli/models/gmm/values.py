@@ -122,11 +122,9 @@ class Gaussians(CompleteDataModel[GaussianStats]):
         """
         given = ParameterReader(parameters, ("weights", "means", "covariances", "sds"))
         means = given.matrix("means", settings.k if settings else None, len(rows.names) if rows else None)
-        weights = given.weights(len(means))
-        matrices = given_matrices(given, means, rows)
         free = settings is None or settings.mixing != "equal"
-        if not free and rows is not None and np.ptp(weights) > 1e-9:
-            raise ParameterFault(("weights",), "must be equal with mixing: equal")
+        weights = given.weights(len(means), equal=not free and rows is not None)
+        matrices = given_matrices(given, means, rows)
         covariances = shape_of(settings).of(matrices, None)
         sds = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
         apart = np.abs(covariances.full() - matrices) > 1e-9 * sds[:, :, None] * sds[:, None, :]
