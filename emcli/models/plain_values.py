@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
 from emcli.config.settings import ModelSettings
-from emcli.models.parameters import ParameterFault, ParameterReader
+from emcli.models.parameters import ParameterReader
 from emcli.types import JSON, Array, IndexArray
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ Titled = tuple[str, Sequence[float]]  # a column of a table: its title and its k
 class PlainValues:
     """The part of a model that reads and writes parameters: a frozen dataclass of `weights` and arrays (k, ...)."""
 
+    titles: ClassVar[Mapping[str, str]] = {}  # of parameters in tables, where these are not their names
     weights: Array  # (k,) mixing weights
     fixed: Fixed | None = None  # what is held at given values; a field of models that can hold something
 
@@ -135,7 +136,8 @@ class PlainValues:
         columns: list[Titled] = [("rows", [Count(total * w) for w in weights]), ("weight", [Share(w) for w in weights])]
         for name in cls.parameter_names():
             values = np.asarray(parameters[name], dtype=np.float64).reshape(len(weights), -1).T
-            titles = [name] if len(values) == 1 else [f"{name} {j + 1}" for j in range(len(values))]
+            title = cls.titles.get(name, name)
+            titles = [title] if len(values) == 1 else [f"{title} {j + 1}" for j in range(len(values))]
             columns += [(title, column.tolist()) for title, column in zip(titles, values, strict=True)]
         return columns
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from emcli.models.coins.contradictions import refuse_contradictions
 from emcli.models.coins.prior import BetaPrior
 from emcli.models.complete_data import CompleteDataModel
 from emcli.models.parameters import ParameterFault, ParameterReader
-from emcli.models.plain_values import Count, Parameters, Share, Titled
+from emcli.models.plain_values import Parameters
 from emcli.models.statistics import S
 from emcli.types import JSON, Array
 
@@ -24,6 +24,7 @@ from emcli.types import JSON, Array
 class CoinValues(CompleteDataModel[S]):
     """The part of a mixture of coins that reads and writes their P(heads)."""
 
+    titles: ClassVar = {"heads": "P(heads)"}
     heads: Array  # (k,) P(heads)
     prior: BetaPrior | None
 
@@ -80,13 +81,3 @@ class CoinValues(CompleteDataModel[S]):
         """Differences on the arcsine scale, on which a share of heads has constant variance (Freeman & Tukey 1950)."""
         angles, others = (np.arcsin(np.sqrt(np.asarray(each["heads"], dtype=np.float64))) for each in (one, other))
         return np.asarray(np.abs(angles[:, None] - others))
-
-    @classmethod
-    def table(cls, parameters: Parameters, names: Sequence[str], total: float) -> list[Titled]:
-        """Rows, mixing weight and P(heads) of each coin."""
-        weights, heads = (np.asarray(parameters[key], dtype=np.float64).tolist() for key in ("weights", "heads"))
-        return [
-            ("rows", [Count(total * w) for w in weights]),
-            ("weight", [Share(w) for w in weights]),
-            ("P(heads)", heads),
-        ]
