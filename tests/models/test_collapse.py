@@ -128,3 +128,8 @@ def test_the_place_to_blame_is_that_of_the_narrowest_component(narrow: int) -> N
     end = GaussianMixture(np.full(2, 0.5), means, Full.of(variances, None))
     found = cause_of_collapse(rows, 2, "full", [end])
     assert found is not None and found[0] == "the likelihood has no bound at x=7 (1 row)"
+
+
+def test_a_far_row_is_named_where_other_cells_of_its_column_are_missing() -> None:
+    values = np.array([[0.0, 1.0], [1.0, 3.0], [2.0, np.nan], [np.nan, 2.0], [1e9, 2.5]])
+    assert far_row(rows_of(values)) == "x=1e+09 (1 row) is so far from all others that these look like one point"
