@@ -190,3 +190,9 @@ def test_a_fault_leaves_no_folder_behind(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert "e.csv:3:2:" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fit.json", "table"]
+
+
+def test_a_column_that_no_part_has_is_told_of_the_folder(tmp_path: Path) -> None:
+    done = run("fit", "gmm", split(tmp_path / "table"), "-k", 2, "--columns", "z", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.replace(f"{tmp_path}/", "").startswith("emcli: error: no column 'z' in table (has: ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from conftest import REFERENCE, SAMPLES, fit, reference, run
+from inprocess import result_of
+
+from emcli.inference.diagnostics import judge
+from emcli.inference.information import InformationCache
 
 Write = Callable[[str, str], Path]
 WAITING = REFERENCE / "data" / "faithful_waiting.csv"
@@ -190,3 +195,15 @@ def test_the_table_counts_the_starts_that_the_document_counts() -> None:
         document, shown, _ = told("kmeans", WAITING, "-k", k)
         starts = sum("from" not in entry for entry in document["restarts"])
         assert f"{document['reached']} of {starts} starts reached" in shown and document["reached"] <= starts
+
+
+@pytest.mark.parametrize("heads", [0.1, 0.5])
+def test_a_component_without_rows_has_values_that_are_one_choice_of_many(heads: float) -> None:
+    """Of these counts no third coin is more likely than two."""
+    result = result_of([[2, 9]] * 9 + [[7, 9]] * 6, {"model": "coins", "k": 2, "mixing": "free", "restarts": 2})
+    batches, model = result.data.rows.batches(), result.model
+    found = judge(model, InformationCache(batches, map), 1e-6, batches, map)
+    assert found.identifiable and not found.saddle
+    more = replace(model, weights=np.append(model.weights, 0.0), heads=np.append(model.heads, heads))
+    told = judge(more, InformationCache(batches, map), 1e-6, batches, map)
+    assert not told.identifiable and not told.saddle

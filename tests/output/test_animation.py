@@ -90,6 +90,8 @@ def test_a_page_holds_every_frame_with_its_numbers(tmp_path: Path) -> None:
     shares = [(float(each["data-x"]), float(each["data-y"])) for each in figures[1:]]
     assert np.diff(np.array(shares)[:, 0]) == pytest.approx(np.diff(np.array(shares)[:, 0]).mean(), abs=0.02)
     assert "data-x" not in figures[0]
+    [dot] = [each for tag, each in page.elements if each.get("class") == "dot"]
+    assert dot["style"] == f"left: {shares[-1][0]:.2f}%; top: {shares[-1][1]:.2f}%" and "hidden" not in dot
 
 
 def test_a_page_loads_nothing_and_runs_only_its_own_script(tmp_path: Path) -> None:
