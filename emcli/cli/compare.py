@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -93,7 +94,7 @@ def compare(
     from emcli.comparison.candidate import no_fit
     from emcli.comparison.criteria import with_scores
     from emcli.comparison.nesting import refit_from_nested
-    from emcli.comparison.ranking import as_document, grouped
+    from emcli.comparison.ranking import Comparison, grouped
     from emcli.comparison.warnings import comparison_warnings, fit_warnings
     from emcli.files.inputs import check_standard_output
     from emcli.files.outputs import Output, open_log
@@ -136,13 +137,14 @@ def compare(
         if any(each.document for each in candidates):
             warnings += comparison_warnings(groups, chosen=bool(made.stopped))
             said = *fit_warnings(groups), *warnings
+            whole = Comparison(groups, aligned, warnings, made.stopped, tests)
             best = {group.candidates[0].name for group in groups}
             all_of_them = verbose or words[0] not in MODELS  # a grid has very many
-            shown = [each for each in aligned if all_of_them or each.reference.name in best]
+            shown = replace(whole, aligned=[each for each in aligned if all_of_them or each.reference.name in best])
             drawn = picture.comparison(groups)
             bar.doing(f"writing {report}")
-            command = _repetition(words, flags, criterion, test)
-            page.comparison(groups, shown, said, command, [*made.notes, *made.stopped], tests)
+            reported = replace(shown, warnings=said, stopped=[*made.notes, *made.stopped])
+            page.comparison(reported, _repetition(words, flags, criterion, test))
     if all(candidate.document is None for candidate in candidates):
         raise no_fit(candidates)
     if save_fits is not None:
@@ -151,20 +153,19 @@ def compare(
         note(line)
     for warning in () if quiet else said:
         warn(warning.slug, warning.message)
-    tested = [each.document() for each in tests]
-    text = dumps(as_document(groups, [each.document() for each in aligned], warnings, made.stopped, tested))
+    text = dumps(whole.document())
     with file.staged(text) if file else nullcontext():
         if json or output == "-":
             sys.stdout.write(json_for(sys.stdout, text))
         elif format == "csv":
             from emcli.output.csv_tables import write_comparison
 
-            write_comparison(groups, sys.stdout, tests)
+            write_comparison(whole, sys.stdout)
         elif trace != "-":
             from emcli.output.comparison_tables import print_comparison
             from emcli.output.page import Page
 
-            print_comparison(groups, shown, Page.of(sys.stdout, width, format == "markdown"), made.stopped, tests)
+            print_comparison(shown, Page.of(sys.stdout, width, format == "markdown"))
         sys.stdout.write(drawn)
         sys.stdout.flush()
     return Exit.DONE

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
+from typing import TYPE_CHECKING
 
 from emcli import __version__
 from emcli.comparison.candidate import LIKELIHOOD, Candidate
 from emcli.comparison.gap import chosen
-from emcli.config.documents.comparison import (
-    COMPARISON,
-    AlignmentDocument,
-    CandidateDocument,
-    ComparisonDocument,
-    RatioTestDocument,
-)
+from emcli.config.documents.comparison import COMPARISON, CandidateDocument, ComparisonDocument
 from emcli.config.documents.fit import FitDocument
 from emcli.config.documents.types import in_order
 from emcli.errors import FitWarning, counted
 from emcli.frozen import frozen
+
+if TYPE_CHECKING:
+    from emcli.comparison.alignment import Alignment
+    from emcli.comparison.ratio_tests import RatioTest
 
 CLOSE = 2.0  # difference of BIC up to which it is weak evidence (Kass & Raftery 1995)
 
@@ -138,28 +137,33 @@ def _or_last(value: float | None, sign: float = 1.0) -> float:
     return inf if value is None else sign * value
 
 
-def as_document(
-    groups: Sequence[RankedGroup],
-    aligned: Sequence[AlignmentDocument],
-    warnings: Sequence[FitWarning] = (),
-    stopped: Sequence[str] = (),
-    tests: Sequence[RatioTestDocument] = (),
-) -> ComparisonDocument:
-    """The document of a comparison; `best` is the name of the first group's first candidate."""
-    first = groups[0].candidates[0] if groups else None
-    made: ComparisonDocument = {
-        "schema": COMPARISON,
-        "version": __version__,
-        "criterion": groups[0].criterion if groups else "bic",
-        "warnings": [{"slug": warning.slug, "message": warning.message} for warning in warnings],
-        "groups": [
-            {"reason": group.reason, "criterion": group.criterion, "candidates": group.rows()} for group in groups
-        ],
-        "alignments": list(aligned),
-        "best": first.name if first is not None and first.document is not None else None,
-    }
-    if stopped:
-        made["stopped"] = list(stopped)
-    if tests:
-        made["tests"] = list(tests)
-    return in_order(ComparisonDocument, made)
+@frozen
+class Comparison:
+    """What came of a comparison: groups, fits side by side, tests of k, and why no larger k was tried."""
+
+    groups: Sequence[RankedGroup]
+    aligned: Sequence[Alignment]
+    warnings: Sequence[FitWarning]
+    stopped: Sequence[str]
+    tests: Sequence[RatioTest]
+
+    def document(self) -> ComparisonDocument:
+        """The document of a comparison; `best` is the name of the first group's first candidate."""
+        first = self.groups[0].candidates[0] if self.groups else None
+        made: ComparisonDocument = {
+            "schema": COMPARISON,
+            "version": __version__,
+            "criterion": self.groups[0].criterion if self.groups else "bic",
+            "warnings": [{"slug": warning.slug, "message": warning.message} for warning in self.warnings],
+            "groups": [
+                {"reason": group.reason, "criterion": group.criterion, "candidates": group.rows()}
+                for group in self.groups
+            ],
+            "alignments": [each.document() for each in self.aligned],
+            "best": first.name if first is not None and first.document is not None else None,
+        }
+        if self.stopped:
+            made["stopped"] = list(self.stopped)
+        if self.tests:
+            made["tests"] = [each.document() for each in self.tests]
+        return in_order(ComparisonDocument, made)

@@ -28,12 +28,13 @@ from emcli.output.numbers import difference, number
 from emcli.output.page import Block, Grid, Page
 from emcli.output.parameter_tables import HELD, held_note
 from emcli.output.ranking_table import ranking
+from emcli.output.ratio_table import FOOTER as TESTED
+from emcli.output.ratio_table import ratio_table
 from emcli.output.terminal import curve, takes_unicode
 
 if TYPE_CHECKING:
     from emcli.comparison.candidate import Candidate
-    from emcli.comparison.ranking import RankedGroup
-    from emcli.comparison.ratio_tests import RatioTest
+    from emcli.comparison.ranking import Comparison, RankedGroup
 
 ONLY_GAP = "of k=1 it says nothing, which only --criterion gap can prefer"
 FOOTERS = {
@@ -60,30 +61,15 @@ MAX_PARAMETERS = 100  # shown of each fit
 MAX_HEADING = 18  # characters of a fit's name in one line
 
 
-def print_comparison(
-    groups: Sequence[RankedGroup],
-    aligned: Sequence[Alignment],
-    page: Page,
-    stopped: Sequence[str] = (),
-    tests: Sequence[RatioTest] = (),
-) -> None:
-    """Print each group's ranking, best first, tests, then what fits of one k, and the truth, have in common.
-
-    stopped: where and why no more components were tried, where that was left to the program.
-    """
-    blocks = tables(groups, aligned, page.width, None if page.is_markdown else page, tests)
-    page.write(blocks, footers(groups, stopped, tests))
+def print_comparison(comparison: Comparison, page: Page) -> None:
+    """Print each group's ranking, best first, tests, then what fits of one k, and the truth, have in common."""
+    page.write(tables(comparison, page.width, None if page.is_markdown else page), footers(comparison))
 
 
-def tables(
-    groups: Sequence[RankedGroup],
-    aligned: Sequence[Alignment],
-    width: int,
-    page: Page | None = None,
-    tests: Sequence[RatioTest] = (),
-) -> list[Block]:
+def tables(comparison: Comparison, width: int, page: Page | None = None) -> list[Block]:
     """Each group's ranking, for text with curves, tests of k, and what fits of one k, or the truth, have in common."""
     blocks: list[Block] = []
+    groups, aligned = comparison.groups, comparison.aligned
     alone = all(len(group.candidates) == 1 for group in groups) and len({group.criterion for group in groups}) == 1
     ranked = len(groups) < MANY or not alone
     for group in groups if ranked else _as_one(groups):
@@ -94,10 +80,8 @@ def tables(
             blocks.append(ARTEFACTS)
         if page is not None:
             blocks += _curves(group.candidates, page)
-    if tests:
-        from emcli.output.ratio_table import ratio_table
-
-        blocks += ratio_table(tests, width)
+    if comparison.tests:
+        blocks += ratio_table(comparison.tests, width)
     for alignment in aligned:
         blocks += many_fits(alignment, width) if is_repeated(alignment) else side_by_side(alignment, width)
     for group in groups:
@@ -112,8 +96,9 @@ def _as_one(groups: Sequence[RankedGroup]) -> list[RankedGroup]:
     return [replace(groups[0], reason="Fits of different data, in the order given", candidates=candidates)]
 
 
-def footers(groups: Sequence[RankedGroup], stopped: Sequence[str] = (), tests: Sequence[RatioTest] = ()) -> list[str]:
+def footers(comparison: Comparison) -> list[str]:
     """What the criteria and tests say, each once, and why no more components were tried."""
+    groups = comparison.groups
     said = [FOOTERS[group.criterion].format(criterion=group.criterion.upper()) for group in groups]
     if all("missing" in one.fitted["data"] for group in groups for one in group.candidates if one.document):
         said = [each.replace(f"; {ONLY_GAP}", "") for each in said]  # which needs complete rows
@@ -126,11 +111,9 @@ def footers(groups: Sequence[RankedGroup], stopped: Sequence[str] = (), tests: S
         said.append(MIXTURE_FORM)
     for by in dict.fromkeys(by for by, row in rows if row["status"] == SCREENED):
         said.append(SCREENED_ONLY.format(within=WITHIN, criterion=by.upper()))
-    if any(test.ratio is not None for test in tests):
-        from emcli.output.ratio_table import FOOTER
-
-        said.append(FOOTER)
-    return [*stopped, *dict.fromkeys(said), REACHED]
+    if any(test.ratio is not None for test in comparison.tests):
+        said.append(TESTED)
+    return [*comparison.stopped, *dict.fromkeys(said), REACHED]
 
 
 def _curves(candidates: Sequence[Candidate], page: Page) -> list[list[str]]:

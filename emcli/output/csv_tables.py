@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Mapping, Sequence
 from typing import IO
 
-from emcli.comparison.ranking import RankedGroup
-from emcli.comparison.ratio_tests import RatioTest
+from emcli.comparison.ranking import Comparison
 from emcli.config.covariances import has_correlations
 from emcli.inference.fit_result import FitResult
 from emcli.output.parameter_tables import ERRORS, between_columns, errors, fitted, held, true
@@ -34,19 +34,21 @@ def write_fit(result: FitResult, stream: IO[str]) -> None:
     _write(stream, list(table), list(zip(*table.values(), strict=True)))
 
 
-def write_comparison(groups: Sequence[RankedGroup], stream: IO[str], tests: Sequence[RatioTest] = ()) -> None:
+def write_comparison(comparison: Comparison, stream: IO[str]) -> None:
     """One line for each candidate, those of a group best first; the keys are those of the JSON document.
 
     Where its k was tested against k + 1, the test's keys follow, each with `test_` before it.
     """
-    tested = {each.small.name: {f"test_{key}": value for key, value in each.document().items()} for each in tests}
+    tested = {
+        each.small.name: {f"test_{key}": value for key, value in each.document().items()} for each in comparison.tests
+    }
     rows: list[Mapping[str, object]] = [
         {
             "group": number,
             **{key: value for key, value in row.items() if key not in NOT_IN_CSV},
             **tested.get(row["name"], {}),
         }
-        for number, group in enumerate(groups, 1)
+        for number, group in enumerate(comparison.groups, 1)
         for row in group.rows()
     ]
     keys = list(dict.fromkeys(key for row in rows for key in row))
@@ -54,19 +56,9 @@ def write_comparison(groups: Sequence[RankedGroup], stream: IO[str], tests: Sequ
 
 
 def _write(stream: IO[str], header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    lines = csv.writer(_Sayable(stream), lineterminator="\n")
-    lines.writerow(header)
-    lines.writerows([[_cell(value) for value in row] for row in rows])
-
-
-class _Sayable:
-    """A stream that takes only what its encoding can say."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> None:
-        self._stream.write(sayable(text, self._stream))
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *([_cell(value) for value in row] for row in rows)])
+    stream.write(sayable(text.getvalue(), stream))
 
 
 def _cell(value: object) -> object:

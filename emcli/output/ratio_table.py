@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from emcli.comparison.likelihood_ratio import LEVEL
-from emcli.comparison.ratio_tests import RatioTest
 from emcli.errors import escaped
 from emcli.output.numbers import scores
 from emcli.output.page import Block, Grid
+
+if TYPE_CHECKING:
+    from emcli.comparison.ratio_tests import RatioTest
 
 HEADING = "Test of k components against k + 1, by data drawn from the fit of k (parametric bootstrap)"
 TITLES = "k", "against", "statistic", "as large", "p (error)", "decision"
@@ -20,8 +23,6 @@ FOOTER = (
 
 def ratio_table(tests: Sequence[RatioTest], width: int) -> Iterator[Block]:
     """A row for each test; below it which fits were not tested, and why."""
-    if not tests:
-        return
     yield HEADING
     done = [each for each in tests if each.ratio is not None]
     if done:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from emcli.comparison.alignment import Alignment
 from emcli.comparison.candidate import Candidate
-from emcli.comparison.ranking import RankedGroup
-from emcli.comparison.ratio_tests import RatioTest
-from emcli.errors import FitWarning, counted, listed
+from emcli.comparison.ranking import Comparison, RankedGroup
+from emcli.errors import counted, listed
 from emcli.files.inputs import shown_name
 from emcli.models import model_class
 from emcli.output.comparison_tables import footers, tables
@@ -22,26 +20,16 @@ RANKING_WIDTH = 200  # characters: all columns, as the table scrolls
 MOST_GROUPS = 6  # whose best fit is shown
 
 
-def comparison_report(
-    groups: Sequence[RankedGroup],
-    aligned: Sequence[Alignment],
-    warnings: Sequence[FitWarning],
-    picture: Picture,
-    command: str,
-    stopped: Sequence[str] = (),
-    tests: Sequence[RatioTest] = (),
-) -> bytes:
-    """The page of a comparison, with the panels of its picture and the command line that repeats it.
-
-    stopped: where and why no more components were tried, where that was left to the program.
-    """
+def comparison_report(comparison: Comparison, picture: Picture, command: str) -> bytes:
+    """The page of a comparison, with the panels of its picture and the command line that repeats it."""
+    groups, warnings = comparison.groups, comparison.warnings
     known = [group for group in groups if group.candidates[0].document is not None][:MOST_GROUPS]
     fits = [candidate for group in groups for candidate in group.candidates if candidate.document is not None]
-    ranked = blocks(tables(groups, aligned, RANKING_WIDTH, tests=tests), "Ranking")
+    ranked = blocks(tables(comparison, RANKING_WIDTH), "Ranking")
     body = "".join(
         [
             f"<header>\n<h1>{text(picture.title)}</h1>\n{''.join(map(_winner, known))}{told(warnings)}</header>\n",
-            section("Ranking", ranked, *(paragraph(line, "soft") for line in footers(groups, stopped, tests))),
+            section("Ranking", ranked, *(paragraph(line, "soft") for line in footers(comparison))),
             section("Pictures", pictures(picture)),
             section("Parameters of the best", *(_parameters(group.candidates[0]) for group in known)),
             section("Warnings", *explained(warnings)),

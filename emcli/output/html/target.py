@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from emcli.errors import EmcliError, Exit, quoted
 from emcli.files.outputs import Output
 
 if TYPE_CHECKING:
-    from emcli.comparison.alignment import Alignment
-    from emcli.comparison.ranking import RankedGroup
-    from emcli.comparison.ratio_tests import RatioTest
-    from emcli.errors import FitWarning
+    from emcli.comparison.ranking import Comparison
     from emcli.inference.fit import Observer
     from emcli.inference.fit_result import FitResult
     from emcli.output.plots.history import History
@@ -51,20 +47,11 @@ class ReportFile:
 
         self._sink.write(report(result, of_fit(result, self._history, in_pairs=False), command))
 
-    def comparison(
-        self,
-        groups: Sequence[RankedGroup],
-        aligned: Sequence[Alignment],
-        warnings: Sequence[FitWarning],
-        command: str,
-        stopped: Sequence[str] = (),
-        tests: Sequence[RatioTest] = (),
-    ) -> None:
-        """Write the report of a comparison that a command line repeats; stopped: why no more components were tried."""
+    def comparison(self, comparison: Comparison, command: str) -> None:
+        """Write the report of a comparison that a command line repeats."""
         if self._sink is None:
             return
         from emcli.output.html.comparison_report import comparison_report
         from emcli.output.plots.comparison.figure import of_comparison
 
-        made = comparison_report(groups, aligned, warnings, of_comparison(groups), command, stopped, tests)
-        self._sink.write(made)
+        self._sink.write(comparison_report(comparison, of_comparison(comparison.groups), command))
