@@ -108,8 +108,13 @@ class Grid:
         return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-Block = Grid | str | Sequence[str | Grid] | None  # a table, or a line, or several of these
+Block = Grid | str | Sequence[str | Grid]  # a table, or a line, or several of these
 Blocks = Sequence[Block]
+
+
+def parts_of(block: Block) -> Sequence[str | Grid]:
+    """The tables and lines of a block."""
+    return [block] if isinstance(block, Grid | str) else block
 
 
 @frozen
@@ -135,19 +140,16 @@ class Page:
 
     def _markdown(self, blocks: Blocks, lines: Sequence[str]) -> str:
         text = ""
-        for block in blocks:
-            if block is not None:
-                parts = [block] if isinstance(block, Grid | str) else block
-                text += "".join(p.markdown() if isinstance(p, Grid) else f"{_plain(p)}\n" for p in parts) + "\n"
+        for parts in map(parts_of, blocks):
+            text += "".join(p.markdown() if isinstance(p, Grid) else f"{_plain(p)}\n" for p in parts) + "\n"
         return text + "".join(f"- {_plain(line)}\n" for line in lines)
 
     def _text(self, blocks: Blocks, lines: Sequence[str]) -> str:
         printed: list[str] = []
         for block in blocks:
-            if block is not None:
-                for part in [block] if isinstance(block, Grid | str) else block:
-                    printed += map(self._coloured, part.lines()) if isinstance(part, Grid) else self._wrapped(part)
-                printed.append("")
+            for part in parts_of(block):
+                printed += map(self._coloured, part.lines()) if isinstance(part, Grid) else self._wrapped(part)
+            printed.append("")
         for line in lines:
             printed += self._wrapped(line)
         return "".join(f"{line}\n" for line in printed)

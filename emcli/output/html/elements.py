@@ -9,10 +9,10 @@ from html import escape
 from importlib.resources import files
 
 from emcli.errors import MAX_LINE, escaped
-from emcli.output.page import BAD, GOOD, Block, Grid, Line
+from emcli.output.page import BAD, GOOD, Block, Grid, Line, parts_of
 
 CLASSES = {GOOD: "good", BAD: "bad"}
-MEDIA = {"svg": "image/svg+xml", "png": "image/png", "webp": "image/webp"}
+MEDIA = {"svg": "image/svg+xml", "png": "image/png"}
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -64,11 +64,8 @@ def table(grid: Grid, name: str) -> str:
 
 def blocks(parts: Iterable[Block], name: str) -> str:
     """Tables and lines, as they stand on a page of text."""
-    made = ""
-    for block in parts:
-        for part in [block] if isinstance(block, Grid | str) else block or ():
-            made += table(part, name) if isinstance(part, Grid) else paragraph(part)
-    return made
+    shown = [part for block in parts for part in parts_of(block)]
+    return "".join(table(part, name) if isinstance(part, Grid) else paragraph(part) for part in shown)
 
 
 def definitions(pairs: Iterable[tuple[str, str]]) -> str:
