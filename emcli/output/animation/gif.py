@@ -26,12 +26,12 @@ FIRST, LAST = 1500, 3000  # milliseconds that the first and the last frame stay
 LONGEST, SHORTEST, WHOLE = 800, 300, 9000  # of each other frame, and of all of them together, about
 
 
-def watchable(iterations: Sequence[int], most: int = MOST_FRAMES) -> list[Moment]:
+def watchable(iterations: Sequence[int]) -> list[Moment]:
     """The data, and of these iterations so many as can be watched: the first ones, then ever fewer, and the last."""
-    if len(iterations) < most:
+    if len(iterations) < MOST_FRAMES:
         return [DATA, *iterations]
     first, rest = iterations[:EARLY_FRAMES], iterations[EARLY_FRAMES:]
-    some = np.geomspace(1, len(rest), most - len(first) - 1).round().astype(int) - 1
+    some = np.geomspace(1, len(rest), MOST_FRAMES - len(first) - 1).round().astype(int) - 1
     return [DATA, *first, *(rest[i] for i in np.unique(some).tolist())]
 
 

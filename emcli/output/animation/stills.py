@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,8 +10,9 @@ import numpy as np
 
 from emcli.output.plots.figure import Panel
 from emcli.output.plots.frames import Film
-from emcli.output.plots.matplotlib_axes import INK, PALETTE, STYLE, draw_panel
+from emcli.output.plots.matplotlib_axes import INK, PALETTE, draw_panel
 from emcli.output.plots.matplotlib_legends import draw_legends
+from emcli.output.plots.matplotlib_renderer import styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +25,7 @@ DOT = 213, 94, 0
 EXACT = ((255, 255, 255), DOT, *(tuple(bytes.fromhex(ink[1:])) for ink in (INK, *PALETTE)))  # these stay as they are
 PLACES = np.array([1 << 16, 1 << 8, 1], dtype=np.int32)  # of red, green and blue in one number
 FONT = 10.5  # points: to be read where a frame is 376 pixels wide
+SIZES = {"font.size": FONT, "axes.titlesize": FONT + 0.5, "legend.fontsize": FONT - 1.5}
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Stills:
 
 def stills(film: Film, dpi: int, frame_size: Size = FRAME, curve_size: Size = CURVE) -> Stills:
     """Draw each frame and the curve, at so many pixels an inch."""
-    with _style():
+    with styled(SIZES):
         frames = list(_frames([frame.panel for frame in film.frames], frame_size, dpi))
         canvas, axes = _canvas(curve_size, dpi)
         across, up = draw_panel(axes, film.climb)
@@ -90,17 +90,7 @@ def _frames(panels: Sequence[Panel], size: Size, dpi: int) -> Iterator[Image]:
     """Each panel in the same axes, which the last one has laid out."""
     canvas, axes = _canvas(size, dpi)
     for i, panel in enumerate([panels[-1], *panels]):
-        legend = axes.get_legend()
-        before = [
-            *axes.lines,
-            *axes.patches,
-            *axes.collections,
-            *axes.images,
-            *axes.texts,
-            *([legend] if legend else []),
-        ]
-        for drawn in before:
-            drawn.remove()
+        axes.clear()
         draw_panel(axes, panel)
         draw_legends(axes.figure, [axes])
         if i:
@@ -132,15 +122,3 @@ def _image(canvas: FigureCanvasAgg) -> Image:
 
     canvas.draw()  # type: ignore[no-untyped-call]
     return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])  # type: ignore[no-untyped-call]
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    import matplotlib as mpl
-
-    with mpl.rc_context(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a glyph that no font has is drawn as a box
-        mpl.rcdefaults()
-        sizes = {"font.size": FONT, "axes.titlesize": FONT + 0.5, "legend.fontsize": FONT - 1.5}
-        mpl.rcParams.update(STYLE | sizes | {"text.parse_math": False})
-        yield

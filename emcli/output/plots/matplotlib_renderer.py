@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emcli.errors import EmcliError, Exit, quoted, to_install
 from emcli.output.plots.figure import Panel, Picture, described
@@ -69,15 +69,22 @@ def _among_defaults() -> Iterator[None]:
         os.close(here)
 
 
-def rendered(picture: Picture, kind: str, form: Form = AS_USUAL) -> bytes:
-    """The bytes of a file of that kind (png, svg or pdf)."""
+@contextmanager
+def styled(more: dict[Any, Any] | None = None) -> Iterator[None]:
+    """Draw in the style of all pictures, whatever a person's own is."""
     import matplotlib as mpl
 
-    out = io.BytesIO()
     with mpl.rc_context(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a glyph that no font has is drawn as a box
         mpl.rcdefaults()
-        mpl.rcParams.update(STYLE)
+        mpl.rcParams.update(STYLE | (more or {}))
+        yield
+
+
+def rendered(picture: Picture, kind: str, form: Form = AS_USUAL) -> bytes:
+    """The bytes of a file of that kind (png, svg or pdf)."""
+    out = io.BytesIO()
+    with styled():
         smaller = _smaller(picture, form) if kind != "pdf" else 1.0
         fine = form.dpi(kind, len(picture.every))
         if form.inches and smaller > 1:  # drawn larger, and shown as large as asked; what is left of a pixel is cut
@@ -115,7 +122,6 @@ def _smaller(picture: Picture, form: Form) -> float:
 
 def _figure(picture: Picture, form: Form) -> Figure:
     from matplotlib.figure import Figure
-    from matplotlib.text import Text
 
     said = dict.fromkeys(panel.note for panel in picture.every if panel.note)
     notes = list(dict.fromkeys(line for note in said for line in note.splitlines()))
@@ -141,8 +147,6 @@ def _figure(picture: Picture, form: Form) -> Figure:
             for one, panel in zip(axes, row, strict=True):
                 draw_panel(one, panel, as_image)
             draw_legends(part, axes)
-    for text in figure.findobj(Text):
-        text.set_parse_math(False)
     return figure
 
 
