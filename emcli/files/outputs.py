@@ -48,7 +48,7 @@ class Output:
         raw = content.encode() if isinstance(content, str) else content
         if self._streamed:
             with self._opened() as stream:
-                with _saying():
+                with _reported(None):
                     yield
                 stream.write(raw)
             return
@@ -70,7 +70,7 @@ class Output:
                     with self._opened() as stream:
                         stream.write(raw)
                         ours = os.fstat(stream.fileno())
-                    with _saying():
+                    with _reported(None):
                         yield
                 except BaseException:
                     with suppress(OSError):
@@ -167,26 +167,16 @@ def open_log(path: str) -> Iterator[TextIO]:
 
 
 @contextmanager
-def _reported(path: str) -> Iterator[None]:
-    """What goes wrong with an output, as the one error (exit 5); that nobody reads a pipe goes on as it is."""
+def _reported(path: str | None) -> Iterator[None]:
+    """What goes wrong with an output (None: standard output) as the one error (exit 5), unless nobody reads a pipe."""
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as wrong:
-        problem = Problem(f"cannot write: {reason(wrong)}", path or "''")
-        raise EmcliError(Exit.OUTPUT, problem, hint=remedy(wrong)) from None
-
-
-@contextmanager
-def _saying() -> Iterator[None]:
-    """What goes wrong with standard output, as the one error (exit 5)."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as wrong:
-        raise EmcliError(Exit.OUTPUT, f"cannot write the result: {reason(wrong)}") from None
+        what = f"cannot write{' the result' if path is None else ''}: {reason(wrong)}"
+        file = None if path is None else path or "''"
+        raise EmcliError(Exit.OUTPUT, Problem(what, file), hint=remedy(wrong)) from None
 
 
 def _keep_rights(there: os.stat_result, path: str, descriptor: int) -> None:
@@ -214,8 +204,6 @@ def _copy(path: str, name: str) -> None:
     """Give a file a second name, or a copy where the file system has no such names. Raises OSError."""
     try:
         os.link(path, name)
-    except FileNotFoundError:
-        raise
     except OSError:
         shutil.copy2(path, name)
 
@@ -255,9 +243,7 @@ def _remove(temporary: str) -> None:
     """Remove a file or a folder of files, where it is there."""
     with suppress(OSError):
         if os.path.isdir(temporary):
-            for name in os.listdir(temporary):
-                os.unlink(os.path.join(temporary, name))
-            os.rmdir(temporary)
+            shutil.rmtree(temporary)
         else:
             os.unlink(temporary)
 
