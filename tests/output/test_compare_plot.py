@@ -34,6 +34,7 @@ def document(model: str, data: str, *words: object) -> Any:
 
 def candidate(name: str, found: Any) -> Candidate:
     kind: Any = {key: found.get(key) for key in ("model", "k", "covariance", "mixing")}
+    kind |= {key: found["settings"][key] for key in ("prior", "noise") if key in found["settings"]}
     return Candidate(name, kind, found)
 
 
@@ -119,6 +120,8 @@ def test_a_family_is_named_by_what_tells_it_from_others() -> None:
     assert list(families(several[::2])) == ["full", "tied"] and list(families(several[:1])) == ["full"]
     known = candidate("p", {**one, "settings": {**one["settings"], "prior": "default"}})
     assert list(families([candidate("f", one), known])) == ["default prior", "no prior"]
+    beside = candidate("n", {**one, "settings": {**one["settings"], "noise": True}})
+    assert list(families([candidate("f", one), beside])) == ["no noise", "noise"]
     other = candidate("k", document("kmeans", "iris.csv", "-k", 2))
     assert list(families([other])) == ["kmeans"]
 

@@ -32,26 +32,20 @@ def k_of(candidate: Candidate) -> int:
 
 def families(candidates: Sequence[Candidate]) -> dict[str, list[Candidate]]:
     """Candidates that differ in k alone, by what tells them from others, in order of k."""
-    found: dict[tuple[str, str, str, str, str], list[Candidate]] = {}
+    found: dict[tuple[str, ...], list[Candidate]] = {}
     for candidate in sorted(candidates, key=k_of):
         said, prefix = candidate.settings, candidate.name.rpartition(":")[0]
-        key = prefix, said["model"], said["covariance"] or "", said["mixing"] or "", _prior(candidate)
+        mixing, prior = f"{said['mixing'] or ''} mixing", f"{said.get('prior', 'no')} prior"
+        noise = "noise" if said.get("noise") else "no noise"
+        key = f"{prefix}:", said["model"], said["covariance"] or "", mixing, prior, noise
         found.setdefault(key, []).append(candidate)
-    prefixes, models, shapes, mixings, priors = (len({*values}) > 1 for values in zip(*found, strict=True))
-    named = {}
-    for (prefix, model, shape, mixing, prior), members in found.items():
-        shaped = shapes or not (mixings or priors)
-        parts = [f"{prefix}:" * prefixes, model * models, shape * shaped, f"{mixing} mixing" * mixings]
-        parts.append(f"{prior} prior" * priors)
-        named[" ".join(filter(None, parts)) or model] = members
+    told = [len({*values}) > 1 for values in zip(*found, strict=True)]
+    told[2] = told[2] or not any(told[3:])
+    named = {
+        " ".join(part for part, shown in zip(key, told, strict=True) if shown and part) or key[1]: members
+        for key, members in found.items()
+    }
     return dict(sorted(named.items()))
-
-
-def _prior(candidate: Candidate) -> str:
-    """The prior that a candidate was asked for, as one types it; no without one."""
-    document, settings = candidate.document, candidate.fit_settings
-    found = settings.model.prior if settings else document.get("settings", {}).get("prior") if document else None
-    return "no" if found is None else str(found)
 
 
 def kinds(candidates: Sequence[Candidate]) -> dict[int, Kind]:
