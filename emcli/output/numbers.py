@@ -84,15 +84,15 @@ def _spread_digits(largest: float, spread: float) -> int:
     return min(floor(log10(largest or spread)) - floor(log10(spread)) + MIN_SPREAD_DIGITS, MAX_DIGITS)
 
 
-def in_one_form(values: Sequence[float], digits: int = DIGITS) -> list[str]:
-    """Numbers of one column with the same decimals: so many significant digits of the largest, more where they differ
-    by less; with an exponent where they are very large or very small.
+def in_one_form(values: Sequence[float]) -> list[str]:
+    """Numbers of one column with the same decimals: six significant digits of the largest, more where they differ by
+    less; with an exponent where they are very large or very small.
     """
     largest, spread = max(map(abs, values), default=0.0), max(values, default=0.0) - min(values, default=0.0)
     if not largest:
         return ["0"] * len(values)
     order = floor(log10(largest))
-    digits = max(digits, _spread_digits(largest, spread))
+    digits = max(DIGITS, _spread_digits(largest, spread))
     if FIXED[0] <= largest < FIXED[1] or (order < digits <= MAX_DIGITS and order > 0):
         return [_with_decimals(value, max(digits - 1 - max(order, 0), 0)) for value in values]
     return [f"{value:.{digits - 1}e}" for value in values]

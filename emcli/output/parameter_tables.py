@@ -46,7 +46,7 @@ def true(result: FitResult) -> dict[str, list[float]]:
 
     Where there are as many, they have empty cells for components beside those, such as noise.
     """
-    known = result.truth and result.truth["parameters"]
+    known = _known(result)
     if not known:
         return {}
     table = result.kind.table(known, result.data.columns, result.data.rows.total)

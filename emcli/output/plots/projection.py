@@ -39,12 +39,7 @@ class Projection:
         common = common and rows.scaling.unit is None
         if d == 2:
             return cls(np.eye(2), np.zeros(2), (rows.names[0], rows.names[1]))
-        if rows.observed is not None:
-            mean, spread = mean_of(rows.values, rows.weights), covariance(rows)
-        else:
-            mean = np.average(rows.values, axis=1, weights=rows.weights)
-            away = rows.values - mean[:, None]
-            spread = (away if rows.weights is None else away * rows.weights) @ away.T / rows.total
+        mean, spread = mean_of(rows.values, rows.weights), covariance(rows)
         sd = np.sqrt(np.diag(spread))
         unit = np.full(d, 1.0) if common else np.where(sd > 0, sd, 1.0)
         variances, directions = np.linalg.eigh(spread / np.outer(unit, unit))

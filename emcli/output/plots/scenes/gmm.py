@@ -51,14 +51,18 @@ class Ellipses(Gaussians, Plane):
         return one_unit and bool(self.snapshots) and self.fit.model.covariances.spheres
 
     @property
+    def outlines(self) -> list[Array]:
+        """The ellipses of two standard deviations at the end, each (2, m)."""
+        model = self.fit.model
+        return [self.plane.ellipse(*pair, 2.0) for pair in zip(model.means, model.covariances.full(), strict=True)]
+
+    @property
     def landmarks(self) -> Array:
         """The ellipses at the end, and the means at any time."""
         if not self.snapshots:
             return np.empty((2, 0))
-        model = self.fit.model
-        outlines = [self.plane.ellipse(*pair, 2.0) for pair in zip(model.means, model.covariances.full(), strict=True)]
         means = np.stack([snapshot.model.means for snapshot in self.snapshots])
-        return np.concatenate([*outlines, self.plane.place(means).reshape(2, -1)], axis=1)
+        return np.concatenate([*self.outlines, self.plane.place(means).reshape(2, -1)], axis=1)
 
     def frame(self, snapshot: Snapshot) -> Panel:
         """The rows by their likeliest component, the means and the ellipses, and the true ones."""
@@ -92,10 +96,9 @@ class Ellipses(Gaussians, Plane):
         """The rows by their likeliest component, the less certain the larger, among the ellipses."""
         if self.k == 1:
             return []
-        model, panel = self.fit.model, in_plane(self)
-        outlines = [self.plane.ellipse(*pair, 2.0) for pair in zip(model.means, model.covariances.full(), strict=True)]
-        lines = [Series("line", x, y, None if j else "2 sd", j, "thin") for j, (x, y) in enumerate(outlines)]
-        series = [*panel.series, *lines, *self.discs(self.plane.place(model.means), "mean")]
+        panel = in_plane(self)
+        lines = [Series("line", x, y, None if j else "2 sd", j, "thin") for j, (x, y) in enumerate(self.outlines)]
+        series = [*panel.series, *lines, *self.discs(self.plane.place(self.fit.model.means), "mean")]
         return [replace(panel, series=series)]
 
 
