@@ -20,7 +20,7 @@ def examples(folder: options.NewFolder = None, debug: options.Debug = None) -> i
 
     A file of that name in the current folder comes before an example.
     """
-    from emcli.files.examples import Example, copy_into, data_sets, experiments
+    from emcli.files.examples import copy_into, data_sets, experiments
     from emcli.output.terminal import columns, sayable
 
     if folder is not None:
@@ -29,11 +29,11 @@ def examples(folder: options.NewFolder = None, debug: options.Debug = None) -> i
         return Exit.DONE
     width = min(columns(sys.stdout), 100)
 
-    def listed(found: dict[str, Example]) -> list[str]:
+    def listed(found: dict[str, str]) -> list[str]:
         left = max(map(len, found)) + 4
         return [
             fill(about, width, initial_indent=f"  {name}".ljust(left), subsequent_indent=" " * left)
-            for name, (_, about) in found.items()
+            for name, about in found.items()
         ]
 
     lines = ["Experiments (emcli fit NAME, emcli generate NAME)", *listed(experiments())]

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import tempfile
-from typing import NamedTuple
 
 from emcli.errors import EmcliError, Exit, Problem
 from emcli.files.inputs import reason
@@ -14,13 +13,6 @@ from emcli.files.inputs import reason
 EXPERIMENTS, DATA_SETS = "configs", "sample_data"  # folders of the repository, packaged as emcli/examples
 ABOUT = os.path.join(DATA_SETS, "README.md")
 ROW = r"\| `(\w+)\.csv` \| (.*?) \| (.*?) \|"
-
-
-class Example(NamedTuple):
-    """An experiment or a data set."""
-
-    path: str
-    about: str  # what it is, in a sentence
 
 
 def experiment_path(word: str) -> str:
@@ -57,27 +49,23 @@ def names() -> list[str]:
     return _named(EXPERIMENTS, ".yaml")
 
 
-def experiments() -> dict[str, Example]:
-    """The experiments by name, described by the comment that each begins with."""
+def experiments() -> dict[str, str]:
+    """What each experiment is, in a sentence, by name: the comment that it begins with."""
     found = {}
     for name in names():
-        path = os.path.join(home(), EXPERIMENTS, f"{name}.yaml")
-        with open(path, encoding="utf-8") as file:
+        with open(os.path.join(home(), EXPERIMENTS, f"{name}.yaml"), encoding="utf-8") as file:
             comment = re.match("(#.*\n)*", file.read())
         assert comment is not None
-        found[name] = Example(path, _sentence(" ".join(comment[0].replace("#", " ").split())))
+        found[name] = _sentence(" ".join(comment[0].replace("#", " ").split()))
     return found
 
 
-def data_sets() -> dict[str, Example]:
-    """The data sets by name, described by the table beside them; those that an experiment draws are its own."""
+def data_sets() -> dict[str, str]:
+    """What each data set is, by name: what the table beside them says; those that an experiment draws are its own."""
     with open(os.path.join(home(), ABOUT), encoding="utf-8") as file:
         about = {name: f"{_sentence(text)} ({rows} rows)" for name, rows, text in re.findall(ROW, file.read())}
-    drawn = {name: f"the rows of the experiment {name}" for name in names()}
-    return {
-        name: Example(os.path.join(home(), DATA_SETS, f"{name}.csv"), (about | drawn)[name])
-        for name in _named(DATA_SETS, ".csv")
-    }
+    about |= {name: f"the rows of the experiment {name}" for name in names()}
+    return {name: about[name] for name in _named(DATA_SETS, ".csv")}
 
 
 def copy_into(folder: str) -> list[str]:

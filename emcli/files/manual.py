@@ -28,11 +28,6 @@ class Section(NamedTuple):
         found = next((block for block in self.blocks if block.startswith(mark)), mark)
         return plain(found.removeprefix(mark))
 
-    @property
-    def says(self) -> str:
-        """The first paragraph, as one line."""
-        return plain(self.blocks[0])
-
 
 def plain(text: str) -> str:
     """Markdown as one line of plain text; backquotes stay around what is typed."""

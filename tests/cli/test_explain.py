@@ -53,7 +53,7 @@ def test_every_warning_of_the_program_has_a_section() -> None:
 @pytest.mark.parametrize("slug", WARNINGS)
 def test_the_section_of_a_warning_says_what_why_and_what_to_do_and_shows_it(slug: str) -> None:
     section = WARNINGS[slug]
-    assert section.says.endswith(".") and not section.says.startswith("Why")
+    assert section.blocks[0].endswith(".") and not section.blocks[0].startswith("**Why")
     assert section.part(manual.WHY).endswith(".") and section.part(manual.REMEDY).endswith((".", ")"))
     command, output = (block for block in section.blocks if block.startswith("```"))
     assert command.startswith("```sh\n") and "emcli " in command
