@@ -71,7 +71,9 @@ def test_clusters_show_the_elbow_of_the_inertia_beside_the_criterion() -> None:
 
 
 @pytest.mark.parametrize(("shape", "ks"), [("full", (1, 2, 3)), ("full,tied", (1, 2, 3)), ("full,tied", (2,))])
-def test_every_curve_is_seen_whole_and_a_part_that_is_larger_is_framed(shape: str, ks: Sequence[int]) -> None:
+def test_every_curve_is_seen_but_for_a_low_start_and_a_part_that_is_larger_is_framed(
+    shape: str, ks: Sequence[int]
+) -> None:
     found = [
         document("gmm", "faithful.csv", "-k", k, "--covariance", one, "--init", "random")
         for one in shape.split(",")
@@ -79,7 +81,10 @@ def test_every_curve_is_seen_whole_and_a_part_that_is_larger_is_framed(shape: st
     ]
     shown = panels([candidate(f"{one['covariance']}-{one['k']}", one) for one in found])
     whole, *larger = [panel for panel in shown if panel.title.startswith("Log-likelihood")]
-    assert whole.x_range is None and whole.y_range is None  # nothing is cut
+    assert whole.x_range is None
+    if whole.y_range:
+        for series in curves(whole):
+            assert float(np.interp(max(1.0, 0.1 * series.x[-1]), series.x, series.y)) > whole.y_range[0]
     traces = sorted(
         [numbers([step["log_likelihood"] for step in one["trace"]])[: one["iterations"] + 1] for one in found]
     )
@@ -90,10 +95,33 @@ def test_every_curve_is_seen_whole_and_a_part_that_is_larger_is_framed(shape: st
         assert [one.y.tolist() for one in curves(part)] == [one.y.tolist() for one in curves(whole)]
         tops = [max(trace) for trace in traces]
         assert y.min() < max(tops) < y.max() and sum(top > y.min() for top in tops) >= len(tops) / 2
-    assert larger or len(ks) == 1
     for panel, part in pairwise(panel for panel in shown if panel.title.startswith("BIC")):
         assert panel.y_range is None and part.title == "BIC: the framed part, larger"
         assert part.y_range and part.y_range[0] < min(one["bic"] for one in found) < part.y_range[1]
+
+
+def test_what_begins_far_below_all_ends_is_cut_and_a_mark_and_a_line_say_how_far() -> None:
+    one = document("gmm", "faithful.csv", "-k", 2)
+    first, second, *rest = one["trace"]
+    end = rest[-1]["log_likelihood"]
+
+    def begun(at: float) -> Any:
+        return {**one, "trace": [{**first, "log_likelihood": at}, second, *rest]}
+
+    usual, low = begun(second["log_likelihood"] - 1), begun(end - 1e6)
+    for several, said in (([low], "1 start below"), ([low, low], "2 starts below")):
+        found = [candidate(f"low {i}", each) for i, each in enumerate(several)] + [candidate("usual", usual)]
+        shown = panels(found)
+        whole, *larger = [panel for panel in shown if panel.title.startswith("Log-likelihood")]
+        assert whole.y_range and end - 1e3 < whole.y_range[0] < second["log_likelihood"] < end < whole.y_range[1]
+        (mark,) = [series for series in whole.series if series.stroke == "below"]
+        assert (mark.mark, mark.x.tolist(), mark.y.tolist()) == (said, [0.0], [whole.y_range[0]])
+        lowest = "the lowest " * (len(several) > 1)
+        assert whole.note == f"log-likelihood: {said} the frame, {lowest}at {end - 1e6:.3f}"
+        assert not [series for panel in larger for series in panel.series if series.stroke == "below"]
+        assert said in drawn(of_comparison(grouped(found, None)), io.StringIO())
+    both = panels([candidate("a", usual), candidate("b", usual)])
+    assert [panel.y_range for panel in both if "iteration by" in panel.title] == [None]
 
 
 def test_a_gap_has_its_standard_error() -> None:

@@ -147,18 +147,35 @@ def by_name(candidates: Sequence[Candidate], criterion: str, failed: int) -> Pan
 
 
 def climbs(candidates: Sequence[Candidate]) -> list[Panel]:
-    """The log-likelihood (K-means: inertia) of each best start by iteration; and where most of them end larger."""
+    """The log-likelihood (K-means: inertia) of each best start by iteration; and where most of them end larger.
+
+    A start far below all ends is not shown: beside it nothing else could be seen. A mark says how far below it is.
+    """
     hard = "inertia" in candidates[0].fitted
     name = "inertia" if hard else "log-likelihood"
     series = [one for one in _curves(candidates, hard) if len(one.x)]
     whole = Panel(f"{name.capitalize()}, iteration by iteration", "iteration", name, series, whole=True)
     if not series:
         return [replace(whole, note="the documents of these fits hold no iterations")]
-    x_range, y_range = _ends([(one.x, one.y) for one in series], -1.0 if hard else 1.0)
-    longest, y = max(one.x.max() for one in series), np.concatenate([one.y for one in series])
-    if longest <= x_range[1] and np.ptp(y) <= HIGHER * (y_range[1] - y_range[0]):
+    curves = [(one.x, one.y) for one in series]
+    x_range, y_range = _ends(curves, -1.0 if hard else 1.0)
+    y = np.concatenate([one.y for one in series])
+    seen = None if hard else _without_low_starts(curves)
+    if seen is not None:
+        whole, y_range = _cut(whole, seen), (max(y_range[0], seen[0]), y_range[1])
+    if max(one.x.max() for one in series) <= x_range[1] and np.ptp(seen or y) <= HIGHER * np.ptp(y_range):
         return [whole]
     return _with_part(whole, name.capitalize(), x_range, y_range)
+
+
+def _cut(whole: Panel, seen: Range) -> Panel:
+    """A panel of what is seen, that says how far below its frame curves begin."""
+    low = [float(one.y[0]) for one in whole.series if one.y[0] < seen[0]]
+    said = f"{counted(len(low), 'start')} below"
+    mark = Series("points", np.zeros(1), np.array(seen[:1]), None, None, "below", mark=said)
+    lowest = f"{'the lowest ' * (len(low) > 1)}at {scores([min(low)])[0]}"
+    note = f"{whole.y_label}: {said} the frame, {lowest}"
+    return replace(whole, series=[*whole.series, mark], y_range=seen, note=note)
 
 
 def _curves(candidates: Sequence[Candidate], hard: bool) -> Iterator[Series]:
@@ -182,6 +199,16 @@ def _curves(candidates: Sequence[Candidate], hard: bool) -> Iterator[Series]:
         told.add(label)
 
 
+def _without_low_starts(curves: Sequence[tuple[Array, Array]]) -> Range | None:
+    """What rising curves reach after their first iterations, where they begin far below; None where they do not."""
+    later = [float(np.interp(max(LATE * x[-1], 1.0), x, y)) for x, y in curves]
+    low, high = min(later), max(float(y[-1]) for _, y in curves)
+    reach = max(high - low, FLAT_NATS)
+    if high - min(float(y.min()) for _, y in curves) <= HIGHER * reach:
+        return None
+    return low - 0.25 * reach, high + 0.05 * reach
+
+
 def _ends(curves: Sequence[tuple[Array, Array]], sign: float) -> tuple[Range, Range]:
     """Where most curves end, in iterations and in what they measure; sign: -1 where they fall."""
     lasts, ends = (np.array([float(curve[i][-1]) for curve in curves]) for i in (0, 1))
@@ -201,7 +228,9 @@ def _with_part(whole: Panel, what: str, x_range: Range, y_range: Range) -> list[
     """A panel with a frame around a part of it, and that part larger."""
     x, y = np.array(x_range)[[0, 1, 1, 0, 0]], np.array(y_range)[[0, 0, 1, 1, 0]]
     frame = Series("line", x, y, None, None, "thin")
-    part = replace(whole, title=f"{what}: the framed part, larger", x_range=x_range, y_range=y_range)
+    inner = [one for one in whole.series if one.stroke != "below"]
+    part = replace(whole, title=f"{what}: the framed part, larger", series=inner, note="")
+    part = replace(part, x_range=x_range, y_range=y_range)
     return [replace(whole, series=[frame, *whole.series]), part]
 
 
