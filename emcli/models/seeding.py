@@ -48,18 +48,28 @@ def kmeans_plusplus(
     return chosen
 
 
-def centres(x: Array, rows: Rows, k: int, rng: np.random.Generator) -> Array:
+def centres(x: Array, rows: Rows, k: int, rng: np.random.Generator, held: Array | None = None) -> Array:
     """k rows of x (d, n) far apart, (k, d); components that have known rows begin at the means of these.
 
-    `x` are the values of the rows in some coordinates.
+    `x` are the values of the rows in some coordinates. Centres that are `held` (k, d) have their places there; one
+    with a NaN is free.
     """
+    found = np.full((k, len(x)), np.nan) if held is None else held.copy()
     if rows.known is None:
-        return np.asarray(x[:, kmeans_plusplus(x, rows.weights, k, rng)].T)
+        return with_rows_far_apart(x, rows.weights, found, rng)
     mass = np.ones(x.shape[1]) if rows.weights is None else rows.weights
     members = (rows.known == np.arange(len(rows.components))[:, None]) * mass
-    named = members @ x.T / members.sum(axis=1)[:, None]
-    chosen = kmeans_plusplus(x, mass * (rows.known < 0), k - len(named), rng, named)
-    return np.concatenate([named, x[:, chosen].T])
+    named = found[: len(members)]
+    named[:] = np.where(np.isnan(named), members @ x.T / members.sum(axis=1)[:, None], named)
+    return with_rows_far_apart(x, mass * (rows.known < 0), found, rng)
+
+
+def with_rows_far_apart(x: Array, weights: Array | None, found: Array, rng: np.random.Generator) -> Array:
+    """Centres (k, d), of which those with a NaN are rows of x (d, n) far from the others and apart (k-means++)."""
+    free = np.isnan(found).any(axis=1)
+    chosen = kmeans_plusplus(x, weights, int(free.sum()), rng, None if free.all() else found[~free])
+    found[free] = x[:, chosen].T
+    return found
 
 
 def _drawn(mass: Array, count: int, rng: np.random.Generator) -> IndexArray:

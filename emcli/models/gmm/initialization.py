@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from emcli.config.covariances import has_correlations, letters
 from emcli.config.settings import ModelSettings
 from emcli.data.points import uniform
 from emcli.data.rows import Rows
-from emcli.models.seeding import centres, kmeans_plusplus, squared_distances
+from emcli.models.seeding import centres, squared_distances, with_rows_far_apart
 from emcli.types import Array
 
 BLOCK = 64  # columns and rows of a product of which the diagonal alone is wanted
@@ -33,23 +34,32 @@ def start_kinds(settings: ModelSettings) -> tuple[str, ...]:
     return ("k-means++", *sizes, "split", "subsample", "uniform")
 
 
-def draw_start(rows: Rows, settings: ModelSettings, kind: str, rng: np.random.Generator) -> Start:
-    """Start values of one kind: k-means++ | subsample | sizes | uniform."""
+def draw_start(
+    rows: Rows, settings: ModelSettings, kind: str, rng: np.random.Generator, held: Array | None = None
+) -> Start:
+    """Start values of one kind: k-means++ | subsample | sizes | uniform.
+
+    held: means (k, d), of which clusters are found around those that are known; the others have a NaN.
+    """
     k = settings.k
     if kind == "uniform":
         return random_start(rows, settings, rng)
     if kind == "sizes":
         return start_of_all_sizes(rows, settings, rng)
-    seen = _scaled(rows, settings, rng)
-    n = seen.shape[1]
+    scaled = _scaling(rows, settings, rng)
+    seen, n = scaled(rows.values), rows.values.shape[1]
+    known = np.full((k, len(seen)), np.nan)
+    if held is not None:
+        whole = ~np.isnan(held).any(axis=1)
+        known[whole] = scaled(held[whole].T).T
     some = np.arange(n)
     if kind == "subsample" and n >= MIN_SUBSAMPLED * k:  # clusters that hold a few far rows are not in every half
         some = np.sort(rng.choice(n, n // 2, replace=False))
     if rows.known is None:
         weights = None if rows.weights is None else rows.weights[some]
-        chosen = seen[:, some][:, kmeans_plusplus(seen[:, some], weights, k, rng)].T
+        chosen = with_rows_far_apart(seen[:, some], weights, known, rng)
     else:
-        chosen = centres(seen, rows, k, rng)
+        chosen = centres(seen, rows, k, rng, known)
     nearest = squared_distances(seen, chosen).argmin(axis=0)
     if rows.known is not None:
         nearest = np.where(rows.known < 0, nearest, rows.known)
@@ -58,8 +68,8 @@ def draw_start(rows: Rows, settings: ModelSettings, kind: str, rng: np.random.Ge
     return start_from_clusters(rows, members, settings, int(rng.integers(3)))
 
 
-def _scaled(rows: Rows, settings: ModelSettings, rng: np.random.Generator) -> Array:
-    """Rows (d, n) in one of two scalings, by chance, in which clusters may show.
+def _scaling(rows: Rows, settings: ModelSettings, rng: np.random.Generator) -> Callable[[Array], Array]:
+    """What brings rows (d, n) to one of two scalings, by chance, in which clusters may show.
 
     Spherical fits depend on the units: as they are given, or each column of unit variance. The others do not: each
     column of unit variance, or all uncorrelated (for full and tied covariances).
@@ -69,11 +79,11 @@ def _scaled(rows: Rows, settings: ModelSettings, rng: np.random.Generator) -> Ar
     unit[unit == 0] = 1.0  # a constant column, which spherical components can have
     other = rng.integers(2) == 1
     if other and letters(settings.covariance)[1] == "I":
-        return np.asarray(rows.values / unit.max())
+        return lambda values: np.asarray(values / unit.max())
     if other and has_correlations(settings.covariance) and len(unit) > 1:
         root = np.linalg.cholesky(rows.covariance)
-        return np.asarray(np.linalg.solve(root, rows.values))
-    return np.asarray(rows.values / unit)
+        return lambda values: np.asarray(np.linalg.solve(root, values))
+    return lambda values: np.asarray(values / unit)
 
 
 def _spread(rows: Rows, settings: ModelSettings) -> Array:

@@ -208,11 +208,11 @@ class GaussianMixture(Gaussians):
     @classmethod
     def initialize(cls, rows: Rows, settings: ModelSettings, kind: str, rng: np.random.Generator) -> Self:
         """Start values as in `initialization`."""
-        weights, means, matrices = initialization.draw_start(rows, settings, kind, rng)
-        covariances, prior = shape_of(settings).of(matrices, rows.covariance), GaussianPrior.of(rows, settings)
-        fixed = cls.fixed_in(settings, len(rows.names))
-        found = cls(weights, means, covariances, settings.mixing == "free", prior)
-        return found.holding(fixed and fixed.to_scaled(rows.scaling))
+        held = cls.fixed_in(settings, len(rows.names))
+        fixed = None if held is None else held.to_scaled(rows.scaling)
+        start = initialization.draw_start(rows, settings, kind, rng, None if fixed is None else fixed.values)
+        covariances, prior = shape_of(settings).of(start.matrices, rows.covariance), GaussianPrior.of(rows, settings)
+        return cls(start.weights, start.means, covariances, settings.mixing == "free", prior).holding(fixed)
 
     def adapted(self, rows: Rows, settings: ModelSettings) -> Self:
         """With the prior that these rows give."""

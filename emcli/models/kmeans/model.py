@@ -109,13 +109,14 @@ class KMeans(Centroids):
 
     @classmethod
     def initialize(cls, rows: Rows, settings: ModelSettings, kind: str, rng: np.random.Generator) -> Self:
-        """Rows far apart (k-means++), or points anywhere in the range of each column (uniform)."""
+        """Rows far apart (k-means++), also from centroids that are held, or points anywhere in the columns' ranges."""
+        held = cls.fixed_in(settings, len(rows.names))
+        fixed = None if held is None else held.to_scaled(rows.scaling)
         if kind == "uniform":
             centroids = uniform(rows, settings.k, rng)
         else:
-            centroids = centres(rows.values, rows, settings.k, rng).copy()
-        fixed = cls.fixed_in(settings, len(rows.names))
-        return cls(centroids).holding(fixed and fixed.to_scaled(rows.scaling))
+            centroids = centres(rows.values, rows, settings.k, rng, None if fixed is None else fixed.values)
+        return cls(centroids).holding(fixed)
 
     def sample(self, labels: IndexArray, rng: np.random.Generator, trials: IndexArray | None = None) -> Array:
         """Rows (n, d) of round clusters. Raises ParameterFault where no sd above 0 is known."""
