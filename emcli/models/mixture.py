@@ -13,7 +13,7 @@ from emcli.data.rows import Rows
 from emcli.models.base import MIN_EFFECTIVE_ROWS, Degenerate, Model, first_pair
 from emcli.models.complete_data import CompleteData, CompleteDataModel
 from emcli.models.nesting import contains
-from emcli.models.posterior import normalise, tilted
+from emcli.models.posterior import logarithms, normalise, tilted
 from emcli.models.seeding import centres, squared_distances
 from emcli.models.statistics import Stats
 from emcli.types import JSON, Array
@@ -56,8 +56,7 @@ class Mixture(Model[Sums]):
     def posterior(self, x: Array) -> tuple[Array, Array]:
         """Responsibilities (k, n) and log-densities (n,)."""
         log_joint = self.log_densities(x)
-        with np.errstate(divide="ignore"):
-            log_joint += np.log(self.weights)[:, None]
+        log_joint += logarithms(self.weights)[:, None]
         log_density = normalise(log_joint)
         return log_joint, log_density
 

@@ -22,7 +22,7 @@ from emcli.models.gmm.missing.conditional import ConditionalRows, chunk_rows, co
 from emcli.models.gmm.mixture import GaussianMixture
 from emcli.models.gmm.values import GaussianStats
 from emcli.models.nesting import Parts
-from emcli.models.posterior import normalise
+from emcli.models.posterior import logarithms, normalise
 from emcli.types import JSON, Array
 
 MIN_COMPLETE = 1024  # rows at the beginning of a batch, from which they are worth an E-step of their own
@@ -67,8 +67,7 @@ class IncompleteGaussianMixture(GaussianMixture):
         return score, r.sum(axis=-1), first, given.second(r)
 
     def _responsibilities(self, given: ConditionalRows) -> tuple[Array, Array]:
-        with np.errstate(divide="ignore"):  # a component with weight 0 has density 0
-            log_joint = given.log_density + np.log(self.weights)[..., None]
+        log_joint = given.log_density + logarithms(self.weights)[..., None]
         log_density = normalise(log_joint)
         return log_joint, log_density
 

@@ -89,11 +89,7 @@ def _scaling(rows: Rows, settings: ModelSettings, rng: np.random.Generator) -> C
 def _spread(rows: Rows, settings: ModelSettings) -> Array:
     """Covariance of all rows (d, d), or their variances (d,) where the shape has no others."""
     assert rows.covariance is not None
-    return np.diag(rows.covariance) if _is_diagonal(settings) else rows.covariance
-
-
-def _is_diagonal(settings: ModelSettings) -> bool:
-    return not has_correlations(settings.covariance)
+    return rows.covariance if has_correlations(settings.covariance) else np.diag(rows.covariance)
 
 
 def random_start(rows: Rows, settings: ModelSettings, rng: np.random.Generator) -> Start:
@@ -101,7 +97,7 @@ def random_start(rows: Rows, settings: ModelSettings, rng: np.random.Generator) 
     k, d, extent = settings.k, len(rows.values), np.ptp(rows.values, axis=1)
     means = uniform(rows, k, rng)
     variances = (rng.uniform(1 / 70, 1 / 7, size=(k, d)) * extent) ** 2
-    if _is_diagonal(settings):
+    if not has_correlations(settings.covariance):
         return Start(np.full(k, 1.0 / k), means, variances)
     matrices = np.zeros((k, d, d))
     matrices[:, range(d), range(d)] = variances
@@ -142,7 +138,7 @@ def start_from_clusters(rows: Rows, members: Array, settings: ModelSettings, kin
     kept = weighted.sum(axis=1) > 0
     if not kept.all():  # fewer different rows than components: the others start from all rows
         weighted[~kept] = 1e-3 * (1.0 if rows.weights is None else rows.weights)
-    sizes, means, scatter = cluster_moments(rows.values, weighted, _is_diagonal(settings))
+    sizes, means, scatter = cluster_moments(rows.values, weighted, not has_correlations(settings.covariance))
     k, d = means.shape
     pooled = scatter.sum(axis=0) / sizes.sum() + 1e-3 * _spread(rows, settings)
     if kind == 0:

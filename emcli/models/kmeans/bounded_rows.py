@@ -43,9 +43,7 @@ class BoundedRows:
     weights: Array | None
     labels: Labels  # (n,) k for a row not assigned yet
     valid_until: Float32Array  # (n,) the bounds
-    distances: Float32Array | None = (
-        None  # (n,) bound on the distance to the nearest centroid, less its path until then
-    )
+    distances: Float32Array | None = None  # (n,) bound on that to the nearest centroid, less its path until then
     float32_copy: Float32Array | None = None  # (n, d + 2) as `to_float32` gives it, where that is worth its memory
     noted: IndexArray | None = None  # places of the rows due before the shrinkage exceeds `noted_until`, if few
     noted_until: Float32Array | None = None  # (k,)

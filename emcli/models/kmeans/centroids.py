@@ -16,7 +16,7 @@ from emcli.models.base import Model
 from emcli.models.fixed import Fixed, FixedReader, some_of
 from emcli.models.kmeans.assignment import KMeansStats
 from emcli.models.parameters import ParameterFault, ParameterReader, refuse_other_columns
-from emcli.models.plain_values import Parameters, Share, Titled
+from emcli.models.plain_values import Parameters, Share, Titled, whole
 from emcli.types import JSON, Array, BoolArray, IndexArray
 
 PARAMETER_KEYS = ("centroids", "sizes", "sd", "scales", "weights", "observed")
@@ -74,7 +74,7 @@ class Centroids(Model[KMeansStats]):
         """Centroids, sizes, the sd of rows around their centroid, and the scales of standardized columns."""
         inertia = self.measures(stats.score, rows, len(self.centroids)).inertia or 0.0
         found = self.to_parameters()
-        found["sizes"] = [int(size) if size == int(size) else size for size in stats.sizes.tolist()]
+        found["sizes"] = [whole(size) for size in stats.sizes.tolist()]
         found["sd"] = sqrt(inertia / rows.cells)
         if rows.scaling.unit is not None:
             found["scales"] = np.ldexp(rows.scaling.unit, rows.scaling.exponent).tolist()
