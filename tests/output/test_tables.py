@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import SAMPLES, fit, run, run_here
+from inprocess import clusters, result_of
 from rich.cells import cell_len
 
 from emcli.models.plain_values import Count, Share
+from emcli.output.fit_tables import ledger
 from emcli.output.numbers import difference, gain, number, numbers, scores
 from emcli.output.page import Grid
 
@@ -268,3 +270,11 @@ def test_means_and_centroids_show_what_they_differ_by_and_their_sds(write: Write
         shown = [float(line.split()[-3 if model == "gmm" else -1]) for line in tables(text)[2 : 2 + k]]
         assert shown == pytest.approx(exact, abs=0.006, rel=0), text
     assert numbers([54.61491, 54.61497]) == ["54.6149", "54.615"] and numbers([1234567.2, 3.0]) == ["1234567", "3"]
+
+
+def test_starts_that_were_given_up_on_the_way_are_counted() -> None:
+    result = result_of(clusters(), {"model": "gmm", "k": 3, "restarts": 4})
+    assert "given up" not in ledger(result)
+    for other in [each for each in result.ledger if each is not result.best][:2]:
+        other.status = "behind"
+    assert ", 2 given up on the way" in ledger(result)
