@@ -19,7 +19,7 @@ from emcli.config.settings import DataSettings
 from emcli.data.duplicates import merged
 from emcli.data.incomplete import by_pattern, observed_weights, places, reordered, without_missing
 from emcli.data.rows import Columns, DataFault, Observations, PartitionSum, Rows, Sampler
-from emcli.data.scaling import NeverObserved, OutOfRange, Scaling, ScalingRule, column_range, mean_of, summed
+from emcli.data.scaling import Scaling, ScalingRule, UnusableColumn, column_range, mean_of, summed
 from emcli.data.table.columns import columns_named
 from emcli.data.table.table import Choice, ColumnSelection
 from emcli.errors import FitWarning, quoted
@@ -62,7 +62,7 @@ class Points(Observations):
             scaling, extent = Scaling.across(lambda function: function(numbers, weights), rule.is_common)
             if rule.is_robust:
                 scaling = scaling.by_middle_halves(numbers, weights, rule.is_common)
-        except (OutOfRange, NeverObserved) as wrong:
+        except UnusableColumn as wrong:
             raise _unusable(wrong, names) from None
         values = scaling.scaled_columns(numbers)
         place: IndexArray | None = None
@@ -94,7 +94,7 @@ class Points(Observations):
             raise DataFault("no columns are left to fit")
         try:
             scaling, extent = Scaling.across(over, common=rule.is_common)
-        except (OutOfRange, NeverObserved) as wrong:
+        except UnusableColumn as wrong:
             raise _unusable(wrong, names) from None
         if k > extent.count:
             raise DataFault(f"k={k} needs at least {k} rows, got {extent.count}")
@@ -175,10 +175,8 @@ def _both(away: Array, weights: Array | None) -> Array:
     return np.stack([counted @ known.T, counts @ seen.T])
 
 
-def _unusable(fault: OutOfRange | NeverObserved, names: Sequence[str]) -> DataFault:
-    """The fault of a column that no fit can use."""
-    hint = "rescale the column" if isinstance(fault, OutOfRange) else "leave it out with --exclude"
-    return DataFault(f"column {names[fault.column]!r}: {fault}", hint)
+def _unusable(fault: UnusableColumn, names: Sequence[str]) -> DataFault:
+    return DataFault(f"column {names[fault.column]!r}: {fault}", fault.hint)
 
 
 def rounded(low: Array, high: Array) -> npt.NDArray[np.bool_]:

@@ -58,19 +58,11 @@ class ScalingRule(Enum):
         return self in (ScalingRule.MIDDLE_OF_EACH, ScalingRule.MIDDLE_OF_ALL)
 
 
-class NeverObserved(ValueError):
-    """A column in which all cells are missing; `column` is its 0-based number."""
+class UnusableColumn(ValueError):
+    """A column that no fit can use: its 0-based number, what is wrong with it, and what to do."""
 
-    def __init__(self, column: int):
-        self.column = column
-        super().__init__("no row has a value in it")
-
-
-class OutOfRange(ValueError):
-    """A column's spread cannot be squared in float64, or its values hardly be added; `column` is its 0-based number."""
-
-    def __init__(self, column: int, what: str):
-        self.column = column
+    def __init__(self, column: int, what: str, hint: str):
+        self.column, self.hint = column, hint
         super().__init__(what)
 
 
@@ -125,12 +117,13 @@ class Scaling:
 
         Sds become about 1, by one factor for all columns where `common`. The centre is the mean rounded coarsely, to a
         multiple of 16 to 32 sds: data near zero keep every bit, and ties stay ties, while columns far from it lose
-        their offset. Raises OutOfRange where a spread is beyond 1e±150 or a value beyond 1e300.
+        their offset. Raises UnusableColumn without a value, or where a spread is beyond 1e±150 or a value beyond 1e300.
         """
         extent = total(ColumnRange.of)
         low, high = extent.low, extent.high
         if not extent.totals.all():
-            raise NeverObserved(int(np.argmin(extent.totals)))
+            column = int(np.argmin(extent.totals))
+            raise UnusableColumn(column, "no row has a value in it", "leave it out with --exclude")
         weight = extent.weight if extent.observed is None else extent.observed
         with np.errstate(over="ignore", under="ignore"):
             largest = np.maximum(-low, high)
@@ -138,13 +131,15 @@ class Scaling:
             mean = total(partial(_lifted, lift=lift)) / weight
             sd = np.sqrt(total(partial(_squares, lift=lift, mean=mean)) / weight)
         varies = low < high
-        for column in np.flatnonzero(varies):
+        for column in np.flatnonzero(varies).tolist():
             decimal = np.log10(max(sd[column], 1e-300)) + float(lift[column]) * np.log10(2.0)
             if abs(decimal) > MAX_SD_DECIMALS:
                 spread, limits = np.ldexp(sd[column], lift[column]), f"1e-{MAX_SD_DECIMALS} to 1e{MAX_SD_DECIMALS}"
-                raise OutOfRange(int(column), f"standard deviation {spread:.3g} is outside {limits}")
-        for column in np.flatnonzero(largest >= MAX_NUMBER):
-            raise OutOfRange(int(column), f"value {extent.first[column]:.3g} is beyond {MAX_NUMBER:.0e}")
+                what = f"standard deviation {spread:.3g} is outside {limits}"
+                raise UnusableColumn(column, what, "rescale the column")
+        for column in np.flatnonzero(largest >= MAX_NUMBER).tolist():
+            what = f"value {extent.first[column]:.3g} is beyond {MAX_NUMBER:.0e}"
+            raise UnusableColumn(column, what, "rescale the column")
         exponent = np.where(varies, np.frexp(sd)[1] + lift, lift)
         if common:
             top = np.max(exponent[varies], initial=np.iinfo(np.int64).min) if varies.any() else np.max(lift)
