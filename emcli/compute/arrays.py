@@ -29,6 +29,7 @@ CACHE_NUMBERS = 1 << 16  # of a table, that stay in a core's cache while they ar
 SMALL_BYTES = 1 << 16  # not worth a file, beside a table that is in one
 FOLIO_BYTES = 1 << 21  # of a file, that the kernel may map when one byte is read
 TAKEN_BYTES = 1 << 26  # of pages that rows here and there may map before these are given back
+ROOM_BYTES = 1 << 26  # set aside at first where nobody knows how many rows will come
 PROGRAM_BYTES = 100 << 20  # resident without any table
 WATCH_SECONDS = 0.003  # between looks at how much is resident
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -113,7 +114,7 @@ def take_columns(values: Array, places: IndexArray) -> Array:
     return np.array([take_rows(row, places) for row in values]) if on_disk() else values[:, places]
 
 
-def take_rows(values: npt.NDArray[Scalar], places: IndexArray, taken_bytes: int = TAKEN_BYTES) -> npt.NDArray[Scalar]:
+def take_rows(values: npt.NDArray[Scalar], places: IndexArray) -> npt.NDArray[Scalar]:
     """Rows of values (n,) or (n, d) at some places, all of them valid, copied into memory.
 
     Each may map a folio of the file, and many do so faster than `_watch` looks: they are given back in between.
@@ -121,7 +122,7 @@ def take_rows(values: npt.NDArray[Scalar], places: IndexArray, taken_bytes: int 
     if not on_disk() or not len(places):
         return np.take(values, places, axis=0, mode="clip")
     mapped = min(FOLIO_BYTES, int(np.ptp(places)) * values.strides[0] // len(places) + 1)  # bytes for each place
-    step = max(taken_bytes // mapped, 1)
+    step = max(TAKEN_BYTES // mapped, 1)
     result = np.empty((len(places), *values.shape[1:]), values.dtype)
     for start in range(0, len(places), step):
         cut = slice(start, start + step)
@@ -209,9 +210,7 @@ class GrowingArray:
     Beyond the limit of memory the rows go to a file.
     """
 
-    def __init__(self, room: int = 1 << 26) -> None:
-        """`room`: bytes set aside at first where nobody knows how many rows will come."""
-        self._room = room
+    def __init__(self) -> None:
         self.file: MappedFile | None = None
         self._count = 0
         self._pieces = 0
@@ -235,7 +234,7 @@ class GrowingArray:
         else:
             if self._pieces == 2:
                 first = self._rows
-                self._rows = np.empty((max(end, expected or self._room // (8 * max(width, 1))), width))
+                self._rows = np.empty((max(end, expected or ROOM_BYTES // (8 * max(width, 1))), width))
                 self._rows[: self._count] = first
             elif end > len(self._rows):
                 self._rows.resize((end + end // 8, width), refcheck=False)
