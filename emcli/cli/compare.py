@@ -149,10 +149,9 @@ def compare(
         raise no_fit(candidates)
     if save_fits is not None:
         _save(candidates, save_fits)
-    for line in () if quiet else made.notes:
-        note(line)
-    for warning in () if quiet else said:
-        warn(warning.slug, warning.message)
+    if not quiet:
+        note(*made.notes)
+        warn(*said)
     text = dumps(whole.document())
     with file.staged(text) if file else nullcontext():
         if json or output == "-":

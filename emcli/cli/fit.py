@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from emcli.cli import options
-from emcli.errors import EmcliError, Exit, Problem, counted
+from emcli.errors import EmcliError, Exit, FitWarning, Problem, counted
 
 if TYPE_CHECKING:
     from emcli.config.experiment import Experiment
@@ -124,8 +124,7 @@ def fit(
     settings = resolve(kind.name, kind.options, flags, said, read_start=read_start)
     check_cluster(settings, source, plot is not None, report is not None)
     if verbose:
-        for line in settings.provenance.overridden:
-            note(line)
+        note(*settings.provenance.overridden)
     check_standard_output()
     file = Output(output) if output not in (None, "-") else None
     picture, page = Plot(plot, iterations, size, dpi, moves=True), ReportFile(report)
@@ -154,14 +153,13 @@ def fit(
         bar.doing(f"writing {report}")
         page.fit(result, command_line("fit", words, {**flags, "seed": settings.search.seed}))
     if verbose:
-        for line in decisions(result):
-            note(line)
-    for warning in () if quiet else result.warnings:
-        warn(warning.slug, warning.message)
+        note(*decisions(result))
+    if not quiet:
+        warn(*result.warnings)
     if (beyond := picture.unreached(result)) and not quiet:
         from emcli.config.iterations import not_reached
 
-        warn("iterations", not_reached(result.best.iterations, beyond))
+        warn(FitWarning("iterations", not_reached(result.best.iterations, beyond)))
     as_json = bool(json) or output == "-"
     text = ""
     if file or as_json:

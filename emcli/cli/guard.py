@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
-from emcli.errors import MAX_LINE, EmcliError, Exit, escaped, quoted
+from emcli.errors import MAX_LINE, EmcliError, Exit, FitWarning, escaped, quoted
 from emcli.files import signals
 from emcli.files.inputs import reason, remedy
 
@@ -110,14 +110,14 @@ def _traceback(error: BaseException) -> list[str]:
     return [*before, *frames, f"{type(error).__module__}.{type(error).__qualname__}"]
 
 
-def warn(slug: str, message: str) -> None:
-    """A warning on standard error."""
-    _say(f"emcli: warning: {message} [{slug}]")
+def warn(*warnings: FitWarning) -> None:
+    """Warnings on standard error."""
+    _say(*(f"emcli: warning: {each.message} [{each.slug}]" for each in warnings))
 
 
-def note(message: str) -> None:
-    """A decision that -v shows."""
-    _say(f"emcli: {message}")
+def note(*messages: str) -> None:
+    """Decisions that -v shows."""
+    _say(*(f"emcli: {message}" for message in messages))
 
 
 def _occupy_standard_streams() -> None:

@@ -100,7 +100,7 @@ def predict(
             elif isinstance(piece, FitWarning):
                 if not quiet:
                     bar.clear()
-                    warn(piece.slug, piece.message)
+                    warn(piece)
             elif written is not None:
                 stream = written.next(csv_name(piece.name))
     return Exit.DONE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from emcli.cli import options
-from emcli.errors import EmcliError, Exit, Problem, counted
+from emcli.errors import EmcliError, Exit, FitWarning, Problem, counted
 
 if TYPE_CHECKING:
     from emcli.inference.fit import Observer
@@ -116,8 +116,7 @@ def steps(
         raise EmcliError(Exit.USAGE, f"steps shows no M-steps of covariance {shape} with a 'prior'")
     check_cluster(settings, source)
     if verbose:
-        for line in settings.provenance.overridden:
-            note(line)
+        note(*settings.provenance.overridden)
     check_standard_output()
     wanted = asked.numbers | {i + 1 for i in asked.numbers}
     path = Path[AnyModel](settings.search.tol, lambda iteration, model: model if iteration in wanted else None)
@@ -141,12 +140,12 @@ def steps(
         solver_asked = bool(solver) or (said is not None and ("fit", "solver") in said.places)
         shown = worked(result, path.iterations(run), numbers, list(chosen), solver_asked)
     if verbose:
-        for line in decisions(result):
-            note(line)
-    for warning in () if quiet else result.warnings:
-        warn(warning.slug, warning.message)
+        note(*decisions(result))
+    if not quiet:
+        warn(*result.warnings)
     if none and iterations and not quiet:
-        warn("iterations", not_reached(len(run.scores) - 1, none, set(numbers).isdisjoint(asked.numbers)))
+        what = not_reached(len(run.scores) - 1, none, set(numbers).isdisjoint(asked.numbers))
+        warn(FitWarning("iterations", what))
     if json:
         from emcli.inference.result import dumps
         from emcli.inference.steps.document import document

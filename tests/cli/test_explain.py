@@ -31,7 +31,7 @@ WITHOUT_A_WORD = {  # keys that say what they are, or are told of in the pages o
 
 
 def slugs_of_the_code() -> set[str]:
-    said = r"""FitWarning\(\s*"([a-z-]+)"|warn\("([a-z-]+)"|"slug": "([a-z-]+)\""""
+    said = r"""FitWarning\(\s*"([a-z-]+)"|"slug": "([a-z-]+)\""""
     sources = "".join(path.read_text() for path in (ROOT / "emcli").rglob("*.py"))
     return {"".join(found) for found in re.findall(said, sources)}
 
