@@ -20,11 +20,10 @@ from emcli.cli.framework.declare import (
     option,
     several,
 )
-from emcli.config.settings import Covariance, Init, Missing, Mixing, Solver
+from emcli.config.settings import Covariance, Criterion, Init, Missing, Mixing, Solver
 from emcli.models import MODELS
 
 Format = Literal["text", "csv", "markdown"]
-Criterion = Literal["bic", "aic", "icl", "silhouette", "ch", "gap"]
 
 # What to work on
 Target = Annotated[

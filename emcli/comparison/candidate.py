@@ -25,7 +25,6 @@ from emcli.types import JSON, Array, Mapper
 
 LIKELIHOOD = ("bic", "aic", "icl")  # smaller is better
 CLUSTERING = ("silhouette", "ch", "gap")  # of hard assignments; larger is better
-CRITERIA = LIKELIHOOD + CLUSTERING
 SCREENED = "screened"  # the status of a fit by a short search, which ended more than …
 ROWS_FOR_ONE = 20  # of a table whose starts climb on a sample: the same grows with the rows
 MAX_REASONS = 10  # lines on candidates without a fit

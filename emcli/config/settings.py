@@ -18,6 +18,7 @@ Init = Literal["auto", "k-means++", "random"]
 Auto = Literal["auto"]
 Solver = Literal["newton", "em"]
 Missing = Literal["error", "drop", "use"]
+Criterion = Literal["bic", "aic", "icl", "silhouette", "ch", "gap"]  # that fits are ranked by
 PRIORS = ("default", "none")  # that have a name
 CHOICES: dict[str, tuple[str, ...]] = {
     "covariance": get_args(Covariance),

@@ -14,6 +14,7 @@ from typing import (
     get_type_hints,
 )
 
+from emcli.config import settings
 from emcli.config.checks import (
     Check,
     Parser,
@@ -46,7 +47,7 @@ Components = Annotated[int, integer(1, 10**4)]
 Covariance = Annotated[str, one_of(CHOICES["covariance"])]
 Mixing = Annotated[str, one_of(CHOICES["mixing"])]
 Ended = Annotated[str, one_of(("converged", "max_iter"))]
-Criterion = Annotated[str, one_of(("bic", "aic", "icl", "silhouette", "ch", "gap"))]
+Criterion = Annotated[str, one_of(get_args(settings.Criterion))]
 Slug = Annotated[str, matching("a slug", "[a-z][a-z-]{0,39}")]
 Hash = Annotated[str, matching("64 hexadecimal digits", "[0-9a-f]{64}")]
 Object = Annotated[dict[str, JSON], mapping]
