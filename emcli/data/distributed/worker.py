@@ -64,7 +64,7 @@ def read_partition(path: str, shown: str, observations: Observations, settings: 
     except EmcliError as error:
         faults = [replace(fault, file=shown) if fault.file == path else fault for fault in error.problems]
         raise EmcliError(error.exit_code, *faults, hint=error.hint, unsaid=error.unsaid) from None
-    return replace(raw, table=replace(raw.table, source=shown))
+    return replace(raw, table=replace(raw.table, source=shown, partitions=((0, shown),)))
 
 
 def summarize(raw: RawTable) -> PartitionSummary:
