@@ -188,3 +188,8 @@ def test_words_are_completed_by_a_shell() -> None:
     assert options.explained("Log_l") == ["log-likelihood"]
     assert options.explained("ar") == ["artefact"] and options.explained("ari") == ["ari"]
     assert {"sd", "silhouette", "start", "slow"} <= set(options.explained("s"))
+
+
+def test_paragraphs_and_lists_of_a_section_are_plain_text_of_the_width() -> None:
+    section = manual.sections()[0]._replace(blocks=["Said in\ntwo lines.", "- one\n- two, which is\n  longer"])
+    assert as_text(section, 12)[1:] == ["", "Said in two", "lines.", "- one", "- two, which", "  is longer"]
