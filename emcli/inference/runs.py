@@ -18,6 +18,7 @@ from emcli.models.complete_data import CompleteDataModel
 from emcli.models.em import Step, em
 from emcli.models.measures import Artefact
 from emcli.models.parameters import has_twins
+from emcli.models.quasi_newton import has_slopes, quasi_newton
 from emcli.types import Mapper
 
 MAX_NEWTON_PARAMETERS = 200  # up to which Newton's method is the default
@@ -40,7 +41,7 @@ class Run:
     decrement: float | None = None
     scores: list[float] = field(default_factory=list)  # one for each iteration, 0 = the start, and each polish step
     priors: list[float] = field(default_factory=list)  # how much of each score is that of a prior, likewise
-    steps: list[str] = field(default_factory=list)  # em | newton | escape | boundary | polish, likewise
+    steps: list[str] = field(default_factory=list)  # em | newton | quasi-newton | escape | boundary | polish, likewise
     last: AnyModel | None = None  # the last model, in working coordinates
     known: InformationCache | None = field(default=None)  # its information, where that is computed
     symmetric: bool = False  # had its start equal components?
@@ -102,7 +103,8 @@ def run_start(
         run.known = information_if_affordable(rows, model, mapper)
         sampled = None
         charted = isinstance(model, CompleteDataModel) and model.has_information
-        if search.solver != "em" and sample is None and (charted or not isinstance(model, CompleteDataModel)):
+        own = charted or not isinstance(model, CompleteDataModel) or _is_accelerated(model, rows, search)
+        if search.solver != "em" and sample is None and own:
             beat = -np.inf
         if sample is not None and charted and model.parameters_count <= MAX_SCORED_PARAMETERS:
             sampled = SampledInformation(sample, rows, mapper)
@@ -215,7 +217,13 @@ def iterate(
     charted = isinstance(model, CompleteDataModel) and model.has_information
     if isinstance(model, CompleteDataModel) and charted and (search.solver or default) == "newton":
         return newton(model, rows.batches(), mapper, known, sampled)
+    if _is_accelerated(model, rows, search):
+        return quasi_newton(model, rows.batches(), mapper)
     return em(model, rows.batches(), mapper)
+
+
+def _is_accelerated(model: AnyModel, rows: Rows, search: SearchSettings) -> bool:
+    return search.solver is None and rows.known is None and model.stacks and has_slopes(model)
 
 
 def information_if_affordable(rows: Rows, model: AnyModel, mapper: Mapper) -> InformationCache | None:

@@ -123,6 +123,22 @@ class CompleteDataModel(Model[S]):
         """Are the free parameters some of the coordinates of `complete`, so that their information is known?"""
         return True
 
+    @property
+    def has_slopes(self) -> bool:
+        """Are there `slopes` and `statistics_of`, for quasi-Newton steps where the information is not known?"""
+        return False
+
+    def slopes(self, stats: S) -> tuple[Array, Array]:
+        """Slopes (…, p) of the log-likelihood from an E-step, and the complete-data information (…, p) of each.
+
+        The p coordinates are the model's own: they are 0 at the model. Several models at once have theirs each.
+        """
+        raise NotImplementedError
+
+    def statistics_of(self, stats: S, step: Array) -> S:
+        """The statistics of which an M-step makes a step (…, p) in these coordinates."""
+        raise NotImplementedError
+
     def gradient(self, stats: S) -> Array | None:
         """The slopes (p,) of the log-likelihood in the parameters of `complete`, from an E-step at this model.
 

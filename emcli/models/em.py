@@ -21,7 +21,7 @@ class Step(NamedTuple):
     score: float
     weight: float
     squares: float = 0.0  # as in `Stats`
-    kind: str = "em"  # em | newton | escape | boundary | polish
+    kind: str = "em"  # em | newton | quasi-newton | escape | boundary | polish
     ahead: float | None = None  # nats that the next step may bring, where its solver knows them
 
     @property

@@ -7,7 +7,7 @@ from typing import Self, TypeVar
 
 import numpy as np
 
-from emcli.types import Array
+from emcli.types import Array, IndexArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +20,11 @@ class Stats:
 
     def __add__(self, other: Self) -> Self:
         return type(self)(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def chosen(self, which: int | IndexArray) -> Self:
+        """Those of one, or of some, of several models that are stacked."""
+        arrays = {f.name: part[which] for f in fields(self) if np.ndim(part := getattr(self, f.name))}
+        return replace(self, **arrays)
 
     def as_one_of(self, component: int, k: int) -> Self:
         """Those of a single component as the statistics of one of k components; the others have none of the rows."""

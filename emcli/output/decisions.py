@@ -9,6 +9,7 @@ from emcli.inference.fit_result import FitResult
 from emcli.inference.runs import MAX_NEWTON_PARAMETERS
 from emcli.inference.search.optima import drawn_starts
 from emcli.models.complete_data import CompleteDataModel
+from emcli.models.quasi_newton import has_slopes
 from emcli.output.fit_tables import given_up
 
 
@@ -39,6 +40,8 @@ def _solver(result: FitResult) -> str:
         return f"{asked}, as asked"
     if not isinstance(result.model, CompleteDataModel):
         return "the model's own"
+    if result.data.rows.known is None and has_slopes(result.model):
+        return "quasi-newton, where em grows slow (newton needs free natural parameters, which this model has not)"
     if not result.model.has_information:
         return "em (newton needs free natural parameters, which this model has not)"
     if count > MAX_NEWTON_PARAMETERS:

@@ -173,6 +173,6 @@ def test_all_stands_for_fourteen_and_what_goes_not_with_them_is_refused_in_a_lin
         assert "Traceback" not in refused.stderr
 
 
-def test_it_is_said_that_em_climbs() -> None:
+def test_it_is_said_which_steps_climb() -> None:
     said = run("fit", "gmm", "faithful", "-k", 2, "--covariance", "VEV", "-vv", "--restarts", 1).stderr
-    assert "solver: em (newton needs free natural parameters" in said
+    assert "solver: quasi-newton, where em grows slow (newton needs free natural parameters" in said

@@ -101,7 +101,9 @@ class StepDocument(TypedDict):
     ]
     inertia: NotRequired[Annotated[Number, "K-means: inertia at this iteration"]]
     step: NotRequired[
-        Annotated[Text, "the kind of step that led here: em, newton, escape (from a saddle), boundary or polish"]
+        Annotated[
+            Text, "the kind of step that led here: em, newton, quasi-newton, escape (from a saddle), boundary or polish"
+        ]
     ]
 
 

@@ -115,7 +115,9 @@ class ShownIterationDocument(TypedDict):
         NumberOrNull,
         "what the step to here has changed of the log-likelihood (or posterior, or inertia); null at the start",
     ]
-    step: Annotated[TextOrNull, "the step that led here: em, newton, escape, boundary or polish; null at the start"]
+    step: Annotated[
+        TextOrNull, "the step that led here: em, newton, quasi-newton, escape, boundary or polish; null at the start"
+    ]
     parameters: FittedParameters
     rows: Annotated[list[ShownRowDocument], "the rows that were asked for"]
     sums: Annotated[ShownSumsDocument | None, "what an M-step sums over all rows; null before a step of another kind"]

@@ -197,7 +197,7 @@ class Search:
             return
         runs = [self._next(i) for i in range(count)]
         draw = partial(start_model, kind=self.kind, rows=self.rows, settings=self.settings, search=self.search)
-        self._drawn = drawn_together(runs, draw, self.rows, self.mapper, self.search.tol)
+        self._drawn = drawn_together(runs, draw, self.rows, self.mapper, self.search)
 
     def _start(self) -> Searching:
         yield from self.run(self._next())

@@ -8,14 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from emcli.config.settings import SearchSettings
 from emcli.data.rows import Rows
+from emcli.inference.convergence import CONFIRMATIONS
 from emcli.inference.runs import Run
-from emcli.inference.search.trials import improved
 from emcli.models.base import AnyModel, Degenerate
 from emcli.models.complete_data import CompleteDataModel
-from emcli.models.em import Step, em, pooled_e_step, same_parameters
-from emcli.models.statistics import Stats
-from emcli.types import Mapper
+from emcli.models.em import Step, em, same_parameters
+from emcli.models.quasi_newton import Climb, step_of
+from emcli.types import BoolArray, Mapper
 
 MAX_ROWS = 4096  # from which one model's E-step goes another way than that of several
 MAX_NUMBERS = 98_304  # rows x columns x components of all, from which rows are summed in chunks
@@ -41,7 +42,7 @@ class Drawn(NamedTuple):
 
 
 def drawn_together(
-    runs: Sequence[Run], draw: Callable[..., AnyModel], rows: Rows, mapper: Mapper, tol: float
+    runs: Sequence[Run], draw: Callable[..., AnyModel], rows: Rows, mapper: Mapper, search: SearchSettings
 ) -> dict[int, Drawn]:
     """Starts by their number, as `draw` gives them, without those that degenerate; one where that is as quick."""
     drawn: dict[int, Drawn] = {}
@@ -54,24 +55,25 @@ def drawn_together(
         if not may_climb_together(drawn[run.start].model, rows, len(runs)):
             return drawn
     if len(drawn) > 1:
-        together = Together([each.model for each in drawn.values()], rows, mapper, tol)
+        together = Together([each.model for each in drawn.values()], rows, mapper, search.tol, search.solver is None)
         drawn = {number: each._replace(steps=together.steps(i)) for i, (number, each) in enumerate(drawn.items())}
     return drawn
 
 
 class Together:
-    """Steps of EM from some models, as `em` gives them for each; made for all at once as soon as one is asked for."""
+    """Steps from some models, as each makes them alone; made for all at once as soon as one is asked for."""
 
-    def __init__(self, models: Sequence[AnyModel], rows: Rows, mapper: Mapper, tol: float) -> None:
+    def __init__(self, models: Sequence[AnyModel], rows: Rows, mapper: Mapper, tol: float, accelerated: bool) -> None:
         self._models, self._rows, self._mapper, self._tol = models, rows, mapper, tol
         self._made: list[list[tuple[AnyModel, int, Step]]] = [[] for _ in models]  # a stack, the place in it, its step
         self._left = np.arange(len(models))  # which models the stack holds
         self._going = np.ones(len(models), dtype=bool)  # which of all go on with the others
-        self._stack = models[0].stacked(models)
-        self._stats = self._looked()
+        self._small = np.zeros(len(models), dtype=np.intp)  # how many steps in a row may bring far less than tol
+        self._climb = Climb(models[0].stacked(models), rows.batches(), mapper, accelerated)
+        self._note(np.ones(len(models), dtype=bool))
 
     def steps(self, i: int) -> Iterator[Step]:
-        """The steps from model i; where it goes no further with the others, alone."""
+        """The steps from model i; where it goes no further with the others, by EM alone."""
         made, taken, model = self._made[i], 0, self._models[i]
         try:
             while taken < len(made) or self._going[i]:
@@ -80,7 +82,7 @@ class Together:
                     continue
                 stack, place, step = made[taken]
                 before, model = model, stack.member(place)
-                if taken and same_parameters(before, model):  # where `em` ends
+                if taken and step.ahead is None and same_parameters(before, model):  # where `em` ends
                     return
                 taken += 1
                 yield step._replace(model=model)
@@ -91,25 +93,24 @@ class Together:
     def _advance(self) -> None:
         """A step for all that go on."""
         going = self._going[self._left]
-        self._stack = improved(self._stack, self._stats, going, self._rows, self._mapper)
-        self._going[self._left] = going  # without those that degenerated
-        self._left = self._left[going]
-        if len(self._left):
-            self._stats = self._looked()
+        if not going.all():
+            self._climb.keep(going)
+            self._left = self._left[going]
+        done, lost = self._climb.advance()
+        self._going[self._left[lost]] = False
+        self._note(done)
 
-    def _looked(self) -> Stats:
-        """The E-step, whose scores are noted; a model without one, or at rest, does not go on."""
-        stats: Stats = pooled_e_step(self._stack, self._rows.batches(), self._mapper)
-        scores, squares = np.asarray(stats.score), np.broadcast_to(stats.squares, len(self._left))
-        for place, i in enumerate(self._left.tolist()):
-            score = float(scores[place])
-            self._going[i] = np.isfinite(score)
-            if np.isfinite(score):
-                step = Step(self._stack, score, stats.weight, float(squares[place]))
-                self._made[i].append((self._stack, place, step))
+    def _note(self, done: BoolArray) -> None:
+        """Note the steps that were made; a model without a score, or at rest, does not go on."""
+        for place in np.flatnonzero(done).tolist():
+            i, step = int(self._left[place]), step_of(self._climb, place, self._climb.stack)
+            self._going[i] = np.isfinite(step.score)
+            if np.isfinite(step.score):
+                self._made[i].append((self._climb.stack, place, step))
                 last = [each.score for _, _, each in self._made[i][-3:]]
-                self._going[i] = len(last) < 3 or not self._is_at_rest(last[1] - last[0], last[2] - last[1])
-        return stats
+                self._small[i] = self._small[i] + 1 if step.ahead is not None and step.ahead < self._tol else 0
+                calm = step.ahead is None and len(last) == 3 and self._is_at_rest(last[1] - last[0], last[2] - last[1])
+                self._going[i] = not calm and self._small[i] < CONFIRMATIONS
 
     def _is_at_rest(self, before: float, gain: float) -> bool:
         """Is what is left to gain, by Aitken's projection of two gains, far below the tolerance?"""

@@ -93,6 +93,20 @@ class Gaussians(CompleteDataModel[GaussianStats]):
     def has_information(self) -> bool:
         return self.covariances.has_scores
 
+    @property
+    def has_slopes(self) -> bool:
+        return not self.covariances.has_scores and self.prior is None and self.fixed is None
+
+    def slopes(self, stats: GaussianStats) -> tuple[Array, Array]:
+        from emcli.models.gmm.decomposed.slopes import slopes
+
+        return slopes(self, stats)
+
+    def statistics_of(self, stats: GaussianStats, step: Array) -> GaussianStats:
+        from emcli.models.gmm.decomposed.slopes import statistics_of
+
+        return statistics_of(self, stats, step)
+
     def spreads(self, sizes: Array, rows: Rows) -> tuple[Array, Array]:
         """Covariances within components, matrices (k, d, d) or variances (k, d), and shares (k,), from sizes (k,)."""
         return self.covariances.parts(), sizes / sizes.sum()

@@ -19,6 +19,7 @@ from emcli.output.steps.digits import SUM_DIGITS, Digits, Shown
 MAX_COMPONENTS = 20  # in the table of a row
 KINDS = {  # of steps that are no M-steps
     "newton": "a step of Newton's method",
+    "quasi-newton": "a step of a quasi-Newton method",
     "polish": "a last step of Newton's method",
     "escape": "a step off a saddle point",
     "boundary": "a step to the boundary of the parameters",

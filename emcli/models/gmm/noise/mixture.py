@@ -93,6 +93,10 @@ class NoisyGaussianMixture(GaussianMixture):
     def has_information(self) -> bool:
         return False
 
+    @property
+    def has_slopes(self) -> bool:
+        return False
+
     # plain values
 
     def to_parameters(self) -> dict[str, JSON]:
