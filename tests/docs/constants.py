@@ -9,6 +9,7 @@ from emcli.data.table import row_problems
 from emcli.data.table.table import ReadSizes
 from emcli.inference import convergence, diagnostics, information, newton, runs
 from emcli.inference.search import optima, screening, search, trials
+from emcli.models import quasi_newton
 from emcli.models.coins import mixture as coins
 from emcli.models.gmm import checks as gmm
 from emcli.models.gmm import full, spurious
@@ -60,6 +61,9 @@ def constants() -> list[Row]:
         (newton.RENEWED_EVERY, "Newton steps, after which the information is computed anew"),
         (runs.MAX_NEWTON_PARAMETERS, "parameters up to which Newton's steps are the default"),
         (information.MAX_STEP, "most that a natural parameter moves in one Newton step: about half an sd"),
+        (quasi_newton.WARM_UP_STEPS, "EM steps at least before the first quasi-Newton step"),
+        (quasi_newton.MOST_GAIN, "log-likelihood that one of them may gain before the first quasi-Newton step"),
+        (quasi_newton.MAX_COORDINATES, "coordinates up to which there are quasi-Newton steps"),
         (newton.MAX_POLISH_STEPS, "Newton steps at most from the end of the best fit"),
         (search.FIRST_STARTS, "independent starts that must end with a model, with k above 1"),
         (search.MORE_STARTS, "starts in all, where the first ended at several optima"),
