@@ -54,7 +54,8 @@ def _size(candidate: Candidate) -> tuple[int, int]:
 def _above(candidates: Sequence[Candidate], i: int) -> Candidate | None:
     """The highest of the candidates nested in this one, if it is higher than this one."""
     large = candidates[i]
-    if _score(large) == -inf or large.is_start:
+    own = _score(large)
+    if own == -inf or large.is_start:
         return None
     kind, settings = model_class(large.fitted["model"]), large.model_settings
     held = [
@@ -62,14 +63,14 @@ def _above(candidates: Sequence[Candidate], i: int) -> Candidate | None:
         for j, small in enumerate(candidates)
         if j != i
         and small.document is not None
-        and _score(small) > _score(large)  # first: it is the quickest to see, and mostly enough
+        and _score(small) > own  # first: it is the quickest to see, and mostly enough
         and same_scale(small, large)
         and small.fitted["model"] == large.fitted["model"]
         and vars(small.model_settings) != vars(settings)
         and kind.contains(small.model_settings, settings)
     ]
     best = max(held, key=_score, default=None)
-    return best if best is not None and _score(best) > _score(large) + _margin(best, large) else None
+    return best if best is not None and _score(best) > own + _margin(best, large) else None
 
 
 def _score(candidate: Candidate) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import permutations
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +14,7 @@ from emcli.types import JSON, Array, IndexArray
 
 Numbered = IndexArray | npt.NDArray[np.int32]  # (n,) labels as numbers from 0
 MAX_TABLE_LABEL = 1 << 12  # whole numbers below it are used as indices of the table of pairs
+MAX_TRIED = 6  # components, of which all matchings are tried sooner than SciPy is loaded
 PER_COLUMN_KEYS = ("scales",)  # parameters with one value for each column, not for each component
 
 
@@ -59,9 +62,17 @@ def match_components(distances: Array) -> IndexArray:
     nearest: IndexArray = distances.argmin(axis=1)
     if len(set(nearest.tolist())) == len(nearest):
         return nearest  # every row has its own nearest column: no matching can be closer
+    if len(nearest) <= MAX_TRIED:
+        every = _permutations(len(nearest))
+        return np.asarray(every[distances[np.arange(len(nearest)), every].sum(axis=1).argmin()])
     from scipy.optimize import linear_sum_assignment
 
     return np.asarray(linear_sum_assignment(distances)[1], dtype=np.intp)
+
+
+@lru_cache
+def _permutations(count: int) -> IndexArray:
+    return np.array(list(permutations(range(count))), dtype=np.intp)
 
 
 def reorder(parameters: Mapping[str, JSON], order: Sequence[int]) -> dict[str, JSON]:

@@ -36,7 +36,7 @@ def test_single_groups_and_equal_groupings_agree() -> None:
     assert adjusted_rand_index([0, 0, 1, 1], [0, 1, 0, 1]) == pytest.approx(-0.5)  # by hand: (0 - 2/3) / (2 - 2/3)
 
 
-@pytest.mark.parametrize("k", [1, 2, 5])
+@pytest.mark.parametrize("k", [1, 2, 5, 7])
 def test_no_permutation_of_components_is_closer_than_the_matching(k: int) -> None:
     for seed in range(20):
         distances = np.random.default_rng([k, seed]).random((k, k))
