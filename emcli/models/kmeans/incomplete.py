@@ -43,9 +43,10 @@ class IncompleteKMeans(KMeans):
     def _distances(self, rows: Array) -> Array:
         """Squared distances (k, n) over the columns that each row observes, by differences, which keep ties exact."""
         known, seen = without_missing(rows), (~np.isnan(rows)).astype(np.float64)
-        found = np.empty((len(self.centroids), rows.shape[1]))
+        found, away = np.empty((len(self.centroids), rows.shape[1])), np.empty(rows.shape)
         for centroid, line in zip(self.centroids[:, :, None], found, strict=True):
-            away = known - seen * centroid
+            np.multiply(seen, centroid, out=away)
+            np.subtract(known, away, out=away)
             np.einsum("dn,dn->n", away, away, out=line)
         return found
 
