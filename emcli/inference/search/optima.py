@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from emcli.inference.runs import Run
 from emcli.inference.starts import EXACT
@@ -27,6 +28,12 @@ def margin(kind: type[AnyModel], score: float) -> float:
 def set_aside(run: Run) -> bool:
     """Does its optimum rest on a component that chance explains?"""
     return run.artefact is not None and run.artefact.by_chance
+
+
+def optima_count(kind: type[AnyModel], runs: Sequence[Run]) -> int:
+    """At how many optima runs ended, without those that were set aside."""
+    scores = sorted(run.scores[-1] for run in runs if not set_aside(run))
+    return len(scores) and 1 + sum(not same_optimum(kind, one, other) for one, other in pairwise(scores))
 
 
 def run_root(ledger: Sequence[Run], run: Run) -> int:

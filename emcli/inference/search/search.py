@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from emcli.inference.newton import RENEWED_EVERY
 from emcli.inference.runs import IterationEvent, Run, run_start
 from emcli.inference.search import remembered
 from emcli.inference.search.moves import Proposals
-from emcli.inference.search.optima import NESTED, margin, roots_of_best, run_root, same_optimum, set_aside
+from emcli.inference.search.optima import NESTED, margin, optima_count, roots_of_best, run_root, same_optimum, set_aside
 from emcli.inference.search.together import Drawn, drawn_together
 from emcli.inference.starts import START_SAMPLE_ROWS, kinds_of_starts, new_run, one_component, start_model
 from emcli.models.base import AnyModel
@@ -83,7 +82,7 @@ class Search:
         first = self._work
         self._limit = first + max(SMALL_WORK, FOLLOWING_SHARE * first)
         share = first + 0.5 * (self._limit - first)  # starts leave half of it to moves
-        while self._optima() > 1 and len(self._ended()) < MORE_STARTS and self._work < share:
+        while optima_count(self.kind, self._ended()) > 1 and len(self._ended()) < MORE_STARTS and self._work < share:
             if len(self.ledger) >= MAX_DRAWN * MORE_STARTS:
                 break
             self._draw_ahead(NEXT_STARTS)
@@ -163,13 +162,17 @@ class Search:
     def search_fewer(self) -> None:
         """A search with k - 1, where the highest was set aside: what is left may be lower than that search's best.
 
-        Where the same was made before, as in a comparison, what it found is known.
+        Where all runs with k - 1, of starts that split, ended at one optimum, or the same search was made before, as in
+        a comparison, what it finds is known.
         """
         fewer = replace(self.settings, k=self.settings.k - 1)
         if fewer.k < max(2, self._named) or not self._ended() or not self.kind.contains(fewer, self.settings):
             return
         best = self._best()
         if any(run.finished and set_aside(run) and run.scores[-1] > best.scores[-1] for run in self.ledger):
+            runs = [run for run in self._smaller() if len(run.model.weights) == fewer.k and run.status == "converged"]
+            if len(runs) > 1 and optima_count(self.kind, runs) == 1:
+                return
             search = Search(self.kind, self.rows, fewer, self.search, self.mapper)
             found = remembered.found_before(self.kind, self.rows, fewer, self.search)
             if found is None:
@@ -217,11 +220,6 @@ class Search:
     def _ended(self) -> list[Run]:
         """Independent starts that ended with a model."""
         return [run for run in self.ledger if run.finished and run.source is None]
-
-    def _optima(self) -> int:
-        scores = sorted(run.scores[-1] for run in self._ended() if not set_aside(run))
-        apart = [not same_optimum(self.kind, one, other) for one, other in pairwise(scores)]
-        return len(scores) and 1 + sum(apart)
 
     def _best(self) -> Run:
         """The highest entry that is not set aside, else the highest."""
