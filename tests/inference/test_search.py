@@ -240,6 +240,20 @@ def test_an_optimum_set_aside_leads_to_one_search_with_one_component_less_if_tha
     assert searched == [5]
 
 
+def test_no_search_with_one_component_less_is_made_where_all_its_runs_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    rows = np.concatenate([rng.normal(centre, 1.0, (60, 2)) for centre in (0, 8)]).tolist()
+    csv = "a,b\n" + "\n".join(f"{a},{b}" for a, b in rows) + "\n"
+    searched: list[int] = []
+    automatic = Search.automatic
+    monkeypatch.setattr(Search, "automatic", lambda self: searched.append(self.settings.k) or automatic(self))
+    monkeypatch.setattr("emcli.inference.search.remembered._kept", {})
+    three = fit("gmm", "-", "-k", 3, stdin=csv)
+    assert "optimum-set-aside" in {warning["slug"] for warning in three["warnings"]}
+    assert searched == [3]
+    assert three["log_likelihood"] > fit("gmm", "-", "-k", 2, stdin=csv)["log_likelihood"]
+
+
 def test_what_a_search_found_is_known_to_the_same_search_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("emcli.inference.search.remembered._kept", {})
     scaling, values = Scaling(np.zeros(1), np.zeros(1, dtype=np.int64)), np.arange(5.0)[None]

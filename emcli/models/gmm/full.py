@@ -159,7 +159,7 @@ class Full:
 
     def scores(self, y: Array) -> tuple[Array, Array]:
         """Scores (k, m, n) of whitened rows in the m natural parameters of a covariance, and their variances (m,)."""
-        i, j = np.triu_indices(y.shape[1])
+        i, j = _triangle(y.shape[1])
         found = np.empty((len(y), len(i), y.shape[2]))
         for place, (one, other) in enumerate(zip(i, j, strict=True)):
             np.multiply(y[:, one], y[:, other], out=found[:, place])
@@ -168,7 +168,7 @@ class Full:
 
     def gradient(self, rows: Array, second: Array) -> Array:
         """Sums of `scores` over rows, from effective rows (k,) and second moments around the means: (k, m)."""
-        i, j = np.triu_indices(second.shape[1])
+        i, j = _triangle(second.shape[1])
         return second[:, i, j] - np.where(i == j, rows[:, None], 0.0)
 
     def moved(self, first: Array, second: Array) -> tuple[Array, Self]:
@@ -177,7 +177,7 @@ class Full:
         Raises Degenerate where a precision would not be positive definite.
         """
         k, d = first.shape
-        i, j = np.triu_indices(d)
+        i, j = _triangle(d)
         precision = np.zeros((k, d, d))
         precision[:, i, j] = -second
         precision += precision.transpose(0, 2, 1) + np.eye(d)
@@ -250,6 +250,14 @@ def _halves(shape: tuple[int, ...]) -> Array:
     halves = np.full(shape, -0.5)
     halves.flags.writeable = False
     return halves
+
+
+@lru_cache(maxsize=16)
+def _triangle(d: int) -> tuple[IndexArray, IndexArray]:
+    """The rows and columns of the upper triangle of a matrix (d, d), which every step takes."""
+    i, j = np.triu_indices(d)
+    i.flags.writeable = j.flags.writeable = False
+    return i, j
 
 
 def _factor(matrices: Array) -> Array:
