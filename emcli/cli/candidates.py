@@ -25,7 +25,7 @@ from emcli.config.resolve import different, resolve, resolve_grid
 from emcli.config.settings import Settings, flag
 from emcli.config.sources import GRID
 from emcli.data.dataset import Dataset
-from emcli.errors import EmcliError, Exit, quoted
+from emcli.errors import EmcliError, Exit, listed, quoted
 from emcli.files.examples import data_path, experiment_path
 from emcli.files.inputs import will_read
 from emcli.frozen import frozen
@@ -55,7 +55,7 @@ def asked(words: Sequence[str], flags: Mapping[str, object], criterion: str | No
     alone = len(words) == 2 and _is_yaml(words[0]) and not words[1].endswith((".yaml", ".yml", ".json"))
     if words[0] in MODELS or alone:
         if len(words) > 2:
-            raise EmcliError(Exit.USAGE, f"one data file expected, got {len(words) - 1}")
+            raise EmcliError(Exit.USAGE, f"one data file expected, got {len(words) - 1}: {listed(words[1:])}")
         data = words[1] if len(words) == 2 else None
         experiment = None if words[0] in MODELS else experiment_in(words[0], data)
         return [_grid(words[0], experiment, data, "", flags, criterion)]

@@ -41,7 +41,7 @@ def predict(
     """
     from emcli.cli.fit import progress
     from emcli.cli.guard import note, warn
-    from emcli.cli.inputs import check_twice, settings_in, source_of
+    from emcli.cli.inputs import DATA_FILES, check_twice, settings_in, source_of
     from emcli.config.checks import integer
     from emcli.config.settings import CHECKS
     from emcli.config.sources import check_flags
@@ -72,7 +72,12 @@ def predict(
         folder = OutputFolder(output)
     else:
         file = Output(output)
-    saved = read_fit(fit)
+    try:
+        saved = read_fit(fit)
+    except EmcliError as error:
+        if error.hint is None and fit.endswith(DATA_FILES):
+            error.hint = f"if these are data, the JSON of a fit comes first: emcli predict FIT {fit}"
+        raise
     noisy = saved.get("settings", {}).get("noise")
     if missing == "use" and (incomplete_class(saved["model"]) is None or noisy):
         hint = "--missing keep keeps them, their new cells empty"

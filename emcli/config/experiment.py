@@ -81,6 +81,9 @@ def read_experiment(path: str, models: Iterable[str]) -> Experiment:
     from emcli.config.yaml import load
 
     document = load(read_bytes(path, Exit.USAGE, MAX_YAML), shown_name(path))
+    if "schema" in document.value and "fit" not in document.value:
+        what = "this is a result that emcli wrote, not an experiment"
+        refuse([document.problem(("schema",), what)], "a fit's JSON is for predict, compare, generate and --start")
     known = tuple(models)
     top, problems = _fields(document, (), TOP)
     model, data = top.get("model"), top.get("data")
