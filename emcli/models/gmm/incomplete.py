@@ -91,12 +91,12 @@ class IncompleteGaussianMixture(GaussianMixture):
 
     def expected(self, rows: Array) -> Array:
         """Rows (d, n) with each missing cell as the mixture expects it, given the observed ones."""
-        roots, found = self.covariances.roots(), np.empty(rows.shape)
+        found = np.empty(rows.shape)
         for start in range(0, rows.shape[1], size := chunk_rows(self.means)):
             some = slice(start, start + size)
             given = conditional(self.covariances, self.means, rows[:, some])
             r, _ = self._responsibilities(given)
-            each = self.means[:, :, None] + np.matmul(roots, given.y)
+            each = self.means[:, :, None] + np.moveaxis(self.covariances.unwhiten(np.moveaxis(given.y, 2, 0)), 0, 2)
             found[:, some] = np.where(np.isnan(rows[:, some]), np.einsum("kn,kdn->dn", r, each), rows[:, some])
         return found
 

@@ -33,12 +33,8 @@ class Expected:
         given, seen = conditional(model.covariances, model.means, x), ~np.isnan(x[:, 0])
         y, k = given.y[:, :, 0], len(model.weights)
         means = rows.scaling.to_original(model.means + model.covariances.unwhiten(y))
-        second = given.second(np.ones((k, 1)))
-        if second.ndim == 3:
-            roots = model.covariances.roots()
-            left = np.einsum("kab,kbc,kac->ka", roots, second - y[:, :, None] * y[:, None], roots)
-        else:
-            left = model.covariances.diagonals() * (second - y * y)
+        left = model.covariances.scatter(np.ones(k), y, given.second(np.ones((k, 1))))
+        left = np.diagonal(left, axis1=1, axis2=2)
         left = np.ldexp(left, 2 * rows.scaling.exponent)
         squared = np.square(y).sum(axis=1)
         return cls(seen, given.log_density[:, 0], squared, *(np.where(seen, np.nan, each) for each in (means, left)))
