@@ -33,6 +33,7 @@ SMALLEST_SPLIT_SDS = 1e-4  # at an optimum, a split this small lowers the score 
 INFORMATION_WORK = 0.125  # in these, of rows x squared parameters
 STEP_WORK = 20_000  # what a step costs beside its rows x columns x components, in these
 SMALL_WORK = 120_000_000  # in the same units: what may follow the first starts where they cost little
+AGREEING = 4  # runs of k - 1 components that show by one end where a search would end
 FOLLOWING_SHARE = 0.5  # of the first starts' work, what may follow them where they cost much
 
 
@@ -162,8 +163,8 @@ class Search:
     def search_fewer(self) -> None:
         """A search with k - 1, where the highest was set aside: what is left may be lower than that search's best.
 
-        Where all runs with k - 1, of starts that split, ended at one optimum, or the same search was made before, as in
-        a comparison, what it finds is known.
+        Where several runs with k - 1, of starts that split, all ended at one optimum, or the same search was made
+        before, as in a comparison, what it finds is known.
         """
         fewer = replace(self.settings, k=self.settings.k - 1)
         if fewer.k < max(2, self._named) or not self._ended() or not self.kind.contains(fewer, self.settings):
@@ -171,7 +172,7 @@ class Search:
         best = self._best()
         if any(run.finished and set_aside(run) and run.scores[-1] > best.scores[-1] for run in self.ledger):
             runs = [run for run in self._smaller() if len(run.model.weights) == fewer.k and run.status == "converged"]
-            if len(runs) > 1 and optima_count(self.kind, runs) == 1:
+            if len(runs) >= AGREEING and optima_count(self.kind, runs) == 1:
                 return
             search = Search(self.kind, self.rows, fewer, self.search, self.mapper)
             found = remembered.found_before(self.kind, self.rows, fewer, self.search)
