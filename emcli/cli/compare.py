@@ -81,7 +81,7 @@ def compare(
       emcli compare heights mixture_1d
       emcli compare fits/*.json --json
 
-    Each candidate is a full fit with its own starts; of more than ten mixtures
+    Each candidate is a full fit with its own starts; of more than ten mixtures, or with -k auto,
     those far behind the best after a short search are only screened. Fits of
     different data, and K-means against others, are never ranked together.
     """

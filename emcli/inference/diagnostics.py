@@ -241,7 +241,7 @@ def one_component_warning(
     message = f"{of or f'with {settings.mixing} mixing'} BIC prefers a single component, by "
     message += f"{difference:.1f}" if difference >= 0.05 else f"{difference:.1g}"
     other = (OTHER_SHAPE if columns > 1 else OTHER_SHAPE_OF_A_LINE).get(shape or "")
-    hint = f"; try --covariance {other}" if other else ""
+    hint = f"; try -k 1 and --covariance {other}" if other else "; try -k 1"
     words = f"{message} ({strength} by Kass & Raftery 1995; {total:g} rows){hint}"
     return [FitWarning("one-component-suffices", words)]
 

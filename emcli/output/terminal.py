@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import IO
 
 MIN_COLUMNS, DEFAULT_COLUMNS, MAX_COLUMNS = 20, 80, 10_000  # columns
+ROUNDING = 1e-12  # of numbers that are as good as equal
 BLOCKS, ASCII_BLOCKS = "▁▂▃▄▅▆▇█", "_.-=+*#%"
 # Drawing characters for which ASCII has a stand-in; the rest is escaped.
 STAND_INS = str.maketrans(dict(zip("─━│└┘┌┐╰╯╭╮┤┴×·½²", "--|++++++++++x.?2", strict=True)) | {"…": "...", "Σ": "sum"})
@@ -102,7 +103,7 @@ def curve(values: Sequence[float], width: int, unicode: bool = True) -> str:
     if not values:
         return ""
     low, high = min(values), max(values)
-    if not high > low:
+    if not high - low > ROUNDING * max(abs(low), abs(high)):
         return steps[3] * len(values)
     levels = ((value / 2 - low / 2) / (high / 2 - low / 2) for value in values)  # halves, so that nothing overflows
     return "".join(steps[round(level * (len(steps) - 1))] for level in levels)

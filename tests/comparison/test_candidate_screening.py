@@ -55,7 +55,7 @@ def test_the_table_says_what_screened_means_and_how_to_have_all_searched(saved: 
     files = sorted(folder.glob("*.json"))
     done = run("compare", *files)
     assert done.stdout.count("screened") == 1 + sum(row["status"] == "screened" for row in found)
-    assert "screened: a short search ended more than 20 above the best BIC" in done.stdout
+    assert "screened: a short search left it more than 20 above the best BIC" in done.stdout
     assert "--restarts auto" in " ".join(done.stdout.split())
     assert run("predict", files[0], SAMPLES / "faithful.csv").returncode == 0
 
