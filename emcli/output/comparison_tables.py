@@ -45,8 +45,8 @@ FOOTERS = {
 }
 ARTEFACTS = "* A component rests on so few rows that it is probably an artefact: ranked after the others."
 SCREENED_ONLY = (
-    "screened: a short search left it more than {within:g} above the best {criterion}, or a full one was given up there; "
-    "--restarts auto makes full searches of all."
+    "screened: a short search left it more than {within:g} above the best {criterion}, or a full one was given up "
+    "there; --restarts auto makes full searches of all."
 )
 WITH_PRIOR = "With a prior, AIC, BIC and ICL take the log-likelihood at the highest posterior."
 REACHED = "reached: starts that found this candidate's best optimum."
