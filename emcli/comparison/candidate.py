@@ -26,9 +26,9 @@ from emcli.types import JSON, Array, Mapper
 LIKELIHOOD = ("bic", "aic", "icl")  # smaller is better
 CLUSTERING = ("silhouette", "ch", "gap")  # of hard assignments; larger is better
 SCREENED = "screened"  # the status of a fit by a short search, which ended more than …
+WITHIN = 20.0  # … above the best by the criterion: twice the log-likelihood that it may well be short of
 ROWS_FOR_ONE = 20  # of a table whose starts climb on a sample: the same grows with the rows
 MAX_REASONS = 10  # lines on candidates without a fit
-WITHIN = 20.0  # … above the best by the criterion: twice the log-likelihood that it may well be short of
 
 
 @frozen
@@ -118,6 +118,11 @@ class Candidate:
         return bool(self.document) and (self.fitted["status"], self.fitted["iterations"]) == ("max_iter", 0)
 
     @property
+    def is_screened(self) -> bool:
+        """Was its fit left by a short search, or given up?"""
+        return bool(self.document) and self.fitted["status"] == SCREENED
+
+    @property
     def is_artefact(self) -> bool:
         """Does a component of the fit rest on so few rows that no criterion can be believed?"""
         said = self.document.get("warnings", []) if self.document else []
@@ -187,7 +192,7 @@ class Candidate:
         elif self.score is not None:
             row["gap"], row["gap_error"] = self.score.value, self.score.error
         row["iterations"], row["status"] = fit["iterations"], fit["status"]
-        if fit["status"] != SCREENED:
+        if not self.is_screened:
             row["starts"] = sum("from" not in entry for entry in fit.get("restarts", []))
             row["reached"] = fit.get("reached")
         row["warnings"] = [warning["slug"] for warning in fit.get("warnings", [])]

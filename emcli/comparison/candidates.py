@@ -57,12 +57,12 @@ class CandidateFit:
     dataset: Callable[[], Dataset]  # raises EmcliError where the data are not such as the settings need
     finish: Finish
     tell: Callable[[str], object]  # says something of the fit
-    found: Candidate | None = None  # by a short search, than which a full one ends no lower
-    needed: float = -inf  # a log-likelihood; where a full search cannot reach it, what was found stays
+    found: FitDocument | None = None  # by a short search, than which a full one ends no lower
+    needed: float = -inf  # a log-likelihood; a full search that cannot reach it is given up
 
     def run(self, jobs: int | None) -> Fitted:
         """Its fit by so many processes; where there is none, the reason. Raises EmcliError for a wrong command."""
-        known = self._models([self.found.document] if self.found and self.found.document else [])
+        known = self._models([self.found] if self.found else [])
         made = self._made(partial(fit, known=known, needed=self.needed), jobs)
         return _marked(made) if made.is_screened else made
 

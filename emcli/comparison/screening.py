@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from emcli.comparison.candidate import LIKELIHOOD, ROWS_FOR_ONE, SCREENED, WITHIN, Candidate
+from emcli.comparison.candidate import LIKELIHOOD, ROWS_FOR_ONE, WITHIN, Candidate
 from emcli.comparison.candidates import Begun, CandidateFit, Fitted, fit_one_by_one, fit_side_by_side
 from emcli.comparison.nesting import refit_from_nested
 from emcli.compute.processes import call, process_map
@@ -54,11 +54,11 @@ class Screening:
                 return self._found()
             if not self._searched and self._is_large():
                 near = [min(near, key=self._value)]
-            again = [replace(self.fits[i], found=self.done[i], needed=self._needed(i)) for i in near]
+            again = [replace(self.fits[i], found=self.done[i].document, needed=self._needed(i)) for i in near]
             several = self.count > 1
             ended = fit_side_by_side(again, self.count, self.begun) if several else fit_one_by_one(again, self.begun)
             for i, candidate in zip(near, ended, strict=True):
-                if not (_is_screened(candidate) and self._rank(self.done[i]) < self._rank(candidate)):
+                if not (candidate.is_screened and self._rank(self.done[i]) < self._rank(candidate)):
                     self.done[i] = candidate
             self._searched.update(near)
 
@@ -100,6 +100,7 @@ class Screening:
         return [i for i in near if i not in self._searched]
 
     def _best(self) -> float:
+        """The lowest value of a candidate that is no artefact, if there are any."""
         honest = [self._value(i) for i, each in self.done.items() if not each.is_artefact]
         best = min(honest, default=inf)
         return min(map(self._value, self.done)) if best == inf else best
@@ -108,6 +109,7 @@ class Screening:
         return self._rank(self.done[i])[1]
 
     def _rank(self, candidate: Candidate) -> tuple[bool, float]:
+        """Smaller is better, artefacts last."""
         value = candidate.value(self.criterion)
         return candidate.is_artefact, inf if value is None else value
 
@@ -116,7 +118,7 @@ class Screening:
         return any(each.document and each.fitted["data"]["rows"] >= MIN_SCREENED_ROWS for each in self.done.values())
 
     def _needed(self, i: int) -> float:
-        """The log-likelihood at which a candidate would be within WITHIN of the best that was searched.
+        """The log-likelihood at which a candidate would be within WITHIN of the best, once one had a full search.
 
         ICL is no lower than BIC. With a prior what is climbed is not the log-likelihood, and all is searched.
         """
@@ -126,10 +128,6 @@ class Screening:
         if found is None or value is None or not self._searched or self.fits[i].settings.model.prior is not None:
             return -inf
         return ((value + 2 * (found["log_likelihood"] or 0.0)) - (self._best() + WITHIN)) / 2
-
-
-def _is_screened(candidate: Candidate) -> bool:
-    return bool(candidate.document) and candidate.fitted["status"] == SCREENED
 
 
 def within(rows: int) -> float:

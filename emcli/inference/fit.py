@@ -81,7 +81,7 @@ def fit(
         yield from searched(search, exact)
         if (highest := best_behind(search)) is not None:
             short = _Fit(kind, data, settings, exact, mapper, is_short=True)
-            return short.given(search, BestRun(highest))
+            return short.unjudged(search, BestRun(highest))
         for model in [model for each in known for model in each(data.rows)]:
             yield from search.no_lower_than(model)
         return (yield from _Fit(kind, data, settings, exact, mapper).result(search))
@@ -173,11 +173,11 @@ class _Fit:
         if best is None:
             raise no_fit(self.kind, self.data, self.settings.model, search.ledger)
         if self.is_short:
-            return self.given(search, best)
+            return self.unjudged(search, best)
         yield from self._polished(best.best)
         return self._result(search.ledger, best, self._judged(best.best), search.moves)
 
-    def given(self, search: Search, best: BestRun) -> FitResult:
+    def unjudged(self, search: Search, best: BestRun) -> FitResult:
         """The result of a short search, of whose best run nothing is judged."""
         return self._result(search.ledger, best, None, 0)
 
