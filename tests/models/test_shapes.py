@@ -85,6 +85,37 @@ def test_covariances_have_their_shape_and_count(shape: str) -> None:
     assert axes.shape == (3, 4, 4)
 
 
+@pytest.mark.parametrize("shape", ["VEE", "EVE", "VVE", "EEV", "VEV", "EVV"])
+@pytest.mark.parametrize("least", [1.0, 1e-12])
+def test_roots_are_triangular_with_the_covariances_as_their_squares(shape: str, least: float) -> None:
+    rng = np.random.default_rng(4)
+    axes = np.linalg.qr(rng.normal(size=(3, 3) if shape.endswith("E") else (2, 3, 3)))[0]
+    made = covariances_of(shape).made(axes, np.array([[2.0, 1.0, least], [1.0, 2.0, least]]), None)  # type: ignore[union-attr]
+    roots = made.roots()
+    assert not np.triu(roots, 1).any() and (np.diagonal(roots, axis1=1, axis2=2) > 0).all()
+    np.testing.assert_allclose(roots @ roots.swapaxes(1, 2), made.full(), atol=1e-14)
+
+
+def test_a_component_on_the_verge_of_flat_is_judged_as_any() -> None:
+    """Its covariance can be held by axes and variances, but has no Cholesky factor that would pass for sound."""
+    document = fit("gmm", "iris", "-k", 5, "--covariance", "EVE")
+    assert document["status"] == "converged"
+
+
+@pytest.mark.parametrize("shape", ["VEV", "EVE", "VEE"])
+def test_a_fit_of_nearly_collinear_columns_is_read_back(shape: str, tmp_path: Path) -> None:
+    """Its smallest variance is known to fewer digits than the others: the parameters are of the shape but for that."""
+    rng = np.random.default_rng(3)
+    rows = np.repeat([[0.0, 0.0], [4.0, 1.0]], 40, axis=0) + rng.normal(size=(80, 2))
+    rows = np.column_stack([rows, rows[:, 0] + 1e-4 * rng.normal(size=80)])
+    file, saved = tmp_path / "near.csv", tmp_path / "near.json"
+    np.savetxt(file, rows, delimiter=",", header="a,b,c", comments="", fmt="%.12g")
+    found = fit("gmm", file, "-k", 2, "--covariance", shape, "--restarts", 2)
+    saved.write_text(json.dumps(found))
+    done = run("predict", saved, file)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("shape", NEW)
 def test_the_log_likelihood_never_falls(shape: str) -> None:
     values = clusters(90, 3)

@@ -10,7 +10,7 @@ import numpy as np
 
 from emcli.frozen import frozen
 from emcli.models.base import Degenerate
-from emcli.models.gmm.full import MIN_VARIANCE, SPIKE_REASON, Exponents
+from emcli.models.gmm.full import GIVEN_WITHIN_SDS, MIN_VARIANCE, SPIKE_REASON, Exponents
 from emcli.types import Array, IndexArray
 
 
@@ -53,6 +53,9 @@ class Diagonal:
 
     def diagonals(self) -> Array:
         return self.variances
+
+    def rounding(self) -> float:
+        return GIVEN_WITHIN_SDS
 
     def roots(self) -> Array:
         return np.sqrt(self.full())

@@ -19,6 +19,7 @@ Exponents = npt.NDArray[np.int64]
 MIN_VARIANCE = 1e-12  # share of the data's variance below which a component has collapsed
 MAX_DOTTED_COLUMNS, MIN_DOTTED_ROWS = 3, 4096  # a product of matrices so long and low takes two or three times as long
 SPIKE_REASON = "shrank to a spike: its variance fell below 1e-12 of the data's"
+GIVEN_WITHIN_SDS = 1e-9  # how near given covariances must be to their shape
 FLAT_REASON = "became flat: in it one column follows from the others"
 
 
@@ -88,6 +89,10 @@ class Full:
     def diagonals(self) -> Array:
         """Variances in each column, (k, d)."""
         return np.diagonal(self.full(), axis1=1, axis2=2)
+
+    def rounding(self) -> float:
+        """How far, in sds of the columns, given covariances may be from these, which are the nearest of their shape."""
+        return GIVEN_WITHIN_SDS
 
     def roots(self) -> Array:
         """Lower triangular L with L Lᵀ = Σ, (k, d, d)."""

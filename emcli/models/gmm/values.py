@@ -141,7 +141,7 @@ class Gaussians(CompleteDataModel[GaussianStats]):
         matrices = given_matrices(given, means, rows)
         covariances = shape_of(settings).of(matrices, None)
         sds = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
-        apart = np.abs(covariances.full() - matrices) > 1e-9 * sds[:, :, None] * sds[:, None, :]
+        apart = np.abs(covariances.full() - matrices) > covariances.rounding() * sds[:, :, None] * sds[:, None, :]
         if ("covariances" in given or "sds" in given) and apart.any():
             name = settings.covariance if settings else None
             raise ParameterFault(("covariances" if "covariances" in given else "sds",), f"are not {name or 'full'}")

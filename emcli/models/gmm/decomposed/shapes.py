@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from emcli.frozen import frozen
-from emcli.models.base import Degenerate
+from emcli.models.base import UNIT_ROUNDOFF, Degenerate
 from emcli.models.gmm.decomposed.m_step import (
     axes_of_one_shape,
     common_axes,
@@ -19,12 +19,13 @@ from emcli.models.gmm.decomposed.m_step import (
     variances_along,
 )
 from emcli.models.gmm.diagonal import Diagonal
-from emcli.models.gmm.full import SPIKE_REASON, Exponents, Full
+from emcli.models.gmm.full import GIVEN_WITHIN_SDS, SPIKE_REASON, Exponents, Full
 from emcli.types import Array, IndexArray
 
 ROUNDS = 1  # of an M-step without a closed form: EM goes on from there
 NEAR_ROUNDS = 25  # to covariances of a shape next to others …
 NEAR_VOLUMES = 500  # … and to volumes and one shape on axes that are known
+MOST_WITHIN_SDS = 1e-3  # how near given covariances must be to their shape, where rounding hides it
 
 
 def _count(letters: str, k: int, d: int) -> int:
@@ -109,8 +110,15 @@ class AlongAxes(Full):
     def log_det(self) -> Array:
         return np.asarray(np.log(self.variances).sum(axis=-1))
 
+    def rounding(self) -> float:
+        """More where variances along the axes differ much: the digits of the smallest are lost first."""
+        condition = float((self.variances.max(axis=-1) / self.variances.min(axis=-1)).max())
+        return min(max(GIVEN_WITHIN_SDS, UNIT_ROUNDOFF * condition), MOST_WITHIN_SDS)
+
     def roots(self) -> Array:
-        return Full.of(self.full(), None).root
+        lower = np.asarray(np.linalg.qr(self.root.swapaxes(-2, -1), "r")).swapaxes(-2, -1)
+        signs = np.where(np.diagonal(lower, axis1=-2, axis2=-1) < 0, -1.0, 1.0)
+        return np.asarray(lower * signs[..., None, :])
 
     def updated(self, rows: Array, shift: Array, second: Array) -> Self:
         with _degenerate():
