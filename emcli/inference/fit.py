@@ -36,7 +36,7 @@ from emcli.inference.search.screening import best_behind, finish, is_screened, s
 from emcli.inference.search.search import FIRST_STARTS, Event, Search, Searching
 from emcli.inference.search.short import loosely, short_search
 from emcli.inference.starts import EXACT, one_component
-from emcli.models.base import AnyModel
+from emcli.models.base import AnyModel, Degenerate
 from emcli.models.complete_data import CompleteDataModel
 from emcli.models.em import pooled_e_step
 from emcli.models.statistics import Stats
@@ -164,18 +164,39 @@ class _Fit:
 
     def result(self, search: Search) -> Events:
         """The best of all runs of a search. Raises EmcliError (exit 4) where there is none."""
-        asked = self.settings.search
-        if asked.max_iter == 0:
-            best = best_run(self.kind, search.ledger, asked.tol, -np.inf)
-        else:
-            searched = asked.restarts == "auto" and not self.is_short
-            best = best_run(self.kind, search.ledger, asked.tol, search.smaller_score(), searched)
+        best = self._best(search)
         if best is None:
             raise no_fit(self.kind, self.data, self.settings.model, search.ledger)
         if self.is_short:
             return self.unjudged(search, best)
         yield from self._polished(best.best)
         return self._result(search.ledger, best, self._judged(best.best), search.moves)
+
+    def _best(self, search: Search) -> BestRun | None:
+        """The best run that is a fit in the user's units too: on the verge of a collapse rounding tells which it is."""
+        asked = self.settings.search
+        smaller = -np.inf if asked.max_iter == 0 else search.smaller_score()
+        searched = asked.max_iter != 0 and asked.restarts == "auto" and not self.is_short
+        while (best := best_run(self.kind, search.ledger, asked.tol, smaller, searched)) is not None:
+            try:
+                self._read_back(best.best)
+                return best
+            except Degenerate as reason:
+                best.best.status, best.best.reason = "degenerate", str(reason)
+        return None
+
+    def _read_back(self, run: Run) -> tuple[AnyModel, AnyModel]:
+        """The model of a run in the user's units, and that of its parameters in working ones. Raises Degenerate.
+
+        The numbers in a document are computed from the parameters in it, as they are read back.
+        """
+        rows, settings = self.data.rows, self.settings.model
+        found = run.model.to_original(rows.scaling)
+        found = found.ordered(found.order_in(rows))
+        if settings.fix is not None:  # rounding between the units moves what is held
+            found = found.from_parameters(found.to_parameters(), settings, rows)
+        read = self.kind.from_parameters(found.to_parameters(), settings, rows)
+        return found, read.to_scaled(rows.scaling, rows.covariance)
 
     def unjudged(self, search: Search, best: BestRun) -> FitResult:
         """The result of a short search, of whose best run nothing is judged."""
@@ -210,12 +231,7 @@ class _Fit:
 
     def _result(self, ledger: list[Run], chosen: BestRun, seen: Judgement | None, moves: int) -> FitResult:
         rows, kind, settings = self.data.rows, self.kind, self.settings.model
-        found = chosen.best.model.to_original(rows.scaling)
-        found = found.ordered(found.order_in(rows))
-        if settings.fix is not None:  # rounding between the units moves what is held
-            found = found.from_parameters(found.to_parameters(), settings, rows)
-        # The numbers in a document are computed from the parameters in it, as they are read back.
-        model = kind.from_parameters(found.to_parameters(), settings, rows).to_scaled(rows.scaling, rows.covariance)
+        found, model = self._read_back(chosen.best)
         stats = pooled_e_step(model, rows.batches(), self.mapper)
         log_prior = model.log_prior()
         measures = kind.measures(stats.score - log_prior, rows, settings.k)

@@ -102,6 +102,19 @@ def test_a_component_on_the_verge_of_flat_is_judged_as_any() -> None:
     assert document["status"] == "converged"
 
 
+@pytest.mark.parametrize(("seed", "k", "times"), [(153, 4, 0), (277, 3, 3)])
+def test_a_best_run_that_rounding_takes_for_a_spike_counts_as_collapsed(seed: int, k: int, times: int) -> None:
+    """Runs that end with variances at the limit, where the user's units decide: another is best, or there is no fit."""
+    rng = np.random.default_rng(seed)
+    n, d = int(rng.integers(8, 60)), int(rng.integers(2, 5))
+    rows = rng.normal(size=(n, d)) @ rng.normal(size=(d, d))
+    if times:
+        rows[: n // times] = rows[0] + 1e-4 * rng.normal(size=(n // times, d))
+    text = ",".join("abcd"[:d]) + "\n" + "\n".join(",".join(f"{value:.9g}" for value in row) for row in rows) + "\n"
+    done = run("fit", "gmm", "-", "-k", k, "--covariance", "VVE", "--json", stdin=text)
+    assert done.returncode in (0, 4) and "internal error" not in done.stderr
+
+
 @pytest.mark.parametrize("shape", ["VEV", "EVE", "VEE"])
 def test_a_fit_of_nearly_collinear_columns_is_read_back(shape: str, tmp_path: Path) -> None:
     """Its smallest variance is known to fewer digits than the others: the parameters are of the shape but for that."""
