@@ -102,7 +102,7 @@ def test_a_component_on_the_verge_of_flat_is_judged_as_any() -> None:
     assert document["status"] == "converged"
 
 
-@pytest.mark.parametrize(("seed", "k", "times"), [(153, 4, 0), (277, 3, 3)])
+@pytest.mark.parametrize(("seed", "k", "times"), [(153, 4, 0), pytest.param(277, 3, 3, marks=pytest.mark.slow)])
 def test_a_best_run_that_rounding_takes_for_a_spike_counts_as_collapsed(seed: int, k: int, times: int) -> None:
     """Runs that end with variances at the limit, where the user's units decide: another is best, or there is no fit."""
     rng = np.random.default_rng(seed)
