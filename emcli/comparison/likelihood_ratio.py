@@ -182,5 +182,5 @@ class _Replicate:
 
     def _chosen(self, search: Search) -> Run | None:
         automatic = self.search.restarts == "auto"
-        found = best_run(search.kind, search.ledger, self.search.tol, search.smaller_score(), automatic)
+        found = best_run(search.kind, search.ledger, self.search.tol, search.of_fewer(), automatic)
         return None if found is None else found.best

@@ -168,7 +168,7 @@ def _refitted(result: FitResult, random_starts: int, number: int) -> tuple[Refit
         pass
     for _ in search.fixed(random_starts):
         pass
-    chosen = best_run(kind, search.ledger, asked.tol, -np.inf, searched=True)
+    chosen = best_run(kind, search.ledger, asked.tol, searched=True)
     if chosen is None:
         return None, False
     found, from_fit = chosen.best.model, chosen.best.start == 1

@@ -11,7 +11,7 @@ import numpy as np
 from emcli.config.settings import ModelSettings, Solver
 from emcli.data.dataset import Dataset
 from emcli.data.rows import Rows
-from emcli.errors import EmcliError, Exit, FitWarning, Problem
+from emcli.errors import EmcliError, Exit, FitWarning, Problem, counted
 from emcli.inference.information import FLAT, Information, InformationCache, information
 from emcli.inference.newton import higher_beside
 from emcli.inference.runs import Run
@@ -19,6 +19,7 @@ from emcli.inference.search.optima import (
     SAME_OPTIMUM_INERTIA_SHARE,
     drawn_starts,
     margin,
+    optima_count,
     reached_same,
     roots_of_best,
     same_optimum,
@@ -43,25 +44,27 @@ OTHER_SHAPE_OF_A_LINE = {"full": "tied", "tied": "full", "diag": "tied", "spheri
 
 
 class BestRun(NamedTuple):
-    """The run to return, and a higher one that was set aside because chance explains it, if there is one."""
+    """The run to return, and what is told beside it."""
 
     best: Run
-    aside: Run | None = None
+    aside: Sequence[Run] = ()  # higher ones that were set aside because chance explains them, the highest first
+    smaller: Sequence[Run] = ()  # of fewer components
 
 
 def best_run(
-    kind: type[AnyModel], ledger: Sequence[Run], tol: float, smaller: float, searched: bool = False
+    kind: type[AnyModel], ledger: Sequence[Run], tol: float, smaller: Sequence[Run] = (), searched: bool = False
 ) -> BestRun | None:
     """The highest run without an artefact; of runs within `tol` the lowest-numbered. None where there is no fit.
 
-    Where none of these is higher than `smaller`, the score of a mixture of fewer components, the highest run with a
-    component of too few rows; where there is none either, and others were set aside or collapsed, there is no fit
+    Where none of these is higher than all of `smaller`, runs of fewer components, the highest run with a component of
+    too few rows; where there is none either, and others were set aside or collapsed, there is no fit
     after a search, and after starts whose number was given the highest that was set aside.
     """
     finished = [run for run in ledger if run.finished]
     kept = [run for run in finished if not set_aside(run)]
     clean = [run for run in kept if run.artefact is None]
-    if kept and not any(run.scores[-1] > smaller + margin(kind, smaller) for run in clean):
+    least = max((run.scores[-1] for run in smaller), default=-np.inf)
+    if kept and not any(run.scores[-1] > least + margin(kind, least) for run in clean):
         lost = len(kept) < len(finished) or any(run.status == "degenerate" for run in ledger)
         thin = [run for run in kept if run.artefact is not None]
         clean = thin or ([] if lost and not kind.hard else clean)
@@ -74,7 +77,7 @@ def best_run(
     within = SAME_OPTIMUM_INERTIA_SHARE * abs(top) if kind.hard else tol
     best = next(run for run in clean if run.scores[-1] >= top - within)
     higher = [run for run in finished if set_aside(run) and run.scores[-1] > top + margin(kind, top)]
-    return BestRun(best, max(higher, key=lambda run: run.scores[-1], default=None))
+    return BestRun(best, sorted(higher, key=lambda run: -run.scores[-1]), smaller)
 
 
 def _optimum(run: Run) -> float | None:
@@ -117,7 +120,29 @@ def _found_once(ledger: Sequence[Run], drawn: Sequence[Run], best: Run) -> FitWa
     return FitWarning("found-once", f"{message}, so a better one may well exist; {more}")
 
 
-def run_warnings(kind: type[AnyModel], ledger: Sequence[Run], chosen: BestRun, max_iter: int) -> list[FitWarning]:
+def _set_aside(kind: type[AnyModel], chosen: BestRun, sample_size: float) -> list[FitWarning]:
+    """The warning that higher optima were set aside: how many, how much higher, why, and whether fewer would do."""
+    if not chosen.aside or (highest := chosen.aside[0]).artefact is None:
+        return []
+    optima = optima_count(kind, chosen.aside, honest=False)
+    by = f"{highest.scores[-1] - chosen.best.scores[-1]:.3g}"
+    where = f"an optimum higher by {by}, of start {highest.start}, was set aside"
+    if optima > 1:
+        where = f"{optima} optima higher by up to {by} were set aside; of the highest, of start {highest.start}"
+    message = f"{where}: {highest.artefact.why}"
+
+    def bic(run: Run) -> float:
+        return float(-2 * run.scores[-1] + run.model.parameters_count * np.log(sample_size))
+
+    fewer = min(chosen.smaller, key=bic, default=None)
+    if fewer is not None and bic(fewer) < min(bic(highest), bic(chosen.best)):
+        message += f"; BIC prefers {counted(len(fewer.model.weights), 'component')}"
+    return [FitWarning("optimum-set-aside", message)]
+
+
+def run_warnings(
+    kind: type[AnyModel], ledger: Sequence[Run], chosen: BestRun, max_iter: int, sample_size: float
+) -> list[FitWarning]:
     """Warnings about the returned optimum that follow from the ledger; of an unfinished run, only that it is one.
 
     Nothing of start values, where no iteration was asked for.
@@ -145,9 +170,7 @@ def run_warnings(kind: type[AnyModel], ledger: Sequence[Run], chosen: BestRun, m
     if best.symmetric:
         message = "the start had equal components, which EM can never tell apart"
         found.append(FitWarning("symmetric-start", f"{message}: draw others with another --seed, or use a smaller -k"))
-    if chosen.aside is not None and chosen.aside.artefact is not None:
-        message = f"a higher optimum, of start {chosen.aside.start}, was set aside: {chosen.aside.artefact.why}"
-        found.append(FitWarning("optimum-set-aside", message))
+    found += _set_aside(kind, chosen, sample_size)
     if best.artefact is not None:
         few = "" if best.artefact.by_chance else ", too few to tell a cluster from chance"
         message = f"{best.artefact.why}{few}; no better optimum was found"

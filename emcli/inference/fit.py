@@ -175,7 +175,7 @@ class _Fit:
     def _best(self, search: Search) -> BestRun | None:
         """The best run that is a fit in the user's units too: on the verge of a collapse rounding tells which it is."""
         asked = self.settings.search
-        smaller = -np.inf if asked.max_iter == 0 else search.smaller_score()
+        smaller = [] if asked.max_iter == 0 else search.of_fewer()
         searched = asked.max_iter != 0 and asked.restarts == "auto" and not self.is_short
         while (best := best_run(self.kind, search.ledger, asked.tol, smaller, searched)) is not None:
             try:
@@ -272,7 +272,7 @@ class _Fit:
     ) -> list[FitWarning]:
         """All warnings: about the data, the model, the starts and the optimum."""
         rows, best, settings = self.data.rows, chosen.best, self.settings
-        about_runs = run_warnings(self.kind, ledger, chosen, settings.search.max_iter)
+        about_runs = run_warnings(self.kind, ledger, chosen, settings.search.max_iter, rows.sample_size)
         if self.is_short:
             about_runs = [warning for warning in about_runs if warning.slug == "few-rows"]
         if best.status == "max_iter":

@@ -162,13 +162,16 @@ def _moves_in_vain(result: FitResult) -> str:
 
 
 def _what_more_would_find(result: FitResult) -> str:
-    """A line on further starts: a bound on their chance where their number was fixed beforehand, else what was seen."""
+    """A line on further starts: a bound on their chance where their number was fixed beforehand, else an estimate."""
     once, starts = optima_found_once(result.kind, result.ledger)
     if result.settings.search.restarts != "auto" and starts:
         chance = 100 * (1 - 0.05 ** (1 / starts))
         finds = f"a further start finds one with a probability below {chance:.2g} % (95 % confidence)"
         return f"\nA rarer, better optimum is still possible: {finds}"
-    return f"\n{counted(once, 'lower optimum', 'lower optima')} seen only once" if once else ""
+    if not once:
+        return ""
+    seen = f"{once} of {counted(starts, 'start')} ended at an optimum of {'its' if once == 1 else 'their'} own"
+    return f"\n{seen}: about {100 * once / starts:.0f} % of further starts would find a new one, perhaps a better one"
 
 
 def certified(result: FitResult) -> str:

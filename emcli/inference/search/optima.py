@@ -30,9 +30,9 @@ def set_aside(run: Run) -> bool:
     return run.artefact is not None and run.artefact.by_chance
 
 
-def optima_count(kind: type[AnyModel], runs: Sequence[Run]) -> int:
-    """At how many optima runs ended, without those that were set aside."""
-    scores = sorted(run.scores[-1] for run in runs if not set_aside(run))
+def optima_count(kind: type[AnyModel], runs: Sequence[Run], honest: bool = True) -> int:
+    """At how many optima runs ended; of the honest ones only, without those that were set aside."""
+    scores = sorted(run.scores[-1] for run in runs if not (honest and set_aside(run)))
     return len(scores) and 1 + sum(not same_optimum(kind, one, other) for one, other in pairwise(scores))
 
 

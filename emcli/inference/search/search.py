@@ -154,11 +154,9 @@ class Search:
         if score > best + margin(self.kind, best) and not _by_chance(model, self.rows, self.mapper):
             yield from self.run(Run(len(self.ledger) + 1, NESTED), model)
 
-    def smaller_score(self) -> float:
-        """The highest score of fewer components, a special case of k, that was seen; minus infinity without one."""
-        if self.kind.hard or self.settings.k == 1:
-            return -np.inf
-        return max((run.scores[-1] for run in self._smaller()), default=-np.inf)
+    def of_fewer(self) -> list[Run]:
+        """The runs of fewer components, a special case of k, that were seen, without those that chance explains."""
+        return [] if self.kind.hard or self.settings.k == 1 else self._smaller()
 
     def search_fewer(self) -> None:
         """A search with k - 1, where the highest was set aside: what is left may be lower than that search's best.

@@ -111,7 +111,7 @@ def shown_run(result: FitResult) -> FitResult:
     if result.best.kind != EXACT:
         return result
     climbed = [run for run in result.ledger if run.kind != EXACT]
-    chosen = best_run(result.kind, climbed, result.settings.search.tol, -np.inf)
+    chosen = best_run(result.kind, climbed, result.settings.search.tol)
     return result if chosen is None else replace(result, best=chosen.best)
 
 

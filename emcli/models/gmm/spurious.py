@@ -75,7 +75,8 @@ def artefact(model: GaussianMixture, rows: Rows, mapper: Mapper) -> Artefact | N
     for j in np.flatnonzero(free & (smallest < MIN_EIGENVALUE) & (sizes < 0.5 * rows.total)).tolist():
         m, expected = _counted(model, j, rows, mapper)
         if m <= expected or m * log(m / expected) - m + expected < MIN_EVIDENCE * own * log(rows.total):
-            what = f"component {j + 1} is a sliver of about {m:.3g} rows, no more than chance puts there"
+            width = f"{smallest[j] ** 0.5:.2g} times as wide as the clusters"
+            what = f"component {j + 1} is a sliver of about {m:.3g} rows, {width}, no more than chance puts there"
             return Artefact(True, what)
     fewest = type(model.covariances).fewest_rows or d + 2
     for j in np.flatnonzero(free & (sizes < 4 * fewest)).tolist():
