@@ -58,17 +58,22 @@ def chosen(gaps: Mapping[int, Gap]) -> int | None:
 
 
 def references(
-    kind: type[AnyModel], rows: Rows, settings: Sequence[ModelSettings], seed: int, jobs: int | None
+    kind: type[AnyModel],
+    rows: Rows,
+    settings: Sequence[ModelSettings],
+    seed: int,
+    jobs: int | None,
+    max_rows: int = MAX_REFERENCE_ROWS,
 ) -> list[Reference | None]:
     """What to expect of each of some settings, from data uniform in the ranges of the columns.
 
-    s = sd √(1 + 1/B), where sd is that of ln W over B references; for a table of more than MAX_REFERENCE_ROWS it is
+    s = sd √(1 + 1/B), where sd is that of ln W over B references; for a table of more than `max_rows` it is
     brought to the table's own number of rows. None where a reference has an inertia of 0.
     """
     batches = rows.batches()
     extent = reduce(add, rows.mapping(map)(_range, *zip(*batches, strict=True)))
     n = max(1, round(rows.sample_size))
-    count = max(min(n, MAX_REFERENCE_ROWS), max(each.k for each in settings))
+    count = max(min(n, max_rows), max(each.k for each in settings))
     like = replace(
         rows.sample(1, np.random.default_rng(0)), weights=None, total=float(count), size=None, duplicate_of=None
     )

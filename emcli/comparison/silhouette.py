@@ -13,11 +13,16 @@ from emcli.types import Array, IndexArray, Mapper
 
 MAX_ROWS = 20_000  # rows whose distances from each other are all computed
 SAMPLE_ROWS = 10_000  # of a larger table
-CHUNK_DISTANCES = 1 << 21  # held at once
 NEAR = 1e-8  # squared distance, relative to that of the farthest row from the mean, up to which a product loses digits
 MAX_NEAR_SHARE = 0.05  # of such distances, from which all are computed by differences
-MAX_CLUSTERS_AT_ONCE = 512  # of several clusterings, for which distances are computed once
-MAX_DENSE_CLUSTERS = 128  # of one clustering, up to which sums are fastest as a product of matrices
+
+
+class Room(NamedTuple):
+    """How much is held at once."""
+
+    distances: int = 1 << 21
+    dense_clusters: int = 128  # of one clustering, up to which sums are fastest as a product of matrices
+    clusters: int = 512  # of several clusterings, for which distances are computed once
 
 
 class Silhouette(NamedTuple):
@@ -48,10 +53,10 @@ class _Scores(NamedTuple):
 class _GroupSums:
     """Sums of distances times coefficients over groups of rows, for several groupings of the rows at once."""
 
-    def __init__(self, groupings: Sequence[tuple[Array, IndexArray, int]]) -> None:
+    def __init__(self, groupings: Sequence[tuple[Array, IndexArray, int]], room: Room) -> None:
         """Coefficients (n,), groups (n,) and number of groups of each grouping."""
-        self._groupings = groupings
-        tables = [_table(*each) for each in groupings if each[2] <= MAX_DENSE_CLUSTERS]
+        self._groupings, self.room = groupings, room
+        tables = [_table(*each) for each in groupings if each[2] <= room.dense_clusters]
         self._tables = np.concatenate(tables, axis=1) if tables else None
 
     def __call__(self, distances: Array) -> list[Array]:
@@ -59,7 +64,7 @@ class _GroupSums:
         dense = None if self._tables is None else distances @ self._tables
         found, at = [], 0
         for coefficients, groups, k in self._groupings:
-            if k <= MAX_DENSE_CLUSTERS:
+            if k <= self.room.dense_clusters:
                 assert dense is not None
                 found.append(dense[:, at : at + k])
                 at += k
@@ -84,6 +89,7 @@ def silhouettes(
     clusterings: Sequence[npt.NDArray[np.integer]],
     share: float = 1.0,
     mapper: Mapper = map,
+    room: Room = Room(),  # noqa: B008  # immutable
 ) -> list[Silhouette | None]:
     """The average silhouette of each clustering (n,) of rows (d, n); None where there is one cluster alone.
 
@@ -95,23 +101,23 @@ def silhouettes(
     found: list[Silhouette | None] = []
     some: list[_Clustering] = []
     for clustering in [_Clustering(labels, mass) for labels in clusterings]:
-        if some and sum(each.k for each in some) + clustering.k > MAX_CLUSTERS_AT_ONCE:
-            found += _averages(x, mass, some, share, mapper)
+        if some and sum(each.k for each in some) + clustering.k > room.clusters:
+            found += _averages(x, mass, some, share, mapper, room)
             some = []
         some.append(clustering)
-    return found + _averages(x, mass, some, share, mapper)
+    return found + _averages(x, mass, some, share, mapper, room)
 
 
 def _averages(
-    x: Array, mass: Array, clusterings: Sequence[_Clustering], share: float, mapper: Mapper
+    x: Array, mass: Array, clusterings: Sequence[_Clustering], share: float, mapper: Mapper, room: Room
 ) -> list[Silhouette | None]:
     several = [each for each in clusterings if each.k > 1]
-    sums = _GroupSums([(mass, each.own, each.k) for each in several])
+    sums = _GroupSums([(mass, each.own, each.k) for each in several], room)
     scores = [_scores(each, own) for each, own in zip(several, _over_distances(x, sums, mapper), strict=True)]
     means = [float(mass @ each.silhouettes) / float(mass.sum()) for each in scores]
     errors: list[float | None] = [None] * len(several)
     if share < 1:
-        errors = list(_errors(x, mass, several, scores, means, share, mapper))
+        errors = list(_errors(x, mass, several, scores, means, share, mapper, room))
     known = iter([Silhouette(mean, error) for mean, error in zip(means, errors, strict=True)])
     return [next(known) if each.k > 1 else None for each in clusterings]
 
@@ -119,7 +125,7 @@ def _averages(
 def _over_distances(x: Array, sums: _GroupSums, mapper: Mapper) -> list[Array]:
     """The sums (n, groups) of all rows (d, n), for each grouping."""
     n = x.shape[1]
-    size = max(1, CHUNK_DISTANCES // n)
+    size = max(1, sums.room.distances // n)
     distances = _Distances(x)
     parts = list(mapper(lambda start: sums(distances(slice(start, start + size))), range(0, n, size)))
     return [np.concatenate(each) for each in zip(*parts, strict=True)]
@@ -172,13 +178,14 @@ def _errors(
     means: Sequence[float],
     share: float,
     mapper: Mapper,
+    room: Room,
 ) -> Iterator[float]:
     """Standard errors by the derivative of the average with respect to the weight of each row."""
     n = x.shape[1]
     groupings: list[tuple[Array, IndexArray, int]] = []
     for each, score in zip(clusterings, scores, strict=True):
         groupings += _derivatives(each, score, mass)
-    sums = iter(_over_distances(x, _GroupSums(groupings), mapper))
+    sums = iter(_over_distances(x, _GroupSums(groupings, room), mapper))
     parts = iter(groupings)
     for each, score, mean in zip(clusterings, scores, means, strict=True):
         change = score.silhouettes - mean

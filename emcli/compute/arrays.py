@@ -114,7 +114,7 @@ def take_columns(values: Array, places: IndexArray) -> Array:
     return np.array([take_rows(row, places) for row in values]) if on_disk() else values[:, places]
 
 
-def take_rows(values: npt.NDArray[Scalar], places: IndexArray) -> npt.NDArray[Scalar]:
+def take_rows(values: npt.NDArray[Scalar], places: IndexArray, taken_bytes: int = TAKEN_BYTES) -> npt.NDArray[Scalar]:
     """Rows of values (n,) or (n, d) at some places, all of them valid, copied into memory.
 
     Each may map a folio of the file, and many do so faster than `_watch` looks: they are given back in between.
@@ -122,7 +122,7 @@ def take_rows(values: npt.NDArray[Scalar], places: IndexArray) -> npt.NDArray[Sc
     if not on_disk() or not len(places):
         return np.take(values, places, axis=0, mode="clip")
     mapped = min(FOLIO_BYTES, int(np.ptp(places)) * values.strides[0] // len(places) + 1)  # bytes for each place
-    step = max(TAKEN_BYTES // mapped, 1)
+    step = max(taken_bytes // mapped, 1)
     result = np.empty((len(places), *values.shape[1:]), values.dtype)
     for start in range(0, len(places), step):
         cut = slice(start, start + step)
@@ -132,9 +132,9 @@ def take_rows(values: npt.NDArray[Scalar], places: IndexArray) -> npt.NDArray[Sc
     return result
 
 
-def row_chunks(n: int) -> Iterator[slice]:
+def row_chunks(n: int, size: int = CHUNK_ROWS) -> Iterator[slice]:
     """Slices of n rows, short enough that temporary arrays take little memory."""
-    return (slice(start, start + CHUNK_ROWS) for start in range(0, n, CHUNK_ROWS))
+    return (slice(start, start + size) for start in range(0, n, size))
 
 
 def cache_chunks(n: int, d: int) -> Iterator[slice]:
@@ -210,8 +210,9 @@ class GrowingArray:
     Beyond the limit of memory the rows go to a file.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, room_bytes: int = ROOM_BYTES) -> None:
         self.file: MappedFile | None = None
+        self._room_bytes = room_bytes
         self._count = 0
         self._pieces = 0
         self._rows: Array = np.empty((0, 0))
@@ -234,7 +235,7 @@ class GrowingArray:
         else:
             if self._pieces == 2:
                 first = self._rows
-                self._rows = np.empty((max(end, expected or ROOM_BYTES // (8 * max(width, 1))), width))
+                self._rows = np.empty((max(end, expected or self._room_bytes // (8 * max(width, 1))), width))
                 self._rows[: self._count] = first
             elif end > len(self._rows):
                 self._rows.resize((end + end // 8, width), refcheck=False)

@@ -32,7 +32,7 @@ NUMBERS: tuple[tuple[re.Pattern[str], Callable[[str], int | float]], ...] = (
 )
 
 
-def load(content: bytes, file: str) -> Document:
+def load(content: bytes, file: str, max_nodes: int = MAX_NODES) -> Document:
     """The one mapping in UTF-8 YAML (or JSON). Raises EmcliError (exit 2) with all that is wrong in it."""
     if len(content) > MAX_BYTES:
         raise EmcliError(Exit.USAGE, Problem(f"larger than {MAX_BYTES >> 20} MiB", file))
@@ -40,7 +40,7 @@ def load(content: bytes, file: str) -> Document:
     if found := CONTROL.search(text):
         place = line_and_column(text[: found.start()])
         raise EmcliError(Exit.USAGE, Problem(f"control character U+{ord(found[0]):04X}", file, *place))
-    loader, hint, value = _Loader(text, file), None, None
+    loader, hint, value = _Loader(text, file, max_nodes), None, None
     try:
         node = loader.get_node() if loader.check_node() else None
         if loader.check_node():
@@ -67,9 +67,9 @@ def load(content: bytes, file: str) -> Document:
 class _Loader(yaml.BaseLoader):
     """PyYAML's composer of nodes in Python (its C one dies of 200 kB of brackets), and the plain values of nodes."""
 
-    def __init__(self, text: str, file: str):
+    def __init__(self, text: str, file: str, max_nodes: int):
         super().__init__(text)
-        self.text, self.file = text, file
+        self.text, self.file, self.max_nodes = text, file, max_nodes
         self.problems: list[Problem] = []
         self.places: dict[Path, Place] = {}
         self.nodes = self.depth = 0
@@ -97,8 +97,8 @@ class _Loader(yaml.BaseLoader):
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         begin, end = event.start_mark, event.end_mark
         self.nodes += 1
-        if self.nodes > MAX_NODES:
-            raise yaml.MarkedYAMLError(problem=f"more than {MAX_NODES} values", problem_mark=begin)
+        if self.nodes > self.max_nodes:
+            raise yaml.MarkedYAMLError(problem=f"more than {self.max_nodes} values", problem_mark=begin)
         if self.depth == MAX_DEPTH and isinstance(event, yaml.CollectionStartEvent):
             raise yaml.MarkedYAMLError(problem=TOO_DEEP, problem_mark=begin)
         if event.anchor is not None:

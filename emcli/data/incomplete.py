@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emcli.compute import arrays
-from emcli.compute.arrays import cache_chunks, row_chunks
+from emcli.compute.arrays import CHUNK_ROWS, cache_chunks, row_chunks
 from emcli.types import Array, IndexArray
 
 BYTES = 8  # of a pattern, up to which it is taken for a number
@@ -57,7 +57,7 @@ def pattern_keys(values: Array) -> npt.NDArray[np.uint8]:
     return keys
 
 
-def by_pattern(values: Array) -> IndexArray:
+def by_pattern(values: Array, chunk_rows: int = CHUNK_ROWS) -> IndexArray:
     """The order (n,) of rows of values (d, n) in which those with the same missing cells lie together, complete first.
 
     Rows with the same pattern keep their order.
@@ -66,14 +66,14 @@ def by_pattern(values: Array) -> IndexArray:
     if len(keys) > BYTES:
         return np.lexsort(keys[::-1])
     counts: dict[int, int] = {}
-    for some in row_chunks(values.shape[1]):
+    for some in row_chunks(values.shape[1], chunk_rows):
         found, often = np.unique(_numbers(keys[:, some]), return_counts=True)
         for pattern, count in zip(found.tolist(), often.tolist(), strict=True):
             counts[pattern] = counts.get(pattern, 0) + count
     patterns = np.array(sorted(counts), dtype=np.uint64)
     begin = np.cumsum([0] + [counts[pattern] for pattern in patterns.tolist()])[:-1]
     order: IndexArray = arrays.empty((values.shape[1],), np.intp)
-    for some in row_chunks(values.shape[1]):
+    for some in row_chunks(values.shape[1], chunk_rows):
         which = np.searchsorted(patterns, _numbers(keys[:, some]))
         rows, often = np.argsort(which, kind="stable"), np.bincount(which, minlength=len(patterns))
         place = np.repeat(begin - (np.cumsum(often) - often), often) + np.arange(len(which))

@@ -26,7 +26,11 @@ MAX_CELLS = 1_000_000  # of a cross-table, beyond which it is not made
 
 
 def with_truth(
-    result: FitResult, parameters: Parameters | None, names: Sequence[str] = (), labels: Numbered | None = None
+    result: FitResult,
+    parameters: Parameters | None,
+    names: Sequence[str] = (),
+    labels: Numbered | None = None,
+    max_cells: int = MAX_CELLS,
 ) -> FitResult:
     """The result with true parameters in the user's units, and how its assignments agree with true labels (rows,).
 
@@ -44,7 +48,7 @@ def with_truth(
         "adjusted_rand_index": None,
     }
     if labels is not None:
-        truth["adjusted_rand_index"], table = _agreement(result, names, labels)
+        truth["adjusted_rand_index"], table = _agreement(result, names, labels, max_cells)
         if table is not None:
             truth["cross_table"] = table
     return replace(result, truth=truth, labels=None if labels is None else TrueLabels(names, labels))
@@ -66,14 +70,16 @@ def _estimated(result: FitResult, names: Sequence[str], labels: Numbered) -> Par
     return {**parameters, **found}
 
 
-def _agreement(result: FitResult, names: Sequence[str], labels: Numbered) -> tuple[float, CrossTable | None]:
+def _agreement(
+    result: FitResult, names: Sequence[str], labels: Numbered, max_cells: int
+) -> tuple[float, CrossTable | None]:
     """The adjusted Rand index, and the cross-table that it is of, without rows that have no information or no label."""
     found, weights = result.assignments(), result.data.row_weights
     if found.min() < 0 or labels.min() < 0:
         known = (found >= 0) & (labels >= 0)
         labels, found, weights = labels[known], found[known], None if weights is None else weights[known]
     k = len(result.model.shares)
-    if len(names) * k > MAX_CELLS:
+    if len(names) * k > max_cells:
         return adjusted_rand_index(labels, found, weights), None
     table = cross_table(labels, found, weights, (len(names), k))
     occur = np.flatnonzero(table.sum(axis=1))

@@ -32,8 +32,8 @@ class Progress:
     A thread draws it again where the work says nothing for long, so that nobody takes it for dead.
     """
 
-    def __init__(self, stream: IO[str], quiet: bool = False):
-        self._stream = stream
+    def __init__(self, stream: IO[str], quiet: bool = False, beat_seconds: float = BEAT_SECONDS):
+        self._stream, self._beat_seconds = stream, beat_seconds
         self._wanted = not quiet and is_terminal(stream) and not is_dumb()
         self._process = os.getpid()  # one forked from it, which works on a part, has no line to draw
         self._begun = self._said = time.monotonic()
@@ -85,10 +85,10 @@ class Progress:
                 self._is_drawn = False
 
     def _beat(self) -> None:
-        while not self._stop.wait(BEAT_SECONDS):
+        while not self._stop.wait(self._beat_seconds):
             with self._lock:
                 now = time.monotonic()
-                if not self._stop.is_set() and self._text and now >= self._next + BEAT_SECONDS - REDRAW_SECONDS:
+                if not self._stop.is_set() and self._text and now >= self._next + self._beat_seconds - REDRAW_SECONDS:
                     seconds = int(now - self._said)
                     self._draw(f"{self.prefix}{self._text}{f' ({seconds} s)' if seconds else ''}")
 

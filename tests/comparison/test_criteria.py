@@ -13,11 +13,11 @@ from conftest import SAMPLES, run
 from scipy.spatial.distance import cdist
 from sklearn.metrics import calinski_harabasz_score, silhouette_score
 
-from emcli.comparison import criteria, gap, silhouette
+from emcli.comparison import criteria, silhouette
 from emcli.comparison.candidate import Candidate, Kind, Score
 from emcli.comparison.gap import Gap, chosen, references
 from emcli.comparison.ranking import grouped
-from emcli.comparison.silhouette import silhouettes
+from emcli.comparison.silhouette import Room, silhouettes
 from emcli.config.settings import ModelSettings
 from emcli.data.points import POINTS
 from emcli.data.rows import Columns, Rows
@@ -106,17 +106,13 @@ def test_shares_are_scaled_to_the_rows(tmp_path: Path, fits: Any) -> None:
 
 @pytest.mark.parametrize("dense", [1, 128], ids=["sums by order", "sums by product"])
 @pytest.mark.parametrize("clusters", ["pairs", "one row alone", "many"])
-def test_any_clustering_has_the_silhouette_of_scikit_learn(
-    clusters: str, dense: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(silhouette, "MAX_DENSE_CLUSTERS", dense)
-    monkeypatch.setattr(silhouette, "CHUNK_DISTANCES", 7 * 150)
+def test_any_clustering_has_the_silhouette_of_scikit_learn(clusters: str, dense: int) -> None:
     labels = {
         "pairs": np.arange(150) // 2,
         "one row alone": (np.arange(150) == 7).astype(int),
         "many": np.arange(150) % 149,
     }
-    (found,) = silhouettes(np.ascontiguousarray(IRIS.T), None, [labels[clusters]])
+    (found,) = silhouettes(np.ascontiguousarray(IRIS.T), None, [labels[clusters]], room=Room(7 * 150, dense))
     assert found is not None and found.error is None
     assert found.mean == pytest.approx(silhouette_score(IRIS, labels[clusters]), abs=1e-10)
 
@@ -133,11 +129,10 @@ def test_distances_keep_their_digits_however_close_rows_are(tight: float, shift:
     np.testing.assert_allclose(found[:30, :38], exact[2:32, :38], rtol=1e-9)
 
 
-def test_clusterings_at_once_are_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(silhouette, "MAX_CLUSTERS_AT_ONCE", 7)
+def test_clusterings_at_once_are_as_one_by_one() -> None:
     rng, x = np.random.default_rng(5), np.ascontiguousarray(IRIS.T)
     labels = [rng.integers(0, k, 150) for k in (3, 4, 1, 5, 20)]
-    together = silhouettes(x, None, labels)
+    together = silhouettes(x, None, labels, room=Room(clusters=7))
     assert together[2] is None
     for one, each in zip(together, labels, strict=True):
         (alone,) = silhouettes(x, None, [each])
@@ -216,11 +211,10 @@ def test_references_of_one_cluster_have_the_inertia_of_uniform_rows() -> None:
     assert found.error == pytest.approx(sd * sqrt(1 + 1 / 20), rel=0.5)  # of 20, an sd has an error of 16 %
 
 
-def test_references_of_a_large_table_are_smaller_and_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_references_of_a_large_table_are_smaller_and_say_the_same() -> None:
     values = np.random.default_rng(2).uniform(0, 1, (3000, 1))
     exact = references(KMeans, prepared(values), [ModelSettings(3)], 7, 1)[0]
-    monkeypatch.setattr(gap, "MAX_REFERENCE_ROWS", 1000)
-    fewer = references(KMeans, prepared(values), [ModelSettings(3)], 7, 1)[0]
+    fewer = references(KMeans, prepared(values), [ModelSettings(3)], 7, 1, max_rows=1000)[0]
     assert exact is not None and fewer is not None
     assert exact.expected == pytest.approx(log(3000 / 12 / 9), abs=4 * exact.error)  # three intervals of a third
     assert fewer.expected == pytest.approx(exact.expected, abs=4 * fewer.error)

@@ -244,14 +244,13 @@ def test_memory_stays_within_the_limit_and_200_mb(tmp_path: Path, model: str) ->
 @pytest.mark.parametrize("shape", [(9000,), (9000, 3)])
 @pytest.mark.parametrize("taken_bytes", [1, 1 << 14, 1 << 26])
 def test_rows_here_and_there_are_those_of_the_table_however_few_are_taken_at_a_time(
-    shape: tuple[int, ...], taken_bytes: int, monkeypatch: pytest.MonkeyPatch
+    shape: tuple[int, ...], taken_bytes: int
 ) -> None:
-    monkeypatch.setattr(arrays, "TAKEN_BYTES", taken_bytes)
     values = arrays.empty(shape)
     values[:] = np.random.default_rng(0).random(shape)
     here_and_there = np.arange(0, 9000, 100)
     for places in (here_and_there, here_and_there[::-1], here_and_there[:1], here_and_there[:0], np.arange(4000)):
-        np.testing.assert_array_equal(arrays.take_rows(values, places), values[places])
+        np.testing.assert_array_equal(arrays.take_rows(values, places, taken_bytes), values[places])
 
 
 @pytest.mark.usefixtures("on_disk")

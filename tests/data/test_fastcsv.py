@@ -143,12 +143,10 @@ def test_small_files_do_without_arrow() -> None:
     st.sampled_from([0, 1, 30, 10_000]),
 )
 def test_rows_grow_in_place_and_keep_their_order(sizes: list[int], width: int, room: int, expected: int) -> None:
-    rows_so_far = arrays.GrowingArray()
+    rows_so_far = arrays.GrowingArray(room)
     whole = np.arange(float(sum(sizes) * width)).reshape(sum(sizes), width)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(arrays, "ROOM_BYTES", room)
-        for piece in np.split(whole, np.cumsum(sizes)[:-1]):
-            rows_so_far.append(piece, expected)
+    for piece in np.split(whole, np.cumsum(sizes)[:-1]):
+        rows_so_far.append(piece, expected)
     assert np.array_equal(rows_so_far.rows(), whole)
 
 

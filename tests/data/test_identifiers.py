@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from conftest import SAMPLES, fit, run
 
-from emcli.data import identifiers
-from emcli.data.identifiers import Tally, is_name
+from emcli.data.identifiers import MORE_ROWS, Tally, is_name
 
 N = 60
 RNG = np.random.default_rng(0)
@@ -119,11 +118,11 @@ def test_parts_of_a_table_tell_what_the_whole_does(part: int) -> None:
     assert tally.identifiers(names, 9, [False] * 7) == [0, 1, 2, 4, 5]
 
 
-def test_a_value_that_comes_twice_far_down_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identifiers, "MORE_ROWS", 16)
-    values = RNG.permutation(1000.0 * np.arange(N))[:, None]
+def test_a_value_that_comes_twice_far_down_is_found() -> None:
+    """Below the rows that show of most columns that they count nothing."""
+    values = RNG.permutation(1000.0 * np.arange(MORE_ROWS + 60))[:, None]
     assert Tally.of(values).different[0]
-    values[50] = values[40]
+    values[MORE_ROWS + 50] = values[MORE_ROWS + 40]
     assert not Tally.of(values).different[0]
 
 

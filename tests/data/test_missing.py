@@ -157,14 +157,13 @@ def test_row_numbers_of_which_some_are_missing_are_still_row_numbers(tmp_path: P
 
 
 @pytest.mark.parametrize("columns", [2, 9, 64, 70])
-def test_the_order_by_pattern_is_that_of_sorted_patterns(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emcli.compute.arrays.CHUNK_ROWS", 16)
+def test_the_order_by_pattern_is_that_of_sorted_patterns(columns: int) -> None:
     rng = np.random.default_rng(columns)
     values = np.ones((columns, 200))
     values[rng.integers(0, columns, 150), rng.integers(0, 200, 150)] = np.nan
     missing = np.isnan(values).T.tolist()
     expected = sorted(range(200), key=lambda row: (missing[row], row))
-    assert by_pattern(values).tolist() == expected
+    assert by_pattern(values, chunk_rows=16).tolist() == expected
 
 
 def test_hints_name_what_the_command_takes(tmp_path: Path) -> None:

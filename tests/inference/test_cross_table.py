@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 from bad_inputs import SAVED_GMM
 from conftest import SAMPLES, fit, run, run_here
+from inprocess import result_of
 from rich.cells import cell_len
 from sklearn.metrics.cluster import contingency_matrix
+
+from emcli.inference.truth import with_truth
 
 Write = Callable[[str, str], Path]
 IRIS = SAMPLES / "iris_species.csv"
@@ -169,11 +172,12 @@ def test_labels_of_hostile_text_are_escaped(write: Write) -> None:
     assert table_of(fit("kmeans", data, "-k", 2, "--restarts", 1, "--truth", "t"))[0][0].startswith("\x1b[2J\u202ea")
 
 
-def test_a_table_of_more_cells_than_a_document_should_hold_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ("kmeans", IRIS, "-k", 3, "--restarts", 1, "--truth", "species")
-    whole = fit(*words)["truth"]
-    monkeypatch.setattr("emcli.inference.truth.MAX_CELLS", 8)
-    assert fit(*words)["truth"] == {key: value for key, value in whole.items() if key != "cross_table"}
+def test_a_table_of_more_cells_than_a_document_should_hold_is_left_out() -> None:
+    labels = np.repeat([0, 1, 2], 20)
+    result = result_of(labels[:, None] * 9.0 + np.arange(60)[:, None] % 3, {"model": "kmeans", "k": 3, "restarts": 1})
+    whole, cut = (with_truth(result, None, "abc", labels, max_cells=most).truth for most in (9, 8))
+    assert whole is not None and whole["cross_table"]["labels"] == ["a", "b", "c"]
+    assert cut == {key: value for key, value in whole.items() if key != "cross_table"}
 
 
 @pytest.mark.parametrize(

@@ -86,13 +86,12 @@ def test_stacked_mixtures_take_the_steps_that_each_takes_also_in_batches_and_of_
             assert scores[i] == pytest.approx(score, rel=1e-12) and alike(improved.member(i), alone)
 
 
-def test_the_moves_are_the_same_however_many_are_tried_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_moves_are_the_same_however_many_are_tried_together() -> None:
     rows, settings, models = drawn("faithful", "gmm full free", 1)
     *_, last = islice(em(models[0], rows.batches()), 30)
     seen = []
     for most in (1, 5):
-        monkeypatch.setattr("emcli.inference.search.moves.MAX_TOGETHER", most)
-        proposals = Proposals(rows, settings.model, ["k-means++", "sizes"], np.random.default_rng(2))
+        proposals = Proposals(rows, settings.model, ["k-means++", "sizes"], np.random.default_rng(2), most)
         trials: list = []
         while len(trials) < 25:
             trials += proposals.tried(last.model, last.score, 1e-4, rows, map, 25 - len(trials), len(trials))

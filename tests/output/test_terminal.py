@@ -319,12 +319,11 @@ def test_between_starts_it_is_told_how_many_were_tried_and_the_best_of_them() ->
 
 def test_long_work_that_says_nothing_is_told_with_its_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a thread that draws every half second: here every 10 ms, of a clock on which each look takes 0.3 s."""
-    monkeypatch.setattr("emcli.output.progress.BEAT_SECONDS", 0.01)
     monkeypatch.setattr("emcli.output.progress.time", SimpleNamespace(monotonic=map(float, count(0, 0.3)).__next__))
     monkeypatch.setenv("TERM", "xterm")
     stream = io.StringIO()
     monkeypatch.setattr(stream, "isatty", lambda: True)
-    with Progress(stream) as bar:
+    with Progress(stream, beat_seconds=0.01) as bar:
         bar.doing("reading a large file")
         deadline = time.monotonic() + 20
         while "(3 s)" not in stream.getvalue() and time.monotonic() < deadline:

@@ -36,8 +36,15 @@ class Proposals:
     that takes a row best (random swap: Fränti & Kivijärvi 2000; Zhao, Hautamäki, Kärkkäinen & Fränti 2012).
     """
 
-    def __init__(self, sample: Rows, settings: ModelSettings, kinds: Sequence[str], rng: np.random.Generator):
-        self._sample, self._settings, self._rng = sample, settings, rng
+    def __init__(
+        self,
+        sample: Rows,
+        settings: ModelSettings,
+        kinds: Sequence[str],
+        rng: np.random.Generator,
+        max_together: int = MAX_TOGETHER,
+    ):
+        self._sample, self._settings, self._rng, self._max_together = sample, settings, rng, max_together
         self._kinds = [kind for kind in kinds if kind != "split"] or ["k-means++"]
         self._turn = 0
         self._other: AnyModel | None = None  # a random start, whose components serve for some moves
@@ -69,7 +76,7 @@ class Proposals:
     def _together(self, model: AnyModel, rows: Rows, count: int, failed: int) -> int:
         """How many moves are tried together."""
         products = max(1, rows.count * len(rows.values) * self._settings.k)
-        most = min(max(MIN_TOGETHER, failed), MAX_TOGETHER, TOGETHER_NUMBERS // products)
+        most = min(max(MIN_TOGETHER, failed), self._max_together, TOGETHER_NUMBERS // products)
         return max(1, min(count, most)) if model.stacks and model.fixed is None and rows.known is None else 1
 
     def propose(self, model: AnyModel) -> Proposal:

@@ -143,10 +143,8 @@ def _marks(axes: Axes, series: Sequence[Series]) -> None:
         said, size = escaped(one.mark), 7.0 if len(one.mark) < 3 else 5.5
         if one.kind == "points" and one.stroke == "bold":
             ink = "white" if one.colour is None or one.colour % len(PALETTE) not in LIGHT else "black"
-            axes.text(
-                float(one.x[-1]), float(one.y[-1]), said, size=size, color=ink, weight="bold",
-                ha="center", va="center_baseline", zorder=ABOVE + 2, clip_on=True,
-            )  # fmt: skip
+            text = axes.text(float(one.x[-1]), float(one.y[-1]), said, size=size, color=ink, weight="bold")
+            text.set(ha="center", va="center_baseline", zorder=ABOVE + 2, clip_on=True)
             continue
         if one.stroke == "below":
             at = float(one.x[-1]), float(one.y[-1])
