@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from dataclasses import field, replace
 from functools import cached_property
 from hashlib import sha256
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -20,15 +20,17 @@ from emcli.data.identifiers import Tally, with_identifiers
 from emcli.data.incomplete import missing_cells
 from emcli.data.known import KnownLabels, with_known
 from emcli.data.rows import BATCH_ROWS, Columns, DataFault, Observations, Requirements, RowFault, Rows
+from emcli.data.scaling import ScalingRule
 from emcli.data.table.partitions import is_parquet
 from emcli.data.table.read import column_finder, read_table
 from emcli.data.table.table import ColumnNumbers, ColumnSelection, CsvDialect, StringColumn, Table, numbers_of
-from emcli.data.weights import WeightSums, above_zero
+from emcli.data.weights import WeightSums, weighted, with_weight_sums
 from emcli.errors import EmcliError, Exit, FitWarning, Problem, listed, quoted
 from emcli.frozen import frozen
 from emcli.types import Array, IndexArray
 
 MAX_LABELS = 10_000  # different true labels, as many as a fit may have components
+MAX_KEPT_BYTES = 1 << 24  # of rows that are kept in working coordinates for other fits of one table
 
 
 @frozen
@@ -51,6 +53,13 @@ class Dataset:
     missing: tuple[int, int] = (0, 0)  # cells that are missing, and the rows that miss some
 
 
+class Scaled(NamedTuple):
+    """Values by one rule of scaling, which fits of several models share."""
+
+    rows: Rows
+    digest: Callable[[], str]
+
+
 @frozen
 class RawTable:
     """The columns read for a model, before scaling and merging: one reading serves a whole grid of settings."""
@@ -63,6 +72,7 @@ class RawTable:
     labels: StringColumn | None
     kept: IndexArray | None  # which rows of the table these are
     known: KnownLabels | None = None  # components of some rows
+    _scaled: dict[ScalingRule, Scaled] = field(default_factory=dict)
 
     @property
     def columns(self) -> int:
@@ -92,16 +102,18 @@ class RawTable:
 
     def dataset(self, needs: Requirements, settings: DataSettings, jobs: int | None = None) -> Dataset:
         """The rows as a fit that needs this works on them. Raises EmcliError."""
-        table, picked = self.table, self.picked
+        table, picked, kept, known = self.table, self.picked, self.kept, self.known
         names = [table.header[i] for i in picked.numeric + picked.text]
         columns = Columns(self.numbers, self.texts, self.weights, names)
-        made = prepare(columns, needs, settings, jobs, table=table, picked=picked, kept=self.kept, known=self.known)
+        made = prepare(
+            columns, needs, settings, jobs, table=table, picked=picked, kept=kept, known=known, scaled=self._scaled
+        )
         return replace(
             made,
             labels=self.labels,
             dropped=table.dropped,
             warnings=self._warnings(needs.observations, settings) + made.warnings,
-            kept=self.kept,
+            kept=kept,
             missing=missing_cells(self.numbers) if settings.missing == "use" else (0, 0),
             weightless=len(table.numbers) - len(self.numbers),
             column_numbers=numbers_of(picked.numeric + picked.text, table.header),
@@ -194,16 +206,7 @@ def _by_role(
         raise EmcliError(Exit.DATA, Problem(what, table.source), hint="--truth names a column of groups")
     if "row_weights" not in roles:
         return numbers, None, texts, labels, None
-    numbers, weights = numbers[:, :-1], numbers[:, -1]
-    kept = above_zero(weights, table, roles["row_weights"])
-    texts = [column.take(kept) for column in texts]
-    return (
-        arrays.copy_rows(numbers, kept),
-        arrays.copy_rows(weights, kept),
-        texts,
-        None if labels is None else labels.take(kept),
-        kept,
-    )
+    return weighted(numbers, texts, labels, table, roles["row_weights"])
 
 
 def prepare(
@@ -217,18 +220,16 @@ def prepare(
     kept: IndexArray | None = None,
     known: KnownLabels | None = None,
     source: str = "",
+    scaled: dict[ScalingRule, Scaled] | None = None,
 ) -> Dataset:
-    """A dataset of values at hand; the table, the columns picked from it and the rows kept locate faults."""
+    """A dataset of values at hand, or `scaled` before; table, columns picked from it and rows kept locate faults."""
     source = table.source if table else source
-    numbers, texts, weights, names = columns
+    numbers, weights = columns.numbers, columns.weights
     if not numbers.flags.c_contiguous or numbers.dtype != np.dtype("<f8"):
-        numbers = arrays.copy_rows(numbers)
+        columns = columns._replace(numbers=arrays.copy_rows(numbers))
     _afford(numbers.shape[0], numbers.shape[1], needs, jobs, source)
-    threads = 1 if len(numbers) < BATCH_ROWS else usable_cores(jobs)
-    digest = in_background(digest_of, numbers, texts, weights, threads=threads)
     try:
-        read = columns._replace(numbers=numbers)
-        rows = needs.observations.prepare(read, needs.k, needs.rule, settings)
+        rows, digest = _scaled(columns, needs, settings, jobs, {} if scaled is None else scaled)
         rows = needs.check(rows if known is None else with_known(rows, known, weights, needs.k))
     except RowFault as fault:
         if table is None or picked is None:  # drawn rows
@@ -237,17 +238,24 @@ def prepare(
     except DataFault as wrong:
         raise unfit(wrong, source) from None
     rows = with_weight_sums(rows, None if weights is None else WeightSums.of(weights))
-    named = shown_source(source)
+    named, names = shown_source(source), tuple(columns.names)
     sha256_of = digest if known is None else lambda: known.digest(digest())
-    return Dataset(rows, named, source, read.row_count, 0, tuple(names), sha256_of, None, weights, rows.warnings)
+    return Dataset(rows, named, source, columns.row_count, 0, names, sha256_of, None, weights, rows.warnings)
 
 
-def with_weight_sums(rows: Rows, sums: WeightSums | None) -> Rows:
-    """The rows with what there is to say about their weights; None: they have none."""
-    if sums is None:
-        return rows
-    n = sums.count - rows.uninformative
-    return replace(rows, size=n if sums.are_shares else None, warnings=(*rows.warnings, *sums.warnings(n)))
+def _scaled(
+    columns: Columns, needs: Requirements, settings: DataSettings, jobs: int | None, before: dict[ScalingRule, Scaled]
+) -> Scaled:
+    """Values by the rule of a fit: made before, if surely of rows enough for its k. Raises RowFault, DataFault."""
+    found = before.get(needs.rule)
+    if found is not None and needs.k <= found.rows.count:
+        return found
+    threads = 1 if len(columns.numbers) < BATCH_ROWS else usable_cores(jobs)
+    digest = in_background(digest_of, columns.numbers, columns.texts, columns.weights, threads=threads)
+    found = Scaled(needs.observations.prepare(columns, needs.k, needs.rule, settings), digest)
+    if found.rows.values.nbytes <= MAX_KEPT_BYTES:
+        before[needs.rule] = found
+    return found
 
 
 def located(fault: RowFault, table: Table, picked: ColumnSelection, kept: IndexArray | None) -> EmcliError:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from collections.abc import Sequence
+from dataclasses import astuple, replace
 from typing import Self
 
 import numpy as np
 
 from emcli.compute import arrays
-from emcli.data.table.table import Table
+from emcli.data.rows import Rows
+from emcli.data.table.table import StringColumn, Table
 from emcli.errors import EmcliError, Exit, FitWarning, Problem
 from emcli.frozen import frozen
 from emcli.types import Array, IndexArray
@@ -33,6 +35,24 @@ def above_zero(weights: Array, table: Table, column: int) -> IndexArray:
         hint = "weights must be finite, >= 0 and not all zero"
         raise EmcliError(Exit.DATA, Problem(what, table.source, None), hint=hint)
     return arrays.nonzero(weights)
+
+
+def weighted(
+    numbers: Array, texts: Sequence[StringColumn], labels: StringColumn | None, table: Table, column: int
+) -> tuple[Array, Array, list[StringColumn], StringColumn | None, IndexArray]:
+    """Values (n, d), weights (n,), texts and labels of the rows with a weight above 0, and which rows these are.
+
+    The last column of `numbers`, `column` of the table, has the weights. Raises EmcliError.
+    """
+    numbers, weights = numbers[:, :-1], numbers[:, -1]
+    kept = above_zero(weights, table, column)
+    return (
+        arrays.copy_rows(numbers, kept),
+        arrays.copy_rows(weights, kept),
+        [text.take(kept) for text in texts],
+        None if labels is None else labels.take(kept),
+        kept,
+    )
 
 
 @frozen
@@ -73,3 +93,11 @@ class WeightSums:
             f"{factor * self.weight:.6g}, the effective number of rows (Kish 1965)"
         )
         return (FitWarning("weights-are-shares", what),)
+
+
+def with_weight_sums(rows: Rows, sums: WeightSums | None) -> Rows:
+    """The rows with what there is to say about their weights; None: they have none."""
+    if sums is None:
+        return rows
+    n = sums.count - rows.uninformative
+    return replace(rows, size=n if sums.are_shares else None, warnings=(*rows.warnings, *sums.warnings(n)))

@@ -13,7 +13,7 @@ from operator import add
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from emcli.config.settings import DataSettings
-from emcli.data.dataset import Dataset, shown_source, unfit, with_weight_sums
+from emcli.data.dataset import Dataset, shown_source, unfit
 from emcli.data.distributed import worker
 from emcli.data.distributed.rows import DistributedRows
 from emcli.data.distributed.watch import Watch
@@ -22,6 +22,7 @@ from emcli.data.rows import DataFault, Observations, Requirements
 from emcli.data.table.partitions import check_header, partition_files
 from emcli.data.table.row_problems import dropped_rows
 from emcli.data.table.table import numbers_of
+from emcli.data.weights import with_weight_sums
 from emcli.errors import EmcliError, Exit, FitWarning
 
 if TYPE_CHECKING:
