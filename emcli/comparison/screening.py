@@ -73,7 +73,7 @@ class Screening:
             smaller = [self.done[j] for j in self._contained[i]]
             try:
                 known = [each.fitted for each in smaller if each.document is not None]
-                return self.fits[i].short(None if self.count == 1 else 1, known)
+                return self.fits[i].short(self.fits[i].settings.search.jobs if self.count == 1 else 1, known)
             except EmcliError as error:
                 return error
 

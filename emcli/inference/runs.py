@@ -55,6 +55,11 @@ class Run:
         return self.status in ("converged", "max_iter")
 
     @property
+    def has_ended(self) -> bool:
+        """Did it end so, or was it given up on all rows because it could not become the best?"""
+        return self.finished or self.status == "behind"
+
+    @property
     def likelihood_score(self) -> float:
         """The last score without that of a prior."""
         return self.scores[-1] - self.priors[-1]

@@ -89,7 +89,7 @@ def finish(search: Search, found: Screened) -> Searching:
     for run in [run for run in found.ledger if run.status == "running"]:
         yield from search.finish(run)
     for done, (number, model) in enumerate(found.resumed.items()):
-        if done >= MAX_FINISHED and any(run.finished and not set_aside(run) for run in found.ledger):
+        if done >= MAX_FINISHED and any(run.has_ended and not set_aside(run) for run in found.ledger):
             break
         yield from search.finish(found.ledger[number - 1], model, found.sample)
     yield from (run for run in found.ledger if run.status == "screened")
@@ -100,10 +100,8 @@ def best_behind(search: Search) -> Run | None:
     behind = [run for run in search.ledger if run.status == "behind"]
     if not behind or any(run.finished for run in search.ledger):
         return None
-    judged = [
-        replace(run, status="screened", artefact=run.model.artefact(search.rows, search.mapper)) for run in behind
-    ]
-    return max(judged, key=lambda run: (run.artefact is None, run.scores[-1]))
+    best = max(behind, key=lambda run: (run.artefact is None, run.scores[-1]))
+    return replace(best, status="screened")
 
 
 def _entries(kind: type[AnyModel], there: Search, sample: Rows, search: SearchSettings) -> Screened:

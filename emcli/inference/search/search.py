@@ -126,7 +126,7 @@ class Search:
         if run.last is not None and run.known is not None:  # Newton's steps and the tests of what is left to gain
             tests = 1 + run.steps.count("newton") / RENEWED_EVERY
             self._work += INFORMATION_WORK * tests * self.rows.count * run.last.parameters_count**2
-        if run.finished and not run.is_start:
+        if (run.finished and not run.is_start) or (run.status == "behind" and self.beat > -np.inf):
             run.artefact = run.model.artefact(self.rows, self.mapper)
 
     def nested(self) -> Searching:
