@@ -19,9 +19,10 @@ from emcli.comparison.criteria import check_criterion, with_scores
 from emcli.comparison.growth import Growth, grown, ks_of, rows_and_criterion
 from emcli.comparison.screening import MORE_THAN, Screening, may_be_screened
 from emcli.config.documents.fit import FitDocument
+from emcli.config.equals import different
 from emcli.config.experiment import Experiment
 from emcli.config.places import Document
-from emcli.config.resolve import different, resolve, resolve_grid
+from emcli.config.resolve import resolve, resolve_grid
 from emcli.config.settings import Settings, flag
 from emcli.config.sources import GRID
 from emcli.data.dataset import Dataset
@@ -197,7 +198,7 @@ class Candidates:
             note(f"{name}: {line}")
 
         fits = []
-        found, said = cells(grid, opened)
+        found, said = cells(grid, opened, self.tested)
         self.notes.extend(said)
         for settings in found:
             name = grid.name(settings)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from emcli.cli.inputs import OpenedData
 from emcli.config.covariances import OF_ONE_COLUMN
+from emcli.config.equals import compared_once, different
 from emcli.config.experiment import Experiment
-from emcli.config.resolve import different, same_shapes
 from emcli.config.settings import Settings
 from emcli.data.dataset import Dataset
 from emcli.errors import EmcliError, counted, quoted
@@ -32,17 +32,21 @@ class Grid:
         return self.prefix + _name(settings, self.kind.name)
 
 
-def cells(grid: Grid, opened: OpenedData) -> tuple[list[Settings], list[str]]:
+def cells(grid: Grid, opened: OpenedData, apart: bool) -> tuple[list[Settings], list[str]]:
     """The settings of each candidate, and lines that say what of the grid is not among them.
 
+    apart: has each shape a fit of one component of its own, from which its tests of k go up?
     Raises EmcliError, as a fit does, for a shape of covariances that is none of so many columns.
     """
     columns, asked = opened.columns, grid.settings
-    found = different(asked, columns)
+    found = different(asked, columns, apart)
     for each in found:
         if each.model.covariance in OF_ONE_COLUMN and columns != 1:
             opened.dataset(each)  # raises
-    lines = [*(asked[0].provenance.left_out if columns != 1 else ()), same_shapes(asked, columns)]
+    lines: list[str | None] = [
+        *(asked[0].provenance.left_out if columns != 1 else ()),
+        *compared_once(asked, columns, apart),
+    ]
     if asked[0].provenance.all_shapes:
         found, said = _holding(grid.kind, found, columns)
         lines.append(said)

@@ -21,6 +21,7 @@ from emcli.inference.fit import Events, Models, continued, fit, short_fit
 from emcli.inference.fit_result import FitResult
 from emcli.inference.result import document
 from emcli.inference.runs import Run
+from emcli.inference.starts import has_one_optimum
 from emcli.models.base import AnyModel
 
 MAX_COPIED_BYTES = 1 << 23  # of a table's numbers, of which each process that fits a candidate makes a copy
@@ -67,8 +68,18 @@ class CandidateFit:
         return _marked(made) if made.is_screened else made
 
     def short(self, jobs: int | None, smaller: Sequence[FitDocument]) -> Fitted:
-        """The same by a short search, also from smaller fits."""
+        """The same by a short search, also from smaller fits; a full one where that costs no more."""
+        if self._has_one_optimum():
+            return self.run(jobs)
         return _marked(self._made(partial(short_fit, known=self._models(smaller)), jobs, traced=False))
+
+    def _has_one_optimum(self) -> bool:
+        """Do all starts lead to the same fit, as with one component?"""
+        try:
+            rows = self.dataset().rows
+        except EmcliError:
+            return False
+        return has_one_optimum(self.kind.for_rows(rows, self.settings.model), rows, self.settings.model)
 
     def _models(self, fits: Sequence[FitDocument]) -> list[Models]:
         return [partial(all_grown, each, self.settings.model) for each in fits]

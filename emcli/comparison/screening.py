@@ -10,6 +10,7 @@ from emcli.comparison.candidate import LIKELIHOOD, ROWS_FOR_ONE, WITHIN, Candida
 from emcli.comparison.candidates import Begun, CandidateFit, Fitted, fit_one_by_one, fit_side_by_side
 from emcli.comparison.nesting import refit_from_nested
 from emcli.compute.processes import call, process_map
+from emcli.config.equals import identity
 from emcli.errors import EmcliError
 from emcli.inference.search.screening import MIN_SCREENED_ROWS
 
@@ -97,7 +98,8 @@ class Screening:
         best = self._best()
         limits = {i: best + within(each.fitted["data"]["rows"]) for i, each in self.done.items() if each.document}
         near = [i for i in sorted(self.done) if i not in limits or self._value(i) <= limits[i]]
-        return [i for i in near if i not in self._searched]
+        whole = [i for i, each in self.done.items() if each.document and not each.is_screened]
+        return [i for i in near if i not in self._searched and i not in whole]
 
     def _best(self) -> float:
         """The lowest value of a candidate that is no artefact, if there are any."""
@@ -139,8 +141,8 @@ def contained(fits: Sequence[CandidateFit], i: int) -> list[int]:
     """The places of the largest candidates that one contains: of fewer components, and of as many."""
     large, kind = fits[i].settings.model, fits[i].kind
     settings = [each.settings.model for each in fits]
-    own = vars(large)
-    fewer = [j for j, each in enumerate(settings) if each.k < large.k and {**vars(each), "k": large.k} == own]
+    own = {k: identity(replace(large, k=k)) for k in {each.k for each in settings if each.k < large.k}}
+    fewer = [j for j, each in enumerate(settings) if each.k in own and identity(each) == own[each.k]]
     fewer = [j for j in fewer if kind.contains(settings[j], large)]
     same = [j for j, each in enumerate(settings) if each.k == large.k]
     within = {(j, m) for j in same for m in same if kind.contains(settings[j], settings[m])}

@@ -32,8 +32,13 @@ def keeps_under_scaling(name: str | None) -> bool:
 
 def is_within(small: str | None, large: str | None, k: int) -> bool:
     """Is every set of k covariances of the one shape also one of the other? Of one covariance nothing varies."""
-    of_small = letters(small) if k > 1 else letters(small).replace("V", "E")
+    of_small = letters(small) if k > 1 else of_one_component(small)
     return all(ORDER.index(one) <= ORDER.index(other) for one, other in zip(of_small, letters(large), strict=True))
+
+
+def of_one_component(name: str | None) -> str:
+    """The letters to which a shape comes down with one component, between which nothing can vary."""
+    return letters(name).replace("V", "E")
 
 
 def of_one_column(name: str | None) -> Literal["E", "V"]:

@@ -8,7 +8,7 @@ from itertools import product
 from typing import TYPE_CHECKING, cast
 
 from emcli.config.checks import Check
-from emcli.config.covariances import ALL, CLASSIC, PRIOR_TOO, letters, of_one_column
+from emcli.config.covariances import CLASSIC, PRIOR_TOO, letters
 from emcli.config.places import Document, beside, named_in, refuse
 from emcli.config.settings import CHECKS, OPTIONAL, DataSettings, Narrowed, Provenance, Settings
 from emcli.config.sources import Source, Values, check, source_in
@@ -230,32 +230,3 @@ def _start(source: Source | None, read_start: ReadStart) -> tuple[str | None, Ma
             return path, read_start(path)
     assert document is not None and isinstance(given, dict)
     return document.file, dict(given)
-
-
-def different(grid: Sequence[Settings], columns: int | None) -> list[Settings]:
-    """The settings without duplicates: shapes have two names, and in one dimension a volume is all there is, E or V."""
-    kept: dict[tuple[object, ...], Settings] = {}
-    for settings in grid:
-        own = settings.model
-        shape = own.covariance and _one_of_equals(own.covariance, columns)
-        if columns == 1 and own.covariance in ALL:
-            own = replace(own, covariance=of_one_column(own.covariance))
-            settings = replace(settings, model=own)
-        kept.setdefault((own.k, shape, own.mixing, own.prior, own.noise, settings.search.init), settings)
-    return list(kept.values())
-
-
-def _one_of_equals(shape: str, columns: int | None) -> str:
-    """The letters that stand for all names of one shape of so many columns."""
-    return of_one_column(shape) if columns == 1 else letters(shape)
-
-
-def same_shapes(grid: Sequence[Settings], columns: int | None) -> str | None:
-    """Which of the shapes asked for are one and the same of so many columns, in a line; None for none."""
-    equals: dict[str, list[str]] = {}
-    for name in dict.fromkeys(settings.model.covariance for settings in grid):
-        if name is not None:
-            equals.setdefault(_one_of_equals(name, columns), []).append(name)
-    said = "; ".join(" = ".join(names) for names in equals.values() if len(names) > 1)
-    where = "of one column " if columns == 1 else ""
-    return f"{where}the same covariance, compared once: {said}" if said else None

@@ -25,6 +25,11 @@ _single: WeakKeyDictionary[Rows, dict[str, Run | None]] = WeakKeyDictionary()  #
 SPLIT_SDS = 1.0  # by which the parts of a component that a start splits are moved apart either way
 
 
+def has_one_optimum(kind: type[AnyModel], rows: Rows, settings: ModelSettings) -> bool:
+    """Do all starts lead to one optimum, as with one component, and where the component of every row is known?"""
+    return rows.all_known or (settings.k == 1 and kind.unique_alone)
+
+
 def kinds_of_starts(
     kind: type[AnyModel], settings: ModelSettings, search: SearchSettings, named: int = 0
 ) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import SAMPLES, run
 
@@ -45,7 +46,7 @@ def test_of_all_shapes_those_are_compared_that_can_hold_what_is_held(tmp_path: P
 
 
 def test_of_all_shapes_those_are_compared_that_have_newton_steps() -> None:
-    grid = ("-k", 1, "--restarts", 1, "--covariance", "all")
+    grid = ("-k", 2, "--restarts", 1, "--covariance", "all")
     assert shapes_of("gmm", FAITHFUL, *grid, "--solver", "newton")[0] == CLASSIC
 
 
@@ -81,7 +82,7 @@ def test_more_components_than_are_held_are_refused_with_what_to_leave_out(tmp_pa
 
 
 def test_names_of_one_shape_are_compared_once_and_a_line_says_so() -> None:
-    grid = ("-k", 1, "--restarts", 1, "--covariance")
+    grid = ("-k", 2, "--restarts", 1, "--covariance")
     shapes, said = shapes_of("gmm", FAITHFUL, *grid, "full,EEE,VVV,tied,diag")
     assert shapes == {"full", "EEE", "diag"}
     assert said == ["emcli: the same covariance, compared once: full = VVV; EEE = tied"]
@@ -90,6 +91,38 @@ def test_names_of_one_shape_are_compared_once_and_a_line_says_so() -> None:
     assert shapes == {"diag", "tied"}
     assert said == ["emcli: of one column the same covariance, compared once: diag = full"]
     assert run("compare", "gmm", FAITHFUL, *grid, "full,VVV", "-q").stderr == ""
+
+
+@pytest.mark.parametrize("more", [(), ("--restarts", "auto")])
+def test_one_gaussian_is_a_sphere_along_the_axes_or_any_and_fitted_whole_and_once(more: tuple[str, ...]) -> None:
+    """Three covariances of one Gaussian, whose log-likelihoods are those of its moments."""
+    done = run("compare", "gmm", FAITHFUL, "-k", "1-2", "--covariance", "all", "--json", *more)
+    (group,) = json.loads(done.stdout)["groups"]
+    ones = {row["parameters_count"]: row for row in group["candidates"] if row["k"] == 1}
+    assert sorted(ones) == [3, 4, 5] and len(group["candidates"]) == 17
+    values = np.loadtxt(FAITHFUL, delimiter=",", skiprows=1)
+    matrix = np.cov(values.T, bias=True)
+    axes = np.diag(np.diag(matrix))
+    for count, each in {3: np.eye(2) * np.trace(matrix) / 2, 4: axes, 5: matrix}.items():
+        expected = -0.5 * len(values) * (np.linalg.slogdet(2 * np.pi * each)[1] + 2)
+        assert ones[count]["log_likelihood"] == pytest.approx(expected, rel=1e-12)
+        assert (ones[count]["status"], ones[count]["reached"]) == ("converged", 1)
+    equal = "EII = VII; EEI = VEI = EVI = VVI; EEE = VEE = EVE = VVE = EEV = VEV = EVV = VVV"
+    assert f"emcli: with k=1 the same covariance, compared once: {equal}\n" in done.stderr
+
+
+def test_one_component_is_compared_once_for_all_mixings_and_coins_too() -> None:
+    done = run("compare", "coins", "two_coins", "-k", "1-2", "--mixing", "equal,free", "--format", "csv")
+    rows = [(row["k"], row["mixing"]) for row in csv.DictReader(io.StringIO(done.stdout))]
+    assert sorted(rows) == [("1", "equal"), ("2", "equal"), ("2", "free")]
+    assert "emcli: with k=1 the same mixing, compared once: equal = free\n" in done.stderr
+
+
+def test_priors_of_one_component_differ_between_shapes_and_tests_go_up_in_each(tmp_path: Path) -> None:
+    grid = ("gmm", FAITHFUL, "-k", "1-2", "--covariance", "full,tied", "--restarts", 1)
+    for more in (("--prior", "default"), ("--test", 19)):
+        rows = json.loads(run("compare", *grid, *more, "--json").stdout)["groups"][0]["candidates"]
+        assert sorted((row["k"], row["covariance"]) for row in rows)[:2] == [(1, "full"), (1, "tied")]
 
 
 def test_rows_that_are_drawn_have_as_many_columns_as_a_file_of_them() -> None:

@@ -10,13 +10,13 @@ import numpy as np
 
 from emcli.config.settings import ModelSettings, SearchSettings
 from emcli.data.rows import Rows
+from emcli.inference import starts
 from emcli.inference.newton import RENEWED_EVERY
 from emcli.inference.runs import IterationEvent, Run, run_start
 from emcli.inference.search import remembered
 from emcli.inference.search.moves import Proposals
 from emcli.inference.search.optima import NESTED, margin, optima_count, roots_of_best, run_root, same_optimum, set_aside
 from emcli.inference.search.together import Drawn, drawn_together
-from emcli.inference.starts import START_SAMPLE_ROWS, kinds_of_starts, new_run, one_component, start_model
 from emcli.models.base import AnyModel
 from emcli.models.em import pooled_e_step
 from emcli.types import Mapper
@@ -71,7 +71,7 @@ class Search:
         reached several optima. Then moves from the best optimum, until many in a row fail. An optimum that one start
         alone led to is confirmed by moves from the optima of others, or by more starts.
         """
-        known = self.rows.all_known or (self.settings.k == 1 and self.kind.unique_alone)  # all lead to one optimum
+        known = starts.has_one_optimum(self.kind, self.rows, self.settings)
         wanted = 1 if known else FIRST_STARTS
         while len(self._ended()) < wanted and len(self.ledger) < MAX_DRAWN * FIRST_STARTS:
             self._draw_ahead(wanted)
@@ -111,7 +111,8 @@ class Search:
 
     def _climb(self, run: Run, begin: AnyModel | None, sample: Rows | None = None) -> Searching:
         """Run one entry. Plain EM, and a run from an optimum of a sample, end where they cannot become the best."""
-        steps, own = None, partial(start_model, run, self.kind, self.rows, self.settings, self.search, self.smaller)
+        own = partial(starts.start_model, run, self.kind, self.rows, self.settings, self.search, self.smaller)
+        steps = None
         if begin is None and run.start in self._drawn:
             begin, smaller, steps = self._drawn.pop(run.start)
             self.smaller += smaller
@@ -188,7 +189,7 @@ class Search:
         return [run for run in self.ledger if run.finished and not set_aside(run)]
 
     def _smaller(self) -> list[Run]:
-        one = one_component(self.kind, self.rows, self.settings, self.mapper)
+        one = starts.one_component(self.kind, self.rows, self.settings, self.mapper)
         runs, own = [*self.smaller, *([] if one is None else [one])], self.settings
         runs = [run for run in runs if self.kind.contains(replace(own, k=len(run.model.weights)), own)]
         return [run for run in runs if not _by_chance(run.model, self.rows, self.mapper)]
@@ -198,7 +199,7 @@ class Search:
         if self._drawn or self.made or self.search.start is not None or not self.kind.stacks:
             return
         runs = [self._next(i) for i in range(count)]
-        draw = partial(start_model, kind=self.kind, rows=self.rows, settings=self.settings, search=self.search)
+        draw = partial(starts.start_model, kind=self.kind, rows=self.rows, settings=self.settings, search=self.search)
         self._drawn = drawn_together(runs, draw, self.rows, self.mapper, self.search)
 
     def _start(self) -> Searching:
@@ -206,7 +207,7 @@ class Search:
 
     def _next(self, after: int = 0) -> Run:
         turn = after + sum(run.source is None for run in self.ledger)
-        return new_run(len(self.ledger) + 1 + after, turn, self.kind, self.settings, self.search, self._named)
+        return starts.new_run(len(self.ledger) + 1 + after, turn, self.kind, self.settings, self.search, self._named)
 
     @property
     def _named(self) -> int:
@@ -233,8 +234,8 @@ class Search:
     def _chain(self, run: Run, beyond: float = np.inf) -> Searching:
         """Moves from the optimum of a run, each from the last that led higher, until one leads above `beyond`."""
         rng = np.random.default_rng([self.search.seed, 0, run.start])
-        sample = self.rows.sample(START_SAMPLE_ROWS, rng)
-        kinds = kinds_of_starts(self.kind, self.settings, self.search, self._named)
+        sample = self.rows.sample(starts.START_SAMPLE_ROWS, rng)
+        kinds = starts.kinds_of_starts(self.kind, self.settings, self.search, self._named)
         proposals, failed = Proposals(sample, self.settings, kinds, rng), 0
         exchange = self.kind.hard
         while self.settings.k > 1 and failed < self._tries() and self._work < self._limit and run.scores[-1] <= beyond:
