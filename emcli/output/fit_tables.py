@@ -79,13 +79,18 @@ def missing_cells(data: Dataset) -> str:
 
 
 def iterations(result: FitResult, width: int, verbose: bool, hint: str = ", see -v") -> Grid:
-    """Log-likelihood (K-means: inertia) of each iteration of the best start, and what it gained."""
+    """Log-likelihood (K-means: inertia) of each iteration of the best start, and what it gained.
+
+    Steps after the last iteration are not counted and have no number.
+    """
     values = [measures.objective for measures in result.measures(result.best)]
     shown = scores([value or 0.0 for value in values], 6, apart=False)
     rows = []
     for i, value in enumerate(values):
         change = "" if i == 0 else gain(value or 0.0, values[i - 1] or 0.0)
-        rows.append([str(i), shown[i] if value is not None else "", change, result.best.steps[i] if i else ""])
+        rows.append(
+            [result.best.numbered[i], shown[i] if value is not None else "", change, result.best.steps[i] if i else ""]
+        )
     if len(rows) > FIRST_ITERATIONS + LAST_ITERATIONS + 2 and not verbose:
         rows = [
             *rows[:FIRST_ITERATIONS],
@@ -93,7 +98,8 @@ def iterations(result: FitResult, width: int, verbose: bool, hint: str = ", see 
             *rows[-LAST_ITERATIONS:],
         ]
     titles = ["iteration", objective(result), "gain" if result.inertia is None else "change", "step"]
-    whole, plain = Grid(titles, rows), Grid(titles[:-1], [row[:-1] for row in rows])
+    said_once = [["" if row[0] == row[-1] else row[0], *row[1:]] for row in rows]  # where a column names each step
+    whole, plain = Grid(titles, said_once), Grid(titles[:-1], [row[:-1] for row in rows])
     return plain if set(result.best.steps) == {"em"} or whole.width > width else whole
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,15 @@ def test_a_singular_information_is_no_ground_to_step_from(write: Callable[[str, 
     document = fit("coins", data, "-k", 2, "--mixing", "free")
     assert "not-identifiable" in [warning["slug"] for warning in document["warnings"]]
     assert "polish" not in [line.get("step") for line in document["trace"]]
+
+
+@pytest.mark.parametrize(("options", "name"), [((), ""), (("-vv",), "polish"), (("--width", 36), "polish")])
+def test_the_last_iteration_in_a_table_is_as_many_as_are_counted(options: tuple[Any, ...], name: str) -> None:
+    shown = run("fit", "coins", DO_BATZOGLOU, *options, process=False).stdout
+    counted = int(re.findall(r" in (\d+) iterations\n", shown)[0])
+    *_, table = re.findall(r"iteration .*?\n[─-]+\n(.*?)\n\n", shown, re.DOTALL)
+    cells = [line[:9].strip() for line in table.splitlines()]
+    assert [cell for cell in cells if cell.isdigit()][-1] == str(counted) and cells[-1] == name
 
 
 def test_the_table_names_the_steps_and_counts_iterations_without_them() -> None:

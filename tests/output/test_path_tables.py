@@ -65,11 +65,10 @@ def test_the_parameters_of_each_iteration_are_those_of_the_trace_in_the_order_of
     lines = [json.loads(line) for line in trace.read_text().splitlines()]
     walked = [each for each in lines if each["type"] == "iteration" and each["start"] == document["best_start"]]
     shown = paths(done.stdout)
-    assert (
-        shown["iteration"]
-        == [str(each["iteration"]) for each in walked]
-        == [str(each["iteration"]) for each in document["trace"]]
-    )
+    assert [each["iteration"] for each in walked] == [each["iteration"] for each in document["trace"]]
+    assert shown["iteration"] == [
+        str(each["iteration"]) if each["iteration"] <= document["iterations"] else each["step"] for each in walked
+    ]
     assert len(shown) >= 2 + document["k"]
     begin = {"coins": ("heads", "P(heads)"), "kmeans": ("centroids", ""), "gmm": ("means", "mean ")}
     key, prefix = begin[document["model"]]

@@ -41,7 +41,7 @@ def path_tables(result: FitResult, path: Mapping[int, list[Titled]], width: int)
     called, order = result.called, result.best.model.to_original(rows.scaling).order_in(rows).tolist()
     places = [*order, *range(len(order), len(called))]  # with noise, which comes last
     iterations = sorted(path)
-    titles, columns = ["iteration"], [list(map(str, iterations))]
+    titles, columns = ["iteration"], [[result.best.numbered[i] for i in iterations]]
     fixed = result.settings.model.mixing == "equal"
     for j, (title, _) in enumerate(path[iterations[0]]):
         cells = [path[i][j][1] for i in iterations]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from emcli.comparison.candidate import CLUSTERING
+from emcli.config.equals import identity
 from emcli.errors import counted
 from emcli.output.numbers import scores
 from emcli.output.plots.comparison.kinds import OTHERS, families, k_of, kinds, shortened
@@ -78,16 +79,15 @@ def against_k(candidates: Sequence[Candidate], criterion: str) -> list[Panel]:
 
 
 def _against_k(known: Sequence[tuple[Candidate, float]], larger: bool) -> list[Series]:
-    """Values against k: the candidates as dots, and a line through the best of each k."""
+    """Values against k: the candidates as dots, and a line through the best of each k of a family."""
     series, others = list[Series](), list[Series]()
     values = {id(one): value for one, value in known}
     colours = kinds([one for one, _ in known])
     for said, members in families([one for one, _ in known]).items():
         label, colour = colours[id(members[0])]
-        x, y = (
-            np.array(each, dtype=np.float64) for each in ([*map(k_of, members)], [values[id(one)] for one in members])
-        )
-        best_of_k = {k: y[x == k].max() if larger else y[x == k].min() for k in x.tolist()}
+        x, y = _points(members, values)
+        best_x, best_y = _points([*_shared(members, [one for one, _ in known]), *members], values)
+        best_of_k = {k: best_y[best_x == k].max() if larger else best_y[best_x == k].min() for k in best_x.tolist()}
         best = np.array([*best_of_k]), np.array([*best_of_k.values()])
         if label == OTHERS:  # thin lines below the others, of which one says whose they are
             others.append(Series("line", *best, None if others else OTHERS, colour, "thin"))
@@ -95,6 +95,20 @@ def _against_k(known: Sequence[tuple[Candidate, float]], larger: bool) -> list[S
         series.append(Series("line", *best, said, colour))
         series.append(Series("points", x, y, None, colour))
     return [*others, *series]
+
+
+def _points(candidates: Sequence[Candidate], values: Mapping[int, float]) -> tuple[Array, Array]:
+    """The k of candidates, and their values, which are known by id()."""
+    x, y = [*map(k_of, candidates)], [values[id(one)] for one in candidates]
+    return np.array(x, dtype=np.float64), np.array(y, dtype=np.float64)
+
+
+def _shared(members: Sequence[Candidate], candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The fit of one component that a family has in common with another, which lists it."""
+    if k_of(members[0]) == 1:
+        return []
+    same = identity(replace(members[0].model_settings, k=1))
+    return [one for one in candidates if k_of(one) == 1 and identity(one.model_settings) == same][:1]
 
 
 def _errors(known: Sequence[tuple[Candidate, float]]) -> list[Series]:
