@@ -698,8 +698,8 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         fit_of("x,w\n1,1e308\n2,1e308\n", 3, WEIGHTS, options="-k 1 --row-weights w"),
     ],
     "more heads than tosses": [
-        coins_of("5,10\n9,10\n11,10", 3, "rolls.csv:4: heads 11 > tosses 10"),
-        coins_of("1,0\n1,2", 3, "rolls.csv:2: heads 1 > tosses 0"),
+        coins_of("5,10\n9,10\n11,10", 3, "rolls.csv:4:1: heads 11 > tosses 10"),
+        coins_of("1,0\n1,2", 3, "rolls.csv:2:1: heads 1 > tosses 0"),
     ],
     "fewer than no tosses": [
         coins_of("-1,10\n1,2", 3, "rolls.csv:2:1: heads must be at least 0, got '-1'"),

@@ -12,8 +12,9 @@ import numpy as np
 
 from emcli import models
 from emcli.data.points import Points
-from emcli.data.rows import Columns, DataFault, RowFault, Rows
+from emcli.data.rows import Columns, DataFault, Rows
 from emcli.data.scaling import Scaling
+from emcli.data.table.faults import RowFault, Unreadable
 from emcli.models.mixture import NaturalParameters
 from emcli.types import Array, IndexArray
 
@@ -40,7 +41,7 @@ class Counts(Points):
             raise DataFault(f"counts stand in one column, got {columns.numbers.shape[1]}", "name it with --columns")
         counts = columns.numbers[:, 0]
         for row in np.flatnonzero((counts < 0) | (counts != np.floor(counts)))[:1]:
-            raise RowFault(int(row), 0, f"counts must be whole numbers from 0, got '{counts[row]:g}'")
+            raise RowFault(Unreadable(int(row), 0, f"counts must be whole numbers from 0, got '{counts[row]:g}'"))
         different, place = np.unique(counts, return_inverse=True)
         return np.array([different, [-lgamma(count + 1) for count in different]]), place
 

@@ -19,8 +19,9 @@ from emcli.config.settings import DataSettings
 from emcli.data.identifiers import Tally, with_identifiers
 from emcli.data.incomplete import missing_cells
 from emcli.data.known import KnownLabels, with_known
-from emcli.data.rows import BATCH_ROWS, Columns, DataFault, Observations, Requirements, RowFault, Rows
+from emcli.data.rows import BATCH_ROWS, Columns, DataFault, Observations, Requirements, Rows
 from emcli.data.scaling import ScalingRule
+from emcli.data.table.faults import RowFault, located
 from emcli.data.table.partitions import is_parquet
 from emcli.data.table.read import column_finder, read_table
 from emcli.data.table.table import ColumnNumbers, ColumnSelection, CsvDialect, StringColumn, Table, numbers_of
@@ -233,8 +234,8 @@ def prepare(
         rows = needs.check(rows if known is None else with_known(rows, known, weights, needs.k))
     except RowFault as fault:
         if table is None or picked is None:  # drawn rows
-            raise unfit(DataFault(f"row {fault.row + 1}: {fault.what}", fault.hint), source) from None
-        raise located(fault, table, picked, kept) from None
+            raise unfit(DataFault(f"row {fault.rows[0].row + 1}: {fault}", fault.hint), source) from None
+        raise located(fault, table, picked.numeric + picked.text, kept) from None
     except DataFault as wrong:
         raise unfit(wrong, source) from None
     rows = with_weight_sums(rows, None if weights is None else WeightSums.of(weights))
@@ -256,13 +257,6 @@ def _scaled(
     if found.rows.values.nbytes <= MAX_KEPT_BYTES:
         before[needs.rule] = found
     return found
-
-
-def located(fault: RowFault, table: Table, picked: ColumnSelection, kept: IndexArray | None) -> EmcliError:
-    """The error for a row that the model cannot read, at its place in the file."""
-    row = fault.row if kept is None else int(kept[fault.row])
-    column = None if fault.column is None else (picked.numeric + picked.text)[fault.column]
-    return EmcliError(Exit.DATA, table.problem(row, column, fault.what), hint=fault.hint)
 
 
 def unfit(fault: DataFault, source: str) -> EmcliError:

@@ -29,14 +29,6 @@ S = TypeVar("S", bound=np.generic)
 T = TypeVar("T")
 
 
-class RowFault(ValueError):
-    """A row that this model cannot read: 0-based row, and which of the picked columns is to blame (None: the row)."""
-
-    def __init__(self, row: int, column: int | None, what: str, hint: str | None = None):
-        self.row, self.column, self.what, self.hint = row, column, what, hint
-        super().__init__(what)
-
-
 class DataFault(ValueError):
     """Data that cannot be fitted: `unusable` where they are invalid, else no fit of this model exists."""
 

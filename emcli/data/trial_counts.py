@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from emcli.compute import arrays
 from emcli.compute.arrays import row_chunks
 from emcli.config.checks import MAX_EXACT
-from emcli.data.rows import RowFault
-from emcli.types import Array, IndexArray
+from emcli.data.table.faults import MAX_SHOWN, RowFault, Unreadable
+from emcli.types import Array, BoolArray, IndexArray
 
 BYTE_PAIRS = 1 << 16  # different pairs of two bytes
 MAX_SORTED_ROWS = 1 << 21  # that are sorted at once; of more, a sorted table of the different pairs is kept in memory
@@ -105,35 +105,40 @@ def distinct(heads: Array, tails: Array) -> tuple[Array, IndexArray]:
 
 
 def checked(numbers: Array, names: Sequence[str], by_tails: bool) -> tuple[Array, Array]:
-    """Heads and tails (n,) from counts (n, 2)."""
+    """Heads and tails (n,) from counts (n, 2). Raises RowFault."""
     heads, tails = (arrays.empty(numbers.shape[:1]) for _ in range(2))
+    first, count = list[Unreadable](), 0
     for some in row_chunks(len(numbers)):
-        try:
-            heads[some], tails[some] = _checked_some(numbers[some], names, by_tails)
-        except RowFault as fault:
-            fault.row += some.start
-            raise
+        counts = numbers[some]
+        heads[some] = counts[:, 0]
+        tails[some] = counts[:, 1] if by_tails else counts[:, 1] - counts[:, 0]
+        for column, wrong, what in _faults(counts, by_tails):
+            if wrong.any():
+                count += int(wrong.sum())
+                for row in np.flatnonzero(wrong)[:MAX_SHOWN].tolist():
+                    one, other = counts[row].tolist()
+                    said = what.format(name=names[column], count=counts[row, column], heads=one, other=other)
+                    first.append(Unreadable(some.start + row, column, said))
+    if first:
+        shown = sorted(first)[:MAX_SHOWN]
+        raise RowFault(*shown, unsaid=count - len(shown))
     return heads, tails
 
 
-def _checked_some(numbers: Array, names: Sequence[str], by_tails: bool) -> tuple[Array, Array]:
+def _faults(counts: Array, by_tails: bool) -> Iterator[tuple[int, BoolArray, str]]:
+    """What may be wrong with counts (n, 2): the column to blame, in which rows (n,) it is, and what to say."""
+    good = np.ones(counts.shape, dtype=np.bool_)
     for column in (0, 1):
-        counts = numbers[:, column]
+        each = counts[:, column]
         for wrong, what in (
-            (counts < 0, "must be at least 0"),
-            (counts != np.floor(counts), "must be a whole number"),
-            (counts > MAX_EXACT, "must be at most 2^53"),
+            (each < 0, "{name} must be at least 0, got '{count:g}'"),
+            (each != np.floor(each), "{name} must be a whole number, got '{count:g}'"),
+            (each > MAX_EXACT, "{name} must be at most 2^53, got '{count:g}'"),
         ):
-            if wrong.any():
-                row = int(np.argmax(wrong))
-                raise RowFault(row, column, f"{names[column]} {what}, got '{counts[row]:g}'")
-    heads, other = numbers.T
+            yield column, wrong & good[:, column], what
+            good[:, column] &= ~wrong
+    (heads, other), both = counts.T, good.all(axis=1)
     if by_tails:
-        if (heads > MAX_EXACT - other).any():
-            row = int(np.argmax(heads > MAX_EXACT - other))
-            raise RowFault(row, None, f"more than 2^53 tosses: {heads[row]:.0f} heads and {other[row]:.0f} tails")
-        return heads, other
-    if (heads > other).any():
-        row = int(np.argmax(heads > other))
-        raise RowFault(row, None, f"heads {heads[row]:g} > tosses {other[row]:g}")
-    return heads, other - heads
+        yield 0, both & (heads > MAX_EXACT - other), "more than 2^53 tosses: {heads:.0f} heads and {other:.0f} tails"
+    else:
+        yield 0, both & (heads > other), "heads {heads:g} > tosses {other:g}"

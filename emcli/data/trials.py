@@ -13,9 +13,10 @@ from emcli.compute.arrays import row_chunks
 from emcli.config.settings import DataSettings
 from emcli.data import trial_columns, trial_counts
 from emcli.data.binomial import log_coefficients, log_greatest
-from emcli.data.rows import Columns, DataFault, Observations, PartitionSum, RowFault, Rows, Sampler
+from emcli.data.rows import Columns, DataFault, Observations, PartitionSum, Rows, Sampler
 from emcli.data.scaling import Scaling, ScalingRule
 from emcli.data.split_logs import MAX_TOSSES, split_coefficients
+from emcli.data.table.faults import MAX_SHOWN, RowFault, Unreadable
 from emcli.data.table.table import ColumnSelection
 from emcli.errors import FitWarning, quoted
 from emcli.frozen import frozen
@@ -170,13 +171,17 @@ def with_densities(pairs: Array) -> Array:
 
 
 def _counted(texts: Sequence[str]) -> Array:
-    """Heads and tails (n, 2) of strings such as HTTH or 0110."""
-    found = arrays.empty((len(texts), 2))
+    """Heads and tails (n, 2) of strings such as HTTH or 0110. Raises RowFault."""
+    found, wrong, count = arrays.empty((len(texts), 2)), list[Unreadable](), 0
     for row, text in enumerate(texts):
         up = text.upper()
         heads, tails = up.count("H") + up.count("1"), up.count("T") + up.count("0")
         if heads + tails != len(up):
-            hint = "if these are heads of 10 tosses each: --tosses 10" if text.isdecimal() else None
-            raise RowFault(row, 0, f"flips must be H and T, or 1 and 0, got {quoted(text)}", hint)
+            count += 1
+            if len(wrong) < MAX_SHOWN:
+                wrong.append(Unreadable(row, 0, f"flips must be H and T, or 1 and 0, got {quoted(text)}"))
         found[row] = heads, tails
+    if wrong:
+        hint = "if these are heads of 10 tosses each: --tosses 10" if texts[wrong[0].row].isdecimal() else None
+        raise RowFault(*wrong, hint=hint, unsaid=count - len(wrong))
     return found

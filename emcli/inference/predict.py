@@ -10,10 +10,11 @@ import numpy as np
 
 from emcli.config.documents.fit import FitDocument
 from emcli.config.settings import DataSettings, Settings
-from emcli.data.rows import Columns, RowFault
+from emcli.data.rows import Columns
 from emcli.data.scaling import Scaling
 from emcli.data.table.cells import NumberFormat
 from emcli.data.table.csv_writer import format_csv
+from emcli.data.table.faults import RowFault, Unreadable, located
 from emcli.data.table.read import column_finder, read_chunks
 from emcli.data.table.row_problems import dropped_rows
 from emcli.data.table.table import ColumnSelection, CsvDialect, Table
@@ -92,7 +93,8 @@ class Predictor:
             responsibilities, measured = responsibilities[:, place], measured[place]
         if not np.isfinite(measured).all():
             row = int(np.argmin(np.isfinite(measured)))
-            raise RowFault(row, None, "too far from every component: the square of its distance is beyond all numbers")
+            what = "too far from every component: the square of its distance is beyond all numbers"
+            raise RowFault(Unreadable(row, None, what))
         return responsibilities, measured
 
     def expected(self, numbers: Array) -> Array:
@@ -214,9 +216,7 @@ def _found(
     try:
         responsibilities, measure = predictor.apply(table.numbers if len(kept) == n else table.numbers[kept], texts)
     except RowFault as fault:
-        column = None if fault.column is None else used[fault.column]
-        problem = table.problem(int(kept[fault.row]), column, fault.what)
-        raise EmcliError(Exit.DATA, problem, hint=fault.hint) from None
+        raise located(fault, table, used, kept) from None
     probabilities = np.where(responsibilities < SMALLEST, 0.0, responsibilities)[: predictor.probabilities]
     measured: list[Sequence[int | float | str]] = [column.tolist() for column in (*probabilities, measure)]
     if digits is not None:

@@ -55,15 +55,14 @@ class Run:
         return self.status in ("converged", "max_iter")
 
     @property
-<<<<<<< HEAD
     def has_ended(self) -> bool:
         """Did it end so, or was it given up on all rows because it could not become the best?"""
         return self.finished or self.status == "behind"
-=======
+
+    @property
     def numbered(self) -> list[str]:
         """What each score is of: an iteration, by its number, or a step after the last one, by its kind."""
         return [str(i) if i <= self.iterations else kind for i, kind in enumerate(self.steps)]
->>>>>>> 079c51b (Number in tables the iterations that a fit counts, and draw each shape from the one component that it shares)
 
     @property
     def likelihood_score(self) -> float:

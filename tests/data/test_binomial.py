@@ -108,7 +108,7 @@ def test_what_fit_accepts_predict_accepts(write: Write, tmp_path: Path) -> None:
     ("text", "said"),
     [
         (f"heads,tosses\n1,{MOST + 2}\n2,3\n", "c.csv:2:2: tosses must be at most 2^53"),
-        (f"heads,tails\n{MOST},1\n2,3\n", "c.csv:2: more than 2^53 tosses"),
+        (f"heads,tails\n{MOST},1\n2,3\n", "c.csv:2:1: more than 2^53 tosses"),
     ],
 )
 def test_more_tosses_than_a_double_counts_are_refused(text: str, said: str, write: Write) -> None:

@@ -203,7 +203,7 @@ def test_rows_that_a_model_cannot_read_are_named_too(data: Path, tmp_path: Path,
         part.write("7,5\n")
     done = run("fit", "coins", "tosses", "--scheduler", two.address, cwd=tmp_path)
     assert done.returncode == 3
-    assert done.stderr.startswith("emcli: error: tosses/2.csv:1668: heads 7 > tosses 5"), done.stderr
+    assert done.stderr.startswith("emcli: error: tosses/2.csv:1668:1: heads 7 > tosses 5"), done.stderr
 
 
 @pytest.mark.parametrize(

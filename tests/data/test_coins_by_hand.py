@@ -62,10 +62,39 @@ def test_a_number_of_tosses_stands_in_an_experiment_too(tmp_path: Path) -> None:
     assert fit(tmp_path / "e.yaml")["data"]["tosses"] == {"10": 5}
 
 
+@pytest.mark.parametrize("command", ["fit", "predict"])
+def test_all_rows_that_are_no_tosses_are_told_by_line_and_column_up_to_five(command: str, tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("heads,tosses\n5,10\n11,10\n-1,10\n4.5,10\n3,4\n12,10\n14,3.5\n0,-2\n13,12\n")
+    assert run("fit", "coins", "two_coins", "-q", "-o", "fit.json", cwd=tmp_path).returncode == 0
+    done = run(command, "coins" if command == "fit" else "fit.json", "c.csv", cwd=tmp_path)
+    assert done.returncode == 3
+    assert done.stderr.splitlines() == [
+        "emcli: error: c.csv:3:1: heads 11 > tosses 10",
+        "emcli: error: c.csv:4:1: heads must be at least 0, got '-1'",
+        "emcli: error: c.csv:5:1: heads must be a whole number, got '4.5'",
+        "emcli: error: c.csv:7:1: heads 12 > tosses 10",
+        "emcli: error: c.csv:8:2: tosses must be a whole number, got '3.5'",
+        "emcli: error: and 2 more",
+    ]
+
+
+def test_bad_rows_far_apart_and_bad_flips_are_told_together(tmp_path: Path) -> None:
+    rows = ["300,400"] * 40_000
+    rows[7], rows[39_998] = "7.5,10", "400,300"
+    (tmp_path / "c.csv").write_text("\n".join(["x,heads,tosses", *("0," + row for row in rows)]) + "\n")
+    said = run("fit", "coins", "c.csv", cwd=tmp_path).stderr.splitlines()
+    wrong = ["c.csv:9:2: heads must be a whole number, got '7.5'", "c.csv:40000:2: heads 400 > tosses 300"]
+    assert said == [f"emcli: error: {each}" for each in wrong]
+    (tmp_path / "f.csv").write_text("flips\n" + "HT\nHX\n" * 7)
+    *shown, more = run("fit", "coins", "f.csv", cwd=tmp_path).stderr.splitlines()
+    assert [line.split()[2] for line in shown] == [f"f.csv:{line}:1:" for line in (3, 5, 7, 9, 11)]
+    assert more == "emcli: error: and 2 more"
+
+
 REFUSED: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "heads alone": ("heads\n5\n9\n", "", ("no column 'tosses' (has: 'heads')", "--tosses 10")),
     "numbers that are no flips": ("x\n5\n9\n", "", ("<stdin>:2:1: flips must be", "got '5'", "--tosses 10")),
-    "more heads than tosses": ("heads\n5\n11\n", "--tosses 10", ("<stdin>:3: heads 11 > tosses 10",)),
+    "more heads than tosses": ("heads\n5\n11\n", "--tosses 10", ("<stdin>:3:1: heads 11 > tosses 10",)),
     "neither": ("a,b\nHT,3\nTT,4\n", "", ("no column 'heads' (has: 'a', 'b')", "--flips")),
     "a slip in the first row": ("HHTTX\nTTTT\nHHHH\n", "", ("'HHTTX', was taken for a header", "--no-header")),
     "the same without a header": ("HHTTX\nTTTT\n", "--no-header", ("<stdin>:1:1: flips must be H and T",)),

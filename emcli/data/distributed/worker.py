@@ -9,9 +9,10 @@ from typing import TypeVar
 from emcli import __version__
 from emcli.compute.memory import keep_freed
 from emcli.config.settings import DataSettings
-from emcli.data.dataset import RawTable, digest_of, located, read, unfit
+from emcli.data.dataset import RawTable, digest_of, read, unfit
 from emcli.data.incomplete import missing_cells
-from emcli.data.rows import Columns, DataFault, Observations, RowFault, Rows
+from emcli.data.rows import Columns, DataFault, Observations, Rows
+from emcli.data.table.faults import RowFault, located
 from emcli.data.weights import WeightSums
 from emcli.errors import EmcliError, FitWarning
 
@@ -84,7 +85,7 @@ def evaluate(raw: RawTable, function: Callable[..., T]) -> T:
     try:
         return function(raw.numbers, raw.texts, raw.weights)
     except RowFault as fault:
-        raise located(fault, raw.table, raw.picked, raw.kept) from None
+        raise located(fault, raw.table, raw.picked.numeric + raw.picked.text, raw.kept) from None
     except DataFault as fault:
         raise unfit(fault, raw.table.source) from None
 

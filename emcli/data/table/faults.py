@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from emcli.data.table.cells import Writing
+from emcli.data.table.table import Table
+from emcli.errors import EmcliError, Exit
+from emcli.types import IndexArray
 
+MAX_SHOWN = 5  # problems that are shown one by one
 _MAX_PATTERNS = 1000  # different sets of columns with missing cells that are counted apart
 
 
@@ -18,6 +22,31 @@ class Cell(NamedTuple):
     name: str  # of the file
     line: int
     text: str
+
+
+class Unreadable(NamedTuple):
+    """What is wrong with a row, from 0; and which of the columns that a model picked is to blame, None: all."""
+
+    row: int
+    column: int | None
+    what: str
+
+
+class RowFault(ValueError):
+    """Rows that a model cannot read: the first ones, and how many more there are."""
+
+    def __init__(self, *rows: Unreadable, hint: str | None = None, unsaid: int = 0):
+        self.rows, self.hint, self.unsaid = rows, hint, unsaid
+        super().__init__(rows[0].what)
+
+
+def located(fault: RowFault, table: Table, columns: Sequence[int], kept: IndexArray | None) -> EmcliError:
+    """The error for rows that a model cannot read, at their places in the file; which columns and rows it got."""
+    problems = [
+        table.problem(row if kept is None else int(kept[row]), None if column is None else columns[column], what)
+        for row, column, what in fault.rows
+    ]
+    return EmcliError(Exit.DATA, *problems, hint=fault.hint, unsaid=fault.unsaid)
 
 
 class ColumnFaults:

@@ -10,8 +10,8 @@ from itertools import chain
 from typing import BinaryIO
 
 from emcli.data.table import csv_reader, detection
+from emcli.data.table.faults import MAX_SHOWN
 from emcli.data.table.partitions import check_header, is_folder, is_parquet, partition_files, total_size
-from emcli.data.table.row_problems import MAX_SHOWN
 from emcli.data.table.source import data_error, open_text
 from emcli.data.table.table import ColumnSelection, CsvDialect, FilePreamble, Record, StringColumn, Table, TextChunk
 from emcli.data.table.table_builder import TableBuilder

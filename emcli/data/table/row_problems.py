@@ -8,14 +8,13 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from emcli.data.table.cells import MissingMarks, NumberFormat, Writings, is_not_finite, is_number, writing
-from emcli.data.table.faults import Cell, ColumnFaults, Incomplete
+from emcli.data.table.faults import MAX_SHOWN, Cell, ColumnFaults, Incomplete
 from emcli.data.table.table import ColumnSelection, FilePreamble
 from emcli.errors import EmcliError, Exit, FitWarning, Problem, counted, quoted
 
 if TYPE_CHECKING:
     from emcli.data.table.remedies import Remedies
 
-MAX_SHOWN = 5  # problems that are shown one by one
 _MANY_ROWS = 10  # from which a column may be called mostly empty
 _HARDLY = 0.1  # share of values, below which it is
 _is_excel_error = re.compile("#[A-Z0/]+[!?]?").fullmatch

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from emcli.data.rows import RowFault, Rows
+from emcli.data.rows import Rows
+from emcli.data.table.faults import RowFault, Unreadable
 from emcli.errors import counted, quoted
 from emcli.models.fixed import Fixed
 from emcli.types import BoolArray
@@ -30,9 +31,9 @@ def refuse_contradictions(rows: Rows, fixed: Fixed) -> None:
     if rows.known is not None and labelled[place]:
         coin = int(rows.known[place])
         what = f"P(heads) of {quoted(rows.components[coin])} is held at {fixed.values[coin]:g}, and {seen}, labelled so"
-        raise RowFault(row, None, f"{what}{more}", "correct the label, or hold another value")
+        raise RowFault(Unreadable(row, None, f"{what}{more}"), hint="correct the label, or hold another value")
     what = f"every P(heads) is held at 0 or 1, and {seen}{more}"
-    raise RowFault(row, None, what, "leave a P(heads) free: null")
+    raise RowFault(Unreadable(row, None, what), hint="leave a P(heads) free: null")
 
 
 def _first(wrong: BoolArray, rows: Rows) -> tuple[int, int]:
