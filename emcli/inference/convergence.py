@@ -10,6 +10,7 @@ import numpy as np
 
 from emcli.models.base import UNIT_ROUNDOFF, AnyModel
 from emcli.models.em import Step
+from emcli.models.statistics import Stats
 from emcli.types import Array
 
 MAX_WEIGHT_CHANGE = 0.01  # a mixing weight that changes by more than this a step has not converged
@@ -32,7 +33,7 @@ class Termination(NamedTuple):
     decrement: float | None  # nats left to gain, by the score decrement; None where it is not computed
 
 
-def rounding_error(step: Step) -> float:
+def rounding_error(step: Step | Stats) -> float:
     """Rounding error of the score: η = 8 u |ll|, more where large terms cancel."""
     return 8 * UNIT_ROUNDOFF * max(abs(step.score), step.weight, sqrt(step.squares))
 

@@ -42,7 +42,7 @@ def newton(
     """
     climb = _Climb(batches, map, known or sampled or InformationCache(batches, map), sampled)
     stats = pooled_e_step(model, batches, map)
-    yield Step(model, stats.score, stats.weight, stats.squares)
+    yield Step.of(model, stats)
     warm_up = 0 if sampled else WARM_UP_STEPS
     taken = 0
     while True:
@@ -56,7 +56,7 @@ def newton(
             kind, ahead = "em", None
         model, stats = better
         taken += 1
-        yield Step(model, stats.score, stats.weight, stats.squares, kind, ahead)
+        yield Step.of(model, stats, kind, ahead)
 
 
 @dataclass(eq=False, repr=False)
@@ -109,7 +109,7 @@ class _Climb:
         step = self._inverse @ gradient
         step *= min(1.0, self._radius / max(float(np.abs(step).max(initial=0.0)), 1e-300))
         slope = float(step @ gradient)
-        if slope <= rounding_error(Step(model, stats.score, stats.weight, stats.squares)):
+        if slope <= rounding_error(stats):
             return None
         length = 1.0
         for _ in range(MAX_LENGTHS):
@@ -190,10 +190,10 @@ def to_boundary(model: AnyCompleteDataModel, batches: Sequence[Batch], map: Mapp
             moved_stats = pooled_e_step(moved, batches, map)
         except Degenerate:
             continue
-        if moved_stats.score >= stats.score - rounding_error(Step(model, stats.score, stats.weight, stats.squares)):
+        if moved_stats.score >= stats.score - rounding_error(stats):
             model, stats = moved, moved_stats
             candidates = model.closed()
-            yield Step(model, stats.score, stats.weight, stats.squares, "boundary")
+            yield Step.of(model, stats, "boundary")
 
 
 def polish(
@@ -219,7 +219,6 @@ def polish(
         left = float(0.5 * step @ gradient)
         if left <= POLISHED**2 * stats.weight:
             return
-        slack = rounding_error(Step(model, stats.score, stats.weight, stats.squares))
         try:
             moved = model.moved(step)
             moved_stats = pooled_e_step(moved, batches, map)
@@ -228,12 +227,12 @@ def polish(
                 inverse, gradient = _whole_inverse(known, moved), known.at(moved).score
         except Degenerate:
             return
-        if inverse is None or moved_stats.score < stats.score - slack:
+        if inverse is None or moved_stats.score < stats.score - rounding_error(stats):
             return
         if float(0.5 * gradient @ inverse @ gradient) > MAX_LEFT_SHARE * left:
             return
         model, stats = moved, moved_stats
-        yield Step(model, stats.score, stats.weight, stats.squares, "polish")
+        yield Step.of(model, stats, "polish")
 
 
 def _whole_inverse(known: InformationCache, model: AnyCompleteDataModel) -> Array | None:

@@ -72,40 +72,29 @@ def document(result: FitResult) -> FitDocument:
         "trace": [_step(result, best, i, each) for i, each in enumerate(result.measures(best))],
         "restarts": [_run(result, run) for run in result.ledger],
     }
-    if data.rows.known is not None:
-        fit["components"] = result.called
-    if result.settings.model.covariance is not None:
-        fit["covariance"] = result.settings.model.covariance
-    if result.settings.model.mixing is not None:
-        fit["mixing"] = result.settings.model.mixing
-    if result.log_posterior is not None:
-        fit["log_posterior"] = result.log_posterior
-    if result.inertia is not None:
-        fit["inertia"] = result.inertia
-    if result.certificate is not None:
-        fit["certificate"] = dict(result.certificate)
-    if result.bootstrap is not None:
-        fit["bootstrap"] = result.bootstrap.document()
-    if result.truth is not None:
-        fit["truth"] = cast(TruthDocument, result.truth)
-    return in_order(FitDocument, fit)
+    more = {
+        "components": None if data.rows.known is None else result.called,
+        "covariance": result.settings.model.covariance,
+        "mixing": result.settings.model.mixing,
+        "log_posterior": result.log_posterior,
+        "inertia": result.inertia,
+        "certificate": result.certificate and dict(result.certificate),
+        "bootstrap": result.bootstrap and result.bootstrap.document(),
+        "truth": result.truth,
+    }
+    whole_fit = {**fit, **{key: value for key, value in more.items() if value is not None}}
+    return in_order(FitDocument, cast(FitDocument, whole_fit))
 
 
 def _step(result: FitResult, run: Run, i: int, measures: Measures) -> StepDocument:
     """Iteration i of a run."""
-    step: StepDocument = {"iteration": i, "log_likelihood": measures.log_likelihood}
-    if measures.log_posterior is not None:
-        step["log_posterior"] = measures.log_posterior
-    if measures.inertia is not None:
-        step["inertia"] = measures.inertia
-    if i and not result.kind.hard:
-        step["step"] = run.steps[i]
-    return step
+    kind = {"step": run.steps[i]} if i and not result.kind.hard else {}
+    return cast(StepDocument, {"iteration": i, **measures.document(), **kind})
 
 
 def _run(result: FitResult, run: Run) -> RunDocument:
     """One entry of the ledger."""
-    found: RunDocument = {
+    found: dict[str, JSON] = {
         "start": run.start,
         "kind": run.kind,
         "status": run.status,
@@ -117,20 +106,13 @@ def _run(result: FitResult, run: Run) -> RunDocument:
     if run.origin is not None:
         found["origin"] = run.origin
     if run.sample is not None:
-        rows, log_likelihood, inertia = run.sample
-        found["sample"] = {"rows": rows, "log_likelihood": log_likelihood}
-        if inertia is not None:
-            found["sample"]["inertia"] = inertia
+        rows, *measured = run.sample
+        found["sample"] = {"rows": rows, **Measures(*measured).document()}
     if run.finished:
-        measures = result.measures(run)[-1]
-        found["log_likelihood"] = measures.log_likelihood
-        if measures.log_posterior is not None:
-            found["log_posterior"] = measures.log_posterior
-        if measures.inertia is not None:
-            found["inertia"] = measures.inertia
+        found |= result.measures(run)[-1].document()
     elif run.reason is not None:
         found["reason"] = run.reason
-    return in_order(RunDocument, found)
+    return cast(RunDocument, in_order(RunDocument, found))
 
 
 def dumps(document: Mapping[str, object]) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial, reduce
 from operator import add
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from emcli.models.base import AnyModel, Model
-from emcli.models.statistics import S
+from emcli.models.statistics import S, Stats
 from emcli.types import Array, Batch, Mapper
 
 
@@ -24,6 +24,11 @@ class Step(NamedTuple):
     kind: str = "em"  # em | newton | quasi-newton | escape | boundary | polish
     ahead: float | None = None  # nats that the next step may bring, where its solver knows them
 
+    @classmethod
+    def of(cls, model: AnyModel, stats: Stats, kind: str = "em", ahead: float | None = None) -> Self:
+        """The iteration that led to a model with the statistics of an E-step there."""
+        return cls(model, stats.score, stats.weight, stats.squares, kind, ahead)
+
     @property
     def likelihood_score(self) -> float:
         """The score without that of a prior."""
@@ -34,7 +39,7 @@ def em(model: AnyModel, batches: Sequence[Batch], map: Mapper = map) -> Iterator
     """Yield the model, then each improvement; end only at a fixed point of the M-step."""
     while True:
         stats = pooled_e_step(model, batches, map)
-        yield Step(model, stats.score, stats.weight, stats.squares)
+        yield Step.of(model, stats)
         improved = model.m_step(stats)
         if same_parameters(model, improved):
             return
