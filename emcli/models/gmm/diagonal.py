@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import field
 from typing import ClassVar, Self
 
@@ -10,17 +9,15 @@ import numpy as np
 
 from emcli.frozen import frozen
 from emcli.models.base import Degenerate
-from emcli.models.gmm.full import GIVEN_WITHIN_SDS, MIN_VARIANCE, SPIKE_REASON, Exponents
-from emcli.types import Array, IndexArray
+from emcli.models.gmm.full import GIVEN_WITHIN_SDS, MIN_VARIANCE, SPIKE_REASON, Exponents, Shape
+from emcli.types import Array
 
 
 @frozen
-class Diagonal:
+class Diagonal(Shape):
     """Each component has its own variance in each column, and no correlation."""
 
-    shared = False
-    spheres = False  # is a component as wide in all directions?
-    has_scores = True
+    arrays = ("variances",)
     fewest_rows: ClassVar[int] = 3
     variances: Array  # (k, d)
     total: Array | None  # (d,) variances of all rows, for the least variance allowed; None: no check
@@ -114,20 +111,6 @@ class Diagonal:
 
     def rescaled(self, exponent: Exponents, total: Array | None) -> Self:
         return type(self).of(np.ldexp(self.variances, 2 * exponent), total)
-
-    def ordered(self, order: IndexArray) -> Self:
-        return type(self)(self.variances[order], self.total)
-
-    @classmethod
-    def stacked(cls, several: Sequence[Self]) -> Self:
-        return cls(np.stack([one.variances for one in several]), several[0].total)
-
-    def member(self, i: int) -> Self:
-        return type(self)(self.variances[i], self.total)
-
-    def grafted(self, i: int, other: Self, j: int) -> Self:
-        kept = self.variances[:i], other.variances[j : j + 1], self.variances[i + 1 :]
-        return type(self)(np.concatenate(kept), self.total)
 
 
 class Spherical(Diagonal):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import field
+from collections.abc import Callable, Sequence
+from dataclasses import field, replace
 from functools import lru_cache
 from typing import ClassVar, Self
 
@@ -23,9 +23,48 @@ GIVEN_WITHIN_SDS = 1e-9  # how near given covariances must be to their shape
 FLAT_REASON = "became flat: in it one column follows from the others"
 
 
+class Shape:
+    """What all shapes of covariances have in common: arrays that begin with an axis of components.
+
+    Of several mixtures at once they have one axis more, which comes first.
+    """
+
+    shared: ClassVar[bool] = False  # do all components have the same parameters?
+    spheres: ClassVar[bool] = False  # is a component as wide in all directions?
+    has_scores: ClassVar[bool] = True  # are there `scores`, of free natural parameters?
+    arrays: ClassVar[tuple[str, ...]]  # the names of the fields that are such arrays
+
+    def _each(self, change: Callable[..., Array], *others: Self) -> Self:
+        """The same with a change of each array, which takes it and that of others."""
+        parts = {name: change(*(getattr(one, name) for one in (self, *others))) for name in self.arrays}
+        return replace(self, **parts)  # type: ignore[type-var]
+
+    def ordered(self, order: IndexArray) -> Self:
+        """The components in another order."""
+        return self._each(lambda part: part[order])
+
+    @classmethod
+    def stacked(cls, several: Sequence[Self]) -> Self:
+        """Those of several mixtures along a new first axis."""
+        return several[0]._each(lambda *parts: np.stack(parts), *several[1:])
+
+    def member(self, i: int) -> Self:
+        """Those of one of several mixtures that are stacked."""
+        return self._each(lambda part: part[i])
+
+    def grafted(self, i: int, other: Self, j: int) -> Self:
+        """Covariances of which one is replaced by one of others; one that is shared stays."""
+        if self.shared:
+            return self
+        return self._each(lambda own, its: np.concatenate([own[:i], its[j : j + 1], own[i + 1 :]]), other)
+
+
 @frozen
-class Full:
+class Full(Shape):
     """Each component has its own covariance matrix, stored as a Cholesky factor: small variances keep all digits."""
+
+    arrays: ClassVar[tuple[str, ...]] = ("root",)
+    fewest_rows: ClassVar[int | None] = None  # different ones that a component needs; None: columns + 2
 
     root: Array  # (k, d, d) L of Σ = L Lᵀ: lower Cholesky factors, but of shapes with axes of their own
     total: Array | None  # (d, d) covariance of all rows, for the least variance allowed; None: no check
@@ -157,11 +196,6 @@ class Full:
         inner = second - rows[:, None, None] * (shift[:, :, None] * shift[:, None, :])
         return _symmetric(self.root @ inner @ self.root.transpose(0, 2, 1))
 
-    shared = False  # do all components have the same parameters?
-    spheres = False
-    has_scores = True  # are there `scores`, of free natural parameters?
-    fewest_rows: ClassVar[int | None] = None  # different ones that a component needs; None: columns + 2
-
     def scores(self, y: Array) -> tuple[Array, Array]:
         """Scores (k, m, n) of whitened rows in the m natural parameters of a covariance, and their variances (m,)."""
         i, j = _triangle(y.shape[1])
@@ -196,23 +230,6 @@ class Full:
         """Covariances in coordinates multiplied by 2^exponent, column by column; `total` is that of all rows there."""
         return type(self)(np.ldexp(self.root, exponent[:, None]), total)
 
-    def ordered(self, order: IndexArray) -> Self:
-        """The components in another order."""
-        return type(self)(self.root[order], self.total)
-
-    @classmethod
-    def stacked(cls, several: Sequence[Self]) -> Self:
-        """Those of several mixtures along a new first axis."""
-        return cls(np.stack([one.root for one in several]), several[0].total)
-
-    def member(self, i: int) -> Self:
-        """Those of one of several mixtures that are stacked."""
-        return type(self)(self.root[i], self.total)
-
-    def grafted(self, i: int, other: Self, j: int) -> Self:
-        """Covariances of which one is replaced by one of others; one that is shared stays."""
-        return type(self)(np.concatenate([self.root[:i], other.root[j : j + 1], self.root[i + 1 :]]), self.total)
-
 
 class Tied(Full):
     """All components share one covariance matrix."""
@@ -234,9 +251,6 @@ class Tied(Full):
         pooled = second.sum(axis=-3) - (rows[..., None] * shift).swapaxes(-2, -1) @ shift
         pooled /= rows.sum(axis=-1)[..., None, None]
         return type(self)(self.root @ _factor(_symmetric(pooled))[..., None, :, :], self.total)
-
-    def grafted(self, i: int, other: Self, j: int) -> Self:
-        return self
 
 
 def _products(weighted: Array, y: Array) -> Array:

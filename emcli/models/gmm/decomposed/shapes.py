@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar, Self
 
@@ -79,6 +79,7 @@ class AlongAxes(Full):
 
     letters: ClassVar[str]
     has_scores = False
+    arrays = ("root", "axes", "variances")
 
     axes: Array  # (k, d, d) D, an axis in each column; (d, d) where all components have the same
     variances: Array  # (k, d) λ A along them
@@ -143,15 +144,6 @@ class AlongAxes(Full):
     def ordered(self, order: IndexArray) -> Self:
         axes = self.axes if self.axes.ndim == 2 else self.axes[order]
         return type(self)(self.root[order], self.total, axes, self.variances[order])
-
-    @classmethod
-    def stacked(cls, several: Sequence[Self]) -> Self:
-        parts = ([one.root for one in several], [one.axes for one in several], [one.variances for one in several])
-        root, axes, variances = map(np.stack, parts)
-        return cls(root, several[0].total, axes, variances)
-
-    def member(self, i: int) -> Self:
-        return type(self)(self.root[i], self.total, self.axes[i], self.variances[i])
 
     def grafted(self, i: int, other: Self, j: int) -> Self:
         return self._next_to(np.concatenate([self.root[:i], other.root[j : j + 1], self.root[i + 1 :]]), self.total)
