@@ -9,7 +9,8 @@ from math import inf
 
 from emcli.comparison.candidate import SCREENED, Begin, Candidate, Labels, kind_of
 from emcli.comparison.nesting import all_grown
-from emcli.compute.processes import call, can_fork, process_map
+from emcli.compute.processes import can_fork
+from emcli.compute.tasks import Task, Tasks
 from emcli.compute.threads import usable_cores
 from emcli.config.documents.fit import FitDocument
 from emcli.config.settings import Settings
@@ -165,40 +166,18 @@ def fit_one_by_one(fits: Sequence[CandidateFit], begun: Begun) -> Iterator[Candi
 def fit_side_by_side(fits: Sequence[CandidateFit], count: int, begun: Begun) -> Iterator[Candidate]:
     """The same candidates in the same order, fitted by `count` processes.
 
-    Candidates that differ in k alone share searches, so one process fits them, from the fewest components on, where
-    that leaves none idle; else the largest candidates begin, so that none comes late. `begun` hears of the fits of this
-    process.
+    The largest begin, so that none comes late. `begun` hears of the fits of this process.
     """
-    shapes: dict[object, list[int]] = {}
-    for i, each in enumerate(fits):
-        shapes.setdefault((each.kind, replace(each.settings.model, k=1)), []).append(i)
 
-    def components(i: int) -> int:
-        return fits[i].settings.model.k
+    def run(i: int, _: object) -> Fitted | EmcliError:
+        begun(fits[i], tasks.begun - 1, tasks.ended)
+        try:
+            return fits[i].run(1)
+        except EmcliError as error:  # of several the first in the order asked for is raised
+            return error
 
-    shares = [sorted(share, key=components) for share in shapes.values()]
-    if len(shares) < count:
-        shares = [[i] for i in sorted(range(len(fits)), key=components, reverse=True)]
-
-    def run(turn: int) -> list[Fitted | EmcliError]:
-        before = sum(len(share) for share in shares[:turn])
-        made: list[Fitted | EmcliError] = []
-        for i in shares[turn]:
-            number = before + len(made)
-            begun(fits[i], number, max(0, number + 1 - count))
-            try:
-                made.append(fits[i].run(1))
-            except EmcliError as error:  # of several the first in the order asked for is raised
-                made.append(error)
-        return made
-
-    with process_map(count) as mapper:
-        ended = list(mapper(call, [run] * len(shares), range(len(shares))))
-    made = {
-        i: found for share, several in zip(shares, ended, strict=True) for i, found in zip(share, several, strict=True)
-    }
-    for i, each in enumerate(fits):
-        found = made[i]
+    tasks = Tasks([Task((), each.settings.model.k) for each in fits], run)
+    for each, found in zip(fits, tasks.done(count), strict=True):
         if isinstance(found, EmcliError):
             raise found
         yield each.candidate(found)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 
 from emcli.comparison.candidate import LIKELIHOOD, ROWS_FOR_ONE, WITHIN, Candidate
 from emcli.comparison.candidates import Begun, CandidateFit, Fitted, fit_one_by_one, fit_side_by_side
 from emcli.comparison.nesting import refit_from_nested
-from emcli.compute.processes import call, process_map
+from emcli.compute.tasks import Task, Tasks
 from emcli.config.equals import identity
-from emcli.errors import EmcliError
 from emcli.inference.search.screening import MIN_SCREENED_ROWS
 
 MORE_THAN = 10  # candidates, of which a grid is screened
@@ -38,8 +37,23 @@ class Screening:
 
     def short(self, places: Sequence[int]) -> list[Candidate]:
         """All candidates so far, after short searches of those at these places, each also from those it contains."""
-        for wave in self._waves(places):
-            self._short(wave)
+        turns, before = {place: turn for turn, place in enumerate(places)}, len(self.done)
+
+        def run(turn: int, smaller: Sequence[Fitted]) -> Fitted:
+            fit, needs = self.fits[places[turn]], tasks[turn].needs
+            self.begun(fit, before + shorts.begun - 1, before + shorts.ended)
+            documents = {i: each.document for i, each in self.done.items()}
+            documents.update({places[need]: each.document for need, each in zip(needs, smaller, strict=True)})
+            known = [documents[i] for i in self._contained[places[turn]]]
+            jobs = fit.settings.search.jobs if self.count == 1 else 1
+            return fit.short(jobs, [each for each in known if each is not None])
+
+        tasks = [
+            Task([turns[j] for j in self._contained[i] if j in turns], self.fits[i].settings.model.k) for i in places
+        ]
+        shorts = Tasks(tasks, run)
+        for i, fitted in zip(places, shorts.done(self.count), strict=True):
+            self.done[i] = self.fits[i].candidate(fitted)
         return self._found()
 
     def full(self) -> list[Candidate]:
@@ -56,7 +70,7 @@ class Screening:
             if not self._searched and self._is_large():
                 near = [min(near, key=self._value)]
             again = [replace(self.fits[i], found=self.done[i].document, needed=self._needed(i)) for i in near]
-            several = self.count > 1
+            several = self.count > 1 and len(near) > 1
             ended = fit_side_by_side(again, self.count, self.begun) if several else fit_one_by_one(again, self.begun)
             for i, candidate in zip(near, ended, strict=True):
                 if not (candidate.is_screened and self._rank(self.done[i]) < self._rank(candidate)):
@@ -65,33 +79,6 @@ class Screening:
 
     def _found(self) -> list[Candidate]:
         return [self.done[i] for i in sorted(self.done)]
-
-    def _short(self, wave: Sequence[int]) -> None:
-        before = len(self.done)
-
-        def run(i: int) -> Fitted | EmcliError:
-            self.begun(self.fits[i], before + wave.index(i), before)
-            smaller = [self.done[j] for j in self._contained[i]]
-            try:
-                known = [each.fitted for each in smaller if each.document is not None]
-                return self.fits[i].short(self.fits[i].settings.search.jobs if self.count == 1 else 1, known)
-            except EmcliError as error:
-                return error
-
-        with process_map(self.count) as mapper:
-            ended = list(mapper(call, [run] * len(wave), wave))
-        for i, each in zip(wave, ended, strict=True):
-            if isinstance(each, EmcliError):
-                raise each
-            self.done[i] = self.fits[i].candidate(each)
-
-    def _waves(self, places: Sequence[int]) -> Iterator[list[int]]:
-        """Places in turns: in each those of candidates that contain none but of earlier ones."""
-        left = list(places)
-        while left:
-            wave = [i for i in left if not any(j in left for j in self._contained[i])]
-            yield wave
-            left = [i for i in left if i not in wave]
 
     def _near(self) -> list[int]:
         """The places of candidates that may be the best: near it by a short search, or without a fit after that."""
