@@ -662,6 +662,15 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         fit_of(np.full((5, 2), -0.0), 4, "all 5 rows are identical", options="-k 1 --covariance diag"),
         fit_of("x\n7\n", 4, "identical", options="-k 1"),
     ],
+    "columns whose units are too far apart for common axes": [
+        fit_of(
+            "a,b\n1e-60,1e60\n2e-60,3e60\n5e-60,2e60\n3e-60,7e60\n",
+            4,
+            "column 'a' varies by less than 1e-100 of",
+            "--exclude a",
+            options="-k 1 --covariance VVE",
+        ),
+    ],
     "a constant column": [
         fit_of("x,z\n1,1\n2,1\n4,1\n8,1\n", 4, "column 'z' is constant (1.0)", "--exclude z"),
         fit_of("x,z\n1,5\n2,5\n4,5\n8,5\n", 4, "column 'z' is constant (5.0)", options="-k 2 --covariance diag"),

@@ -15,6 +15,7 @@ from emcli.types import Array
 
 MAX_TYPED = 40  # characters of a column's name that a hint shows
 MAX_NUMBERS = 1 << 25  # in all covariance matrices; a fit takes 90 bytes for each
+MIN_SD_SHARE = 1e-100  # of the largest sd, below which a variance is lost beside the others'
 MIN_EIGENVALUE = 1e-12  # of the correlation matrix, below which one column is a linear function of the others
 
 
@@ -51,6 +52,10 @@ def refuse_singular(rows: Rows, shape: Covariance | None) -> None:
     if not has_correlations(shape) or len(rows.covariance) == 1:
         return
     sds = np.sqrt(np.diag(rows.covariance))
+    if not sds.min() > MIN_SD_SHARE * sds.max():
+        small, large = (rows.names[int(place)] for place in (sds.argmin(), sds.argmax()))
+        what = f"column {small!r} varies by less than {MIN_SD_SHARE:.0e} of column {large!r}"
+        raise DataFault(what, f"rescale the column, or leave it out with --exclude {_typed(small)}", unusable=False)
     if np.linalg.eigvalsh(rows.covariance / np.outer(sds, sds))[0] < MIN_EIGENVALUE:
         if far := far_row(rows):
             raise DataFault(far, "leave it out, or correct it", unusable=False)

@@ -101,12 +101,15 @@ class Full(Shape):
             sunk = ~(norms**2 * MIN_VARIANCE < 1.0)
             if sunk.any():
                 raise Degenerate(f"component {int(np.argmax(sunk)) + 1} {SPIKE_REASON}")
-        # Variance inflation: the part of a column's variance not explained by the others must exceed rounding.
-        columns = whitener.swapaxes(-2, -1)
-        inflated = np.vecdot(self.root, self.root) * np.vecdot(columns, columns)
+        inflated = self._inflation(whitener)
         if not inflated.max() * MIN_VARIANCE < 1.0:
             flat = ~(inflated * MIN_VARIANCE < 1.0).all(axis=-1)
             raise Degenerate(f"component {int(np.argmax(flat)) + 1} {FLAT_REASON}")
+
+    def _inflation(self, whitener: npt.NDArray[np.floating]) -> Array:
+        """Each column's variance over the part that the others do not explain, (k, d), which must exceed rounding."""
+        columns = whitener.swapaxes(-2, -1)
+        return np.asarray(np.vecdot(self.root, self.root) * np.vecdot(columns, columns))
 
     @classmethod
     def of(cls, matrices: Array, total: Array | None) -> Self:

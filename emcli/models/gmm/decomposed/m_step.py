@@ -9,6 +9,8 @@ import numpy as np
 from emcli.types import Array
 
 SETTLED = 1e-12  # relative change of all variances, after which it ends
+WIDE = 1e4  # ratio of columns' sds from which rotations find the axes; of others an SVD loses no digit that counts
+MAX_ROTATIONS = 40  # of all pairs of axes, of which a few are enough
 
 
 def variances_along(letters: str, spectra: Array, rows: Array, volumes: Array, rounds: int) -> Array:
@@ -49,8 +51,8 @@ def own_axes(letters: str, halves: Array, rows: Array, volumes: Array, rounds: i
 
     halves: H (…, k, d, d) of the scatters H Hᵀ within components; so small variances keep their digits.
     """
-    axes, sizes, _ = np.linalg.svd(halves)
-    return axes, variances_along(letters, sizes**2, rows, volumes, rounds)
+    axes, spectra = principal_axes(halves)
+    return axes, variances_along(letters, spectra, rows, volumes, rounds)
 
 
 def axes_of_one_shape(halves: Array, rows: Array, volumes: Array, rounds: int) -> tuple[Array, Array]:
@@ -61,7 +63,7 @@ def axes_of_one_shape(halves: Array, rows: Array, volumes: Array, rounds: int) -
     variances = np.broadcast_to(volumes[..., None], halves.shape[:-1])
     axes = halves[..., 0, :, :]
     for _ in range(rounds):
-        axes, before = _pooled_axes(halves, geometric_mean(variances)), variances
+        axes, before = pooled_axes(halves, geometric_mean(variances)), variances
         variances = _in_turn(_along(axes, halves), rows, geometric_mean(variances))
         if _settled(variances, before):
             break
@@ -96,19 +98,48 @@ def rotated(axes: Array, halves: Array, variances: Array) -> Array:
         weight, one, other = precisions[..., i] - precisions[..., j], seen[..., i, :], seen[..., j, :]
         even = (weight * np.vecdot(one - other, one + other)).sum(axis=-2)
         odd = 2.0 * (weight * np.vecdot(one, other)).sum(axis=-2)
-        angle = 0.5 * np.where((even == 0) & (odd == 0), 0.0, np.arctan2(-odd, -even))
         turn = np.zeros(axes.shape)
         turn[..., range(d), range(d)] = 1.0
-        turn[..., i, i] = turn[..., j, j] = np.cos(angle)
-        turn[..., j, i] = np.sin(angle)
+        cos, sin = _halved(even, odd)
+        turn[..., i, i] = turn[..., j, j] = cos
+        turn[..., j, i] = sin
         turn[..., i, j] = -turn[..., j, i]
         axes, seen = axes @ turn, turn.swapaxes(-2, -1)[..., None, :, :] @ seen
     return axes
 
 
-def near_axes(halves: Array) -> Array:
-    """Axes (…, d, d) of the mean of matrices H Hᵀ of equal volume, from which common ones are iterated."""
-    return _pooled_axes(halves, geometric_mean(np.linalg.svd(halves)[1]) ** 2)
+def _halved(even: Array, odd: Array) -> tuple[Array, Array]:
+    """Cosine and sine of half the angle of (-even, -odd), each with all its digits however small it is."""
+    length = np.hypot(even, odd)
+    still = length == 0
+    large = np.sqrt(0.5 + 0.5 * np.abs(even) / np.where(still, np.inf, length))
+    small = 0.5 * np.abs(odd) / np.where(still, 1.0, length * large)
+    ahead = even < 0
+    cos, sin = np.where(ahead, large, small), np.where(ahead, small, large)
+    return np.where(still, 1.0, cos), np.where(still, 0.0, np.copysign(sin, -odd))
+
+
+def principal_axes(halves: Array) -> tuple[Array, Array]:
+    """Axes (…, d, d) of scatters H Hᵀ, and these along them (…, d), the largest first; halves: H (…, d, m).
+
+    Where columns differ by decades an SVD finds the small ones only to the digits of the largest; rotations of pairs
+    find each to its own (Demmel & Veselić 1992).
+    """
+    lengths = np.linalg.norm(halves, axis=-1)
+    if not (lengths.max(axis=-1) > WIDE * lengths.min(axis=-1)).any():
+        axes, sizes, _ = np.linalg.svd(halves, full_matrices=False)
+        return axes, sizes**2
+    d = halves.shape[-2]
+    order = np.argsort(-lengths, axis=-1, kind="stable")
+    axes = np.swapaxes(np.eye(d)[order], -2, -1)
+    each, falling = halves[..., None, :, :], np.arange(d, 0.0, -1.0)[None]
+    spectra = np.zeros(lengths.shape)
+    for _ in range(MAX_ROTATIONS):
+        axes = rotated(axes, each, falling)
+        spectra, before = _along(axes, each)[..., 0, :], spectra
+        if _settled(spectra, before):
+            break
+    return axes, spectra
 
 
 @cache
@@ -130,11 +161,11 @@ def geometric_mean(variances: Array) -> Array:
         return np.asarray(np.exp(np.log(variances).mean(axis=-1)))
 
 
-def _pooled_axes(halves: Array, volumes: Array) -> Array:
-    """Axes (…, d, d) of the sum of W / λ."""
+def pooled_axes(halves: Array, volumes: Array) -> Array:
+    """Axes (…, d, d) of the sum of W / λ, from which common ones are iterated."""
     scaled = halves / np.sqrt(volumes)[..., None, None]
     side_by_side = np.moveaxis(scaled, -3, -2).reshape(*scaled.shape[:-3], scaled.shape[-1], -1)
-    return np.asarray(np.linalg.svd(side_by_side, full_matrices=False)[0])
+    return principal_axes(side_by_side)[0]
 
 
 def _along(axes: Array, halves: Array) -> Array:

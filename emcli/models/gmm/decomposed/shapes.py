@@ -14,8 +14,8 @@ from emcli.models.gmm.decomposed.m_step import (
     axes_of_one_shape,
     common_axes,
     geometric_mean,
-    near_axes,
     own_axes,
+    pooled_axes,
     variances_along,
 )
 from emcli.models.gmm.diagonal import Diagonal
@@ -25,7 +25,6 @@ from emcli.types import Array, IndexArray
 ROUNDS = 1  # of an M-step without a closed form: EM goes on from there
 NEAR_ROUNDS = 25  # to covariances of a shape next to others …
 NEAR_VOLUMES = 500  # … and to volumes and one shape on axes that are known
-MOST_WITHIN_SDS = 1e-3  # how near given covariances must be to their shape, where rounding hides it
 
 
 def _count(letters: str, k: int, d: int) -> int:
@@ -112,9 +111,9 @@ class AlongAxes(Full):
         return np.asarray(np.log(self.variances).sum(axis=-1))
 
     def rounding(self) -> float:
-        """More where variances along the axes differ much: the digits of the smallest are lost first."""
-        condition = float((self.variances.max(axis=-1) / self.variances.min(axis=-1)).max())
-        return min(max(GIVEN_WITHIN_SDS, UNIT_ROUNDOFF * condition), MOST_WITHIN_SDS)
+        """More where columns nearly follow from others: the digits of the smallest variances are lost first."""
+        condition = self.root.shape[-1] * float(self._inflation(self._whitener).sum(axis=-1).max())  # or less
+        return float(max(GIVEN_WITHIN_SDS, UNIT_ROUNDOFF * condition))
 
     def roots(self) -> Array:
         lower = np.asarray(np.linalg.qr(self.root.swapaxes(-2, -1), "r")).swapaxes(-2, -1)
@@ -154,7 +153,7 @@ class AlongCommonAxes(AlongAxes):
 
     @classmethod
     def _next_to(cls, roots: Array, total: Array | None) -> Self:
-        axes = near_axes(roots)
+        axes = pooled_axes(roots, _volumes(roots))
         along = np.square(axes.swapaxes(-2, -1)[..., None, :, :] @ roots).sum(axis=-1)
         return cls._iterated(roots, np.ones(roots.shape[:-2]), axes, along, total, NEAR_ROUNDS)
 
