@@ -203,7 +203,7 @@ def test_missing_cells_and_known_labels_go_with_every_kind_of_shape(tmp_path: Pa
 
 
 def test_all_stands_for_fourteen_and_what_goes_not_with_them_is_refused_in_a_line() -> None:
-    done = run("compare", "gmm", "faithful", "-k", 1, "--covariance", "all", "--json")
+    done = run("compare", "gmm", "faithful", "-k", 2, "--covariance", "all", "--json")
     found = [each["covariance"] for each in json.loads(done.stdout)["groups"][0]["candidates"]]
     assert sorted(found) == sorted(ALL)
     for words in (
