@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from math import isnan
 from typing import TYPE_CHECKING, ClassVar, cast
@@ -106,11 +107,20 @@ class ParameterReader:
         return weights if abs(total - 1.0) <= 1e-14 else weights / total
 
 
+def equal_components(model: AnyModel) -> list[tuple[int, int]]:
+    """Pairs of components that are exactly equal, whatever their weights, ascending by the second."""
+    pairs, alike = [], defaultdict[bytes, list[int]](list)
+    flat = np.hstack([part.reshape(len(model.weights), -1) for part in model.components()])
+    for i, values in enumerate(flat + 0.0):  # 0.0 makes one zero of -0 and 0
+        same = alike[values.tobytes()]
+        pairs += [(j, i) for j in same]
+        same.append(i)
+    return pairs
+
+
 def has_twins(model: AnyModel, named: int = 0) -> bool:
     """Are two components of a model exactly equal, whatever their weights? The first ones have rows of their own."""
-    k = len(model.weights)
-    parts = model.components()
-    return any(all(np.array_equal(part[i], part[j]) for part in parts) for i in range(k) for j in range(named, i))
+    return any(j >= named for j, _ in equal_components(model))
 
 
 def refuse_symmetric(model: AnyModel, named: int) -> None:
@@ -118,12 +128,12 @@ def refuse_symmetric(model: AnyModel, named: int) -> None:
 
     The first components, so many that have known rows, do not stay equal to others.
     """
+    pairs = equal_components(model)
     for i, weight in enumerate(model.weights):
         if weight == 0:
             raise ParameterFault(("weights", i), "a component that starts with weight 0 keeps it for ever")
-        for j in range(named, i):
-            parted = model.fixed is not None and model.fixed.parts(i, j)
-            if not parted and all(np.array_equal(part[i], part[j]) for part in model.components()):
+        for j in [first for first, second in pairs if second == i and first >= named]:
+            if model.fixed is None or not model.fixed.parts(i, j):
                 raise ParameterFault((), f"components {j + 1} and {i + 1} start equal, and would stay equal for ever")
 
 

@@ -104,6 +104,13 @@ def test_every_step_is_that_of_plain_em(n: int, d: int, k: int, kind: str, slice
     agree(x, None, start, slice_products)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rows_that_are_assigned_in_several_chunks_add_up_as_in_plain_em(weighted: bool) -> None:
+    """One slice of three chunks, in which all rows, and later few, are assigned."""
+    x, start = drawn(5, 40_000, 2, 40, "blobs")
+    agree(x, np.random.default_rng(5).integers(0, 3, len(x)) + 0.5 if weighted else None, start, 1 << 30)
+
+
 @pytest.mark.parametrize("noted", [(bounded_rows.MAX_NOTED_SHARE, bounded_rows.NOTED_STEPS), (1.0, 1.0), (1.0, 2.0)])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_fast_centroids_are_looked_at_alone_and_every_step_is_that_of_plain_em(
@@ -118,10 +125,10 @@ def test_fast_centroids_are_looked_at_alone_and_every_step_is_that_of_plain_em(
         original(part, screen, drift)
 
     def due(part: BoundedRows, drift: CentroidDrift) -> Any:
-        found = from_notes(part, drift)
+        found, at = from_notes(part, drift)
         upper = np.nextafter(drift.shrunk.astype(np.float32), np.float32(np.inf))
         assert np.array_equal(found, np.flatnonzero(part.valid_until <= np.take(upper, part.labels, mode="clip")))
-        return found
+        return found, at
 
     monkeypatch.setattr(bounded_rows, "compare_fast", counting)
     monkeypatch.setattr(BoundedRows, "due", due)

@@ -13,6 +13,7 @@ from emcli.models.coins.prior import BetaPrior
 from emcli.models.em import pooled_e_step
 from emcli.models.gmm.initialization import start_from_clusters
 from emcli.models.kmeans.model import KMeans
+from emcli.models.parameters import equal_components
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -58,3 +59,12 @@ def test_clusters_are_grown_by_the_row_that_is_farthest_from_its_centroid() -> N
     np.testing.assert_array_equal(grown.centroids, centroids)
     one, four = (pooled_e_step(model, rows.batches()).score for model in (small, grown))
     assert four > one
+
+
+def test_all_pairs_of_equal_components_are_found_and_minus_zero_is_zero() -> None:
+    values = np.random.default_rng(0).integers(0, 2, (12, 2)) * np.array([-1.0, 1.0])
+    values[5] = [-0.0, 0.0]
+    pairs = [(i, j) for j in range(12) for i in range(j) if (values[i] == values[j]).all()]
+    assert equal_components(KMeans(values)) == pairs
+    assert KMeans(values).identical_components() == min(pairs)
+    assert KMeans(values[:1]).identical_components() is None

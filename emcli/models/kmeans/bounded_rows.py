@@ -21,7 +21,7 @@ from emcli.models.kmeans.assignment import (
 from emcli.models.kmeans.centroid_drift import BoundSample, CentroidDrift, Labels
 from emcli.types import Array, IndexArray
 
-MAX_NOTED_SHARE = 1 / 16  # share of rows due below which the rows due in the next steps are noted
+MAX_NOTED_SHARE = 1 / 16  # share of rows due below which the rows due in the next steps are noted at the next
 NOTED_STEPS = 8  # steps for which they are noted, each as long as the last
 MIN_DUE_SHARE = 0.7  # share of rows due from which all rows are assigned anew
 MIN_COPY_DIMENSIONS = 8  # dimensions from which a float32 copy of the rows is kept
@@ -29,6 +29,15 @@ MAX_ROWS_AT_ONCE = 1000  # rows up to which all their columns are summed in one 
 SAMPLE_STRIDE = 16  # every 16th row is in the sample that decides whether some centroids are called fast
 BELOW_ONE = np.float32(1 - 2.0**-22)  # by which a float32 sum of terms from 0 on is at most the exact one
 FLOAT32_SUM_ERROR = np.float32(2.0**-21)  # relative rounding error of a few float32 sums
+
+
+class NotedRows(NamedTuple):
+    """The rows due in the next steps, side by side: all others need not be looked at."""
+
+    places: IndexArray  # (m,) where they are
+    labels: IndexArray  # (m,)
+    valid_until: Float32Array  # (m,) the bounds
+    until: Float32Array  # (k,) the shrinkage beyond which others may be due
 
 
 @dataclass
@@ -45,8 +54,8 @@ class BoundedRows:
     valid_until: Float32Array  # (n,) the bounds
     distances: Float32Array | None = None  # (n,) bound on that to the nearest centroid, less its path until then
     float32_copy: Float32Array | None = None  # (n, d + 2) as `to_float32` gives it, where that is worth its memory
-    noted: IndexArray | None = None  # places of the rows due before the shrinkage exceeds `noted_until`, if few
-    noted_until: Float32Array | None = None  # (k,)
+    noted: NotedRows | None = None
+    few_due: bool = False  # were few rows due in the last step?
 
     def float32(self, where: slice | IndexArray) -> Float32Array:
         """The rows (m, d + 2) at some places in single precision, followed by 1 and their squared norms."""
@@ -79,19 +88,28 @@ class BoundedRows:
                 cut = slice(i, i + CHUNK_ROWS)
                 self.float32_copy[cut] = self._to_float32(cut)
 
-    def due(self, drift: CentroidDrift) -> IndexArray:
-        """Places of the rows whose labels may have changed."""
+    def due(self, drift: CentroidDrift) -> tuple[IndexArray, IndexArray | None]:
+        """Places of the rows whose labels may have changed, and their places among the noted ones, if there are any."""
         shrunk = drift.shrunk.astype(np.float32)
         np.nextafter(shrunk, np.float32(np.inf), out=shrunk)
-        if self.noted is not None and self.noted_until is not None and (shrunk <= self.noted_until).all():
-            bounds, labels = np.take(self.valid_until, self.noted), np.take(self.labels, self.noted)
-            return self.noted[bounds <= np.take(shrunk, labels)]
-        due = np.flatnonzero(self.valid_until <= np.take(shrunk, self.labels, mode="clip"))
-        self.noted = None
-        if len(due) < MAX_NOTED_SHARE * len(self.labels):
-            self.noted_until = shrunk + np.float32(NOTED_STEPS) * drift.shrunk_last.astype(np.float32)
-            self.noted = np.flatnonzero(self.valid_until <= np.take(self.noted_until, self.labels))
-        return due
+        if self.noted is not None and not (shrunk <= self.noted.until).all():
+            self.noted = None
+        if self.noted is None and self.few_due:
+            until = shrunk + np.float32(NOTED_STEPS) * drift.shrunk_last.astype(np.float32)
+            soon = np.flatnonzero(self.valid_until <= np.take(until, self.labels))
+            self.noted = NotedRows(soon, self.labels[soon].astype(np.intp), self.valid_until[soon], until)
+        if self.noted is None:
+            at, due = None, np.flatnonzero(self.valid_until <= np.take(shrunk, self.labels, mode="clip"))
+        else:
+            at = np.flatnonzero(self.noted.valid_until <= np.take(shrunk, self.noted.labels))
+            due = np.take(self.noted.places, at)
+        self.few_due = len(due) < MAX_NOTED_SHARE * len(self.labels)
+        return due, at
+
+    def note_again(self, due: IndexArray, at: IndexArray | None) -> None:
+        """Bring the noted rows that were due, and assigned anew, up to date."""
+        if self.noted is not None and at is not None:
+            self.noted.labels[at], self.noted.valid_until[at] = self.labels[due], self.valid_until[due]
 
     def sums_by_label(self, at: IndexArray | slice, labels: IndexArray, k: int, old: IndexArray | None = None) -> Array:
         """Sums (d + 2, k) by label over the rows at some places: of w x, of w, and of the rows with w > 0.
@@ -138,8 +156,9 @@ def update_labels(part: BoundedRows, screen: ScreenedDistances, drift: CentroidD
     """Assign the rows that are due to their nearest centroids."""
     if len(drift.fast):
         compare_fast(part, screen, drift)
-    due = part.due(drift)
+    due, at = part.due(drift)
     change, changed = assign_due(part, screen, drift, due) if len(due) else (0.0, 0)
+    part.note_again(due, at)
     return LabelUpdate(change, changed, part.bound_sample())
 
 
@@ -172,34 +191,44 @@ def assign_due(
     part: BoundedRows, screen: ScreenedDistances, drift: CentroidDrift, due: IndexArray
 ) -> tuple[Array | float, int]:
     """Assign the rows due: the change of the sums by label, and how many rows with weight changed their label."""
-    n, k = len(part.labels), len(screen.centroids)
+    n, size = len(part.labels), chunk_rows(len(screen.centroids))
     everything = len(due) > MIN_DUE_SHARE * n
-    new = np.empty(n if everything else len(due), dtype=np.intp)
-    gaps, distances = np.empty((2, len(new)), dtype=np.float32)
-    size = chunk_rows(k)
-    for i in range(0, len(new), size):
-        cut = slice(i, i + size)
-        new[cut], gaps[cut], distances[cut] = screen(part.float32(cut if everything else due[cut]))
+    if everything:
+        part.noted = None
+    change: Array | float = 0.0
+    changed = 0
+    for i in range(0, n if everything else len(due), size):
+        some = slice(i, min(i + size, n)) if everything else due[i : i + size]
+        more, count = _assign(part, screen, drift, some)
+        change, changed = change + more, changed + count
+    return change, changed
+
+
+def _assign(
+    part: BoundedRows, screen: ScreenedDistances, drift: CentroidDrift, some: slice | IndexArray
+) -> tuple[Array | float, int]:
+    """`assign_due` for rows at some places, so few that their temporaries fit in a core's cache."""
+    new, gaps, distances = screen(part.float32(some))
     close = np.flatnonzero(gaps <= 0)
     if len(close):
-        at = close if everything else due[close]
+        at = close + some.start if isinstance(some, slice) else some[close]
         new[close], gaps[close], distances[close] = nearest_exact(arrays.take_columns(part.rows, at), screen.centroids)
     gaps += np.take(np.nextafter(drift.shrunk.astype(np.float32), np.float32(-np.inf)), new)
-    where: slice | IndexArray = slice(None) if everything else due
     gaps *= BELOW_ONE
-    part.valid_until[where] = gaps
+    part.valid_until[some] = gaps
     if part.distances is not None:
         distances -= np.take(drift.moved.astype(np.float32), new)
-        part.distances[where] = distances
-    changed = np.flatnonzero(new != part.labels[where])
+        part.distances[some] = distances
+    old, k = part.labels[some].astype(np.intp), len(screen.centroids)
+    changed = np.flatnonzero(new != old)
     if not len(changed):
         return 0.0, 0
-    at, new = changed if everything else due[changed], new[changed]
-    old = part.labels[at].astype(np.intp)
-    part.labels[at] = new
-    count = len(at) if part.weights is None else int(np.count_nonzero(part.weights[at]))
-    places: IndexArray | slice = slice(None) if len(at) == n else at
-    return part.sums_by_label(places, new, k, None if old.min() == k else old), count
+    if len(changed) < len(new):
+        some = changed + some.start if isinstance(some, slice) else some[changed]
+        new, old = new[changed], old[changed]
+    part.labels[some] = new
+    count = len(new) if part.weights is None else int(np.count_nonzero(part.weights[some]))
+    return part.sums_by_label(some, new, k, None if old.min() == k else old), count
 
 
 def _summed(x: Array, labels: IndexArray, k: int) -> Array:

@@ -16,13 +16,12 @@ from emcli.data.points import POINTS, lopsided, rounded, uniform
 from emcli.data.rows import Requirements, Rows, batch_chunks
 from emcli.data.scaling import ScalingRule
 from emcli.errors import FitWarning, counted
-from emcli.models.base import first_pair
 from emcli.models.em import Step, pooled_e_step
 from emcli.models.kmeans.assignment import KMeansStats, cluster_sums, memberships, nearest
 from emcli.models.kmeans.centroids import HELD, Centroids
 from emcli.models.measures import Measures
 from emcli.models.nesting import Parts
-from emcli.models.parameters import ParameterFault
+from emcli.models.parameters import ParameterFault, equal_components
 from emcli.models.seeding import centres
 from emcli.types import Array, IndexArray, Mapper
 
@@ -175,7 +174,7 @@ class KMeans(Centroids):
 
     def identical_components(self) -> tuple[int, int] | None:
         """Two equal centroids, if there are any."""
-        return first_pair(lambda i, j: np.array_equal(self.centroids[i], self.centroids[j]), len(self.centroids))
+        return min(equal_components(self), default=None)
 
     @classmethod
     def global_optimum(cls, rows: Rows, settings: ModelSettings) -> Self | None:
