@@ -64,6 +64,19 @@ def _exp(exponent: int) -> int:
     return total
 
 
+def split_log_factorials(most: int) -> tuple[Array, Array]:
+    """Both parts (most + 1,) of ln n! for n from 0: sums of ln 1 to ln n, each from that of a rate nearby."""
+    n = np.arange(1.0, most + 1.0)
+    mantissa, octave = np.frexp(n)
+    rates, place = np.unique(np.rint(mantissa * RATE_STEPS) / RATE_STEPS, return_inverse=True)
+    first, second = (part[:, 0] for part in split_logs(np.append(rates, 0.5)))
+    near = np.ldexp(rates[place], octave)
+    rest = second[place] - octave * second[-1] + np.log1p((n - near) / near)
+    steps = np.rint(rest * STEPS) / STEPS
+    firsts = first[place] - octave * first[-1] + steps
+    return np.append(0.0, np.cumsum(firsts)), np.append(0.0, np.cumsum(rest - steps))
+
+
 def split_coefficients(heads: Array, tails: Array, greatest: Array) -> tuple[Array, Array]:
     """Both parts (n,) of ln of the binomial coefficients of counts (n,), at most MAX_TOSSES together and none 0.
 

@@ -14,6 +14,7 @@ from emcli.types import Array, BoolArray, IndexArray
 
 BYTE_PAIRS = 1 << 16  # different pairs of two bytes
 MAX_SORTED_ROWS = 1 << 21  # that are sorted at once; of more, a sorted table of the different pairs is kept in memory
+MAX_PACKED = 2.0**62  # of a pair and its place as one number, which is sorted in half the time of places by pairs
 # Different pairs (2, m) in ascending order, how often each came (m,), and each row's place among them or -1 (n,).
 Merged = tuple[Array, Array, IndexArray]
 
@@ -83,25 +84,39 @@ def distinct(heads: Array, tails: Array) -> tuple[Array, IndexArray]:
             there = np.zeros(int(span), dtype=np.bool_)
             for some in row_chunks(len(heads)):
                 there[(heads[some] * width + tails[some]).astype(np.intp)] = True
-            keys, number = np.flatnonzero(there).astype(np.float64), np.cumsum(there) - 1
+            found, number = np.flatnonzero(there), np.cumsum(there) - 1
             for some in row_chunks(len(heads)):
                 place[some] = number[(heads[some] * width + tails[some]).astype(np.intp)]
         elif len(heads) <= MAX_SORTED_ROWS:
-            keys = heads * width + tails
-            order = np.argsort(keys)
-            keys = keys[order]
-            fresh = np.diff(keys, prepend=-1.0) > 0
+            ascending, order = _in_order(heads * width + tails, span)
+            fresh = np.diff(ascending, prepend=-1) > 0
             place[order] = np.cumsum(fresh) - 1
-            keys = keys[fresh]
+            found = ascending[fresh]
         else:
             keys = np.empty(0)
             for some in row_chunks(len(heads)):
                 keys = np.unique(np.concatenate([keys, heads[some] * width + tails[some]]))
             for some in row_chunks(len(heads)):
                 place[some] = np.searchsorted(keys, heads[some] * width + tails[some])
-        return np.stack([np.floor(keys / width), keys % width]), place
+            found = keys.astype(np.intp)
+        high = found // int(width)
+        return np.stack([high, found - high * int(width)]).astype(np.float64), place
     pairs, place = np.unique(np.stack([heads, tails]), axis=1, return_inverse=True)
     return pairs, place.ravel()
+
+
+def _in_order(keys: Array, span: float) -> tuple[IndexArray, IndexArray]:
+    """Whole numbers (n,) below `span` in ascending order, and their places; as one number of both, where they fit."""
+    n = len(keys)
+    bits = n.bit_length()
+    if span * 2.0**bits > MAX_PACKED:
+        order = np.argsort(keys)
+        return keys[order].astype(np.intp), order
+    packed = keys.astype(np.intp)
+    packed <<= bits
+    packed |= np.arange(n)
+    packed.sort()
+    return packed >> bits, packed & ((1 << bits) - 1)
 
 
 def checked(numbers: Array, names: Sequence[str], by_tails: bool) -> tuple[Array, Array]:

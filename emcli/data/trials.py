@@ -15,7 +15,7 @@ from emcli.data import trial_columns, trial_counts
 from emcli.data.binomial import log_coefficients, log_greatest
 from emcli.data.rows import Columns, DataFault, Observations, PartitionSum, Rows, Sampler
 from emcli.data.scaling import Scaling, ScalingRule
-from emcli.data.split_logs import MAX_TOSSES, split_coefficients
+from emcli.data.split_logs import MAX_TOSSES, split_coefficients, split_log_factorials
 from emcli.data.table.faults import MAX_SHOWN, RowFault, Unreadable
 from emcli.data.table.table import ColumnSelection
 from emcli.errors import FitWarning, quoted
@@ -85,9 +85,16 @@ class Trials(Observations):
     def document(self, rows: Rows) -> Mapping[str, JSON]:
         """How many rows there were of each number of tosses."""
         assert rows.weights is not None
-        thrown, place = np.unique(rows.values[0] + rows.values[1], return_inverse=True)
-        often = zip(thrown.tolist(), np.bincount(place, rows.weights).tolist(), strict=True)
-        return {"tosses": {str(int(n)): int(w) if w == int(w) else w for n, w in often}}
+        thrown = rows.values[0] + rows.values[1]
+        if thrown.max() <= len(thrown):  # a table is small, and faster than sorting
+            counts = thrown.astype(np.intp)
+            different = np.flatnonzero(np.bincount(counts))
+            often = np.bincount(counts, rows.weights)[different]
+        else:
+            numbers, place = np.unique(thrown, return_inverse=True)
+            different, often = numbers.astype(np.int64), np.bincount(place, rows.weights)
+        weights = [int(weight) if weight.is_integer() else weight for weight in often.tolist()]
+        return {"tosses": dict(zip(map(str, different.tolist()), weights, strict=True))}
 
     def textual(self, names: Sequence[str], settings: DataSettings) -> bool:
         """A single column is one of flips, unless every row has the same number of tosses."""
@@ -156,9 +163,13 @@ def _prepared(found: Counted, k: int, names: Sequence[str], place: IndexArray | 
 def with_densities(pairs: Array) -> Array:
     """Pairs of heads and tails (2, n) with ln of their coefficient and of their greatest binomial density, (5, n).
 
-    Where the first is large it is in two parts, which add up to more digits than a double has, in two rows.
+    Where the first is large it is in two parts, which add up to more digits than a double has, in two rows. The last is
+    0 where no row has so many tosses that it is needed.
     """
     heads, tails = pairs
+    most = float((heads + tails).max(initial=0.0))
+    if most <= min(len(heads), MAX_TOSSES):
+        return _by_factorials(pairs, int(most))
     greatest = log_greatest(heads, tails)
     found = np.vstack([pairs, log_coefficients(heads, tails, greatest), np.zeros_like(greatest), greatest])
     if found[2].max(initial=0.0) > MAX_PLAIN_LOG:
@@ -167,6 +178,18 @@ def with_densities(pairs: Array) -> Array:
             x, which = found[:, some], large[some]
             if which.any():
                 x[2:4, which] = split_coefficients(*x[[0, 1, 4]][:, which])
+    return found
+
+
+def _by_factorials(pairs: Array, most: int) -> Array:
+    """`with_densities` from a table of ln n!, up to `most` tosses."""
+    found, tables = np.zeros((5, pairs.shape[1])), split_log_factorials(most)
+    for some in row_chunks(pairs.shape[1]):
+        heads, tails = found[:2, some] = pairs[:, some]
+        n, h, t = (counts.astype(np.intp) for counts in (heads + tails, heads, tails))
+        first, second = (table[n] - table[h] - table[t] for table in tables)
+        large = first > MAX_PLAIN_LOG
+        found[2, some], found[3, some] = np.where(large, first, first + second), np.where(large, second, 0.0)
     return found
 
 

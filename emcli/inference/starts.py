@@ -21,7 +21,7 @@ from emcli.types import Mapper
 START_SAMPLE_ROWS = 4096  # of the sample on which start values are drawn and tried
 EXACT = "exact"  # the kind of a global optimum that was computed directly
 LARGEST = 1e300  # in place of an infinite sum of logarithms
-_single: WeakKeyDictionary[Rows, dict[str, Run | None]] = WeakKeyDictionary()  # optima that took more than one M-step
+_single: WeakKeyDictionary[Rows, dict[str, Run | None]] = WeakKeyDictionary()  # optima of one component
 SPLIT_SDS = 1.0  # by which the parts of a component that a start splits are moved apart either way
 
 
@@ -108,20 +108,20 @@ def with_names(model: AnyModel, rows: Rows) -> AnyModel:
 def one_component(kind: type[AnyModel], rows: Rows, settings: ModelSettings, mapper: Mapper) -> Run | None:
     """The optimum of a single component, which the first M-step mostly reaches; None where there is none."""
     settings = replace(settings, k=1, fix=None)
-    known, name = _single.get(rows, {}), repr((kind, settings))
-    if name in known:
-        return known[name]
+    known, name = _single.setdefault(rows, {}), repr((kind, settings))
+    if name not in known:
+        known[name] = None if len(rows.components) > 1 else _one_component(kind, rows, settings, mapper)
+    return known[name]
+
+
+def _one_component(kind: type[AnyModel], rows: Rows, settings: ModelSettings, mapper: Mapper) -> Run | None:
     rng, run = np.random.default_rng(0), Run(0, "smaller")
-    if len(rows.components) > 1:
-        return None
     try:
         drawn = kind.initialize(rows.sample(START_SAMPLE_ROWS, rng), settings, "k-means++", rng)
         if not drawn.is_explicit:
             for _ in run_start(run, rows, SearchSettings(), lambda: drawn, mapper):
                 pass
-            found = run if run.finished else None
-            _single.setdefault(rows, {})[name] = found
-            return found
+            return run if run.finished else None
         for step in islice(em(drawn, rows.batches(), mapper), 3):
             run.last = step.model
             run.scores.append(step.score)

@@ -128,7 +128,7 @@ def test_a_document_and_its_pictures_say_nothing_of_the_merging(model: str, tmp_
     assert fit(*arguments, "--jobs", 2) == found
 
 
-@pytest.mark.parametrize("counts", [(10, 5000), (10**6, 3000), (3, 3)])
+@pytest.mark.parametrize("counts", [(10, 5000), (10**6, 3000), (9 * 10**7, 3000), (3, 3)])
 def test_pairs_of_heads_and_tails_are_found_by_table_or_by_search(counts: tuple[int, int]) -> None:
     most, n = counts
     heads, tails = np.random.default_rng(6).integers(0, most, (2, n)).astype(float)

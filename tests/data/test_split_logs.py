@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from emcli.data.binomial import excess, log_greatest
-from emcli.data.split_logs import MAX_TOSSES, split_coefficients, split_logs
+from emcli.data.split_logs import MAX_TOSSES, split_coefficients, split_log_factorials, split_logs
 from emcli.data.trials import MAX_PLAIN_LOG, with_densities
 from emcli.models.coins.mixture import BinomialMixture
 
@@ -47,6 +47,28 @@ def test_a_coefficient_is_right_to_1e14_nats(heads: int, tosses: int) -> None:
 
 def _log_comb(heads: int, tosses: int) -> mp.mpf:
     return mp.loggamma(tosses + 1) - mp.loggamma(heads + 1) - mp.loggamma(tosses - heads + 1)
+
+
+def test_both_parts_of_log_factorials_are_right_to_1e16_nats() -> None:
+    first, second = split_log_factorials(20_000)
+    assert np.array_equal(first, np.round(first * 2.0**24) / 2.0**24) and first[:2].tolist() == [0.0, 0.0]
+    with mp.workdps(60):
+        for n in [1, 2, 3, 255, 256, 257, 511, 1025, *range(19_000, 20_001, 97), 20_000]:
+            assert abs(mp.loggamma(n + 1) - mp.mpf(first[n]) - mp.mpf(second[n])) < 1e-16, n
+
+
+def test_coefficients_of_many_rows_are_those_of_few() -> None:
+    """As sums of log-factorials where there are as many rows as tosses, else each for itself."""
+    rng = np.random.default_rng(4)
+    heads = rng.integers(0, 1500, 4000).astype(float)
+    pairs = np.stack([heads, rng.integers(0, 1500, 4000)])
+    many, few = with_densities(pairs), np.hstack([with_densities(pairs[:, i : i + 40]) for i in range(0, 4000, 40)])
+    assert np.array_equal(many[:2], pairs) and not many[4].any() and few[4].any()
+    large = many[2] > MAX_PLAIN_LOG
+    assert large.any() and not large.all() and np.array_equal(large, few[2] > MAX_PLAIN_LOG)
+    assert np.allclose(many[2, ~large], few[2, ~large], 1e-14, 1e-13)
+    apart = (many[2] - few[2]) + (many[3] - few[3])
+    assert np.abs(apart[large]).max() < 2e-14
 
 
 def test_log_densities_near_the_rate_of_a_row_are_right_to_1e14_nats() -> None:

@@ -8,7 +8,7 @@ import pytest
 from conftest import fit
 
 from emcli.data import trials
-from emcli.data.binomial import log_densities
+from emcli.data.binomial import log_densities, log_greatest
 from emcli.data.trials import with_densities
 from emcli.models.coins.mixture import BinomialMixture
 
@@ -36,11 +36,11 @@ def test_counts_are_those_of_exact_densities(coins: str, tosses: int, weights: l
     rows, often = drawn(tosses), np.random.default_rng(2).integers(1, 4, ROWS).astype(float)
     assert (rows[2].max() < trials.MAX_PLAIN_LOG) == (tosses <= 500)
     model = BinomialMixture(np.array(weights), np.array(COINS[coins]), free=True)
-    p, (heads, tails, coefficient, rest, greatest) = model.heads[:, None], rows
+    p, (heads, tails, coefficient, rest, _) = model.heads[:, None], rows
     with np.errstate(divide="ignore", invalid="ignore"):
         ends = np.where(heads > 0, heads * np.log(p), 0.0) + np.where(tails > 0, tails * np.log1p(-p), 0.0)
         inner = (heads > 0) & (tails > 0) & (p > 0) & (p < 1)
-        joint = np.where(inner, log_densities(heads, tails, greatest, p), ends + coefficient + rest)
+        joint = np.where(inner, log_densities(heads, tails, log_greatest(heads, tails), p), ends + coefficient + rest)
         joint += np.log(model.weights)[:, None]
     top = joint.max(axis=0)
     shares = np.exp(joint - top)

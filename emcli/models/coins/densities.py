@@ -1,6 +1,7 @@
 """Log-densities of rows (5, n) for coins: plain sums, sums of logarithms in two parts, or Loader's formula."""
 
-# rows hold heads, tails, ln of the coefficient, its second part where it is large, ln of the greatest density
+# rows hold heads, tails, ln of the coefficient, its second part where it is large, and, where a row has more than
+# MAX_TOSSES, ln of the greatest density
 
 from __future__ import annotations
 

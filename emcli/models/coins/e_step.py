@@ -14,7 +14,8 @@ from emcli.types import Array
 CHUNK_NUMBERS = 65_536  # numbers in one buffer that fit in the cache of a core
 MIN_CHUNK_ROWS = 2_048
 MIN_ROUNDED_TOSSES = 2.0**40  # tosses of a coin from which the rounding error of its P(heads) shows in the score
-MIN_DENSITY = 1e-150  # of a row; below it the log-sum-exp of `normalise` is used
+MIN_LOG_DENSITY = -300.0  # of the likeliest coin for a row, below which the log-sum-exp of `normalise` is used …
+MIN_WEIGHT = 1e-20  # … as it is where a coin has a smaller mixing weight
 
 _buffers = threading.local()  # each thread reuses its buffers: fresh pages cost as much as the arithmetic
 
@@ -31,14 +32,13 @@ def expected_counts(
     for chunk, r, total, counts, spare in _chunks(rows.shape[1], len(weights), len(log_odds) > 1):
         x, times = rows[:, chunk], None if often is None else often[chunk]
         _log_densities(log_odds, x, r, spare)
-        exp(r)
-        np.matmul(weights, r, out=total)
         factor: Array | float = weights
-        if total.min() > MIN_DENSITY:
+        if weights.min() > MIN_WEIGHT and np.max(r, axis=0, out=total).min() > MIN_LOG_DENSITY:
+            exp(r)
+            np.matmul(weights, r, out=total)
             np.divide(1.0 if times is None else times, total, out=counts[0])
             log_density = np.log(total, out=total)
         else:
-            _log_densities(log_odds, x, r, spare)
             np.add(r, log_weights, out=r)
             log_density, factor = normalise(r), 1.0
             counts[0] = 1.0 if times is None else times
