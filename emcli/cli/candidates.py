@@ -88,8 +88,8 @@ def _grid(
     kind = model_class(experiment.model if experiment else target)
     check_criterion(criterion, kind)
     said = experiment.document if experiment else None
+    source = source_of(data, experiment, at_once=flags.get("scheduler") is None)
     settings = resolve_grid(kind.name, kind.options, flags, said, read_start=read_start)
-    source = source_of(data, experiment)
     check_cluster(settings[0], source)
     _refuse_gap(criterion, settings[0].data.known)
     given = {**(said.section("fit") if said else {}), **{key: each for key, each in flags.items() if each is not None}}

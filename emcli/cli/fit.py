@@ -115,7 +115,7 @@ def fit(
     check_tables(format, width, bool(json), output, trace, plot)
     experiment = None if target in MODELS else experiment_in(target, data)
     kind = model_class(experiment.model if experiment else target)
-    source = source_of(data, experiment)
+    source = source_of(data, experiment, at_once=scheduler is None)
     check_twice(target, source, start)
     flags = settings_in(ctx.params)
     piped = data is None and source == "-" and not (experiment and experiment.data)

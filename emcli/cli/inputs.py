@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -16,7 +17,7 @@ from emcli.config.places import Path, dotted, named_in
 from emcli.config.settings import CHECKS, Settings
 from emcli.errors import EmcliError, Exit, Problem, quoted, suggestion
 from emcli.files import examples
-from emcli.files.inputs import will_read
+from emcli.files.inputs import refuse_missing, will_read
 from emcli.models import MODELS, model_class
 from emcli.output.terminal import MAX_COLUMNS, MIN_COLUMNS
 
@@ -66,17 +67,39 @@ def read_start(path: str) -> Mapping[str, JSON]:
     """The parameters in a file of start values. Raises EmcliError: exit 3 for a fit's JSON, 2 for YAML."""
     from emcli.inference.result import read_start
 
-    return read_start(path)
+    try:
+        return read_start(path)
+    except EmcliError as error:
+        if error.hint is None and error.exit_code == Exit.USAGE:
+            heads = ", ".join(path.split(",")) if re.fullmatch(r"[\d.]+(, ?[\d.]+)*", path) else "0.8, 0.7"
+            values = f"heads: [{heads}] or means: [[2, 55], [4, 80]]"
+            error.hint = f"start values stand in a file: a fit's JSON, or YAML such as {values}"
+        raise
 
 
-def source_of(named: str | None, experiment: Experiment | None) -> str | None:
-    """Where the data come from, registered as read; None: they are drawn from the experiment's `generate:`."""
+def source_of(named: str | None, experiment: Experiment | None, at_once: bool = True) -> str | None:
+    """Where the data come from, registered as read; None: they are drawn from the experiment's `generate:`.
+
+    Raises EmcliError (exit 3) for a file that is not there, where that is to be told `at_once`.
+    """
     from emcli.data.table.partitions import partition_files
 
     source = _source_of(named, experiment)
     if source is not None:
+        if named is not None and at_once:
+            _refuse_missing(source)
         will_read(*partition_files(source))
     return source
+
+
+def _refuse_missing(source: str) -> None:
+    """Raise EmcliError (exit 3) for data that are not there; a word may be nearly the name of an example."""
+    try:
+        refuse_missing(source)
+    except EmcliError as error:
+        near = suggestion(source, examples.data_sets()) if re.fullmatch(r"\w+", source) else ""
+        error.hint = f"`emcli examples` lists the data sets that come with it{near}" if near else None
+        raise
 
 
 def _source_of(named: str | None, experiment: Experiment | None) -> str | None:

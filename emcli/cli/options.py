@@ -213,7 +213,7 @@ Document = Annotated[
 ]
 Fill = Annotated[
     bool | None,
-    option(OUTPUT, "--fill", help="write expected values into missing cells, with --missing use"),
+    option(OUTPUT, "--fill", help="write expected values into missing cells; implies --missing use"),
 ]
 Prefix = Annotated[
     str | None, option(OUTPUT, "--prefix", metavar="NAME", help="put NAME before the names of the new columns")

@@ -56,13 +56,14 @@ def predict(
     from emcli.output.terminal import is_terminal
 
     given = {key: value for key, value in settings_in(ctx.params).items() if key != "missing"}
-    csv = CsvDialect(**check_flags(given, CHECKS), missing=missing or "error", empty_rows=True)  # type: ignore[arg-type]
+    missing = missing or ("use" if fill else "error")
+    csv = CsvDialect(**check_flags(given, CHECKS), missing=missing, empty_rows=True)  # type: ignore[arg-type]
     check_flags({"digits": digits}, {"digits": integer(1, 17)})
     if csv.decimal is not None and csv.decimal == csv.thousands:
         raise EmcliError(Exit.USAGE, "'--decimal' and '--thousands' must differ")
     if fill and missing != "use":
-        raise EmcliError(Exit.USAGE, "'--fill' needs '--missing use'")
-    source = source_of(data, None) or "-"
+        raise EmcliError(Exit.USAGE, f"'--fill' is for '--missing use', got '{missing}'")
+    source = source_of(data, None, at_once=False) or "-"
     check_twice(fit, source)
     will_read(fit)
     file, folder = None, None

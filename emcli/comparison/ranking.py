@@ -13,8 +13,10 @@ from emcli.comparison.gap import chosen
 from emcli.config.documents.comparison import COMPARISON, CandidateDocument, ComparisonDocument
 from emcli.config.documents.fit import FitDocument
 from emcli.config.documents.types import in_order
+from emcli.config.equals import identity
 from emcli.errors import FitWarning, counted
 from emcli.frozen import frozen
+from emcli.inference.search.optima import SAME_OPTIMUM_NATS
 
 if TYPE_CHECKING:
     from emcli.comparison.alignment import Alignment
@@ -77,6 +79,13 @@ class RankedGroup:
             and (value := one.value(self.criterion)) is not None
             and value - top < CLOSE
         ]
+
+    def are_same(self, one: Candidate, other: Candidate) -> bool:
+        """Are two fits one optimum of one model, by what ranks them?"""
+        values = one.value(self.criterion), other.value(self.criterion)
+        if values[0] is None or values[1] is None or identity(one.model_settings) != identity(other.model_settings):
+            return False
+        return abs(values[0] - values[1]) <= 2 * SAME_OPTIMUM_NATS
 
 
 def grouped(candidates: Sequence[Candidate], criterion: str | None) -> list[RankedGroup]:

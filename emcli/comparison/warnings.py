@@ -37,7 +37,7 @@ def _sentence(said: Sequence[tuple[str, str]], fits: int) -> str:
 
 
 def comparison_warnings(groups: Sequence[RankedGroup], chosen: bool = False) -> list[FitWarning]:
-    """Warnings that no single fit has: `different-data`, `edge-of-grid` and `not-distinguishable`.
+    """Warnings that no single fit has: `different-data`, `edge-of-grid`, `same-fit` and `not-distinguishable`.
 
     chosen: was it left to the program how many components are tried?
     Of start values with no iteration made only the first: their ranks say nothing of the fits they would lead to.
@@ -55,13 +55,22 @@ def comparison_warnings(groups: Sequence[RankedGroup], chosen: bool = False) -> 
         what = f"the best k of {names} is the {largest}, so a larger one may be better; try -k {k}-{2 * k}"
         found.append(FitWarning("edge-of-grid", what))
     for group in groups:
-        if close := group.close_to_best():
-            best = group.candidates[0].name
-            named = ", ".join(candidate.name for candidate in close[:MAX_NAMED])
-            named += f" and {len(close) - MAX_NAMED} more" * (len(close) > MAX_NAMED)
-            what = f"by {group.criterion.upper()} {best} is not distinguishable from {named}: less than {CLOSE:g} apart"
-            found.append(FitWarning("not-distinguishable", what))
+        best, close = group.candidates[0], group.close_to_best()
+        same = [candidate for candidate in close if group.are_same(best, candidate)]
+        others = [candidate for candidate in close if not group.are_same(best, candidate)]
+        if same:
+            what = f"these are the same fit, one optimum of one model: {_named([best, *same])}"
+            found.append(FitWarning("same-fit", what))
+        if others:
+            apart = f"is not distinguishable from {_named(others)}: less than {CLOSE:g} apart"
+            found.append(FitWarning("not-distinguishable", f"by {group.criterion.upper()} {best.name} {apart}"))
     return found
+
+
+def _named(candidates: Sequence[Candidate]) -> str:
+    """The names of the first ones, and how many more there are."""
+    more = len(candidates) - MAX_NAMED
+    return ", ".join(each.name for each in candidates[:MAX_NAMED]) + f" and {more} more" * (more > 0)
 
 
 def _at_edge(group: RankedGroup) -> bool:

@@ -12,6 +12,7 @@ from emcli.config.places import Document, Path, beside, refuse
 from emcli.config.settings import CHECKS
 from emcli.config.sources import fit_problems
 from emcli.errors import EmcliError, Exit, Problem, quoted, suggestion
+from emcli.files.examples import data_set
 from emcli.files.inputs import read_bytes, shown_name
 from emcli.frozen import frozen
 from emcli.types import JSON
@@ -104,14 +105,21 @@ def read_experiment(path: str, models: Iterable[str]) -> Experiment:
         refuse(sorted(problems, key=lambda problem: (problem.line or 0, problem.column or 0)))
     assert isinstance(model, str)
     source = data if isinstance(data, str) else None
+    if source not in (None, "-") and not os.path.exists(_beside(path, source)):
+        source = data_set(source)
     return Experiment(
         document.file,
         model,
         document,
-        data=source if source in (None, "-") or path == "-" else beside(path, source),
+        data=source if source in (None, "-") else _beside(path, source),
         data_source=os.path.basename(source) if source and os.path.isabs(source) else source,
         generate=simulation,
     )
+
+
+def _beside(path: str, source: str) -> str:
+    """The path of data that an experiment names, in a file or in standard input, as it can be opened from here."""
+    return source if path == "-" else beside(path, source)
 
 
 def start_values(path: str, fit_in: Callable[[JSON, str], FitDocument]) -> Mapping[str, JSON]:

@@ -17,16 +17,21 @@ ROW = r"\| `(\w+)\.csv` \| (.*?) \| (.*?) \|"
 
 def experiment_path(word: str) -> str:
     """The file of the experiment that a word names, unless it is a file itself; else the word."""
-    return _path(word, EXPERIMENTS, ".yaml")
+    return word if os.path.exists(word) else _path(word, EXPERIMENTS, ".yaml")
 
 
 def data_path(word: str) -> str:
     """The file of the data set that a word names, unless it is a file itself; else the word."""
+    return word if os.path.exists(word) else data_set(word)
+
+
+def data_set(word: str) -> str:
+    """The file of the data set that a word names; else the word."""
     return _path(word, DATA_SETS, ".csv")
 
 
 def _path(word: str, folder: str, ending: str) -> str:
-    if not re.fullmatch(r"\w+", word) or os.path.exists(word):
+    if not re.fullmatch(r"\w+", word):
         return word
     path = os.path.join(home(), folder, word + ending)
     return path if os.path.isfile(path) else word

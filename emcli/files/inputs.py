@@ -64,6 +64,17 @@ def read_bytes(path: str, exit_code: Exit, limit: int) -> bytes:
     return raw
 
 
+def refuse_missing(path: str) -> None:
+    """Raise EmcliError (exit 3) for data that are not there."""
+    try:
+        if path != "-":
+            os.stat(path)
+    except FileNotFoundError as wrong:
+        raise EmcliError(Exit.DATA, Problem(why_unreadable(path, wrong), shown_name(path))) from None
+    except (OSError, ValueError):  # what else is wrong shows when it is read
+        pass
+
+
 def standard_input(exit_code: Exit) -> BinaryIO:
     """The bytes of standard input. Raises EmcliError where it is closed."""
     if sys.stdin is None or sys.stdin.closed:

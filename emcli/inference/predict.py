@@ -15,7 +15,7 @@ from emcli.data.scaling import Scaling
 from emcli.data.table.cells import NumberFormat
 from emcli.data.table.csv_writer import format_csv
 from emcli.data.table.faults import RowFault, Unreadable, located
-from emcli.data.table.read import column_finder, read_chunks
+from emcli.data.table.read import column_finder, no_columns, read_chunks
 from emcli.data.table.row_problems import dropped_rows
 from emcli.data.table.table import ColumnSelection, CsvDialect, Table
 from emcli.errors import EmcliError, Exit, FitWarning, Problem, quoted
@@ -191,6 +191,10 @@ def _used(fit: FitDocument, header: tuple[str, ...], shown: str, has_header: boo
             numbers = list(range(1, len(names) + 1))
         if max(filter(None, numbers), default=0) > len(header):
             raise EmcliError(Exit.DATA, Problem(f"the fit has {len(names)} columns, these data {len(header)}", shown))
+    sought = [name for name, number in zip(names, numbers, strict=False) if number is None]
+    missing = [name for name in sought if name not in header and not name.isdigit()]
+    if len(missing) > 1:
+        raise EmcliError(Exit.DATA, no_columns(missing, header, shown))
     used: list[int] = []
     for name, number in zip(names, numbers, strict=False):
         if number is None:

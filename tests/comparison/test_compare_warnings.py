@@ -113,6 +113,14 @@ def test_fits_within_2_of_the_best_are_not_distinguishable(saved: Saved) -> None
     assert "by BIC b is not distinguishable from a: less than 2 apart [not-distinguishable]\n" in said
 
 
+def test_fits_of_one_model_at_one_optimum_are_one_fit_and_others_close_to_it_are_not(saved: Saved) -> None:
+    files = saved("a", 2, 400.0), saved("b", 2, 400.00001), saved("c", 2, 400.5), saved("d", 3, 400.00001)
+    document, _, said = compared(*files, files[0])
+    assert [warning["slug"] for warning in document["warnings"]] == ["same-fit", "not-distinguishable"]
+    assert "these are the same fit, one optimum of one model: a, a, b [same-fit]\n" in said
+    assert "by BIC a is not distinguishable from d, c: less than 2 apart [not-distinguishable]\n" in said
+
+
 def test_of_fits_further_apart_nothing_is_said(saved: Saved) -> None:
     assert "distinguishable" not in compared(saved("a", 1, 403.0), saved("b", 2, 400.0))[2]
 

@@ -51,6 +51,21 @@ def test_the_experiments_of_the_repository_are_good(path: Path) -> None:
         assert os.path.exists(read.data)
 
 
+@pytest.mark.parametrize("folder", [".", "sub"])
+def test_data_are_a_path_beside_the_experiment_or_else_an_example(folder: str, here: Path) -> None:
+    Path("sub").mkdir()
+    path = Path(folder) / "e.yaml"
+    path.write_text("model: gmm\ndata: faithful\nfit: {k: 2}\n")
+    if folder == "sub":
+        Path("faithful").write_text("not beside it\n")
+    read = read_experiment(str(path), MODELS)
+    assert read.data == str(ROOT / "sample_data" / "faithful.csv") and read.data_source == "faithful.csv"
+    (Path(folder) / "faithful").write_text("x\n1\n")
+    read = read_experiment(str(path), MODELS)
+    assert read.data is not None and os.path.samefile(read.data, Path(folder) / "faithful")
+    assert read.data_source == "faithful"
+
+
 def test_an_experiment_is_what_its_file_says(here: Path) -> None:
     Path("fit.yaml").write_text(
         "model: gmm\ngenerate:\n  rows: 10\n  seed: 7\n  columns: [a, b]\n"

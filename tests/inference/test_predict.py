@@ -87,6 +87,7 @@ def test_rows_without_a_header_are_taken_by_position(faithful: Path) -> None:
     ("text", "parts"),
     [
         ("eruptions,wait\n1,2\n", ["no column 'waiting'", "did you mean 'wait'?"]),
+        ("a,Waiting\n1,2\n", ["no columns 'eruptions', 'waiting' in", "(has: a, Waiting)"]),
         ("eruptions,waiting,component\n1,2,3\n", ["a column 'component' already"]),
         ("eruptions,waiting\n1,x\n", ["<stdin>:2:2", "'x'"]),
         ("1\n2\n", ["the fit has 2 columns"]),

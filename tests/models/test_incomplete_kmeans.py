@@ -151,6 +151,7 @@ def test_predict_and_fill_use_what_a_row_has(iris: np.ndarray, saved: Path) -> N
         expected = np.where(np.isnan(cells), centroids[j], cells)
         np.testing.assert_allclose([float(row[f"x{i}"]) for i in range(4)], expected, rtol=1e-12)
     assert set(rows[30].values()) == {""}
+    assert run("predict", "fit.json", "-", "--fill", cwd=saved, stdin=text_of(values)).stdout == done.stdout
     left = run("predict", "fit.json", "-", *USE, cwd=saved, stdin=text_of(values))
     assert [row["component"] for row in csv.DictReader(io.StringIO(left.stdout))] == [row["component"] for row in rows]
     assert left.stdout.count(",,") > 10
@@ -165,7 +166,7 @@ def test_filled_cells_are_written_as_the_file_writes_numbers(saved: Path) -> Non
 @pytest.mark.parametrize(
     ("args", "code", "said"),
     [
-        (("predict", "fit.json", "iris.csv", "--fill"), 2, "'--fill' needs '--missing use'"),
+        (("predict", "fit.json", "iris.csv", "--fill", "--missing", "drop"), 2, "'--fill' is for '--missing use'"),
         (("compare", "kmeans", "iris.csv", "-k", "2,3", *USE, "--criterion", "gap"), 2, "needs complete rows, and "),
     ],
 )

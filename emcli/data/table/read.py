@@ -201,8 +201,15 @@ def column_finder(header: Sequence[str], source: str, exit_code: Exit = Exit.USA
                 return int(spec) - 1
             many = counted(len(header), "column")
             raise EmcliError(exit_code, f"no column {quoted(spec)}: columns count from 1 and {shown} has {many}")
-        names = ", ".join(escaped(name) for name in header[:20]) + ", …" * (len(header) > 20)
-        guess = suggestion(spec, header).strip(" ()")
-        raise EmcliError(exit_code, f"no column {quoted(spec)} in {shown} (has: {names}{guess and '; ' + guess})")
+        raise EmcliError(exit_code, no_columns([spec], header, source))
 
     return find
+
+
+def no_columns(missing: Sequence[str], header: Sequence[str], source: str) -> str:
+    """That a table has no columns of these names, which it has, and what the first may be meant to be."""
+    has = ", ".join(escaped(name) for name in header[:20]) + ", …" * (len(header) > 20)
+    guess = suggestion(missing[0], header).strip(" ()")
+    named = ", ".join(map(quoted, missing[:20])) + ", …" * (len(missing) > 20)
+    what = f"no column{'s' * (len(missing) > 1)} {named} in {escaped(source, 200)}"
+    return f"{what} (has: {has}{guess and '; ' + guess})"
