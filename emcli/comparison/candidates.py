@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from math import inf
@@ -22,6 +22,7 @@ from emcli.inference.fit import Events, Models, continued, fit, short_fit
 from emcli.inference.fit_result import FitResult
 from emcli.inference.result import document
 from emcli.inference.runs import Run
+from emcli.inference.search.screening import starts_on_sample
 from emcli.inference.starts import has_one_optimum
 from emcli.models.base import AnyModel
 
@@ -30,6 +31,7 @@ MIN_SPLIT_BYTES = 1 << 21  # of a table from which the processes of one fit serv
 
 # Runs a fit's events to their end, seen by whom they concern, a trace too if True: its result, and what is said of it.
 Finish = Callable[[Events, Dataset, bool], tuple[FitResult, Sequence[str]]]
+Starts = Mapping[int, Run]  # starts of a search on a sample of the rows, by their number
 Begun = Callable[["CandidateFit", int, int], object]  # hears which fit begins, as which of all, and how many are done
 
 
@@ -62,11 +64,20 @@ class CandidateFit:
     found: FitDocument | None = None  # by a short search, than which a full one ends no lower
     needed: float = -inf  # a log-likelihood; a full search that cannot reach it is given up
 
-    def run(self, jobs: int | None) -> Fitted:
-        """Its fit by so many processes; where there is none, the reason. Raises EmcliError for a wrong command."""
+    def run(self, jobs: int | None, starts: Starts | None = None) -> Fitted:
+        """Its fit by so many processes; where there is none, the reason. Raises EmcliError for a wrong command.
+
+        `starts` are those of a large table that were run before, by their number.
+        """
         known = self._models([self.found] if self.found else [])
-        made = self._made(partial(fit, known=known, needed=self.needed), jobs)
+        made = self._made(partial(fit, known=known, needed=self.needed, made=starts), jobs)
         return _marked(made) if made.is_screened else made
+
+    def starts(self, numbers: Sequence[int]) -> Starts:
+        """Starts with which its full search of a large table begins, by this process."""
+        rows, model = self.dataset().rows, self.settings.model
+        search = replace(self.settings.search, jobs=1)
+        return starts_on_sample(self.kind.for_rows(rows, model), rows, model, search, numbers)
 
     def short(self, jobs: int | None, smaller: Sequence[FitDocument]) -> Fitted:
         """The same by a short search, also from smaller fits; a full one where that costs no more."""
@@ -169,15 +180,15 @@ def fit_side_by_side(fits: Sequence[CandidateFit], count: int, begun: Begun) -> 
     The largest begin, so that none comes late. `begun` hears of the fits of this process.
     """
 
-    def run(i: int, _: object) -> Fitted | EmcliError:
+    def run(i: int, _: Mapping[int, Fitted | EmcliError]) -> Fitted | EmcliError:
         begun(fits[i], tasks.begun - 1, tasks.ended)
         try:
             return fits[i].run(1)
         except EmcliError as error:  # of several the first in the order asked for is raised
             return error
 
-    tasks = Tasks([Task((), each.settings.model.k) for each in fits], run)
-    for each, found in zip(fits, tasks.done(count), strict=True):
+    tasks = Tasks({i: Task[int](set(), each.settings.model.k) for i, each in enumerate(fits)}, run)
+    for i, found in tasks.done(count).items():
         if isinstance(found, EmcliError):
             raise found
-        yield each.candidate(found)
+        yield fits[i].candidate(found)

@@ -15,9 +15,9 @@ from emcli.data.rows import DataFault, Rows
 from emcli.frozen import frozen
 from emcli.inference.bootstrap import replicate
 from emcli.inference.diagnostics import best_run
-from emcli.inference.fit import searched
 from emcli.inference.runs import Run
 from emcli.inference.search.optima import margin, set_aside
+from emcli.inference.search.screening import searched
 from emcli.inference.search.search import FIRST_STARTS, Search
 from emcli.models.base import AnyModel
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from math import inf
 
 from emcli.comparison.candidate import LIKELIHOOD, ROWS_FOR_ONE, WITHIN, Candidate
-from emcli.comparison.candidates import Begun, CandidateFit, Fitted, fit_one_by_one, fit_side_by_side
+from emcli.comparison.candidates import Begun, CandidateFit, Fitted, Starts
 from emcli.comparison.nesting import refit_from_nested
 from emcli.compute.tasks import Task, Tasks
 from emcli.config.equals import identity
 from emcli.inference.search.screening import MIN_SCREENED_ROWS
+from emcli.inference.search.search import FIRST_STARTS
 
 MORE_THAN = 10  # candidates, of which a grid is screened
+Name = tuple[int, tuple[int, ...]]  # of a task: a place, and the starts that are run for it; none: the search itself
 
 
 def may_be_screened(fits: Sequence[CandidateFit], criterion: str | None) -> bool:
@@ -37,22 +40,22 @@ class Screening:
 
     def short(self, places: Sequence[int]) -> list[Candidate]:
         """All candidates so far, after short searches of those at these places, each also from those it contains."""
-        turns, before = {place: turn for turn, place in enumerate(places)}, len(self.done)
+        before, asked = len(self.done), frozenset(places)
+        tasks = {i: Task(asked & {*self._contained[i]}, self.fits[i].settings.model.k) for i in places}
 
-        def run(turn: int, smaller: Sequence[Fitted]) -> Fitted:
-            fit, needs = self.fits[places[turn]], tasks[turn].needs
+        @cache
+        def needed(i: int) -> frozenset[int]:
+            return frozenset(tasks[i].needs).union(*map(needed, tasks[i].needs))
+
+        def run(i: int, smaller: Mapping[int, Fitted]) -> Fitted:
+            fit = self.fits[i]
             self.begun(fit, before + shorts.begun - 1, before + shorts.ended)
-            documents = {i: each.document for i, each in self.done.items()}
-            documents.update({places[need]: each.document for need, each in zip(needs, smaller, strict=True)})
-            known = [documents[i] for i in self._contained[places[turn]]]
-            jobs = fit.settings.search.jobs if self.count == 1 else 1
-            return fit.short(jobs, [each for each in known if each is not None])
+            known = [(smaller.get(j) or self.done[j]).document for j in self._contained[i]]
+            is_alone = self.count == 1 or len(needed(i)) == len(tasks) - 1
+            return fit.short(fit.settings.search.jobs if is_alone else 1, [each for each in known if each is not None])
 
-        tasks = [
-            Task([turns[j] for j in self._contained[i] if j in turns], self.fits[i].settings.model.k) for i in places
-        ]
         shorts = Tasks(tasks, run)
-        for i, fitted in zip(places, shorts.done(self.count), strict=True):
+        for i, fitted in shorts.done(self.count).items():
             self.done[i] = self.fits[i].candidate(fitted)
         return self._found()
 
@@ -67,15 +70,47 @@ class Screening:
             near = self._near()
             if not near:
                 return self._found()
-            if not self._searched and self._is_large():
-                near = [min(near, key=self._value)]
-            again = [replace(self.fits[i], found=self.done[i].document, needed=self._needed(i)) for i in near]
-            several = self.count > 1 and len(near) > 1
-            ended = fit_side_by_side(again, self.count, self.begun) if several else fit_one_by_one(again, self.begun)
-            for i, candidate in zip(near, ended, strict=True):
-                if not (candidate.is_screened and self._rank(self.done[i]) < self._rank(candidate)):
-                    self.done[i] = candidate
-            self._searched.update(near)
+            first = min(near, key=self._value) if not self._searched and self._is_large() else None
+            for i, fitted in self._full(near, first).items():
+                self._take(i, fitted)
+
+    def _full(self, near: Sequence[int], first: int | None) -> dict[int, Fitted]:
+        """Full searches at these places; if there is a first one, at those that are near the best after that.
+
+        Starts on a sample do not depend on it: by several processes they are run meanwhile.
+        """
+        several = self.count > 1 and len(near) > 1
+        shares = [tuple(range(i, 1 + FIRST_STARTS, self.count)) for i in range(1, 1 + self.count)]
+        shares = shares if several and first is not None else []
+
+        def run(name: Name, before: Mapping[Name, Fitted | Starts | None]) -> Fitted | Starts | None:
+            i, numbers = name
+            if numbers:
+                return self.fits[i].starts(numbers)
+            if first is not None and isinstance(best := before.get((first, ())), Fitted):
+                self._take(first, replace(best, said=()))
+                if i not in self._near():
+                    return None
+            self.begun(self.fits[i], near.index(i), 0)
+            fit = replace(self.fits[i], found=self.done[i].document, needed=self._needed(i))
+            starts = {n: run for each in before.values() if isinstance(each, dict) for n, run in each.items()}
+            return fit.run(1 if several else fit.settings.search.jobs, starts or None)
+
+        tasks: dict[Name, Task[Name]] = {}
+        for i in near:
+            work = inf if i == first else self.fits[i].settings.model.k if several else 0  # one process goes in order
+            parts = {(i, numbers): Task[Name](frozenset(), work) for numbers in shares}
+            others = {(first, ())} if first is not None and i != first else set()
+            tasks |= {**parts, (i, ()): Task(parts.keys() | others, work)}
+        found = Tasks(tasks, run).done(self.count)
+        return {i: fitted for i in near if isinstance(fitted := found[i, ()], Fitted)}
+
+    def _take(self, i: int, fitted: Fitted) -> None:
+        """Take a full search in the place of a short one, unless it was given up lower than that."""
+        candidate = self.fits[i].candidate(fitted)
+        if not (candidate.is_screened and self._rank(self.done[i]) < self._rank(candidate)):
+            self.done[i] = candidate
+        self._searched.add(i)
 
     def _found(self) -> list[Candidate]:
         return [self.done[i] for i in sorted(self.done)]

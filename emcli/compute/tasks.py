@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import closing, suppress
 from functools import cache
 from threading import Condition, Thread
@@ -12,37 +13,39 @@ from typing import Generic, NamedTuple, TypeVar, cast
 from emcli.compute.workers import Worker, Workers
 from emcli.errors import EmcliError
 
+Key = TypeVar("Key", bound=Hashable)
 Result = TypeVar("Result")
-Attempt = tuple[Result | None, Exception | None]  # what came of a task: its result, or how it failed
+Request = tuple[Key, dict[Key, Result]]  # a task, and the results that it needs
+Attempt = tuple[Result | None, Exception | None]  # what came of it: its result, or how it failed
 
 
-class Task(NamedTuple):
-    """Whose results a task needs, by place, and how much work it is, in units of any kind."""
+class Task(NamedTuple, Generic[Key]):
+    """The tasks whose results one needs, and how much work it is, in units of any kind."""
 
-    needs: Sequence[int]
+    needs: AbstractSet[Key]
     work: float
 
 
-class Tasks(Generic[Result]):
-    """Tasks that are done by do(place, results of those it needs).
+class Tasks(Generic[Key, Result]):
+    """Tasks by their names, each done by do(name, results of those it needs).
 
     Whoever is free takes, of those that can begin, the one from which the longest way leads to the end. Results do not
     depend on who is free when. `do` is inherited; what it returns is sent from process to process.
     """
 
-    def __init__(self, tasks: Sequence[Task], do: Callable[[int, Sequence[Result]], Result]) -> None:
+    def __init__(self, tasks: Mapping[Key, Task[Key]], do: Callable[[Key, Mapping[Key, Result]], Result]) -> None:
         self._tasks, self._do = tasks, do
-        self._results: dict[int, Result] = {}
-        self._failures: dict[int, Exception] = {}
-        self._waiting, self._going = set(range(len(tasks))), 0
+        self._results: dict[Key, Result] = {}
+        self._failures: dict[Key, Exception] = {}
+        self._waiting, self._going = set(tasks), 0
         self._changed = Condition()
 
         @cache
-        def way(place: int) -> float:
-            after = (way(i) for i, task in enumerate(tasks) if place in task.needs)
-            return tasks[place].work + max(after, default=0.0)
+        def way(name: Key) -> float:
+            after = (way(other) for other, task in tasks.items() if name in task.needs)
+            return tasks[name].work + max(after, default=0.0)
 
-        self._order = sorted(range(len(tasks)), key=lambda place: (-way(place), place))
+        self._order = sorted(tasks, key=way, reverse=True)
 
     @property
     def begun(self) -> int:
@@ -54,8 +57,8 @@ class Tasks(Generic[Result]):
         """How many have ended, likewise."""
         return self.begun - self._going
 
-    def done(self, count: int) -> list[Result]:
-        """All results in order, by up to `count` processes.
+    def done(self, count: int) -> dict[Key, Result]:
+        """All results in the order of the tasks, by up to `count` processes.
 
         Raises the failure of the first task that failed, when all are done that do not need it; and EmcliError at once
         where a process was ended from outside.
@@ -65,53 +68,52 @@ class Tasks(Generic[Result]):
                 with suppress(RuntimeError):  # the system refuses another thread: the worker has nothing to do
                     Thread(target=self._share, args=(self._by(worker),), daemon=True).start()
             self._share(self._attempt)
-        if self._failures:
-            raise self._failures[min(self._failures)]
-        return [self._results[i] for i in range(len(self._tasks))]
+        for name in self._tasks:
+            if name in self._failures:
+                raise self._failures[name]
+        return {name: self._results[name] for name in self._tasks}
 
-    def _attempt(self, request: tuple[int, Sequence[Result]], _: int = 0) -> Attempt[Result]:
+    def _attempt(self, request: Request[Key, Result], _: int = 0) -> Attempt[Result]:
         """Do a task."""
         try:
             return self._do(*request), None
         except Exception as error:
             return None, error
 
-    def _by(self, worker: Worker) -> Callable[[tuple[int, Sequence[Result]]], Attempt[Result]]:
+    def _by(self, worker: Worker) -> Callable[[Request[Key, Result]], Attempt[Result]]:
         """The same by a worker. It raises EmcliError where that was ended."""
 
-        def attempt(request: tuple[int, Sequence[Result]]) -> Attempt[Result]:
+        def attempt(request: Request[Key, Result]) -> Attempt[Result]:
             worker.send(pickle.dumps(request, pickle.HIGHEST_PROTOCOL))
             answer = worker.answer()
-            if isinstance(answer, Exception):
-                return None, answer
-            return cast("Attempt[Result]", answer)
+            return (None, answer) if isinstance(answer, Exception) else cast("Attempt[Result]", answer)
 
         return attempt
 
-    def _share(self, attempt: Callable[[tuple[int, Sequence[Result]]], Attempt[Result]]) -> None:
+    def _share(self, attempt: Callable[[Request[Key, Result]], Attempt[Result]]) -> None:
         """Do one task after another, until none is left that can begin, now or when another ends."""
-        while (place := self._next()) is not None:
+        while (name := self._next()) is not None:
             try:
-                result, failure = attempt((place, [self._results[i] for i in self._tasks[place].needs]))
+                result, failure = attempt((name, {each: self._results[each] for each in self._tasks[name].needs}))
             except EmcliError as error:
                 result, failure = None, error
                 self._waiting.clear()
             with self._changed:
                 if failure is None:
-                    self._results[place] = cast("Result", result)
+                    self._results[name] = cast("Result", result)
                 else:
-                    self._failures[place] = failure
+                    self._failures[name] = failure
                 self._going -= 1
                 self._changed.notify_all()
 
-    def _next(self) -> int | None:
+    def _next(self) -> Key | None:
         with self._changed:
             while True:
-                for place in self._order:
-                    if place in self._waiting and all(i in self._results for i in self._tasks[place].needs):
-                        self._waiting.remove(place)
+                for name in self._order:
+                    if name in self._waiting and all(each in self._results for each in self._tasks[name].needs):
+                        self._waiting.remove(name)
                         self._going += 1
-                        return place
+                        return name
                 if not self._going:
                     return None
                 self._changed.wait()

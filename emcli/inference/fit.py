@@ -32,8 +32,8 @@ from emcli.inference.information import InformationCache
 from emcli.inference.newton import polish
 from emcli.inference.runs import IterationEvent, Run, information_is_affordable, record
 from emcli.inference.search.optima import NESTED, roots_of_best, same_optimum
-from emcli.inference.search.screening import best_behind, finish, is_screened, screen
-from emcli.inference.search.search import FIRST_STARTS, Event, Search, Searching
+from emcli.inference.search.screening import best_behind, searched
+from emcli.inference.search.search import Event, Search
 from emcli.inference.search.short import loosely, short_search
 from emcli.inference.starts import EXACT, one_component
 from emcli.models.base import AnyModel, Degenerate
@@ -63,11 +63,17 @@ def observe(events: Generator[E, None, R], *observers: Callable[[E], object]) ->
 
 
 def fit(
-    kind: type[AnyModel], data: Dataset, settings: Settings, known: Sequence[Models] = (), needed: float = -np.inf
+    kind: type[AnyModel],
+    data: Dataset,
+    settings: Settings,
+    known: Sequence[Models] = (),
+    needed: float = -np.inf,
+    made: Mapping[int, Run] | None = None,
 ) -> Events:
     """Run all starts in order, yielding each iteration and each start's end; return the result.
 
     known: models with these settings, at each of which one more start begins where all others ended lower.
+    made: what `starts_on_sample` found for these settings, if that was asked before.
     needed: a log-likelihood, below which the fit is not wanted; a search with a sample of the rows that cannot reach it
     ends with its highest run as it is then, `screened`.
     Raises EmcliError: exit 2 for a start that cannot be used, 4 where every start degenerates.
@@ -78,7 +84,7 @@ def fit(
         exact = kind.global_optimum(data.rows, settings.model)
         needed -= data.rows.log_likelihood(0.0)
         search = Search(kind, data.rows, settings.model, settings.search, mapper, beat=needed)
-        yield from searched(search, exact)
+        yield from searched(search, exact, made)
         if (highest := best_behind(search)) is not None:
             short = _Fit(kind, data, settings, exact, mapper, is_short=True)
             return short.unjudged(search, BestRun(highest))
@@ -98,28 +104,6 @@ def short_fit(kind: type[AnyModel], data: Dataset, settings: Settings, known: Se
         search = Search(kind, data.rows, settings.model, asked, mapper)
         yield from short_search(search, [model for each in known for model in each(data.rows)])
         return (yield from _Fit(kind, data, settings, None, mapper, is_short=True).result(search))
-
-
-def searched(search: Search, exact: AnyModel | None = None) -> Searching:
-    """All runs of a fit. Where the global optimum is known nothing follows the first starts but that."""
-    rows, asked = search.rows, search.search
-    automatic = asked.restarts == "auto" and exact is None
-    if asked.max_iter == 0:  # start values as they are: nothing is climbed, tried on a sample or moved
-        yield from search.fixed(FIRST_STARTS if asked.restarts == "auto" else asked.restarts)
-        return
-    if is_screened(search.kind, rows, search.settings, asked):
-        found = screen(search.kind, rows, search.settings, asked, fixed=not automatic)
-        yield from finish(search, found)
-    elif automatic:
-        yield from search.automatic()
-        search.search_fewer()
-        search.remember()
-    else:
-        yield from search.fixed(FIRST_STARTS if asked.restarts == "auto" else asked.restarts)
-    if exact is not None and asked.start is None:
-        yield from search.run(Run(len(search.ledger) + 1, EXACT), exact)
-    elif automatic:
-        yield from search.nested()
 
 
 def continued(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,10 @@ from emcli.compute.tasks import Task, Tasks
 from emcli.errors import EmcliError
 
 
-def summed(place: int, found: Sequence[tuple[int, float]]) -> tuple[int, float]:
+def summed(name: int, found: Mapping[int, tuple[int, float]]) -> tuple[int, float]:
     """The process, and one more than the sum of what the task needs."""
     time.sleep(0.002)
-    return os.getpid(), 1.0 + sum(each for _, each in found)
+    return os.getpid(), 1.0 + sum(each for _, each in found.values())
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
@@ -35,20 +35,20 @@ def test_each_task_gets_the_results_that_it_needs_however_many_processes_there_a
     expected = np.ones(size)
     for i in range(size):
         expected[names[i]] += sum(expected[j] for j in needs[names[i]])
-    found = Tasks([Task(needs[i], work[i]) for i in range(size)], summed).done(count)
-    assert [each for _, each in found] == expected.tolist()
+    found = Tasks({i: Task({*needs[i]}, work[i]) for i in range(size)}, summed).done(count)
+    assert [(i, each) for i, (_, each) in found.items()] == list(enumerate(expected))
 
 
 def test_a_long_chain_and_what_does_not_need_it_are_done_by_two_processes_and_none_is_left() -> None:
     order: list[int] = []
 
-    def run(place: int, found: Sequence[int]) -> int:
-        order.append(place)
+    def run(name: int, _: Mapping[int, int]) -> int:
+        order.append(name)
         time.sleep(0.02)
         return os.getpid()
 
-    tasks = [Task([], 1.0) for _ in range(4)] + [Task([i - 1] if i > 4 else [], 1.0) for i in range(4, 8)]
-    pids = set(Tasks(tasks, run).done(2))
+    tasks = {i: Task({i - 1} if i > 4 else set(), 1.0) for i in range(8)}
+    pids = set(Tasks(tasks, run).done(2).values())
     assert len(pids) == 2 and os.getpid() in pids
     for pid in pids - {os.getpid()}:
         with pytest.raises(ProcessLookupError):
@@ -60,33 +60,33 @@ def test_a_long_chain_and_what_does_not_need_it_are_done_by_two_processes_and_no
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_the_first_failure_in_order_is_raised_after_all_that_do_not_need_it(count: int) -> None:
-    def run(place: int, _: Sequence[None]) -> None:
-        if place in (3, 5):
-            time.sleep(0.03 if place == 3 else 0)
-            raise ValueError(place)
+    def run(name: int, _: Mapping[int, None]) -> None:
+        if name in (3, 5):
+            time.sleep(0.03 if name == 3 else 0)
+            raise ValueError(name)
 
-    tasks = Tasks([Task([5] if i == 0 else [], i) for i in range(8)], run)
+    tasks = Tasks({i: Task({5} if i == 0 else set(), i) for i in range(8)}, run)
     with pytest.raises(ValueError, match="3"):
         tasks.done(count)
     assert tasks.begun == tasks.ended == 7  # all but the one that needs what failed
 
 
 def test_what_cannot_be_sent_is_said_and_a_process_that_is_ended_from_outside_is_missed() -> None:
-    def unsendable(place: int, _: Sequence[Any]) -> Any:
+    def unsendable(name: int, _: Mapping[int, Any]) -> Any:
         time.sleep(0.02)
-        return lambda: place
+        return lambda: name
 
     with pytest.raises(RuntimeError, match="cannot be sent"):
-        Tasks([Task([], 1)] * 4, unsendable).done(2)
+        Tasks({i: Task(set(), 1) for i in range(4)}, unsendable).done(2)
     parent = os.getpid()
 
-    def killed(_: int, __: Sequence[None]) -> None:
+    def killed(_: int, __: Mapping[int, None]) -> None:
         time.sleep(0.02)
         if os.getpid() != parent:
             os.kill(os.getpid(), signal.SIGKILL)
 
     with pytest.raises(EmcliError, match="ended from outside"):
-        Tasks([Task([], 1)] * 6, killed).done(2)
+        Tasks({i: Task(set(), 1) for i in range(6)}, killed).done(2)
 
 
 @pytest.mark.parametrize("name", ["fork", "pipe"])
@@ -95,5 +95,5 @@ def test_one_process_does_it_all_where_there_can_be_no_other(name: str, monkeypa
         raise BlockingIOError
 
     monkeypatch.setattr(os, name, refuse)
-    found = Tasks([Task([], 1), Task([0], 1)], summed).done(2)
-    assert found == [(os.getpid(), 1.0), (os.getpid(), 2.0)]
+    found = Tasks({0: Task(set(), 1), 1: Task({0}, 1)}, summed).done(2)
+    assert found == {0: (os.getpid(), 1.0), 1: (os.getpid(), 2.0)}

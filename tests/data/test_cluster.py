@@ -130,6 +130,12 @@ def test_compare_and_bootstrap_use_the_cluster_too(data: Path, two: Processes) -
     for one, other in zip(*ranked, strict=True):
         assert other["name"] == one["name"]
         assert other["bic"] == pytest.approx(one["bic"], rel=1e-12)
+    grid = ("-k", "1-4", "--covariance", "full,tied,diag", "--json")  # so many that most are screened, by a sample
+    there = run("compare", "gmm", data / "points", *grid, "--scheduler", two.address)
+    assert there.returncode == 0, there.stderr
+    found = json.loads(there.stdout)["groups"][0]["candidates"]
+    assert {row["status"] for row in found} == {"converged", "screened"}
+    assert (found[0]["name"], found[0]["bic"]) == ("gmm-k2-diag-free", pytest.approx(ranked[0][0]["bic"], rel=1e-12))
     few = ("gmm", data / "weighted", "-k", "1", "--columns", "x,y", "--row-weights", "w", "--bootstrap", "20")
     errors = fitted(*few, "--scheduler", two.address)["bootstrap"]["standard_errors"]
     np.testing.assert_allclose(errors["means"], [[0.0183, 0.0183]], rtol=0.6)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from emcli.frozen import frozen
 from emcli.inference.runs import Run
 from emcli.inference.search.optima import same_optimum, set_aside
 from emcli.inference.search.search import FIRST_STARTS, Search, Searching
-from emcli.inference.starts import new_run
+from emcli.inference.starts import EXACT, new_run
 from emcli.models.base import AnyModel
 
 MIN_SCREENED_ROWS = 20_000  # from which starts are screened
@@ -51,14 +51,56 @@ def sample_rows(kind: type[AnyModel], rows: Rows, settings: ModelSettings) -> in
     return max(SAMPLE_ROWS, ROWS_PER_PARAMETER * settings.k * own)
 
 
-def screen(kind: type[AnyModel], rows: Rows, settings: ModelSettings, search: SearchSettings, fixed: bool) -> Screened:
+def searched(search: Search, exact: AnyModel | None = None, made: Mapping[int, Run] | None = None) -> Searching:
+    """All runs of a fit. Where the global optimum is known nothing follows the first starts but that.
+
+    made: starts on a sample that were run before, by their number.
+    """
+    rows, asked = search.rows, search.search
+    automatic = asked.restarts == "auto" and exact is None
+    if asked.max_iter == 0:  # start values as they are: nothing is climbed, tried on a sample or moved
+        yield from search.fixed(FIRST_STARTS if asked.restarts == "auto" else asked.restarts)
+        return
+    if is_screened(search.kind, rows, search.settings, asked):
+        yield from finish(search, screen(search.kind, rows, search.settings, asked, not automatic, made))
+    elif automatic:
+        yield from search.automatic()
+        search.search_fewer()
+        search.remember()
+    else:
+        yield from search.fixed(FIRST_STARTS if asked.restarts == "auto" else asked.restarts)
+    if exact is not None and asked.start is None:
+        yield from search.run(Run(len(search.ledger) + 1, EXACT), exact)
+    elif automatic:
+        yield from search.nested()
+
+
+def screen(
+    kind: type[AnyModel],
+    rows: Rows,
+    settings: ModelSettings,
+    search: SearchSettings,
+    fixed: bool,
+    made: Mapping[int, Run] | None = None,
+) -> Screened:
     """A search on a sample of the rows (Biernacki, Celeux & Govaert 2003, section 3); the ledger keeps its scores.
 
     `fixed`: no moves follow the starts. A given start is always finished, from its own values.
     """
-    sample = rows.sample(sample_rows(kind, rows, settings), np.random.default_rng([search.seed, 0]))
-    short = replace(search, max_iter=min(MAX_SAMPLE_ITERATIONS, search.max_iter))
+    sample, short = _sampled(kind, rows, settings, search)
     count = FIRST_STARTS if search.restarts == "auto" else search.restarts
+    made = starts_on_sample(kind, rows, settings, search, range(1, count + 1)) if made is None else made
+    there = Search(kind, sample, settings, short, map, made=made)
+    for _ in there.fixed(count) if fixed else there.automatic():
+        pass
+    return _entries(kind, there, sample, search)
+
+
+def starts_on_sample(
+    kind: type[AnyModel], rows: Rows, settings: ModelSettings, search: SearchSettings, numbers: Sequence[int]
+) -> dict[int, Run]:
+    """Starts with these numbers, run on the sample with which a search for many rows begins."""
+    sample, short = _sampled(kind, rows, settings, search)
 
     def on_sample(number: int) -> Run:
         there = Search(kind, sample, settings, short, map)
@@ -70,13 +112,16 @@ def screen(kind: type[AnyModel], rows: Rows, settings: ModelSettings, search: Se
     wide = not kind.hard and settings.k * len(sample.values) >= MIN_PROCESS_COORDINATES
     forked = rows.is_local and can_fork()
     jobs = usable_cores(search.jobs) if wide or forked else 1
-    numbers = range(1, count + 1)
     with process_map(jobs, forked) as mapper:
-        made = {run.start: run for run in mapper(call, [on_sample] * count, numbers)}
-    there = Search(kind, sample, settings, short, map, made=made)
-    for _ in there.fixed(count) if fixed else there.automatic():
-        pass
-    return _entries(kind, there, sample, search)
+        return {run.start: run for run in mapper(call, [on_sample] * len(numbers), numbers)}
+
+
+def _sampled(
+    kind: type[AnyModel], rows: Rows, settings: ModelSettings, search: SearchSettings
+) -> tuple[Rows, SearchSettings]:
+    """The sample, and how it is searched."""
+    sample = rows.sample(sample_rows(kind, rows, settings), np.random.default_rng([search.seed, 0]))
+    return sample, replace(search, max_iter=min(MAX_SAMPLE_ITERATIONS, search.max_iter))
 
 
 def finish(search: Search, found: Screened) -> Searching:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
@@ -65,7 +66,8 @@ def short_search(search: Search, given: Sequence[AnyModel]) -> Searching:
     if is_screened(search.kind, rows, search.settings, search.search):
         size = sample_rows(search.kind, rows, search.settings)
         rows = sample = rows.sample(size, np.random.default_rng([search.search.seed, 0]))
-    climbs = _race([*_own(search, rows), *(Climb(Run(0, NESTED), model) for model in given)], rows, search.mapper)
+    mapper = search.mapper if search.rows.is_local else map  # a cluster knows its own rows alone
+    climbs = _race([*_own(search, rows), *(Climb(Run(0, NESTED), model) for model in given)], rows, mapper)
     for climb in climbs:
         run = replace(climb.run, start=len(search.ledger) + 1)
         search.ledger.append(run)
@@ -107,24 +109,23 @@ def _race(climbs: list[Climb], rows: Rows, mapper: Mapper) -> list[Climb]:
 
 def _climbed(climbs: Sequence[Climb], steps: int, rows: Rows, mapper: Mapper) -> list[Climb]:
     """Climbs after so many steps of EM more, without those that degenerated; of a small table several at once."""
-    found: list[Climb] = []
     if not climbs:
-        return found
+        return []
     first = climbs[0].model
     alone = not first.stacks or first.fixed is not None or rows.known is not None
     size = 1 if alone else max(1, TOGETHER_NUMBERS // max(1, rows.count * len(rows.values) * len(first.weights)))
-    for start in range(0, len(climbs), size):
-        several = climbs[start : start + size]
-        found += (
-            _together(several, steps, rows, mapper) if len(several) > 1 else _alone(several[0], steps, rows, mapper)
-        )
-    return found
+    several = [climbs[start : start + size] for start in range(0, len(climbs), size)]
+    return [each for found in mapper(partial(_some, steps=steps, rows=rows), several) for each in found]
 
 
-def _alone(climb: Climb, steps: int, rows: Rows, mapper: Mapper) -> list[Climb]:
+def _some(climbs: Sequence[Climb], steps: int, rows: Rows) -> list[Climb]:
+    return _together(climbs, steps, rows) if len(climbs) > 1 else _alone(climbs[0], steps, rows)
+
+
+def _alone(climb: Climb, steps: int, rows: Rows) -> list[Climb]:
     scores, model = [], climb.model
     try:
-        for step in islice(em(climb.model, rows.batches(), mapper), steps + 1):
+        for step in islice(em(climb.model, rows.batches()), steps + 1):
             scores.append(step.score)
             model = step.model
     except Degenerate:
@@ -133,15 +134,15 @@ def _alone(climb: Climb, steps: int, rows: Rows, mapper: Mapper) -> list[Climb]:
     return [Climb(climb.run, model, np.array(scores))]
 
 
-def _together(climbs: Sequence[Climb], steps: int, rows: Rows, mapper: Mapper) -> list[Climb]:
+def _together(climbs: Sequence[Climb], steps: int, rows: Rows) -> list[Climb]:
     batches, stack = rows.batches(), climbs[0].model.stacked([climb.model for climb in climbs])
     left, scores = np.arange(len(climbs)), np.empty((0, len(climbs)))
     for taken in range(steps + 1):
-        stats = pooled_e_step(stack, batches, mapper)
+        stats = pooled_e_step(stack, batches)
         scores = np.concatenate([scores[-2:], [stats.score]])
         going = np.isfinite(scores[-1])
         if taken < steps and going.any():
-            stack = improved(stack, stats, going, rows, mapper)
+            stack = improved(stack, stats, going, rows, map)
         elif not going.all() and going.any():
             stack = stack.ordered(np.flatnonzero(going))
         left, scores = left[going], scores[:, going]
