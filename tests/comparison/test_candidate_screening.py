@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,19 @@ def test_a_screened_log_likelihood_is_less_than_a_tenth_below_the_best_known(sav
     stored = reference("gmm")["faithful"]
     for row in saved[1]:
         assert row["log_likelihood"] > stored[f"{FAMILIES[row['covariance']]},{row['k']}"]["loglik"] - 0.1
+
+
+def test_a_screened_fit_keeps_its_whole_climb_from_its_start(saved: Any) -> None:
+    folder, found = saved
+    names = [row["name"] for row in found if row["status"] == "screened"]
+    screened = [json.loads((folder / f"{name}.json").read_text()) for name in names]
+    assert screened
+    for document in screened:
+        values = [step["log_likelihood"] for step in document["trace"]]
+        assert [step["iteration"] for step in document["trace"]] == list(range(len(values)))
+        assert document["iterations"] >= 5 and len(values) > document["iterations"]  # five steps are made of each start
+        assert all(after > before - 1e-9 for before, after in pairwise(values))
+        assert values[0] < values[-1] - 1 and values[-1] == pytest.approx(document["log_likelihood"], rel=1e-12)
 
 
 def test_it_is_the_same_for_any_number_of_processes(saved: Any) -> None:

@@ -60,8 +60,9 @@ def test_an_output_is_refused_in_one_line(case: Bad, process: bool, tmp_path: Pa
 
 
 def test_an_output_is_checked_before_the_data_are_read(tmp_path: Path) -> None:
-    check(bad("fit gmm missing.csv -k 1 -o out/f.json", 5, "no such directory 'out'"), tmp_path, False)
-    check(bad("fit gmm missing.csv -k 1 -o /proc/f.json", 5, "/proc/f.json: cannot write"), tmp_path, False)
+    (tmp_path / "text.csv").write_text("x\na\nb\n")
+    check(bad("fit gmm text.csv -k 1 -o out/f.json", 5, "no such directory 'out'"), tmp_path, False)
+    check(bad("fit gmm text.csv -k 1 -o /proc/f.json", 5, "/proc/f.json: cannot write"), tmp_path, False)
 
 
 def test_a_link_is_followed_and_the_mode_kept(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_every_curve_is_seen_but_for_a_low_start_and_a_part_that_is_larger_is_fr
         tops = [max(trace) for trace in traces]
         assert y.min() < max(tops) < y.max() and sum(top > y.min() for top in tops) >= len(tops) / 2
     for panel, part in pairwise(panel for panel in shown if panel.title.startswith("BIC")):
-        assert panel.y_range is None and part.title == "BIC: the framed part, larger"
+        assert panel.y_range is None and part.title == "BIC: the framed part"
         assert part.y_range and part.y_range[0] < min(one["bic"] for one in found) < part.y_range[1]
 
 

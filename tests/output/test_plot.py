@@ -426,16 +426,19 @@ def test_the_same_picture_is_the_same_bytes_whatever_surrounds_the_program(tmp_p
     os.mkfifo(tmp_path / "matplotlibrc")
     (tmp_path / "own").write_text("text.usetex: True\nfont.size: 30\nbackend: tkagg\naxes.grid: maybe\nnothing\n")
     env = {"MATPLOTLIBRC": str(tmp_path / "own"), "MPLBACKEND": "no-such", "PYTHONHASHSEED": "1", "TZ": "UTC+5"}
-    words = ("fit", *CASES["gmm-2"], "--restarts", 2, "-q", "--plot")
-    for done in (
-        run(*words, "here.svg", "--jobs", 1, cwd=tmp_path),
-        run(*words, "process.svg", "--jobs", 2, cwd=tmp_path, env=env, timeout=60),
-    ):
-        assert (done.returncode, done.stderr) == (0, "")
-    assert (tmp_path / "here.svg").read_bytes() == (tmp_path / "process.svg").read_bytes()
+    compared = ("compare", "gmm", FAITHFUL, "-k", "1-2", "--covariance", "full,diag")
+    for words in (("fit", *CASES["gmm-2"]), ("fit", *CASES["kmeans-4"]), ("fit", *CASES["coins"]), compared):
+        words = (*words, "--restarts", 2, "-q", "--plot")
+        for done in (
+            run(*words, "here.svg", "--jobs", 1, cwd=tmp_path),
+            run(*words, "process.svg", "--jobs", 2, cwd=tmp_path, env=env, timeout=60),
+        ):
+            assert (done.returncode, done.stderr) == (0, "")
+        assert b"<clipPath" in (tmp_path / "here.svg").read_bytes()
+        assert (tmp_path / "here.svg").read_bytes() == (tmp_path / "process.svg").read_bytes()
     series = Series("line", np.arange(3.0), np.arange(3.0), "a"), Series("points", np.arange(3.0), np.ones(3), "b")
     picture = Picture("title", [[Panel("panel", "x", "y", series)]])
-    for kind in ("png", "pdf"):
+    for kind in ("png", "pdf", "svg"):
         assert rendered(picture, kind) == rendered(picture, kind)
 
 

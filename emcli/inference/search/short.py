@@ -31,19 +31,25 @@ TOGETHER_NUMBERS = 1 << 17  # rows x columns x components of starts that are cli
 
 
 class Climb(NamedTuple):
-    """A start on its way: its entry in the ledger, its model, and its last three scores."""
+    """A start on its way: its entry in the ledger, its model, and the scores of all models up to this one."""
 
     run: Run
     model: AnyModel
-    scores: Array = np.full(3, -np.inf)
+    scores: Array = np.empty(0)
 
     @property
     def left(self) -> float:
         """Nats that it may still gain, by Aitken's projection of its last two gains."""
-        before, gain = np.diff(self.scores).tolist()
+        before, gain = np.diff(self.scores[-3:]).tolist()
         if not np.isfinite(before) or gain >= before:
             return np.inf if not gain <= 0 else 0.0
         return float(gain * gain / (before - gain))
+
+    def begun(self, number: int) -> Run:
+        """An entry of the ledger with the scores before this model, up to where rounding was more than EM gained."""
+        flat = np.flatnonzero(np.diff(self.scores) <= 0)
+        before = self.scores[: flat[0] if len(flat) else -1].tolist()
+        return replace(self.run, start=number, scores=before, priors=[0.0] * len(before), steps=["em"] * len(before))
 
 
 def loosely(kind: type[AnyModel], rows: Rows, settings: Settings) -> SearchSettings:
@@ -69,7 +75,9 @@ def short_search(search: Search, given: Sequence[AnyModel]) -> Searching:
     mapper = search.mapper if search.rows.is_local else map  # a cluster knows its own rows alone
     climbs = _race([*_own(search, rows), *(Climb(Run(0, NESTED), model) for model in given)], rows, mapper)
     for climb in climbs:
-        run = replace(climb.run, start=len(search.ledger) + 1)
+        number = len(search.ledger) + 1
+        whole = sample is None and search.settings.prior is None  # else its scores on the way are others
+        run = climb.begun(number) if whole else replace(climb.run, start=number)
         search.ledger.append(run)
         yield from search.finish(run, climb.model, sample)
         if run.finished and run.artefact is None:
@@ -130,8 +138,8 @@ def _alone(climb: Climb, steps: int, rows: Rows) -> list[Climb]:
             model = step.model
     except Degenerate:
         return []
-    scores = [scores[0]] * (3 - len(scores)) + scores[-3:]  # a fixed point may come at once
-    return [Climb(climb.run, model, np.array(scores))]
+    scores += [scores[-1]] * (3 - len(scores))  # a fixed point may come at once
+    return [Climb(climb.run, model, np.concatenate([climb.scores[:-1], scores]))]
 
 
 def _together(climbs: Sequence[Climb], steps: int, rows: Rows) -> list[Climb]:
@@ -139,7 +147,7 @@ def _together(climbs: Sequence[Climb], steps: int, rows: Rows) -> list[Climb]:
     left, scores = np.arange(len(climbs)), np.empty((0, len(climbs)))
     for taken in range(steps + 1):
         stats = pooled_e_step(stack, batches)
-        scores = np.concatenate([scores[-2:], [stats.score]])
+        scores = np.concatenate([scores, [stats.score]])
         going = np.isfinite(scores[-1])
         if taken < steps and going.any():
             stack = improved(stack, stats, going, rows, map)
@@ -148,4 +156,7 @@ def _together(climbs: Sequence[Climb], steps: int, rows: Rows) -> list[Climb]:
         left, scores = left[going], scores[:, going]
         if not len(left):
             return []
-    return [Climb(climbs[i].run, stack.member(j), scores[:, j]) for j, i in enumerate(left.tolist())]
+    return [
+        Climb(climbs[i].run, stack.member(j), np.concatenate([climbs[i].scores[:-1], scores[:, j]]))
+        for j, i in enumerate(left.tolist())
+    ]

@@ -75,7 +75,7 @@ def against_k(candidates: Sequence[Candidate], criterion: str) -> list[Panel]:
     reach = max(8 * (float(np.median(values)) - value), 40.0)
     if larger or float(values.max()) <= value + 1.5 * reach:
         return [whole]
-    return _with_part(whole, title_of(criterion), _ks(candidates), (value - 0.06 * reach, value + reach))
+    return _with_part(whole, title_of(criterion), _ks(candidates, 0.3), (value - 0.06 * reach, value + reach))
 
 
 def _against_k(known: Sequence[tuple[Candidate, float]], larger: bool) -> list[Series]:
@@ -243,11 +243,12 @@ def _with_part(whole: Panel, what: str, x_range: Range, y_range: Range) -> list[
     x, y = np.array(x_range)[[0, 1, 1, 0, 0]], np.array(y_range)[[0, 0, 1, 1, 0]]
     frame = Series("line", x, y, None, None, "thin")
     inner = [one for one in whole.series if one.stroke != "below"]
-    part = replace(whole, title=f"{what}: the framed part, larger", series=inner, note="")
+    part = replace(whole, title=f"{what}: the framed part", series=inner, note="")
     part = replace(part, x_range=x_range, y_range=y_range)
     return [replace(whole, series=[frame, *whole.series]), part]
 
 
-def _ks(candidates: Sequence[Candidate]) -> Range:
+def _ks(candidates: Sequence[Candidate], beyond: float = 0.4) -> Range:
+    """All k, and a little beyond them."""
     ks = [*map(k_of, candidates)]
-    return min(ks) - 0.4, max(ks) + 0.4
+    return min(ks) - beyond, max(ks) + beyond
