@@ -47,6 +47,18 @@ def test_the_decrement_is_asked_after_one_iteration_and_at_the_first_small_proje
     assert 0.5**iterations < TOL <= 0.5 ** (iterations - 1)  # each projection of halving gains is the last gain
 
 
+@pytest.mark.parametrize(("scale", "expected"), [(1.0, [1, 400]), (1e-4, [1, *range(50, 401, 50), 400])])
+def test_the_decrement_of_slow_steps_is_asked_where_a_step_alone_gains_less_than_tol(
+    scale: float, expected: list[int]
+) -> None:
+    """A test may cost as much as fifty steps; at the end by --max-iter it is asked in any case."""
+    asked: list[int] = []
+    steps = (Step(SimpleNamespace(weights=np.ones(1), i=i), -scale * 0.999**i, 1.0) for i in count())
+    for _ in converge(steps, TOL, 400, lambda model: asked.append(model.i) or 1.0):
+        pass
+    assert asked == expected
+
+
 def test_gains_that_rounding_hides_end_a_fit_whatever_is_left() -> None:
     end, _ = ending(climbing(), [1.0])
     assert end == Termination("converged", "rounding", 1.0)
