@@ -11,7 +11,7 @@ from emcli.files.examples import shown
 from emcli.inference.diagnostics import optima_found_once
 from emcli.inference.fit_result import FitResult
 from emcli.inference.runs import Run
-from emcli.inference.search.optima import reached_same, roots_of_best, same_optimum
+from emcli.inference.search.optima import reached_same, roots_of_best, run_root, same_optimum
 from emcli.output.numbers import gain, number, scores, unsigned_zero
 from emcli.output.page import BAD, GOOD, Blocks, Grid, Line, Page
 from emcli.output.parameter_tables import beyond_intervals, covariances, held, held_note, parameters, true_labels
@@ -113,6 +113,8 @@ def climb(result: FitResult, stream: IO[str]) -> str:
     values = [measures.objective or 0.0 for measures in result.measures(result.best)]
     steps = result.best.iterations
     ends = f"from {number(values[0])} to {number(values[-1])} in {counted(steps, 'iteration')}"
+    if result.best.source is not None:
+        ends += f", after moves from the end of start {run_root(result.ledger, result.best)}"
     return f"{objective(result)} {curve(values, CURVE_WIDTH, takes_unicode(stream))} {ends}"
 
 
@@ -145,7 +147,7 @@ def ledger(result: FitResult) -> str:
         roots = len(roots_of_best(result.kind, result.ledger, result.best))
         line += f"; moves from {roots if roots > 1 else 'only one'} of them led to it ({result.moves:,} tried)"
     elif result.moves:
-        line += f"; {_moves_in_vain(result)}"
+        line += f"; {_reached_by_moves(result)}{_moves_in_vain(result)}"
     if result.best.sample is not None:
         tried = f"all were tried on a sample of {result.best.sample[0]} rows"
         line += f"; {tried}, and {len(finished)} finished on all{given_up(result.ledger)}"
@@ -154,6 +156,13 @@ def ledger(result: FitResult) -> str:
     if result.best.status == "max_iter" or len(drawn) < 2 or result.settings.model.k == 1:
         return line
     return line + _what_more_would_find(result)
+
+
+def _reached_by_moves(result: FitResult) -> str:
+    """From how many more starts moves led to the optimum that the best one reached by itself."""
+    direct = {run.start for run in result.ledger if run.source is None and reached_same(result.kind, run, result.best)}
+    others = roots_of_best(result.kind, result.ledger, result.best) - direct
+    return f"moves from {len(others)} more of them led to it too, and " if others else ""
 
 
 def _moves_in_vain(result: FitResult) -> str:

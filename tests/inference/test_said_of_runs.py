@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,19 +113,34 @@ def test_where_moves_alone_led_to_the_best_it_is_said_from_how_many_starts(
     score: str, given: list[object], tmp_path: Path
 ) -> None:
     """Two starts confirm it, with a prior as without one."""
-    text = run("fit", *given, "-o", tmp_path / "fit.json", process=False)
-    document = json.loads((tmp_path / "fit.json").read_text())
+    document, roots, line, text = reached_in(tmp_path, score, given)
+    assert document["reached"] == 0 and len({*roots.values()}) > 1
+    assert f"; moves from {len({*roots.values()})} of them led to it (" in line
+    assert f" after moves from the end of start {roots[document['best_start']]}\n" in text.stdout
+    assert "found-once" not in text.stderr
+
+
+def test_where_moves_led_to_the_best_too_that_one_start_reached_it_is_said_beside_it(tmp_path: Path) -> None:
+    document, roots, line, text = reached_in(tmp_path, "log_likelihood", ["gmm", SAMPLES / "iris.csv", "-k", 4])
+    more = len({*roots.values()}) - document["reached"]
+    assert document["reached"] == 1 and more > 0
+    assert line.startswith("1 of ") and f"; moves from {more} more of them led to it too, and " in line
+    assert "found-once" not in text.stderr and "after moves" not in text.stdout
+
+
+def reached_in(folder: Path, score: str, given: list[object]) -> tuple[dict[str, Any], dict[int, int], str, Any]:
+    """A fit's document, the root of each entry that ended at the best optimum, the line on starts, and what is said."""
+    text = run("fit", *given, "-o", folder / "fit.json", process=False)
+    document = json.loads((folder / "fit.json").read_text())
     came = {entry["start"]: entry.get("from") for entry in document["restarts"]}
 
     def root(start: int) -> int:
         return start if came[start] is None else root(came[start])
 
     ends = {entry["start"]: entry[score] for entry in document["restarts"] if entry[score] is not None}
-    roots = {root(start) for start, end in ends.items() if abs(end - document[score]) < 1e-4}
+    roots = {start: root(start) for start, end in ends.items() if abs(end - document[score]) < 1e-4}
     (line,) = [line for line in text.stdout.splitlines() if " starts reached the best " in line]
-    assert document["reached"] == 0 and len(roots) > 1
-    assert f"; moves from {len(roots)} of them led to it (" in line
-    assert "found-once" not in text.stderr
+    return document, roots, line, text
 
 
 def test_two_moves_from_one_start_are_one_witness() -> None:
