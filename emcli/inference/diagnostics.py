@@ -174,6 +174,10 @@ def run_warnings(
     if best.artefact is not None:
         few = "" if best.artefact.by_chance else ", too few to tell a cluster from chance"
         message = f"{best.artefact.why}{few}; no better optimum was found"
+        fewer = max(chosen.smaller, key=lambda run: run.scores[-1], default=best)
+        if (more := fewer.scores[-1] - best.scores[-1]) > margin(kind, best.scores[-1]):
+            k = len(fewer.model.weights)
+            message += f", and {counted(k, 'component')} reach{'es' * (k == 1)} one higher by {more:.3g}"
         found.append(FitWarning("few-rows", f"{message}, try a smaller -k or a simpler --covariance"))
     return found
 

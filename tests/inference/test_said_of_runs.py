@@ -65,7 +65,11 @@ def test_one_of_few_rows_is_returned_only_where_no_honest_one_beats_fewer_compon
     runs = ledger(-5.0, (-3.0, THIN), (-4.0, THIN), (-2.0, SLIVER))
     assert returned(runs, smaller=-5.1) == (1, 4)
     assert returned(runs, smaller=-5.0) == (2, 4)
-    assert said(runs, 2)["few-rows"].startswith(f"{THIN.why}, too few to tell a cluster from chance; no better optimum")
+    found = f"{THIN.why}, too few to tell a cluster from chance; no better optimum was found"
+    assert said(runs, 2, smaller=ledger(-5.0))["few-rows"].startswith(f"{found}, try")
+    assert said(runs, 2, smaller=ledger(-7.0, -2.5))["few-rows"].startswith(
+        f"{found}, and 2 components reach one higher by 0.5, "
+    )
 
 
 def test_there_is_no_fit_of_a_search_where_all_is_chance_or_no_better_than_fewer_components() -> None:

@@ -160,7 +160,7 @@ class Search:
         return [] if self.kind.hard or self.settings.k == 1 else self._smaller()
 
     def search_fewer(self) -> None:
-        """A search with k - 1, where the highest was set aside: what is left may be lower than that search's best.
+        """A search with k - 1, where the highest is passed over: what is left may be lower than that search's best.
 
         Where several runs with k - 1, of starts that split, all ended at one optimum, or the same search was made
         before, as in a comparison, what it finds is known.
@@ -168,8 +168,9 @@ class Search:
         fewer = replace(self.settings, k=self.settings.k - 1)
         if fewer.k < max(2, self._named) or not self._ended() or not self.kind.contains(fewer, self.settings):
             return
-        best = self._best()
-        if any(run.finished and set_aside(run) and run.scores[-1] > best.scores[-1] for run in self.ledger):
+        clean = [run.scores[-1] for run in self.ledger if run.finished and run.artefact is None]
+        best = max(clean, default=self._best().scores[-1])
+        if any(run.finished and run.artefact is not None and run.scores[-1] > best for run in self.ledger):
             runs = [run for run in self._smaller() if len(run.model.weights) == fewer.k and run.status == "converged"]
             if len(runs) >= AGREEING and optima_count(self.kind, runs) == 1:
                 return
