@@ -63,14 +63,14 @@ def test_each_entry_has_its_number_and_a_kind_that_the_model_has(model: str) -> 
 
 
 @pytest.mark.parametrize("model", ["gmm", "kmeans"])
-def test_a_move_began_at_an_earlier_entry_that_ended_lower(model: str) -> None:
+def test_a_move_began_at_an_earlier_entry_that_ended_lower_if_it_did_not_collapse(model: str) -> None:
     entries = searched(model)["restarts"]
     moved = [entry for entry in entries if "from" in entry]
-    assert moved
+    assert any(entry["status"] == "converged" for entry in moved)
     for entry in moved:
         origin = entries[entry["from"] - 1]
         assert origin["start"] == entry["from"] < entry["start"]
-        assert value(origin) < value(entry)
+        assert entry["status"] == "degenerate" or value(origin) < value(entry)
 
 
 @pytest.mark.parametrize("model", SEARCHED)
@@ -238,6 +238,16 @@ def test_an_optimum_set_aside_leads_to_one_search_with_one_component_less_if_tha
     searched.clear()
     assert fit(*asked, "-k", 5, stdin=csv) == alone
     assert searched == [5]
+
+
+def test_a_move_to_a_sliver_is_an_entry_that_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may widen to an honest optimum on its way, and where it does not the fit says that it was left out."""
+    judged: list[Run] = []
+    account = Search._account
+    monkeypatch.setattr(Search, "_account", lambda self, run: (account(self, run), judged.append(run)))
+    found = fit("gmm", "iris", "-k", 4)
+    aside = [run for run in judged if run.source is not None and run.artefact is not None and run.artefact.by_chance]
+    assert aside and "optimum-set-aside" in {warning["slug"] for warning in found["warnings"]}
 
 
 def test_no_search_with_one_component_less_is_made_where_all_its_runs_agree(monkeypatch: pytest.MonkeyPatch) -> None:

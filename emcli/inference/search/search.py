@@ -252,8 +252,6 @@ class Search:
                 self._spend(sum(trial.steps for _, trial in trials))
                 failed += len(trials) - 1
                 name, (found, _) = trials[-1]
-                if found is not None and _by_chance(found, self.rows, self.mapper):
-                    found = None
             better = None
             if found is not None:
                 entry = Run(len(self.ledger) + 1, name, source=run.start)
