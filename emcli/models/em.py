@@ -9,9 +9,9 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from emcli.models.base import AnyModel, Model
+from emcli.models.base import AnyModel, Degenerate, Model
 from emcli.models.statistics import S, Stats
-from emcli.types import Array, Batch, Mapper
+from emcli.types import Array, Batch, BoolArray, Mapper
 
 
 class Step(NamedTuple):
@@ -50,6 +50,52 @@ def pooled_e_step(model: Model[S], batches: Sequence[Batch], map: Mapper = map) 
     """The E-step on all batches, its statistics added up in order; with a prior their score is the log posterior."""
     e_step = partial(_e_step, model) if len(batches[0]) == 3 else model.e_step
     return model.penalised(reduce(add, map(e_step, *zip(*batches, strict=True))))
+
+
+class Stacked:
+    """Models of one stack on their way up by EM, a step for all of them at once; who goes on is left to the caller."""
+
+    def __init__(self, stack: AnyModel, batches: Sequence[Batch], mapper: Mapper = map) -> None:
+        self._batches, self._mapper = batches, mapper
+        self.stack, self.stats = stack, self._e_step(stack)
+        self.left = np.arange(len(stack.weights))  # which of the first stack these are
+
+    def keep(self, going: BoolArray) -> None:
+        """Go on with these alone."""
+        some = np.flatnonzero(going)
+        self.stack, self.stats = self.stack.ordered(some), self.stats.chosen(some)
+        for name, part in vars(self).items():
+            if isinstance(part, np.ndarray):
+                setattr(self, name, part[some])
+
+    def em_step(self) -> None:
+        """A step of EM for all; those that degenerate do not go on."""
+        stack, lost = m_steps(self.stack, self.stats)
+        self.stack, self.stats = stack, self._e_step(stack)
+        if lost.any():
+            self.keep(~lost)
+
+    def _e_step(self, stack: AnyModel) -> Stats:
+        stats: Stats = pooled_e_step(stack, self._batches, self._mapper)
+        return stats
+
+
+def m_steps(stack: AnyModel, stats: Stats) -> tuple[AnyModel, BoolArray]:
+    """The M-steps of all models of a stack, and which degenerated; these stay where they are."""
+    count = len(stack.weights)
+    lost = np.zeros(count, dtype=bool)
+    try:
+        return stack.m_step(stats), lost
+    except Degenerate:
+        models = []
+    for i in range(count):
+        one = stack.member(i)
+        try:
+            models.append(one.m_step(stats.chosen(i)))
+        except Degenerate:
+            models.append(one)
+            lost[i] = True
+    return stack.stacked(models), lost
 
 
 def _e_step(model: Model[S], x: Array, weights: Array | None, component: int | None) -> S:

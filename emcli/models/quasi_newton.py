@@ -9,7 +9,7 @@ import numpy as np
 
 from emcli.models.base import UNIT_ROUNDOFF, AnyModel, Degenerate
 from emcli.models.complete_data import CompleteDataModel
-from emcli.models.em import Step, pooled_e_step, same_parameters
+from emcli.models.em import Stacked, Step, m_steps, pooled_e_step, same_parameters
 from emcli.models.statistics import S, Stats
 from emcli.types import Array, Batch, BoolArray, Mapper
 
@@ -27,7 +27,7 @@ def has_slopes(model: AnyModel) -> bool:
     return isinstance(model, CompleteDataModel) and not model.has_information and model.has_slopes
 
 
-class Climb:
+class Climb(Stacked):
     """Models of one stack on their way up: by EM, then by steps with an inverse of the information that is learnt.
 
     It begins with that of the complete data, with which a step is nearly one of EM, and learns from the slopes at both
@@ -35,8 +35,7 @@ class Climb:
     """
 
     def __init__(self, stack: AnyModel, batches: Sequence[Batch], mapper: Mapper, accelerated: bool = True) -> None:
-        self._batches, self._mapper = batches, mapper
-        self.stack, self.stats = stack, self._e_step(stack)
+        super().__init__(stack, batches, mapper)
         count = len(stack.weights)
         self.ahead = np.full(count, np.inf)  # nats that the next step may bring, where it is none of EM
         self.by_em = np.ones(count, dtype=bool)  # was the last step one of EM?
@@ -48,14 +47,6 @@ class Climb:
         self._slopes = self._informed = np.empty((count, 0))
         self._look()
 
-    def keep(self, going: BoolArray) -> None:
-        """Go on with these alone."""
-        some = np.flatnonzero(going)
-        self.stack, self.stats = self.stack.ordered(some), self.stats.chosen(some)
-        for name, part in vars(self).items():
-            if isinstance(part, np.ndarray):
-                setattr(self, name, part[some])
-
     def advance(self) -> tuple[BoolArray, BoolArray]:
         """One more step for all; which took it, and which degenerated. The others try a shorter one next."""
         climbs, step, rise = self._steps()
@@ -63,7 +54,7 @@ class Climb:
         if climbs.any():
             assert isinstance(self.stack, CompleteDataModel)
             stats = _merged(climbs, self.stack.statistics_of(stats, step), stats)
-        made, lost = _m_steps(self.stack, stats)
+        made, lost = m_steps(self.stack, stats)
         seen = self._e_step(made)
         gain = np.asarray(seen.score) - np.asarray(self.stats.score)
         finite = np.isfinite(seen.score) & ~lost
@@ -189,24 +180,6 @@ def step_of(climb: Climb, i: int, model: AnyModel) -> Step:
     score, squares = float(np.asarray(stats.score)[i]), float(np.broadcast_to(stats.squares, len(climb.by_em))[i])
     kind, ahead = ("em", None) if by_em else ("quasi-newton", float(climb.ahead[i]))
     return Step(model, score, stats.weight, squares, kind, ahead)
-
-
-def _m_steps(stack: AnyModel, stats: Stats) -> tuple[AnyModel, BoolArray]:
-    """The M-steps of all, and which degenerated; these stay where they are."""
-    count = len(stack.weights)
-    lost = np.zeros(count, dtype=bool)
-    try:
-        return stack.m_step(stats), lost
-    except Degenerate:
-        models = []
-    for i in range(count):
-        one = stack.member(i)
-        try:
-            models.append(one.m_step(stats.chosen(i)))
-        except Degenerate:
-            models.append(one)
-            lost[i] = True
-    return stack.stacked(models), lost
 
 
 def _merged(which: BoolArray, one: S, other: S) -> S:

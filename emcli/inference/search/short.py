@@ -16,10 +16,9 @@ from emcli.inference.runs import Run
 from emcli.inference.search.optima import NESTED
 from emcli.inference.search.screening import is_screened, sample_rows
 from emcli.inference.search.search import MAX_DRAWN, Search, Searching
-from emcli.inference.search.trials import improved
 from emcli.inference.starts import new_run, start_model
 from emcli.models.base import AnyModel, Degenerate
-from emcli.models.em import em, pooled_e_step
+from emcli.models.em import Stacked, em
 from emcli.types import Array, Mapper
 
 OWN_STARTS = 6  # that are drawn, beside those that are given
@@ -143,20 +142,18 @@ def _alone(climb: Climb, steps: int, rows: Rows) -> list[Climb]:
 
 
 def _together(climbs: Sequence[Climb], steps: int, rows: Rows) -> list[Climb]:
-    batches, stack = rows.batches(), climbs[0].model.stacked([climb.model for climb in climbs])
-    left, scores = np.arange(len(climbs)), np.empty((0, len(climbs)))
+    side = Stacked(climbs[0].model.stacked([climb.model for climb in climbs]), rows.batches())
+    scores = np.full((steps + 1, len(climbs)), -np.inf)
     for taken in range(steps + 1):
-        stats = pooled_e_step(stack, batches)
-        scores = np.concatenate([scores, [stats.score]])
-        going = np.isfinite(scores[-1])
-        if taken < steps and going.any():
-            stack = improved(stack, stats, going, rows, map)
-        elif not going.all() and going.any():
-            stack = stack.ordered(np.flatnonzero(going))
-        left, scores = left[going], scores[:, going]
-        if not len(left):
+        if taken:
+            side.em_step()
+        scores[taken, side.left] = side.stats.score
+        finite = np.isfinite(side.stats.score)
+        if not finite.any():
             return []
+        if not finite.all():
+            side.keep(finite)
     return [
-        Climb(climbs[i].run, stack.member(j), np.concatenate([climbs[i].scores[:-1], scores[:, j]]))
-        for j, i in enumerate(left.tolist())
+        Climb(climbs[i].run, side.stack.member(j), np.concatenate([climbs[i].scores[:-1], scores[:, i]]))
+        for j, i in enumerate(side.left.tolist())
     ]

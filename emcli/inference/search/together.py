@@ -66,7 +66,6 @@ class Together:
     def __init__(self, models: Sequence[AnyModel], rows: Rows, mapper: Mapper, tol: float, accelerated: bool) -> None:
         self._models, self._rows, self._mapper, self._tol = models, rows, mapper, tol
         self._made: list[list[tuple[AnyModel, int, Step]]] = [[] for _ in models]  # a stack, the place in it, its step
-        self._left = np.arange(len(models))  # which models the stack holds
         self._going = np.ones(len(models), dtype=bool)  # which of all go on with the others
         self._small = np.zeros(len(models), dtype=np.intp)  # how many steps in a row may bring far less than tol
         self._climb = Climb(models[0].stacked(models), rows.batches(), mapper, accelerated)
@@ -92,18 +91,17 @@ class Together:
 
     def _advance(self) -> None:
         """A step for all that go on."""
-        going = self._going[self._left]
+        going = self._going[self._climb.left]
         if not going.all():
             self._climb.keep(going)
-            self._left = self._left[going]
         done, lost = self._climb.advance()
-        self._going[self._left[lost]] = False
+        self._going[self._climb.left[lost]] = False
         self._note(done)
 
     def _note(self, done: BoolArray) -> None:
         """Note the steps that were made; a model without a score, or at rest, does not go on."""
         for place in np.flatnonzero(done).tolist():
-            i, step = int(self._left[place]), step_of(self._climb, place, self._climb.stack)
+            i, step = int(self._climb.left[place]), step_of(self._climb, place, self._climb.stack)
             self._going[i] = np.isfinite(step.score)
             if np.isfinite(step.score):
                 self._made[i].append((self._climb.stack, place, step))

@@ -9,8 +9,7 @@ import numpy as np
 
 from emcli.data.rows import Rows
 from emcli.models.base import AnyModel, Degenerate
-from emcli.models.em import em, pooled_e_step
-from emcli.models.statistics import Stats
+from emcli.models.em import Stacked, em
 from emcli.types import Array, BoolArray, Mapper
 
 TRIAL_STEPS = 10  # of EM, after which a move is given up or goes on
@@ -63,45 +62,28 @@ def tried_together(models: Sequence[AnyModel], best: float, margin: float, rows:
     """
     if len(models) < 2:
         return [tried(model, best, margin, rows, mapper) for model in models]
-    batches, stack = rows.batches(), models[0].stacked(models)
-    left, steps = np.arange(len(models)), np.zeros(len(models), dtype=np.intp)
+    side = Stacked(models[0].stacked(models), rows.batches(), mapper)
+    scores, steps = np.empty((3, len(models))), np.zeros(len(models), dtype=np.intp)  # the last three scores
     place, found = len(models), None  # of the first that may end higher
-    scores = np.empty((0, len(models)))  # after the last three steps, of those left
     for taken in range(1, MAX_TRIAL_STEPS + 2):
-        stats = pooled_e_step(stack, batches, mapper)
-        scores, steps[left] = np.concatenate([scores[-2:], [stats.score]]), taken
-        ended, going = scores[-1] > best + margin, np.isfinite(scores[-1])
+        left, score = side.left, np.asarray(side.stats.score)
+        scores[:, left], steps[left] = [*scores[1:, left], score], taken
+        ended, going = score > best + margin, np.isfinite(score)
         if taken > 1 and taken % TRIAL_STEPS == 1:
-            going &= ended | _promising(scores, best + margin)
+            going &= ended | _promising(scores[:, left], best + margin)
         if taken > MAX_TRIAL_STEPS:
             ended = going.copy()
         if ended.any():
             first = int(np.argmax(ended))
-            place, found = int(left[first]), stack.member(first)
+            place, found = int(left[first]), side.stack.member(first)
             going[first:] = False
-        if going.any():
-            stack = improved(stack, stats, going, rows, mapper)
         if not going.any():
             break
-        left, scores = left[going], scores[:, going]
+        if not going.all():
+            side.keep(going)
+        side.em_step()
     trials = [Trial(None, taken) for taken in steps[:place].tolist()]
     return trials if found is None else [*trials, Trial(found, int(steps[place]))]
-
-
-def improved(stack: AnyModel, stats: Stats, going: BoolArray, rows: Rows, mapper: Mapper) -> AnyModel:
-    """The M-step of those models of a stack that go on; one that degenerates is marked as one that does not."""
-    try:
-        made = stack.m_step(stats)
-        return made if going.all() else made.ordered(np.flatnonzero(going))
-    except Degenerate:
-        models = []
-    for place in np.flatnonzero(going).tolist():
-        one = stack.member(place)
-        try:
-            models.append(one.m_step(pooled_e_step(one, rows.batches(), mapper)))
-        except Degenerate:
-            going[place] = False
-    return stack.stacked(models) if models else stack
 
 
 def _close(score: float, best: float) -> bool:
