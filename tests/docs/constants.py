@@ -76,6 +76,7 @@ def constants() -> list[Row]:
         (screening.MIN_SCREENED_ROWS, "rows from which starts climb on a sample first"),
         (screening.SAMPLE_ROWS, "rows of that sample, or more where there are many parameters"),
         (screening.MAX_FINISHED, "optima of the sample that go on with all rows"),
+        (screening.SURE_ERRORS, "standard errors by which one of these lies too low to go on"),
         (spurious.MIN_EIGENVALUE, "eigenvalue, relative to the pooled covariance, below which a component is narrow"),
         (spurious.MIN_EVIDENCE, "times q ln N: evidence below which a narrow component is set aside"),
         (spurious.MIN_UNIT_SHARE, "of a column's unit: an sd below it shows no more than rounding"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from inprocess import dataset, result_of
 
 from emcli.inference.fit import fit as fit_of
 from emcli.inference.fit import observe
+from emcli.inference.search.screening import surely_lower
 
 ROWS = 22_000  # enough to be screened
 SCREENED = {"gmm": ["-k", 4, "--restarts", 6], "kmeans": ["-k", 7, "--restarts", 6, "--init", "random"]}
@@ -125,3 +127,31 @@ def test_a_given_start_sees_all_rows(large: Path, tmp_path: Path) -> None:
     document = fit("gmm", large, "-k", 4, "--start", start, "--restarts", 5)
     assert "sample" not in document["restarts"][0] and document["restarts"][0]["status"] == "converged"
     assert all("sample" in line for line in document["restarts"][1:])
+
+
+@pytest.mark.parametrize(
+    ("model", "one", "other"),
+    [
+        ("gmm", {"means": [[0.0]], "covariances": [[[1.0]]]}, {"means": [[0.3]], "covariances": [[[1.0]]]}),
+        ("kmeans", {"centroids": [[0.0]]}, {"centroids": [[0.3]]}),
+        ("coins", {"heads": [0.5]}, {"heads": [0.55]}),
+    ],
+)
+def test_an_optimum_is_surely_lower_by_many_rows_that_say_it_each_a_little(
+    model: str, one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    """Some three standard errors of 400 rows are not enough; the same rows a hundred times have ten times as many."""
+    rng = np.random.default_rng(8)
+    values = rng.normal(size=(400, 1)) if model != "coins" else np.column_stack([rng.binomial(9, 0.5, 400), [9] * 400])
+    values = values - (0.0 if model == "coins" else values.mean())
+    for times, sure in ((1, False), (100, True)):
+        kind, data, settings = dataset(np.tile(values, (times, 1)), {"model": model, "k": 1})
+        rows = data.rows
+        if rows.weights is not None:  # equal rows were merged
+            rows = replace(rows.at(np.repeat(np.arange(rows.values.shape[1]), rows.weights.astype(int))), weights=None)
+        near, far = (
+            kind.from_parameters({"weights": [1.0], **each}, settings.model, rows).to_scaled(rows.scaling)
+            for each in (one, other)
+        )
+        assert surely_lower(far, near, rows) == sure
+        assert not surely_lower(near, far, rows) and not surely_lower(near, near, rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import sqrt
 
 import numpy as np
 
@@ -23,6 +24,7 @@ SAMPLE_ROWS = 8192  # of the sample, or more where there are many parameters:
 ROWS_PER_PARAMETER = 10
 MAX_FINISHED = 3  # optima of the sample that are finished on all rows …
 MAX_RESUMED = 9  # … or up to this many, where all before are set aside
+SURE_ERRORS = 10.0  # standard errors, by which an optimum that lies lower need not be finished
 MIN_PROCESS_COORDINATES = 16  # coordinates of all components from which two threads gain more than they wait
 MAX_SAMPLE_ITERATIONS = 1000  # of a start on the sample
 
@@ -127,17 +129,32 @@ def _sampled(
 def finish(search: Search, found: Screened) -> Searching:
     """The rest of a search with all rows: a given start, and the most promising optima of the sample.
 
-    A run that can no longer become the best ends before its optimum.
+    A run that can no longer become the best ends before its optimum, and one that surely cannot does not begin.
     """
     search.moves = found.moves
     search.ledger += found.ledger
     for run in [run for run in found.ledger if run.status == "running"]:
         yield from search.finish(run)
     for done, (number, model) in enumerate(found.resumed.items()):
-        if done >= MAX_FINISHED and any(run.has_ended and not set_aside(run) for run in found.ledger):
+        honest = [run.start for run in found.ledger if run.has_ended and not set_aside(run)]
+        if done >= MAX_FINISHED and honest:
             break
-        yield from search.finish(found.ledger[number - 1], model, found.sample)
+        before = [found.resumed[start] for start in honest if start in found.resumed]
+        if not any(surely_lower(model, other, found.sample) for other in before):
+            yield from search.finish(found.ledger[number - 1], model, found.sample)
     yield from (run for run in found.ledger if run.status == "screened")
+
+
+def surely_lower(model: AnyModel, other: AnyModel, sample: Rows) -> bool:
+    """Is a model lower than another on all rows, by SURE_ERRORS standard errors of the difference on a sample?"""
+    if sample.known is not None:
+        return False
+    lead = squares = 0.0
+    for x, weights in sample.batches():  # type: ignore[misc]  # without labels
+        apart = (other.posterior(x)[1] - model.posterior(x)[1]) * (-0.5 if model.hard else 1.0)
+        apart = apart if weights is None else apart * weights
+        lead, squares = lead + float(apart.sum()), squares + float(apart @ apart)
+    return lead > SURE_ERRORS * sqrt(max(squares - lead**2 / sample.count, 0.0))
 
 
 def best_behind(search: Search) -> Run | None:
