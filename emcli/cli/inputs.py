@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
@@ -59,6 +59,8 @@ def experiment_in(path: str, data: str | None = None) -> Experiment:
     except EmcliError as error:
         if error.hint is None and path.endswith(DATA_FILES):
             error.hint = f"if these are data, the model comes first: emcli fit gmm {path}"
+        elif error.hint is None and not path.endswith((".yaml", ".yml")) and os.path.isfile(path):
+            error.hint = "an experiment is YAML; a fit is JSON, in a file that ends in .json"
         raise
     return experiment if data is None else replace(experiment, generate=None)
 
@@ -168,6 +170,19 @@ def check_cluster(settings: Settings, source: str | None, plot: bool = False, re
             raise EmcliError(Exit.USAGE, f"'{name}' and '--scheduler' exclude each other")
 
 
+@contextmanager
+def told_what_is_no_table(source: str) -> Iterator[None]:
+    """Where a file that is named as data cannot be read as such, and is a fit or an experiment by its name, say so."""
+    try:
+        yield
+    except EmcliError as error:
+        if source.endswith(".json"):
+            error.hint = "a fit's JSON is for predict, compare, generate and --start, and no data"
+        elif source.endswith((".yaml", ".yml")):
+            error.hint = f"an experiment takes the place of the model: emcli fit {source}"
+        raise
+
+
 class OpenedData(NamedTuple):
     """A table that was read, drawn, or is on a cluster."""
 
@@ -206,7 +221,7 @@ def open_data(
     if settings.data.scheduler is None:
         from emcli.data.dataset import read
 
-        with placed():
+        with placed(), told_what_is_no_table(source):
             here = read(source, kind.observations, settings.data, settings.search.jobs)
         if verbose:
             note(here.description(settings.data))

@@ -96,7 +96,8 @@ def resolve_grid(
         what = f"{model} cannot use rows with missing cells; --missing drop leaves them out"
         problems.append(origins["missing"].problem("missing", what))
     if problems:
-        refuse(problems, _other_shapes(values, origins) if is_grid else None)
+        alone = len(problems) == 1 and "k" not in values
+        refuse(problems, _how_many(is_grid) if alone else _other_shapes(values, origins) if is_grid else None)
     start_source, start = _start(origins.get("start"), read_start)
     if start is not None:
         values |= {"start": [start], "restarts": values["restarts"] if "restarts" in origins else [1]}
@@ -178,6 +179,13 @@ def _conflicts(values: Values, origins: Mapping[str, Source], is_grid: bool) -> 
 def _lacking(values: Values, more: Sequence[str]) -> list[str]:
     """The shapes of covariances asked for that are neither classic ones nor among some more."""
     return [str(shape) for shape in values.get("covariance", ()) if letters(str(shape)) not in (*CLASSIC, *more)]
+
+
+def _how_many(is_grid: bool) -> str:
+    """What to ask for where no number of components is given."""
+    if is_grid:
+        return "-k 1-6 compares six, -k auto as many as it takes"
+    return "if you do not know, emcli compare … -k 1-6 tries several"
 
 
 def _other_shapes(values: Values, origins: Mapping[str, Source]) -> str | None:

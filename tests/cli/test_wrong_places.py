@@ -44,6 +44,32 @@ def test_values_in_the_place_of_a_file_of_start_values_are_told_where_they_go(tm
     assert "heads: [0.8, 0.7]" in run("fit", "coins", "two_coins", "--start", "start.csv", cwd=tmp_path).stderr
 
 
+def test_a_fit_or_an_experiment_in_the_place_of_data_is_told_where_it_goes(tmp_path: Path) -> None:
+    assert run("fit", "gmm", FAITHFUL, "-k", 1, "-q", "-o", "fit.json", cwd=tmp_path).returncode == 0
+    (tmp_path / "e.yaml").write_text("model: gmm\ndata: faithful\nfit: {k: 2}\n")
+    for command in ("fit", "compare", "steps"):
+        for file, where in (("fit.json", "predict, compare"), ("e.yaml", "the place of the model: emcli fit e.yaml")):
+            done = run(command, "gmm", file, "-k", 2, cwd=tmp_path)
+            assert done.returncode == 3 and where in done.stderr.splitlines()[-1]
+    said = run("compare", "fit.json", SAMPLES.parent / "docs" / "figures" / "em.gif", cwd=tmp_path).stderr
+    assert said.endswith("hint: an experiment is YAML; a fit is JSON, in a file that ends in .json\n")
+
+
+def test_without_a_number_of_components_it_is_told_how_several_are_tried() -> None:
+    for command, several in (("fit", "emcli compare … -k 1-6"), ("compare", "-k auto")):
+        first, hint = run(command, "gmm", "faithful").stderr.splitlines()
+        assert first == "emcli: error: missing '-k': how many components?" and several in hint
+
+
+def test_all_columns_that_a_table_does_not_have_are_told() -> None:
+    done = run("fit", "gmm", "faithful", "-k", 2, "--columns", "foo,waiting,bar")
+    assert done.returncode == 2
+    assert [line.split(" in ")[0] for line in done.stderr.splitlines()] == [
+        "emcli: error: no column 'foo'",
+        "emcli: error: no column 'bar'",
+    ]
+
+
 def test_words_that_are_no_data_file_are_named() -> None:
     done = run("compare", "gmm", "faithful", "-k", "1-2", "--covariance", "full", "tied")
     assert (done.returncode, done.stderr) == (2, "emcli: error: one data file expected, got 2: faithful, tied\n")

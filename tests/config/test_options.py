@@ -211,8 +211,8 @@ def test_the_experiment_beats_the_family_and_the_family_the_option() -> None:
 
 
 def test_k_is_required_where_the_family_has_no_default() -> None:
-    (line,) = said()
-    assert line == "missing '-k': how many components?"
+    line, hint = said()
+    assert line == "missing '-k': how many components?" and "emcli compare" in hint
 
 
 def test_a_flag_that_the_model_does_not_have_is_refused() -> None:

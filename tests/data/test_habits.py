@@ -424,7 +424,7 @@ def test_a_fit_predicts_files_of_the_same_habits(text: str, options: list[str], 
     ("text", "said"),
     [
         ("x;y\n1001.5;2\n2.5;3\n", "new.csv:2:1: column 'x' has decimal points ('1001.5' on line 2 and 1 more)"),
-        ("1.5,2.5\n3.5,4.5\n", "no column 'x' in new.csv"),
+        ("1.5,2.5\n3.5,4.5\n", "no columns 'x', 'y' in new.csv"),
     ],
 )
 def test_a_format_that_is_not_the_fits_is_never_read_in_silence(text: str, said: str, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 
+from emcli.data.table.faults import MAX_SHOWN
 from emcli.errors import EmcliError, Exit, quoted
 
 _MIN_RUN = 3  # columns beside each other that are named as a range
@@ -15,20 +16,28 @@ _MAX_NAME = 30  # characters of a name to type
 def columns_named(specs: Sequence[str], header: Sequence[str], find: Callable[[str], int]) -> tuple[int, ...]:
     """The columns, from 0 and each once, that names, numbers from 1 and ranges such as `4-8` or `a-f` mean.
 
-    `find` gives the column of one name or number, and raises EmcliError where there is none. A column of exactly that
-    name comes before a range.
+    `find` gives the column of one name or number, and raises EmcliError where there is none; all that are missing are
+    told. A column of exactly that name comes before a range.
     """
     found: dict[int, None] = {}
+    missing: list[EmcliError] = []
     for spec in specs:
         ends = _ends(spec.strip(), header)
         if ends is None:
-            found[find(spec)] = None
+            try:
+                found[find(spec)] = None
+            except EmcliError as error:
+                missing.append(error)
             continue
         first, last = map(find, ends)
         if first > last:
             what = f"{quoted(spec)} goes backwards: {quoted(ends[1])} stands before {quoted(ends[0])}"
             raise EmcliError(Exit.USAGE, what, hint=f"write {ends[1]}-{ends[0]}")
         found.update(dict.fromkeys(range(first, last + 1)))
+    if missing:
+        problems = [problem for error in missing for problem in error.problems]
+        first_error, unsaid = missing[0], max(0, len(problems) - MAX_SHOWN)
+        raise EmcliError(first_error.exit_code, *problems[:MAX_SHOWN], hint=first_error.hint, unsaid=unsaid)
     return tuple(found)
 
 
