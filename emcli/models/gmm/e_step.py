@@ -13,7 +13,7 @@ from emcli.models.gmm.covariance import Covariances
 from emcli.models.posterior import normalise
 from emcli.types import Array
 
-CHUNK_NUMBERS = 98_304  # numbers in one buffer that fit in the cache of a core
+CHUNK_NUMBERS = 196_608  # numbers in one buffer that stay in a cache, and on which a call takes longer than to begin it
 MIN_CHUNK_ROWS = 5_000  # NumPy broadcasts over fewer than 4,100 rows twice as slowly
 MAX_CHUNK_NUMBERS = 1_048_576  # numbers in one buffer of MIN_CHUNK_ROWS; with more, chunks have fewer rows
 MIN_RELATIVE_ROWS = 4096  # from which it pays to make densities relative to one component's, and to multiply them
