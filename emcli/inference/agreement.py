@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from itertools import permutations
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +12,7 @@ from emcli.types import JSON, Array, IndexArray
 
 Numbered = IndexArray | npt.NDArray[np.int32]  # (n,) labels as numbers from 0
 MAX_TABLE_LABEL = 1 << 12  # whole numbers below it are used as indices of the table of pairs
-MAX_TRIED = 6  # components, of which all matchings are tried sooner than SciPy is loaded
+MAX_OWN = 40  # components that are matched sooner than SciPy is loaded
 PER_COLUMN_KEYS = ("scales",)  # parameters with one value for each column, not for each component
 
 
@@ -62,17 +60,37 @@ def match_components(distances: Array) -> IndexArray:
     nearest: IndexArray = distances.argmin(axis=1)
     if len(set(nearest.tolist())) == len(nearest):
         return nearest  # every row has its own nearest column: no matching can be closer
-    if len(nearest) <= MAX_TRIED:
-        every = _permutations(len(nearest))
-        return np.asarray(every[distances[np.arange(len(nearest)), every].sum(axis=1).argmin()])
+    if len(nearest) <= MAX_OWN:
+        return _closest(distances)
     from scipy.optimize import linear_sum_assignment
 
     return np.asarray(linear_sum_assignment(distances)[1], dtype=np.intp)
 
 
-@lru_cache
-def _permutations(count: int) -> IndexArray:
-    return np.array(list(permutations(range(count))), dtype=np.intp)
+def _closest(distances: Array) -> IndexArray:
+    """The same by shortest augmenting paths (Jonker & Volgenant 1987): rows one by one, each by prices of the columns.
+
+    SciPy's function does it faster, but takes longer to load than all pairs of a comparison.
+    """
+    k = len(distances)
+    row_of, price = np.full(k, -1), np.zeros(k)
+    for row in range(k):
+        length, before, done = np.full(k, np.inf), np.full(k, -1), np.zeros(k, dtype=bool)  # of paths to each column
+        column, reached = -1, 0.0
+        while column < 0 or row_of[column] >= 0:
+            last = row if column < 0 else row_of[column]
+            own = distances[last] - price
+            through = reached + own - (0.0 if column < 0 else own[column])
+            shorter = ~done & (through < length)
+            length[shorter], before[shorter] = through[shorter], column
+            column = int(np.where(done, np.inf, length).argmin())
+            reached, done[column] = float(length[column]), True
+        price[done] += length[done] - reached
+        while column >= 0:
+            last = int(before[column])
+            row_of[column] = row if last < 0 else row_of[last]
+            column = last
+    return np.argsort(row_of)
 
 
 def reorder(parameters: Mapping[str, JSON], order: Sequence[int]) -> dict[str, JSON]:

@@ -6,6 +6,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score
 
 from emcli.inference.agreement import adjusted_rand_index, match_components
@@ -44,3 +45,17 @@ def test_no_permutation_of_components_is_closer_than_the_matching(k: int) -> Non
         assert sorted(order) == list(range(k))
         least = min(distances[range(k), list(each)].sum() for each in permutations(range(k)))
         assert distances[range(k), order].sum() == pytest.approx(least, rel=1e-14)
+
+
+@pytest.mark.parametrize("k", [2, 6, 17, 40, 41])
+def test_the_matching_is_as_close_as_that_of_scipy_also_of_equal_and_forbidden_pairs(k: int) -> None:
+    for seed in range(20):
+        rng = np.random.default_rng([k, seed])
+        distances = rng.integers(0, 4, (k, k)).astype(float) if seed % 2 else rng.random((k, k)) ** 3
+        if seed % 4 > 1:  # components of one name, which no others may have
+            distances[1, :] = distances[:, 0] = 1e200
+            distances[1, 0] = 0.0
+        order = match_components(distances)
+        assert sorted(order) == list(range(k))
+        least = distances[linear_sum_assignment(distances)].sum()
+        assert distances[range(k), order].sum() == pytest.approx(least, rel=1e-12)
