@@ -41,13 +41,14 @@ def predict(
     """
     from emcli.cli.fit import progress
     from emcli.cli.guard import note, warn
-    from emcli.cli.inputs import DATA_FILES, check_twice, settings_in, source_of
+    from emcli.cli.inputs import DATA_FILES, check_twice, settings_in, source_of, told_what_is_no_table
     from emcli.config.checks import integer
     from emcli.config.settings import CHECKS
     from emcli.config.sources import check_flags
     from emcli.data.table.partitions import csv_name, is_folder
     from emcli.data.table.table import CsvDialect
     from emcli.errors import FitWarning
+    from emcli.files.examples import data_path
     from emcli.files.inputs import check_standard_output, will_read
     from emcli.files.outputs import Output, OutputFolder
     from emcli.inference.predict import Form, predictions, with_format_of
@@ -76,7 +77,7 @@ def predict(
     try:
         saved = read_fit(fit)
     except EmcliError as error:
-        if error.hint is None and fit.endswith(DATA_FILES):
+        if error.hint is None and (fit.endswith(DATA_FILES) or data_path(fit) != fit):
             error.hint = f"if these are data, the JSON of a fit comes first: emcli predict FIT {fit}"
         raise
     noisy = saved.get("settings", {}).get("noise")
@@ -93,6 +94,7 @@ def predict(
         note(f"numbers are read as for the fit: decimal {csv.decimal or '.'}, thousands {csv.thousands or 'none'}")
     pieces = predictions(saved, fit, source, csv, Form(prefix or "", digits, folder is not None, bool(fill)))
     with ExitStack() as opened:
+        opened.enter_context(told_what_is_no_table(source))
         written = opened.enter_context(folder.opened()) if folder else None
         stream = opened.enter_context(file.opened()) if file else sys.stdout
         seen = stream is sys.stdout and is_terminal(sys.stdout)  # then the rows tell how far it is

@@ -22,8 +22,9 @@ def test_a_fit_in_the_place_of_an_experiment_is_called_a_result(command: str, tm
 
 
 def test_data_in_the_place_of_a_fit_are_taken_for_data(tmp_path: Path) -> None:
-    done = run("predict", FAITHFUL, "fit.json", cwd=tmp_path)
-    assert done.returncode == 3 and "the JSON of a fit comes first: emcli predict FIT" in done.stderr
+    for data in (FAITHFUL, "faithful"):
+        done = run("predict", data, "fit.json", cwd=tmp_path)
+        assert done.returncode == 3 and "the JSON of a fit comes first: emcli predict FIT" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["fit", "compare", "steps"])
@@ -51,6 +52,8 @@ def test_a_fit_or_an_experiment_in_the_place_of_data_is_told_where_it_goes(tmp_p
         for file, where in (("fit.json", "predict, compare"), ("e.yaml", "the place of the model: emcli fit e.yaml")):
             done = run(command, "gmm", file, "-k", 2, cwd=tmp_path)
             assert done.returncode == 3 and where in done.stderr.splitlines()[-1]
+    done = run("predict", "fit.json", "fit.json", cwd=tmp_path)
+    assert done.returncode == 3 and "a fit's JSON is for predict" in done.stderr
     said = run("compare", "fit.json", SAMPLES.parent / "docs" / "figures" / "em.gif", cwd=tmp_path).stderr
     assert said.endswith("hint: an experiment is YAML; a fit is JSON, in a file that ends in .json\n")
 
