@@ -10,6 +10,7 @@ import numpy as np
 
 from emcli.compute import arrays
 from emcli.data.rows import Rows
+from emcli.data.table.faults import MAX_SHOWN, RowFault, Unreadable, located
 from emcli.data.table.table import StringColumn, Table
 from emcli.errors import EmcliError, Exit, FitWarning, Problem
 from emcli.frozen import frozen
@@ -21,13 +22,15 @@ FREQUENCY_SHARE = 0.99  # of the number of rows, from which weights that sum to 
 
 
 def above_zero(weights: Array, table: Table, column: int) -> IndexArray:
-    """Which rows of a table have weights (n,) above 0. Raises EmcliError for one below 0, and for their sum."""
+    """Which rows of a table have weights (n,) above 0. Raises EmcliError for those below 0, and for their sum."""
+    wrong, count = list[Unreadable](), 0
     for some in arrays.row_chunks(len(weights)):
-        wrong = weights[some] < 0
-        if wrong.any():
-            row = some.start + int(np.argmax(wrong))
-            problem = table.problem(row, column, f"weights must be at least 0, got '{weights[row]:g}'")
-            raise EmcliError(Exit.DATA, problem)
+        below = some.start + np.flatnonzero(weights[some] < 0)
+        count += len(below)
+        for row in below[: MAX_SHOWN - len(wrong)].tolist():
+            wrong.append(Unreadable(row, 0, f"weights must be at least 0, got '{weights[row]:g}'"))
+    if wrong:
+        raise located(RowFault(*wrong, unsaid=count - len(wrong)), table, [column], None)
     with np.errstate(over="ignore"):
         total = weights.sum()
     if not 0 < total <= MAX_TOTAL_WEIGHT:

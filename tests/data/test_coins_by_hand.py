@@ -78,6 +78,14 @@ def test_all_rows_that_are_no_tosses_are_told_by_line_and_column_up_to_five(comm
     ]
 
 
+def test_all_weights_below_0_are_told(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("heads,tosses,n\n" + "5,10,1\n9,10,-2\n" * 7)
+    *shown, more = run("fit", "coins", "c.csv", "--row-weights", "n", cwd=tmp_path).stderr.splitlines()
+    places = [f"c.csv:{line}:3:" for line in (3, 5, 7, 9, 11)]
+    assert shown == [f"emcli: error: {place} weights must be at least 0, got '-2'" for place in places]
+    assert more == "emcli: error: and 2 more"
+
+
 def test_bad_rows_far_apart_and_bad_flips_are_told_together(tmp_path: Path) -> None:
     rows = ["300,400"] * 40_000
     rows[7], rows[39_998] = "7.5,10", "400,300"
