@@ -250,6 +250,11 @@ class InformationCache:
         """The information at a model if it is cached, else None."""
         return self._last[1] if self._last is not None and self._last[0] is model else None
 
+    def carry(self, model: AnyModel, moved: AnyModel, slopes: Array) -> None:
+        """Cache the matrices at a model, where they are, for one so near that only the slopes differ."""
+        if (found := self.kept(model)) is not None:
+            self._last = moved, replace(found, score=slopes)
+
     def decrement(self, model: AnyModel) -> float:
         """The gain of log-likelihood to expect from one more Newton step."""
         return self.at(model).decrement()

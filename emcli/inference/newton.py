@@ -24,6 +24,7 @@ LENGTHS = 2.0 ** np.arange(-6.0, 7.0)  # of a natural parameter, which are tried
 MIN_RISE_SHARE = 1e-4  # of the rise that the slope predicts, which a step must bring
 MAX_POLISH_STEPS = 5
 POLISHED = 1e-13  # of a component's sd: a distance from the maximum that is left
+MAX_CARRIED = 1e-6  # nats that a polish step gains: 0.0014 standard errors, over which curvatures stay as they are
 MAX_LEFT_SHARE = 0.25  # of the expected gain, which a polish step may leave
 
 
@@ -231,6 +232,8 @@ def polish(
             return
         if float(0.5 * gradient @ inverse @ gradient) > MAX_LEFT_SHARE * left:
             return
+        if left <= MAX_CARRIED:
+            known.carry(model, moved, gradient)
         model, stats = moved, moved_stats
         yield Step.of(model, stats, "polish")
 

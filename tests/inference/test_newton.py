@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import REFERENCE, SAMPLES, fit, reference, run, table
-from inprocess import prepared
+from inprocess import prepared, result_of
 
 from emcli.config.resolve import resolve
 from emcli.config.settings import ModelSettings
 from emcli.data.rows import Rows
 from emcli.data.scaling import Scaling
 from emcli.inference.convergence import LikelihoodDecreased, check_monotone, converge
-from emcli.inference.information import InformationCache, SampledInformation
+from emcli.inference.information import InformationCache, SampledInformation, information
 from emcli.inference.newton import newton
 from emcli.inference.result import read_start
 from emcli.inference.runs import information_if_affordable
@@ -157,3 +157,20 @@ def test_from_a_sample_s_optimum_it_ends_where_it_does_with_all_rows(tmp_path: P
     assert all(after >= before - 1e-7 for before, after in pairwise(scores))
     assert max(scores[:8]) > direct.score - 1e-3 and abs(scores[-1] - direct.score) < 1e-6
     np.testing.assert_allclose(climbed[-1].model.components()[0], direct.model.components()[0], atol=1e-5)
+
+
+@pytest.mark.parametrize(("model", "k"), [("gmm", 2), ("coins", 2)])
+def test_what_is_known_of_the_curvatures_before_the_polish_holds_after_it(model: str, k: int) -> None:
+    """A polish step of less than a thousandth of a standard error changes the slopes alone."""
+    if model == "gmm":
+        values = np.loadtxt(SAMPLES / "faithful.csv", delimiter=",", skiprows=1)
+    else:
+        rng = np.random.default_rng(3)
+        values = np.column_stack([rng.binomial(30, np.array([0.3, 0.6])[rng.integers(2, size=500)]), np.full(500, 30)])
+    found = result_of(values, {"model": model, "k": k, "restarts": 3})
+    rows, end = found.data.rows, found.best.model
+    assert found.best.steps[-1] == "polish" and found.best.known is not None
+    carried, anew = found.best.known.kept(end), information(end, rows.batches())
+    assert carried is not None
+    np.testing.assert_allclose(carried.curvatures.values, anew.curvatures.values, rtol=1e-3)
+    assert carried.curvatures.gain(1e-6) < 1e-20 and anew.curvatures.gain(1e-6) < 1e-20
