@@ -22,7 +22,7 @@ from emcli.inference.fit import Events, Models, continued, fit, short_fit
 from emcli.inference.fit_result import FitResult
 from emcli.inference.result import document
 from emcli.inference.runs import Run
-from emcli.inference.search.screening import starts_on_sample
+from emcli.inference.search.screening import is_screened, starts_on_sample
 from emcli.inference.starts import has_one_optimum
 from emcli.models.base import AnyModel
 
@@ -74,10 +74,14 @@ class CandidateFit:
         return _marked(made) if made.is_screened else made
 
     def starts(self, numbers: Sequence[int]) -> Starts:
-        """Starts with which its full search of a large table begins, by this process."""
-        rows, model = self.dataset().rows, self.settings.model
-        search = replace(self.settings.search, jobs=1)
-        return starts_on_sample(self.kind.for_rows(rows, model), rows, model, search, numbers)
+        """Starts on a sample with which its full search begins, by this process; none where it does not."""
+        model, search = self.settings.model, replace(self.settings.search, jobs=1)
+        try:
+            rows = self.dataset().rows
+        except EmcliError:  # the search will say so
+            return {}
+        kind = self.kind.for_rows(rows, model)
+        return starts_on_sample(kind, rows, model, search, numbers) if is_screened(kind, rows, model, search) else {}
 
     def short(self, jobs: int | None, smaller: Sequence[FitDocument]) -> Fitted:
         """The same by a short search, also from smaller fits; a full one where that costs no more."""

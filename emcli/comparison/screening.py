@@ -41,7 +41,10 @@ class Screening:
     def short(self, places: Sequence[int]) -> list[Candidate]:
         """All candidates so far, after short searches of those at these places, each also from those it contains."""
         before, asked = len(self.done), frozenset(places)
-        tasks = {i: Task(asked & {*self._contained[i]}, self.fits[i].settings.model.k) for i in places}
+        tasks = {}
+        for i in places:
+            starts = 1 + len(self._contained[i])  # its own, and those from each that it contains
+            tasks[i] = Task(asked & {*self._contained[i]}, self.fits[i].settings.model.k * starts)
 
         @cache
         def needed(i: int) -> frozenset[int]:
@@ -80,8 +83,8 @@ class Screening:
         Starts on a sample do not depend on it: by several processes they are run meanwhile.
         """
         several = self.count > 1 and len(near) > 1
-        shares = [tuple(range(i, 1 + FIRST_STARTS, self.count)) for i in range(1, 1 + self.count)]
-        shares = shares if several and first is not None else []
+        count = min(self.count, FIRST_STARTS) if several and first is not None else 0
+        shares = [tuple(range(i, 1 + FIRST_STARTS, count)) for i in range(1, 1 + count)]
 
         def run(name: Name, before: Mapping[Name, Fitted | Starts | None]) -> Fitted | Starts | None:
             i, numbers = name
