@@ -13,7 +13,7 @@ from emcli.config.settings import CHECKS
 from emcli.config.sources import fit_problems
 from emcli.errors import EmcliError, Exit, Problem, quoted, suggestion
 from emcli.files.examples import data_set
-from emcli.files.inputs import read_bytes, shown_name
+from emcli.files.inputs import name_in_results, read_bytes, shown_name
 from emcli.frozen import frozen
 from emcli.types import JSON
 
@@ -112,7 +112,7 @@ def read_experiment(path: str, models: Iterable[str]) -> Experiment:
         model,
         document,
         data=source if source in (None, "-") else _beside(path, source),
-        data_source=os.path.basename(source) if source and os.path.isabs(source) else source,
+        data_source=source and name_in_results(source),
         generate=simulation,
     )
 

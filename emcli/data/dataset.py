@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from dataclasses import field, replace
 from functools import cached_property
 from hashlib import sha256
@@ -27,6 +27,7 @@ from emcli.data.table.read import column_finder, read_table
 from emcli.data.table.table import ColumnNumbers, ColumnSelection, CsvDialect, StringColumn, Table, numbers_of
 from emcli.data.weights import WeightSums, weighted, with_weight_sums
 from emcli.errors import EmcliError, Exit, FitWarning, Problem, listed, quoted
+from emcli.files.inputs import name_in_results
 from emcli.frozen import frozen
 from emcli.types import Array, IndexArray
 
@@ -103,22 +104,35 @@ class RawTable:
 
     def dataset(self, needs: Requirements, settings: DataSettings, jobs: int | None = None) -> Dataset:
         """The rows as a fit that needs this works on them. Raises EmcliError."""
-        table, picked, kept, known = self.table, self.picked, self.kept, self.known
-        names = [table.header[i] for i in picked.numeric + picked.text]
-        columns = Columns(self.numbers, self.texts, self.weights, names)
-        made = prepare(
-            columns, needs, settings, jobs, table=table, picked=picked, kept=kept, known=known, scaled=self._scaled
-        )
+        table, used = self.table, self.used
+        columns = Columns(self.numbers, self.texts, self.weights, [table.header[i] for i in used])
+        with self.faults_told():
+            made = _prepared(columns, needs, settings, jobs, table.source, self.known, self._scaled)
         return replace(
             made,
             labels=self.labels,
             dropped=table.dropped,
             warnings=self._warnings(needs.observations, settings) + made.warnings,
-            kept=kept,
+            kept=self.kept,
             missing=missing_cells(self.numbers) if settings.missing == "use" else (0, 0),
             weightless=len(table.numbers) - len(self.numbers),
-            column_numbers=numbers_of(picked.numeric + picked.text, table.header),
+            column_numbers=numbers_of(used, table.header),
         )
+
+    @property
+    def used(self) -> tuple[int, ...]:
+        """Where the columns that the model reads stand in the table, numbers before texts."""
+        return self.picked.numeric + self.picked.text
+
+    @contextmanager
+    def faults_told(self) -> Iterator[None]:
+        """Raise EmcliError for what a model cannot use: for rows with their places in the file."""
+        try:
+            yield
+        except RowFault as fault:
+            raise located(fault, self.table, self.used, self.kept) from None
+        except DataFault as fault:
+            raise unfit(fault, self.table.source) from None
 
     @cached_property
     def tally(self) -> Tally:
@@ -193,7 +207,7 @@ def pick(
     try:
         return observations.select(header, column_finder(header, shown), taken, settings)
     except DataFault as fault:
-        raise EmcliError(Exit.DATA, Problem(str(fault), shown), hint=fault.hint) from None
+        raise unfit(fault, shown) from None
 
 
 def _by_role(
@@ -211,35 +225,35 @@ def _by_role(
 
 
 def prepare(
+    columns: Columns, needs: Requirements, settings: DataSettings, jobs: int | None = None, source: str = ""
+) -> Dataset:
+    """A dataset of rows that were drawn. Raises EmcliError."""
+    try:
+        return _prepared(columns, needs, settings, jobs, source, None, {})
+    except RowFault as fault:
+        raise unfit(DataFault(f"row {fault.rows[0].row + 1}: {fault}", fault.hint), source) from None
+    except DataFault as wrong:
+        raise unfit(wrong, source) from None
+
+
+def _prepared(
     columns: Columns,
     needs: Requirements,
     settings: DataSettings,
-    jobs: int | None = None,
-    *,
-    table: Table | None = None,
-    picked: ColumnSelection | None = None,
-    kept: IndexArray | None = None,
-    known: KnownLabels | None = None,
-    source: str = "",
-    scaled: dict[ScalingRule, Scaled] | None = None,
+    jobs: int | None,
+    source: str,
+    known: KnownLabels | None,
+    scaled: dict[ScalingRule, Scaled],
 ) -> Dataset:
-    """A dataset of values at hand, or `scaled` before; table, columns picked from it and rows kept locate faults."""
-    source = table.source if table else source
+    """A dataset of values at hand, or `scaled` before. Raises RowFault, DataFault."""
     numbers, weights = columns.numbers, columns.weights
     if not numbers.flags.c_contiguous or numbers.dtype != np.dtype("<f8"):
         columns = columns._replace(numbers=arrays.copy_rows(numbers))
     _afford(numbers.shape[0], numbers.shape[1], needs, jobs, source)
-    try:
-        rows, digest = _scaled(columns, needs, settings, jobs, {} if scaled is None else scaled)
-        rows = needs.check(rows if known is None else with_known(rows, known, weights, needs.k))
-    except RowFault as fault:
-        if table is None or picked is None:  # drawn rows
-            raise unfit(DataFault(f"row {fault.rows[0].row + 1}: {fault}", fault.hint), source) from None
-        raise located(fault, table, picked.numeric + picked.text, kept) from None
-    except DataFault as wrong:
-        raise unfit(wrong, source) from None
+    rows, digest = _scaled(columns, needs, settings, jobs, scaled)
+    rows = needs.check(rows if known is None else with_known(rows, known, weights, needs.k))
     rows = with_weight_sums(rows, None if weights is None else WeightSums.of(weights))
-    named, names = shown_source(source), tuple(columns.names)
+    named, names = name_in_results(source), tuple(columns.names)
     sha256_of = digest if known is None else lambda: known.digest(digest())
     return Dataset(rows, named, source, columns.row_count, 0, names, sha256_of, None, weights, rows.warnings)
 
@@ -278,14 +292,8 @@ def digest_of(numbers: Array, texts: Sequence[Sequence[str]], weights: Array | N
 def _afford(n: int, d: int, needs: Requirements, jobs: int | None, source: str) -> None:
     """Refuse a fit whose matrices would not fit in memory: a batch for each thread, and covariances."""
     batch = min(n, BATCH_ROWS) * min(needs.k, n) * (d + 2)
-    matrices = (
-        (8 * needs.k + 6) * d * d if needs.writes_matrices else 0
-    )  # six of them for each component are its document's
+    # Of the eight matrices of each component six are its document's.
+    matrices = (8 * needs.k + 6) * d * d if needs.writes_matrices else 0
     table = 0 if arrays.too_large(8 * n * d) else 2 * n * d
     need = 8 * (3 * batch * max(1, min(jobs or 1, n // BATCH_ROWS)) + matrices + table)
     require(need, f"k={needs.k} components of {d} columns", source)
-
-
-def shown_source(path: str) -> str:
-    """A path as typed if relative, its base name if absolute: results name no folder of a machine."""
-    return os.path.basename(path) if os.path.isabs(path) else path

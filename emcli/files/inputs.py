@@ -46,6 +46,11 @@ def shown_name(path: str) -> str:
     return "<stdin>" if path == "-" else path or "''"
 
 
+def name_in_results(path: str) -> str:
+    """A path as typed if relative, its base name if absolute: results name no folder of a machine."""
+    return os.path.basename(path) if os.path.isabs(path) else path
+
+
 def read_bytes(path: str, exit_code: Exit, limit: int) -> bytes:
     """All of a file or of standard input (`-`), of no more than `limit` bytes. Raises EmcliError with that code."""
     name = shown_name(path)

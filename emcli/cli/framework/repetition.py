@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from emcli.config.settings import DOCUMENT_KEYS, flag
+from emcli.files.inputs import name_in_results
 
 
 def command_line(
@@ -26,7 +27,7 @@ def command_line(
         if isinstance(value, bool):
             parts.append(flag(key) if value else flag(key).replace("--", "--no-", 1))
         elif value is not None:
-            typed = os.path.basename(str(value)) if _is_absolute(key, value) else str(value)
+            typed = name_in_results(str(value)) if key == "start" else str(value)
             parts += [f"{flag(key)}={typed}"] if typed.startswith("-") else [flag(key), typed]
     parts += ["--criterion", criterion] if criterion else []
     parts += [] if test is None else ["--test", str(test)]
@@ -43,9 +44,5 @@ def quoted_for_shell(word: str) -> str:
 
 def _named(word: str) -> str:
     """A file as it is named on a command line: never like an option."""
-    name = os.path.basename(word) if os.path.isabs(word) else word
+    name = name_in_results(word)
     return f"./{name}" if name.startswith("-") and name != "-" else name
-
-
-def _is_absolute(key: str, value: object) -> bool:
-    return key == "start" and os.path.isabs(str(value))

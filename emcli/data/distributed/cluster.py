@@ -13,7 +13,7 @@ from operator import add
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from emcli.config.settings import DataSettings
-from emcli.data.dataset import Dataset, shown_source, unfit
+from emcli.data.dataset import Dataset, unfit
 from emcli.data.distributed import worker
 from emcli.data.distributed.rows import DistributedRows
 from emcli.data.distributed.watch import Watch
@@ -24,6 +24,7 @@ from emcli.data.table.row_problems import dropped_rows
 from emcli.data.table.table import numbers_of
 from emcli.data.weights import with_weight_sums
 from emcli.errors import EmcliError, Exit, FitWarning
+from emcli.files.inputs import name_in_results
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -167,7 +168,7 @@ class RemoteTable:
         digest = sha256("".join(summary.digest for summary in self._summaries).encode()).hexdigest()
         return Dataset(
             rows=rows,
-            source=shown_source(self._source),
+            source=name_in_results(self._source),
             path=self._source,
             count=sum(summary.count for summary in self._summaries),
             dropped=dropped,

@@ -9,10 +9,9 @@ from typing import TypeVar
 from emcli import __version__
 from emcli.compute.memory import keep_freed
 from emcli.config.settings import DataSettings
-from emcli.data.dataset import RawTable, digest_of, read, unfit
+from emcli.data.dataset import RawTable, digest_of, read
 from emcli.data.incomplete import missing_cells
-from emcli.data.rows import Columns, DataFault, Observations, Rows
-from emcli.data.table.faults import RowFault, located
+from emcli.data.rows import Columns, Observations, Rows
 from emcli.data.weights import WeightSums
 from emcli.errors import EmcliError, FitWarning
 
@@ -70,24 +69,19 @@ def read_partition(path: str, shown: str, observations: Observations, settings: 
 
 def summarize(raw: RawTable) -> PartitionSummary:
     """What there is to say about a partition."""
-    table, picked, weights = raw.table, raw.picked, raw.weights
-    used = picked.numeric + picked.text
+    table, weights = raw.table, raw.weights
     count = len(raw.texts[0]) if raw.texts else len(raw.numbers)
     digest = digest_of(raw.numbers, raw.texts, weights)
     sums = None if weights is None else WeightSums.of(weights)
     missing = missing_cells(raw.numbers)
     header, has_header, dropped = table.header, table.has_header, table.dropped
-    return PartitionSummary(count, dropped, header, has_header, used, digest, table.warnings, sums, missing)
+    return PartitionSummary(count, dropped, header, has_header, raw.used, digest, table.warnings, sums, missing)
 
 
 def evaluate(raw: RawTable, function: Callable[..., T]) -> T:
     """A function of a partition's values, texts and weights. Raises EmcliError for rows that it cannot read."""
-    try:
+    with raw.faults_told():
         return function(raw.numbers, raw.texts, raw.weights)
-    except RowFault as fault:
-        raise located(fault, raw.table, raw.picked.numeric + raw.picked.text, raw.kept) from None
-    except DataFault as fault:
-        raise unfit(fault, raw.table.source) from None
 
 
 def place_rows(raw: RawTable, observations: Observations, like: Rows) -> Rows:
