@@ -12,7 +12,7 @@ import numpy as np
 from emcli.config.settings import ModelSettings
 from emcli.data.rows import Requirements, Rows
 from emcli.data.scaling import Scaling
-from emcli.models.coins.contradictions import refuse_contradictions
+from emcli.models.coins.fixed import refuse_contradictions
 from emcli.models.coins.prior import BetaPrior
 from emcli.models.complete_data import CompleteDataModel
 from emcli.models.parameters import ParameterFault, ParameterReader

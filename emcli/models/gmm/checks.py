@@ -83,26 +83,31 @@ def given_matrices(given: ParameterReader, means: Array, rows: Rows | None) -> A
     k, d = means.shape
     if "covariances" not in given and (what := too_large(k, d)):
         raise ParameterFault(("means",), what)
-    if "covariances" in given and "sds" in given:
-        raise ParameterFault(("sds",), "give covariances or sds, not both")
-    if "covariances" in given:
-        matrices = given.array("covariances", (k, d, d))
-        for i, matrix in enumerate(matrices):
-            if not is_covariance(matrix):
-                raise ParameterFault(("covariances", i), "must be a symmetric, positive definite matrix")
-        return matrices
-    if "sds" in given:
-        sds = given.matrix("sds", k, d)
-        for i, j in zip(*np.nonzero(~((sds > 1e-150) & (sds < 1e150))), strict=True):
-            raise ParameterFault(("sds", int(i)), f"must be positive, got {sds[i, j]:g}")
-        return sds[:, :, None] ** 2 * np.eye(d)
+    if "covariances" in given or "sds" in given:
+        return read_matrices(given, k, d)
     if rows is None or rows.covariance is None:
         raise ParameterFault((), "missing 'covariances' or 'sds'")
     original = np.ldexp(rows.covariance, rows.scaling.exponent[:, None] + rows.scaling.exponent)
     return np.broadcast_to(original, (k, d, d)).copy()
 
 
-def is_covariance(matrix: Array) -> bool:
+def read_matrices(given: ParameterReader, k: int, d: int) -> Array:
+    """Covariance matrices (k, d, d) from `covariances` or `sds`, NaN for what is null. Raises the reader's fault."""
+    if "sds" not in given:
+        matrices = given.array("covariances", (k, d, d))
+        for i, matrix in enumerate(matrices):
+            if not (np.isnan(matrix).any() or _is_covariance(matrix)):
+                raise given.fault(("covariances", i), "must be a symmetric, positive definite matrix")
+        return matrices
+    if "covariances" in given:
+        raise given.fault(("sds",), "give covariances or sds, not both")
+    sds = given.matrix("sds", k, d)
+    for i, j in np.argwhere((sds <= 1e-150) | (sds >= 1e150)).tolist():
+        raise given.fault(("sds", i), f"must be positive, got {sds[i, j]:g}")
+    return np.where(np.eye(d) > 0, sds[:, :, None] ** 2, 0.0)
+
+
+def _is_covariance(matrix: Array) -> bool:
     """Is a matrix symmetric and positive definite, whatever the units of its columns?"""
     variances = np.diag(matrix)
     if not np.all(variances > 0):

@@ -14,7 +14,7 @@ from emcli.frozen import frozen
 from emcli.models.base import Degenerate
 from emcli.models.complete_data import Chart
 from emcli.models.fixed import Fixed, FixedFault, FixedReader, some_of
-from emcli.models.gmm.checks import is_covariance
+from emcli.models.gmm.checks import read_matrices
 from emcli.models.gmm.covariance import SHAPES, Covariances, Diagonal, Full, Spherical
 from emcli.models.gmm.full import SPIKE_REASON
 from emcli.models.gmm.oblique import ObliqueChart, basis
@@ -182,20 +182,9 @@ class FixedGaussians(Fixed):
 
 def _matrices(reader: FixedReader, k: int, d: int, shape: str) -> Array:
     """Covariances (k, d, d) that are held, NaN where they are free. Raises FixedFault."""
-    if "covariances" in reader and "sds" in reader:
-        raise FixedFault(("sds",), "give covariances or sds, not both")
-    if "sds" in reader:
-        name, sds = "sds", reader.matrix("sds", k, d)
-        for i, j in np.argwhere((sds <= 1e-150) | (sds >= 1e150)).tolist():
-            raise FixedFault(("sds", i), f"must be positive, got {sds[i, j]:g}")
-        free = np.isnan(sds)
-        matrices = np.where(np.eye(d) > 0, sds[:, :, None] ** 2, 0.0)
-    else:
-        name, matrices = "covariances", reader.array("covariances", (k, d, d))
-        free = np.isnan(matrices).reshape(k, -1)
-        for i, matrix in enumerate(matrices):
-            if not free[i].any() and not is_covariance(matrix):
-                raise FixedFault(("covariances", i), "must be a symmetric, positive definite matrix")
+    matrices, name = read_matrices(reader, k, d), "sds" if "sds" in reader else "covariances"
+    own = np.diagonal(matrices, axis1=1, axis2=2) if name == "sds" else matrices.reshape(k, -1)
+    free = np.isnan(own)
     if name == "covariances" or shape != "diag":
         for i in np.flatnonzero(free.any(axis=1) & ~free.all(axis=1)).tolist():
             more = "; covariance: diag can hold single sds" if shape == "full" else ""
