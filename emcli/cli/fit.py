@@ -2,10 +2,10 @@
 
 # Annotations stay objects here (no `from __future__ import annotations`): Typer would compile each of their texts.
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import typer
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from emcli.data.dataset import Dataset
     from emcli.inference.fit import Events, Observer
     from emcli.inference.fit_result import FitResult
+    from emcli.models.base import AnyModel
     from emcli.models.parameters import ParameterFault
     from emcli.output.progress import Progress
 
@@ -89,22 +90,10 @@ def fit(
     """
     from emcli.cli.framework.repetition import command_line
     from emcli.cli.guard import note, warn
-    from emcli.cli.inputs import (
-        check_cluster,
-        check_shared,
-        check_tables,
-        check_twice,
-        experiment_in,
-        open_data,
-        read_start,
-        settings_in,
-        source_of,
-    )
-    from emcli.config.resolve import resolve
+    from emcli.cli.inputs import check_cluster, check_shared, check_tables, open_data, settings_in
     from emcli.files.inputs import check_standard_output
     from emcli.files.outputs import Output, open_log
     from emcli.inference.fit import fit as run
-    from emcli.models import MODELS, model_class
     from emcli.output.decisions import decisions
     from emcli.output.html.target import ReportFile
     from emcli.output.plots.target import Plot
@@ -113,15 +102,10 @@ def fit(
 
     check_shared(bool(json), output, trace, plot, report)
     check_tables(format, width, bool(json), output, trace, plot)
-    experiment = None if target in MODELS else experiment_in(target, data)
-    kind = model_class(experiment.model if experiment else target)
-    source = source_of(data, experiment, at_once=scheduler is None)
-    check_twice(target, source, start)
     flags = settings_in(ctx.params)
+    experiment, kind, source, settings = asked_of(target, data, flags)
     piped = data is None and source == "-" and not (experiment and experiment.data)
     words = [target, *(["-"] if piped else [data] if data is not None else [])]
-    said = experiment.document if experiment else None
-    settings = resolve(kind.name, kind.options, flags, said, read_start=read_start)
     check_cluster(settings, source, plot is not None, report is not None)
     if verbose:
         note(*settings.provenance.overridden)
@@ -183,6 +167,23 @@ def fit(
     if require_convergence and result.best.status != "converged":
         return Exit.NOT_CONVERGED
     return Exit.DONE
+
+
+def asked_of(
+    target: str, data: str | None, flags: Mapping[str, object], solver: str | None = None
+) -> "tuple[Experiment | None, type[AnyModel], str | None, Settings]":
+    """What to fit: experiment, model, source of the data (None: drawn) and settings, by default with this solver."""
+    from emcli.cli.inputs import check_twice, experiment_in, read_start, source_of
+    from emcli.config.resolve import resolve
+    from emcli.models import MODELS, model_class
+
+    experiment = None if target in MODELS else experiment_in(target, data)
+    kind = model_class(experiment.model if experiment else target)
+    source = source_of(data, experiment, at_once=flags.get("scheduler") is None)
+    check_twice(target, source, cast("str | None", flags.get("start")))
+    options = {key: solver if solver and key == "solver" else value for key, value in kind.options.items()}
+    said = experiment.document if experiment else None
+    return experiment, kind, source, resolve(kind.name, options, flags, said, read_start=read_start)
 
 
 def progress(trace: str | None, quiet: bool | None, source: str | None = None) -> "Progress":

@@ -160,12 +160,9 @@ def check_cluster(settings: Settings, source: str | None, plot: bool = False, re
         return
     if source is None or source == "-":
         raise EmcliError(Exit.USAGE, "'--scheduler' needs DATA that its workers can read: a file, or a folder of parts")
-    for asked, name in (
-        (plot, "--plot"),
-        (report, "--report"),
-        (settings.data.truth, "--truth"),
-        (settings.data.known, "--known"),
-    ):
+    data = settings.data
+    options = {"--plot": plot, "--report": report, "--truth": data.truth, "--known": data.known}
+    for name, asked in options.items():
         if asked:
             raise EmcliError(Exit.USAGE, f"'{name}' and '--scheduler' exclude each other")
 

@@ -71,27 +71,16 @@ def steps(
     The run shown is that of the best start of `emcli fit` with the same options,
     by plain EM. Numbers can be computed again with a pocket calculator.
     """
-    from emcli.cli.fit import progress, start_error
+    from emcli.cli.fit import asked_of, progress, start_error
     from emcli.cli.guard import note, warn
-    from emcli.cli.inputs import (
-        check_cluster,
-        check_tables,
-        check_twice,
-        experiment_in,
-        open_data,
-        read_start,
-        settings_in,
-        source_of,
-    )
+    from emcli.cli.inputs import check_tables, open_data, settings_in
     from emcli.config.covariances import CLASSIC, letters
     from emcli.config.iterations import chosen_iterations, chosen_rows, not_reached
-    from emcli.config.resolve import resolve
     from emcli.files.inputs import check_standard_output
     from emcli.inference.fit import fit, observe
     from emcli.inference.steps.path import Path
     from emcli.inference.steps.worked import shown_run
     from emcli.inference.steps.worked import steps as worked
-    from emcli.models import MODELS, model_class
     from emcli.models.base import AnyModel
     from emcli.models.parameters import ParameterFault
     from emcli.output.decisions import decisions
@@ -101,20 +90,13 @@ def steps(
     check_tables(format, width, bool(json), None, None, None)
     asked_rows = None if rows is None else chosen_rows(rows)
     asked = chosen_iterations(DEFAULT_ITERATIONS if iterations is None else iterations)
-    experiment = None if target in MODELS else experiment_in(target, data)
-    kind = model_class(experiment.model if experiment else target)
-    source = source_of(data, experiment)
-    check_twice(target, source, start)
-    said = experiment.document if experiment else None
-    plain = {**kind.options, **({"solver": "em"} if "solver" in kind.options else {})}
-    settings = resolve(kind.name, plain, settings_in(ctx.params), said, read_start=read_start)
+    experiment, kind, source, settings = asked_of(target, data, settings_in(ctx.params), solver="em")
     if settings.data.scheduler is not None:
         raise EmcliError(Exit.USAGE, "steps shows single rows, and those of a cluster ('scheduler') are not here")
     if settings.model.noise:
         raise EmcliError(Exit.USAGE, "steps shows no steps of a fit with 'noise'")
     if letters(shape := settings.model.covariance) not in CLASSIC and settings.model.prior is not None:
         raise EmcliError(Exit.USAGE, f"steps shows no M-steps of covariance {shape} with a 'prior'")
-    check_cluster(settings, source)
     if verbose:
         note(*settings.provenance.overridden)
     check_standard_output()
@@ -137,7 +119,7 @@ def steps(
             raise start_error(fault, settings, experiment) from None
         run = shown_run(result).best
         numbers, none = asked.among(len(run.scores) - 1)
-        solver_asked = bool(solver) or (said is not None and ("fit", "solver") in said.places)
+        solver_asked = bool(solver) or (experiment is not None and "solver" in experiment.document.section("fit"))
         shown = worked(result, path.iterations(run), numbers, list(chosen), solver_asked)
     if verbose:
         note(*decisions(result))
