@@ -197,16 +197,28 @@ def _wait(until: Any) -> None:
         time.sleep(0.02)
 
 
-PEAK = """
-import resource, subprocess, sys
-subprocess.run([sys.executable, "-m", "emcli", *sys.argv[1:]], check=True, stdout=subprocess.DEVNULL)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+HELD = """
+import subprocess, sys, time
+from contextlib import suppress
+held, resident = [], []  # kB that nobody can take from the program, and those with the pages of files that it maps
+with subprocess.Popen([sys.executable, "-m", "emcli", *sys.argv[1:]], stdout=subprocess.DEVNULL) as program:
+    with open(f"/proc/{program.pid}/status") as status, suppress(ProcessLookupError, KeyError):
+        while program.poll() is None:
+            status.seek(0)
+            told = dict(line.split(":", 1) for line in status.read().splitlines())
+            held.append(int(told["RssAnon"].split()[0]))
+            resident.append(int(told["VmRSS"].split()[0]))
+            time.sleep(0.005)
+print(program.returncode, max(held), sorted(resident)[len(resident) * 9 // 10])
 """
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["gmm", "kmeans"])
 def test_memory_stays_within_the_limit_and_200_mb(tmp_path: Path, model: str) -> None:
+    """What the program holds always does; with the pages of its files, which the system takes back as it needs them,
+    nine of ten looks do: the peak of all tells how busy the machine is, on which these pages are given back.
+    """
     import pyarrow
     import pyarrow.csv
 
@@ -219,7 +231,7 @@ def test_memory_stays_within_the_limit_and_200_mb(tmp_path: Path, model: str) ->
         [
             sys.executable,
             "-c",
-            PEAK,
+            HELD,
             "fit",
             model,
             str(tmp_path / "large.csv"),
@@ -237,7 +249,10 @@ def test_memory_stays_within_the_limit_and_200_mb(tmp_path: Path, model: str) ->
         check=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
-    assert int(done.stdout) * 1024 < 400e6
+    code, held, resident = map(int, done.stdout.split())
+    assert code == 0
+    assert held * 1024 < 200e6
+    assert resident * 1024 < 400e6
 
 
 @pytest.mark.usefixtures("on_disk")
