@@ -244,7 +244,7 @@ def rounding(parameters: dict[str, Any]) -> float:
 
 def common(options: Options) -> bool:
     """Do all columns count in one unit?"""
-    return options["model"] == "kmeans" or options.get("covariance") == "spherical"
+    return options["model"] == "kmeans" or options.get("covariance") in ("spherical", "EII")
 
 
 def spreads(values: Any) -> np.ndarray:

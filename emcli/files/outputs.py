@@ -242,10 +242,15 @@ def _real_path(path: str) -> str:
 def _remove(temporary: str) -> None:
     """Remove a file or a folder of files, where it is there."""
     with suppress(OSError):
-        if os.path.isdir(temporary):
-            shutil.rmtree(temporary)
-        else:
+        if not os.path.isdir(temporary) or os.path.islink(temporary):
             os.unlink(temporary)
+            return
+        try:
+            shutil.rmtree(temporary)
+        except OSError:  # it opens the folder, which may be what the system refuses
+            for name in os.listdir(temporary):
+                os.unlink(os.path.join(temporary, name))
+            os.rmdir(temporary)
 
 
 def _checked(path: str) -> os.stat_result | None:

@@ -32,10 +32,12 @@ from inprocess import (
     statistics,
 )
 
+from emcli.config.covariances import ALL, CLASSIC
 from emcli.errors import EmcliError, Exit
 from emcli.inference.result import dumps
 
 FLOOR = 1e-12
+SHAPED = [shape for shape in ALL if shape not in CLASSIC]
 LIMITS = {"suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
 NUMBERS = st.one_of(st.integers(-3, 3).map(float), st.floats(-1e3, 1e3, width=32), st.sampled_from([1e-9, 1e6, -1e9]))
 SCALES = st.sampled_from([1.0, 1.0, 1e-140, 1e140, 1e-6, 1e6, 3e-149, 1e149, 1e-300, 1e200])
@@ -116,6 +118,25 @@ def singular(parameters: dict[str, Any], values: np.ndarray, options: Options) -
 def test_a_fit_of_points_is_right_or_refused(name: str, values: np.ndarray, k: int, init: str) -> None:
     options, _ = case(name, "plain", k=k, init=init, max_iter=100)
     outcome(values, {**options, "restarts": 2})
+
+
+@pytest.mark.parametrize("shape", SHAPED)
+@settings(max_examples=5, **LIMITS)
+@given(values=points(), k=st.integers(1, 4), init=st.sampled_from(["k-means++", "random"]))
+def test_a_fit_of_points_by_volume_shape_and_axes_is_right_or_refused(
+    shape: str, values: np.ndarray, k: int, init: str
+) -> None:
+    outcome(values, {"model": "gmm", "covariance": shape, "k": k, "init": init, "max_iter": 100, "restarts": 2})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", SHAPED)
+@settings(max_examples=500, **LIMITS)
+@given(values=points(), k=st.integers(1, 4), init=st.sampled_from(["k-means++", "random"]))
+def test_many_fits_of_points_by_volume_shape_and_axes_are_right_or_refused(
+    shape: str, values: np.ndarray, k: int, init: str
+) -> None:
+    outcome(values, {"model": "gmm", "covariance": shape, "k": k, "init": init, "max_iter": 300, "restarts": 2})
 
 
 @pytest.mark.parametrize("name", POINTS)

@@ -10,6 +10,7 @@ import pytest
 from inprocess import clusters, fitted, result_of, spreads
 
 from emcli.models.gmm.covariance import covariances_of
+from emcli.models.gmm.decomposed.m_step import geometric_mean, variances_along
 
 TURNED = ["VEE", "EVE", "VVE", "EEV", "VEV", "EVV"]
 
@@ -65,3 +66,15 @@ def test_all_columns_in_another_unit_are_the_same_fit(shape: str, factor: float)
     jacobian = values.size * np.log(factor)
     assert other["log_likelihood"] + jacobian == pytest.approx(one["log_likelihood"], abs=1e-7)
     np.testing.assert_allclose(np.divide(other["parameters"]["means"], factor), one["parameters"]["means"], 1e-5)
+
+
+@pytest.mark.parametrize("letters", ["VEI", "EVI", "EEI", "VEE", "EVV"])
+def test_variances_follow_the_units_of_their_columns_to_the_ends_of_the_range_of_doubles(letters: str) -> None:
+    rng = np.random.default_rng(0)
+    variances, units = np.exp(rng.normal(size=(3, 4))), np.array([1e280, 1e-280, 1e-280, 1e-280])
+    with np.errstate(all="raise"):
+        plain, scaled = (
+            variances_along(letters, each, np.ones(3), geometric_mean(each), 500)
+            for each in (variances, variances * units)
+        )
+    np.testing.assert_allclose(scaled / units, plain, 1e-12)

@@ -26,7 +26,7 @@ def variances_along(letters: str, spectra: Array, rows: Array, volumes: Array, r
             return np.asarray(spectra / rows[..., None])
         case "EV":
             sizes = geometric_mean(spectra)[..., None]
-            return np.asarray(spectra / sizes * (sizes.sum(axis=-2, keepdims=True) / total))
+            return np.asarray(spectra * (sizes.sum(axis=-2, keepdims=True) / (total * sizes)))
         case "EE" | "EI":
             return np.broadcast_to(spectra.sum(axis=-2, keepdims=True) / total, spectra.shape).copy()
     found = np.zeros(spectra.shape)
@@ -39,11 +39,16 @@ def variances_along(letters: str, spectra: Array, rows: Array, volumes: Array, r
 
 
 def _in_turn(spectra: Array, rows: Array, volumes: Array) -> Array:
-    """One shape A for all from the last volumes, then each component's volume from it."""
-    pooled = (spectra / volumes[..., None]).sum(axis=-2, keepdims=True)
+    """One shape A for all from the last volumes, then each component's volume from it.
+
+    Variances count in units of the largest along each axis: columns may differ by more than a double's range.
+    """
+    units = spectra.max(axis=-2, keepdims=True)
+    spectra = spectra / units
+    pooled = (spectra / (volumes / volumes.max(axis=-1, keepdims=True))[..., None]).sum(axis=-2, keepdims=True)
     shape = pooled / geometric_mean(pooled)[..., None]
     sizes = (spectra / shape).mean(axis=-1) / rows
-    return np.asarray(sizes[..., None] * shape)
+    return np.asarray(sizes[..., None] * shape * units)
 
 
 def own_axes(letters: str, halves: Array, rows: Array, volumes: Array, rounds: int) -> tuple[Array, Array]:
