@@ -11,7 +11,6 @@ from threading import Condition, Thread
 from typing import Generic, NamedTuple, TypeVar, cast
 
 from emcli.compute.workers import Worker, Workers
-from emcli.errors import EmcliError
 
 Key = TypeVar("Key", bound=Hashable)
 Result = TypeVar("Result")
@@ -60,8 +59,8 @@ class Tasks(Generic[Key, Result]):
     def done(self, count: int) -> dict[Key, Result]:
         """All results in the order of the tasks, by up to `count` processes.
 
-        Raises the failure of the first task that failed, when all are done that do not need it; and EmcliError at once
-        where a process was ended from outside.
+        Raises the failure of the first task that failed, when all are done that do not need it; EmcliError soon where a
+        process was ended from outside.
         """
         with closing(Workers(min(count, len(self._tasks)) - 1, self._attempt)) as workers:
             for worker in workers.all:
@@ -95,7 +94,7 @@ class Tasks(Generic[Key, Result]):
         while (name := self._next()) is not None:
             try:
                 result, failure = attempt((name, {each: self._results[each] for each in self._tasks[name].needs}))
-            except EmcliError as error:
+            except Exception as error:  # the worker was ended, or what it needs cannot be sent: nobody goes on
                 result, failure = None, error
                 self._waiting.clear()
             with self._changed:

@@ -96,6 +96,16 @@ def test_what_is_near_the_best_grows_with_the_rows_of_which_a_sample_is_searched
     assert [within(rows) for rows in (2, 19_999, 20_000, 200_000)] == [20, 20, 1000, 10_000]
 
 
+def test_a_candidate_without_a_fit_ends_no_comparison_of_a_large_table(write: Any) -> None:
+    x = np.random.default_rng(5).normal(np.repeat([0.0, 6.0], 10_000))
+    file = write("twice.csv", "x,y\n" + "".join(f"{value:.4f},{value:.4f}\n" for value in x))
+    grid = ("gmm", file, "-k", "1-3", "--covariance", "full,tied,diag,spherical")
+    found = compared(*grid, "--jobs", 2)
+    assert found == compared(*grid, "--jobs", 1)
+    for row in found:
+        assert (row["status"] == "failed") == (row["covariance"] in ("full", "tied"))
+
+
 @pytest.mark.slow
 def test_of_a_large_table_a_search_that_cannot_come_near_the_best_ends(write: Any) -> None:
     rng = np.random.default_rng(3)

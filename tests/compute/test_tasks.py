@@ -89,6 +89,17 @@ def test_what_cannot_be_sent_is_said_and_a_process_that_is_ended_from_outside_is
         Tasks({i: Task(set(), 1) for i in range(6)}, killed).done(2)
 
 
+def test_a_result_that_another_process_needs_and_cannot_be_sent_is_one_error() -> None:
+    parent = os.getpid()
+
+    def unsendable(name: int, _: Mapping[int, Any]) -> Any:
+        time.sleep(0.02 if os.getpid() == parent else 0.2)
+        return (lambda: name) if os.getpid() == parent else name
+
+    with pytest.raises(Exception, match="pickle"):
+        Tasks({i: Task(set(range(4)) if i > 3 else set(), 1) for i in range(12)}, unsendable).done(2)
+
+
 @pytest.mark.parametrize("name", ["fork", "pipe"])
 def test_one_process_does_it_all_where_there_can_be_no_other(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> int:
