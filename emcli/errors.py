@@ -100,6 +100,12 @@ def listed(names: Sequence[str], most: int = 12) -> str:
     return ", ".join(escaped(name) for name in names)
 
 
+def with_others(parts: Sequence[str], most: int = 3) -> str:
+    """Parts with commas between them; of many the first and the number of others."""
+    others = f" and {counted(len(parts) - most, 'other')}" if len(parts) > most else ""
+    return ", ".join(parts[:most]) + others
+
+
 def to_install(package: str, extra: str | None = None) -> str:
     """What to type to install a Python package beside this program, and the extra of emcli that has it."""
     from importlib.util import find_spec

@@ -11,7 +11,14 @@ from typing import IO
 from emcli.comparison.ranking import Comparison
 from emcli.config.covariances import has_correlations
 from emcli.inference.fit_result import FitResult
-from emcli.output.parameter_tables import ERRORS, between_columns, errors, fitted, held, true
+from emcli.output.parameter_tables import (
+    ERRORS,
+    between_columns,
+    bootstrap_errors,
+    fitted_columns,
+    held_cells,
+    true_columns,
+)
 from emcli.output.terminal import sayable
 
 NOT_IN_CSV = ("truth", "errors")  # of a candidate: whole parameters
@@ -19,7 +26,8 @@ NOT_IN_CSV = ("truth", "errors")  # of a candidate: whole parameters
 
 def write_fit(result: FitResult, stream: IO[str]) -> None:
     """One line for each component: its parameters, and where they are known the true ones and the errors of each."""
-    columns, truth, bounds, fixed = fitted(result), true(result), errors(result), held(result)
+    columns, truth = fitted_columns(result), true_columns(result)
+    bounds, fixed = bootstrap_errors(result), held_cells(result)
     k = len(columns[0][1])
     table: dict[str, Sequence[object]] = {"component": result.called, **dict(columns)}
     if has_correlations(result.settings.model.covariance):

@@ -14,7 +14,7 @@ from emcli.inference.runs import Run
 from emcli.inference.search.optima import reached_same, roots_of_best, run_root, same_optimum
 from emcli.output.numbers import gain, number, scores, unsigned_zero
 from emcli.output.page import BAD, GOOD, Blocks, Grid, Line, Page
-from emcli.output.parameter_tables import beyond_intervals, covariances, held, held_note, parameters, true_labels
+from emcli.output.parameter_tables import beyond_intervals, covariances, held_cells, held_note, parameters, true_labels
 from emcli.output.terminal import curve, takes_unicode
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def print_fit(result: FitResult, page: Page, verbose: bool = False, path: Path[l
         from emcli.output.steps.path_tables import path_tables
 
         blocks = (*blocks, *path_tables(result, path.iterations(result.best), page.width))
-    marked = held_note(held(result))
+    marked = held_note(held_cells(result))
     page.write((*blocks, *labels), [*marked, *agreement(result), *lines])
 
 

@@ -32,7 +32,7 @@ class Errors(NamedTuple):
     known: list[bool]  # of the columns: the rows of a component say nothing where its weight is fixed
 
 
-def fitted(result: FitResult) -> list[Titled]:
+def fitted_columns(result: FitResult) -> list[Titled]:
     """The columns of the table: rows and weight of each component, and its parameters."""
     columns = result.kind.table(result.parameters, result.data.columns, result.data.rows.total)
     if not len(result.sizes):
@@ -41,12 +41,12 @@ def fitted(result: FitResult) -> list[Titled]:
     return [(title, [Count(n) for n in result.sizes] if title == "rows" else cells) for title, cells in columns]
 
 
-def true(result: FitResult) -> dict[str, list[float]]:
+def true_columns(result: FitResult) -> dict[str, list[float]]:
     """The columns of true parameters by title, empty where there are none; in the fit's order if of as many.
 
     Where there are as many, they have empty cells for components beside those, such as noise.
     """
-    known = _known(result)
+    known = _true_parameters(result)
     if not known:
         return {}
     table = result.kind.table(known, result.data.columns, result.data.rows.total)
@@ -55,21 +55,21 @@ def true(result: FitResult) -> dict[str, list[float]]:
 
 def _left_open(result: FitResult, of_truth: int) -> int:
     """How many of the fit's components come after those that so many true ones match, and are none of them."""
-    unknown = [name for name in result.model.others if name not in _known(result)]
+    unknown = [name for name in result.model.others if name not in _true_parameters(result)]
     return len(unknown) if of_truth == len(result.model.weights) else 0
 
 
 def _are_paired(result: FitResult, of_truth: int) -> bool:
     """Is each of the fit's components beside the true one that it matches?"""
-    count = len(np.asarray(next(iter(_known(result).values()), ())))
+    count = len(np.asarray(next(iter(_true_parameters(result).values()), ())))
     return of_truth == len(result.called) and count == len(result.model.weights)
 
 
-def _known(result: FitResult) -> Parameters:
+def _true_parameters(result: FitResult) -> Parameters:
     return (result.truth and result.truth["parameters"]) or {}
 
 
-def errors(result: FitResult) -> Errors | None:
+def bootstrap_errors(result: FitResult) -> Errors | None:
     """Standard errors and the ends of 95 % intervals by the bootstrap, where there is one."""
     made = result.bootstrap
     if made is None or made.refused:
@@ -86,19 +86,19 @@ def errors(result: FitResult) -> Errors | None:
 
 def beyond_intervals(result: FitResult) -> list[str]:
     """The cells of the table whose values are not within their 95 % intervals, in words."""
-    bounds, names, fixed = errors(result), result.called, held(result)
+    bounds, names, fixed = bootstrap_errors(result), result.called, held_cells(result)
     if bounds is None:
         return []
     _, low, high = bounds.shown
     return [
         f"{title} of {escaped(names[i], MAX_NAME)}"
-        for j, (title, cells) in enumerate(fitted(result))
+        for j, (title, cells) in enumerate(fitted_columns(result))
         for i, cell in enumerate(cells)
         if bounds.known[j] and (title, i) not in fixed and (cell < low[j][i] or cell > high[j][i])
     ]
 
 
-def held(result: FitResult) -> set[tuple[str, int]]:
+def held_cells(result: FitResult) -> set[tuple[str, int]]:
     """Cells of the table, by title and component from 0, that hold a value at which a parameter was held."""
     fixed = result.model.fixed
     if fixed is None:
@@ -117,7 +117,8 @@ def parameters(result: FitResult, width: int) -> Iterator[Block]:
 
     What only noise has is shown with its errors alone: it would make all tables wider.
     """
-    columns, truth, bounds, fixed = fitted(result), true(result), errors(result), held(result)
+    columns, truth = fitted_columns(result), true_columns(result)
+    bounds, fixed = bootstrap_errors(result), held_cells(result)
     if bounds is None:
         count = len(result.model.weights)
         columns = [column for column in columns if not np.isnan(column[1][:count]).all()]

@@ -13,7 +13,7 @@ from emcli.config.settings import ModelSettings
 from emcli.data.incomplete import complete_rows, without_missing
 from emcli.data.rows import Rows, batch_chunks
 from emcli.data.scaling import weighed
-from emcli.errors import counted, quoted
+from emcli.errors import quoted, with_others
 from emcli.models.base import Degenerate
 from emcli.models.complete_data import CompleteData
 from emcli.models.gmm.full import Full
@@ -27,7 +27,6 @@ from emcli.types import JSON, Array
 
 MIN_COMPLETE = 1024  # rows at the beginning of a batch, from which they are worth an E-step of their own
 MIN_SEEN = 1e-6  # rows of a component, below which it has none that observes a column
-SAID = 3  # parameters that are named one by one
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,21 +147,16 @@ class IncompleteGaussianMixture(GaussianMixture):
         names, k = [quoted(name) for name in rows.names], len(seen)
         own = np.diagonal(seen, axis1=1, axis2=2)
         if places := np.argwhere(own < MIN_SEEN).tolist():
-            what = [f"of {names[column]} in component {j + 1}" for j, column in places]
-            return f"no row tells the mean and variance {_listed(what)}, which stay as they were; use a smaller -k"
+            what = with_others([f"of {names[column]} in component {j + 1}" for j, column in places])
+            return f"no row tells the mean and variance {what}, which stay as they were; use a smaller -k"
         if not isinstance(self.covariances, Full):
             return None
         pairs = seen.sum(axis=0, keepdims=True) if self.covariances.shared or k == 1 else seen
         if places := np.argwhere(np.triu(pairs < MIN_SEEN)).tolist():
             within = " in component {}" if len(pairs) > 1 else ""
-            what = [f"{names[a]} and {names[b]}{within.format(j + 1)}" for j, a, b in places]
-            return f"no row has values of both {_listed(what)}, so their covariance is not known; use --covariance diag"
+            what = with_others([f"{names[a]} and {names[b]}{within.format(j + 1)}" for j, a, b in places])
+            return f"no row has values of both {what}, so their covariance is not known; use --covariance diag"
         return None
-
-
-def _listed(parts: list[str]) -> str:
-    more = f" and {counted(len(parts) - SAID, 'other')}" if len(parts) > SAID else ""
-    return ", ".join(parts[:SAID]) + more
 
 
 def _observing(

@@ -14,15 +14,13 @@ from emcli.config.settings import ModelSettings
 from emcli.data.incomplete import column_means, mean_filled, without_missing
 from emcli.data.rows import Rows, batch_chunks
 from emcli.data.scaling import weighed
-from emcli.errors import counted, quoted
+from emcli.errors import quoted, with_others
 from emcli.models.em import Step
 from emcli.models.kmeans.assignment import KMeansStats
 from emcli.models.kmeans.model import KMeans
 from emcli.models.nesting import Parts
 from emcli.models.plain_values import whole
 from emcli.types import JSON, Array, IndexArray, Mapper
-
-SAID = 3  # centroids that are named one by one
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,9 +140,8 @@ class IncompleteKMeans(KMeans):
         places = np.argwhere((stats.counts == 0) & (stats.sizes[:, None] > 0) & free).tolist()
         if not places:
             return None
-        listed = [f"{quoted(rows.names[column])} of component {j + 1}" for j, column in places[:SAID]]
-        more = f" and {counted(len(places) - SAID, 'other')}" if len(places) > SAID else ""
+        listed = [f"{quoted(rows.names[column])} of component {j + 1}" for j, column in places]
         what = (
             "no row of its cluster has a value of " if len(places) == 1 else "no rows of their clusters have values of "
         )
-        return f"{what}{', '.join(listed)}{more}: the coordinate is that of its start; use a smaller -k"
+        return f"{what}{with_others(listed)}: the coordinate is that of its start; use a smaller -k"
