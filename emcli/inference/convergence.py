@@ -62,8 +62,8 @@ def converge(
     """Pass the steps through until no more than `tol` nats are left to gain; return how the fit ended.
 
     `remaining` gives the score decrement of a model. It is asked when Aitken's projection g₁² / (g₀ - g₁ - η) of the
-    last two gains first falls below `tol`, every 50 iterations where the last gain has, and as soon as the solver
-    expects no more than `tol` of its next step. Without it (where it would cost too much) the projection must hold five
+    last two gains falls below `tol`, again after 1, 3, 7, 15 more of these, every 50 iterations where the last gain has,
+    and as soon as the solver expects no more than `tol` of its next step. Without it (where it would cost too much) the projection must hold five
     times in a row. A stream that ends by itself has no gain but rounding left. `beat`: a score; a fit that can no
     longer reach it ends.
     """
@@ -83,7 +83,8 @@ def converge(
             calm = _drift(before.model.weights, step.model.weights, step.weight) <= MAX_WEIGHT_CHANGE
             last_gain = gain
             asked = iteration % TEST_EVERY == 0 and gain <= tol if step.ahead is None else small
-            if calm and remaining and (1 in (small, hidden) or hidden >= CONFIRMATIONS or asked):
+            asked = asked or hidden == 1 or (small > 0 and small & (small - 1) == 0)
+            if calm and remaining and (asked or hidden >= CONFIRMATIONS or asked):
                 decrement = remaining(step.model)
                 if decrement < tol:
                     return Termination("converged", "projected", decrement)
