@@ -62,10 +62,10 @@ def converge(
     """Pass the steps through until no more than `tol` nats are left to gain; return how the fit ended.
 
     `remaining` gives the score decrement of a model. It is asked when Aitken's projection g₁² / (g₀ - g₁ - η) of the
-    last two gains falls below `tol`, again after 1, 3, 7, 15 more of these, every 50 iterations where the last gain has,
-    and as soon as the solver expects no more than `tol` of its next step. Without it (where it would cost too much) the projection must hold five
-    times in a row. A stream that ends by itself has no gain but rounding left. `beat`: a score; a fit that can no
-    longer reach it ends.
+    last two gains falls below `tol`, again after 1, 3, 7, 15 more of these, every 50 iterations where the last gain
+    has, and as soon as the solver expects no more than `tol` of its next step. Without it (where it would cost too
+    much) the projection must hold five times in a row. A stream that ends by itself has no gain but rounding left.
+    `beat`: a score; a fit that can no longer reach it ends.
     """
     before: Step | None = None
     last_gain = np.inf

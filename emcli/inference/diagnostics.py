@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from math import log
 from typing import NamedTuple
 
 import numpy as np
@@ -20,9 +21,7 @@ from emcli.inference.search.optima import (
     drawn_starts,
     margin,
     optima_count,
-    reached_same,
     roots_of_best,
-    same_optimum,
     set_aside,
 )
 from emcli.inference.starts import EXACT
@@ -30,14 +29,15 @@ from emcli.models.base import AnyModel, Degenerate
 from emcli.models.complete_data import AnyCompleteDataModel
 from emcli.models.em import pooled_e_step
 from emcli.models.statistics import Stats
-from emcli.types import Batch, Mapper
+from emcli.types import Array, Batch, Mapper
 
 SUSPECT = 1e-4  # curvature, up to which a direction may prove flat when the others have come to their maximum
 EQUAL_NATS = 1e-6  # difference of log-likelihoods up to which they are equal
 MOVES = (1.0, -1.0, 0.1, -0.1)  # along a flat direction, in sds of the complete data
 RELAXING_STEPS = 3  # of Newton's method
 MOSTLY = 0.75  # of the starts, that collapsed, from which that is said
-BIC_EVIDENCE = ((2.0, "weak"), (6.0, "positive"), (10.0, "strong"), (np.inf, "very strong"))  # Kass & Raftery 1995
+VERY_STRONG = 10.0  # evidence, of a difference in BIC (Kass & Raftery 1995)
+BIC_EVIDENCE = ((2.0, "weak"), (6.0, "positive"), (VERY_STRONG, "strong"), (np.inf, "very strong"))
 
 OTHER_SHAPE = {"full": "diag", "tied": "diag", "diag": "spherical", "spherical": "diag"}  # that may show more
 OTHER_SHAPE_OF_A_LINE = {"full": "tied", "tied": "full", "diag": "tied", "spherical": "tied"}
@@ -80,34 +80,6 @@ def best_run(
     return BestRun(best, sorted(higher, key=lambda run: -run.scores[-1]), smaller)
 
 
-def _optimum(run: Run) -> float | None:
-    """The score of the optimum that a run found: on the sample where it was screened, else on all rows."""
-    if run.sampled is not None:
-        return float(run.sampled)
-    return run.scores[-1] if run.status == "converged" else None
-
-
-def reached(kind: type[AnyModel], ledger: Sequence[Run], best: Run) -> int:
-    """The number of independent starts that reached the optimum of the best run, without moves."""
-    return sum(run.source is None and reached_same(kind, run, best) for run in ledger)
-
-
-def optima_found_once(kind: type[AnyModel], ledger: Sequence[Run]) -> tuple[int, int]:
-    """The number of optima found by one start only, and of starts that found an optimum (Good 1953, equation 9).
-
-    Their ratio is the Good-Turing estimate of the chance that one more start finds a new optimum.
-    """
-    drawn = drawn_starts(ledger)
-    scores = sorted(score for run in drawn if (score := _optimum(run)) is not None)
-    groups: list[list[float]] = []
-    for score in scores:
-        if groups and same_optimum(kind, groups[-1][0], score):
-            groups[-1].append(score)
-        else:
-            groups.append([score])
-    return sum(len(group) == 1 for group in groups), len(scores)
-
-
 def _found_once(ledger: Sequence[Run], drawn: Sequence[Run], best: Run) -> FitWarning:
     """The warning that one start alone led to the best optimum."""
     collapsed = sum(run.status == "degenerate" for run in drawn)
@@ -126,10 +98,10 @@ def _set_aside(kind: type[AnyModel], chosen: BestRun, sample_size: float) -> lis
         return []
     optima = optima_count(kind, chosen.aside, honest=False)
     by = f"{highest.scores[-1] - chosen.best.scores[-1]:.3g}"
-    where = f"an optimum higher by {by}, of start {highest.start}, was set aside"
+    where = f"an optimum higher by {by} was set aside: in"
     if optima > 1:
-        where = f"{optima} optima higher by up to {by} were set aside; of the highest, of start {highest.start}"
-    message = f"{where}: {highest.artefact.why}"
+        where = f"{optima} optima higher by up to {by} were set aside: in the highest,"
+    message = f"{where} start {highest.start} {highest.artefact.why}"
 
     def bic(run: Run) -> float:
         return float(-2 * run.scores[-1] + run.model.parameters_count * np.log(sample_size))
@@ -242,7 +214,8 @@ def optimum_warnings(
     saddle = seen is not None and seen.saddle
     if not saddle and (twins := model.identical_components()):
         message = f"components {twins[0] + 1} and {twins[1] + 1} are the same: the data do not need them both"
-        found.append(FitWarning("identical-components", f"{message}; use a smaller -k"))
+        other = ", or --mixing free" if settings.mixing == "equal" else ""  # copies stand in for a larger weight
+        found.append(FitWarning("identical-components", f"{message}; use a smaller -k{other}"))
     if reason := model.unidentifiable(rows, settings) or model.unobserved(stats, rows):
         found.append(FitWarning("not-identifiable", reason))
     elif seen is not None and not seen.identifiable:
@@ -268,9 +241,24 @@ def one_component_warning(
     message = f"{of or f'with {settings.mixing} mixing'} BIC prefers a single component, by "
     message += f"{difference:.1f}" if difference >= 0.05 else f"{difference:.1g}"
     other = (OTHER_SHAPE if columns > 1 else OTHER_SHAPE_OF_A_LINE).get(shape or "")
-    hint = f"; try -k 1 and --covariance {other}" if other else "; try -k 1"
+    hint = f"; try -k 1, or --covariance {other}" if other else "; try -k 1"
     words = f"{message} ({strength} by Kass & Raftery 1995; {total:g} rows){hint}"
     return [FitWarning("one-component-suffices", words)]
+
+
+def unequal_mixing_warning(sizes: Array, sample_size: float) -> list[FitWarning]:
+    """A warning where BIC asks for free mixing weights; sizes: (k,) responsibilities summed over rows of a fit.
+
+    The log-likelihood rises at least by what an EM step gains in the mixing weights, Σ s ln(k s / Σ s): an M-step sets
+    them to the shares s / Σ s, and no term of its expected log-likelihood falls (Dempster, Laird & Rubin 1977).
+    """
+    shares = sizes / sizes.sum()
+    gain = sample_size * float(np.sum(shares * np.log(np.maximum(shares, 1e-300) * len(shares))))
+    lower = 2 * gain - (len(shares) - 1) * log(sample_size)
+    if not lower > VERY_STRONG:
+        return []
+    what = f"components have from {100 * shares.min():.3g} % to {100 * shares.max():.3g} % of the rows, not equal parts"
+    return [FitWarning("unequal-mixing", f"{what}: with --mixing free BIC is lower by {lower:.1f} or more")]
 
 
 def no_fit(kind: type[AnyModel], data: Dataset, settings: ModelSettings, ledger: Sequence[Run]) -> EmcliError:

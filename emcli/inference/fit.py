@@ -26,6 +26,7 @@ from emcli.inference.diagnostics import (
     one_component_warning,
     optimum_warnings,
     run_warnings,
+    unequal_mixing_warning,
 )
 from emcli.inference.fit_result import FitResult
 from emcli.inference.information import InformationCache
@@ -244,6 +245,8 @@ class _Fit:
             and chosen.best.status == "converged"
             and len(roots_of_best(kind, ledger, chosen.best)) > 1
         )
+        if settings.mixing == "equal" and settings.k > 1 and chosen.best.status == "converged" and not self.is_short:
+            result.warnings.extend(unequal_mixing_warning(result.sizes[: settings.k], rows.sample_size))
         if settings.k > 1 and bic is not None and not kind.hard and repeated:
             one = self._bic_of_one()
             if one is not None:

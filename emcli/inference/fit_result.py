@@ -12,8 +12,8 @@ from emcli.data.dataset import Dataset
 from emcli.errors import FitWarning
 from emcli.frozen import frozen
 from emcli.inference.assignments import Labels, assignments
-from emcli.inference.diagnostics import reached
 from emcli.inference.runs import Run
+from emcli.inference.search.optima import reached
 from emcli.models.base import AnyModel
 from emcli.models.measures import Measures
 from emcli.models.plain_values import Parameters, called

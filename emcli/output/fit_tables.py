@@ -8,10 +8,9 @@ from typing import IO, TYPE_CHECKING
 from emcli.data.known import known_count
 from emcli.errors import counted, escaped, listed
 from emcli.files.examples import shown
-from emcli.inference.diagnostics import optima_found_once
 from emcli.inference.fit_result import FitResult
 from emcli.inference.runs import Run
-from emcli.inference.search.optima import reached_same, roots_of_best, run_root, same_optimum
+from emcli.inference.search.optima import optima_found_once, reached_same, roots_of_best, run_root, same_optimum
 from emcli.output.numbers import gain, number, scores, unsigned_zero
 from emcli.output.page import BAD, GOOD, Blocks, Grid, Line, Page
 from emcli.output.parameter_tables import beyond_intervals, covariances, held_cells, held_note, parameters, true_labels

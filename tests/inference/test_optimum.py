@@ -207,7 +207,7 @@ def test_that_one_component_suffices_is_said_of_the_shape_that_was_fitted() -> N
         better = document["bic"] > -2 * score + p * np.log(60)
         assert better == (document is full) == ("one-component-suffices" in slugs(document))
     (message,) = (each["message"] for each in full["warnings"] if each["slug"] == "one-component-suffices")
-    assert message.startswith("with a full covariance BIC") and message.endswith("; try -k 1 and --covariance diag")
+    assert message.startswith("with a full covariance BIC") and message.endswith("; try -k 1, or --covariance diag")
     alone = fit("gmm", "-", "-k", 2, "--restarts", 1, stdin=text)
     assert alone["bic"] > -2 * multivariate_normal.logpdf(values, values.mean(axis=0), spread).sum() + 27 * np.log(60)
     assert "one-component-suffices" not in slugs(alone)

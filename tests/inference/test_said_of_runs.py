@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from conftest import REFERENCE, SAMPLES, fit, run
 
-from emcli.inference.diagnostics import BestRun, best_run, optima_found_once, reached, run_warnings
+from emcli.inference.diagnostics import BestRun, best_run, run_warnings
 from emcli.inference.runs import Run
+from emcli.inference.search.optima import optima_found_once, reached
 from emcli.models.gmm.covariance import Full
 from emcli.models.gmm.mixture import GaussianMixture
 from emcli.models.measures import Artefact
@@ -173,11 +174,11 @@ def test_most_starts_that_collapsed_are_told_with_their_number(collapsed: int, o
 
 def test_a_higher_optimum_that_was_set_aside_is_told_with_its_number_and_why() -> None:
     runs = ledger(-5.0, (-3.0, SLIVER), -5.0)
-    told = "an optimum higher by 2, of start 2, was set aside: component 1 is a sliver"
+    told = "an optimum higher by 2 was set aside: in start 2 component 1 is a sliver"
     assert said(runs, 1, [2]) == {"optimum-set-aside": told}
     assert said(runs, 1) == {}
     more = ledger(-5.0, (-3.0, SLIVER), -5.0, (-1.5, THIN), (-3.0, SLIVER))
-    told = f"2 optima higher by up to 3.5 were set aside; of the highest, of start 4: {THIN.why}"
+    told = f"2 optima higher by up to 3.5 were set aside: in the highest, start 4 {THIN.why}"
     assert said(more, 1, [4, 2, 5])["optimum-set-aside"] == told
 
 

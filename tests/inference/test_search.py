@@ -289,7 +289,9 @@ def test_what_a_search_found_is_known_to_the_same_search_alone(monkeypatch: pyte
         assert remembered.found_before(GaussianMixture, rows, model, search) is None
 
 
-@pytest.mark.parametrize("seed", [pytest.param(8, marks=pytest.mark.slow), 10, pytest.param(16, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "seed", [pytest.param(8, marks=pytest.mark.slow), 10, pytest.param(16, marks=pytest.mark.slow)]
+)
 def test_what_is_left_after_an_optimum_was_passed_over_is_no_lower_than_with_one_component_less(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -54,6 +55,7 @@ CAUSED: dict[str, tuple[str, list[Any]]] = {
     "thumbtacks k=4 twins": ("identical-components", [*TACKS, "-k", 4, "--mixing", "free"]),
     "thumbtacks k=4": ("not-identifiable", [*TACKS, "-k", 4, "--mixing", "free"]),
     "five rows of flips": ("one-component-suffices", ["coins", SAMPLES / "flips.csv"]),
+    "faithful of equal parts": ("unequal-mixing", ["gmm", SAMPLES / "faithful.csv", "-k", 2, "--mixing", "equal"]),
     "two iterations": ("slow", ["gmm", SAMPLES / "faithful.csv", "-k", 3, "--max-iter", 2, "--restarts", 4]),
 }
 NOT_CAUSED: dict[str, tuple[str, list[Any]]] = {
@@ -66,6 +68,7 @@ NOT_CAUSED: dict[str, tuple[str, list[Any]]] = {
     ),
     "faithful k=2": ("found-once", ["gmm", SAMPLES / "faithful.csv", "-k", 2]),
     "one start": ("found-once", ["gmm", SAMPLES / "faithful.csv", "-k", 2, "--restarts", 1]),
+    "coins of equal parts": ("unequal-mixing", ["coins", SAMPLES / "two_coins.csv"]),
     "faithful k=2 twins": ("identical-components", ["gmm", SAMPLES / "faithful.csv", "-k", 2]),
     "thumbtacks k=2": ("not-identifiable", [*TACKS, "-k", 2, "--mixing", "free"]),
     "thumbtacks k=2 has two": ("one-component-suffices", [*TACKS, "-k", 2, "--mixing", "free"]),
@@ -164,6 +167,19 @@ def test_the_ledger_bounds_the_chance_of_a_better_optimum_only_where_the_number_
     alone, of = sum(count == 1 for count in ends.values()), ends.total()
     assert f"{alone} of {of} starts ended at an optimum of their own: about {100 * alone / of:.0f} % of" in shown
     assert "chance" not in told("gmm", SAMPLES / "faithful.csv", "-k", 1, "--restarts", 10).table
+
+
+def test_bic_of_free_mixing_is_lower_by_no_less_than_is_said_of_equal_mixing(write: Write) -> None:
+    rng = np.random.default_rng(4)
+    for share, others in ((0.9, 1), (0.7, 2)):
+        coin = np.where(rng.random(500) < share, 0, rng.integers(1, 1 + others, 500))
+        heads = rng.binomial(20, np.array([0.3, 0.8, 0.55])[coin])
+        data = write("c.csv", "heads,tosses\n" + "".join(f"{h},20\n" for h in heads))
+        equal, free = (fit("coins", data, "-k", 1 + others, "--mixing", mixing) for mixing in ("equal", "free"))
+        (told,) = (w["message"] for w in equal["warnings"] if w["slug"] == "unequal-mixing")
+        lower = float(re.search(r"lower by ([\d.]+) or more", told)[1])  # type: ignore[index]
+        assert 10 < lower <= equal["bic"] - free["bic"]
+        assert not any(w["slug"] == "unequal-mixing" for w in free["warnings"])
 
 
 @pytest.mark.parametrize("k", [1, 2, 7])  # test_segments tries those between

@@ -60,3 +60,31 @@ def reached_same(kind: type[AnyModel], run: Run, best: Run) -> bool:
     if run.sampled is not None and best.sampled is not None:
         return same_optimum(kind, run.sampled, best.sampled)
     return run.finished and same_optimum(kind, run.scores[-1], best.scores[-1])
+
+
+def _optimum(run: Run) -> float | None:
+    """The score of the optimum that a run found: on the sample where it was screened, else on all rows."""
+    if run.sampled is not None:
+        return float(run.sampled)
+    return run.scores[-1] if run.status == "converged" else None
+
+
+def reached(kind: type[AnyModel], ledger: Sequence[Run], best: Run) -> int:
+    """The number of independent starts that reached the optimum of the best run, without moves."""
+    return sum(run.source is None and reached_same(kind, run, best) for run in ledger)
+
+
+def optima_found_once(kind: type[AnyModel], ledger: Sequence[Run]) -> tuple[int, int]:
+    """The number of optima found by one start only, and of starts that found an optimum (Good 1953, equation 9).
+
+    Their ratio is the Good-Turing estimate of the chance that one more start finds a new optimum.
+    """
+    drawn = drawn_starts(ledger)
+    scores = sorted(score for run in drawn if (score := _optimum(run)) is not None)
+    groups: list[list[float]] = []
+    for score in scores:
+        if groups and same_optimum(kind, groups[-1][0], score):
+            groups[-1].append(score)
+        else:
+            groups.append([score])
+    return sum(len(group) == 1 for group in groups), len(scores)
