@@ -116,11 +116,11 @@ def to_install(package: str, extra: str | None = None) -> str:
 
 
 def suggestion(word: str, choices: Iterable[str]) -> str:
-    """' (did you mean 'x'?)' when one of the choices is close to the word, else nothing."""
+    """' (did you mean 'x'?)' when one of the choices is close to the word, or alone begins with it, else nothing."""
     from difflib import get_close_matches
 
     known = list(choices)
-    close = [each for each in known if each.casefold() == word.casefold()] or get_close_matches(
-        word, known, n=1, cutoff=0.6
-    )
+    close = [each for each in known if each.casefold() == word.casefold()]
+    begun = [each for each in known if each.startswith(word)]
+    close = close or (begun if len(begun) == 1 else get_close_matches(word, known, n=1, cutoff=0.6))
     return f" (did you mean {quoted(close[0])}?)" if close else ""

@@ -24,7 +24,7 @@ from emcli.cli.guard import guarded
 from emcli.cli.predict import predict
 from emcli.cli.schema import schema
 from emcli.cli.steps import steps
-from emcli.errors import EmcliError, Exit
+from emcli.errors import EmcliError, Exit, suggestion
 from emcli.files.inputs import forget_inputs
 
 COMPLETION = "_EMCLI_COMPLETE"  # a shell sets it to ask for completions instead of work
@@ -109,9 +109,18 @@ def run(arguments: list[str]) -> int:
     except typer.Exit as end:
         return end.exit_code
     except typer.TyperException as wrong:
-        message = " ".join(wrong.format_message().split())
+        message = " ".join(_said(wrong).split())
         where = getattr(getattr(wrong, "ctx", None), "command_path", "emcli")
         what = message[:1].lower() + message[1:].rstrip(".")
         several = isinstance(wrong, SeveralValues)
         hint = shlex.join(["emcli", "compare", *arguments[1:]]) if several else f"{where} --help"
         raise EmcliError(Exit.USAGE, what, hint=hint) from None
+
+
+def _said(wrong: typer.TyperException) -> str:
+    """What Typer found wrong; of an unknown option with the one that was meant, and no other."""
+    option, context = getattr(wrong, "option_name", None), getattr(wrong, "ctx", None)
+    if option is None or context is None or not hasattr(wrong, "possibilities"):
+        return wrong.format_message()
+    names = [name for each in context.command.params for name in each.opts if name.startswith("--")]
+    return wrong.message + suggestion(option, names)

@@ -51,7 +51,8 @@ def select(
     if heads is None and set("".join(header)) <= set("HT"):
         raise DataFault("the flips of a row stand in several columns", "write them as one word: HTTH")
     if heads is None:
-        raise _unnamed("heads", header, "--heads NAME names it, or --flips NAME a column of flips such as HTTH")
+        both = "--heads 1 --tosses 2 (or --tails 2) names them" if free == [0, 1] else "--heads NAME names it"
+        raise _unnamed("heads", header, f"{both}, or --flips NAME a column of flips such as HTTH")
     if each is not None:
         return ColumnSelection((heads,), constant=each)
     if settings.tosses or settings.tails:

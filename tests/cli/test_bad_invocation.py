@@ -25,7 +25,8 @@ CATALOGUE: dict[str, Bad | list[Bad]] = {
         bad("''", 2, "no such command ''"),
     ],
     "a mistyped option": [
-        bad("fit gmm x.csv --max-itr 9", 2, "no such option: --max-itr", "--max-iter"),
+        bad("fit gmm x.csv --max-itr 9", 2, "no such option: --max-itr (did you mean '--max-iter'?)"),
+        bad("fit gmm x.csv --cov full", 2, "no such option: --cov (did you mean '--covariance'?)"),
         bad("fit gmm x.csv --'\r\x1b[1m'", 2, "no such option: --\\x0d\\x1b[1m"),
         bad("fit gmm x.csv -Z", 2, "no such option: -Z"),
         bad("--nonsense", 2, "no such option: --nonsense"),
