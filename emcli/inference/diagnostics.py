@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import log
 from typing import NamedTuple
 
 import numpy as np
 
 from emcli.config.settings import ModelSettings, Solver
-from emcli.data.dataset import Dataset
 from emcli.data.rows import Rows
-from emcli.errors import EmcliError, Exit, FitWarning, Problem, counted
+from emcli.errors import FitWarning, counted
 from emcli.inference.information import FLAT, Information, InformationCache, information
 from emcli.inference.newton import higher_beside
 from emcli.inference.runs import Run
@@ -35,7 +33,8 @@ SUSPECT = 1e-4  # curvature, up to which a direction may prove flat when the oth
 EQUAL_NATS = 1e-6  # difference of log-likelihoods up to which they are equal
 MOVES = (1.0, -1.0, 0.1, -0.1)  # along a flat direction, in sds of the complete data
 RELAXING_STEPS = 3  # of Newton's method
-MOSTLY = 0.75  # of the starts, that collapsed, from which that is said
+MANY = 0.25  # of the starts, that collapsed, from which that is said where it is known why
+MOSTLY = 0.75  # of them, from which it is said in any case
 VERY_STRONG = 10.0  # evidence, of a difference in BIC (Kass & Raftery 1995)
 BIC_EVIDENCE = ((2.0, "weak"), (6.0, "positive"), (VERY_STRONG, "strong"), (np.inf, "very strong"))
 
@@ -112,12 +111,32 @@ def _set_aside(kind: type[AnyModel], chosen: BestRun, sample_size: float) -> lis
     return [FitWarning("optimum-set-aside", message)]
 
 
+def _collapsed(drawn: Sequence[Run], cause: Callable[[], tuple[str, str] | None]) -> list[FitWarning]:
+    """The warning that many starts collapsed: with what in the data makes them, and a hint, where that is known."""
+    collapsed = sum(run.status == "degenerate" for run in drawn)
+    if collapsed < MANY * len(drawn) or not collapsed:
+        return []
+    message = f"{collapsed} of {len(drawn)} starts collapsed onto too few rows"
+    if (told := cause()) is not None:
+        return [FitWarning("collapsed-starts", f"{message}: {told[0]}; {told[1]}")]
+    if collapsed < MOSTLY * len(drawn):
+        return []
+    hint = "try a smaller -k or a simpler --covariance, or --noise if some rows lie far from all groups"
+    return [FitWarning("collapsed-starts", f"{message}, so little was searched; {hint}")]
+
+
 def run_warnings(
-    kind: type[AnyModel], ledger: Sequence[Run], chosen: BestRun, max_iter: int, sample_size: float
+    kind: type[AnyModel],
+    ledger: Sequence[Run],
+    chosen: BestRun,
+    max_iter: int,
+    sample_size: float,
+    cause: Callable[[], tuple[str, str] | None] = lambda: None,
 ) -> list[FitWarning]:
     """Warnings about the returned optimum that follow from the ledger; of an unfinished run, only that it is one.
 
-    Nothing of start values, where no iteration was asked for.
+    Nothing of start values, where no iteration was asked for. cause: what in the data makes starts collapse, and
+    a hint.
     """
     if chosen.best.is_start:
         return []
@@ -135,10 +154,7 @@ def run_warnings(
     searched = len(drawn) > 1 and not known and len(best.model.weights) > 1
     if searched and len(roots_of_best(kind, ledger, best)) < 2:
         found.append(_found_once(ledger, drawn, best))
-    collapsed = sum(run.status == "degenerate" for run in drawn)
-    if collapsed >= MOSTLY * len(drawn):
-        message = f"{collapsed} of {len(drawn)} starts collapsed onto too few rows, so little was searched"
-        found.append(FitWarning("collapsed-starts", f"{message}; try a smaller -k or a simpler --covariance"))
+    found += _collapsed(drawn, cause)
     if best.symmetric:
         message = "the start had equal components, which EM can never tell apart"
         found.append(FitWarning("symmetric-start", f"{message}: draw others with another --seed, or use a smaller -k"))
@@ -259,27 +275,3 @@ def unequal_mixing_warning(sizes: Array, sample_size: float) -> list[FitWarning]
         return []
     what = f"components have from {100 * shares.min():.3g} % to {100 * shares.max():.3g} % of the rows, not equal parts"
     return [FitWarning("unequal-mixing", f"{what}: with --mixing free BIC is lower by {lower:.1f} or more")]
-
-
-def no_fit(kind: type[AnyModel], data: Dataset, settings: ModelSettings, ledger: Sequence[Run]) -> EmcliError:
-    """The error that says why no run of a search ended with a fit."""
-    collapsed = [run for run in ledger if run.status == "degenerate"]
-    reason = Counter(run.reason for run in collapsed).most_common(1)[0][0] if collapsed else ""
-    what = f"no fit: all {len(collapsed)} starts collapsed ({reason})" if collapsed else "no fit"
-    if others := [run for run in ledger if run.finished]:
-        aside = [run.artefact.why for run in others if run.artefact is not None]
-        runs = f"of {len(ledger)} runs"
-        ended = [f"{len(aside)} {runs} ended at an artefact ({aside[0]})"] if aside else []
-        if lower := len(others) - len(aside):
-            k = settings.k - 1
-            reach = "one component reaches" if k == 1 else f"{k} components reach"
-            ended.append(f"{lower} {runs} ended no higher than {reach}")
-        what = f"no fit: {', '.join(ended)}{', the others collapsed' * bool(collapsed)}"
-    hint = "try a smaller -k or another --covariance" if "covariance" in kind.options else None
-    ends = [run.last for run in collapsed if run.last is not None]
-    if cause := kind.cause_of_collapse(data.rows, settings, ends):
-        blamed, hint = cause
-        what = f"no fit: {blamed}" if blamed in what else f"{what}; {blamed}"
-    if any(warning.slug == "header-guess" for warning in data.warnings):
-        hint = "the first row was read as data: if it is a header, add --header"
-    return EmcliError(Exit.NO_FIT, Problem(what, data.path), hint=hint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -22,7 +23,6 @@ from emcli.inference.diagnostics import (
     Judgement,
     best_run,
     judge,
-    no_fit,
     one_component_warning,
     optimum_warnings,
     run_warnings,
@@ -32,6 +32,7 @@ from emcli.inference.fit_result import FitResult
 from emcli.inference.information import InformationCache
 from emcli.inference.newton import polish
 from emcli.inference.runs import IterationEvent, Run, information_is_affordable, record
+from emcli.inference.search.no_fit import no_fit
 from emcli.inference.search.optima import NESTED, roots_of_best, same_optimum
 from emcli.inference.search.screening import best_behind, searched
 from emcli.inference.search.search import Event, Search
@@ -259,7 +260,8 @@ class _Fit:
     ) -> list[FitWarning]:
         """All warnings: about the data, the model, the starts and the optimum."""
         rows, best, settings = self.data.rows, chosen.best, self.settings
-        about_runs = run_warnings(self.kind, ledger, chosen, settings.search.max_iter, rows.sample_size)
+        cause = partial(self.kind.cause_of_collapse, rows, settings.model, [])
+        about_runs = run_warnings(self.kind, ledger, chosen, settings.search.max_iter, rows.sample_size, cause)
         if self.is_short:
             about_runs = [warning for warning in about_runs if warning.slug == "few-rows"]
         if best.status == "max_iter":

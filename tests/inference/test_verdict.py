@@ -169,6 +169,15 @@ def test_the_ledger_bounds_the_chance_of_a_better_optimum_only_where_the_number_
     assert "chance" not in told("gmm", SAMPLES / "faithful.csv", "-k", 1, "--restarts", 10).table
 
 
+def test_of_starts_that_a_column_of_few_values_makes_collapse_the_column_is_told(write: Write) -> None:
+    rng = np.random.default_rng(5)
+    rows = [f"{i % 2},{x:.3f},{y:.3f}" for i, (x, y) in enumerate(rng.normal([[0, 0], [4, 4]] * 60, 1.0))]
+    data = write("x.csv", "sex,x,y\n" + "\n".join(rows) + "\n")
+    found = {w["slug"]: w["message"] for w in fit("gmm", data, "-k", 2)["warnings"]}
+    assert "starts collapsed onto too few rows: column 'sex' has only 2 different values" in found["collapsed-starts"]
+    assert "collapsed-starts" not in slugs("gmm", data, "-k", 2, "--exclude", "sex")
+
+
 def test_bic_of_free_mixing_is_lower_by_no_less_than_is_said_of_equal_mixing(write: Write) -> None:
     rng = np.random.default_rng(4)
     for share, others in ((0.9, 1), (0.7, 2)):
