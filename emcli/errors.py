@@ -121,6 +121,6 @@ def suggestion(word: str, choices: Iterable[str]) -> str:
 
     known = list(choices)
     close = [each for each in known if each.casefold() == word.casefold()]
-    begun = [each for each in known if each.startswith(word)]
+    begun = [each for each in known if word and each.startswith(word)]
     close = close or (begun if len(begun) == 1 else get_close_matches(word, known, n=1, cutoff=0.6))
     return f" (did you mean {quoted(close[0])}?)" if close else ""

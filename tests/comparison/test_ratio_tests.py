@@ -195,11 +195,14 @@ def test_replicates_without_a_fit_of_more_do_not_speak_against_k() -> None:
 
 
 def test_with_a_prior_the_statistic_of_a_replicate_is_of_its_likelihoods(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The replicate is made the data themselves, which reach their own statistic and nothing above it."""
+    """The replicate is made the data themselves, which reach their own statistic and nothing above it.
+
+    Ends within 1e-6 nats of a mode lie about 1e-3 sds apart, and there the likelihood alone has a slope.
+    """
     asked, small = hypothesis(
         two_groups(np.random.default_rng(3), 40)[:, None], 1, model="gmm", prior="default", restarts=2
     )
     assert asked.statistic > 10
     monkeypatch.setattr("emcli.comparison.likelihood_ratio.replicate", lambda *_: (small.data.rows, small.model))
-    reached = [replace(asked, statistic=asked.statistic + more).is_reached_by(0) for more in (-1e-3, 1e-3)]
+    reached = [replace(asked, statistic=asked.statistic + more).is_reached_by(0) for more in (-5e-3, 5e-3)]
     assert reached == [True, False]
