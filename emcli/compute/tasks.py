@@ -96,7 +96,8 @@ class Tasks(Generic[Key, Result]):
                 result, failure = attempt((name, {each: self._results[each] for each in self._tasks[name].needs}))
             except Exception as error:  # the worker was ended, or what it needs cannot be sent: nobody goes on
                 result, failure = None, error
-                self._waiting.clear()
+                with self._changed:
+                    self._waiting.clear()
             with self._changed:
                 if failure is None:
                     self._results[name] = cast("Result", result)

@@ -249,7 +249,10 @@ class Model(PlainValues, ABC, Generic[S]):
 
     @classmethod
     def cause_of_collapse(cls, rows: Rows, settings: ModelSettings, ends: Sequence[Self]) -> tuple[str, str] | None:
-        """What in the rows is to blame where all starts collapse, and a hint; `ends` are the last models of starts."""
+        """What in the rows is to blame where starts collapse, and a hint; `ends` are the last models of such starts.
+
+        Without these, only what the rows show by themselves.
+        """
         return None
 
     def identical_components(self) -> tuple[int, int] | None:

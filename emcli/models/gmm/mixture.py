@@ -286,7 +286,7 @@ class GaussianMixture(Gaussians):
     def cause_of_collapse(cls, rows: Rows, settings: ModelSettings, ends: Sequence[Self]) -> tuple[str, str] | None:
         """A far row, a column of few values, or where a component became narrow."""
         found = cause_of_collapse(rows, settings.k, settings.covariance or "full", ends)
-        if settings.noise:  # beside which a component of any shape may shrink
+        if settings.noise and (found or ends):  # beside which a component of any shape may shrink
             what = found[0] if found else "beside noise the likelihood has no bound"
             return what, "use --prior default, or leave --noise out"
         return found
