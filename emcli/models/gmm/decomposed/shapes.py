@@ -25,6 +25,7 @@ from emcli.types import Array, IndexArray
 ROUNDS = 1  # of an M-step without a closed form: EM goes on from there
 NEAR_ROUNDS = 25  # to covariances of a shape next to others …
 NEAR_VOLUMES = 500  # … and to volumes and one shape on axes that are known
+MOST_WITHIN_SDS = 1e-3  # how near given covariances must be to their shape, where rounding hides it
 
 
 def _count(letters: str, k: int, d: int) -> int:
@@ -113,7 +114,7 @@ class AlongAxes(Full):
     def rounding(self) -> float:
         """More where columns nearly follow from others: the digits of the smallest variances are lost first."""
         condition = self.root.shape[-1] * float(self._inflation(self._whitener).sum(axis=-1).max())  # or less
-        return float(max(GIVEN_WITHIN_SDS, UNIT_ROUNDOFF * condition))
+        return float(min(max(GIVEN_WITHIN_SDS, UNIT_ROUNDOFF * condition), MOST_WITHIN_SDS))
 
     def roots(self) -> Array:
         lower = np.asarray(np.linalg.qr(self.root.swapaxes(-2, -1), "r")).swapaxes(-2, -1)
